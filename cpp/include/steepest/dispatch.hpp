@@ -1,0 +1,23 @@
+// The ISA level in use: the best that the processor has, or the one that STEEPEST_ISA names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "steepest/kernels.hpp"
+
+namespace steepest {
+
+// Throws std::runtime_error where `wanted` (may be null) names a level that is not built or not supported here.
+void choose_level(const char* wanted);
+const PassTable& passes();
+const UpdateTable& updates();
+template <class T>
+const Kernels<T>& kernels_of() {
+    return table_for<T>(passes());
+}
+std::string chosen_level();
+std::vector<std::string> built_levels();
+std::vector<std::string> supported_levels();
+
+}  // namespace steepest

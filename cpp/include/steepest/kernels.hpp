@@ -1,0 +1,76 @@
+// The tables of kernels that one ISA level fills. Kernels take valid raw pointers and run on the calling thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "steepest/losses.hpp"
+#include "steepest/matrix.hpp"
+#include "steepest/rules.hpp"
+
+namespace steepest {
+
+#define STEEPEST_COUNT(type, name) +1
+constexpr int n_losses = 0 STEEPEST_FOR_EACH_LOSS(STEEPEST_COUNT);
+constexpr int n_rules = 0 STEEPEST_FOR_EACH_RULE(STEEPEST_COUNT);
+#undef STEEPEST_COUNT
+
+// Sums over rows, weighted, neither averaged nor penalised. `gradient` (length n_columns) is added to.
+struct Sums {
+    double loss;
+    double slope;
+    double* gradient;
+};
+
+template <class T>
+struct Kernels {
+    // Elements of scratch that a kernel over rows of X needs.
+    std::size_t (*scratch_size)(const Matrix<T>& X);
+    // Sums of losses alone; of losses and gradients, one pass over X; of gradients of (x . direction) * curvature.
+    void (*value[n_losses])(const Rows<T>&, Linear<T>, T* scratch, Sums&);
+    void (*gradient[n_losses])(const Rows<T>&, Linear<T>, T* scratch, Sums&);
+    void (*hessian_product[n_losses])(const Rows<T>&, Linear<T>, Linear<T> direction, T* scratch, Sums&);
+    // Rows [first, last) of the lower triangle of sum_i curvature_i x_i x_i^T, with the intercept as a last column of
+    // ones where asked; `hessian` has n_columns + intercept rows and columns and is added to.
+    void (*hessian[n_losses])(const Rows<T>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
+                              T* scratch, double* hessian);
+    std::size_t (*hessian_scratch_size)(const Matrix<T>& X);
+    // The row of the selection at position `at` (column-major: gathered into `scratch`), its loss and its slope.
+    const T* (*row[n_losses])(const Rows<T>&, std::size_t at, Linear<T>, T* scratch, T* loss, T* slope);
+    // The sum of n elements: a stream over memory and nothing else, to measure what the machine can read.
+    double (*sum)(const T* data, std::size_t n);
+};
+
+// The update rules, in an object of their own that is compiled without fused multiply-adds: a rule then rounds alike in
+// whole vectors and in the rest, and at every level.
+template <class T>
+struct Updates {
+    // One step of n parameters; l1 is the weight of the L1 penalty.
+    void (*update[n_rules])(T* w, const T* gradient, T* const* state, std::size_t n, const Hyperparameters&, T l1);
+    // The same with the gradient slope * x + l2 * w of a single row, never stored.
+    void (*update_row[n_rules])(T* w, const T* x, T slope, T l2, T* const* state, std::size_t n,
+                                const Hyperparameters&, T l1);
+};
+
+struct PassTable {
+    Kernels<float> for_float;
+    Kernels<double> for_double;
+    // Entries [start, start + n) of the pseudorandom permutation of [0, 2^bits) with these keys.
+    void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
+};
+
+struct UpdateTable {
+    Updates<float> for_float;
+    Updates<double> for_double;
+};
+
+template <class T, class Table>
+const auto& table_for(const Table& table) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+        return table.for_float;
+    } else {
+        return table.for_double;
+    }
+}
+
+}  // namespace steepest

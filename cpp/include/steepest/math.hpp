@@ -1,0 +1,88 @@
+// Elementary functions without branches, calls or errno, so that a loop over them vectorises at every ISA level.
+#pragma once
+
+#include <cstdint>
+
+#include "steepest/macros.hpp"
+
+namespace steepest {
+
+template <class T>
+struct FloatFormat;
+
+template <>
+struct FloatFormat<float> {
+    using Integer = std::int32_t;
+    static constexpr int mantissa_bits = 23;
+    static constexpr Integer exponent_bias = 127;
+    static constexpr float round_magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
+    static constexpr float ln2_high = 0.693359375f;    // few bits, so that k * ln2_high is exact
+    static constexpr float ln2_low = -2.12194440e-4f;
+    static constexpr float smallest_exponent = -87.0f;  // exp of it is still a normal number
+    static constexpr int exp_degree = 7;
+    static constexpr int log1p_terms = 8;
+};
+
+template <>
+struct FloatFormat<double> {
+    using Integer = std::int64_t;
+    static constexpr int mantissa_bits = 52;
+    static constexpr Integer exponent_bias = 1023;
+    static constexpr double round_magic = 6755399441055744.0;  // 1.5 * 2^52
+    static constexpr double ln2_high = 6.93145751953125e-1;
+    static constexpr double ln2_low = 1.42860682030941723212e-6;
+    static constexpr double smallest_exponent = -708.0;
+    static constexpr int exp_degree = 13;
+    static constexpr int log1p_terms = 17;
+};
+
+template <class To, class From>
+STEEPEST_HOST_DEVICE To bits_as(From value) {
+    static_assert(sizeof(To) == sizeof(From));
+    To to;
+    __builtin_memcpy(&to, &value, sizeof(to));
+    return to;
+}
+
+STEEPEST_HOST_DEVICE float square_root(float x) { return __builtin_sqrtf(x); }
+STEEPEST_HOST_DEVICE double square_root(double x) { return __builtin_sqrt(x); }
+STEEPEST_HOST_DEVICE float magnitude(float x) { return __builtin_fabsf(x); }
+STEEPEST_HOST_DEVICE double magnitude(double x) { return __builtin_fabs(x); }
+STEEPEST_HOST_DEVICE float with_sign_of(float x, float sign) { return __builtin_copysignf(x, sign); }
+STEEPEST_HOST_DEVICE double with_sign_of(double x, double sign) { return __builtin_copysign(x, sign); }
+
+STEEPEST_HOST_DEVICE constexpr double inverse_factorial(int n) {
+    double value = 1.0;
+    for (int i = 2; i <= n; ++i) value /= i;
+    return value;
+}
+
+// exp(x) for x <= 0, to about one unit in the last place: x = k ln 2 + r with |r| <= ln 2 / 2, Taylor series in r.
+// Below the exponent of the smallest normal number the result stays there instead of underflowing.
+template <class T>
+STEEPEST_HOST_DEVICE T exp_nonpositive(T x) {
+    using Format = FloatFormat<T>;
+    using Integer = typename Format::Integer;
+    const T bounded = x < Format::smallest_exponent ? Format::smallest_exponent : x;
+    const T shifted = bounded * T(1.4426950408889634074) + Format::round_magic;
+    const Integer k = bits_as<Integer>(shifted) - bits_as<Integer>(Format::round_magic);
+    const T rounded = shifted - Format::round_magic;
+    const T r = (bounded - rounded * Format::ln2_high) - rounded * Format::ln2_low;
+    T sum = T(inverse_factorial(Format::exp_degree));
+#pragma GCC unroll 16
+    for (int i = Format::exp_degree - 1; i >= 0; --i) sum = T(inverse_factorial(i)) + sum * r;
+    return sum * bits_as<T>(static_cast<Integer>((k + Format::exponent_bias) << Format::mantissa_bits));
+}
+
+// log(1 + t) for 0 <= t <= 1, as 2 artanh(t / (2 + t)): the argument is at most 1/3, so the series ends soon.
+template <class T>
+STEEPEST_HOST_DEVICE T log1p_unit(T t) {
+    const T s = t / (T(2) + t);
+    const T square = s * s;
+    T sum = T(0);
+#pragma GCC unroll 32
+    for (int i = FloatFormat<T>::log1p_terms; i >= 0; --i) sum = T(1) / T(2 * i + 1) + square * sum;
+    return T(2) * s * sum;
+}
+
+}  // namespace steepest

@@ -1,0 +1,62 @@
+// A loss bound to data: value, gradient and curvature over all rows or a batch of them, shared among the threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "steepest/matrix.hpp"
+#include "steepest/threads.hpp"
+
+namespace steepest {
+
+// F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2, the intercept being the last parameter, not penalised.
+template <class T>
+struct Objective {
+    int loss;
+    Matrix<T> X;
+    const T* y;
+    const T* weight;
+    double weight_sum;
+    bool intercept;
+    double l1, l2;
+
+    std::size_t n_parameters() const { return X.n_columns + intercept; }
+    Linear<T> at(const T* w) const { return {w, intercept ? w[X.n_columns] : T(0)}; }
+};
+
+// Memory that a pass needs; kept by whoever makes many.
+template <class T>
+struct Workspace {
+    std::vector<double> partial;
+    std::vector<T> scratch;
+};
+
+template <class T>
+double penalty(const Objective<T>&, const T* w);
+
+template <class T>
+double value(const Objective<T>&, const T* w, Interrupt&);
+
+// Writes the gradient of the smooth part; returns the value with its L1 part.
+template <class T>
+double value_and_gradient(const Objective<T>&, const T* w, T* gradient, Workspace<T>&, Interrupt&);
+
+// The same over the rows that index lists (their losses weighted n / weight_sum, so that the mean over batches is the
+// gradient of all rows) without the penalty in the value; up to `ahead` entries past `count` are prefetched.
+template <class T>
+double batch_gradient(const Objective<T>&, const T* w, const std::uint32_t* index, std::size_t count, std::size_t ahead,
+                      T* gradient, Workspace<T>&, Interrupt&);
+
+template <class T>
+void hessian_product(const Objective<T>&, const T* w, const T* v, T* product, Interrupt&);
+
+// n_parameters^2 elements.
+template <class T>
+void hessian(const Objective<T>&, const T* w, T* result, Interrupt&);
+
+// Euclidean norm of the gradient; with L1 that of the subgradient nearest to 0.
+template <class T>
+double gradient_norm(const Objective<T>&, const T* w, const T* gradient);
+
+}  // namespace steepest

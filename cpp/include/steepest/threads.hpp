@@ -1,0 +1,71 @@
+// How many threads the kernels use, and the loop that shares tasks among them. Tasks are cut by the data's shape, never
+// by the number of threads, so that results do not depend on it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+namespace steepest {
+
+// 0: as many as OpenMP offers.
+void set_threads(int n);
+int threads_setting();
+// What the next parallel loop uses: 1 in a forked child, where OpenMP's threads no longer exist.
+int threads_in_use();
+bool built_with_openmp();
+
+// Thrown when a poll asked to stop; whatever was under way has changed nothing.
+struct Interrupted {};
+
+// Asks `hook` now and then whether to stop. Only the thread that started the work polls.
+class Interrupt {
+  public:
+    using Hook = bool (*)();
+    explicit Interrupt(Hook hook) : hook_(hook), next_(Clock::now() + interval) {}
+
+    bool poll() {
+        if (!hook_ || Clock::now() < next_) return false;
+        next_ = Clock::now() + interval;
+        return hook_();
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr auto interval = std::chrono::milliseconds(50);
+    Hook hook_;
+    Clock::time_point next_;
+};
+
+// Calls task(t, thread) for t = 0 ... n_tasks - 1 on at most `n_threads` threads; task must not throw.
+template <class Task>
+void for_each_task(std::size_t n_tasks, int n_threads, Interrupt& interrupt, Task task) {
+    std::atomic<std::size_t> next{0};
+    std::atomic<bool> stop{false};
+    const auto work = [&](int thread) {
+        while (!stop.load(std::memory_order_relaxed)) {
+            const std::size_t t = next.fetch_add(1, std::memory_order_relaxed);
+            if (t >= n_tasks) return;
+            task(t, thread);
+            if (thread == 0 && interrupt.poll()) stop = true;
+        }
+    };
+#if defined(_OPENMP)
+    if (n_threads > 1 && n_tasks > 1) {
+#pragma omp parallel num_threads(n_threads)
+        work(omp_get_thread_num());
+    } else {
+        work(0);
+    }
+#else
+    (void)n_threads;
+    work(0);
+#endif
+    if (stop) throw Interrupted{};
+}
+
+}  // namespace steepest

@@ -1,0 +1,269 @@
+// The Python face of the kernels, and the only pybind11 file of the module: check, release the GIL, call.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+
+#include "checks.hpp"
+#include "steepest/descent.hpp"
+#include "steepest/dispatch.hpp"
+
+namespace steepest {
+namespace {
+
+#define STEEPEST_TEXT_OF(type, name) name,
+constexpr const char* loss_names[] = {STEEPEST_FOR_EACH_LOSS(STEEPEST_TEXT_OF)};
+constexpr const char* rule_names[] = {STEEPEST_FOR_EACH_RULE(STEEPEST_TEXT_OF)};
+#define STEEPEST_STATES_OF(rule, name) rule<double>::n_states,
+constexpr int states_of_rule[] = {STEEPEST_FOR_EACH_RULE(STEEPEST_STATES_OF)};
+
+template <std::size_t N>
+int index_of(const char* const (&names)[N], const std::string& name, const char* what) {
+    for (std::size_t i = 0; i < N; ++i)
+        if (name == names[i]) return int(i);
+    throw py::value_error(std::string("unknown ") + what + " '" + name + "'");
+}
+
+bool signal_arrived() {
+    const py::gil_scoped_acquire gil;
+    return PyErr_CheckSignals() != 0;
+}
+
+// Runs work(interrupt) without the GIL; Ctrl-C ends it with the exception that Python set.
+template <class Work>
+auto without_gil(Work work) {
+    try {
+        const py::gil_scoped_release release;
+        Interrupt interrupt(&signal_arrived);
+        return work(interrupt);
+    } catch (const Interrupted&) {
+        throw py::error_already_set();
+    }
+}
+
+// A native objective together with the arrays that it reads.
+template <class T>
+struct BoundObjective {
+    py::array_t<T> X, y;
+    py::object weight;
+    Objective<T> native;
+
+    BoundObjective(const std::string& loss, py::array_t<T> X_, py::array_t<T> y_, py::object weight_, double weight_sum,
+                   bool intercept, double l1, double l2)
+        : X(std::move(X_)), y(std::move(y_)), weight(std::move(weight_)) {
+        const bool row_major = X.flags() & py::array::c_style;
+        const T* weights = weight.is_none() ? nullptr : weight.cast<py::array_t<T>>().data();
+        const Matrix<T> matrix{X.data(), std::size_t(X.shape(0)), std::size_t(X.shape(1)),
+                               row_major ? Order::row_major : Order::column_major};
+        native = {index_of(loss_names, loss, "loss"), matrix, y.data(), weights, weight_sum, intercept, l1, l2};
+    }
+
+    const T* parameters(const py::handle& array, const char* name) const {
+        return checked_vector<T>(array, name, native.n_parameters());
+    }
+    double value(const py::handle& w) const {
+        const T* p = parameters(w, "w");
+        return without_gil([&](Interrupt& interrupt) { return steepest::value(native, p, interrupt); });
+    }
+    py::tuple value_and_gradient(const py::handle& w) const {
+        const T* p = parameters(w, "w");
+        py::array_t<T> gradient(py::ssize_t(native.n_parameters()));
+        T* g = gradient.mutable_data();
+        Workspace<T> workspace;
+        const double value = without_gil(
+            [&](Interrupt& interrupt) { return steepest::value_and_gradient(native, p, g, workspace, interrupt); });
+        return py::make_tuple(value, gradient);
+    }
+    py::array_t<T> hessian_product(const py::handle& w, const py::handle& v) const {
+        const T *p = parameters(w, "w"), *direction = parameters(v, "v");
+        py::array_t<T> product(py::ssize_t(native.n_parameters()));
+        T* out = product.mutable_data();
+        without_gil([&](Interrupt& interrupt) { steepest::hessian_product(native, p, direction, out, interrupt); });
+        return product;
+    }
+    py::array_t<T> hessian(const py::handle& w) const {
+        const T* p = parameters(w, "w");
+        const auto n = py::ssize_t(native.n_parameters());
+        py::array_t<T> result({n, n});
+        T* out = result.mutable_data();
+        without_gil([&](Interrupt& interrupt) { steepest::hessian(native, p, out, interrupt); });
+        return result;
+    }
+    double gradient_norm(const py::handle& w, const py::handle& gradient) const {
+        return steepest::gradient_norm(native, parameters(w, "w"), parameters(gradient, "gradient"));
+    }
+};
+
+// An update rule with its hyperparameters; the state belongs to the caller.
+struct BoundRule {
+    int rule;
+    Hyperparameters hyperparameters;
+
+    BoundRule(const std::string& name, const py::kwargs& values) : rule(index_of(rule_names, name, "rule")) {
+        for (const auto& [key, value] : values) {
+            const std::string wanted = py::cast<std::string>(key);
+#define STEEPEST_TAKE(type, member)                          \
+    if (wanted == #member) {                                 \
+        hyperparameters.member = py::cast<type>(value);      \
+        continue;                                            \
+    }
+            STEEPEST_FOR_EACH_HYPERPARAMETER(STEEPEST_TAKE)
+#undef STEEPEST_TAKE
+            throw py::value_error("unknown hyperparameter '" + wanted + "'");
+        }
+    }
+
+    template <class T>
+    Parameters<T> parameters(const py::array& w, const py::tuple& states) const {
+        Parameters<T> p{static_cast<T*>(const_cast<void*>(w.data())), {}, std::size_t(w.size()), std::size_t(w.size())};
+        for (int s = 0; s < states_of_rule[rule]; ++s)
+            p.state[s] = py::cast<py::array_t<T>>(states[std::size_t(s)]).mutable_data();
+        return p;
+    }
+
+    template <class T>
+    void step_as(const py::array& w, const py::array& gradient, const py::tuple& states, double learning_rate,
+                 std::int64_t t) const {
+        const Parameters<T> p = parameters<T>(w, states);
+        const T* g = static_cast<const T*>(gradient.data());
+        Hyperparameters h = hyperparameters;
+        const py::gil_scoped_release release;
+        h.learning_rate = learning_rate;
+        h.set_step(t);
+        apply_rule(rule, p, g, h, T(0));
+    }
+
+    void step(const py::object& w, const py::object& gradient, const py::tuple& states, double learning_rate,
+              std::int64_t t) const {
+        const py::array target = checked_target(w, gradient, states, states_of_rule[rule]);
+        if (py::isinstance<py::array_t<float>>(target)) {
+            step_as<float>(target, py::reinterpret_borrow<py::array>(gradient), states, learning_rate, t);
+        } else {
+            step_as<double>(target, py::reinterpret_borrow<py::array>(gradient), states, learning_rate, t);
+        }
+    }
+};
+
+// A native descent together with everything that it reads and writes.
+template <class T>
+struct BoundDescent {
+    std::shared_ptr<BoundObjective<T>> objective;
+    py::array_t<T> w;
+    py::tuple states;
+    Descent<T> native;
+
+    BoundDescent(std::shared_ptr<BoundObjective<T>> objective_, const BoundRule& rule, py::array_t<T> w_, py::tuple states_,
+                 std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed)
+        : objective(std::move(objective_)),
+          w(std::move(w_)),
+          states(std::move(states_)),
+          native(objective->native, rule.rule, rule.hyperparameters, penalised(rule), {batch_size, shuffle, seed}, n_steps) {}
+
+    Parameters<T> penalised(const BoundRule& rule) const {
+        Parameters<T> p = rule.parameters<T>(w, states);
+        p.n_penalised = objective->native.X.n_columns;
+        return p;
+    }
+    py::tuple evaluate() {
+        const Evaluation e = without_gil([&](Interrupt& interrupt) { return native.evaluate(interrupt); });
+        return py::make_tuple(e.value, e.gradient_norm);
+    }
+    py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds, py::object path) {
+        T* p = path.is_none() ? nullptr : path.cast<py::array_t<T>>().mutable_data();
+        const double* rates = learning_rates.data();
+        const auto n = std::size_t(learning_rates.size());
+        const RunReport r =
+            without_gil([&](Interrupt& interrupt) { return native.run(rates, n, seconds, p, interrupt); });
+        return py::make_tuple(r.n_steps, r.epoch_done, r.diverged);
+    }
+};
+
+template <class T>
+void bind_dtype(py::module_& m, const std::string& suffix) {
+    using BoundT = BoundObjective<T>;
+    py::class_<BoundT, std::shared_ptr<BoundT>>(m, ("Objective" + suffix).c_str())
+        .def(py::init<const std::string&, py::array_t<T>, py::array_t<T>, py::object, double, bool, double, double>(),
+             py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
+             py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"))
+        .def("value", &BoundT::value, py::arg("w"))
+        .def("value_and_gradient", &BoundT::value_and_gradient, py::arg("w"))
+        .def("hessian_product", &BoundT::hessian_product, py::arg("w"), py::arg("v"))
+        .def("hessian", &BoundT::hessian, py::arg("w"))
+        .def("gradient_norm", &BoundT::gradient_norm, py::arg("w"), py::arg("gradient"));
+    using DescentT = BoundDescent<T>;
+    py::class_<DescentT>(m, ("Descent" + suffix).c_str())
+        .def(py::init<std::shared_ptr<BoundT>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t, std::size_t, bool,
+                      std::uint64_t>(),
+             py::arg("objective"), py::arg("rule"), py::arg("w").noconvert(), py::arg("states"), py::arg("n_steps"),
+             py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"))
+        .def("evaluate", &DescentT::evaluate)
+        .def("run", &DescentT::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
+        .def("restore", [](DescentT& d) { d.native.restore(); })
+        .def_property_readonly("n_steps", [](const DescentT& d) { return d.native.n_steps(); });
+}
+
+py::array_t<std::uint32_t> row_order(std::size_t n, std::uint64_t seed, std::uint64_t epoch) {
+    if (n == 0 || n > max_indexed_rows) throw py::value_error("n: expected 1 to 4294967295 rows, got " + std::to_string(n));
+    py::array_t<std::uint32_t> order{py::ssize_t(n)};
+    RowOrder rows(n, true, seed);
+    rows.start_epoch(epoch);
+    rows.next(passes(), order.mutable_data(), n);
+    return order;
+}
+
+template <class T>
+double read_sum(const T* data, std::size_t n) {
+    constexpr std::size_t block = 1 << 18;
+    std::vector<double> sums((n + block - 1) / block);
+    const auto kernel = kernels_of<T>().sum;
+    return without_gil([&](Interrupt& interrupt) {
+        for_each_task(sums.size(), threads_in_use(), interrupt, [&](std::size_t task, int) {
+            sums[task] = kernel(data + task * block, std::min(block, n - task * block));
+        });
+        double total = 0.0;
+        for (const double sum : sums) total += sum;
+        return total;
+    });
+}
+
+void bind_runtime(py::module_& m) {
+    m.def("row_order", &row_order, py::arg("n"), py::arg("seed"), py::arg("epoch"));
+    m.def(
+        "read_sum",
+        [](const py::array& a) {
+            if (!(a.flags() & (py::array::c_style | py::array::f_style)) ||
+                !(py::isinstance<py::array_t<float>>(a) || py::isinstance<py::array_t<double>>(a)))
+                throw py::type_error("array: expected a contiguous array of float32 or float64");
+            const auto n = std::size_t(a.size());
+            return py::isinstance<py::array_t<float>>(a) ? read_sum(static_cast<const float*>(a.data()), n)
+                                                         : read_sum(static_cast<const double*>(a.data()), n);
+        },
+        py::arg("array"));
+    m.def("set_threads", &set_threads, py::arg("n"));
+    m.def("threads_setting", &threads_setting);
+    m.def("threads_in_use", &threads_in_use);
+    m.def("built_with_openmp", &built_with_openmp);
+    m.def("isa_levels", &built_levels);
+    m.def("isa_levels_supported", &supported_levels);
+    m.def("isa_level", &chosen_level);
+    m.def("choose_isa_level", [](const std::string& level) { choose_level(level.c_str()); }, py::arg("level"));
+}
+
+}  // namespace
+}  // namespace steepest
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+    using namespace steepest;
+    choose_level(std::getenv("STEEPEST_ISA"));
+    py::class_<BoundRule>(m, "Rule")
+        .def(py::init<const std::string&, const py::kwargs&>(), py::arg("name"))
+        .def_property_readonly("n_states", [](const BoundRule& r) { return states_of_rule[r.rule]; })
+        .def("step", &BoundRule::step, py::arg("w"), py::arg("gradient"), py::arg("states"), py::arg("learning_rate"),
+             py::arg("t"));
+    bind_dtype<float>(m, "32");
+    bind_dtype<double>(m, "64");
+    bind_runtime(m);
+}

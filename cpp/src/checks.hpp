@@ -1,0 +1,85 @@
+// Checks of the arrays that Python hands in: each error names the argument, what was expected and what came.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string>
+
+namespace py = pybind11;
+
+namespace steepest {
+
+inline bool contiguous(const py::array& array) {
+    constexpr int wanted = int(py::array::c_style) | int(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+    return (array.flags() & wanted) == wanted;
+}
+
+inline std::string describe(const py::handle& object) {
+    if (!py::isinstance<py::array>(object)) return py::cast<std::string>(py::str(py::type::of(object).attr("__name__")));
+    const py::array array = py::reinterpret_borrow<py::array>(object);
+    const std::string shape = py::cast<std::string>(py::str(array.attr("shape")));
+    std::string text = py::cast<std::string>(py::str(array.dtype())) + " of shape " + shape;
+    if (!contiguous(array)) text += ", not C-contiguous and aligned";
+    if (!array.writeable()) text += ", read-only";
+    return text;
+}
+
+template <class T>
+const char* dtype_name() {
+    return sizeof(T) == 4 ? "float32" : "float64";
+}
+
+// The data of a contiguous vector of n elements of T.
+template <class T>
+const T* checked_vector(const py::handle& object, const char* name, std::size_t n) {
+    const std::string expected = std::string(name) + " must be a contiguous " + dtype_name<T>() + " array of shape (" +
+                                 std::to_string(n) + ",), got ";
+    if (!py::isinstance<py::array_t<T>>(object)) throw py::type_error(expected + describe(object));
+    const py::array array = py::reinterpret_borrow<py::array>(object);
+    if (array.ndim() != 1 || std::size_t(array.shape(0)) != n || !contiguous(array))
+        throw py::value_error(expected + describe(object));
+    return static_cast<const T*>(array.data());
+}
+
+inline bool overlap(const py::array& a, const py::array& b) {
+    const auto from_a = reinterpret_cast<std::uintptr_t>(a.data()), from_b = reinterpret_cast<std::uintptr_t>(b.data());
+    return from_a < from_b + std::uintptr_t(b.nbytes()) && from_b < from_a + std::uintptr_t(a.nbytes());
+}
+
+inline py::array checked_float_array(const py::handle& object, const char* name) {
+    const std::string expected = std::string(name) + " must be a C-contiguous float32 or float64 NumPy array, got ";
+    if (!py::isinstance<py::array_t<float>>(object) && !py::isinstance<py::array_t<double>>(object))
+        throw py::type_error(expected + describe(object));
+    const py::array array = py::reinterpret_borrow<py::array>(object);
+    if (!contiguous(array)) throw py::value_error(expected + describe(object));
+    return array;
+}
+
+inline void check_same(const py::array& w, const py::array& other, const char* name) {
+    if (!w.dtype().equal(other.dtype()))
+        throw py::type_error(std::string(name) + " must have the dtype of w (" + py::cast<std::string>(py::str(w.dtype())) +
+                             "), got " + describe(other));
+    if (!w.attr("shape").equal(other.attr("shape")))
+        throw py::value_error(std::string(name) + " must have the shape of w " +
+                              py::cast<std::string>(py::str(w.attr("shape"))) + ", got " + describe(other));
+    if (overlap(w, other)) throw py::value_error(std::string(name) + " must not overlap w");
+}
+
+// w of a step, after it, the gradient and the states were checked against each other.
+inline py::array checked_target(const py::object& w, const py::object& gradient, const py::tuple& states, int n_states) {
+    const py::array target = checked_float_array(w, "w");
+    if (!target.writeable()) throw py::value_error("w must be writeable, got a read-only array");
+    const py::array g = checked_float_array(gradient, "gradient");
+    check_same(target, g, "gradient");
+    if (int(states.size()) != n_states) throw py::value_error("states: expected " + std::to_string(n_states) + " arrays");
+    for (const py::handle& item : states) {
+        const py::array state = checked_float_array(item, "state");
+        check_same(target, state, "state");
+        if (overlap(state, g)) throw py::value_error("gradient must not overlap the state");
+    }
+    return target;
+}
+
+}  // namespace steepest

@@ -1,0 +1,174 @@
+#include "steepest/descent.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "steepest/dispatch.hpp"
+
+namespace steepest {
+namespace {
+
+constexpr std::size_t update_block = 8192;        // elements of a task
+constexpr std::size_t parallel_updates = 65536;   // from here on more than one thread
+constexpr std::size_t look_ahead = 1024;          // row numbers known beyond the batch, for prefetching
+constexpr std::size_t index_room = 8192;          // row numbers made at once
+constexpr int steps_between_looks = 64;           // at the clock, and between copies of a finite w
+
+template <class T>
+void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1,
+                    std::size_t first, std::size_t last) {
+    const auto update = table_for<T>(updates()).update[rule];
+    const auto part = [&](std::size_t from, std::size_t to, T threshold) {
+        if (from >= to) return;
+        T* state[max_states];
+        for (int s = 0; s < max_states; ++s) state[s] = p.state[s] ? p.state[s] + from : nullptr;
+        update(p.w + from, gradient + from, state, to - from, h, threshold);
+    };
+    part(first, std::min(last, p.n_penalised), l1);
+    part(std::max(first, p.n_penalised), last, T(0));
+}
+
+}  // namespace
+
+template <class T>
+void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1) {
+    const int n_threads = p.n < parallel_updates ? 1 : threads_in_use();
+    Interrupt never(nullptr);
+    for_each_task((p.n + update_block - 1) / update_block, n_threads, never, [&](std::size_t task, int) {
+        const std::size_t first = task * update_block;
+        apply_to_range(rule, p, gradient, h, l1, first, std::min(first + update_block, p.n));
+    });
+}
+
+template <class T>
+Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparameters& hyperparameters,
+                    const Parameters<T>& parameters, const Batches& batches, std::int64_t n_steps)
+    : objective_(objective),
+      rule_(rule),
+      hyperparameters_(hyperparameters),
+      parameters_(parameters),
+      batch_size_(std::min(batches.size, objective.X.n_rows)),
+      order_(batch_size_ ? objective.X.n_rows : 1, batches.shuffled, batches.seed),
+      n_steps_(n_steps),
+      gradient_(parameters.n),
+      last_finite_(parameters.w, parameters.w + parameters.n),
+      index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0) {}
+
+template <class T>
+Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
+    const double loss = value_and_gradient(objective_, parameters_.w, gradient_.data(), workspace_, interrupt);
+    gradient_ready_ = batch_size_ == 0;
+    if (std::isfinite(loss)) std::copy_n(parameters_.w, parameters_.n, last_finite_.begin());
+    return {loss, gradient_norm(objective_, parameters_.w, gradient_.data())};
+}
+
+template <class T>
+void Descent<T>::restore() {
+    std::copy(last_finite_.begin(), last_finite_.end(), parameters_.w);
+    gradient_ready_ = false;
+}
+
+template <class T>
+void Descent<T>::start_step(double learning_rate) {
+    hyperparameters_.learning_rate = learning_rate;
+    hyperparameters_.set_step(++n_steps_);
+}
+
+// Makes sure that the next batch's row numbers, and those to prefetch after it, stand in index_.
+template <class T>
+void Descent<T>::fill_index() {
+    if (index_end_ - index_at_ >= batch_size_ + look_ahead) return;
+    std::copy(index_.begin() + std::ptrdiff_t(index_at_), index_.begin() + std::ptrdiff_t(index_end_), index_.begin());
+    index_end_ -= index_at_;
+    index_at_ = 0;
+    index_end_ += order_.next(passes(), index_.data() + index_end_, index_.size() - index_end_);
+}
+
+// A step from a single row, whose gradient is never stored. Returns the loss before it; takes no step where that is not
+// finite.
+template <class T>
+double Descent<T>::row_step() {
+    const Objective<T>& o = objective_;
+    const Kernels<T>& table = kernels_of<T>();
+    const Rows<T> rows{o.X, o.y, o.weight, index_.data() + index_at_, 0, 1, index_end_ - index_at_ - 1};
+    const std::size_t d = o.X.n_columns;
+    const T scale = T(double(o.X.n_rows) / o.weight_sum);
+    T loss, slope;
+    workspace_.scratch.resize(table.scratch_size(o.X));
+    const T* x = table.row[o.loss](rows, 0, o.at(parameters_.w), workspace_.scratch.data(), &loss, &slope);
+    if (!std::isfinite(loss)) return double(loss);
+    const Parameters<T>& p = parameters_;
+    slope *= scale;
+    table_for<T>(updates()).update_row[rule_](p.w, x, slope, T(o.l2), p.state, d, hyperparameters_, T(o.l1));
+    if (o.intercept) {
+        T* state[max_states];
+        for (int s = 0; s < max_states; ++s) state[s] = p.state[s] ? p.state[s] + d : nullptr;
+        table_for<T>(updates()).update[rule_](p.w + d, &slope, state, 1, hyperparameters_, T(0));
+    }
+    return double(loss);
+}
+
+// Returns whether the loss was finite and so the step taken.
+template <class T>
+bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
+    const T l1 = T(objective_.l1);
+    if (batch_size_ == 0) {
+        if (!gradient_ready_) evaluate(interrupt);
+        start_step(learning_rate);
+        apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
+        gradient_ready_ = false;
+        return true;
+    }
+    fill_index();
+    const std::size_t count = std::min(batch_size_, left_in_epoch_);
+    double loss;
+    if (count == 1) {
+        start_step(learning_rate);
+        loss = row_step();
+    } else {
+        loss = batch_gradient(objective_, parameters_.w, index_.data() + index_at_, count, index_end_ - index_at_ - count,
+                              gradient_.data(), workspace_, interrupt);
+        start_step(learning_rate);
+        if (std::isfinite(loss)) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
+    }
+    if (!std::isfinite(loss)) --n_steps_;
+    index_at_ += count;
+    left_in_epoch_ -= count;
+    return std::isfinite(loss);
+}
+
+template <class T>
+RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    RunReport report;
+    if (left_in_epoch_ == 0) {
+        left_in_epoch_ = batch_size_ ? objective_.X.n_rows : 1;
+        index_at_ = index_end_ = 0;
+        if (batch_size_) order_.start_epoch(epoch_);
+        ++epoch_;
+    }
+    while (report.n_steps < n && left_in_epoch_ > 0) {
+        if (!batch_step(learning_rates[report.n_steps], interrupt)) {
+            report.diverged = true;
+            restore();
+            return report;
+        }
+        if (batch_size_ == 0) left_in_epoch_ = 0;
+        ++report.n_steps;
+        if (path) path = std::copy_n(parameters_.w, parameters_.n, path);
+        if (report.n_steps % steps_between_looks == 0 || batch_size_ >= steps_between_looks) {
+            if (Clock::now() >= end) break;
+        }
+    }
+    report.epoch_done = left_in_epoch_ == 0;
+    return report;
+}
+
+template class Descent<float>;
+template class Descent<double>;
+template void apply_rule(int, const Parameters<float>&, const float*, const Hyperparameters&, float);
+template void apply_rule(int, const Parameters<double>&, const double*, const Hyperparameters&, double);
+
+}  // namespace steepest

@@ -1,0 +1,120 @@
+// The two products of a tile of K rows: dots (z_k = x_k . w) and their transpose (g += sum_k r_k x_k). Where X is
+// column-major its columns are the rows here, and the two change places.
+#pragma once
+
+#include "simd.hpp"
+
+namespace steepest {
+namespace {
+
+// A vector of parameters read with the tail that fill_tail makes.
+template <class T, int W>
+struct Operand {
+    const T* values;
+    T tail[W];
+    STEEPEST_INLINE Operand(const T* values_, std::size_t length) : values(values_) {
+        fill_tail<T, W>(values, length, tail);
+    }
+};
+
+// A sum that is written in whole vectors; flush adds the tail's new lanes to the rest.
+template <class T, int W>
+struct Accumulator {
+    T* values;
+    T tail[W];
+    STEEPEST_INLINE Accumulator(T* values_, std::size_t length) : values(values_) {
+        for (std::size_t j = 0; j < length; ++j) values[j] = T(0);
+        for (int p = 0; p < W; ++p) tail[p] = T(0);
+    }
+    STEEPEST_INLINE void flush(std::size_t length) {
+        const std::size_t rest = length % W;
+        for (std::size_t p = W - rest; p < W; ++p) values[length - W + p] += tail[p];
+        for (int p = 0; p < W; ++p) tail[p] = T(0);
+    }
+};
+
+template <class T, int W, int K>
+STEEPEST_INLINE void dots_of_tile(const T* const* x, const Operand<T, W>& w, std::size_t length, T* z) {
+    using V = Vector<T, W>;
+    V sum[K] = {};
+    std::size_t j = 0;
+    for (; j + W <= length; j += W) {
+        const V wj = load<T, W>(w.values + j);
+#pragma GCC unroll 8
+        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(x[k] + j) * wj;
+    }
+    if (j < length) {
+        const V wj = load<T, W>(w.tail);
+#pragma GCC unroll 8
+        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(x[k] + length - W) * wj;
+    }
+    sum_lanes<T, W, K>(sum, z);
+}
+
+// x . w of one row: four sums, so that their latencies overlap.
+template <class T>
+STEEPEST_INLINE T dot(const T* x, const T* w, std::size_t length) {
+    constexpr int W = lanes<T>;
+    Vector<T, W> sum[4] = {};
+    std::size_t j = 0;
+    for (; j + 4 * W <= length; j += 4 * W) {
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) sum[k] += load<T, W>(x + j + k * W) * load<T, W>(w + j + k * W);
+    }
+    for (; j + W <= length; j += W) sum[0] += load<T, W>(x + j) * load<T, W>(w + j);
+    T z;
+    fold<T, W, 1>((sum[0] + sum[1]) + (sum[2] + sum[3]), &z);
+    for (; j < length; ++j) z += x[j] * w[j];
+    return z;
+}
+
+template <class T, int W, int K>
+STEEPEST_INLINE Vector<T, W> combination(const T* const* x, const Vector<T, W>* r, std::size_t j) {
+    Vector<T, W> even = r[0] * load<T, W>(x[0] + j);
+    if constexpr (K == 1) {
+        return even;
+    } else {
+        Vector<T, W> odd = r[1] * load<T, W>(x[1] + j);
+#pragma GCC unroll 8
+        for (int k = 2; k < K; k += 2) {
+            even += r[k] * load<T, W>(x[k] + j);
+            odd += r[k + 1] * load<T, W>(x[k + 1] + j);
+        }
+        return even + odd;
+    }
+}
+
+template <class T, int W, int K>
+STEEPEST_INLINE void add_tile(const T* const* x, const T* r, std::size_t length, Accumulator<T, W>& g) {
+    using V = Vector<T, W>;
+    V scale[K];
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) scale[k] = r[k] - V{};
+    std::size_t j = 0;
+    for (; j + W <= length; j += W)
+        store<T, W>(g.values + j, load<T, W>(g.values + j) + combination<T, W, K>(x, scale, j));
+    if (j < length) store<T, W>(g.tail, load<T, W>(g.tail) + combination<T, W, K>(x, scale, length - W));
+}
+
+// Calls tile(integral_constant<int, K>, first) over n rows in tiles of 8, then 4, 2 and 1.
+template <class Tile>
+STEEPEST_INLINE void for_each_tile(std::size_t n, Tile tile) {
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) tile(std::integral_constant<int, 8>{}, i);
+    if (n & 4) tile(std::integral_constant<int, 4>{}, i), i += 4;
+    if (n & 2) tile(std::integral_constant<int, 2>{}, i), i += 2;
+    if (n & 1) tile(std::integral_constant<int, 1>{}, i);
+}
+
+template <class T, int W>
+STEEPEST_INLINE void dots(const T* const* x, std::size_t n, const Operand<T, W>& w, std::size_t length, T* z) {
+    for_each_tile(n, [&](auto k, std::size_t i) { dots_of_tile<T, W, k.value>(x + i, w, length, z + i); });
+}
+
+template <class T, int W>
+STEEPEST_INLINE void add_rows(const T* const* x, std::size_t n, const T* r, std::size_t length, Accumulator<T, W>& g) {
+    for_each_tile(n, [&](auto k, std::size_t i) { add_tile<T, W, k.value>(x + i, r + i, length, g); });
+}
+
+}  // namespace
+}  // namespace steepest

@@ -1,0 +1,189 @@
+#include "steepest/objective.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "steepest/dispatch.hpp"
+
+namespace steepest {
+namespace {
+
+constexpr std::size_t chunk_elements = 32768;  // below two of these one thread is faster than two
+constexpr std::size_t max_chunks = 256;
+
+// How many chunks the rows of a pass are cut into, by the shape alone. `partial_bytes` is what a chunk's result takes:
+// all of them stay under a hundredth of the data, unless that leaves fewer than `least`.
+std::size_t count_chunks(std::size_t n_rows, std::size_t work, std::size_t data_bytes, std::size_t partial_bytes,
+                         std::size_t least) {
+    const std::size_t by_work = std::min({work / chunk_elements, max_chunks, n_rows});
+    const std::size_t by_memory = std::max<std::size_t>(data_bytes / 100, std::size_t(1) << 20) / partial_bytes;
+    return std::max<std::size_t>(std::min(by_work, std::max(by_memory, least)), 1);
+}
+
+template <class T>
+Rows<T> all_rows(const Objective<T>& objective) {
+    return {objective.X, objective.y, objective.weight, nullptr, 0, objective.X.n_rows, 0};
+}
+
+template <class T>
+Rows<T> chunk_of(Rows<T> rows, std::size_t chunk, std::size_t n_chunks) {
+    const std::size_t first = rows.count * chunk / n_chunks, last = rows.count * (chunk + 1) / n_chunks;
+    rows.ahead += rows.count - last;
+    rows.count = last - first;
+    if (rows.index) rows.index += first;
+    rows.begin += first;
+    return rows;
+}
+
+// The sums of the chunks, added in their order: partial holds loss, slope and gradient of each.
+void add_partials(std::vector<double>& partial, std::size_t n_chunks, std::size_t stride, int n_threads) {
+    constexpr std::size_t columns = 2048;
+    Interrupt never(nullptr);
+    for_each_task((stride + columns - 1) / columns, n_threads, never, [&](std::size_t task, int) {
+        const std::size_t first = task * columns, last = std::min(first + columns, stride);
+        for (std::size_t chunk = 1; chunk < n_chunks; ++chunk)
+            for (std::size_t j = first; j < last; ++j) partial[j] += partial[chunk * stride + j];
+    });
+}
+
+// Runs kernel(rows of a chunk, scratch, sums) over all chunks; the sums end up at the front of workspace.partial.
+template <class T, class Kernel>
+void pass(const Objective<T>& objective, const Rows<T>& rows, bool with_gradient, Workspace<T>& workspace,
+          Interrupt& interrupt, Kernel kernel) {
+    const std::size_t d = objective.X.n_columns, stride = 2 + (with_gradient ? d : 0);
+    const std::size_t n_chunks = count_chunks(rows.count, rows.count * d, rows.count * d * sizeof(T), stride * sizeof(double), 4);
+    const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
+    const std::size_t scratch_size = kernels_of<T>().scratch_size(objective.X);
+    workspace.partial.assign(n_chunks * stride, 0.0);
+    workspace.scratch.resize(std::size_t(n_threads) * scratch_size);
+    for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
+        double* partial = workspace.partial.data() + chunk * stride;
+        Sums sums{0.0, 0.0, partial + 2};
+        kernel(chunk_of(rows, chunk, n_chunks), workspace.scratch.data() + std::size_t(thread) * scratch_size, sums);
+        partial[0] = sums.loss;
+        partial[1] = sums.slope;
+    });
+    if (n_chunks > 1) add_partials(workspace.partial, n_chunks, stride, n_threads);
+}
+
+// gradient = scale * sums + l2 * w, the intercept's last.
+template <class T>
+void write_gradient(const Objective<T>& objective, const std::vector<double>& sums, double scale, const T* w, T* gradient) {
+    const std::size_t d = objective.X.n_columns;
+    for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * sums[2 + j] + objective.l2 * double(w[j]));
+    if (objective.intercept) gradient[d] = T(scale * sums[1]);
+}
+
+}  // namespace
+
+template <class T>
+double penalty(const Objective<T>& objective, const T* w) {
+    if (objective.l1 == 0.0 && objective.l2 == 0.0) return 0.0;
+    double absolute = 0.0, squared = 0.0;
+    for (std::size_t j = 0; j < objective.X.n_columns; ++j) {
+        absolute += std::fabs(double(w[j]));
+        squared += double(w[j]) * double(w[j]);
+    }
+    return objective.l1 * absolute + 0.5 * objective.l2 * squared;
+}
+
+template <class T>
+double value(const Objective<T>& objective, const T* w, Interrupt& interrupt) {
+    Workspace<T> workspace;
+    const auto kernel = kernels_of<T>().value[objective.loss];
+    pass(objective, all_rows(objective), false, workspace, interrupt,
+         [&](const Rows<T>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
+    return workspace.partial[0] / objective.weight_sum + penalty(objective, w);
+}
+
+template <class T>
+double value_and_gradient(const Objective<T>& objective, const T* w, T* gradient, Workspace<T>& workspace,
+                          Interrupt& interrupt) {
+    const auto kernel = kernels_of<T>().gradient[objective.loss];
+    pass(objective, all_rows(objective), true, workspace, interrupt,
+         [&](const Rows<T>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
+    write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, w, gradient);
+    return workspace.partial[0] / objective.weight_sum + penalty(objective, w);
+}
+
+template <class T>
+double batch_gradient(const Objective<T>& objective, const T* w, const std::uint32_t* index, std::size_t count,
+                      std::size_t ahead, T* gradient, Workspace<T>& workspace, Interrupt& interrupt) {
+    const auto kernel = kernels_of<T>().gradient[objective.loss];
+    const Rows<T> rows{objective.X, objective.y, objective.weight, index, 0, count, ahead};
+    pass(objective, rows, true, workspace, interrupt,
+         [&](const Rows<T>& chunk, T* scratch, Sums& sums) { kernel(chunk, objective.at(w), scratch, sums); });
+    const double scale = double(objective.X.n_rows) / objective.weight_sum / double(count);
+    write_gradient(objective, workspace.partial, scale, w, gradient);
+    return workspace.partial[0] * scale;
+}
+
+template <class T>
+void hessian_product(const Objective<T>& objective, const T* w, const T* v, T* product, Interrupt& interrupt) {
+    Workspace<T> workspace;
+    const auto kernel = kernels_of<T>().hessian_product[objective.loss];
+    pass(objective, all_rows(objective), true, workspace, interrupt, [&](const Rows<T>& rows, T* scratch, Sums& sums) {
+        kernel(rows, objective.at(w), objective.at(v), scratch, sums);
+    });
+    write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, v, product);
+}
+
+template <class T>
+void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& interrupt) {
+    constexpr std::size_t panel = 64;  // rows of the Hessian that a task makes from its chunk
+    const std::size_t d = objective.X.n_columns, size = objective.n_parameters();
+    const std::size_t elements = objective.X.n_rows * d;
+    const std::size_t n_chunks =
+        count_chunks(objective.X.n_rows, elements * size, elements * sizeof(T), size * size * sizeof(double), 1);
+    const std::size_t n_panels = (size + panel - 1) / panel, n_tasks = n_chunks * n_panels;
+    const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_tasks));
+    const Kernels<T>& table = kernels_of<T>();
+    const std::size_t scratch_size = table.hessian_scratch_size(objective.X);
+    std::vector<double> partial(n_chunks * size * size);
+    std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
+    for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
+        const std::size_t chunk = task / n_panels, first = task % n_panels * panel;
+        table.hessian[objective.loss](chunk_of(all_rows(objective), chunk, n_chunks), objective.at(w), objective.intercept,
+                                      first, std::min(first + panel, size), scratch.data() + std::size_t(thread) * scratch_size,
+                                      partial.data() + chunk * size * size);
+    });
+    add_partials(partial, n_chunks, size * size, n_threads);
+    for (std::size_t i = 0; i < size; ++i) {
+        for (std::size_t j = 0; j <= i; ++j) {
+            const double ridge = i == j && i < d ? objective.l2 : 0.0;
+            result[i * size + j] = result[j * size + i] = T(partial[i * size + j] / objective.weight_sum + ridge);
+        }
+    }
+}
+
+template <class T>
+double gradient_norm(const Objective<T>& objective, const T* w, const T* gradient) {
+    const double l1 = objective.l1;
+    double sum = 0.0;
+    for (std::size_t j = 0; j < objective.n_parameters(); ++j) {
+        double g = double(gradient[j]);
+        if (l1 > 0.0 && j < objective.X.n_columns) {
+            if (w[j] != T(0)) {
+                g += w[j] > T(0) ? l1 : -l1;
+            } else {
+                g = std::copysign(std::max(std::fabs(g) - l1, 0.0), g);
+            }
+        }
+        sum += g * g;
+    }
+    return std::sqrt(sum);
+}
+
+#define STEEPEST_INSTANTIATE(T)                                                                                        \
+    template double penalty(const Objective<T>&, const T*);                                                            \
+    template double value(const Objective<T>&, const T*, Interrupt&);                                                  \
+    template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);                  \
+    template double batch_gradient(const Objective<T>&, const T*, const std::uint32_t*, std::size_t, std::size_t, T*,  \
+                                   Workspace<T>&, Interrupt&);                                                         \
+    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Interrupt&);                            \
+    template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                              \
+    template double gradient_norm(const Objective<T>&, const T*, const T*);
+STEEPEST_INSTANTIATE(float)
+STEEPEST_INSTANTIATE(double)
+
+}  // namespace steepest

@@ -1,0 +1,33 @@
+"""steepest: the fastest gradient descent for least-squares and logistic models."""
+
+from . import reference, schedules
+from . import stopping as stop
+from .descent import minimize
+from .objectives import Function, LeastSquares, Logistic
+from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
+from .result import DivergenceWarning, Result
+from .runtime import info, installed_version, threads, threads_from_environment
+from .stopping import Progress
+
+threads_from_environment()
+__version__ = installed_version()
+
+__all__ = [
+    "AdaGrad",
+    "Adam",
+    "DivergenceWarning",
+    "Function",
+    "GradientDescent",
+    "LeastSquares",
+    "Logistic",
+    "Momentum",
+    "Progress",
+    "RMSProp",
+    "Result",
+    "info",
+    "minimize",
+    "reference",
+    "schedules",
+    "stop",
+    "threads",
+]

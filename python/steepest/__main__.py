@@ -1,0 +1,23 @@
+"""The command `steepest`: `python -m steepest` is the same."""
+
+from __future__ import annotations
+
+import sys
+
+from .extras import MissingExtraError, require
+
+
+def main() -> None:
+    """Run the command line; its packages come with the extra `cli`."""
+    try:
+        require("click", "cli")
+    except MissingExtraError as error:
+        print(f"steepest: {error}", file=sys.stderr)
+        sys.exit(2)
+    from .cli import steepest
+
+    steepest.main(prog_name="steepest")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Checks of arguments: each error names the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def describe(value: Any) -> str:
+    """Return what came, for an error message."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return f"{value!r} ({type(value).__name__})" if value is None or isinstance(value, Real | str) else type(value).__name__
+
+
+def check_number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf,
+                 most: float = math.inf) -> float:
+    """Return a finite number within the bounds as a float."""
+    bounds = [f"above {above:g}"] * (above > -math.inf) + [f"at least {least:g}"] * (least > -math.inf)
+    bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
+    expected = f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{expected}, got {describe(value)}")
+    number = float(value)
+    if not (math.isfinite(number) and above < number < below and least <= number <= most):
+        raise ValueError(f"{expected}, got {value!r}")
+    return number
+
+
+def check_count(name: str, value: Any, least: int) -> int:
+    """Return an integer of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer of at least {least}, got {describe(value)}")
+    if value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+    return int(value)
+
+
+def check_alpha(value: Any) -> float:
+    """Return the strength of a penalty."""
+    return check_number("alpha", value, least=0.0)
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """Return a number from 0 to 1."""
+    return check_number(name, value, least=0.0, most=1.0)
+
+
+def _check_finite(name: str, array: NDArray[Any]) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise ValueError(f"{name} must be finite, got {array[at]} at index {at}")
+
+
+def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str = "") -> None:
+    """Check a contiguous vector of n elements of dtype."""
+    expected = f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{expected}, got {describe(array)}")
+    if array.dtype != dtype:
+        raise TypeError(f"{expected}, got {describe(array)}; convert it with {name}.astype(np.{dtype})")
+    if array.shape != (n,):
+        raise ValueError(f"{expected}, got {describe(array)}")
+    if not array.flags.c_contiguous or not array.flags.aligned:
+        raise ValueError(f"{expected}, got one with strides {array.strides}; convert it with np.ascontiguousarray({name})")
+
+
+def check_parameters(name: str, array: Any, n: int, dtype: np.dtype[Any]) -> None:
+    """Check a vector of parameters."""
+    check_vector(name, array, n, dtype)
+
+
+def check_data(X: Any, y: Any) -> None:
+    """Check data and targets, which are used in place."""
+    expected = "X must be a C- or F-contiguous float32 or float64 NumPy array of two dimensions"
+    if not isinstance(X, np.ndarray):
+        raise TypeError(f"{expected}, got {describe(X)}; convert it with np.asarray(X, dtype=np.float32)")
+    if X.dtype not in FLOATS:
+        raise TypeError(f"{expected}, got {describe(X)}; convert it with X.astype(np.float32)")
+    if X.ndim != 2:
+        raise ValueError(f"{expected}, got {describe(X)}")
+    if X.size == 0:
+        raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
+    if not (X.flags.c_contiguous or X.flags.f_contiguous) or not X.flags.aligned:
+        raise ValueError(f"{expected}, got a view with strides {X.strides}; convert it with np.ascontiguousarray(X)")
+    check_vector("y", y, X.shape[0], X.dtype, " (the rows and the dtype of X)")
+    _check_finite("y", y)
+
+
+def check_weights(sample_weight: Any, X: NDArray[Any]) -> float:
+    """Check the weights of the rows and return their sum."""
+    check_vector("sample_weight", sample_weight, X.shape[0], X.dtype, " (the rows and the dtype of X)")
+    _check_finite("sample_weight", sample_weight)
+    if sample_weight.min() < 0:
+        raise ValueError(f"sample_weight must be at least 0, got {sample_weight.min()}")
+    total = float(sample_weight.sum(dtype=np.float64))
+    if total == 0.0:
+        raise ValueError("sample_weight must have a positive sum, got 0")
+    return total
+
+
+def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a copy of the start, zeros for None."""
+    if w0 is None:
+        return np.zeros(n, dtype)
+    check_vector("w0", w0, n, dtype)
+    _check_finite("w0", w0)
+    return w0.copy()

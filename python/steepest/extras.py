@@ -1,0 +1,34 @@
+"""Optional packages, imported where they are first needed."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class MissingExtraError(ImportError):
+    """A package is missing that one of the extras of steepest brings."""
+
+
+def require(module: str, extra: str) -> Any:
+    """Import an optional module.
+
+    Parameters
+    ----------
+    module : str
+        Full name, such as ``"matplotlib.ticker"``.
+    extra : str
+        The extra of steepest that brings its package.
+
+    Raises
+    ------
+    MissingExtraError
+        The package is not installed; the message says what to install.
+    """
+    package = module.partition(".")[0]
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        raise MissingExtraError(f'{package} is not installed: pip install "steepest[{extra}]"') from None

@@ -1,0 +1,210 @@
+"""From a table to a fitted model: the steps behind `steepest fit` and `steepest demo`."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import steepest as st
+
+from .data import Table
+from .features import Array, Encoder, Label, Scaling, check_complete, classes_of, encode_target, split_rows
+from .model import LossName, Model
+
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "adam": st.Adam,
+    "rmsprop": st.RMSProp,
+    "adagrad": st.AdaGrad,
+    "momentum": st.Momentum,
+    "nesterov": functools.partial(st.Momentum, nesterov=True),
+    "gradient-descent": st.GradientDescent,
+}
+# Without a number from the user: from this rate to 0 by a cosine over the whole run, on standardised columns.
+DEFAULT_RATES = {"adam": 0.05, "rmsprop": 0.05, "adagrad": 0.5}
+
+
+@dataclass
+class FitOptions:
+    """How to fit; the options of `steepest fit`.
+
+    Attributes
+    ----------
+    loss : {"least-squares", "logistic"}
+    target : str or None
+        Column to predict; None for the one that the file's format marks.
+    drop : tuple of str
+        Columns to leave out.
+    optimizer : str
+        A key of OPTIMIZERS.
+    learning_rate : float or None
+        None: from DEFAULT_RATES, with cosine decay.
+    batch_size : int or None
+        None for all rows.
+    alpha, l1_ratio : float
+        The penalty, on standardised coefficients where `standardize`.
+    validation_fraction : float
+        Part of the rows held out, in [0, 1); the parameters of the lowest loss on them are kept.
+    patience : int or None
+        Stop after so many epochs without a lower validation loss; None: do not.
+    tol : float
+        Stop at this norm of the gradient.
+    standardize : bool
+        Descend on columns (and, for least squares, a target) of mean 0 and deviation 1, training rows' statistics.
+    """
+
+    loss: LossName
+    target: str | None = None
+    drop: tuple[str, ...] = ()
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    batch_size: int | None = 256
+    max_epochs: int = 100
+    max_seconds: float | None = None
+    alpha: float = 0.0
+    l1_ratio: float = 0.0
+    validation_fraction: float = 0.1
+    patience: int | None = None
+    tol: float = 1e-6
+    standardize: bool = True
+    dtype: Literal["float32", "float64"] = "float64"
+    random_state: int | None = 0
+
+
+class OptionError(ValueError):
+    """Options that do not go together."""
+
+
+@dataclass
+class Split:
+    """Encoded, scaled rows: X of shape (rows, features), y of shape (rows,)."""
+
+    X: Array
+    y: Array
+
+
+class Problem:
+    """A table made ready for descent.
+
+    Parameters
+    ----------
+    table : Table
+    options : FitOptions
+
+    Raises
+    ------
+    TableError
+        The table cannot be used; the message names the column.
+    """
+
+    def __init__(self, table: Table, options: FitOptions) -> None:
+        self.options = options
+        self.target = table.target_column(options.target)
+        columns = self._columns(table)
+        frame = table.frame[[*columns, self.target]]
+        check_complete(frame)
+        self.classes: list[Label] | None = classes_of(frame[self.target]) if options.loss == "logistic" else None
+        training_rows, held_out_rows = split_rows(len(frame), options.validation_fraction, options.random_state)
+        training_frame = frame.iloc[training_rows]
+        if self.classes is not None:
+            classes_of(training_frame[self.target])
+        self.encoder = Encoder.of(training_frame[columns])
+        self.training = self._encode(training_frame)
+        self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
+        self._standardize()
+
+    def _columns(self, table: Table) -> list[str]:
+        dropped = {self.target, *map(table.column, self.options.drop)}
+        columns = [name for name in table.frame.columns if name not in dropped]
+        if not columns:
+            raise OptionError(f"no column is left beside the target '{self.target}'")
+        return columns
+
+    def _encode(self, frame: Any) -> Split:
+        dtype = self.options.dtype
+        y = encode_target(frame[self.target], self.classes, dtype)
+        return Split(self.encoder.encode(frame, dtype), y)
+
+    def _standardize(self) -> None:
+        scale = self.options.standardize
+        self.scaling = Scaling.of(self.training.X) if scale else Scaling.none(self.training.X.shape[1])
+        self.target_scaling = Scaling.of(self.training.y) if scale and self.classes is None else Scaling.none(1)
+        for split in filter(None, (self.training, self.held_out)):
+            if scale:
+                self.scaling.apply(split.X)
+                self.target_scaling.apply(split.y)
+
+    def descend(self, progress: bool = False) -> st.Result:
+        """Run the optimizer.
+
+        Raises
+        ------
+        OptionError
+            The optimizer needs a learning rate.
+        """
+        options = self.options
+        loss = st.Logistic if options.loss == "logistic" else st.LeastSquares
+        objective = loss(self.training.X, self.training.y, alpha=options.alpha, l1_ratio=options.l1_ratio)
+        n = len(self.training.y)
+        batch_size = None if options.batch_size is None or options.batch_size >= n else options.batch_size
+        stop: list[Any] = [st.stop.GradientNorm(options.tol)]
+        if self.held_out is not None and options.patience is not None:
+            stop.append(st.stop.NoImprovement(options.patience))
+        return st.minimize(
+            objective,
+            optimizer=make_optimizer(options, options.max_epochs * math.ceil(n / (batch_size or n))),
+            batch_size=batch_size,
+            max_epochs=options.max_epochs,
+            max_seconds=options.max_seconds,
+            stop=stop,
+            validation=None if self.held_out is None else (self.held_out.X, self.held_out.y),
+            random_state=options.random_state,
+            progress=progress,
+        )
+
+    def scores(self, w: Array, split: Split) -> dict[str, float]:
+        """Score parameters w: accuracy, or R2 and the root mean squared error in the target's units."""
+        z = split.X @ w[:-1] + w[-1]
+        if self.classes is not None:
+            return {"accuracy": float(np.mean((z > 0) == (split.y > 0.5)))}
+        squared = float(np.mean((z - split.y) ** 2, dtype=np.float64))
+        variance = float(np.var(split.y, dtype=np.float64))
+        return {
+            "R2": 1 - squared / variance if variance > 0 else math.nan,
+            "root mean squared error": math.sqrt(squared) * float(self.target_scaling.scale[0]),
+        }
+
+    def model(self, w: Array) -> Model:
+        """Return the model with parameters w, put back into the table's units."""
+        target_mean, target_scale = float(self.target_scaling.mean[0]), float(self.target_scaling.scale[0])
+        coefficients = w[:-1].astype(np.float64) / self.scaling.scale * target_scale
+        intercept = float(w[-1]) * target_scale + target_mean - float(self.scaling.mean @ coefficients)
+        return Model(
+            loss=self.options.loss,
+            target=self.target,
+            classes=self.classes,
+            columns=self.encoder.columns,
+            categories=self.encoder.categories,
+            coefficients=dict(zip(self.encoder.features, coefficients.tolist(), strict=True)),
+            intercept=intercept,
+            version=st.__version__,
+        )
+
+
+def make_optimizer(options: FitOptions, n_steps: int) -> Any:
+    """Return the optimizer that the options name, for a run of at most n_steps steps.
+
+    Raises
+    ------
+    OptionError
+        It has no default learning rate and none is given.
+    """
+    rate: Any = options.learning_rate
+    if rate is None:
+        if options.optimizer not in DEFAULT_RATES:
+            raise OptionError(f"--learning-rate is needed: {options.optimizer} has no default")
+        rate = st.schedules.CosineDecay(DEFAULT_RATES[options.optimizer], max(1, n_steps))
+    return OPTIMIZERS[options.optimizer](rate)

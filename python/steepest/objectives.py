@@ -1,0 +1,219 @@
+"""Objectives: a loss bound to data, evaluated by the native kernels, and any smooth Python function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .checks import check_alpha, check_data, check_fraction, check_parameters, check_weights
+
+__all__ = ["DataObjective", "Function", "LeastSquares", "Logistic", "Objective"]
+
+_NATIVE = {np.dtype(np.float32): _core.Objective32, np.dtype(np.float64): _core.Objective64}
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What `minimize` needs of a function to be minimised."""
+
+    @property
+    def n_parameters(self) -> int: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]: ...
+
+
+class DataObjective:
+    """Mean weighted loss of the rows of X, plus the elastic-net penalty; the base of the losses.
+
+    F(w) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
+
+    The intercept b is the last parameter and is not penalised. The gradient and the curvature are those of the smooth
+    part: the loss and the squared penalty.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features), float32 or float64
+        The data, C- or F-contiguous. It is used in place and never copied.
+    y : array of shape (n_samples,), the dtype of X
+        The targets.
+    sample_weight : array of shape (n_samples,), the dtype of X, optional
+        Weights of the rows, at least 0 and not all 0.
+    intercept : bool
+        Whether the last parameter is an intercept.
+    alpha : float
+        Strength of the penalty, at least 0.
+    l1_ratio : float
+        Share of the L1 norm in the penalty, 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of the wrong type, dtype, shape or memory layout, or with a value out of range; the message names
+        the argument, what was expected and what came.
+    """
+
+    _loss: ClassVar[str]
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        *,
+        sample_weight: NDArray[Any] | None = None,
+        intercept: bool = True,
+        alpha: float = 0.0,
+        l1_ratio: float = 0.0,
+    ) -> None:
+        check_data(X, y)
+        self._check_targets(y)
+        self.X, self.y, self.sample_weight = X, y, sample_weight
+        weight_sum = float(len(y)) if sample_weight is None else check_weights(sample_weight, X)
+        self.intercept = bool(intercept)
+        self.alpha = check_alpha(alpha)
+        self.l1_ratio = check_fraction("l1_ratio", l1_ratio)
+        l1, l2 = self.alpha * self.l1_ratio, self.alpha * (1.0 - self.l1_ratio)
+        self.native = _NATIVE[X.dtype](self._loss, X, y, sample_weight, weight_sum, self.intercept, l1, l2)
+
+    def _check_targets(self, y: NDArray[Any]) -> None:
+        pass
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return int(self.X.shape[1])
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of columns, and one for the intercept."""
+        return self.n_features + self.intercept
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of X and of the parameters."""
+        return self.X.dtype
+
+    def value(self, w: NDArray[Any]) -> float:
+        """Return F(w), for w of shape (n_parameters,) and the dtype of X."""
+        return self.native.value(w)
+
+    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Return the gradient of the smooth part, of the shape and dtype of w."""
+        return self.native.value_and_gradient(w)[1]
+
+    def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """Return F(w) and the gradient of the smooth part in one pass over X."""
+        return self.native.value_and_gradient(w)
+
+    def hessian_product(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
+        """Return the Hessian of the smooth part at w times v, in one pass over X."""
+        return self.native.hessian_product(w, v)
+
+    def hessian(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Return the Hessian of the smooth part, of shape (n_parameters, n_parameters)."""
+        return self.native.hessian(w)
+
+    def __repr__(self) -> str:
+        penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""
+        return f"{type(self).__name__}({self.n_samples:,} x {self.n_features:,} {self.dtype}{penalty})"
+
+
+def _documented(loss: type[DataObjective]) -> type[DataObjective]:
+    _, _, shared = (DataObjective.__doc__ or "").partition("\n")
+    loss.__doc__ = f"{loss.__doc__}\n{shared}"
+    return loss
+
+
+@_documented
+class LeastSquares(DataObjective):
+    """Mean squared error: loss(z, y) = (z - y)^2, without a factor 1/2."""
+
+    _loss = "least_squares"
+
+
+@_documented
+class Logistic(DataObjective):
+    """Logistic loss of targets 0 and 1: loss(z, y) = log(1 + e^z) - y z."""
+
+    _loss = "logistic"
+
+    def _check_targets(self, y: NDArray[Any]) -> None:
+        wrong = y[(y != 0) & (y != 1)]
+        if wrong.size:
+            raise ValueError(f"y must hold the labels 0 and 1 only, got {wrong[0]!r} among {wrong.size} others")
+
+
+class Function:
+    """Any smooth function of w, computed in Python, in float64.
+
+    Parameters
+    ----------
+    value_and_gradient : callable
+        w, of shape (n_parameters,), to (float, array of shape (n_parameters,)).
+    n_parameters : int
+        Length of w.
+    hessian_product : callable, optional
+        (w, v) to the Hessian at w times v.
+    """
+
+    def __init__(
+        self,
+        value_and_gradient: Callable[[NDArray[Any]], tuple[float, Any]],
+        n_parameters: int,
+        hessian_product: Callable[[NDArray[Any], NDArray[Any]], Any] | None = None,
+    ) -> None:
+        for name, value in (("value_and_gradient", value_and_gradient), ("hessian_product", hessian_product)):
+            if not callable(value) and not (value is None and name == "hessian_product"):
+                raise TypeError(f"{name} must be callable, got {type(value).__name__}")
+        if isinstance(n_parameters, bool) or not isinstance(n_parameters, (int, np.integer)):
+            raise TypeError(f"n_parameters must be an integer of at least 1, got {n_parameters!r}")
+        if n_parameters < 1:
+            raise ValueError(f"n_parameters must be an integer of at least 1, got {n_parameters!r}")
+        self._value_and_gradient = value_and_gradient
+        self._hessian_product = hessian_product
+        self.n_parameters = int(n_parameters)
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)
+
+    def _vector(self, name: str, array: Any) -> NDArray[Any]:
+        result = np.asarray(array, dtype=np.float64)
+        if result.shape != (self.n_parameters,):
+            raise ValueError(f"{name} must be an array of shape ({self.n_parameters},), got shape {result.shape}")
+        return result
+
+    def value(self, w: NDArray[Any]) -> float:
+        """Return the function's value at w."""
+        return self.value_and_gradient(w)[0]
+
+    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Return the function's gradient at w."""
+        return self.value_and_gradient(w)[1]
+
+    def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """Return the value at w and the gradient, of shape (n_parameters,)."""
+        check_parameters("w", w, self.n_parameters, self.dtype)
+        value, gradient = self._value_and_gradient(w)
+        return float(value), self._vector("the gradient that value_and_gradient returns", gradient)
+
+    def hessian_product(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
+        """Return the Hessian at w times v; a TypeError where no hessian_product was given."""
+        if self._hessian_product is None:
+            raise TypeError("hessian_product was not given to this Function")
+        check_parameters("w", w, self.n_parameters, self.dtype)
+        check_parameters("v", v, self.n_parameters, self.dtype)
+        return self._vector("what hessian_product returns", self._hessian_product(w, v))
+
+    def hessian(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Return the Hessian, of shape (n_parameters, n_parameters), a product with a unit vector a column."""
+        columns = [self.hessian_product(w, unit) for unit in np.eye(self.n_parameters)]
+        return np.stack(columns, axis=1)

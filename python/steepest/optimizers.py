@@ -1,0 +1,226 @@
+"""Optimizers: an update rule, its hyperparameters and its state. The formulas are in the native module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .checks import check_number, describe
+from .schedules import Constant, ScheduleLike, as_schedule, rates_at
+
+__all__ = ["Adam", "AdaGrad", "GradientDescent", "Momentum", "Optimizer", "RMSProp"]
+
+
+class Optimizer:
+    """The base of the optimizers: state of the shape and dtype of w, made at the first step and 0 then.
+
+    The learning rate is a float or a schedule: a callable of the number of steps taken so far, 0 before the first.
+    """
+
+    _states: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, rule: str, learning_rate: float | ScheduleLike, **hyperparameters: float) -> None:
+        self.rule = _core.Rule(rule, **hyperparameters)
+        self._hyperparameters = hyperparameters
+        self.learning_rate = learning_rate
+        self._schedule = as_schedule(learning_rate)
+        self._fixed_rate = self._schedule(0) if isinstance(self._schedule, Constant) else None
+        self._state: tuple[NDArray[Any], ...] | None = None
+        self.n_steps = 0
+
+    def step(self, w: NDArray[Any], gradient: NDArray[Any]) -> None:
+        """Change w by one step, in place.
+
+        Parameters
+        ----------
+        w : array of any shape, float32 or float64
+            The parameters: C-contiguous and writeable.
+        gradient : array of the shape and dtype of w
+            C-contiguous, not overlapping w.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array of the wrong type, dtype, shape or layout, or of another shape or dtype than the steps before.
+        """
+        state = self.state_for(w)
+        rate = self._fixed_rate
+        if rate is None:
+            rate = float(self.rates(self.n_steps, 1)[0])
+        self.rule.step(w, gradient, state, rate, self.n_steps + 1)
+        self._state = state
+        self.n_steps += 1
+
+    def state_for(self, w: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Return the state's arrays for w: those of the steps before, or new ones."""
+        if not isinstance(w, np.ndarray):
+            raise TypeError(f"w must be a C-contiguous float32 or float64 NumPy array, got {describe(w)}")
+        if self._state is None:
+            return tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
+        for array in self._state:
+            if array.shape != w.shape or array.dtype != w.dtype:
+                raise ValueError(f"w must be {describe(array)} as in the steps before, got {describe(w)}")
+        return self._state
+
+    def adopt(self, state: tuple[NDArray[Any], ...]) -> None:
+        """Take these arrays as the state that later steps change."""
+        self._state = state
+
+    def rates(self, first: int, n: int) -> NDArray[np.float64]:
+        """Return the learning rates of n steps, ``first`` having been taken before."""
+        if self._fixed_rate is not None:
+            return np.full(n, self._fixed_rate)
+        return rates_at(self._schedule, np.arange(first, first + n))
+
+    def reset(self) -> None:
+        """Forget the state and the steps taken."""
+        self._state = None
+        self.n_steps = 0
+
+    def largest_stable_rate(self, eigenvalue_max: float) -> float | None:
+        """Return the learning rate at which this rule starts to diverge on a quadratic, None if none is known.
+
+        Parameters
+        ----------
+        eigenvalue_max : float
+            The largest eigenvalue of the quadratic's Hessian, above 0.
+        """
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return name, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""
+        state = {} if self._state is None else dict(zip(self._states, (a.copy() for a in self._state), strict=True))
+        hyperparameters = {"learning_rate": self.learning_rate, **self._hyperparameters}
+        return {
+            "name": type(self).__name__,
+            "n_steps": self.n_steps,
+            "hyperparameters": hyperparameters,
+            "state": state,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the n_steps and the state of a `state_dict`; the hyperparameters stay this optimizer's own.
+
+        Raises
+        ------
+        ValueError
+            The state is of another optimizer, or its arrays are not those that this one needs.
+        """
+        name, arrays = state_dict["name"], state_dict["state"]
+        if name != type(self).__name__:
+            raise ValueError(f"state_dict must be of {type(self).__name__}, got one of {name}")
+        n_steps = int(state_dict["n_steps"])
+        if n_steps < 0 or (arrays and set(arrays) != set(self._states)):
+            raise ValueError(f"state_dict must hold n_steps >= 0 and the arrays {self._states}, got {n_steps}, {tuple(arrays)}")
+        fresh = not arrays and (n_steps == 0 or bool(self._states))
+        self._state = None if fresh else tuple(np.array(arrays[state], order="C") for state in self._states)
+        self.n_steps = n_steps
+
+    def __repr__(self) -> str:
+        arguments = {"learning_rate": self.learning_rate, **self._arguments()}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._hyperparameters
+
+
+class GradientDescent(Optimizer):
+    """Plain gradient descent: w -= eta g."""
+
+    def __init__(self, learning_rate: float | ScheduleLike) -> None:
+        super().__init__("gradient_descent", learning_rate)
+
+    def largest_stable_rate(self, eigenvalue_max: float) -> float:
+        """Return 2 / eigenvalue_max."""
+        return 2.0 / eigenvalue_max
+
+
+class Momentum(Optimizer):
+    """Gradient descent with momentum mu, 0 at least and below 1 (Polyak 1964; Nesterov 1983).
+
+    velocity="sum":     v = mu v + g;            w -= eta v   (as in PyTorch, dampening 0)
+    velocity="average": v = mu v + (1 - mu) g;   w -= eta v
+    velocity="step":    D = mu D - eta g;        w += D       (heavy ball; as "sum" while eta is constant)
+    nesterov=True, with "sum":  v = mu v + g;    w -= eta (g + mu v)
+    """
+
+    _states = ("velocity",)
+
+    def __init__(
+        self, learning_rate: float | ScheduleLike, momentum: float = 0.9, velocity: str = "sum", nesterov: bool = False
+    ) -> None:
+        if velocity not in ("sum", "average", "step"):
+            raise ValueError(f'velocity must be "sum", "average" or "step", got {velocity!r}')
+        if nesterov and velocity != "sum":
+            raise ValueError(f'nesterov=True needs velocity="sum", got {velocity!r}')
+        self.momentum = check_number("momentum", momentum, least=0.0, below=1.0)
+        self.velocity, self.nesterov = velocity, bool(nesterov)
+        super().__init__("nesterov" if nesterov else f"momentum_{velocity}", learning_rate, momentum=self.momentum)
+
+    def largest_stable_rate(self, eigenvalue_max: float) -> float:
+        """Return 2 (1 + mu) / eigenvalue_max, over 1 - mu for "average" and over 1 + 2 mu for nesterov."""
+        mu = self.momentum
+        scale = 1.0 + 2.0 * mu if self.nesterov else 1.0 - mu if self.velocity == "average" else 1.0
+        return 2.0 * (1.0 + mu) / (scale * eigenvalue_max)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"momentum": self.momentum, "velocity": self.velocity, "nesterov": self.nesterov}
+
+
+class AdaGrad(Optimizer):
+    """G += g^2; w -= eta g / (sqrt(G) + epsilon) (Duchi, Hazan, Singer 2011).
+
+    epsilon stands outside the root, as in PyTorch; optax has it inside.
+    """
+
+    _states = ("square_sum",)
+
+    def __init__(self, learning_rate: float | ScheduleLike = 1e-2, epsilon: float = 1e-10) -> None:
+        super().__init__("adagrad", learning_rate, epsilon=check_number("epsilon", epsilon, least=0.0))
+
+
+class RMSProp(Optimizer):
+    """G = rho G + (1 - rho) g^2; w -= eta g / (sqrt(G) + epsilon) (Hinton 2012).
+
+    epsilon stands outside the root, as in PyTorch; optax has it inside.
+    """
+
+    _states = ("square_average",)
+
+    def __init__(self, learning_rate: float | ScheduleLike = 1e-3, rho: float = 0.9, epsilon: float = 1e-8) -> None:
+        rho = check_number("rho", rho, least=0.0, below=1.0)
+        super().__init__("rmsprop", learning_rate, rho=rho, epsilon=check_number("epsilon", epsilon, least=0.0))
+
+
+class Adam(Optimizer):
+    """m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= eta mh / (sqrt(vh) + epsilon) (Kingma, Ba 2015).
+
+    mh = m / (1 - b1^t) and vh = v / (1 - b2^t) at step t; with bias_correction=False m and v themselves.
+    weight_decay > 0 takes eta weight_decay w from w before the step (AdamW; Loshchilov, Hutter 2019). It acts on every
+    parameter; for a penalty that spares the intercept, use the objective's alpha.
+    """
+
+    _states = ("average", "square_average")
+
+    def __init__(
+        self,
+        learning_rate: float | ScheduleLike = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        bias_correction: bool = True,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            "adam",
+            learning_rate,
+            beta1=check_number("beta1", beta1, least=0.0, below=1.0),
+            beta2=check_number("beta2", beta2, least=0.0, below=1.0),
+            epsilon=check_number("epsilon", epsilon, least=0.0),
+            bias_correction=bool(bias_correction),
+            weight_decay=check_number("weight_decay", weight_decay, least=0.0),
+        )

@@ -1,0 +1,57 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class DivergenceWarning(RuntimeWarning):
+    """A run stopped because its loss was no longer finite."""
+
+
+@dataclass(eq=False)
+class Result:
+    """The outcome of `minimize`.
+
+    Attributes
+    ----------
+    w : array of shape (n_parameters,)
+        The parameters found: the last ones; with validation those of the lowest validation loss; after divergence the
+        last ones whose loss was evaluated and finite.
+    value : float
+        The objective at w, penalty included. nan where Ctrl-C left no time to evaluate it.
+    converged : bool
+        Whether a rule of ``stop`` ended the run.
+    stop_reason : str
+        The class name of that rule, or "max_epochs", "max_seconds", "diverged", "callback" or "interrupted".
+    n_epochs, n_steps : int
+        Whole epochs and updates done.
+    history : dict of str to array
+        A row for the start and for each evaluated epoch: "epoch", "loss" (the whole objective), "gradient_norm",
+        "learning_rate" (of the step that follows), "seconds" since the start and, with validation, "validation_loss".
+    path : array of shape (n_steps + 1, n_parameters) or None
+        The parameters at the start and after every step, where asked for.
+    best_epoch : int or None
+        The epoch of the lowest validation loss, where there is one.
+    """
+
+    w: NDArray[Any]
+    value: float
+    converged: bool
+    stop_reason: str
+    n_epochs: int
+    n_steps: int
+    history: dict[str, NDArray[Any]]
+    path: NDArray[Any] | None = None
+    best_epoch: int | None = None
+
+    def __repr__(self) -> str:
+        norm = self.history["gradient_norm"][-1]
+        return (
+            f"Result(value={self.value:.6g}, gradient_norm={norm:.3g}, stop_reason={self.stop_reason!r}, "
+            f"converged={self.converged}, n_epochs={self.n_epochs}, n_steps={self.n_steps}, w={np.array2string(self.w, threshold=8, precision=4)})"
+        )

