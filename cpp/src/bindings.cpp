@@ -242,6 +242,7 @@ void bind_runtime(py::module_& m) {
                                                          : read_sum(static_cast<const double*>(a.data()), n);
         },
         py::arg("array"));
+    m.attr("max_threads") = max_threads;
     m.def("set_threads", &set_threads, py::arg("n"));
     m.def("threads_setting", &threads_setting);
     m.def("threads_in_use", &threads_in_use);

@@ -13,7 +13,7 @@ constexpr std::size_t update_block = 8192;        // elements of a task
 constexpr std::size_t parallel_updates = 65536;   // from here on more than one thread
 constexpr std::size_t look_ahead = 1024;          // row numbers known beyond the batch, for prefetching
 constexpr std::size_t index_room = 8192;          // row numbers made at once
-constexpr int steps_between_looks = 64;           // at the clock, and between copies of a finite w
+constexpr int steps_between_looks = 64;           // at the clock
 
 template <class T>
 void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1,
@@ -78,26 +78,27 @@ void Descent<T>::start_step(double learning_rate) {
 // Makes sure that the next batch's row numbers, and those to prefetch after it, stand in index_.
 template <class T>
 void Descent<T>::fill_index() {
-    if (index_end_ - index_at_ >= batch_size_ + look_ahead) return;
+    const std::size_t known = index_end_ - index_at_;
+    if (known >= batch_size_ + look_ahead || known == left_in_epoch_) return;
     std::copy(index_.begin() + std::ptrdiff_t(index_at_), index_.begin() + std::ptrdiff_t(index_end_), index_.begin());
     index_end_ -= index_at_;
     index_at_ = 0;
     index_end_ += order_.next(passes(), index_.data() + index_end_, index_.size() - index_end_);
 }
 
-// A step from a single row, whose gradient is never stored. Returns the loss before it; takes no step where that is not
-// finite.
+// A step from a single row, whose gradient is never stored. Returns whether the row's score, and so its loss, was finite;
+// takes no step where it was not.
 template <class T>
-double Descent<T>::row_step() {
+bool Descent<T>::row_step() {
     const Objective<T>& o = objective_;
     const Kernels<T>& table = kernels_of<T>();
     const Rows<T> rows{o.X, o.y, o.weight, index_.data() + index_at_, 0, 1, index_end_ - index_at_ - 1};
     const std::size_t d = o.X.n_columns;
     const T scale = T(double(o.X.n_rows) / o.weight_sum);
-    T loss, slope;
+    T score, slope;
     workspace_.scratch.resize(table.scratch_size(o.X));
-    const T* x = table.row[o.loss](rows, 0, o.at(parameters_.w), workspace_.scratch.data(), &loss, &slope);
-    if (!std::isfinite(loss)) return double(loss);
+    const T* x = table.row[o.loss](rows, 0, o.at(parameters_.w), workspace_.scratch.data(), &score, &slope);
+    if (!std::isfinite(score)) return false;
     const Parameters<T>& p = parameters_;
     slope *= scale;
     table_for<T>(updates()).update_row[rule_](p.w, x, slope, T(o.l2), p.state, d, hyperparameters_, T(o.l1));
@@ -106,7 +107,7 @@ double Descent<T>::row_step() {
         for (int s = 0; s < max_states; ++s) state[s] = p.state[s] ? p.state[s] + d : nullptr;
         table_for<T>(updates()).update[rule_](p.w + d, &slope, state, 1, hyperparameters_, T(0));
     }
-    return double(loss);
+    return true;
 }
 
 // Returns whether the loss was finite and so the step taken.
@@ -122,20 +123,20 @@ bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
     }
     fill_index();
     const std::size_t count = std::min(batch_size_, left_in_epoch_);
-    double loss;
+    bool finite;
     if (count == 1) {
         start_step(learning_rate);
-        loss = row_step();
+        finite = row_step();
     } else {
-        loss = batch_gradient(objective_, parameters_.w, index_.data() + index_at_, count, index_end_ - index_at_ - count,
-                              gradient_.data(), workspace_, interrupt);
+        finite = std::isfinite(batch_gradient(objective_, parameters_.w, index_.data() + index_at_, count,
+                                              index_end_ - index_at_ - count, gradient_.data(), workspace_, interrupt));
         start_step(learning_rate);
-        if (std::isfinite(loss)) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
+        if (finite) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
     }
-    if (!std::isfinite(loss)) --n_steps_;
+    n_steps_ -= !finite;
     index_at_ += count;
     left_in_epoch_ -= count;
-    return std::isfinite(loss);
+    return finite;
 }
 
 template <class T>

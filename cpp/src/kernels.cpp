@@ -41,13 +41,12 @@ void hessian_product(const Rows<T>& rows, Linear<T> point, Linear<T> direction, 
 }
 
 template <class T, class Loss>
-const T* row(const Rows<T>& rows, std::size_t at, Linear<T> point, T* scratch, T* loss, T* slope) {
+const T* row(const Rows<T>& rows, std::size_t at, Linear<T> point, T* scratch, T* score, T* slope) {
     RowBlock<T> block;
+    prefetch_row(rows, at + prefetch_bytes / (rows.X.n_columns * sizeof(T) + 1) + 4);
     fetch(rows, at, 1, scratch, block);
-    const T z = dot(block.x[0], point.w, rows.X.n_columns) + point.bias;
-    const T weight = block.weight ? *block.weight : T(1);
-    *loss = weight * Loss::value(z, *block.y);
-    *slope = weight * Loss::slope(z, *block.y);
+    *score = dot(block.x[0], point.w, rows.X.n_columns) + point.bias;
+    *slope = (block.weight ? *block.weight : T(1)) * Loss::slope(*score, *block.y);
     return block.x[0];
 }
 

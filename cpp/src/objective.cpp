@@ -9,13 +9,14 @@ namespace steepest {
 namespace {
 
 constexpr std::size_t chunk_elements = 32768;  // below two of these one thread is faster than two
+constexpr std::size_t indexed_elements = 6144;  // the same for rows taken here and there, which wait for memory
 constexpr std::size_t max_chunks = 256;
 
 // How many chunks the rows of a pass are cut into, by the shape alone. `partial_bytes` is what a chunk's result takes:
 // all of them stay under a hundredth of the data, unless that leaves fewer than `least`.
 std::size_t count_chunks(std::size_t n_rows, std::size_t work, std::size_t data_bytes, std::size_t partial_bytes,
-                         std::size_t least) {
-    const std::size_t by_work = std::min({work / chunk_elements, max_chunks, n_rows});
+                         std::size_t least, std::size_t chunk_work = chunk_elements) {
+    const std::size_t by_work = std::min({work / chunk_work, max_chunks, n_rows});
     const std::size_t by_memory = std::max<std::size_t>(data_bytes / 100, std::size_t(1) << 20) / partial_bytes;
     return std::max<std::size_t>(std::min(by_work, std::max(by_memory, least)), 1);
 }
@@ -51,7 +52,8 @@ template <class T, class Kernel>
 void pass(const Objective<T>& objective, const Rows<T>& rows, bool with_gradient, Workspace<T>& workspace,
           Interrupt& interrupt, Kernel kernel) {
     const std::size_t d = objective.X.n_columns, stride = 2 + (with_gradient ? d : 0);
-    const std::size_t n_chunks = count_chunks(rows.count, rows.count * d, rows.count * d * sizeof(T), stride * sizeof(double), 4);
+    const std::size_t n_chunks = count_chunks(rows.count, rows.count * d, rows.count * d * sizeof(T), stride * sizeof(double), 4,
+                                              rows.index ? indexed_elements : chunk_elements);
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
     const std::size_t scratch_size = kernels_of<T>().scratch_size(objective.X);
     workspace.partial.assign(n_chunks * stride, 0.0);
@@ -130,7 +132,8 @@ void hessian_product(const Objective<T>& objective, const T* w, const T* v, T* p
 
 template <class T>
 void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& interrupt) {
-    constexpr std::size_t panel = 64;  // rows of the Hessian that a task makes from its chunk
+    constexpr std::size_t panel = 64;  // rows of the Hessian that a task makes
+    constexpr std::size_t slice_work = std::size_t(1) << 28;  // multiply-adds of a task, about 20 ms
     const std::size_t d = objective.X.n_columns, size = objective.n_parameters();
     const std::size_t elements = objective.X.n_rows * d;
     const std::size_t n_chunks =
@@ -141,12 +144,18 @@ void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& in
     const std::size_t scratch_size = table.hessian_scratch_size(objective.X);
     std::vector<double> partial(n_chunks * size * size);
     std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
-    for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
-        const std::size_t chunk = task / n_panels, first = task % n_panels * panel;
-        table.hessian[objective.loss](chunk_of(all_rows(objective), chunk, n_chunks), objective.at(w), objective.intercept,
-                                      first, std::min(first + panel, size), scratch.data() + std::size_t(thread) * scratch_size,
-                                      partial.data() + chunk * size * size);
-    });
+    // In slices of the chunks, so that no task runs long before it asks whether to stop.
+    const std::size_t n_slices = elements / n_chunks * std::min(size, panel) / slice_work + 1;
+    for (std::size_t slice = 0; slice < n_slices; ++slice) {
+        for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
+            const std::size_t chunk = task / n_panels, first = task % n_panels * panel;
+            const Rows<T> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
+            table.hessian[objective.loss](rows, objective.at(w), objective.intercept, first,
+                                          std::min(first + panel, size),
+                                          scratch.data() + std::size_t(thread) * scratch_size,
+                                          partial.data() + chunk * size * size);
+        });
+    }
     add_partials(partial, n_chunks, size * size, n_threads);
     for (std::size_t i = 0; i < size; ++i) {
         for (std::size_t j = 0; j <= i; ++j) {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 1 << 16
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -16,11 +18,19 @@ def describe(value: Any) -> str:
     """Return what came, for an error message."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} of shape {value.shape}"
-    return f"{value!r} ({type(value).__name__})" if value is None or isinstance(value, Real | str) else type(value).__name__
+    kind = type(value).__name__
+    return f"{value!r} ({kind})" if value is None or isinstance(value, Real | str) else kind
 
 
-def check_number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf,
-                 most: float = math.inf) -> float:
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
+    most: float = math.inf,
+) -> float:
     """Return a finite number within the bounds as a float."""
     bounds = [f"above {above:g}"] * (above > -math.inf) + [f"at least {least:g}"] * (least > -math.inf)
     bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
@@ -33,12 +43,13 @@ def check_number(name: str, value: Any, *, above: float = -math.inf, least: floa
     return number
 
 
-def check_count(name: str, value: Any, least: int) -> int:
-    """Return an integer of at least ``least``."""
+def check_count(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an integer within the bounds."""
+    expected = f"{name} must be an integer " + (f"of at least {least}" if most is None else f"from {least} to {most}")
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer of at least {least}, got {describe(value)}")
-    if value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+        raise TypeError(f"{expected}, got {describe(value)}")
+    if value < least or (most is not None and value > most):
+        raise ValueError(f"{expected}, got {value!r}")
     return int(value)
 
 
@@ -52,24 +63,44 @@ def check_fraction(name: str, value: Any) -> float:
     return check_number(name, value, least=0.0, most=1.0)
 
 
+def blocks_of(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield (start, part) of a vector, so that a check needs little memory beside it."""
+    for start in range(0, len(array), _BLOCK):
+        yield start, array[start : start + _BLOCK]
+
+
 def _check_finite(name: str, array: NDArray[Any]) -> None:
-    finite = np.isfinite(array)
-    if not finite.all():
-        at = int(np.argmin(finite))
-        raise ValueError(f"{name} must be finite, got {array[at]} at index {at}")
+    for start, part in blocks_of(array):
+        finite = np.isfinite(part)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise ValueError(f"{name} must be finite, got {part[at]} at index {start + at}")
+
+
+def _check_array(expected: str, array: Any) -> None:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{expected}, got {describe(array)}; convert it with np.asarray")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{expected}, got a masked array; fill or drop what is masked")
+
+
+def _check_layout(expected: str, name: str, array: NDArray[Any], contiguous: bool) -> None:
+    if not contiguous:
+        remedy = f"convert it with np.ascontiguousarray({name})"
+        raise ValueError(f"{expected}, got a view with strides {array.strides}; {remedy}")
+    if not array.flags.aligned:
+        raise ValueError(f"{expected}, got one that is not aligned in memory; convert it with {name}.copy()")
 
 
 def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str = "") -> None:
     """Check a contiguous vector of n elements of dtype."""
     expected = f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{expected}, got {describe(array)}")
+    _check_array(expected, array)
     if array.dtype != dtype:
         raise TypeError(f"{expected}, got {describe(array)}; convert it with {name}.astype(np.{dtype})")
     if array.shape != (n,):
         raise ValueError(f"{expected}, got {describe(array)}")
-    if not array.flags.c_contiguous or not array.flags.aligned:
-        raise ValueError(f"{expected}, got one with strides {array.strides}; convert it with np.ascontiguousarray({name})")
+    _check_layout(expected, name, array, array.flags.c_contiguous)
 
 
 def check_parameters(name: str, array: Any, n: int, dtype: np.dtype[Any]) -> None:
@@ -80,16 +111,14 @@ def check_parameters(name: str, array: Any, n: int, dtype: np.dtype[Any]) -> Non
 def check_data(X: Any, y: Any) -> None:
     """Check data and targets, which are used in place."""
     expected = "X must be a C- or F-contiguous float32 or float64 NumPy array of two dimensions"
-    if not isinstance(X, np.ndarray):
-        raise TypeError(f"{expected}, got {describe(X)}; convert it with np.asarray(X, dtype=np.float32)")
+    _check_array(expected, X)
     if X.dtype not in FLOATS:
         raise TypeError(f"{expected}, got {describe(X)}; convert it with X.astype(np.float32)")
     if X.ndim != 2:
         raise ValueError(f"{expected}, got {describe(X)}")
     if X.size == 0:
         raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
-    if not (X.flags.c_contiguous or X.flags.f_contiguous) or not X.flags.aligned:
-        raise ValueError(f"{expected}, got a view with strides {X.strides}; convert it with np.ascontiguousarray(X)")
+    _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous)
     check_vector("y", y, X.shape[0], X.dtype, " (the rows and the dtype of X)")
     _check_finite("y", y)
 
@@ -112,4 +141,4 @@ def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.zeros(n, dtype)
     check_vector("w0", w0, n, dtype)
     _check_finite("w0", w0)
-    return w0.copy()
+    return np.array(w0)

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import numpy as np
+
 import steepest as st
 
 from . import plot

@@ -137,7 +137,8 @@ def _batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
         return 0, 1
     size = check_count("batch_size", batch_size, 1)
     if not isinstance(objective, DataObjective):
-        raise ValueError(f"batch_size must be None for a {type(objective).__name__}, which has no rows, got {batch_size}")
+        kind = type(objective).__name__
+        raise ValueError(f"batch_size must be None for a {kind}, which has no rows, got {batch_size}")
     if objective.n_samples > _MAX_INDEXED_ROWS:
         raise ValueError(f"batch_size must be None for more than {_MAX_INDEXED_ROWS:,} rows, got {batch_size}")
     return size, -(-objective.n_samples // size)
@@ -153,7 +154,7 @@ def _several(name: str, value: Any, kind: type, expected: str) -> Sequence[Any]:
 def _validation(objective: Objective, validation: Any) -> Any:
     if isinstance(validation, DataObjective):
         v = validation
-        found = type(v)(v.X, v.y, sample_weight=v.sample_weight, intercept=v.intercept)
+        found: Any = type(v)(v.X, v.y, sample_weight=v.sample_weight, intercept=v.intercept)
     elif validation is None or (isinstance(validation, Objective) and hasattr(validation, "value")):
         found = validation
     elif isinstance(validation, tuple) and len(validation) in (2, 3) and isinstance(objective, DataObjective):
@@ -212,12 +213,15 @@ class _Run:
             self.optimizer.n_steps = self.runner.n_steps
             if self.bar is not None:
                 self.bar.close()
+        if reason == "interrupted":
+            self.n_epochs = (self.runner.n_steps - self.first_step) // self.steps_per_epoch
         value = self._final_value(reason)
         if reason == "diverged":
             self._warn()
         names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
-        columns = np.array(self.rows, dtype=np.float64).reshape(len(self.rows), -1).T
-        history: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=False))
+        names = names if self.validation is not None else names[:-1]
+        columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
+        history: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=True))
         history["epoch"] = history["epoch"].astype(np.int64)
         return Result(
             w=self.w if self.best_w is None else self.best_w,
@@ -310,7 +314,7 @@ class _Run:
             return self.rows[self.best_row][1]
         if reason == "diverged" or self.evaluated_steps == self.runner.n_steps:
             return self.rows[-1][1]
-        if reason == "interrupted" and self.evaluation_seconds > 0.5 * _SLICE_SECONDS:
+        if reason == "interrupted" and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
             return math.nan
         return float(self.objective.value_and_gradient(self.w)[0])
 
@@ -322,15 +326,15 @@ class _Run:
         if largest is not None:
             advice = f"the largest stable learning rate at the last finite w is about {largest:.3g}"
         warnings.warn(
-            f"the run diverged in epoch {self.n_epochs + 1} at learning rate {rate:.3g}: {advice}; scaling the features "
-            "to mean 0 and deviation 1 allows larger ones",
+            f"the run diverged in epoch {self.n_epochs + 1} at learning rate {rate:.3g}: {advice}; scaling the "
+            "features to mean 0 and deviation 1 allows larger ones",
             DivergenceWarning,
             stacklevel=4,
         )
 
 
 def _largest_eigenvalue(objective: Any, w: NDArray[Any], iterations: int = 30, seconds: float = 0.5) -> float | None:
-    """Estimate the largest eigenvalue of the Hessian by power iteration; None where there is no Hessian or none above 0."""
+    """Estimate the Hessian's largest eigenvalue by power iteration; None without a Hessian or one above 0."""
     v = np.random.default_rng(0).standard_normal(w.size).astype(w.dtype)
     eigenvalue, end = 0.0, time.perf_counter() + seconds
     for iteration in range(iterations):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .checks import check_alpha, check_data, check_fraction, check_parameters, check_weights
+from .checks import blocks_of, check_alpha, check_data, check_fraction, check_parameters, check_weights
 
 __all__ = ["DataObjective", "Function", "LeastSquares", "Logistic", "Objective"]
 
@@ -149,9 +149,11 @@ class Logistic(DataObjective):
     _loss = "logistic"
 
     def _check_targets(self, y: NDArray[Any]) -> None:
-        wrong = y[(y != 0) & (y != 1)]
-        if wrong.size:
-            raise ValueError(f"y must hold the labels 0 and 1 only, got {wrong[0]!r} among {wrong.size} others")
+        for start, part in blocks_of(y):
+            wrong = (part != 0) & (part != 1)
+            if wrong.any():
+                at = int(np.argmax(wrong))
+                raise ValueError(f"y must hold the labels 0 and 1 only, got {part[at]} at index {start + at}")
 
 
 class Function:

@@ -12,7 +12,7 @@ from . import _core
 from .checks import check_number, describe
 from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
-__all__ = ["Adam", "AdaGrad", "GradientDescent", "Momentum", "Optimizer", "RMSProp"]
+__all__ = ["AdaGrad", "Adam", "GradientDescent", "Momentum", "Optimizer", "RMSProp"]
 
 
 class Optimizer:
@@ -115,7 +115,8 @@ class Optimizer:
             raise ValueError(f"state_dict must be of {type(self).__name__}, got one of {name}")
         n_steps = int(state_dict["n_steps"])
         if n_steps < 0 or (arrays and set(arrays) != set(self._states)):
-            raise ValueError(f"state_dict must hold n_steps >= 0 and the arrays {self._states}, got {n_steps}, {tuple(arrays)}")
+            came = f"{n_steps}, {tuple(arrays)}"
+            raise ValueError(f"state_dict must hold n_steps >= 0 and the arrays {self._states}, got {came}")
         fresh = not arrays and (n_steps == 0 or bool(self._states))
         self._state = None if fresh else tuple(np.array(arrays[state], order="C") for state in self._states)
         self.n_steps = n_steps

@@ -50,8 +50,9 @@ class Result:
     best_epoch: int | None = None
 
     def __repr__(self) -> str:
-        norm = self.history["gradient_norm"][-1]
+        norm = next(reversed(self.history["gradient_norm"]), float("nan"))
         return (
             f"Result(value={self.value:.6g}, gradient_norm={norm:.3g}, stop_reason={self.stop_reason!r}, "
-            f"converged={self.converged}, n_epochs={self.n_epochs}, n_steps={self.n_steps}, w={np.array2string(self.w, threshold=8, precision=4)})"
+            f"converged={self.converged}, n_epochs={self.n_epochs}, n_steps={self.n_steps}, "
+            f"w={np.array2string(self.w, threshold=8, precision=4)})"
         )

@@ -28,7 +28,7 @@ class Runner(Protocol):
     def run(
         self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
     ) -> tuple[int, bool, bool]:
-        """Take steps until the rates, the seconds or the epoch end: how many, whether the epoch did, whether w diverged."""
+        """Take steps until the rates, the seconds or the epoch end: how many, if the epoch did, if w diverged."""
         ...
 
     def restore(self) -> None:

@@ -13,7 +13,7 @@ from .checks import check_count
 __all__ = ["Info", "info", "threads"]
 
 
-class threads:  # noqa: N801  (used as a function)
+class threads:
     """Set how many threads the kernels use, at once or for a ``with`` block.
 
     ``st.threads(4)`` holds until the next call; ``with st.threads(1): ...`` until the block ends. Results do not depend
@@ -22,11 +22,11 @@ class threads:  # noqa: N801  (used as a function)
     Parameters
     ----------
     n : int or None
-        At least 1; None for as many as OpenMP offers.
+        1 to 1024; None for as many as OpenMP offers.
     """
 
     def __init__(self, n: int | None) -> None:
-        wanted = 0 if n is None else check_count("n_threads", n, 1)
+        wanted = 0 if n is None else check_count("n_threads", n, 1, _core.max_threads)
         self._before = _core.threads_setting()
         _core.set_threads(wanted)
 
@@ -75,6 +75,6 @@ def threads_from_environment() -> None:
     text = os.environ.get("STEEPEST_NUM_THREADS")
     if text is None:
         return
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise ValueError(f"STEEPEST_NUM_THREADS must be an integer of at least 1, got {text!r}")
+    if not text.strip().isdecimal() or not 1 <= int(text) <= _core.max_threads:
+        raise ValueError(f"STEEPEST_NUM_THREADS must be an integer from 1 to {_core.max_threads}, got {text!r}")
     threads(int(text))

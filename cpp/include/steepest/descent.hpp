@@ -31,7 +31,7 @@ struct Evaluation {
 struct RunReport {
     std::size_t n_steps = 0;
     bool epoch_done = false;
-    bool diverged = false;  // a loss was not finite: w is back at the last one noted where it was
+    bool diverged = false;  // a loss was not finite: w is where the last finite evaluation was
 };
 
 struct Batches {
@@ -57,9 +57,8 @@ class Descent {
     std::int64_t n_steps() const { return n_steps_; }
 
   private:
-    void step(double learning_rate);
     bool batch_step(double learning_rate, Interrupt&);
-    double row_step();
+    bool row_step();
     void fill_index();
     void start_step(double learning_rate);
 

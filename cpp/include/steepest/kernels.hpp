@@ -35,8 +35,8 @@ struct Kernels {
     void (*hessian[n_losses])(const Rows<T>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
                               T* scratch, double* hessian);
     std::size_t (*hessian_scratch_size)(const Matrix<T>& X);
-    // The row of the selection at position `at` (column-major: gathered into `scratch`), its loss and its slope.
-    const T* (*row[n_losses])(const Rows<T>&, std::size_t at, Linear<T>, T* scratch, T* loss, T* slope);
+    // The row of the selection at position `at` (column-major: gathered into `scratch`), its score and its slope.
+    const T* (*row[n_losses])(const Rows<T>&, std::size_t at, Linear<T>, T* scratch, T* score, T* slope);
     // The sum of n elements: a stream over memory and nothing else, to measure what the machine can read.
     double (*sum)(const T* data, std::size_t n);
 };

@@ -57,6 +57,18 @@ STEEPEST_HOST_DEVICE constexpr double inverse_factorial(int n) {
     return value;
 }
 
+// sum of x^i / (first + i)! for i < count, in Estrin's order: its latency is that of a few multiply-adds, not of count.
+template <class T, int first, int count>
+STEEPEST_HOST_DEVICE T exp_series(const T* powers) {
+    if constexpr (count == 1) {
+        return T(inverse_factorial(first));
+    } else {
+        constexpr int level = count > 8 ? 3 : count > 4 ? 2 : count > 2 ? 1 : 0;
+        constexpr int split = 1 << level;
+        return exp_series<T, first, split>(powers) + powers[level] * exp_series<T, first + split, count - split>(powers);
+    }
+}
+
 // exp(x) for x <= 0, to about one unit in the last place: x = k ln 2 + r with |r| <= ln 2 / 2, Taylor series in r.
 // Below the exponent of the smallest normal number the result stays there instead of underflowing.
 template <class T>
@@ -68,9 +80,9 @@ STEEPEST_HOST_DEVICE T exp_nonpositive(T x) {
     const Integer k = bits_as<Integer>(shifted) - bits_as<Integer>(Format::round_magic);
     const T rounded = shifted - Format::round_magic;
     const T r = (bounded - rounded * Format::ln2_high) - rounded * Format::ln2_low;
-    T sum = T(inverse_factorial(Format::exp_degree));
-#pragma GCC unroll 16
-    for (int i = Format::exp_degree - 1; i >= 0; --i) sum = T(inverse_factorial(i)) + sum * r;
+    const T r2 = r * r, r4 = r2 * r2;
+    const T powers[] = {r, r2, r4, r4 * r4};
+    const T sum = exp_series<T, 0, Format::exp_degree + 1>(powers);
     return sum * bits_as<T>(static_cast<Integer>((k + Format::exponent_bias) << Format::mantissa_bits));
 }
 

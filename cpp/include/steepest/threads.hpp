@@ -12,7 +12,9 @@
 
 namespace steepest {
 
-// 0: as many as OpenMP offers.
+constexpr int max_threads = 1024;
+
+// At most max_threads; 0: as many as OpenMP offers.
 void set_threads(int n);
 int threads_setting();
 // What the next parallel loop uses: 1 in a forked child, where OpenMP's threads no longer exist.
@@ -55,8 +57,9 @@ void for_each_task(std::size_t n_tasks, int n_threads, Interrupt& interrupt, Tas
         }
     };
 #if defined(_OPENMP)
-    if (n_threads > 1 && n_tasks > 1) {
-#pragma omp parallel num_threads(n_threads)
+    const int team = std::size_t(n_threads) < n_tasks ? n_threads : int(n_tasks);
+    if (team > 1) {
+#pragma omp parallel num_threads(team)
         work(omp_get_thread_num());
     } else {
         work(0);

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t max_row_block = 256;
 constexpr std::size_t flush_rows = 256;
-constexpr std::size_t block_bytes = 16384;
-constexpr std::size_t prefetch_bytes = 8192;
+constexpr std::size_t block_bytes = 32768;
+constexpr std::size_t prefetch_bytes = 8192;  // of single rows
 
 // A multiple of 8 rows of d elements that fits the first cache.
 template <class T>
@@ -28,38 +28,79 @@ struct RowBlock {
     const T *y, *weight;
 };
 
+// Prefetches row number `at` of the selection, if it is known.
 template <class T>
-STEEPEST_INLINE void prefetch_row(const Rows<T>& rows, std::size_t row) {
+STEEPEST_INLINE void prefetch_row(const Rows<T>& rows, std::size_t at) {
+    if (at >= rows.count + rows.ahead) return;
+    const std::size_t row = rows.index[at];
     if (rows.X.order == Order::row_major) {
         const std::size_t bytes = rows.X.n_columns * sizeof(T);
         const char* x = reinterpret_cast<const char*>(rows.X.data + row * rows.X.n_columns);
-        for (std::size_t at = 0; at < (bytes < 2048 ? bytes : 2048); at += 64) __builtin_prefetch(x + at);
-        __builtin_prefetch(x + bytes - 1);
+        for (std::size_t i = 0; i < bytes && i < 2048; i += 64) __builtin_prefetch(x + i, 0, 2);
+        __builtin_prefetch(x + bytes - 1, 0, 2);
     }
-    __builtin_prefetch(rows.y + row);
-    if (rows.weight) __builtin_prefetch(rows.weight + row);
+    __builtin_prefetch(rows.y + row, 0, 2);
+    if (rows.weight) __builtin_prefetch(rows.weight + row, 0, 2);
 }
 
-// Rows [first, first + n) of the selection; column-major rows are gathered into `gathered`.
+// The addresses of rows [first, first + n) of a row-major selection.
+template <class T>
+STEEPEST_INLINE void find_rows(const Rows<T>& rows, std::size_t first, std::size_t n, const T** x) {
+    const std::size_t d = rows.X.n_columns;
+    const T* start = rows.X.data + (rows.begin + first) * d;
+    if (rows.index) {
+        for (std::size_t i = 0; i < n; ++i) x[i] = rows.X.data + rows.index[first + i] * d;
+    } else {
+        for (std::size_t i = 0; i < n; ++i) x[i] = start + i * d;
+    }
+}
+
+// The same of a column-major one: the rows are copied to `gathered`.
+template <class T>
+STEEPEST_INLINE void gather_rows(const Rows<T>& rows, std::size_t first, std::size_t n, T* gathered, const T** x) {
+    const std::size_t d = rows.X.n_columns;
+    for (std::size_t i = 0; i < n; ++i) x[i] = gathered + i * d;
+    for (std::size_t j = 0; j < d; ++j) {
+        const T* column = rows.X.data + j * rows.X.n_rows;
+        for (std::size_t i = 0; i < n; ++i)
+            gathered[i * d + j] = column[rows.index ? rows.index[first + i] : rows.begin + first + i];
+    }
+}
+
+// Rows [first, first + n) of the selection with their targets and weights.
 template <class T>
 STEEPEST_INLINE void fetch(const Rows<T>& rows, std::size_t first, std::size_t n, T* gathered, RowBlock<T>& block) {
-    const Matrix<T>& X = rows.X;
-    const bool row_major = X.order == Order::row_major;
-    const std::size_t distance = prefetch_bytes / (X.n_columns * sizeof(T) + 1) + 4;
-    for (std::size_t i = 0; i < n; ++i) {
-        const std::size_t at = first + i;
-        const std::size_t row = rows.index ? rows.index[at] : rows.begin + at;
-        block.x[i] = row_major ? X.data + row * X.n_columns : gathered + i * X.n_columns;
-        if (!row_major)
-            for (std::size_t j = 0; j < X.n_columns; ++j) gathered[i * X.n_columns + j] = X.data[j * X.n_rows + row];
-        if (rows.index) {
-            if (at + distance < rows.count + rows.ahead) prefetch_row(rows, rows.index[at + distance]);
-            block.y_copy[i] = rows.y[row];
-            if (rows.weight) block.weight_copy[i] = rows.weight[row];
+    if (rows.X.order == Order::row_major) {
+        find_rows(rows, first, n, block.x);
+    } else {
+        gather_rows(rows, first, n, gathered, block.x);
+    }
+    block.y = rows.y + rows.begin + first;
+    block.weight = rows.weight ? rows.weight + rows.begin + first : nullptr;
+    if (rows.index) {
+        for (std::size_t i = 0; i < n; ++i) block.y_copy[i] = rows.y[rows.index[first + i]];
+        block.y = block.y_copy;
+        if (rows.weight) {
+            for (std::size_t i = 0; i < n; ++i) block.weight_copy[i] = rows.weight[rows.index[first + i]];
+            block.weight = block.weight_copy;
         }
     }
-    block.y = rows.index ? block.y_copy : rows.y + rows.begin + first;
-    block.weight = !rows.weight ? nullptr : rows.index ? block.weight_copy : rows.weight + rows.begin + first;
+}
+
+// The addresses of the block that follows n rows from `first`, to prefetch; null where it is not known in full. Its
+// targets and weights are prefetched here.
+template <class T>
+STEEPEST_INLINE const T* const* find_later(const Rows<T>& rows, std::size_t first, std::size_t n, const T** x) {
+    const std::size_t known = rows.index ? rows.count + rows.ahead : rows.X.n_rows - rows.begin;
+    if (rows.X.order != Order::row_major || first + 2 * n > known) return nullptr;
+    find_rows(rows, first + n, n, x);
+    if (rows.index) {
+        for (std::size_t i = first + n; i < first + 2 * n; ++i) {
+            __builtin_prefetch(rows.y + rows.index[i], 0, 2);
+            if (rows.weight) __builtin_prefetch(rows.weight + rows.index[i], 0, 2);
+        }
+    }
+    return x;
 }
 
 template <class T>
@@ -77,6 +118,7 @@ void pass_over_rows(const Rows<T>& rows, Linear<T> point, Linear<T> direction, T
     Accumulator<T, W> g(scratch, Stage::accumulates ? d : 0);
     StageArrays<T> arrays;
     RowBlock<T> block;
+    const T* later_x[max_row_block];
     std::size_t unflushed = 0;
     const auto flush = [&] {
         g.flush(d);
@@ -87,11 +129,12 @@ void pass_over_rows(const Rows<T>& rows, Linear<T> point, Linear<T> direction, T
     for (std::size_t i = 0; i < rows.count; i += block_size) {
         const std::size_t n = rows.count - i < block_size ? rows.count - i : block_size;
         fetch(rows, i, n, scratch + d, block);
-        if constexpr (Stage::scores) dots<T, W>(block.x, n, w, d, arrays.z);
-        if constexpr (Stage::direction) dots<T, W>(block.x, n, v, d, arrays.u);
+        const T* const* later = find_later(rows, i, n, later_x);
+        if constexpr (Stage::scores) dots<T, W>(block.x, n, w, d, arrays.z, later);
+        if constexpr (Stage::direction) dots<T, W>(block.x, n, v, d, arrays.u, Stage::scores ? nullptr : later);
         finish_block<Stage>(arrays, point.bias, direction.bias, block.y, block.weight, n, sums);
         if constexpr (Stage::accumulates) {
-            add_rows<T, W>(block.x, n, arrays.r, d, g);
+            add_rows<T, W>(block.x, n, arrays.r, d, g, later);
             unflushed += n;
             if (unflushed >= flush_rows) flush();
         }

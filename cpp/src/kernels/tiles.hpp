@@ -33,22 +33,65 @@ struct Accumulator {
     }
 };
 
+// The addresses of K rows, in registers: read through memory they would be loaded again after every store.
+template <class T, int K>
+struct Tile {
+    const T* x[K];
+    STEEPEST_INLINE explicit Tile(const T* const* rows) {
+#pragma GCC unroll 8
+        for (int k = 0; k < K; ++k) x[k] = rows[k];
+    }
+};
+
+// Asks for the vectors at j of four of the eight rows that come a block later (null: none known), into the second cache:
+// the dots of a tile ask for one half of them and its sum for the other. The hardware's own prefetchers follow the rows
+// of a tile badly, and idle while a block is summed.
+template <class T>
+STEEPEST_INLINE void prefetch_rows(const T* const* later, std::size_t j, int first) {
+#pragma GCC unroll 4
+    for (int k = first; k < first + 4; ++k) __builtin_prefetch(later[k] + j, 0, 2);
+}
+
 template <class T, int W, int K>
-STEEPEST_INLINE void dots_of_tile(const T* const* x, const Operand<T, W>& w, std::size_t length, T* z) {
+STEEPEST_INLINE void dots_of_tile(const T* const* x, const Operand<T, W>& w, std::size_t length, T* z,
+                                  const T* const* later = nullptr) {
     using V = Vector<T, W>;
+    const Tile<T, K> tile(x);
+    const T* values = w.values;
     V sum[K] = {};
     std::size_t j = 0;
     for (; j + W <= length; j += W) {
-        const V wj = load<T, W>(w.values + j);
+        const V wj = load<T, W>(values + j);
+        if constexpr (K == 8) {
+            if (later) prefetch_rows(later, j, 0);
+        }
 #pragma GCC unroll 8
-        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(x[k] + j) * wj;
+        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(tile.x[k] + j) * wj;
     }
     if (j < length) {
         const V wj = load<T, W>(w.tail);
+        if constexpr (K == 8) {
+            if (later) prefetch_rows(later, length - 1, 0);
+        }
 #pragma GCC unroll 8
-        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(x[k] + length - W) * wj;
+        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(tile.x[k] + length - W) * wj;
     }
     sum_lanes<T, W, K>(sum, z);
+}
+
+// x . w of fewer than 2 W elements, in vectors that halve.
+template <class T, int W>
+STEEPEST_INLINE T short_dot(const T* x, const T* w, std::size_t length) {
+    if constexpr (W <= 2) {
+        T z = T(0);
+        for (std::size_t j = 0; j < length; ++j) z += x[j] * w[j];
+        return z;
+    } else {
+        if (length < W) return short_dot<T, W / 2>(x, w, length);
+        T z;
+        fold<T, W, 1>(load<T, W>(x) * load<T, W>(w), &z);
+        return z + short_dot<T, W / 2>(x + W, w + W, length - W);
+    }
 }
 
 // x . w of one row: four sums, so that their latencies overlap.
@@ -61,15 +104,23 @@ STEEPEST_INLINE T dot(const T* x, const T* w, std::size_t length) {
 #pragma GCC unroll 4
         for (int k = 0; k < 4; ++k) sum[k] += load<T, W>(x + j + k * W) * load<T, W>(w + j + k * W);
     }
-    for (; j + W <= length; j += W) sum[0] += load<T, W>(x + j) * load<T, W>(w + j);
+    if (j + 2 * W <= length) {
+        sum[0] += load<T, W>(x + j) * load<T, W>(w + j);
+        sum[1] += load<T, W>(x + j + W) * load<T, W>(w + j + W);
+        j += 2 * W;
+    }
+    if (j + W <= length) {
+        sum[2] += load<T, W>(x + j) * load<T, W>(w + j);
+        j += W;
+    }
     T z;
     fold<T, W, 1>((sum[0] + sum[1]) + (sum[2] + sum[3]), &z);
-    for (; j < length; ++j) z += x[j] * w[j];
-    return z;
+    return z + short_dot<T, W / 2>(x + j, w + j, length - j);
 }
 
 template <class T, int W, int K>
-STEEPEST_INLINE Vector<T, W> combination(const T* const* x, const Vector<T, W>* r, std::size_t j) {
+STEEPEST_INLINE Vector<T, W> combination(const Tile<T, K>& tile, const Vector<T, W>* r, std::size_t j) {
+    const auto& x = tile.x;
     Vector<T, W> even = r[0] * load<T, W>(x[0] + j);
     if constexpr (K == 1) {
         return even;
@@ -85,15 +136,27 @@ STEEPEST_INLINE Vector<T, W> combination(const T* const* x, const Vector<T, W>* 
 }
 
 template <class T, int W, int K>
-STEEPEST_INLINE void add_tile(const T* const* x, const T* r, std::size_t length, Accumulator<T, W>& g) {
+STEEPEST_INLINE void add_tile(const T* const* x, const T* r, std::size_t length, Accumulator<T, W>& g,
+                              const T* const* later = nullptr) {
     using V = Vector<T, W>;
+    const Tile<T, K> tile(x);
+    T* values = g.values;
     V scale[K];
 #pragma GCC unroll 8
     for (int k = 0; k < K; ++k) scale[k] = r[k] - V{};
     std::size_t j = 0;
-    for (; j + W <= length; j += W)
-        store<T, W>(g.values + j, load<T, W>(g.values + j) + combination<T, W, K>(x, scale, j));
-    if (j < length) store<T, W>(g.tail, load<T, W>(g.tail) + combination<T, W, K>(x, scale, length - W));
+    for (; j + W <= length; j += W) {
+        if constexpr (K == 8) {
+            if (later) prefetch_rows(later, j, 4);
+        }
+        store<T, W>(values + j, load<T, W>(values + j) + combination<T, W, K>(tile, scale, j));
+    }
+    if (j < length) {
+        if constexpr (K == 8) {
+            if (later) prefetch_rows(later, length - 1, 4);
+        }
+        store<T, W>(g.tail, load<T, W>(g.tail) + combination<T, W, K>(tile, scale, length - W));
+    }
 }
 
 // Calls tile(integral_constant<int, K>, first) over n rows in tiles of 8, then 4, 2 and 1.
@@ -107,13 +170,19 @@ STEEPEST_INLINE void for_each_tile(std::size_t n, Tile tile) {
 }
 
 template <class T, int W>
-STEEPEST_INLINE void dots(const T* const* x, std::size_t n, const Operand<T, W>& w, std::size_t length, T* z) {
-    for_each_tile(n, [&](auto k, std::size_t i) { dots_of_tile<T, W, k.value>(x + i, w, length, z + i); });
+STEEPEST_INLINE void dots(const T* const* x, std::size_t n, const Operand<T, W>& w, std::size_t length, T* z,
+                          const T* const* later = nullptr) {
+    for_each_tile(n, [&](auto k, std::size_t i) {
+        dots_of_tile<T, W, k.value>(x + i, w, length, z + i, later ? later + i : nullptr);
+    });
 }
 
 template <class T, int W>
-STEEPEST_INLINE void add_rows(const T* const* x, std::size_t n, const T* r, std::size_t length, Accumulator<T, W>& g) {
-    for_each_tile(n, [&](auto k, std::size_t i) { add_tile<T, W, k.value>(x + i, r + i, length, g); });
+STEEPEST_INLINE void add_rows(const T* const* x, std::size_t n, const T* r, std::size_t length, Accumulator<T, W>& g,
+                              const T* const* later) {
+    for_each_tile(n, [&](auto k, std::size_t i) {
+        add_tile<T, W, k.value>(x + i, r + i, length, g, later ? later + i : nullptr);
+    });
 }
 
 }  // namespace

@@ -1,0 +1,22 @@
+"""What all tests share: hypothesis without a time limit, and the ISA levels of this machine."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+from steepest import _core
+
+hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("steepest")
+
+
+@pytest.fixture(params=_core.isa_levels_supported())
+def isa(request):
+    """Each ISA level in turn, in use while the test runs."""
+    before = _core.isa_level()
+    _core.choose_isa_level(request.param)
+    yield request.param
+    _core.choose_isa_level(before)

@@ -1,0 +1,272 @@
+"""Every pass over X against the NumPy reference: ISA levels, dtypes, orders, odd sizes, extreme scores, threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import steepest as st
+from cases import LOSSES, Problem, each_loss
+from steepest import _core, reference
+
+SIZES = [1, 7, 8, 9, 31, 32, 33, 1000]
+SETTINGS = [
+    {},
+    {"intercept": False, "weighted": True},
+    {"weighted": True, "alpha": 0.3, "l1_ratio": 0.4},
+]
+BIG = [(3000, 1000), (200_000, 7), (20, 70_000), (40_000, 100)]  # several chunks, several panels, wide blocks
+TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}  # of the largest element, four times as much where sums are long
+METHODS = ["value", "value_and_gradient", "hessian_product", "hessian"]
+
+each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+each_order = pytest.mark.parametrize("order", ["C", "F"])
+
+
+def fenced(array, offset=1):
+    """A read-only copy, `offset` elements off the start of a buffer of NaN: nothing beyond it may be used."""
+    buffer = np.full(array.size + offset + 64, np.nan, array.dtype)
+    part = buffer[offset : offset + array.size]
+    copy = part.reshape(array.shape, order="F" if array.flags.f_contiguous else "C")
+    copy[...] = array
+    buffer.flags.writeable = copy.flags.writeable = False
+    return copy
+
+
+@lru_cache(maxsize=len(SIZES))
+def data_of(loss, n, d, dtype):
+    return Problem(loss, n, d, dtype=dtype, weighted=True).data
+
+
+def arrays_of(problem):
+    X, y, s = data_of(problem.loss, problem.n, problem.d, problem.dtype)
+    return np.asarray(X, order=problem.order), y, s if problem.weighted else None
+
+
+def options_of(problem):
+    return {"intercept": problem.intercept, "alpha": problem.alpha, "l1_ratio": problem.l1_ratio}
+
+
+def objective_of(problem, offset=1):
+    X, y, s = (None if array is None else fenced(array, offset) for array in arrays_of(problem))
+    return LOSSES[problem.loss][0](X, y, sample_weight=s, **options_of(problem))
+
+
+def point_of(problem):
+    """Parameters whose scores are moderate: large ones magnify the rounding of their sums."""
+    return (problem.w0 / np.sqrt(problem.d)).astype(problem.dtype)
+
+
+def direction_of(problem):
+    return np.cos(np.arange(problem.w0.size)).astype(problem.dtype)
+
+
+class Expected(NamedTuple):
+    value: float
+    gradient: Any
+    product: Any
+
+
+@lru_cache(maxsize=len(SIZES) * len(SETTINGS))
+def expected_of(problem):
+    """The reference's answers, asked for with order "C": they are the same for every order."""
+    X, y, s = arrays_of(problem)
+    w, v = point_of(problem).astype(float), direction_of(problem).astype(float)
+    value, gradient = getattr(reference, problem.loss)(X, y, w, sample_weight=s, **options_of(problem))
+    z, u = (X @ p[: problem.d] + (p[-1] if problem.intercept else 0.0) for p in (w, v))
+    s = np.ones(problem.n) if s is None else s.astype(float)
+    curvature = 2.0 if problem.loss == "least_squares" else np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))) ** 2
+    r = s * u * curvature / s.sum()
+    product = np.append(X.T @ r, r.sum()) if problem.intercept else X.T @ r
+    return Expected(value, gradient, product + problem.alpha * (1 - problem.l1_ratio) * problem.penalised * v)
+
+
+@lru_cache(maxsize=len(SIZES) * len(SETTINGS))
+def hessian_of(problem):
+    X, y, s = arrays_of(problem)
+    reference_of = getattr(reference, f"{problem.loss}_hessian")
+    return reference_of(X, y, point_of(problem), sample_weight=s, **options_of(problem))
+
+
+def assert_close(actual, expected, problem):
+    expected = np.asarray(expected)
+    tolerance = TOLERANCE[problem.dtype] * np.abs(expected).max() * (4 if problem.n * problem.d > 10**6 else 1)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=str(problem))
+
+
+def check_passes(problem, objective):
+    w, v = point_of(problem), direction_of(problem)
+    expected = expected_of(replace(problem, order="C"))
+    value, gradient = objective.value_and_gradient(w)
+    product = objective.hessian_product(w, v)
+    for result in (gradient, product):
+        assert (result.shape, result.dtype) == (w.shape, w.dtype)
+    assert_close(objective.value(w), expected.value, problem)
+    assert_close(value, expected.value, problem)
+    assert_close(gradient, expected.gradient, problem)
+    assert_close(product, expected.product, problem)
+
+
+def check_hessian(problem, objective):
+    hessian = objective.hessian(point_of(problem))
+    assert (hessian.shape, hessian.dtype) == ((problem.w0.size,) * 2, problem.dtype)
+    assert_close(hessian, hessian_of(replace(problem, order="C")), problem)
+
+
+# Against the reference
+
+
+@pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
+@each_order
+@pytest.mark.parametrize("rows", SIZES)
+@each_dtype
+@each_loss
+def test_follows_the_reference(isa, loss, dtype, rows, order):  # levels vary fastest: the reference is asked once
+    for columns in SIZES:
+        for setting in SETTINGS:
+            problem = Problem(loss, rows, columns, order, dtype, **setting)
+            objective = objective_of(problem)
+            check_passes(problem, objective)
+            if columns < 1000 or (rows, setting) == (33, SETTINGS[-1]):
+                check_hessian(problem, objective)
+
+
+@each_order
+@pytest.mark.parametrize("shape", BIG)
+@each_dtype
+@each_loss
+def test_follows_the_reference_over_many_chunks(loss, dtype, shape, order):
+    problem = Problem(loss, *shape, order, dtype, weighted=True, alpha=0.3, l1_ratio=0.4)
+    with st.threads(3):
+        check_passes(problem, objective_of(problem))
+
+
+@each_order
+@each_dtype
+@each_loss
+def test_hessian_over_many_chunks_and_panels(loss, dtype, order):
+    for shape in [(20_000, 33), (300, 600)]:
+        problem = Problem(loss, *shape, order, dtype, weighted=True, alpha=0.3)
+        with st.threads(3):
+            check_hessian(problem, objective_of(problem))
+
+
+@each_order
+@each_dtype
+@each_loss
+@pytest.mark.parametrize("offset", range(4))
+def test_any_alignment_gives_the_same_bits(isa, loss, dtype, order, offset):
+    problem = Problem(loss, 100, 37, order, dtype, weighted=True)
+    aligned, shifted = (dict(results_of(objective_of(problem, o), problem)) for o in (0, offset))
+    assert aligned == shifted
+
+
+@each_order
+def test_data_are_used_in_place_and_never_written(order):
+    problem = Problem("logistic", 500, 11, order, weighted=True, alpha=0.1, l1_ratio=0.5)
+    objective = objective_of(problem)  # of read-only arrays
+    X, y, s = arrays_of(problem)
+    check_passes(problem, objective)
+    check_hessian(problem, objective)
+    for batch_size in (None, 1, 32):
+        st.minimize(objective, batch_size=batch_size, max_epochs=2)
+    for attribute, original in ((objective.X, X), (objective.y, y), (objective.sample_weight, s)):
+        np.testing.assert_array_equal(attribute, original)
+        assert np.isnan(attribute.base).sum() == 65  # the fence
+
+
+@each_loss
+@each_dtype
+@each_order
+@pytest.mark.parametrize("at", [0, 5, 99, 100])
+def test_a_nan_is_never_swallowed(isa, loss, dtype, order, at):
+    X, y, _ = Problem(loss, 101, 9, order, dtype).data
+    X[at, at % 9] = np.nan
+    objective = LOSSES[loss][0](X, y)
+    value, gradient = objective.value_and_gradient(np.ones(10, dtype))
+    assert np.isnan([value, objective.value(np.ones(10, dtype)), gradient[at % 9], gradient[9]]).all()
+
+
+# Formulas
+
+
+@each_order
+@each_dtype
+def test_extreme_scores_neither_overflow_nor_cancel(isa, dtype, order):
+    z = np.concatenate([[0.0], *(sign * np.logspace(-6, 4, 60) for sign in (1, -1))]).astype(dtype)
+    for label in (0, 1):
+        y = np.full(z.size, label, dtype)
+        losses, slopes = np.empty(z.size), np.empty(z.size)
+        for i in range(z.size):  # a row at a time, the others with weight 0: any infinity among them would show
+            only = np.zeros(z.size, dtype)
+            only[i] = 1
+            X = np.array([z, z]).T.copy(order=order)
+            objective = st.Logistic(X, y, sample_weight=only)
+            losses[i], gradient = objective.value_and_gradient(np.array([0.75, 0.25, 0.0], dtype))
+            slopes[i] = gradient[2]
+            assert objective.value(np.array([0.75, 0.25, 0.0], dtype)) == losses[i]
+        m = z.astype(float) * (1 - 2 * label)
+        with np.errstate(under="ignore"):
+            small = np.exp(-np.abs(m))
+            slope = (1 - 2 * label) * np.where(m > 0, 1, small) / (1 + small)
+            loss = np.logaddexp(0, m)
+        tolerance = {"rtol": 4 * np.finfo(dtype).eps, "atol": 8 * np.finfo(dtype).tiny}
+        np.testing.assert_allclose(losses, loss, **tolerance)
+        np.testing.assert_allclose(slopes, slope, **tolerance)
+
+
+@each_loss
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_finite_differences(isa, loss, setting):
+    problem = Problem(loss, 40, 9, **setting)
+    objective, w, v, h = objective_of(problem), point_of(problem), direction_of(problem), 1e-5
+    units = np.eye(w.size)
+    slopes = [(objective.value(w + h * e) - objective.value(w - h * e)) / (2 * h) for e in units]
+    l1 = problem.alpha * problem.l1_ratio * problem.penalised * np.sign(w)  # in the value but not in the gradient
+    np.testing.assert_allclose(objective.gradient(w) + l1, slopes, atol=1e-8)
+    change = (objective.gradient(w + h * v) - objective.gradient(w - h * v)) / (2 * h)
+    np.testing.assert_allclose(objective.hessian_product(w, v), change, atol=1e-8)
+    changes = [(objective.gradient(w + h * e) - objective.gradient(w - h * e)) / (2 * h) for e in units]
+    np.testing.assert_allclose(objective.hessian(w), changes, atol=1e-8)
+
+
+# The same bits
+
+
+def results_of(objective, problem, methods=METHODS):
+    w, v = point_of(problem), direction_of(problem)
+    for method in methods:
+        result = getattr(objective, method)(*((w, v) if method == "hessian_product" else (w,)))
+        parts = result if isinstance(result, tuple) else (result,)
+        yield method, [np.asarray(part).tobytes() for part in parts]
+
+
+@each_order
+@each_dtype
+@each_loss
+@pytest.mark.parametrize("shape", [(20_001, 17), (400, 150), (41, 9001)])
+def test_same_bits_for_any_number_of_threads(loss, dtype, order, shape):
+    problem = Problem(loss, *shape, order, dtype, weighted=True, alpha=0.3)
+    objective, results = objective_of(problem), []
+    methods = METHODS if shape[1] < 1000 else METHODS[:-1]
+    for threads in (1, 2, 3, 4, 8, 8):
+        with st.threads(threads):
+            results.append(dict(results_of(objective, problem, methods)))
+    assert all(result == results[0] for result in results)
+
+
+def test_row_order_is_the_same_at_every_level(isa):
+    orders = [_core.row_order(n, 7, 3).tobytes() for n in (20, 5000, 70_001)]
+    _core.choose_isa_level(_core.isa_levels_supported()[0])
+    assert orders == [_core.row_order(n, 7, 3).tobytes() for n in (20, 5000, 70_001)]
+
+
+@each_dtype
+@pytest.mark.parametrize("size", [*SIZES, 300_001])
+def test_read_sum(isa, dtype, size):
+    array = fenced(np.random.default_rng(0).random(size).astype(dtype))
+    assert _core.read_sum(array) == pytest.approx(array.sum(dtype=float), rel=2e-6 if dtype is np.float32 else 1e-13)

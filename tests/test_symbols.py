@@ -1,0 +1,56 @@
+"""The objects of an ISA level share no symbol with the rest: an old processor could otherwise get AVX-512 code.
+
+Looks at every build below build/, where `pip install .` leaves its objects.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+BUILD = Path(os.environ.get("STEEPEST_BUILD_DIR", Path(__file__).parents[1] / "build"))
+OBJECTS = sorted(BUILD.glob("**/kernels_*.dir/**/*.o"))
+ENTRY = re.compile(r"^_{1,2}ZN8steepest\d+(passes|updates)_(?P<level>\w+?)E$")
+
+pytestmark = [
+    pytest.mark.skipif(not OBJECTS, reason="no object files of a build: STEEPEST_BUILD_DIR names another place"),
+    pytest.mark.skipif(shutil.which("nm") is None, reason="nm, which lists symbols, is not installed"),
+]
+
+
+def symbols(path, *options):
+    """The (type, name) of an object's symbols, as nm gives them."""
+    lines = subprocess.run(["nm", *options, str(path)], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [tuple(line.split()[-2:]) for line in lines if line.strip()]
+
+
+def name_of(path):
+    return str(path.relative_to(BUILD))
+
+
+@pytest.mark.parametrize("path", OBJECTS, ids=name_of)
+def test_an_object_defines_its_table_and_nothing_else(path):
+    level = re.search(r"kernels_(\w+)\.dir", str(path))[1]
+    found = symbols(path, "--defined-only", "--extern-only")
+    found = [(kind, name) for kind, name in found if not name.startswith("__odr_asan.")]  # the address sanitizer's
+    assert len(found) == 1, found
+    (kind, name), entry = found[0], ENTRY.match(found[0][1])
+    assert entry, name
+    assert entry["level"] == level
+    assert kind in "DRS", f"{name} is {kind}"  # data: neither weak nor unique nor common
+
+
+@pytest.mark.parametrize("path", OBJECTS, ids=name_of)
+def test_an_object_calls_the_c_library_only(path):
+    undefined = [name for _, name in symbols(path, "--undefined-only")]
+    assert [name for name in undefined if name.lstrip("_").startswith("Z")] == []  # no C++ name
+
+
+def test_every_level_has_both_tables():
+    for folder in {path.parent for path in OBJECTS}:
+        assert {path.name for path in folder.glob("*.o")} == {"kernels.cpp.o", "updates.cpp.o"}
