@@ -105,10 +105,10 @@ struct BoundRule {
     BoundRule(const std::string& name, const py::kwargs& values) : rule(index_of(rule_names, name, "rule")) {
         for (const auto& [key, value] : values) {
             const std::string wanted = py::cast<std::string>(key);
-#define STEEPEST_TAKE(type, member)                          \
-    if (wanted == #member) {                                 \
-        hyperparameters.member = py::cast<type>(value);      \
-        continue;                                            \
+#define STEEPEST_TAKE(type, member)                     \
+    if (wanted == #member) {                            \
+        hyperparameters.member = py::cast<type>(value); \
+        continue;                                       \
     }
             STEEPEST_FOR_EACH_HYPERPARAMETER(STEEPEST_TAKE)
 #undef STEEPEST_TAKE
@@ -155,12 +155,13 @@ struct BoundDescent {
     py::tuple states;
     Descent<T> native;
 
-    BoundDescent(std::shared_ptr<BoundObjective<T>> objective_, const BoundRule& rule, py::array_t<T> w_, py::tuple states_,
-                 std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed)
+    BoundDescent(std::shared_ptr<BoundObjective<T>> objective_, const BoundRule& rule, py::array_t<T> w_,
+                 py::tuple states_, std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed)
         : objective(std::move(objective_)),
           w(std::move(w_)),
           states(std::move(states_)),
-          native(objective->native, rule.rule, rule.hyperparameters, penalised(rule), {batch_size, shuffle, seed}, n_steps) {}
+          native(objective->native, rule.rule, rule.hyperparameters, penalised(rule), {batch_size, shuffle, seed},
+                 n_steps) {}
 
     Parameters<T> penalised(const BoundRule& rule) const {
         Parameters<T> p = rule.parameters<T>(w, states);
@@ -195,8 +196,8 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
         .def("gradient_norm", &BoundT::gradient_norm, py::arg("w"), py::arg("gradient"));
     using DescentT = BoundDescent<T>;
     py::class_<DescentT>(m, ("Descent" + suffix).c_str())
-        .def(py::init<std::shared_ptr<BoundT>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t, std::size_t, bool,
-                      std::uint64_t>(),
+        .def(py::init<std::shared_ptr<BoundT>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t, std::size_t,
+                      bool, std::uint64_t>(),
              py::arg("objective"), py::arg("rule"), py::arg("w").noconvert(), py::arg("states"), py::arg("n_steps"),
              py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"))
         .def("evaluate", &DescentT::evaluate)
@@ -206,7 +207,8 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
 }
 
 py::array_t<std::uint32_t> row_order(std::size_t n, std::uint64_t seed, std::uint64_t epoch) {
-    if (n == 0 || n > max_indexed_rows) throw py::value_error("n: expected 1 to 4294967295 rows, got " + std::to_string(n));
+    if (n == 0 || n > max_indexed_rows)
+        throw py::value_error("n: expected 1 to 4294967295 rows, got " + std::to_string(n));
     py::array_t<std::uint32_t> order{py::ssize_t(n)};
     RowOrder rows(n, true, seed);
     rows.start_epoch(epoch);

@@ -17,7 +17,8 @@ inline bool contiguous(const py::array& array) {
 }
 
 inline std::string describe(const py::handle& object) {
-    if (!py::isinstance<py::array>(object)) return py::cast<std::string>(py::str(py::type::of(object).attr("__name__")));
+    if (!py::isinstance<py::array>(object))
+        return py::cast<std::string>(py::str(py::type::of(object).attr("__name__")));
     const py::array array = py::reinterpret_borrow<py::array>(object);
     const std::string shape = py::cast<std::string>(py::str(array.attr("shape")));
     std::string text = py::cast<std::string>(py::str(array.dtype())) + " of shape " + shape;
@@ -59,8 +60,8 @@ inline py::array checked_float_array(const py::handle& object, const char* name)
 
 inline void check_same(const py::array& w, const py::array& other, const char* name) {
     if (!w.dtype().equal(other.dtype()))
-        throw py::type_error(std::string(name) + " must have the dtype of w (" + py::cast<std::string>(py::str(w.dtype())) +
-                             "), got " + describe(other));
+        throw py::type_error(std::string(name) + " must have the dtype of w (" +
+                             py::cast<std::string>(py::str(w.dtype())) + "), got " + describe(other));
     if (!w.attr("shape").equal(other.attr("shape")))
         throw py::value_error(std::string(name) + " must have the shape of w " +
                               py::cast<std::string>(py::str(w.attr("shape"))) + ", got " + describe(other));
@@ -68,12 +69,14 @@ inline void check_same(const py::array& w, const py::array& other, const char* n
 }
 
 // w of a step, after it, the gradient and the states were checked against each other.
-inline py::array checked_target(const py::object& w, const py::object& gradient, const py::tuple& states, int n_states) {
+inline py::array checked_target(const py::object& w, const py::object& gradient, const py::tuple& states,
+                                int n_states) {
     const py::array target = checked_float_array(w, "w");
     if (!target.writeable()) throw py::value_error("w must be writeable, got a read-only array");
     const py::array g = checked_float_array(gradient, "gradient");
     check_same(target, g, "gradient");
-    if (int(states.size()) != n_states) throw py::value_error("states: expected " + std::to_string(n_states) + " arrays");
+    if (int(states.size()) != n_states)
+        throw py::value_error("states: expected " + std::to_string(n_states) + " arrays");
     for (const py::handle& item : states) {
         const py::array state = checked_float_array(item, "state");
         check_same(target, state, "state");

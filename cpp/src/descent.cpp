@@ -86,8 +86,8 @@ void Descent<T>::fill_index() {
     index_end_ += order_.next(passes(), index_.data() + index_end_, index_.size() - index_end_);
 }
 
-// A step from a single row, whose gradient is never stored. Returns whether the row's score, and so its loss, was finite;
-// takes no step where it was not.
+// A step from a single row, whose gradient is never stored. Returns whether the row's score, and so its loss, was
+// finite; takes no step where it was not.
 template <class T>
 bool Descent<T>::row_step() {
     const Objective<T>& o = objective_;

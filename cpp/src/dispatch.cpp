@@ -37,7 +37,7 @@ const Level* chosen = nullptr;
 
 }  // namespace
 
-#define X(level)                         \
+#define X(level)                           \
     extern const PassTable passes_##level; \
     extern const UpdateTable updates_##level;
 STEEPEST_LEVELS

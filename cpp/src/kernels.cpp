@@ -1,5 +1,5 @@
-// The passes over X of one ISA level. Compiled once per level, with STEEPEST_LEVEL naming it; everything but the table has
-// internal linkage, so that the linker can never put one level's code in place of another's.
+// The passes over X of one ISA level. Compiled once per level, with STEEPEST_LEVEL naming it; everything but the table
+// has internal linkage, so that the linker can never put one level's code in place of another's.
 #include "kernels/columns.hpp"
 #include "kernels/hessian.hpp"
 #include "kernels/permute.hpp"

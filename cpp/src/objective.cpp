@@ -11,14 +11,22 @@ namespace {
 constexpr std::size_t chunk_elements = 32768;  // below two of these one thread is faster than two
 constexpr std::size_t indexed_elements = 6144;  // the same for rows taken here and there, which wait for memory
 constexpr std::size_t max_chunks = 256;
+constexpr std::size_t column_rows = 2048;  // of a chunk of a column-major X, whose short segments memory gives slowly
 
-// How many chunks the rows of a pass are cut into, by the shape alone. `partial_bytes` is what a chunk's result takes:
-// all of them stay under a hundredth of the data, unless that leaves fewer than `least`.
-std::size_t count_chunks(std::size_t n_rows, std::size_t work, std::size_t data_bytes, std::size_t partial_bytes,
+// How many chunks the rows of a pass are cut into, at most `most`, by the shape alone. `partial_bytes` is what a
+// chunk's result takes: all of them stay under a hundredth of the data, unless that leaves fewer than `least`.
+std::size_t count_chunks(std::size_t most, std::size_t work, std::size_t data_bytes, std::size_t partial_bytes,
                          std::size_t least, std::size_t chunk_work = chunk_elements) {
-    const std::size_t by_work = std::min({work / chunk_work, max_chunks, n_rows});
+    const std::size_t by_work = std::min({work / chunk_work, max_chunks, most});
     const std::size_t by_memory = std::max<std::size_t>(data_bytes / 100, std::size_t(1) << 20) / partial_bytes;
     return std::max<std::size_t>(std::min(by_work, std::max(by_memory, least)), 1);
+}
+
+template <class T>
+std::size_t most_chunks(const Rows<T>& rows) {
+    const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
+    const bool in_columns = rows.X.order == Order::column_major && !rows.index;
+    return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
 }
 
 template <class T>
@@ -52,8 +60,9 @@ template <class T, class Kernel>
 void pass(const Objective<T>& objective, const Rows<T>& rows, bool with_gradient, Workspace<T>& workspace,
           Interrupt& interrupt, Kernel kernel) {
     const std::size_t d = objective.X.n_columns, stride = 2 + (with_gradient ? d : 0);
-    const std::size_t n_chunks = count_chunks(rows.count, rows.count * d, rows.count * d * sizeof(T), stride * sizeof(double), 4,
-                                              rows.index ? indexed_elements : chunk_elements);
+    const std::size_t n_chunks =
+        count_chunks(most_chunks(rows), rows.count * d, rows.count * d * sizeof(T), stride * sizeof(double), 4,
+                     rows.index ? indexed_elements : chunk_elements);
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
     const std::size_t scratch_size = kernels_of<T>().scratch_size(objective.X);
     workspace.partial.assign(n_chunks * stride, 0.0);
@@ -70,7 +79,8 @@ void pass(const Objective<T>& objective, const Rows<T>& rows, bool with_gradient
 
 // gradient = scale * sums + l2 * w, the intercept's last.
 template <class T>
-void write_gradient(const Objective<T>& objective, const std::vector<double>& sums, double scale, const T* w, T* gradient) {
+void write_gradient(const Objective<T>& objective, const std::vector<double>& sums, double scale, const T* w,
+                    T* gradient) {
     const std::size_t d = objective.X.n_columns;
     for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * sums[2 + j] + objective.l2 * double(w[j]));
     if (objective.intercept) gradient[d] = T(scale * sums[1]);
@@ -150,10 +160,9 @@ void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& in
         for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
             const std::size_t chunk = task / n_panels, first = task % n_panels * panel;
             const Rows<T> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
-            table.hessian[objective.loss](rows, objective.at(w), objective.intercept, first,
-                                          std::min(first + panel, size),
-                                          scratch.data() + std::size_t(thread) * scratch_size,
-                                          partial.data() + chunk * size * size);
+            table.hessian[objective.loss](
+                rows, objective.at(w), objective.intercept, first, std::min(first + panel, size),
+                scratch.data() + std::size_t(thread) * scratch_size, partial.data() + chunk * size * size);
         });
     }
     add_partials(partial, n_chunks, size * size, n_threads);
@@ -183,14 +192,14 @@ double gradient_norm(const Objective<T>& objective, const T* w, const T* gradien
     return std::sqrt(sum);
 }
 
-#define STEEPEST_INSTANTIATE(T)                                                                                        \
-    template double penalty(const Objective<T>&, const T*);                                                            \
-    template double value(const Objective<T>&, const T*, Interrupt&);                                                  \
-    template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);                  \
-    template double batch_gradient(const Objective<T>&, const T*, const std::uint32_t*, std::size_t, std::size_t, T*,  \
-                                   Workspace<T>&, Interrupt&);                                                         \
-    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Interrupt&);                            \
-    template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                              \
+#define STEEPEST_INSTANTIATE(T)                                                                                       \
+    template double penalty(const Objective<T>&, const T*);                                                           \
+    template double value(const Objective<T>&, const T*, Interrupt&);                                                 \
+    template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);                 \
+    template double batch_gradient(const Objective<T>&, const T*, const std::uint32_t*, std::size_t, std::size_t, T*, \
+                                   Workspace<T>&, Interrupt&);                                                        \
+    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Interrupt&);                           \
+    template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                             \
     template double gradient_norm(const Objective<T>&, const T*, const T*);
 STEEPEST_INSTANTIATE(float)
 STEEPEST_INSTANTIATE(double)

@@ -43,7 +43,8 @@ void RowOrder::start_epoch(std::uint64_t epoch) {
     state = next_random(state) ^ (epoch * 0xd1342543de82ef95u);
     if (!few_.empty()) {
         std::iota(few_.begin(), few_.end(), 0u);
-        for (std::size_t i = few_.size() - 1; i > 0; --i) std::swap(few_[i], few_[next_below(state, std::uint32_t(i + 1))]);
+        for (std::size_t i = few_.size() - 1; i > 0; --i)
+            std::swap(few_[i], few_[next_below(state, std::uint32_t(i + 1))]);
     } else {
         for (std::uint32_t& key : keys_) key = std::uint32_t(next_random(state) >> 32);
     }

@@ -48,9 +48,10 @@ def check_count(name: str, value: Any, least: int, most: int | None = None) -> i
     expected = f"{name} must be an integer " + (f"of at least {least}" if most is None else f"from {least} to {most}")
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{expected}, got {describe(value)}")
-    if value < least or (most is not None and value > most):
+    count = int(value)
+    if count < least or (most is not None and count > most):
         raise ValueError(f"{expected}, got {value!r}")
-    return int(value)
+    return count
 
 
 def check_alpha(value: Any) -> float:

@@ -48,8 +48,8 @@ struct Updates {
     // One step of n parameters; l1 is the weight of the L1 penalty.
     void (*update[n_rules])(T* w, const T* gradient, T* const* state, std::size_t n, const Hyperparameters&, T l1);
     // The same with the gradient slope * x + l2 * w of a single row, never stored.
-    void (*update_row[n_rules])(T* w, const T* x, T slope, T l2, T* const* state, std::size_t n,
-                                const Hyperparameters&, T l1);
+    void (*update_row[n_rules])(T* w, const T* x, T slope, T l2, T* const* state, std::size_t n, const Hyperparameters&,
+                                T l1);
 };
 
 struct PassTable {

@@ -47,6 +47,6 @@ struct Logistic {
 }  // namespace steepest
 
 // X(struct, name): every table of losses, native and Python, is filled from this list.
-#define STEEPEST_FOR_EACH_LOSS(X)      \
-    X(LeastSquares, "least_squares")   \
+#define STEEPEST_FOR_EACH_LOSS(X)    \
+    X(LeastSquares, "least_squares") \
     X(Logistic, "logistic")

@@ -65,7 +65,8 @@ STEEPEST_HOST_DEVICE T exp_series(const T* powers) {
     } else {
         constexpr int level = count > 8 ? 3 : count > 4 ? 2 : count > 2 ? 1 : 0;
         constexpr int split = 1 << level;
-        return exp_series<T, first, split>(powers) + powers[level] * exp_series<T, first + split, count - split>(powers);
+        return exp_series<T, first, split>(powers) +
+               powers[level] * exp_series<T, first + split, count - split>(powers);
     }
 }
 

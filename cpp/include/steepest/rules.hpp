@@ -18,14 +18,14 @@
     X(bool, bias_correction)
 
 // X(struct, name): every table of rules, native and Python, is filled from this list.
-#define STEEPEST_FOR_EACH_RULE(X)            \
-    X(GradientDescent, "gradient_descent")   \
-    X(MomentumSum, "momentum_sum")           \
-    X(MomentumAverage, "momentum_average")   \
-    X(MomentumStep, "momentum_step")         \
-    X(Nesterov, "nesterov")                  \
-    X(AdaGrad, "adagrad")                    \
-    X(RMSProp, "rmsprop")                    \
+#define STEEPEST_FOR_EACH_RULE(X)          \
+    X(GradientDescent, "gradient_descent") \
+    X(MomentumSum, "momentum_sum")         \
+    X(MomentumAverage, "momentum_average") \
+    X(MomentumStep, "momentum_step")       \
+    X(Nesterov, "nesterov")                \
+    X(AdaGrad, "adagrad")                  \
+    X(RMSProp, "rmsprop")                  \
     X(Adam, "adam")
 
 namespace steepest {
@@ -37,11 +37,21 @@ struct Hyperparameters {
     STEEPEST_FOR_EACH_HYPERPARAMETER(STEEPEST_MEMBER)
 #undef STEEPEST_MEMBER
 
-    // Step t = 1, 2, ...
+    // Step t = 1, 2, ..., never less than in the call before.
     void set_step(std::int64_t t) {
         if (!bias_correction) return;
-        unbias1 = 1.0 / (1.0 - __builtin_pow(beta1, double(t)));
-        unbias2 = 1.0 / (1.0 - __builtin_pow(beta2, double(t)));
+        unbias1 = unbias(beta1, t, forgotten1);
+        unbias2 = unbias(beta2, t, forgotten2);
+    }
+
+  private:
+    bool forgotten1 = false, forgotten2 = false;  // beta^t no longer counts beside 1, nor will it again
+
+    static double unbias(double beta, std::int64_t t, bool& forgotten) {
+        if (forgotten) return 1.0;
+        const double factor = 1.0 / (1.0 - __builtin_pow(beta, double(t)));
+        forgotten = factor == 1.0;
+        return factor;
     }
 };
 

@@ -1,5 +1,6 @@
-// One pass over consecutive rows of a column-major X: the transpose of rows.hpp. The segments of a block's rows in all
-// columns stay in the second cache between z += w_j x_j and g_j = x_j . r.
+// One pass over consecutive rows of a column-major X: the transpose of rows.hpp. The segments that a block of rows has
+// in all columns stay in cache between z += w_j x_j and g_j = x_j . r; the second of a block goes tile by tile with the
+// first of the next, so that memory is never idle.
 #pragma once
 
 #include "rows.hpp"
@@ -8,7 +9,8 @@ namespace steepest {
 namespace {
 
 constexpr std::size_t column_block_bytes = 384 * 1024;
-constexpr std::size_t min_column_block = 64;
+constexpr std::size_t min_column_block = 512;  // rows: memory gives shorter segments too slowly
+constexpr std::size_t column_lead = 16;  // columns
 
 template <class T>
 STEEPEST_INLINE std::size_t column_block(std::size_t d) {
@@ -16,49 +18,102 @@ STEEPEST_INLINE std::size_t column_block(std::size_t d) {
     return fit < min_column_block ? min_column_block : fit > max_block ? max_block : fit;
 }
 
-// z = sum_j w_j x_j over the n rows from `row`.
-template <class T, int W>
-STEEPEST_INLINE void scores_of_columns(const Matrix<T>& X, std::size_t row, std::size_t n, const T* w, T* z) {
-    Accumulator<T, W> sum(z, n);
-    for_each_tile(X.n_columns, [&](auto k, std::size_t j) {
-        const T* x[k.value];
-        for (int c = 0; c < k.value; ++c) x[c] = X.data + (j + c) * X.n_rows + row;
-        add_tile<T, W, k.value>(x, w + j, n, sum);
-    });
-    sum.flush(n);
-}
+// n rows from `row` of the columns of X.
+template <class T>
+struct ColumnBlock {
+    const Matrix<T>& X;
+    std::size_t row, n;
 
-// gradient_j += x_j . r over the n rows from `row`.
-template <class T, int W>
-STEEPEST_INLINE void add_columns(const Matrix<T>& X, std::size_t row, std::size_t n, const T* r, double* gradient) {
-    const Operand<T, W> operand(r, n);
-    for_each_tile(X.n_columns, [&](auto k, std::size_t j) {
-        const T* x[k.value];
-        T g[k.value];
-        for (int c = 0; c < k.value; ++c) x[c] = X.data + (j + c) * X.n_rows + row;
-        dots_of_tile<T, W, k.value>(x, operand, n, g);
-        add_to_double(g, k.value, gradient + j);
-    });
-}
+    template <int K>
+    STEEPEST_INLINE void find(std::size_t column, const T** x) const {
+#pragma GCC unroll 8
+        for (int k = 0; k < K; ++k) x[k] = X.data + (column + k) * X.n_rows + row;
+    }
 
+    // The tile of eight columns that comes `column_lead` columns later, in this block or the one that follows; null at
+    // the end of the data.
+    STEEPEST_INLINE const T* const* find_later(std::size_t column, const T** x) const {
+        const std::size_t tiled = X.n_columns / 8 * 8, later = column + column_lead;
+        const bool wraps = later >= tiled;
+        if (wraps && (row + 2 * n > X.n_rows || later - tiled >= tiled)) return nullptr;
+        ColumnBlock{X, wraps ? row + n : row, n}.template find<8>(wraps ? later - tiled : later, x);
+        return x;
+    }
+};
+
+// The scores of a block, tile by tile of columns.
 template <class T, int W, class Stage>
-void pass_over_column_block(const Rows<T>& rows, std::size_t row, std::size_t n, Linear<T> point, Linear<T> direction,
-                            StageArrays<T>& arrays, Sums& sums) {
-    if constexpr (Stage::scores) scores_of_columns<T, W>(rows.X, row, n, point.w, arrays.z);
-    if constexpr (Stage::direction) scores_of_columns<T, W>(rows.X, row, n, direction.w, arrays.u);
-    const T* weight = rows.weight ? rows.weight + row : nullptr;
-    finish_block<Stage>(arrays, point.bias, direction.bias, rows.y + row, weight, n, sums);
-    if constexpr (Stage::accumulates) add_columns<T, W>(rows.X, row, n, arrays.r, sums.gradient);
+struct ColumnScores {
+    Linear<T> point, direction;
+    Accumulator<T, W> z, u;
+
+    STEEPEST_INLINE ColumnScores(Linear<T> point_, Linear<T> direction_, StageArrays<T>& arrays, std::size_t n)
+        : point(point_),
+          direction(direction_),
+          z(arrays.z, Stage::scores ? n : 0),
+          u(arrays.u, Stage::direction ? n : 0) {}
+
+    template <int K>
+    STEEPEST_INLINE void add(const ColumnBlock<T>& block, std::size_t column, const T* const* later) {
+        const T* x[K];
+        block.template find<K>(column, x);
+        if constexpr (Stage::scores) add_tile<T, W, K>(x, point.w + column, block.n, z, later);
+        if constexpr (Stage::direction)
+            add_tile<T, W, K>(x, direction.w + column, block.n, u, Stage::scores ? nullptr : later);
+    }
+
+    STEEPEST_INLINE void finish(std::size_t n) {
+        if constexpr (Stage::scores) z.flush(n);
+        if constexpr (Stage::direction) u.flush(n);
+    }
+};
+
+// gradient_j += x_j . r for K columns.
+template <class T, int W, int K>
+STEEPEST_INLINE void add_columns(const ColumnBlock<T>& block, std::size_t column, const Operand<T, W>& r,
+                                 double* gradient, const T* const* later) {
+    const T* x[K];
+    T g[K];
+    block.template find<K>(column, x);
+    dots_of_tile<T, W, K>(x, r, block.n, g, later);
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) gradient[column + k] += double(g[k]);
+}
+
+// The blocks of n rows from `first` to `last`, a multiple of n apart.
+template <class T, int W, class Stage>
+void pass_over_column_blocks(const Rows<T>& rows, std::size_t first, std::size_t last, std::size_t n, Linear<T> point,
+                             Linear<T> direction, StageArrays<T>& arrays, Sums& sums) {
+    const std::size_t d = rows.X.n_columns;
+    ColumnScores<T, W, Stage> scores(point, direction, arrays, n);
+    for_each_tile(d, [&](auto k, std::size_t j) { scores.template add<k.value>({rows.X, first, n}, j, nullptr); });
+    for (std::size_t row = first; row < last; row += n) {
+        scores.finish(n);
+        finish_block<Stage>(arrays, point.bias, direction.bias, rows.y + row, rows.weight ? rows.weight + row : nullptr,
+                            n, sums);
+        const ColumnBlock<T> block{rows.X, row, n}, next{rows.X, row + n, n};
+        const bool more = row + n < last;
+        if (more) scores = ColumnScores<T, W, Stage>(point, direction, arrays, n);
+        const Operand<T, W> r(arrays.r, n);
+        for_each_tile(d, [&](auto k, std::size_t j) {
+            const T* later_x[8];
+            const T* const* later = k.value == 8 && more ? next.find_later(j, later_x) : nullptr;
+            if constexpr (Stage::accumulates) add_columns<T, W, k.value>(block, j, r, sums.gradient, later);
+            if (more) scores.template add<k.value>(next, j, later);
+        });
+    }
 }
 
 template <class T, class Stage>
 void pass_over_columns(const Rows<T>& rows, Linear<T> point, Linear<T> direction, Sums& sums) {
-    const std::size_t block_size = column_block<T>(rows.X.n_columns);
+    const std::size_t n = column_block<T>(rows.X.n_columns), end = rows.begin + rows.count;
+    const std::size_t whole = rows.begin + rows.count / n * n, rest = end - whole;
     StageArrays<T> arrays;
-    for (std::size_t i = 0; i < rows.count; i += block_size) {
-        const std::size_t n = rows.count - i < block_size ? rows.count - i : block_size;
-        with_width<T>(n, [&](auto width) {
-            pass_over_column_block<T, width.value, Stage>(rows, rows.begin + i, n, point, direction, arrays, sums);
+    if (whole > rows.begin)
+        pass_over_column_blocks<T, lanes<T>, Stage>(rows, rows.begin, whole, n, point, direction, arrays, sums);
+    if (rest) {
+        with_width<T>(rest, [&](auto width) {
+            pass_over_column_blocks<T, width.value, Stage>(rows, whole, end, rest, point, direction, arrays, sums);
         });
     }
 }

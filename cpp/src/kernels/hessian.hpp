@@ -72,9 +72,8 @@ void hessian(const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t f
     for (std::size_t start = 0; start < rows.count; start += hessian_block) {
         const std::size_t n = rows.count - start < hessian_block ? rows.count - start : hessian_block;
         fetch(rows, start, n, gathered, block);
-        with_width<T>(d, [&](auto width) {
-            dots<T, width.value>(block.x, n, Operand<T, width.value>(point.w, d), d, z);
-        });
+        with_width<T>(d,
+                      [&](auto width) { dots<T, width.value>(block.x, n, Operand<T, width.value>(point.w, d), d, z); });
         for (std::size_t i = 0; i < n; ++i) {
             T c = Loss::curvature(z[i] + point.bias, block.y[i]);
             if (block.weight) c *= block.weight[i];

@@ -1,4 +1,5 @@
-// Vectors of the ISA level that this file is compiled for. Included by kernels.cpp only; everything has internal linkage.
+// Vectors of the ISA level that this file is compiled for. Included by kernels.cpp only; everything has internal
+// linkage.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// What is made of a block's scores z = x . w + b (and u = x . v + c along a direction): losses and the coefficients r of
-// the sum of r_i x_i. A pass over X knows a stage, never a loss.
+// What is made of a block's scores z = x . w + b (and u = x . v + c along a direction): losses and the coefficients r
+// of the sum of r_i x_i. A pass over X knows a stage, never a loss.
 #pragma once
 
 #include "simd.hpp"

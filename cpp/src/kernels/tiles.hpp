@@ -43,9 +43,9 @@ struct Tile {
     }
 };
 
-// Asks for the vectors at j of four of the eight rows that come a block later (null: none known), into the second cache:
-// the dots of a tile ask for one half of them and its sum for the other. The hardware's own prefetchers follow the rows
-// of a tile badly, and idle while a block is summed.
+// Asks for the vectors at j of four of the eight rows that come a block later (null: none known), into the second
+// cache: the dots of a tile ask for one half of them and its sum for the other. The hardware's own prefetchers follow
+// the rows of a tile badly, and idle while a block is summed.
 template <class T>
 STEEPEST_INLINE void prefetch_rows(const T* const* later, std::size_t j, int first) {
 #pragma GCC unroll 4
