@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import harness
 import numpy as np
 from numpy.typing import NDArray
 
+import harness
 import steepest as st
 from steepest import _core
 from steepest.descent import seed_of

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import harness
 import numpy as np
 from numpy.typing import NDArray
 
+import harness
 import steepest as st
 from steepest import _core
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+
 import steepest as st
 from steepest import _core, reference
 from steepest.descent import seed_of

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from click.testing import CliRunner, Result
+
 from steepest.cli import steepest
 
 ROWS = 300

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 import steepest as st
 from command_line import FRAME, PRICE, ROWS, SOLD, process, run
 from steepest import cli

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from command_line import FRAME, PRICE, ROWS, SOLD, complaint, process, run
 from steepest import cli
 

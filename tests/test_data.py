@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 from steepest.data import FLIGHT_FEATURES, Table, TableError, load_flights, load_table
 from steepest.extras import MissingExtraError, require
 from steepest.features import Encoder

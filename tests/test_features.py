@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from steepest.data import TableError
 from steepest.features import MAX_LEVELS, Encoder, Scaling, check_complete, classes_of, encode_target, split_rows
 

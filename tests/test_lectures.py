@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 import pytest
-import steepest as st
 from hypothesis import given, settings
 from hypothesis import strategies as st_
+
+import steepest as st
 
 seeds = st_.integers(0, 2**32 - 1)
 

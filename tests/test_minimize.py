@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 import steepest as st
 from cases import RULES, Problem, assert_follows, each_loss, each_rule, run
 from steepest import _core

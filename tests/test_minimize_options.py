@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+
 import steepest as st
 from cases import Problem, assert_follows, each_loss, each_rule, run
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 from steepest.data import Table, TableError
 from steepest.fitting import FitOptions, OptionError, Problem
 from steepest.model import Model

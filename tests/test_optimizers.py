@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 import steepest as st
 from cases import each_rule
 

@@ -12,6 +12,7 @@ import pytest
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 from matplotlib.figure import Figure  # noqa: E402
+
 from steepest.extras import MissingExtraError  # noqa: E402
 from steepest.plot import loss_curve  # noqa: E402
 

@@ -8,6 +8,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pytest
+
 from steepest import schedules
 from steepest.schedules import (
     Constant,

@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+
 from steepest.stopping import GradientNorm, LossChange, NoImprovement, ParameterChange, Progress
 
 
