@@ -9,7 +9,8 @@ namespace steepest {
 namespace {
 
 constexpr std::size_t chunk_elements = 32768;  // below two of these one thread is faster than two
-constexpr std::size_t indexed_elements = 6144;  // the same for rows taken here and there, which wait for memory
+constexpr std::size_t max_indexed_elements = std::size_t(1) << 20;
+constexpr std::size_t indexed_elements = 12288;  // the same for rows taken here and there, which wait for memory
 constexpr std::size_t max_chunks = 256;
 constexpr std::size_t column_rows = 2048;  // of a chunk of a column-major X, whose short segments memory gives slowly
 
@@ -26,6 +27,7 @@ template <class T>
 std::size_t most_chunks(const Rows<T>& rows) {
     const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
     const bool in_columns = rows.X.order == Order::column_major && !rows.index;
+    if (rows.index) return std::max<std::size_t>(rows.count * rows.X.n_columns / max_indexed_elements, 16);
     return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
 }
 
@@ -37,7 +39,7 @@ Rows<T> all_rows(const Objective<T>& objective) {
 template <class T>
 Rows<T> chunk_of(Rows<T> rows, std::size_t chunk, std::size_t n_chunks) {
     const std::size_t first = rows.count * chunk / n_chunks, last = rows.count * (chunk + 1) / n_chunks;
-    rows.ahead += rows.count - last;
+    if (last < rows.count) rows.ahead = 0;  // another thread may take what follows
     rows.count = last - first;
     if (rows.index) rows.index += first;
     rows.begin += first;

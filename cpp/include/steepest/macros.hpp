@@ -8,3 +8,10 @@
 #else
 #define STEEPEST_HOST_DEVICE STEEPEST_INLINE
 #endif
+
+// Before a loop whose iterations do not depend on each other, whatever the compiler can prove of its pointers.
+#if defined(__clang__)
+#define STEEPEST_VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define STEEPEST_VECTORIZE _Pragma("GCC ivdep")
+#endif

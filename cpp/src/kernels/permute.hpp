@@ -14,7 +14,7 @@ namespace {
 void permute(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out) {
     const int low_bits = bits / 2, high_bits = bits - low_bits;
     const std::uint32_t low_mask = (1u << low_bits) - 1, high_mask = (1u << high_bits) - 1;
-#pragma GCC ivdep
+    STEEPEST_VECTORIZE
     for (std::size_t i = 0; i < n; ++i) {
         const std::uint32_t at = start + std::uint32_t(i);
         std::uint32_t low = at & low_mask, high = at >> low_bits;

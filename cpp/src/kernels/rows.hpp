@@ -12,12 +12,13 @@ namespace {
 constexpr std::size_t max_row_block = 256;
 constexpr std::size_t flush_rows = 256;
 constexpr std::size_t block_bytes = 32768;
+constexpr std::size_t indexed_block_bytes = 8192;  // the first block of a batch comes unprefetched
 constexpr std::size_t prefetch_bytes = 8192;  // of single rows
 
 // A multiple of 8 rows of d elements that fits the first cache.
 template <class T>
-STEEPEST_INLINE std::size_t row_block(std::size_t d) {
-    const std::size_t fit = block_bytes / (d * sizeof(T) + 1) / 8 * 8;
+STEEPEST_INLINE std::size_t row_block(std::size_t d, bool indexed = false) {
+    const std::size_t fit = (indexed ? indexed_block_bytes : block_bytes) / (d * sizeof(T) + 1) / 8 * 8;
     return fit < 8 ? 8 : fit > max_row_block ? max_row_block : fit;
 }
 
@@ -105,14 +106,14 @@ STEEPEST_INLINE const T* const* find_later(const Rows<T>& rows, std::size_t firs
 
 template <class T>
 STEEPEST_INLINE void add_to_double(const T* values, std::size_t n, double* sums) {
-#pragma GCC ivdep
+    STEEPEST_VECTORIZE
     for (std::size_t j = 0; j < n; ++j) sums[j] += double(values[j]);
 }
 
 template <class T, int W, class Stage>
 void pass_over_rows(const Rows<T>& rows, Linear<T> point, Linear<T> direction, T* scratch, Sums& sums) {
     const std::size_t d = rows.X.n_columns;
-    const std::size_t block_size = row_block<T>(d);
+    const std::size_t block_size = row_block<T>(d, rows.index);
     const Operand<T, W> w(Stage::scores ? point.w : direction.w, d);
     const Operand<T, W> v(Stage::direction ? direction.w : point.w, d);
     Accumulator<T, W> g(scratch, Stage::accumulates ? d : 0);

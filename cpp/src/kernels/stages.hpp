@@ -20,7 +20,7 @@ struct ValueStage {
     static constexpr bool scores = true, direction = false, losses = true, accumulates = false;
     template <class T>
     static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
-#pragma GCC ivdep
+        STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) a.loss[i] = Loss::value(a.z[i] + bias, y[i]);
     }
 };
@@ -30,7 +30,7 @@ struct GradientStage {
     static constexpr bool scores = true, direction = false, losses = true, accumulates = true;
     template <class T>
     static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
-#pragma GCC ivdep
+        STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
             const T z = a.z[i] + bias, target = y[i];
             a.loss[i] = Loss::value(z, target);
@@ -44,7 +44,7 @@ struct HessianProductStage {
     static constexpr bool scores = !Loss::constant_curvature, direction = true, losses = false, accumulates = true;
     template <class T>
     static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T direction_bias, const T* y, std::size_t n) {
-#pragma GCC ivdep
+        STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
             const T z = scores ? a.z[i] + bias : T(0);
             a.r[i] = Loss::curvature(z, y[i]) * (a.u[i] + direction_bias);
@@ -58,7 +58,7 @@ STEEPEST_INLINE void finish_block(StageArrays<T>& a, T bias, T direction_bias, c
                                   std::size_t n, Sums& sums) {
     Stage::apply(a, bias, direction_bias, y, n);
     if (weight) {
-#pragma GCC ivdep
+        STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
             if constexpr (Stage::losses) a.loss[i] *= weight[i];
             if constexpr (Stage::accumulates) a.r[i] *= weight[i];

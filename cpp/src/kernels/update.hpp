@@ -19,7 +19,7 @@ STEEPEST_INLINE void update_loop(const Rule& rule, T* __restrict w, Gradient gra
                                  T l1) {
     T* __restrict first = Rule::n_states > 0 ? state[0] : nullptr;
     T* __restrict second = Rule::n_states > 1 ? state[1] : nullptr;
-#pragma GCC ivdep
+    STEEPEST_VECTORIZE
     for (std::size_t j = 0; j < n; ++j) {
         T wj = w[j];
         const T gj = gradient(j, wj);
