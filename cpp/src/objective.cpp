@@ -9,8 +9,8 @@ namespace steepest {
 namespace {
 
 constexpr std::size_t chunk_elements = 32768;  // below two of these one thread is faster than two
-constexpr std::size_t max_indexed_elements = std::size_t(1) << 20;
 constexpr std::size_t indexed_elements = 12288;  // the same for rows taken here and there, which wait for memory
+constexpr std::size_t large_chunk = std::size_t(1) << 18;  // more than 8 chunks are of this many elements at least
 constexpr std::size_t max_chunks = 256;
 constexpr std::size_t column_rows = 2048;  // of a chunk of a column-major X, whose short segments memory gives slowly
 
@@ -18,7 +18,8 @@ constexpr std::size_t column_rows = 2048;  // of a chunk of a column-major X, wh
 // chunk's result takes: all of them stay under a hundredth of the data, unless that leaves fewer than `least`.
 std::size_t count_chunks(std::size_t most, std::size_t work, std::size_t data_bytes, std::size_t partial_bytes,
                          std::size_t least, std::size_t chunk_work = chunk_elements) {
-    const std::size_t by_work = std::min({work / chunk_work, max_chunks, most});
+    const std::size_t enough = std::clamp<std::size_t>(work / large_chunk, 8, max_chunks);
+    const std::size_t by_work = std::min({work / chunk_work, enough, most});
     const std::size_t by_memory = std::max<std::size_t>(data_bytes / 100, std::size_t(1) << 20) / partial_bytes;
     return std::max<std::size_t>(std::min(by_work, std::max(by_memory, least)), 1);
 }
@@ -27,7 +28,6 @@ template <class T>
 std::size_t most_chunks(const Rows<T>& rows) {
     const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
     const bool in_columns = rows.X.order == Order::column_major && !rows.index;
-    if (rows.index) return std::max<std::size_t>(rows.count * rows.X.n_columns / max_indexed_elements, 16);
     return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t max_row_block = 256;
 constexpr std::size_t flush_rows = 256;
-constexpr std::size_t block_bytes = 32768;
+constexpr std::size_t block_bytes = 16384;
 constexpr std::size_t indexed_block_bytes = 8192;  // the first block of a batch comes unprefetched
 constexpr std::size_t prefetch_bytes = 8192;  // of single rows
 
