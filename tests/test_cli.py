@@ -88,6 +88,7 @@ def test_what_a_model_file_holds(table: Path, tmp_path: Path) -> None:
         "classes": ["no", "yes"],
         "columns": ["size", "weight", "colour"],
         "categories": {"colour": ["blue", "green", "red"]},
+        "sparse": False,
         "version": st.__version__,
     }
 

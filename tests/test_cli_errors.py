@@ -105,7 +105,7 @@ def test_an_unseen_level_at_predict_time(table: Path, tmp_path: Path) -> None:
     run("fit", table, *SOLD, "--max-epochs", 1, "--model", model)
     FRAME.replace({"colour": {"red": "pink"}}).to_csv(tmp_path / "pink.csv", index=False)
     message = complaint(run("predict", model, tmp_path / "pink.csv"))
-    assert message == "column 'colour': level 'pink' was not among the training rows (blue, green, red)"
+    assert message == "column 'colour': level 'pink' is not one that the model knows (blue, green, red)"
     FRAME.drop(columns="weight").to_csv(tmp_path / "narrow.csv", index=False)
     message = complaint(run("predict", model, tmp_path / "narrow.csv"))
     assert message == "no column 'weight'; the columns are size, colour, price, sold"

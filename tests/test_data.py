@@ -71,7 +71,9 @@ def test_svmlight_columns_are_called_by_the_index_in_the_file(tmp_path: Path, fi
     assert list(table.frame.columns) == names
     assert table.frame.to_numpy().tolist() == [[2.5, 0, 1, 1], [0, 4, 0, -1]]
     assert table.target_column(None) == "y"
-    assert table.select(["2", "7"]).to_numpy()[:, 1].tolist() == [0, 0]
+    assert table.select(["2", "7"], sparse=True).to_numpy()[:, 1].tolist() == [0, 0]
+    with pytest.raises(TableError, match="no column '7'"):
+        table.select(["2", "7"])
 
 
 def test_columns_that_a_model_asks_for() -> None:

@@ -51,7 +51,7 @@ def test_levels_that_look_like_numbers_are_found_again() -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (["red", "pink"], r"column 'colour': level 'pink' was not among the training rows \(blue, green, red\)"),
+        (["red", "pink"], r"column 'colour': level 'pink' is not one that the model knows \(blue, green, red\)"),
         (["red", None], "column 'colour' has 1 missing values in 2 rows"),
     ],
 )

@@ -149,7 +149,7 @@ def test_threads_from_the_environment(text):
     assert (run.returncode, run.stdout.strip()) == (0, text.strip()), run.stderr
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "", "99999999999"])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "99999999999"])
 def test_bad_threads_from_the_environment_are_named(text):
     run = python("import steepest", STEEPEST_NUM_THREADS=text)
     message = run.stderr.strip().splitlines()[-1]

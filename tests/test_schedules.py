@@ -84,18 +84,18 @@ ERRORS = [
     (lambda: ExponentialDecay(0.1, 0.0), ValueError, "factor must be .*, got 0.0"),
     (lambda: ExponentialDecay(0.1, 0.5, math.inf), ValueError, "every must be .*, got inf"),
     (lambda: InverseTimeDecay(math.inf), ValueError, "learning_rate must be .*, got inf"),
-    (lambda: InverseTimeDecay(0.1, -1.0), ValueError, "decay must be a finite number at least 0, got -1.0"),
+    (lambda: InverseTimeDecay(0.1, -1.0), ValueError, "decay must be a finite number of at least 0, got -1.0"),
     (lambda: CosineDecay(0.1, 0), ValueError, "steps must be an integer of at least 1, got 0"),
     (lambda: CosineDecay(0.1, 10.0), TypeError, r"steps must be an integer of at least 1, got 10.0 \(float\)"),
     (
         lambda: CosineDecay(0.1, 10, 0.2),
         ValueError,
-        "minimum must be a finite number at least 0 and at most 0.1, got 0.2",
+        "minimum must be a finite number of at least 0 and at most 0.1, got 0.2",
     ),
     (lambda: LinearWarmup(0.0, 10), ValueError, "learning_rate must be a finite number above 0, got 0.0"),
     (lambda: LinearWarmup("auto", 10), TypeError, "learning_rate must be .*, got 'auto'"),
     (lambda: LinearWarmup(0.1, True), TypeError, r"steps must be .*, got True \(bool\)"),
-    (lambda: LinearWarmup(0.1, 10, -0.1), ValueError, "start must be a finite number at least 0, got -0.1"),
+    (lambda: LinearWarmup(0.1, 10, -0.1), ValueError, "start must be a finite number of at least 0, got -0.1"),
 ]
 
 
@@ -141,5 +141,5 @@ def test_rates_at_asks_a_plain_callable_once_a_step():
 
 @pytest.mark.parametrize(("rate", "error"), [(-1.0, ValueError), (math.nan, ValueError), (None, TypeError)])
 def test_rates_at_checks_what_a_plain_callable_returns(rate, error):
-    with pytest.raises(error, match="learning_rate at step 4 must be a finite number at least 0, got"):
+    with pytest.raises(error, match="learning_rate at step 4 must be a finite number of at least 0, got"):
         rates_at(lambda t: rate, np.array([4, 5]))

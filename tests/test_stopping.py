@@ -78,14 +78,14 @@ def test_repr_and_equality_are_those_of_the_arguments(rule, text):
 
 ERRORS = [
     *(
-        (lambda rule=rule, tol=tol: rule(tol), error, f"tol must be a finite number at least 0, got {tol!r}")
+        (lambda rule=rule, tol=tol: rule(tol), error, f"tol must be a finite number of at least 0, got {tol!r}")
         for rule in (GradientNorm, LossChange, ParameterChange)
         for tol, error in [(-1e-9, ValueError), (math.nan, ValueError), (math.inf, ValueError), ("1", TypeError)]
     ),
     (lambda: NoImprovement(0), ValueError, "patience must be an integer of at least 1, got 0"),
     (lambda: NoImprovement(2.0), TypeError, r"patience must be an integer of at least 1, got 2.0 \(float\)"),
     (lambda: NoImprovement(True), TypeError, r"patience must be an integer of at least 1, got True \(bool\)"),
-    (lambda: NoImprovement(1, -0.1), ValueError, "min_delta must be a finite number at least 0, got -0.1"),
+    (lambda: NoImprovement(1, -0.1), ValueError, "min_delta must be a finite number of at least 0, got -0.1"),
 ]
 
 

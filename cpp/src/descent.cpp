@@ -13,6 +13,7 @@ constexpr std::size_t update_block = 8192;        // elements of a task
 constexpr std::size_t parallel_updates = 65536;   // from here on more than one thread
 constexpr std::size_t look_ahead = 1024;          // row numbers known beyond the batch, for prefetching
 constexpr std::size_t index_room = 8192;          // row numbers made at once
+constexpr std::size_t elements_between_looks = 1 << 16;
 constexpr int steps_between_looks = 64;           // at the clock
 
 template <class T>
@@ -59,7 +60,8 @@ template <class T>
 Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
     const double loss = value_and_gradient(objective_, parameters_.w, gradient_.data(), workspace_, interrupt);
     gradient_ready_ = batch_size_ == 0;
-    if (std::isfinite(loss)) std::copy_n(parameters_.w, parameters_.n, last_finite_.begin());
+    finite_ = std::isfinite(loss);
+    if (finite_) std::copy_n(parameters_.w, parameters_.n, last_finite_.begin());
     return {loss, gradient_norm(objective_, parameters_.w, gradient_.data())};
 }
 
@@ -116,6 +118,7 @@ bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
     const T l1 = T(objective_.l1);
     if (batch_size_ == 0) {
         if (!gradient_ready_) evaluate(interrupt);
+        if (!finite_) return false;
         start_step(learning_rate);
         apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
         gradient_ready_ = false;
@@ -150,6 +153,7 @@ RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double se
         if (batch_size_) order_.start_epoch(epoch_);
         ++epoch_;
     }
+    std::size_t unseen = 0;
     while (report.n_steps < n && left_in_epoch_ > 0) {
         if (!batch_step(learning_rates[report.n_steps], interrupt)) {
             report.diverged = true;
@@ -159,7 +163,9 @@ RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double se
         if (batch_size_ == 0) left_in_epoch_ = 0;
         ++report.n_steps;
         if (path) path = std::copy_n(parameters_.w, parameters_.n, path);
-        if (report.n_steps % steps_between_looks == 0 || batch_size_ >= steps_between_looks) {
+        unseen += std::max<std::size_t>(batch_size_, 1) * parameters_.n;
+        if (report.n_steps % steps_between_looks == 0 || unseen >= elements_between_looks) {
+            unseen = 0;
             if (Clock::now() >= end) break;
         }
     }

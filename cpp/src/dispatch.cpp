@@ -9,12 +9,19 @@ namespace {
 bool runs_here(const std::string& level) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
+#if !defined(__clang__)
+    const bool v2 = __builtin_cpu_supports("x86-64-v2"), v3 = __builtin_cpu_supports("x86-64-v3"),
+               v4 = __builtin_cpu_supports("x86-64-v4");
+#else  // which knows the names of the levels only since version 19
+    const bool v2 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
+                    __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("cmpxchg16b");
     const bool v3 = v2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+                    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") &&
+                    __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("movbe");
     const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
+#endif
     if (level == "x86-64-v4") return v4;
     if (level == "x86-64-v3") return v3;
     if (level == "x86-64-v2") return v2;

@@ -11,10 +11,10 @@ def main() -> None:
     """Run the command line; its packages come with the extra `cli`."""
     try:
         require("click", "cli")
+        from .cli import steepest
     except MissingExtraError as error:
         print(f"steepest: {error}", file=sys.stderr)
         sys.exit(2)
-    from .cli import steepest
 
     steepest.main(prog_name="steepest")
 

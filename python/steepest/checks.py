@@ -32,7 +32,7 @@ def check_number(
     most: float = math.inf,
 ) -> float:
     """Return a finite number within the bounds as a float."""
-    bounds = [f"above {above:g}"] * (above > -math.inf) + [f"at least {least:g}"] * (least > -math.inf)
+    bounds = [f"above {above:g}"] * (above > -math.inf) + [f"of at least {least:g}"] * (least > -math.inf)
     bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
     expected = f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -52,6 +52,13 @@ def check_count(name: str, value: Any, least: int, most: int | None = None) -> i
     if count < least or (most is not None and count > most):
         raise ValueError(f"{expected}, got {value!r}")
     return count
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {describe(value)}")
+    return bool(value)
 
 
 def check_alpha(value: Any) -> float:
@@ -130,9 +137,10 @@ def check_weights(sample_weight: Any, X: NDArray[Any]) -> float:
     _check_finite("sample_weight", sample_weight)
     if sample_weight.min() < 0:
         raise ValueError(f"sample_weight must be at least 0, got {sample_weight.min()}")
-    total = float(sample_weight.sum(dtype=np.float64))
-    if total == 0.0:
-        raise ValueError("sample_weight must have a positive sum, got 0")
+    with np.errstate(over="ignore"):
+        total = float(sample_weight.sum(dtype=np.float64))
+    if not 0.0 < total < math.inf:
+        raise ValueError(f"sample_weight must have a positive finite sum, got {total:g}")
     return total
 
 

@@ -41,7 +41,7 @@ class OneLineErrors(click.Group):
             code = super().main(*args, **extra)
         except click.ClickException as error:
             code = _fail(error.format_message(), MISUSED)
-        except (TableError, OptionError, MissingExtraError, OSError) as error:
+        except (TableError, OptionError, MissingExtraError, OSError, ValueError) as error:
             code = _fail(str(error), MISUSED)
         except MemoryError as error:
             code = _fail(f"out of memory: {error}", MISUSED)

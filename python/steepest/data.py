@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import lzma
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -74,11 +75,11 @@ class Table:
             raise TableError(f"no target column was named; the columns are {_some(list(self.frame.columns))}")
         return self.target
 
-    def select(self, names: list[str]) -> Any:
+    def select(self, names: list[str], sparse: bool = False) -> Any:
         """Return the columns that a model asks for, in its order.
 
-        A matrix of exactly that many columns is taken by position; a svmlight file holds no zeros, so
-        its absent columns are zeros.
+        A matrix of exactly that many columns is taken by position. A svmlight file holds no zeros: for a model that was
+        fitted to such a file (`sparse`) its absent columns are zeros.
 
         Raises
         ------
@@ -87,7 +88,7 @@ class Table:
         """
         if self.kind == "matrix" and self.frame.shape[1] == len(names):
             return self.frame.set_axis(names, axis="columns")
-        if self.kind == "sparse":
+        if self.kind == "sparse" and sparse:
             return self.frame.reindex(columns=names, fill_value=0.0)
         for name in names:
             self.column(name)
@@ -99,7 +100,13 @@ def _some(names: list[str]) -> str:
 
 
 def _read_csv(path: Path) -> Table:
-    return Table(require("pandas", "cli").read_csv(path))
+    pandas = require("pandas", "cli")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pandas.errors.ParserWarning)
+        try:
+            return Table(pandas.read_csv(path, index_col=False))
+        except pandas.errors.ParserWarning:  # else the first field of longer rows would be taken for a label
+            raise TableError(f"{path}: rows have more fields than the header") from None
 
 
 def _read_parquet(path: Path) -> Table:

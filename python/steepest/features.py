@@ -33,6 +33,14 @@ def _is_numeric(column: Any) -> bool:
     return bool(types.is_numeric_dtype(column.dtype))
 
 
+def _check_labels(column: Any) -> None:
+    for value in column:
+        if not isinstance(value, str | bool | int | float | np.generic):
+            raise TableError(
+                f"column '{column.name}' holds a {type(value).__name__}; expected numbers, booleans or text"
+            )
+
+
 @dataclass
 class Encoder:
     """Columns to numbers: numeric columns as they are, the others one-hot.
@@ -62,6 +70,7 @@ class Encoder:
         categories = {}
         for name in frame.columns:
             if not _is_numeric(frame[name]):
+                _check_labels(frame[name])
                 levels = sorted({str(level) for level in frame[name].unique()})
                 if len(levels) > MAX_LEVELS:
                     raise TableError(f"column '{name}' has {len(levels):,} levels; expected at most {MAX_LEVELS:,}")
@@ -122,7 +131,7 @@ def _codes(column: Any, levels: list[str]) -> Array:
     if (codes < 0).any():
         unseen = texts.iloc[int(np.argmax(codes < 0))]
         known = ", ".join(levels[:10]) + (", ..." if len(levels) > 10 else "")
-        raise TableError(f"column '{column.name}': level '{unseen}' was not among the training rows ({known})")
+        raise TableError(f"column '{column.name}': level '{unseen}' is not one that the model knows ({known})")
     return codes
 
 
@@ -199,8 +208,11 @@ class Scaling:
     def of(cls, X: Array) -> Scaling:
         """Compute the statistics of the columns of X (of X itself where it has one dimension)."""
         columns = X.reshape(len(X), -1)
-        mean = columns.mean(axis=0, dtype=np.float64)
-        scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(columns)) / len(columns))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = columns.mean(axis=0, dtype=np.float64)
+            scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(columns)) / len(columns))
+        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
+            raise TableError("the numbers of a column are too large for its mean and deviation: rescale them")
         # A constant column's rounded mean leaves a deviation just above 0, so the range decides.
         return cls(mean, np.where((np.ptp(columns, axis=0) > 0) & (scale > 0), scale, 1.0))
 

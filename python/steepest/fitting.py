@@ -103,6 +103,7 @@ class Problem:
 
     def __init__(self, table: Table, options: FitOptions) -> None:
         self.options = options
+        self.sparse = table.kind == "sparse"
         self.target = table.target_column(options.target)
         columns = self._columns(table)
         frame = table.frame[[*columns, self.target]]
@@ -112,7 +113,7 @@ class Problem:
         training_frame = frame.iloc[training_rows]
         if self.classes is not None:
             classes_of(training_frame[self.target])
-        self.encoder = Encoder.of(training_frame[columns])
+        self.encoder = Encoder.of(frame[columns])  # levels are no statistics: held-out rows may have their own
         self.training = self._encode(training_frame)
         self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
         self._standardize()
@@ -191,6 +192,7 @@ class Problem:
             categories=self.encoder.categories,
             coefficients=dict(zip(self.encoder.features, coefficients.tolist(), strict=True)),
             intercept=intercept,
+            sparse=self.sparse,
             version=st.__version__,
         )
 

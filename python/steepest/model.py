@@ -34,6 +34,8 @@ class Model:
     coefficients : dict of str to float
         By feature, such as "distance" or "carrier=UA".
     intercept : float
+    sparse : bool
+        Whether the table was a svmlight file, whose absent columns are zeros.
     version : str
         The version of steepest that wrote it.
     """
@@ -45,6 +47,7 @@ class Model:
     categories: dict[str, list[str]]
     coefficients: dict[str, float]
     intercept: float
+    sparse: bool
     version: str
 
     def save(self, path: str | Path) -> None:
@@ -87,7 +90,7 @@ class Model:
         """
         encoder = Encoder(self.columns, self.categories)
         coefficients = np.array([self.coefficients[feature] for feature in encoder.features])
-        return cast(Array, encoder.encode(table.select(self.columns)) @ coefficients + self.intercept)
+        return cast(Array, encoder.encode(table.select(self.columns, self.sparse)) @ coefficients + self.intercept)
 
     def predict(self, table: Table) -> dict[str, Array]:
         """Return the predicted columns by name, each of shape (rows,).
@@ -121,6 +124,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "categories": lambda value: isinstance(value, dict) and all(map(_is_texts, value.values())),
     "coefficients": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
     "intercept": _is_number,
+    "sparse": lambda value: isinstance(value, bool),
     "version": lambda value: isinstance(value, str),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .checks import blocks_of, check_alpha, check_data, check_fraction, check_parameters, check_weights
+from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_parameters, check_weights
 
 __all__ = ["DataObjective", "Function", "LeastSquares", "Logistic", "Objective"]
 
@@ -73,16 +73,65 @@ class DataObjective:
     ) -> None:
         check_data(X, y)
         self._check_targets(y)
-        self.X, self.y, self.sample_weight = X, y, sample_weight
-        weight_sum = float(len(y)) if sample_weight is None else check_weights(sample_weight, X)
-        self.intercept = bool(intercept)
-        self.alpha = check_alpha(alpha)
-        self.l1_ratio = check_fraction("l1_ratio", l1_ratio)
-        l1, l2 = self.alpha * self.l1_ratio, self.alpha * (1.0 - self.l1_ratio)
-        self.native = _NATIVE[X.dtype](self._loss, X, y, sample_weight, weight_sum, self.intercept, l1, l2)
+        if sample_weight is not None:
+            check_weights(sample_weight, X)
+        self._X, self._y, self._sample_weight = X, y, sample_weight
+        self._intercept = check_flag("intercept", intercept)
+        self._alpha = check_alpha(alpha)
+        self._l1_ratio = check_fraction("l1_ratio", l1_ratio)
+        self._bind()
+
+    def _bind(self) -> None:
+        weight = self._sample_weight
+        weight_sum = float(self.n_samples) if weight is None else check_weights(weight, self._X)
+        l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
+        native = _NATIVE[self._X.dtype]
+        self.native = native(self._loss, self._X, self._y, weight, weight_sum, self._intercept, l1, l2)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "native"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._bind()
+
+    def loss_on(self, X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> DataObjective:
+        """Return the same loss, without a penalty, on other data."""
+        loss = next(c for c in type(self).__mro__ if "_loss" in c.__dict__)
+        return loss(X, y, sample_weight=sample_weight, intercept=self._intercept)  # type: ignore[no-any-return]
 
     def _check_targets(self, y: NDArray[Any]) -> None:
         pass
+
+    @property
+    def X(self) -> NDArray[Any]:
+        """The data."""
+        return self._X
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """The targets."""
+        return self._y
+
+    @property
+    def sample_weight(self) -> NDArray[Any] | None:
+        """The weights of the rows."""
+        return self._sample_weight
+
+    @property
+    def intercept(self) -> bool:
+        """Whether the last parameter is an intercept."""
+        return self._intercept
+
+    @property
+    def alpha(self) -> float:
+        """Strength of the penalty."""
+        return self._alpha
+
+    @property
+    def l1_ratio(self) -> float:
+        """Share of the L1 norm in the penalty."""
+        return self._l1_ratio
 
     @property
     def n_samples(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .checks import check_number, describe
+from .checks import FLOATS, check_count, check_flag, check_number, describe
 from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
 __all__ = ["AdaGrad", "Adam", "GradientDescent", "Momentum", "Optimizer", "RMSProp"]
@@ -24,13 +24,30 @@ class Optimizer:
     _states: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, rule: str, learning_rate: float | ScheduleLike, **hyperparameters: float) -> None:
-        self.rule = _core.Rule(rule, **hyperparameters)
+        self.rule_name = rule
         self._hyperparameters = hyperparameters
         self.learning_rate = learning_rate
-        self._schedule = as_schedule(learning_rate)
-        self._fixed_rate = self._schedule(0) if isinstance(self._schedule, Constant) else None
         self._state: tuple[NDArray[Any], ...] | None = None
         self.n_steps = 0
+        self.rule = _core.Rule(rule, **hyperparameters)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "rule"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.rule = _core.Rule(self.rule_name, **self._hyperparameters)
+
+    @property
+    def learning_rate(self) -> float | ScheduleLike:
+        """The rate or the schedule that the next steps follow; it may be set."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float | ScheduleLike) -> None:
+        self._schedule = as_schedule(learning_rate)
+        self._learning_rate = learning_rate
+        self._fixed_rate = self._schedule(0) if isinstance(self._schedule, Constant) else None
 
     def step(self, w: NDArray[Any], gradient: NDArray[Any]) -> None:
         """Change w by one step, in place.
@@ -47,10 +64,14 @@ class Optimizer:
         TypeError, ValueError
             An array of the wrong type, dtype, shape or layout, or of another shape or dtype than the steps before.
         """
-        state = self.state_for(w)
         rate = self._fixed_rate
         if rate is None:
             rate = float(self.rates(self.n_steps, 1)[0])
+        self.step_at(rate, w, gradient)
+
+    def step_at(self, rate: float, w: NDArray[Any], gradient: NDArray[Any]) -> None:
+        """Make the step with this learning rate instead of the schedule's."""
+        state = self.state_for(w)
         self.rule.step(w, gradient, state, rate, self.n_steps + 1)
         self._state = state
         self.n_steps += 1
@@ -92,11 +113,16 @@ class Optimizer:
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return name, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""
-        state = {} if self._state is None else dict(zip(self._states, (a.copy() for a in self._state), strict=True))
+        """Return name, rule, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""
+        state = (
+            {}
+            if not self.n_steps or self._state is None
+            else dict(zip(self._states, (a.copy() for a in self._state), strict=True))
+        )
         hyperparameters = {"learning_rate": self.learning_rate, **self._hyperparameters}
         return {
             "name": type(self).__name__,
+            "rule": self.rule_name,
             "n_steps": self.n_steps,
             "hyperparameters": hyperparameters,
             "state": state,
@@ -107,18 +133,26 @@ class Optimizer:
 
         Raises
         ------
-        ValueError
-            The state is of another optimizer, or its arrays are not those that this one needs.
+        TypeError, ValueError
+            It is no state_dict, it is one of another rule, or its arrays are not those that this rule needs.
         """
-        name, arrays = state_dict["name"], state_dict["state"]
-        if name != type(self).__name__:
-            raise ValueError(f"state_dict must be of {type(self).__name__}, got one of {name}")
-        n_steps = int(state_dict["n_steps"])
-        if n_steps < 0 or (arrays and set(arrays) != set(self._states)):
-            came = f"{n_steps}, {tuple(arrays)}"
-            raise ValueError(f"state_dict must hold n_steps >= 0 and the arrays {self._states}, got {came}")
-        fresh = not arrays and (n_steps == 0 or bool(self._states))
-        self._state = None if fresh else tuple(np.array(arrays[state], order="C") for state in self._states)
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a mapping, got {describe(state_dict)}")
+        missing = {"name", "rule", "n_steps", "state"} - set(state_dict)
+        if missing:
+            raise ValueError(f"state_dict must hold name, rule, n_steps and state, got none of {sorted(missing)}")
+        if (state_dict["name"], state_dict["rule"]) != (type(self).__name__, self.rule_name):
+            expected, came = f"{type(self).__name__} ({self.rule_name})", f"{state_dict['name']} ({state_dict['rule']})"
+            raise ValueError(f"state_dict must be of {expected}, got one of {came}")
+        n_steps = check_count("n_steps of state_dict", state_dict["n_steps"], 0)
+        arrays = state_dict["state"]
+        if set(arrays) != (set(self._states) if n_steps else set()):
+            raise ValueError(f"state_dict must hold the arrays {self._states} after a step, got {tuple(arrays)}")
+        state = tuple(np.array(arrays[name], order="C") for name in self._states if n_steps)
+        for array in state:
+            if array.dtype not in FLOATS or array.shape != state[0].shape or array.dtype != state[0].dtype:
+                raise ValueError(f"state_dict must hold float32 or float64 arrays of one shape, got {describe(array)}")
+        self._state = state if n_steps else None
         self.n_steps = n_steps
 
     def __repr__(self) -> str:
@@ -158,9 +192,24 @@ class Momentum(Optimizer):
             raise ValueError(f'velocity must be "sum", "average" or "step", got {velocity!r}')
         if nesterov and velocity != "sum":
             raise ValueError(f'nesterov=True needs velocity="sum", got {velocity!r}')
-        self.momentum = check_number("momentum", momentum, least=0.0, below=1.0)
-        self.velocity, self.nesterov = velocity, bool(nesterov)
-        super().__init__("nesterov" if nesterov else f"momentum_{velocity}", learning_rate, momentum=self.momentum)
+        momentum = check_number("momentum", momentum, least=0.0, below=1.0)
+        rule = "nesterov" if check_flag("nesterov", nesterov) else f"momentum_{velocity}"
+        super().__init__(rule, learning_rate, momentum=momentum)
+
+    @property
+    def momentum(self) -> float:
+        """The factor mu."""
+        return self._hyperparameters["momentum"]
+
+    @property
+    def velocity(self) -> str:
+        """What the velocity is: "sum", "average" or "step"."""
+        return "sum" if self.nesterov else self.rule_name.removeprefix("momentum_")
+
+    @property
+    def nesterov(self) -> bool:
+        """Whether the gradient is looked at ahead."""
+        return self.rule_name == "nesterov"
 
     def largest_stable_rate(self, eigenvalue_max: float) -> float:
         """Return 2 (1 + mu) / eigenvalue_max, over 1 - mu for "average" and over 1 + 2 mu for nesterov."""
@@ -222,6 +271,6 @@ class Adam(Optimizer):
             beta1=check_number("beta1", beta1, least=0.0, below=1.0),
             beta2=check_number("beta2", beta2, least=0.0, below=1.0),
             epsilon=check_number("epsilon", epsilon, least=0.0),
-            bias_correction=bool(bias_correction),
+            bias_correction=check_flag("bias_correction", bias_correction),
             weight_decay=check_number("weight_decay", weight_decay, least=0.0),
         )

@@ -43,6 +43,7 @@ class PythonRunner:
         self._objective, self._optimizer, self._w = objective, optimizer, w
         self._finite_w = w.copy()
         self._gradient: NDArray[Any] | None = None
+        self._finite = True
 
     @property
     def n_steps(self) -> int:
@@ -54,7 +55,8 @@ class PythonRunner:
         if math.isfinite(value):
             self._finite_w[:] = self._w
         with np.errstate(over="ignore", invalid="ignore"):
-            return value, float(np.linalg.norm(self._gradient))
+            self._finite = math.isfinite(value)
+            return value, float(np.linalg.norm(self._gradient.astype(np.float64)))
 
     def run(
         self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
@@ -62,8 +64,11 @@ class PythonRunner:
         if self._gradient is None:
             self.evaluate()
         assert self._gradient is not None
+        if not self._finite:
+            self.restore()
+            return 0, False, True
         gradient, self._gradient = self._gradient, None
-        self._optimizer.step(self._w, gradient)
+        self._optimizer.step_at(float(learning_rates[0]), self._w, gradient)
         if path is not None:
             path[0] = self._w
         return 1, True, False
@@ -73,12 +78,20 @@ class PythonRunner:
         self._gradient = None
 
 
+def is_native(objective: object) -> bool:
+    """Return whether the native loop computes just what the objective's own method does."""
+    return (
+        isinstance(objective, DataObjective) and type(objective).value_and_gradient is DataObjective.value_and_gradient
+    )
+
+
 def runner_for(
     objective: Objective, optimizer: Optimizer, w: NDArray[Any], batch_size: int, shuffle: bool, seed: int
 ) -> Runner:
     """Return the runner that changes w; batch_size 0 is all rows."""
-    if not isinstance(objective, DataObjective):
+    if not is_native(objective):
         return PythonRunner(objective, optimizer, w)
+    assert isinstance(objective, DataObjective)
     state = optimizer.state_for(w)
     optimizer.adopt(state)
     descent: Runner = _DESCENT[objective.dtype](

@@ -73,7 +73,7 @@ def info() -> Info:
 def threads_from_environment() -> None:
     """Take the number of threads from STEEPEST_NUM_THREADS, if it is set."""
     text = os.environ.get("STEEPEST_NUM_THREADS")
-    if text is None:
+    if not text:
         return
     if not text.strip().isdecimal() or not 1 <= int(text) <= _core.max_threads:
         raise ValueError(f"STEEPEST_NUM_THREADS must be an integer from 1 to {_core.max_threads}, got {text!r}")

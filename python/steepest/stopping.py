@@ -29,7 +29,7 @@ class Progress:
     gradient_norm : float
         Euclidean norm of the gradient; with an L1 penalty that of the smallest subgradient.
     learning_rate : float
-        The rate of the next step.
+        The rate of the step before; at the start that of the first one.
     seconds : float
         Time since the start of the run.
     validation_loss : float or None

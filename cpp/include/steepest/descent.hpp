@@ -71,7 +71,7 @@ class Descent {
     std::int64_t n_steps_;
     std::uint64_t epoch_ = 0;
     std::size_t left_in_epoch_ = 0;
-    bool gradient_ready_ = false;
+    bool gradient_ready_ = false, finite_ = true;  // of the last evaluation
     std::vector<T> gradient_, last_finite_;
     std::vector<std::uint32_t> index_;
     std::size_t index_at_ = 0, index_end_ = 0;

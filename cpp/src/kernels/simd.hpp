@@ -104,14 +104,18 @@ STEEPEST_INLINE void fill_tail(const T* values, std::size_t length, T* tail) {
 }
 
 template <class T>
-STEEPEST_INLINE T sum_of(const T* values, std::size_t n) {
-    constexpr int W = lanes<T>;
-    Vector<T, W> total = {};
+STEEPEST_INLINE double sum_of(const T* values, std::size_t n) {
+    constexpr int W = lanes<double>;
+    using V = Vector<double, W>;
+    V total[4] = {};
     std::size_t i = 0;
-    for (; i + W <= n; i += W) total += load<T, W>(values + i);
-    T sum;
-    fold<T, W, 1>(total, &sum);
-    for (; i < n; ++i) sum += values[i];
+    for (; i + 4 * W <= n; i += 4 * W) {
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) total[k] += __builtin_convertvector((load<T, W>(values + i + k * W)), V);
+    }
+    double sum;
+    fold<double, W, 1>((total[0] + total[1]) + (total[2] + total[3]), &sum);
+    for (; i < n; ++i) sum += double(values[i]);
     return sum;
 }
 

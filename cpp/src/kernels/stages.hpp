@@ -64,8 +64,8 @@ STEEPEST_INLINE void finish_block(StageArrays<T>& a, T bias, T direction_bias, c
             if constexpr (Stage::accumulates) a.r[i] *= weight[i];
         }
     }
-    if constexpr (Stage::losses) sums.loss += double(sum_of(a.loss, n));
-    if constexpr (Stage::accumulates) sums.slope += double(sum_of(a.r, n));
+    if constexpr (Stage::losses) sums.loss += sum_of(a.loss, n);
+    if constexpr (Stage::accumulates) sums.slope += sum_of(a.r, n);
 }
 
 }  // namespace

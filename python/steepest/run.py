@@ -1,0 +1,210 @@
+"""One run: its epochs, its records, and the reasons to end it."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .optimizers import Optimizer
+from .result import DivergenceWarning, Result
+from .runners import Runner
+from .stopping import Progress, StopRule
+
+Callback = Callable[[Progress], Any]
+
+_SLICE_SECONDS = 0.1  # the longest time between two returns to Python
+_BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
+_PATH_ELEMENTS = 1 << 20  # and elements of the path
+
+
+class Run:
+    """One call of minimize."""
+
+    batch_size: int
+    steps_per_epoch: int
+    max_epochs: int
+    max_seconds: float
+    evaluate_every: int
+    stop: Sequence[StopRule]
+    callbacks: Sequence[Callback]
+    validation: Any
+
+    def __init__(self, objective: Any, optimizer: Optimizer, w: NDArray[Any], record_path: bool) -> None:
+        self.objective, self.optimizer, self.w = objective, optimizer, w
+        self.bar: Any = None
+        self.n_epochs = 0
+        self.last_rate = math.nan
+        self.rows: list[tuple[float, ...]] = []
+        self.path: list[NDArray[Any]] | None = [w[None].copy()] if record_path else None
+        self.previous_w: NDArray[Any] | None = None
+        self.best_w: NDArray[Any] | None = None
+        self.best_row = 0
+        self.evaluation_seconds = 0.0
+        self.evaluated_steps = -1
+
+    def start(self, runner: Runner) -> None:
+        """Take the runner that changes w; steps count from here."""
+        self.runner = runner
+        self.first_step = runner.n_steps
+
+    def result(self) -> Result:
+        """Run to the end."""
+        self.started = time.perf_counter()
+        for rule in self.stop:
+            rule.reset()
+        try:
+            reason = self._loop()
+        except KeyboardInterrupt:
+            reason = "interrupted"
+        finally:
+            self.optimizer.n_steps = self.runner.n_steps
+            if self.bar is not None:
+                self.bar.close()
+        if reason == "interrupted":
+            self.n_epochs = (self.runner.n_steps - self.first_step) // self.steps_per_epoch
+        value = self._final_value(reason)
+        if reason == "diverged":
+            self._warn()
+        names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
+        names = names if self.validation is not None else names[:-1]
+        columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
+        history: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=True))
+        history["epoch"] = history["epoch"].astype(np.int64)
+        return Result(
+            w=self.w if self.best_w is None else self.best_w,
+            value=value,
+            converged=reason not in ("max_epochs", "max_seconds", "diverged", "callback", "interrupted"),
+            stop_reason=reason,
+            n_epochs=self.n_epochs,
+            n_steps=self.runner.n_steps - self.first_step,
+            history=history,
+            path=None if self.path is None else np.concatenate(self.path),
+            best_epoch=None if self.best_w is None else int(history["epoch"][self.best_row]),
+        )
+
+    def _loop(self) -> str:
+        reason = self._evaluate()
+        while reason is None:
+            if self.n_epochs >= self.max_epochs:
+                return "max_epochs"
+            if time.perf_counter() - self.started >= self.max_seconds:
+                return "max_seconds"
+            ended = self._epoch()
+            if ended == "diverged":
+                return ended
+            self.n_epochs += ended is None
+            last = ended is not None or self.n_epochs == self.max_epochs
+            if last or self.n_epochs % self.evaluate_every == 0:
+                reason = self._evaluate()
+            if self.bar is not None:
+                self.bar.update(ended is None)
+            reason = reason or ended
+        return reason
+
+    def _epoch(self) -> str | None:
+        """Take the steps of an epoch; return why it ended early, if it did."""
+        end = self.runner.n_steps + self.steps_per_epoch
+        while True:
+            now = time.perf_counter() - self.started
+            if now >= self.max_seconds:
+                return "max_seconds"
+            n = min(_BLOCK_STEPS, end - self.runner.n_steps, max(_PATH_ELEMENTS // self.w.size, 1))
+            path = None if self.path is None else np.empty((n, self.w.size), self.w.dtype)
+            rates = self.optimizer.rates(self.runner.n_steps, n)
+            before = self.runner.n_steps
+            try:
+                _, done, diverged = self.runner.run(rates, min(_SLICE_SECONDS, self.max_seconds - now), path)
+            finally:
+                taken = self.runner.n_steps - before
+                if taken:
+                    self.last_rate = float(rates[taken - 1])
+                if path is not None and self.path is not None:
+                    self.path.append(path[:taken])
+            if diverged:
+                return "diverged"
+            if done:
+                return None
+
+    def _evaluate(self) -> str | None:
+        """Note where the run stands; return the reason to end it here, if there is one."""
+        start = time.perf_counter()
+        loss, gradient_norm = self.runner.evaluate()
+        self.evaluation_seconds = time.perf_counter() - start
+        if not math.isfinite(loss):
+            if not self.rows:
+                raise ValueError(f"objective must be finite at w0, got {loss}; look for nan and infinity in X and w0")
+            self.runner.restore()
+            return "diverged"
+        self.evaluated_steps = self.runner.n_steps
+        if math.isnan(self.last_rate) and self.max_epochs > 0:
+            self.last_rate = float(self.optimizer.rates(self.runner.n_steps, 1)[0])
+        rate = self.last_rate
+        seconds = time.perf_counter() - self.started
+        row: tuple[float, ...] = (self.n_epochs, loss, gradient_norm, rate, seconds)
+        if self.validation is not None:
+            row += (float(self.validation.value(self.w)),)
+            if not self.rows and not math.isfinite(row[5]):
+                raise ValueError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
+        self.rows.append(row)
+        if self.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):
+            self.best_row, self.best_w = len(self.rows) - 1, self.w.copy()
+        if self.bar is not None:
+            self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
+        return self._ask(row) if self.stop or self.callbacks else None
+
+    def _ask(self, row: tuple[float, ...]) -> str | None:
+        w = self.w.copy()
+        change = None if self.previous_w is None else float(np.linalg.norm(w - self.previous_w))
+        self.previous_w = w
+        _, loss, norm, rate, seconds, *validation = row
+        steps = self.runner.n_steps - self.first_step
+        validation_loss = validation[0] if validation else None
+        progress = Progress(self.n_epochs, steps, w.copy(), loss, norm, rate, seconds, validation_loss, change)
+        fired = [type(rule).__name__ for rule in self.stop if rule(progress)]
+        ended = [answer is True or answer is np.True_ for answer in (callback(progress) for callback in self.callbacks)]
+        return fired[0] if fired else "callback" if any(ended) else None
+
+    def _final_value(self, reason: str) -> float:
+        if self.best_w is not None:
+            return self.rows[self.best_row][1]
+        if reason == "diverged" or self.evaluated_steps == self.runner.n_steps:
+            return self.rows[-1][1]
+        if reason == "interrupted" and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
+            return math.nan
+        return float(self.objective.value_and_gradient(self.w)[0])
+
+    def _warn(self) -> None:
+        rate = self.rows[-1][3]
+        advice = f"try a learning rate of {rate / 10:.3g}"
+        eigenvalue = _largest_eigenvalue(self.objective, self.w)
+        largest = None if eigenvalue is None else self.optimizer.largest_stable_rate(eigenvalue)
+        if largest is not None:
+            advice = f"the largest stable learning rate at the last finite w is about {largest:.3g}"
+        warnings.warn(
+            f"the run diverged in epoch {self.n_epochs + 1} at learning rate {rate:.3g}: {advice}; scaling the "
+            "features to mean 0 and deviation 1 allows larger ones",
+            DivergenceWarning,
+            stacklevel=4,
+        )
+
+
+def _largest_eigenvalue(objective: Any, w: NDArray[Any], iterations: int = 30, seconds: float = 0.5) -> float | None:
+    """Estimate the Hessian's largest eigenvalue by power iteration; None without a Hessian or one above 0."""
+    v = np.random.default_rng(0).standard_normal(w.size)
+    eigenvalue, end = 0.0, time.perf_counter() + seconds
+    for iteration in range(iterations):
+        v /= np.linalg.norm(v)
+        try:
+            product = np.asarray(objective.hessian_product(w, v.astype(w.dtype)), dtype=np.float64)
+        except Exception:  # what a user's function raises must not lose the run that this only explains
+            return None
+        eigenvalue, v = float(v @ product), product
+        if not eigenvalue > 0.0 or (iteration > 4 and time.perf_counter() > end):
+            break
+    return eigenvalue if eigenvalue > 0.0 and math.isfinite(eigenvalue) else None
