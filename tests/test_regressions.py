@@ -33,7 +33,8 @@ def test_optimizers_survive_copies_and_pickling(rule):
         a, b = np.ones(6), np.ones(6)
         copy.deepcopy(optimizer).step(a, np.full(6, 0.3))
         twin.step(b, np.full(6, 0.3))
-        assert a.tobytes() == b.tobytes() and repr(twin) == repr(optimizer)
+        assert a.tobytes() == b.tobytes()
+        assert repr(twin) == repr(optimizer)
 
 
 @each_loss
@@ -48,7 +49,8 @@ def test_a_learning_rate_that_is_set_is_used():
     optimizer, w = st.GradientDescent(0.1), np.zeros(1)
     optimizer.learning_rate = 5.0
     optimizer.step(w, np.ones(1))
-    assert w[0] == -5.0 and "5.0" in repr(optimizer)
+    assert w[0] == -5.0
+    assert "5.0" in repr(optimizer)
     with pytest.raises(AttributeError):
         st.Momentum(0.1).momentum = 0.5
     with pytest.raises(AttributeError):
@@ -115,7 +117,8 @@ def test_divergence_ends_the_run_at_once_whatever_is_evaluated(native):
     objective = objective if native else st.Function(objective.value_and_gradient, 6)
     with pytest.warns(st.DivergenceWarning), np.errstate(all="ignore"):
         result = st.minimize(objective, optimizer=st.GradientDescent(1e5), max_epochs=50_000, evaluate_every=50_000)
-    assert result.stop_reason == "diverged" and result.n_steps < 100
+    assert result.stop_reason == "diverged"
+    assert result.n_steps < 100
 
 
 def test_a_hessian_product_that_raises_does_not_lose_the_run():

@@ -32,7 +32,8 @@ class Result:
         Whole epochs and updates done.
     history : dict of str to array
         A row for the start and for each evaluated epoch: "epoch", "loss" (the whole objective), "gradient_norm",
-        "learning_rate" (of the step before; at the start of the first one), "seconds" since the start and, with validation, "validation_loss".
+        "learning_rate" (of the step before; at the start of the first one), "seconds" since the start and, with
+        validation, "validation_loss".
     path : array of shape (n_steps + 1, n_parameters) or None
         The parameters at the start and after every step, where asked for.
     best_epoch : int or None
