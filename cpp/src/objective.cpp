@@ -39,7 +39,7 @@ Rows<T> all_rows(const Objective<T>& objective) {
 template <class T>
 Rows<T> chunk_of(Rows<T> rows, std::size_t chunk, std::size_t n_chunks) {
     const std::size_t first = rows.count * chunk / n_chunks, last = rows.count * (chunk + 1) / n_chunks;
-    if (last < rows.count) rows.ahead = 0;  // another thread may take what follows
+    rows.ahead += rows.count - last;
     rows.count = last - first;
     if (rows.index) rows.index += first;
     rows.begin += first;

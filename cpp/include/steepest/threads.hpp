@@ -43,31 +43,49 @@ class Interrupt {
     Clock::time_point next_;
 };
 
-// Calls task(t, thread) for t = 0 ... n_tasks - 1 on at most `n_threads` threads; task must not throw.
+// A thread's own share of the tasks; the others take from it when theirs is done.
+struct alignas(64) TaskQueue {
+    std::atomic<std::size_t> next;
+    std::size_t end;
+};
+
+// Calls task(t, thread) for t = 0 ... n_tasks - 1 on at most `n_threads` threads; task must not throw. A thread begins
+// with the same tasks every time, one after the other: it finds its data in its own cache, and streams through memory.
 template <class Task>
 void for_each_task(std::size_t n_tasks, int n_threads, Interrupt& interrupt, Task task) {
-    std::atomic<std::size_t> next{0};
+    [[maybe_unused]] constexpr int max_queues = 16;
     std::atomic<bool> stop{false};
-    const auto work = [&](int thread) {
-        while (!stop.load(std::memory_order_relaxed)) {
-            const std::size_t t = next.fetch_add(1, std::memory_order_relaxed);
-            if (t >= n_tasks) return;
-            task(t, thread);
-            if (thread == 0 && interrupt.poll()) stop = true;
-        }
+    const auto run = [&](std::size_t t, int thread) {
+        task(t, thread);
+        if (thread == 0 && interrupt.poll()) stop = true;
     };
 #if defined(_OPENMP)
     const int team = std::size_t(n_threads) < n_tasks ? n_threads : int(n_tasks);
     if (team > 1) {
+        const int n_queues = team < max_queues ? team : max_queues;
+        TaskQueue queues[max_queues];
+        for (int q = 0; q < n_queues; ++q) {
+            queues[q].next = n_tasks * std::size_t(q) / std::size_t(n_queues);
+            queues[q].end = n_tasks * std::size_t(q + 1) / std::size_t(n_queues);
+        }
 #pragma omp parallel num_threads(team)
-        work(omp_get_thread_num());
-    } else {
-        work(0);
+        {
+            const int thread = omp_get_thread_num();
+            for (int turn = 0; turn < n_queues; ++turn) {
+                TaskQueue& queue = queues[(thread + turn) % n_queues];
+                while (!stop.load(std::memory_order_relaxed)) {
+                    const std::size_t t = queue.next.fetch_add(1, std::memory_order_relaxed);
+                    if (t >= queue.end) break;
+                    run(t, thread);
+                }
+            }
+        }
+        if (stop) throw Interrupted{};
+        return;
     }
-#else
-    (void)n_threads;
-    work(0);
 #endif
+    (void)n_threads;
+    for (std::size_t t = 0; t < n_tasks && !stop; ++t) run(t, 0);
     if (stop) throw Interrupted{};
 }
 
