@@ -111,11 +111,6 @@ def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str =
     _check_layout(expected, name, array, array.flags.c_contiguous)
 
 
-def check_parameters(name: str, array: Any, n: int, dtype: np.dtype[Any]) -> None:
-    """Check a vector of parameters."""
-    check_vector(name, array, n, dtype)
-
-
 def check_data(X: Any, y: Any) -> None:
     """Check data and targets, which are used in place."""
     expected = "X must be a C- or F-contiguous float32 or float64 NumPy array of two dimensions"

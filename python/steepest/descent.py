@@ -1,4 +1,4 @@
-"""`minimize`: the loop of epochs, its records, and the reasons to end it."""
+"""`minimize`: its arguments, checked and made into a run."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_parameters, check_weights
+from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_vector, check_weights
 
 __all__ = ["DataObjective", "Function", "LeastSquares", "Logistic", "Objective"]
 
@@ -73,8 +73,6 @@ class DataObjective:
     ) -> None:
         check_data(X, y)
         self._check_targets(y)
-        if sample_weight is not None:
-            check_weights(sample_weight, X)
         self._X, self._y, self._sample_weight = X, y, sample_weight
         self._intercept = check_flag("intercept", intercept)
         self._alpha = check_alpha(alpha)
@@ -252,7 +250,7 @@ class Function:
 
     def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         """Return the value at w and the gradient, of shape (n_parameters,)."""
-        check_parameters("w", w, self.n_parameters, self.dtype)
+        check_vector("w", w, self.n_parameters, self.dtype)
         value, gradient = self._value_and_gradient(w)
         return float(value), self._vector("the gradient that value_and_gradient returns", gradient)
 
@@ -260,8 +258,8 @@ class Function:
         """Return the Hessian at w times v; a TypeError where no hessian_product was given."""
         if self._hessian_product is None:
             raise TypeError("hessian_product was not given to this Function")
-        check_parameters("w", w, self.n_parameters, self.dtype)
-        check_parameters("v", v, self.n_parameters, self.dtype)
+        check_vector("w", w, self.n_parameters, self.dtype)
+        check_vector("v", v, self.n_parameters, self.dtype)
         return self._vector("what hessian_product returns", self._hessian_product(w, v))
 
     def hessian(self, w: NDArray[Any]) -> NDArray[Any]:

@@ -52,10 +52,10 @@ class PythonRunner:
     def evaluate(self) -> tuple[float, float]:
         value, gradient = self._objective.value_and_gradient(self._w.copy())
         self._gradient = np.array(gradient, dtype=self._w.dtype)
-        if math.isfinite(value):
+        self._finite = math.isfinite(value)
+        if self._finite:
             self._finite_w[:] = self._w
         with np.errstate(over="ignore", invalid="ignore"):
-            self._finite = math.isfinite(value)
             return value, float(np.linalg.norm(self._gradient.astype(np.float64)))
 
     def run(
