@@ -54,10 +54,10 @@ template <class T>
 struct Step {
     T* w;
     T* state[max_states];
-    T* gradient;  // written where there is no rule
+    T* gradient;        // written where there is no rule
     int rule;
     const void* rules;  // the rule's struct for each step, made on the host
-    double scale;       // for no_rule; a batch's mean otherwise needs its count, which divides it
+    double scale;
     T l1, l2;
     std::size_t n_columns;
     bool intercept;
