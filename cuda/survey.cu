@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <ptx.cuh>
 #include <vector>
 
@@ -39,7 +38,7 @@ template <class T>
 __global__ void __launch_bounds__(block_threads) survey(const __grid_constant__ SurveyOf<T> s) {
     const std::size_t stride = std::size_t(gridDim.x) * blockDim.x;
     const std::size_t thread = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x;
-    Survey found{s.n, s.n, std::numeric_limits<double>::infinity(), 0.0};
+    Survey found{s.n, s.n, __builtin_huge_val(), 0.0};
     for (std::size_t i = thread; i < s.n; i += stride) {
         const T x = s.data[i];
         const Survey one{finite(x) ? s.n : i, x == T(0) || x == T(1) ? s.n : i, double(x), double(x)};
@@ -59,7 +58,7 @@ Survey survey(const T* data, std::size_t n, Stream stream) {
     const Kernel<SurveyOf<T>> kernel = &survey<T>;
     launch(kernel, {survey_blocks}, stream, SurveyOf<T>{data, n, buffer.as<Survey>()});
     copy_to_host(of_warps.data(), buffer.as<Survey>(), of_warps.size() * sizeof(Survey), stream);
-    Survey all{n, n, std::numeric_limits<double>::infinity(), 0.0};
+    Survey all{n, n, __builtin_huge_val(), 0.0};
     for (const Survey& one : of_warps) {
         all = {std::min(all.first_not_finite, one.first_not_finite), std::min(all.first_not_label, one.first_not_label),
                std::min(all.minimum, one.minimum), all.sum + one.sum};
