@@ -42,7 +42,7 @@ __device__ __forceinline__ void finish_column(const Finish<T>& f, std::size_t c,
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads) finish(const __grid_constant__ Finish<T> f) {
+__global__ void __launch_bounds__(block_threads, 2) finish(const __grid_constant__ Finish<T> f) {
     STEEPEST_SHARED(shared);
     double* scratch = reinterpret_cast<double*>(shared);
     double *sums = scratch + block_threads, *loss = sums + finish_columns;

@@ -35,7 +35,7 @@ __device__ __forceinline__ Survey of_lane(const Survey& s, int offset) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads) survey(const __grid_constant__ SurveyOf<T> s) {
+__global__ void __launch_bounds__(block_threads, 2) survey(const __grid_constant__ SurveyOf<T> s) {
     const std::size_t stride = std::size_t(gridDim.x) * blockDim.x;
     const std::size_t thread = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x;
     Survey found{s.n, s.n, __builtin_huge_val(), 0.0};

@@ -32,7 +32,7 @@ __device__ __forceinline__ void update_one(const Update<T, Rule>& u, std::size_t
 }
 
 template <class T, class Rule, bool proximal>
-__global__ void __launch_bounds__(block_threads) update(const __grid_constant__ Update<T, Rule> u) {
+__global__ void __launch_bounds__(block_threads, 2) update(const __grid_constant__ Update<T, Rule> u) {
     using V = Vector<T>;
     constexpr int n_states = Rule::n_states;
     const std::size_t stride = std::size_t(gridDim.x) * blockDim.x;
