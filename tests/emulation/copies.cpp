@@ -1,10 +1,9 @@
 // Asynchronous copies, which land as late as they may: 16 bytes at a time when their thread waits for them, bulk copies
 // when no thread can go on without. Until then their target holds no numbers. A landing is no access for the thread
 // sanitizer: the thread that asked for the copy has written its target, and a barrier orders as its waiters see it.
-#include <ptx.cuh>
-
 #include <algorithm>
 #include <cstring>
+#include <ptx.cuh>
 
 #include "grid.hpp"
 
@@ -178,7 +177,8 @@ bool land_awaited() {
 }
 
 bool has_landed_all(const Block& block) {
-    return std::all_of(block.threads.begin(), block.threads.end(), [](const Thread* t) { return t->bulk_copies.empty(); });
+    return std::all_of(block.threads.begin(), block.threads.end(),
+                       [](const Thread* t) { return t->bulk_copies.empty(); });
 }
 
 }  // namespace emulated

@@ -152,8 +152,8 @@ T atomicMax(T* address, std::type_identity_t<T> value) {
 #undef EMULATED_AT
 
 // In CUDA these are global.
-#define EMULATED_MIN_MAX(T)                              \
-    inline T min(T a, T b) { return b < a ? b : a; }     \
+#define EMULATED_MIN_MAX(T)                          \
+    inline T min(T a, T b) { return b < a ? b : a; } \
     inline T max(T a, T b) { return a < b ? b : a; }
 EMULATED_MIN_MAX(int)
 EMULATED_MIN_MAX(unsigned)

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #if defined(EMULATED_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -40,7 +41,8 @@ Stack* left = nullptr;  // the stack that ran before
 }  // namespace
 
 Stack::Stack(std::size_t index) {
-    void* memory = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, guard_bytes, PROT_NONE) != 0) {
         std::fprintf(stderr, "emulated CUDA: no memory for another thread's stack\n");
         std::abort();
@@ -55,6 +57,9 @@ Stack::Stack(std::size_t index) {
 }
 
 void Stack::enter_at(void (*entry)()) {
+#if defined(EMULATED_ASAN)
+    __asan_unpoison_memory_region(bottom_, size_);  // what the last one who ended here has left
+#endif
 #if defined(__x86_64__)
     auto* top = reinterpret_cast<void**>(memory_ + top_);
     *--top = nullptr;  // as if called from nowhere

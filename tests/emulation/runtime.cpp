@@ -49,7 +49,8 @@ constexpr ErrorText error_texts[] = {
     {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
     {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
-    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver", "CUDA driver version is insufficient for CUDA runtime version"},
+    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
+     "CUDA driver version is insufficient for CUDA runtime version"},
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorCooperativeLaunchTooLarge, "cudaErrorCooperativeLaunchTooLarge", "too many blocks in cooperative launch"},
@@ -80,7 +81,7 @@ bool is_device_memory(const void* pointer, std::size_t bytes) { return find(poin
 
 using namespace emulated;  // NOLINT
 
-#define EMULATED_CALL                                       \
+#define EMULATED_CALL                                        \
     const std::lock_guard<std::recursive_mutex> lock(mutex); \
     if (const cudaError_t error = unusable()) return report(error)
 

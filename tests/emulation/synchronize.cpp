@@ -2,6 +2,8 @@
 // block, __syncwarp its lanes, grid.sync the grid; an atomic publishes what came before the thread's last __threadfence
 // (one atomic a fence), and a __threadfence takes what the thread's atomics before it have met. Shuffles and ballots
 // order nothing, as CUDA says.
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "grid.hpp"
@@ -41,18 +43,33 @@ const char* name_of(WarpCall call) {
     return call == WarpCall::sync ? "__syncwarp" : call == WarpCall::ballot ? "a ballot" : "a shuffle";
 }
 
+bool same_meeting(const Thread& a, const Thread& b, const Location& at_a) {
+    return a.mask == b.mask && a.call == b.call && same(at_a, b.at);
+}
+
+[[noreturn]] void fail_meeting(const Thread& self, const Location& at, const std::string& what) {
+    fail(name_of(self) + ": " + name_of(self.call) + " at " + text_of(at) + ": " + what);
+}
+
 void check_meeting(const Thread& self, const Location& at) {
     const Warp& warp = *self.warp;
-    const std::string call = name_of(self.call), place = " at " + text_of(at);
-    if (!(self.mask & self.bit)) fail(name_of(self) + ": the mask of " + call + place + " lacks the caller's lane");
-    if (self.mask & ~warp.present)
-        fail(name_of(self) + ": the mask of " + call + place + " names lanes that ended or never were");
+    if (!(self.mask & self.bit)) fail_meeting(self, at, "the mask lacks the caller's lane");
+    if (self.mask & ~warp.present) fail_meeting(self, at, "the mask names lanes that ended or never were");
+    const unsigned waiting = warp.meeting & self.mask;
+    if (!waiting || same_meeting(self, *warp.lanes[std::countr_zero(waiting)], at)) return;
     for (const Thread* other : warp.lanes) {
-        if (!other || !(warp.meeting & self.mask & other->bit)) continue;
-        if (other->mask == self.mask && other->call == self.call && same(other->at, at)) continue;
-        fail(name_of(self) + " meets " + name_of(*other) + ", which waits for " + name_of(other->call) + " at " +
-             text_of(other->at) + ", in " + call + place);
+        const bool expected = other && (waiting & other->bit) && (other->mask & self.bit);
+        if (expected && !same_meeting(self, *other, at))
+            fail_meeting(self, at,
+                         name_of(*other) + " expects it in " + name_of(other->call) + " at " + text_of(other->at));
     }
+}
+
+// Whether all lanes of the mask wait for this meeting; some may still be in another one, without the caller.
+bool complete(const Warp& warp, unsigned mask) {
+    if ((warp.meeting & mask) != mask) return false;
+    return std::all_of(std::begin(warp.lanes), std::end(warp.lanes),
+                       [mask](const Thread* t) { return !t || !(mask & t->bit) || t->mask == mask; });
 }
 
 void exchange(Warp& warp, unsigned mask) {
@@ -81,7 +98,8 @@ void check_aligned(const void* address, std::size_t alignment, const char* call,
 int sync_block(int value, const Location& at) {
     Block& block = *grid->current->block;
     if (block.alive < block.threads.size())
-        fail(name_of(*grid->current) + " waits for __syncthreads at " + text_of(at) + ", but threads of its block ended");
+        fail(name_of(*grid->current) + " waits for __syncthreads at " + text_of(at) +
+             ", but threads of its block ended");
     return arrive(block.barrier, unsigned(block.threads.size()), value, "__syncthreads", at,
                   [&block] { grid->wake_all(block); });
 }
@@ -101,12 +119,12 @@ std::uint64_t meet_lanes(WarpCall call, unsigned mask, std::uint64_t bits, unsig
     self.mask = mask;
     self.bits = bits;
     self.source = source;
-    if (!(mask & self.bit) || (mask & ~warp.present) || (warp.meeting & mask)) check_meeting(self, at);
-    const auto lowest = unsigned(__builtin_ctz(mask));
+    check_meeting(self, at);
+    const auto lowest = unsigned(std::countr_zero(mask));
     const void* order = &warp.order[lowest][warp.meetings[lowest] % 2];
     if (call == WarpCall::sync) release(order);
     warp.meeting |= self.bit;
-    if ((warp.meeting & mask) == mask) {
+    if (complete(warp, mask)) {
         ++warp.meetings[lowest];
         warp.meeting &= ~mask;
         exchange(warp, mask);
