@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import as_native
+
 _BLOCK = 1 << 16
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -140,9 +142,10 @@ def check_weights(sample_weight: Any, X: NDArray[Any]) -> float:
 
 
 def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a copy of the start, zeros for None."""
+    """Return a NumPy copy of the start, zeros for None."""
     if w0 is None:
         return np.zeros(n, dtype)
+    w0 = as_native("w0", w0)
     check_vector("w0", w0, n, dtype)
     _check_finite("w0", w0)
     return np.array(w0)

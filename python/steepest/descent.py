@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import like
 from .checks import check_count, check_flag, check_number, check_start, describe
 from .extras import require
 from .objectives import DataObjective, Objective
@@ -34,7 +34,7 @@ def seed_of(random_state: Any) -> int:
 
 def minimize(
     objective: Objective,
-    w0: NDArray[Any] | None = None,
+    w0: Any = None,
     optimizer: Optimizer | None = None,
     *,
     batch_size: int | None = None,
@@ -57,7 +57,8 @@ def minimize(
     objective : LeastSquares, Logistic or Function
         What to minimise.
     w0 : array of shape (n_parameters,), the dtype of the objective, optional
-        Where to start, zeros if not given. It is not changed.
+        Where to start, zeros if not given. It is not changed. The result's w comes in its library (NumPy, torch, ...),
+        in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
         The update rule, Adam() if not given. It holds the state of the run afterwards.
     batch_size : int, optional
@@ -122,7 +123,9 @@ def minimize(
     run.start(runner_for(objective, optimizer, w, run.batch_size, shuffle, seed))
     if check_flag("progress", progress):
         run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
-    return run.result()
+    result = run.result()
+    result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
+    return result
 
 
 def _batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:

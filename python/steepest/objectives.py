@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .arrays import as_native, like
 from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_vector, check_weights
 
 __all__ = ["DataObjective", "Function", "LeastSquares", "Logistic", "Objective"]
@@ -40,7 +41,8 @@ class DataObjective:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), float32 or float64
-        The data, C- or F-contiguous. It is used in place and never copied.
+        The data, C- or F-contiguous. It is used in place and never copied. This and all other arrays may be NumPy's or
+        any other library's that has DLPack, such as torch; results come back in the library of w.
     y : array of shape (n_samples,), the dtype of X
         The targets.
     sample_weight : array of shape (n_samples,), the dtype of X, optional
@@ -63,37 +65,42 @@ class DataObjective:
 
     def __init__(
         self,
-        X: NDArray[Any],
-        y: NDArray[Any],
+        X: Any,
+        y: Any,
         *,
-        sample_weight: NDArray[Any] | None = None,
+        sample_weight: Any = None,
         intercept: bool = True,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
     ) -> None:
-        check_data(X, y)
-        self._check_targets(y)
         self._X, self._y, self._sample_weight = X, y, sample_weight
+        self._data = self._native_data()
+        check_data(*self._data[:2])
+        self._check_targets(self._data[1])
         self._intercept = check_flag("intercept", intercept)
         self._alpha = check_alpha(alpha)
         self._l1_ratio = check_fraction("l1_ratio", l1_ratio)
         self._bind()
 
+    def _native_data(self) -> tuple[Any, Any, Any]:
+        X, y, weight = self._X, self._y, self._sample_weight
+        return as_native("X", X), as_native("y", y), as_native("sample_weight", weight)
+
     def _bind(self) -> None:
-        weight = self._sample_weight
-        weight_sum = float(self.n_samples) if weight is None else check_weights(weight, self._X)
+        X, y, weight = self._data
+        weight_sum = float(self.n_samples) if weight is None else check_weights(weight, X)
         l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
-        native = _NATIVE[self._X.dtype]
-        self.native = native(self._loss, self._X, self._y, weight, weight_sum, self._intercept, l1, l2)
+        self.native = _NATIVE[X.dtype](self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "native"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("native", "_data")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._data = self._native_data()
         self._bind()
 
-    def loss_on(self, X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> DataObjective:
+    def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
         """Return the same loss, without a penalty, on other data."""
         loss = next(c for c in type(self).__mro__ if "_loss" in c.__dict__)
         return loss(X, y, sample_weight=sample_weight, intercept=self._intercept)  # type: ignore[no-any-return]
@@ -102,18 +109,18 @@ class DataObjective:
         pass
 
     @property
-    def X(self) -> NDArray[Any]:
-        """The data."""
+    def X(self) -> Any:
+        """The data, as given."""
         return self._X
 
     @property
-    def y(self) -> NDArray[Any]:
-        """The targets."""
+    def y(self) -> Any:
+        """The targets, as given."""
         return self._y
 
     @property
-    def sample_weight(self) -> NDArray[Any] | None:
-        """The weights of the rows."""
+    def sample_weight(self) -> Any:
+        """The weights of the rows, as given."""
         return self._sample_weight
 
     @property
@@ -134,12 +141,12 @@ class DataObjective:
     @property
     def n_samples(self) -> int:
         """Number of rows."""
-        return int(self.X.shape[0])
+        return int(self._data[0].shape[0])
 
     @property
     def n_features(self) -> int:
         """Number of columns."""
-        return int(self.X.shape[1])
+        return int(self._data[0].shape[1])
 
     @property
     def n_parameters(self) -> int:
@@ -149,27 +156,28 @@ class DataObjective:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of X and of the parameters."""
-        return self.X.dtype
+        return self._data[0].dtype  # type: ignore[no-any-return]
 
-    def value(self, w: NDArray[Any]) -> float:
+    def value(self, w: Any) -> float:
         """Return F(w), for w of shape (n_parameters,) and the dtype of X."""
-        return self.native.value(w)
+        return self.native.value(as_native("w", w))
 
-    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient of the smooth part, of the shape and dtype of w."""
-        return self.native.value_and_gradient(w)[1]
+    def gradient(self, w: Any) -> Any:
+        """Return the gradient of the smooth part, of the shape, dtype and library of w."""
+        return like(self.native.value_and_gradient(as_native("w", w))[1], w)
 
-    def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+    def value_and_gradient(self, w: Any) -> tuple[float, Any]:
         """Return F(w) and the gradient of the smooth part in one pass over X."""
-        return self.native.value_and_gradient(w)
+        value, gradient = self.native.value_and_gradient(as_native("w", w))
+        return value, like(gradient, w)
 
-    def hessian_product(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
+    def hessian_product(self, w: Any, v: Any) -> Any:
         """Return the Hessian of the smooth part at w times v, in one pass over X."""
-        return self.native.hessian_product(w, v)
+        return like(self.native.hessian_product(as_native("w", w), as_native("v", v)), w)
 
-    def hessian(self, w: NDArray[Any]) -> NDArray[Any]:
+    def hessian(self, w: Any) -> Any:
         """Return the Hessian of the smooth part, of shape (n_parameters, n_parameters)."""
-        return self.native.hessian(w)
+        return like(self.native.hessian(as_native("w", w)), w)
 
     def __repr__(self) -> str:
         penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from . import _core
+from .arrays import as_native, note_change
 from .checks import FLOATS, check_count, check_flag, check_number, describe
 from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
@@ -49,15 +51,16 @@ class Optimizer:
         self._learning_rate = learning_rate
         self._fixed_rate = self._schedule(0) if isinstance(self._schedule, Constant) else None
 
-    def step(self, w: NDArray[Any], gradient: NDArray[Any]) -> None:
-        """Change w by one step, in place.
+    def step(self, w: Any, gradient: Any) -> None:
+        """Change w by one step, in place and without a copy.
 
         Parameters
         ----------
         w : array of any shape, float32 or float64
-            The parameters: C-contiguous and writeable.
+            The parameters: C-contiguous and writeable. An array of NumPy, or of a library that has DLPack, such as a
+            tensor of torch; one that requires a gradient is changed as under ``torch.no_grad()``.
         gradient : array of the shape and dtype of w
-            C-contiguous, not overlapping w.
+            C-contiguous, not overlapping w; of any such library.
 
         Raises
         ------
@@ -69,17 +72,26 @@ class Optimizer:
             rate = float(self.rates(self.n_steps, 1)[0])
         self.step_at(rate, w, gradient)
 
-    def step_at(self, rate: float, w: NDArray[Any], gradient: NDArray[Any]) -> None:
+    def step_at(self, rate: float, w: Any, gradient: Any) -> None:
         """Make the step with this learning rate instead of the schedule's."""
+        if not (isinstance(w, ndarray) and isinstance(gradient, ndarray)):
+            self._step_foreign(rate, w, gradient)
+            return
         state = self.state_for(w)
         self.rule.step(w, gradient, state, rate, self.n_steps + 1)
         self._state = state
         self.n_steps += 1
 
+    def _step_foreign(self, rate: float, w: Any, gradient: Any) -> None:
+        target, slope = as_native("w", w), as_native("gradient", gradient)
+        for name, array, native in (("w", w, target), ("gradient", gradient, slope)):
+            if not isinstance(native, np.ndarray):
+                raise TypeError(f"{name} must be a C-contiguous float32 or float64 array, got {describe(array)}")
+        self.step_at(rate, target, slope)
+        note_change(w)
+
     def state_for(self, w: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Return the state's arrays for w: those of the steps before, or new ones."""
-        if not isinstance(w, np.ndarray):
-            raise TypeError(f"w must be a C-contiguous float32 or float64 NumPy array, got {describe(w)}")
         if self._state is None:
             return tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
         for array in self._state:

@@ -1,0 +1,198 @@
+"""Arrays of any library as what the native modules take: NumPy arrays over their memory, or views of a device's."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from .device import backend
+
+__all__ = ["BFLOAT16", "DeviceView", "as_native", "like", "note_change"]
+
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # what NumPy has no number for, as the kernels take it
+
+LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
+
+_CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED = 1, 2, 3, 13
+_DEVICES = {4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 11: "ROCm's host", 14: "oneAPI", 15: "WebGPU"}
+
+# How a library takes over an array by its protocols: a module of it, and a function there.
+_MAKERS = {
+    "cupy": ("cupy", "asarray"),
+    "jax": ("jax.dlpack", "from_dlpack"),
+    "jaxlib": ("jax.dlpack", "from_dlpack"),
+    "numba": ("numba.cuda", "as_cuda_array"),
+    "torch": ("torch", "from_dlpack"),
+}
+_REFUSALS = (AttributeError, BufferError, RuntimeError, TypeError, ValueError)
+_IMMUTABLE = ("jax", "jaxlib")  # whose DLPack, of version 0, cannot say so
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceView:
+    """An array in a device's memory, which ``owner`` keeps alive; its data are ready on ``stream``."""
+
+    pointer: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]  # in elements
+    dtype: str
+    device: int
+    stream: int
+    read_only: bool
+    owner: Any
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of a contiguous array of this shape and dtype."""
+        return self.size * itemsize_of(self.dtype)
+
+    @property
+    def c_contiguous(self) -> bool:
+        """Whether the last axis runs fastest, without gaps."""
+        return _contiguous(self.shape, self.strides)
+
+    @property
+    def f_contiguous(self) -> bool:
+        """Whether the first axis runs fastest, without gaps."""
+        return _contiguous(self.shape[::-1], self.strides[::-1])
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides, in elements, of a C-contiguous array."""
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def itemsize_of(dtype: str) -> int:
+    """Return the bytes of an element."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def library_of(array: Any) -> str:
+    """Return the top-level module of the library that made an array, "numpy" for any that is not known."""
+    modules = (kind.__module__.partition(".")[0] for kind in type(array).__mro__)
+    return next((module for module in modules if module in _MAKERS), "numpy")
+
+
+def as_native(name: str, array: Any) -> Any:
+    """Return an array of any library as a NumPy array over the same memory or as a `DeviceView`; never a copy.
+
+    What is no array, such as a list, comes back as it is, for the checks to name. Tensors of torch that require a
+    gradient are detached: what is computed from them is not recorded.
+    """
+    if isinstance(array, np.ndarray):
+        return array.view(BFLOAT16) if array.dtype.kind == "V" and array.dtype.name == "bfloat16" else array
+    if library_of(array) == "torch" and array.requires_grad:
+        array = array.detach()
+    interface = getattr(array, "__cuda_array_interface__", None)
+    dlpack = hasattr(array, "__dlpack__") and hasattr(array, "__dlpack_device__")
+    if isinstance(interface, Mapping) and (interface.get("version", 0) >= 3 or not dlpack):
+        return _from_interface(name, array, interface)
+    return _from_dlpack(name, array) if dlpack else array
+
+
+def like(array: Any, example: Any) -> Any:
+    """Return an array, NumPy's or a DeviceArray, as one of the example's library, over the same memory."""
+    library = library_of(example)
+    if library == "numpy" or (isinstance(array, np.ndarray) and library not in ("torch", "jax", "jaxlib")):
+        return array
+    module, function = _MAKERS[library]
+    return getattr(sys.modules[module], function)(array)
+
+
+def note_change(array: Any) -> None:
+    """Tell torch's autograd that its tensor was changed in place."""
+    if library_of(array) == "torch" and not array.is_inference():
+        sys.modules["torch"].autograd.graph.increment_version(array)
+
+
+def _contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    wanted = contiguous_strides(shape)
+    return 0 in shape or all(n == 1 or s == w for n, s, w in zip(shape, strides, wanted, strict=True))
+
+
+def _from_interface(name: str, array: Any, interface: Mapping[str, Any]) -> DeviceView:
+    expected = f"{name} must be an array with a valid __cuda_array_interface__"
+    if interface.get("mask") is not None:
+        raise TypeError(f"{name} must be an array without a mask, got a masked {type(array).__name__}")
+    stream = interface.get("stream")
+    if stream is not None and (isinstance(stream, bool) or not isinstance(stream, int) or stream <= 0):
+        raise ValueError(f"{expected}, got stream {stream!r}")
+    shape = tuple(interface["shape"])
+    dtype = np.dtype(interface["typestr"])
+    dtype_name = "bfloat16" if dtype.str[1:] == "V2" and "bfloat16" in str(array.dtype) else dtype.name
+    if not dtype.isnative:
+        raise TypeError(f"{name} must be in this machine's byte order, got {interface['typestr']}")
+    if interface.get("strides") is None:
+        strides = contiguous_strides(shape)
+    elif any(stride % dtype.itemsize for stride in interface["strides"]):
+        raise ValueError(f"{name} must have strides of whole elements, got {interface['strides']} bytes")
+    else:
+        strides = tuple(stride // dtype.itemsize for stride in interface["strides"])
+    pointer, read_only = interface["data"]
+    device = _device_of(name, pointer, math.prod(shape) * dtype.itemsize)
+    return DeviceView(pointer, shape, strides, dtype_name, device, stream or LEGACY_STREAM, bool(read_only), array)
+
+
+def _device_of(name: str, pointer: int, n_bytes: int) -> int:
+    """Return the device whose memory a pointer points to."""
+    cuda = backend()
+    for device in range(cuda.device_count()):
+        try:
+            cuda.check_pointer(name, pointer, min(n_bytes, 1), device)
+        except ValueError as found:
+            error = found
+        else:
+            return device
+    raise error
+
+
+def _from_dlpack(name: str, array: Any) -> Any:
+    try:
+        kind, device = array.__dlpack_device__()
+    except _REFUSALS as error:
+        raise _refused(name, array, error) from error
+    if kind not in (_CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED):
+        where = _DEVICES.get(int(kind), f"DLPack device type {int(kind)}")
+        raise TypeError(f"{name} must be in the memory of the CPU or of a CUDA device, got {where}; copy it to the CPU")
+    on_device = kind in (_CUDA, _CUDA_MANAGED)
+    if on_device:
+        backend()
+    try:
+        return _open_on_device(array, int(device)) if on_device else _open_on_host(array)
+    except _REFUSALS as error:
+        raise _refused(name, array, error) from error
+
+
+def _refused(name: str, array: Any, error: Exception) -> TypeError:
+    return TypeError(f"{name} must be an array that can be shared by DLPack, got {type(array).__name__}: {error}")
+
+
+def _open_on_host(array: Any) -> Any:
+    view = _core.open_dlpack(array)
+    if library_of(array) in _IMMUTABLE:
+        view.flags.writeable = False
+    return view
+
+
+def _open_on_device(array: Any, device: int) -> DeviceView:
+    stream = LEGACY_STREAM
+    if library_of(array) == "torch":
+        torch = sys.modules["torch"]
+        stream = torch.cuda.current_stream(device).cuda_stream or LEGACY_STREAM
+        with torch.cuda.device(device):  # torch gives tensors of its current device only
+            view = _core.open_dlpack(array, stream)
+    else:
+        view = _core.open_dlpack(array, stream)
+    read_only = view.read_only or library_of(array) in _IMMUTABLE
+    return DeviceView(view.pointer, view.shape, view.strides, view.dtype, view.device, stream, read_only, view)
