@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without a time limit, and the ISA levels of this machine."""
+"""What all tests share: hypothesis without a time limit, the ISA levels of this machine, and the CUDA modules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 import hypothesis
 import pytest
+from devices import MODULES, Memory
 
 from steepest import _core
 
@@ -20,3 +21,14 @@ def isa(request):
     _core.choose_isa_level(request.param)
     yield request.param
     _core.choose_isa_level(before)
+
+
+@pytest.fixture(params=MODULES)
+def device_module(request):
+    """The CUDA kernels emulated on the CPU, then on a GPU where there is one."""
+    return MODULES[request.param]()
+
+
+@pytest.fixture
+def memory(device_module):
+    return Memory(device_module)

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "steepest/dispatch.hpp"
+#include "steepest/penalty.hpp"
 
 namespace steepest {
 namespace {
@@ -91,23 +92,12 @@ void write_gradient(const Objective<T>& objective, const std::vector<double>& su
 }  // namespace
 
 template <class T>
-double penalty(const Objective<T>& objective, const T* w) {
-    if (objective.l1 == 0.0 && objective.l2 == 0.0) return 0.0;
-    double absolute = 0.0, squared = 0.0;
-    for (std::size_t j = 0; j < objective.X.n_columns; ++j) {
-        absolute += std::fabs(double(w[j]));
-        squared += double(w[j]) * double(w[j]);
-    }
-    return objective.l1 * absolute + 0.5 * objective.l2 * squared;
-}
-
-template <class T>
 double value(const Objective<T>& objective, const T* w, Interrupt& interrupt) {
     Workspace<T> workspace;
     const auto kernel = kernels_of<T>().value[objective.loss];
     pass(objective, all_rows(objective), false, workspace, interrupt,
          [&](const Rows<T>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
-    return workspace.partial[0] / objective.weight_sum + penalty(objective, w);
+    return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
 }
 
 template <class T>
@@ -117,7 +107,7 @@ double value_and_gradient(const Objective<T>& objective, const T* w, T* gradient
     pass(objective, all_rows(objective), true, workspace, interrupt,
          [&](const Rows<T>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, w, gradient);
-    return workspace.partial[0] / objective.weight_sum + penalty(objective, w);
+    return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
 }
 
 template <class T>
@@ -178,24 +168,10 @@ void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& in
 
 template <class T>
 double gradient_norm(const Objective<T>& objective, const T* w, const T* gradient) {
-    const double l1 = objective.l1;
-    double sum = 0.0;
-    for (std::size_t j = 0; j < objective.n_parameters(); ++j) {
-        double g = double(gradient[j]);
-        if (l1 > 0.0 && j < objective.X.n_columns) {
-            if (w[j] != T(0)) {
-                g += w[j] > T(0) ? l1 : -l1;
-            } else {
-                g = std::copysign(std::max(std::fabs(g) - l1, 0.0), g);
-            }
-        }
-        sum += g * g;
-    }
-    return std::sqrt(sum);
+    return gradient_norm(objective.l1, w, gradient, objective.X.n_columns, objective.n_parameters());
 }
 
 #define STEEPEST_INSTANTIATE(T)                                                                                       \
-    template double penalty(const Objective<T>&, const T*);                                                           \
     template double value(const Objective<T>&, const T*, Interrupt&);                                                 \
     template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);                 \
     template double batch_gradient(const Objective<T>&, const T*, const std::uint32_t*, std::size_t, std::size_t, T*, \

@@ -15,3 +15,12 @@
 #else
 #define STEEPEST_VECTORIZE _Pragma("GCC ivdep")
 #endif
+
+// Before a short loop of a known number of iterations.
+#if defined(__CUDA_ARCH__)
+#define STEEPEST_UNROLL _Pragma("unroll")
+#elif defined(__CUDACC__)
+#define STEEPEST_UNROLL
+#else
+#define STEEPEST_UNROLL _Pragma("GCC unroll 32")
+#endif

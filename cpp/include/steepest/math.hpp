@@ -93,7 +93,7 @@ STEEPEST_HOST_DEVICE T log1p_unit(T t) {
     const T s = t / (T(2) + t);
     const T square = s * s;
     T sum = T(0);
-#pragma GCC unroll 32
+    STEEPEST_UNROLL
     for (int i = FloatFormat<T>::log1p_terms; i >= 0; --i) sum = T(1) / T(2 * i + 1) + square * sum;
     return T(2) * s * sum;
 }

@@ -33,9 +33,6 @@ struct Workspace {
 };
 
 template <class T>
-double penalty(const Objective<T>&, const T* w);
-
-template <class T>
 double value(const Objective<T>&, const T* w, Interrupt&);
 
 // Writes the gradient of the smooth part; returns the value with its L1 part.

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
+
+#include "steepest/interrupt.hpp"
 
 namespace steepest {
 
@@ -20,28 +21,6 @@ int threads_setting();
 // What the next parallel loop uses: 1 in a forked child, where OpenMP's threads no longer exist.
 int threads_in_use();
 bool built_with_openmp();
-
-// Thrown when a poll asked to stop; whatever was under way has changed nothing.
-struct Interrupted {};
-
-// Asks `hook` now and then whether to stop. Only the thread that started the work polls.
-class Interrupt {
-  public:
-    using Hook = bool (*)();
-    explicit Interrupt(Hook hook) : hook_(hook), next_(Clock::now() + interval) {}
-
-    bool poll() {
-        if (!hook_ || Clock::now() < next_) return false;
-        next_ = Clock::now() + interval;
-        return hook_();
-    }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-    static constexpr auto interval = std::chrono::milliseconds(50);
-    Hook hook_;
-    Clock::time_point next_;
-};
 
 // A thread's own share of the tasks; the others take from it when theirs is done.
 struct alignas(64) TaskQueue {

@@ -1,0 +1,328 @@
+// The Python face of the CUDA kernels: check, release the GIL, call. Arrays come as addresses and sizes; what they are
+// was checked in Python (device.py). The only pybind11 file of the module.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <string>
+
+#include "descent.hpp"
+#include "steepest/names.hpp"
+#include "survey.hpp"
+#include "update.hpp"
+
+#if !defined(STEEPEST_CUDA_MODULE)
+#define STEEPEST_CUDA_MODULE _cuda
+#endif
+
+namespace py = pybind11;
+
+namespace steepest::cuda {
+namespace {
+
+using Address = std::uintptr_t;
+
+template <class T>
+T* pointer(Address address) {
+    return reinterpret_cast<T*>(address);
+}
+
+Stream stream_of(Address stream) { return reinterpret_cast<Stream>(stream); }
+
+bool signal_arrived() {
+    const py::gil_scoped_acquire gil;
+    return PyErr_CheckSignals() != 0;
+}
+
+struct BoundBuffer {
+    Buffer memory;
+    std::size_t n_bytes;
+    int device;
+
+    BoundBuffer(std::size_t n_bytes_, int device_) : n_bytes(n_bytes_), device(device_) {
+        cuda::device(device);
+        const OnDevice here(device);
+        memory.reserve(n_bytes ? n_bytes : 1);
+    }
+    Address address() const { return reinterpret_cast<Address>(memory.as<void>()); }
+};
+
+template <class S>
+struct BoundObjective {
+    std::shared_ptr<Objective<S>> native;
+    using T = ArithmeticOf<S>;
+
+    double value_and_gradient(Address w, Address gradient) const {
+        const py::gil_scoped_release release;
+        return native->value_and_gradient(pointer<T>(w), pointer<T>(gradient));
+    }
+    double value(Address w) const {
+        const py::gil_scoped_release release;
+        return native->value(pointer<T>(w));
+    }
+    std::string tiling() const { return tiling_names[int(native->plan().tiling)]; }
+};
+
+struct BoundRule {
+    int rule;
+    Hyperparameters hyperparameters;
+
+    BoundRule(const std::string& name, const py::kwargs& values) : rule(index_of(rule_names, name, "rule")) {
+        for (const auto& [key, value] : values) set_hyperparameter(hyperparameters, py::cast<std::string>(key), value);
+    }
+
+    void check_states(const py::tuple& states) const {
+        if (int(states.size()) != states_of_rule[rule])
+            throw py::value_error("states: expected " + std::to_string(states_of_rule[rule]) + " arrays");
+    }
+
+    template <class T>
+    void step_as(Address w, Address gradient, const py::tuple& states, std::size_t n, double learning_rate,
+                 std::int64_t t, int device_number, Address stream, double l1, std::size_t n_penalised) const {
+        Parameters<T> p{pointer<T>(w), {}, n, n_penalised};
+        for (std::size_t k = 0; k < states.size(); ++k) p.state[k] = pointer<T>(states[k].cast<Address>());
+        Hyperparameters h = hyperparameters;
+        const py::gil_scoped_release release;
+        h.learning_rate = learning_rate;
+        h.set_step(t);
+        const OnDevice here(device_number);
+        update(rule, p, pointer<const T>(gradient), h, T(l1), device(device_number), stream_of(stream));
+    }
+
+    void step(const std::string& dtype, Address w, Address gradient, const py::tuple& states, std::size_t n,
+              double learning_rate, std::int64_t t, int device_number, Address stream, double l1,
+              std::size_t n_penalised) const {
+        check_states(states);
+        if (dtype == "float32") {
+            step_as<float>(w, gradient, states, n, learning_rate, t, device_number, stream, l1, n_penalised);
+        } else if (dtype == "float64") {
+            step_as<double>(w, gradient, states, n, learning_rate, t, device_number, stream, l1, n_penalised);
+        } else {
+            throw py::value_error("dtype must be float32 or float64, got " + dtype);
+        }
+    }
+};
+
+template <class S>
+struct BoundDescent {
+    using T = ArithmeticOf<S>;
+    std::shared_ptr<Descent<S>> native;
+
+    py::tuple evaluate() const {
+        Evaluation e;
+        {
+            const py::gil_scoped_release release;
+            e = native->evaluate();
+        }
+        return py::make_tuple(e.value, e.gradient_norm);
+    }
+    void start_epoch(const py::object& order) const {
+        if (order.is_none()) return native->start_epoch(nullptr);
+        native->start_epoch(order.cast<py::array_t<std::uint32_t, py::array::c_style>>().data());
+    }
+    py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds,
+                  const py::object& path) const {
+        T* p = path.is_none() ? nullptr : path.cast<py::array_t<T>>().mutable_data();
+        const double* rates = learning_rates.data();
+        const auto n = std::size_t(learning_rates.size());
+        RunReport r;
+        try {
+            const py::gil_scoped_release release;
+            Interrupt interrupt(&signal_arrived);
+            r = native->run(rates, n, seconds, p, interrupt);
+        } catch (const Interrupted&) {
+            throw py::error_already_set();
+        }
+        return py::make_tuple(r.n_steps, r.epoch_done, r.diverged);
+    }
+};
+
+template <class S>
+py::object make_objective(const std::string& loss, Address X, std::size_t n_rows, std::size_t n_columns, bool row_major,
+                          Address y, Address weight, double weight_sum, bool intercept, double l1, double l2,
+                          int device_number, Address stream, Tiling tiling) {
+    using T = ArithmeticOf<S>;
+    const bool aligned = row_major && X % 16 == 0 && n_columns * sizeof(S) % 16 == 0;
+    const Batch<S> rows{pointer<S>(X),
+                        pointer<T>(y),
+                        pointer<T>(weight),
+                        nullptr,
+                        n_rows,
+                        n_columns,
+                        0,
+                        n_rows,
+                        row_major,
+                        aligned,
+                        index_of(loss_names, loss, "loss")};
+    const Data<S> data{rows, weight_sum, intercept, l1, l2, device_number, stream_of(stream), tiling};
+    return py::cast(BoundObjective<S>{std::make_shared<Objective<S>>(data)});
+}
+
+template <class... Arguments>
+py::object objective(const std::string& loss, const std::string& storage, Arguments... arguments) {
+    if (storage == "float32") return make_objective<float>(loss, arguments...);
+    if (storage == "float64") return make_objective<double>(loss, arguments...);
+    if (storage == "float16") return make_objective<Float16>(loss, arguments...);
+    if (storage == "bfloat16") return make_objective<BFloat16>(loss, arguments...);
+    throw py::value_error("storage must be float32, float64, float16 or bfloat16, got " + storage);
+}
+
+template <class S>
+BoundDescent<S> descent(const BoundObjective<S>& objective, const BoundRule& rule, Address w, const py::tuple& states,
+                        std::int64_t n_steps, std::size_t batch_size) {
+    using T = ArithmeticOf<S>;
+    rule.check_states(states);
+    T* state[max_states] = {};
+    for (std::size_t k = 0; k < states.size(); ++k) state[k] = pointer<T>(states[k].cast<Address>());
+    return {std::make_shared<Descent<S>>(objective.native, rule.rule, rule.hyperparameters, pointer<T>(w), state,
+                                         n_steps, batch_size)};
+}
+
+template <class S>
+void bind_storage(py::module_& m, const std::string& suffix) {
+    using O = BoundObjective<S>;
+    py::class_<O>(m, ("Objective" + suffix).c_str())
+        .def("value", &O::value, py::arg("w"))
+        .def("value_and_gradient", &O::value_and_gradient, py::arg("w"), py::arg("gradient"))
+        .def_property_readonly("tiling", &O::tiling);
+    using D = BoundDescent<S>;
+    py::class_<D>(m, ("Descent" + suffix).c_str())
+        .def("start_epoch", &D::start_epoch, py::arg("order").none(true))
+        .def("evaluate", &D::evaluate)
+        .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
+        .def("restore", [](const D& d) { d.native->restore(); })
+        .def_property_readonly("n_steps", [](const D& d) { return d.native->n_steps(); });
+    m.def("Descent", &descent<S>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
+          py::arg("n_steps"), py::arg("batch_size"));
+}
+
+py::tuple survey_of(const std::string& dtype, Address address, std::size_t n, int device_number, Address stream) {
+    const auto found = [&] {
+        const py::gil_scoped_release release;
+        const OnDevice here(device_number);
+        return dtype == "float32" ? survey(pointer<const float>(address), n, stream_of(stream))
+                                  : survey(pointer<const double>(address), n, stream_of(stream));
+    }();
+    return py::make_tuple(found.first_not_finite, found.first_not_label, found.minimum, found.sum);
+}
+
+void check_pointer(const std::string& name, Address address, int device_number) {
+    const int found = device_of(pointer<void>(address));
+    if (found == device_number) return;
+    const std::string came = found < 0 ? "an address that is not GPU memory (freed, or of the host)"
+                                       : "memory of device " + std::to_string(found);
+    throw py::value_error(name + " must be memory of CUDA device " + std::to_string(device_number) + ", got " + came);
+}
+
+py::dict describe(int number) {
+    const Device& d = device(number);
+    py::dict found;
+    found["name"] = d.name;
+    found["compute_capability"] = py::make_tuple(d.major, d.minor);
+    found["memory"] = d.memory;
+    found["multiprocessors"] = d.multiprocessors;
+    return found;
+}
+
+void bind_memory(py::module_& m) {
+    py::class_<BoundBuffer>(m, "Buffer")
+        .def(py::init<std::size_t, int>(), py::arg("n_bytes"), py::arg("device"))
+        .def_property_readonly("pointer", &BoundBuffer::address)
+        .def_readonly("n_bytes", &BoundBuffer::n_bytes)
+        .def_readonly("device", &BoundBuffer::device)
+        .def("free", [](BoundBuffer& b) { b.memory.release(); });
+    m.def(
+        "copy_to_host",
+        [](Address source, py::array array, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            copy_to_host(array.mutable_data(), pointer<void>(source), std::size_t(array.nbytes()), stream_of(stream));
+        },
+        py::arg("source"), py::arg("array").noconvert(), py::arg("device"), py::arg("stream"));
+    m.def(
+        "copy_to_device",
+        [](const py::array& array, Address target, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            copy_to_device(pointer<void>(target), array.data(), std::size_t(array.nbytes()), stream_of(stream));
+            wait(stream_of(stream));
+        },
+        py::arg("array").noconvert(), py::arg("target"), py::arg("device"), py::arg("stream"));
+    m.def(
+        "copy",
+        [](Address source, Address target, std::size_t n_bytes, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            copy(pointer<void>(target), pointer<void>(source), n_bytes, stream_of(stream));
+        },
+        py::arg("source"), py::arg("target"), py::arg("n_bytes"), py::arg("device"), py::arg("stream"));
+    m.def(
+        "fill_zero",
+        [](Address target, std::size_t n_bytes, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            fill_zero(pointer<void>(target), n_bytes, stream_of(stream));
+        },
+        py::arg("target"), py::arg("n_bytes"), py::arg("device"), py::arg("stream"));
+    m.def("device_of", [](Address address) { return device_of(pointer<void>(address)); }, py::arg("pointer"));
+    m.def("check_pointer", &check_pointer, py::arg("name"), py::arg("pointer"), py::arg("device"));
+    m.def("survey", &survey_of, py::arg("dtype"), py::arg("pointer"), py::arg("n"), py::arg("device"),
+          py::arg("stream"));
+}
+
+void bind_devices(py::module_& m) {
+    m.def("reason", []() -> py::object {
+        const std::string reason = why_no_device();
+        return reason.empty() ? py::object(py::none()) : py::cast(reason);
+    });
+    m.def("device_count", &count_devices);
+    m.def("device", &describe, py::arg("number"));
+    m.def("versions", [] {
+        py::dict versions;
+        versions["runtime"] = runtime_version();
+        versions["driver"] = driver_version();
+#if defined(STEEPEST_CUDA_ARCHITECTURES)
+        versions["architectures"] = STEEPEST_CUDA_ARCHITECTURES;
+#else
+        versions["architectures"] = "";
+#endif
+        return versions;
+    });
+}
+
+}  // namespace
+}  // namespace steepest::cuda
+
+PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
+    using namespace steepest;
+    using namespace steepest::cuda;
+    py::register_exception_translator([](std::exception_ptr error) {
+        try {
+            if (error) std::rethrow_exception(error);
+        } catch (const OutOfMemory& e) {
+            PyErr_SetString(PyExc_MemoryError, e.what());
+        }
+    });
+    bind_devices(m);
+    bind_memory(m);
+    py::class_<BoundRule>(m, "Rule")
+        .def(py::init<const std::string&, const py::kwargs&>(), py::arg("name"))
+        .def_property_readonly("n_states", [](const BoundRule& r) { return states_of_rule[r.rule]; })
+        .def("step", &BoundRule::step, py::arg("dtype"), py::arg("w"), py::arg("gradient"), py::arg("states"),
+             py::arg("n"), py::arg("learning_rate"), py::arg("t"), py::arg("device"), py::arg("stream"),
+             py::arg("l1") = 0.0, py::arg("n_penalised") = 0);
+    bind_storage<float>(m, "32");
+    bind_storage<double>(m, "64");
+    bind_storage<steepest::Float16>(m, "Float16");
+    bind_storage<steepest::BFloat16>(m, "BFloat16");
+    m.def(
+        "Objective",
+        [](const std::string& loss, const std::string& storage, Address X, std::size_t n_rows, std::size_t n_columns,
+           bool row_major, Address y, Address weight, double weight_sum, bool intercept, double l1, double l2,
+           int device_number, Address stream, const std::string& tiling) {
+            return objective(loss, storage, X, n_rows, n_columns, row_major, y, weight, weight_sum, intercept, l1, l2,
+                             device_number, stream, Tiling(index_of(tiling_names, tiling, "tiling")));
+        },
+        py::arg("loss"), py::arg("storage"), py::arg("X"), py::arg("n_rows"), py::arg("n_columns"),
+        py::arg("row_major"), py::arg("y"), py::arg("weight"), py::arg("weight_sum"), py::arg("intercept"),
+        py::arg("l1"), py::arg("l2"), py::arg("device"), py::arg("stream"), py::arg("tiling") = "auto");
+#if defined(STEEPEST_BIND_MORE)
+    STEEPEST_BIND_MORE(m);
+#endif
+}

@@ -1,0 +1,86 @@
+// The CUDA runtime behind plain C++: errors as exceptions, memory with an owner, what a device can do. No CUDA header.
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+
+namespace steepest::cuda {
+
+using Stream = void*;  // a cudaStream_t
+
+class Error : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+class OutOfMemory : public Error {
+  public:
+    using Error::Error;
+};
+
+// Throws for a code other than cudaSuccess; the runtime does not keep the error.
+void check(int code, const char* doing);
+
+struct Device {
+    std::string name;
+    int major, minor, multiprocessors;
+    std::size_t memory, shared_bytes;  // that a block may have at most
+};
+
+int count_devices();
+std::string why_no_device();  // empty where there is one
+const Device& device(int number);
+int runtime_version();
+int driver_version();
+
+// Makes a device current for as long as it lives.
+class OnDevice {
+  public:
+    explicit OnDevice(int number);
+    ~OnDevice();
+    OnDevice(const OnDevice&) = delete;
+    OnDevice& operator=(const OnDevice&) = delete;
+
+  private:
+    int before_;
+};
+
+// Memory of the device that is current when it is reserved.
+class Buffer {
+  public:
+    Buffer() = default;
+    ~Buffer() { release(); }
+    Buffer(Buffer&& other) noexcept { swap(other); }
+    Buffer& operator=(Buffer&& other) noexcept {
+        swap(other);
+        return *this;
+    }
+    // Makes room for this many bytes; what it held is lost where it grows.
+    void reserve(std::size_t bytes);
+    void release() noexcept;
+    template <class T>
+    T* as() const {
+        return static_cast<T*>(data_);
+    }
+    std::size_t bytes() const { return bytes_; }
+
+  private:
+    void swap(Buffer& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(bytes_, other.bytes_);
+    }
+    void* data_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+void copy_to_host(void* host, const void* source, std::size_t bytes, Stream);  // waits until it is done
+void copy_to_device(void* target, const void* host, std::size_t bytes, Stream);  // the host's memory is free at once
+void copy(void* target, const void* source, std::size_t bytes, Stream);
+void fill_zero(void* target, std::size_t bytes, Stream);
+void wait(Stream);
+
+// The device whose memory this is, -1 for memory of the host and what is no memory (any more).
+int device_of(const void* pointer);
+
+}  // namespace steepest::cuda

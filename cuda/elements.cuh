@@ -1,0 +1,19 @@
+// Elements of X as numbers to compute with.
+#pragma once
+
+#include <ptx.cuh>
+
+namespace steepest::cuda {
+
+constexpr unsigned all_lanes = 0xffffffffu;
+
+template <class S>
+__device__ __forceinline__ ArithmeticOf<S> widen_element(S x) {
+    if constexpr (sizeof(S) == 2) {
+        return ptx::widen(x);
+    } else {
+        return x;
+    }
+}
+
+}  // namespace steepest::cuda

@@ -1,0 +1,71 @@
+"""The modules that run the CUDA kernels: on the CPU, emulated, and on a GPU where there is one."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+
+import numpy as np
+import pytest
+
+STORAGES = ("float32", "float64", "float16", "bfloat16")
+
+
+@functools.cache
+def emulated():
+    """The module whose kernels are emulated, built when it is first asked for; skips where it cannot be."""
+    from emulation.build import build
+
+    sys.path.insert(0, str(build()))
+    return importlib.import_module("_cuda_emulated")
+
+
+@functools.cache
+def real():
+    """The CUDA module; skips where it was not built or finds no device."""
+    try:
+        from steepest import _cuda
+    except ImportError as error:
+        pytest.skip(f"steepest._cuda was not built: {error}")
+    if _cuda.reason() is not None:
+        pytest.skip(_cuda.reason())
+    return _cuda
+
+
+MODULES = {"emulated": emulated, "cuda": real}
+
+
+def rounded(array, storage):
+    """The array as `storage` holds it, and its values in the dtype of its arithmetic."""
+    if storage == "bfloat16":
+        bits = (np.asarray(array, np.float32).view(np.uint32) + 0x8000) >> 16
+        return bits.astype(np.uint16), (bits << 16).astype(np.uint32).view(np.float32)
+    stored = np.asarray(array, storage)
+    return stored, stored.astype(arithmetic(storage))
+
+
+def arithmetic(storage):
+    return np.float64 if storage == "float64" else np.float32
+
+
+class Memory:
+    """Arrays on a device by their addresses; `offset` elements lie before an array's first."""
+
+    def __init__(self, module, device=0, stream=1):
+        self.module, self.device, self.stream = module, device, stream
+        self.buffers = []
+
+    def put(self, array, offset=0):
+        array = np.asarray(array)
+        order = "C" if array.flags.c_contiguous else "F"
+        flat = np.concatenate([np.zeros(offset, array.dtype), array.ravel(order)])
+        buffer = self.module.Buffer(flat.nbytes, self.device)
+        self.buffers.append(buffer)
+        self.module.copy_to_device(flat, buffer.pointer, self.device, self.stream)
+        return buffer.pointer + offset * array.itemsize
+
+    def get(self, pointer, shape, dtype):
+        array = np.empty(shape, dtype)
+        self.module.copy_to_host(pointer, array, self.device, self.stream)
+        return array
