@@ -10,7 +10,8 @@ import pytest
 
 import steepest as st
 from steepest import _core
-from steepest.arrays import BFLOAT16, as_native, like
+from steepest.arrays import as_native, like
+from steepest.device import BFLOAT16
 
 CPU, CUDA, CUDA_HOST, METAL = 1, 2, 3, 8
 

@@ -3,6 +3,7 @@
 from . import reference, schedules
 from . import stopping as stop
 from .descent import minimize
+from .device import DeviceArray
 from .function import Function
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
@@ -16,6 +17,7 @@ __version__ = installed_version()
 __all__ = [
     "AdaGrad",
     "Adam",
+    "DeviceArray",
     "DivergenceWarning",
     "Function",
     "GradientDescent",

@@ -9,29 +9,38 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _core
-from .device import backend
+from .device import BFLOAT16, LEGACY_STREAM, DeviceArray, backend, dtype_name, numpy_dtype
 
-__all__ = ["BFLOAT16", "DeviceView", "as_native", "like", "note_change"]
-
-BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # what NumPy has no number for, as the kernels take it
-
-LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
+__all__ = ["DeviceView", "as_native", "check_place", "library_of", "like", "note_change", "where"]
 
 _CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED = 1, 2, 3, 13
 _DEVICES = {4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 11: "ROCm's host", 14: "oneAPI", 15: "WebGPU"}
+
+# In whose code a remedy is told
+_TO_DEVICE = {
+    "cupy": "cupy.asarray({name})",
+    "jax": "jax.device_put({name})",
+    "numba": "numba.cuda.to_device({name})",
+    "torch": "{name}.to('cuda:{device}')",
+}
+_TO_HOST = {
+    "cupy": "{name}.get()",
+    "jax": "np.asarray({name})",
+    "numba": "{name}.copy_to_host()",
+    "torch": "{name}.cpu()",
+}
 
 # How a library takes over an array by its protocols: a module of it, and a function there.
 _MAKERS = {
     "cupy": ("cupy", "asarray"),
     "jax": ("jax.dlpack", "from_dlpack"),
-    "jaxlib": ("jax.dlpack", "from_dlpack"),
     "numba": ("numba.cuda", "as_cuda_array"),
     "torch": ("torch", "from_dlpack"),
 }
 _REFUSALS = (AttributeError, BufferError, RuntimeError, TypeError, ValueError)
-_IMMUTABLE = ("jax", "jaxlib")  # whose DLPack, of version 0, cannot say so
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +54,7 @@ class DeviceView:
     device: int
     stream: int
     read_only: bool
+    library: str
     owner: Any
 
     @property
@@ -55,7 +65,19 @@ class DeviceView:
     @property
     def n_bytes(self) -> int:
         """Bytes of a contiguous array of this shape and dtype."""
-        return self.size * itemsize_of(self.dtype)
+        return self.size * numpy_dtype(self.dtype).itemsize
+
+    def numpy(self) -> NDArray[Any]:
+        """Return a copy in the host's memory, of a contiguous vector, when its data are ready."""
+        result = np.empty(self.shape, numpy_dtype(self.dtype))
+        if self.size:
+            backend().copy_to_host(self.pointer, result.view(np.uint8), self.device, self.stream)
+        return result
+
+    def wait(self) -> None:
+        """Wait until its data are ready."""
+        if self.size:
+            backend().copy_to_host(self.pointer, np.empty(1, np.uint8), self.device, self.stream)
 
     @property
     def c_contiguous(self) -> bool:
@@ -73,14 +95,9 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
-def itemsize_of(dtype: str) -> int:
-    """Return the bytes of an element."""
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
-
-
 def library_of(array: Any) -> str:
-    """Return the top-level module of the library that made an array, "numpy" for any that is not known."""
-    modules = (kind.__module__.partition(".")[0] for kind in type(array).__mro__)
+    """Return the top-level module of the library that made an array, "numpy" for one that is not known."""
+    modules = (kind.__module__.partition(".")[0].replace("jaxlib", "jax") for kind in type(array).__mro__)
     return next((module for module in modules if module in _MAKERS), "numpy")
 
 
@@ -92,8 +109,10 @@ def as_native(name: str, array: Any) -> Any:
     """
     if isinstance(array, np.ndarray):
         return array.view(BFLOAT16) if array.dtype.kind == "V" and array.dtype.name == "bfloat16" else array
-    if library_of(array) == "torch" and array.requires_grad:
-        array = array.detach()
+    if isinstance(array, DeviceArray):
+        return _of_device_array(array)
+    if library_of(array) == "torch":
+        return _from_dlpack(name, array.detach() if array.requires_grad else array)
     interface = getattr(array, "__cuda_array_interface__", None)
     dlpack = hasattr(array, "__dlpack__") and hasattr(array, "__dlpack_device__")
     if isinstance(interface, Mapping) and (interface.get("version", 0) >= 3 or not dlpack):
@@ -104,10 +123,32 @@ def as_native(name: str, array: Any) -> Any:
 def like(array: Any, example: Any) -> Any:
     """Return an array, NumPy's or a DeviceArray, as one of the example's library, over the same memory."""
     library = library_of(example)
-    if library == "numpy" or (isinstance(array, np.ndarray) and library not in ("torch", "jax", "jaxlib")):
+    if library == "numpy" or (isinstance(array, np.ndarray) and library not in ("torch", "jax")):
         return array
     module, function = _MAKERS[library]
     return getattr(sys.modules[module], function)(array)
+
+
+def where(array: Any) -> int | None:
+    """Return the number of the CUDA device of what `as_native` returned, None for the host."""
+    return array.device if isinstance(array, DeviceView) else None
+
+
+def place(device: int | None) -> str:
+    """Return where that is in words."""
+    return "the host's memory" if device is None else f"the memory of CUDA device {device}"
+
+
+def check_place(name: str, array: Any, device: int | None, library: str, beside: str = "the data are") -> None:
+    """Check that what `as_native` returned is where the data are; `library` is theirs."""
+    if where(array) == device or not isinstance(array, np.ndarray | DeviceView):
+        return
+    if isinstance(array, DeviceView) and device is None:
+        remedy = _TO_HOST.get(array.library, "{name}.numpy()")
+    else:
+        remedy = _TO_DEVICE.get(library, "st.DeviceArray.from_numpy({name}, {device})")
+    expected = f"{name} must be in {place(device)}, where {beside}"
+    raise ValueError(f"{expected}, got {place(where(array))}; copy it with {remedy.format(name=name, device=device)}")
 
 
 def note_change(array: Any) -> None:
@@ -121,6 +162,11 @@ def _contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     return 0 in shape or all(n == 1 or s == w for n, s, w in zip(shape, strides, wanted, strict=True))
 
 
+def _of_device_array(array: DeviceArray) -> DeviceView:
+    strides, name = contiguous_strides(array.shape), dtype_name(array.dtype)
+    return DeviceView(array.pointer, array.shape, strides, name, array.device, array.stream, False, "steepest", array)
+
+
 def _from_interface(name: str, array: Any, interface: Mapping[str, Any]) -> DeviceView:
     expected = f"{name} must be an array with a valid __cuda_array_interface__"
     if interface.get("mask") is not None:
@@ -130,7 +176,7 @@ def _from_interface(name: str, array: Any, interface: Mapping[str, Any]) -> Devi
         raise ValueError(f"{expected}, got stream {stream!r}")
     shape = tuple(interface["shape"])
     dtype = np.dtype(interface["typestr"])
-    dtype_name = "bfloat16" if dtype.str[1:] == "V2" and "bfloat16" in str(array.dtype) else dtype.name
+    element = "bfloat16" if dtype.str[1:] == "V2" and "bfloat16" in str(array.dtype) else dtype.name
     if not dtype.isnative:
         raise TypeError(f"{name} must be in this machine's byte order, got {interface['typestr']}")
     if interface.get("strides") is None:
@@ -140,21 +186,15 @@ def _from_interface(name: str, array: Any, interface: Mapping[str, Any]) -> Devi
     else:
         strides = tuple(stride // dtype.itemsize for stride in interface["strides"])
     pointer, read_only = interface["data"]
-    device = _device_of(name, pointer, math.prod(shape) * dtype.itemsize)
-    return DeviceView(pointer, shape, strides, dtype_name, device, stream or LEGACY_STREAM, bool(read_only), array)
-
-
-def _device_of(name: str, pointer: int, n_bytes: int) -> int:
-    """Return the device whose memory a pointer points to."""
-    cuda = backend()
-    for device in range(cuda.device_count()):
-        try:
-            cuda.check_pointer(name, pointer, min(n_bytes, 1), device)
-        except ValueError as found:
-            error = found
-        else:
-            return device
-    raise error
+    device = backend().device_of(pointer) if math.prod(shape) else 0
+    if device < 0:
+        raise ValueError(f"{name} must be in the memory of a CUDA device, got an address that is not (was it freed?)")
+    library = library_of(array)
+    # CuPy may destroy a stream that nobody holds
+    owner = (array, sys.modules["cupy"].cuda.get_current_stream()) if library == "cupy" else array
+    return DeviceView(
+        pointer, shape, strides, element, device, stream or LEGACY_STREAM, bool(read_only), library, owner
+    )
 
 
 def _from_dlpack(name: str, array: Any) -> Any:
@@ -180,19 +220,19 @@ def _refused(name: str, array: Any, error: Exception) -> TypeError:
 
 def _open_on_host(array: Any) -> Any:
     view = _core.open_dlpack(array)
-    if library_of(array) in _IMMUTABLE:
+    if library_of(array) == "jax":  # immutable, which DLPack's version 0 cannot say
         view.flags.writeable = False
     return view
 
 
 def _open_on_device(array: Any, device: int) -> DeviceView:
-    stream = LEGACY_STREAM
-    if library_of(array) == "torch":
+    stream, library = LEGACY_STREAM, library_of(array)
+    if library == "torch":
         torch = sys.modules["torch"]
         stream = torch.cuda.current_stream(device).cuda_stream or LEGACY_STREAM
         with torch.cuda.device(device):  # torch gives tensors of its current device only
             view = _core.open_dlpack(array, stream)
     else:
         view = _core.open_dlpack(array, stream)
-    read_only = view.read_only or library_of(array) in _IMMUTABLE
-    return DeviceView(view.pointer, view.shape, view.strides, view.dtype, view.device, stream, read_only, view)
+    read_only = view.read_only or library == "jax"
+    return DeviceView(view.pointer, view.shape, view.strides, view.dtype, view.device, stream, read_only, library, view)
