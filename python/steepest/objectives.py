@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .arrays import as_native, like
+from .arrays import DeviceView, as_native, check_place, library_of, like, where
 from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_weights
+from .device_checks import check_device_data, check_device_labels, check_device_weights
+from .device_objective import DeviceObjective
 
 __all__ = ["DataObjective", "LeastSquares", "Logistic", "Objective"]
 
@@ -41,7 +43,8 @@ class DataObjective:
     ----------
     X : array of shape (n_samples, n_features), float32 or float64
         The data, C- or F-contiguous. It is used in place and never copied. This and all other arrays may be NumPy's or
-        any other library's that has DLPack, such as torch; results come back in the library of w.
+        any other library's that has DLPack or ``__cuda_array_interface__``, such as torch and CuPy; results come back
+        in the library of w. On a CUDA device X may be float16 and bfloat16 too, beside float32 for all else.
     y : array of shape (n_samples,), the dtype of X
         The targets.
     sample_weight : array of shape (n_samples,), the dtype of X, optional
@@ -74,8 +77,9 @@ class DataObjective:
     ) -> None:
         self._X, self._y, self._sample_weight = X, y, sample_weight
         self._data = self._native_data()
-        check_data(*self._data[:2])
-        self._check_targets(self._data[1])
+        X, y, _ = self._data
+        check_device_data(X, y) if isinstance(X, DeviceView) else check_data(X, y)
+        self._check_targets(y)
         self._intercept = check_flag("intercept", intercept)
         self._alpha = check_alpha(alpha)
         self._l1_ratio = check_fraction("l1_ratio", l1_ratio)
@@ -87,11 +91,18 @@ class DataObjective:
 
     def _bind(self) -> None:
         X, y, weight = self._data
-        weight_sum = float(self.n_samples) if weight is None else check_weights(weight, X)
+        on_device = isinstance(X, DeviceView)
+        check = check_device_weights if on_device else check_weights
+        weight_sum = float(self.n_samples) if weight is None else check(weight, X)
         l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
-        self.native = _NATIVE[X.dtype](self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
+        kind = DeviceObjective if on_device else _NATIVE[X.dtype]
+        self.native = kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
 
     def __getstate__(self) -> dict[str, Any]:
+        if self.device is not None:
+            raise TypeError(
+                "an objective on a CUDA device cannot be pickled; pickle one of arrays in the host's memory"
+            )
         return {name: value for name, value in self.__dict__.items() if name not in ("native", "_data")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -104,7 +115,7 @@ class DataObjective:
         loss = next(c for c in type(self).__mro__ if "_loss" in c.__dict__)
         return loss(X, y, sample_weight=sample_weight, intercept=self._intercept)  # type: ignore[no-any-return]
 
-    def _check_targets(self, y: NDArray[Any]) -> None:
+    def _check_targets(self, y: Any) -> None:
         pass
 
     @property
@@ -155,28 +166,40 @@ class DataObjective:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of X and of the parameters."""
-        return self._data[0].dtype  # type: ignore[no-any-return]
+        return self.native.dtype if isinstance(self.native, DeviceObjective) else self._data[0].dtype
+
+    @property
+    def device(self) -> int | None:
+        """The number of the CUDA device that the data are on, None for the host."""
+        return where(self._data[0])
+
+    def _native(self, name: str, array: Any) -> Any:
+        if type(array) is np.ndarray and self.device is None:
+            return array
+        array = as_native(name, array)
+        check_place(name, array, self.device, library_of(self._X))
+        return array
 
     def value(self, w: Any) -> float:
         """Return F(w), for w of shape (n_parameters,) and the dtype of X."""
-        return self.native.value(as_native("w", w))
+        return self.native.value(self._native("w", w))
 
     def gradient(self, w: Any) -> Any:
         """Return the gradient of the smooth part, of the shape, dtype and library of w."""
-        return like(self.native.value_and_gradient(as_native("w", w))[1], w)
+        return like(self.native.value_and_gradient(self._native("w", w))[1], w)
 
     def value_and_gradient(self, w: Any) -> tuple[float, Any]:
         """Return F(w) and the gradient of the smooth part in one pass over X."""
-        value, gradient = self.native.value_and_gradient(as_native("w", w))
+        value, gradient = self.native.value_and_gradient(self._native("w", w))
         return value, like(gradient, w)
 
     def hessian_product(self, w: Any, v: Any) -> Any:
         """Return the Hessian of the smooth part at w times v, in one pass over X."""
-        return like(self.native.hessian_product(as_native("w", w), as_native("v", v)), w)
+        return like(self.native.hessian_product(self._native("w", w), self._native("v", v)), w)
 
     def hessian(self, w: Any) -> Any:
         """Return the Hessian of the smooth part, of shape (n_parameters, n_parameters)."""
-        return like(self.native.hessian(as_native("w", w)), w)
+        return like(self.native.hessian(self._native("w", w)), w)
 
     def __repr__(self) -> str:
         penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""
@@ -202,7 +225,10 @@ class Logistic(DataObjective):
 
     _loss = "logistic"
 
-    def _check_targets(self, y: NDArray[Any]) -> None:
+    def _check_targets(self, y: Any) -> None:
+        if isinstance(y, DeviceView):
+            check_device_labels(y)
+            return
         for start, part in blocks_of(y):
             wrong = (part != 0) & (part != 1)
             if wrong.any():

@@ -10,8 +10,10 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from . import _core
-from .arrays import as_native, note_change
+from .arrays import DeviceView, as_native, note_change
 from .checks import FLOATS, check_count, describe
+from .device_checks import check_step
+from .device_step import DeviceState
 from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
 __all__ = ["Optimizer"]
@@ -30,11 +32,13 @@ class Optimizer:
         self._hyperparameters = hyperparameters
         self.learning_rate = learning_rate
         self._state: tuple[NDArray[Any], ...] | None = None
+        self._on_device: DeviceState | None = None  # instead of _state
         self.n_steps = 0
         self.rule = _core.Rule(rule, **hyperparameters)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "rule"}
+        state = {name: value for name, value in self.__dict__.items() if name != "rule"}
+        return {**state, "_state": self._arrays(), "_on_device": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -58,7 +62,8 @@ class Optimizer:
         ----------
         w : array of any shape, float32 or float64
             The parameters: C-contiguous and writeable. An array of NumPy, or of a library that has DLPack, such as a
-            tensor of torch; one that requires a gradient is changed as under ``torch.no_grad()``.
+            tensor of torch; one that requires a gradient is changed as under ``torch.no_grad()``. On a CUDA device
+            the step is taken on the array's stream, and the state lives there.
         gradient : array of the shape and dtype of w
             C-contiguous, not overlapping w; of any such library.
 
@@ -84,15 +89,35 @@ class Optimizer:
 
     def _step_foreign(self, rate: float, w: Any, gradient: Any) -> None:
         target, slope = as_native("w", w), as_native("gradient", gradient)
-        for name, array, native in (("w", w, target), ("gradient", gradient, slope)):
-            if not isinstance(native, np.ndarray):
-                raise TypeError(f"{name} must be a C-contiguous float32 or float64 array, got {describe(array)}")
-        self.step_at(rate, target, slope)
+        if isinstance(target, DeviceView) or isinstance(slope, DeviceView):
+            check_step(target, slope)
+            self.on_device(target).step(rate, self.n_steps + 1, target, slope)
+            self.n_steps += 1
+        else:
+            for name, array in (("w", target), ("gradient", slope)):
+                if not isinstance(array, ndarray):
+                    raise TypeError(f"{name} must be a C-contiguous float32 or float64 array, got {describe(array)}")
+            self.step_at(rate, target, slope)
         note_change(w)
+
+    def on_device(self, w: DeviceView) -> DeviceState:
+        """Return the state on w's device: that of the steps before, moved there if it came from the host, or zeros."""
+        state = self._on_device
+        if state is None:
+            arrays = len(self._states) if self._state is None else self._state
+            state = DeviceState(self.rule_name, self._hyperparameters, w, arrays)
+        state.go_on_with(w)
+        self._on_device, self._state = state, None
+        return state
+
+    def _arrays(self) -> tuple[NDArray[Any], ...] | None:
+        return self._state if self._on_device is None else self._on_device.numpy()
 
     def state_for(self, w: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Return the state's arrays for w: those of the steps before, or new ones."""
         if self._state is None:
+            if self._on_device is not None and self._states:
+                raise ValueError(f"w must be on a CUDA device as in the steps before, got {describe(w)}")
             return tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
         for array in self._state:
             if array.shape != w.shape or array.dtype != w.dtype:
@@ -111,7 +136,7 @@ class Optimizer:
 
     def reset(self) -> None:
         """Forget the state and the steps taken."""
-        self._state = None
+        self._state = self._on_device = None
         self.n_steps = 0
 
     def largest_stable_rate(self, eigenvalue_max: float) -> float | None:
@@ -126,11 +151,8 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return name, rule, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""
-        state = (
-            {}
-            if not self.n_steps or self._state is None
-            else dict(zip(self._states, (a.copy() for a in self._state), strict=True))
-        )
+        arrays = self._arrays() if self.n_steps else None
+        state = {} if arrays is None else dict(zip(self._states, (a.copy() for a in arrays), strict=True))
         hyperparameters = {"learning_rate": self.learning_rate, **self._hyperparameters}
         return {
             "name": type(self).__name__,
@@ -142,6 +164,8 @@ class Optimizer:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the n_steps and the state of a `state_dict`; the hyperparameters stay this optimizer's own.
+
+        Its arrays are NumPy's; a step on a device moves them there.
 
         Raises
         ------
@@ -164,7 +188,7 @@ class Optimizer:
         for array in state:
             if array.dtype not in FLOATS or array.shape != state[0].shape or array.dtype != state[0].dtype:
                 raise ValueError(f"state_dict must hold float32 or float64 arrays of one shape, got {describe(array)}")
-        self._state = state if n_steps else None
+        self._state, self._on_device = state if n_steps else None, None
         self.n_steps = n_steps
 
     def __repr__(self) -> str:
