@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import like
+from .arrays import like, place
 from .checks import check_count, check_flag, check_number, check_start, describe
+from .device import DeviceArray
+from .device_objective import DeviceObjective
 from .extras import require
 from .objectives import DataObjective, Objective
 from .optimizers import Adam, Optimizer
@@ -106,7 +108,7 @@ def minimize(
     optimizer = Adam() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
-    w = check_start(w0, objective.n_parameters, objective.dtype)
+    w = check_start(_on_host(w0, objective), objective.n_parameters, objective.dtype)
     run = Run(objective, optimizer, w, check_flag("record_path", record_path))
     run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
     run.max_epochs = check_count("max_epochs", max_epochs, 0)
@@ -124,8 +126,15 @@ def minimize(
     if check_flag("progress", progress):
         run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
     result = run.result()
+    if isinstance(run.parameters, DeviceArray):
+        result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
     result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
     return result
+
+
+def _on_host(w0: Any, objective: Objective) -> Any:
+    native = getattr(objective, "native", None)
+    return native.start(w0) if isinstance(native, DeviceObjective) and w0 is not None else w0
 
 
 def _batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
@@ -165,6 +174,9 @@ def _validation(objective: Objective, validation: Any) -> Any:
     else:
         expected = "an objective or a tuple (X, y) or (X, y, sample_weight)"
         raise TypeError(f"validation must be {expected}, got {describe(validation)}")
+    on = [getattr(each, "device", None) for each in (objective, found)]
+    if found is not None and on[0] != on[1]:
+        raise ValueError(f"validation must be in {place(on[0])}, where the objective is, got {place(on[1])}")
     if found is not None and (found.n_parameters, found.dtype) != (objective.n_parameters, objective.dtype):
         raise ValueError(
             f"validation must have {objective.n_parameters} parameters of {objective.dtype} as the objective has, got "
