@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from devices import MODULES, Memory
 
-from steepest import _core
+from steepest import _core, device
 
 hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("steepest")
@@ -32,3 +32,10 @@ def device_module(request):
 @pytest.fixture
 def memory(device_module):
     return Memory(device_module)
+
+
+@pytest.fixture
+def cuda(device_module):
+    """A CUDA module that steepest uses while the test runs."""
+    with device.use(device_module):
+        yield device_module
