@@ -187,9 +187,8 @@ RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double se
     return report;
 }
 
-template class Descent<float>;
-template class Descent<double>;
-template class Descent<Float16>;
-template class Descent<BFloat16>;
+#define STEEPEST_INSTANTIATE(S) template class Descent<S>;
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
+#undef STEEPEST_INSTANTIATE
 
 }  // namespace steepest::cuda

@@ -73,9 +73,8 @@ double Objective<S>::gradient_norm(const T* w, const T* gradient) const {
     return steepest::gradient_norm(data_.l1, host_w.data(), host_gradient.data(), data_.rows.n_columns, n);
 }
 
-template class Objective<float>;
-template class Objective<double>;
-template class Objective<Float16>;
-template class Objective<BFloat16>;
+#define STEEPEST_INSTANTIATE(S) template class Objective<S>;
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
+#undef STEEPEST_INSTANTIATE
 
 }  // namespace steepest::cuda

@@ -6,9 +6,9 @@ import os
 
 import hypothesis
 import pytest
-from devices import MODULES, Memory
 
-from steepest import _core
+from devices import MODULES, Memory, module
+from steepest import _core, device
 
 hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("steepest")
@@ -26,9 +26,16 @@ def isa(request):
 @pytest.fixture(params=MODULES)
 def device_module(request):
     """The CUDA kernels emulated on the CPU, then on a GPU where there is one."""
-    return MODULES[request.param]()
+    return module(request.param)
 
 
 @pytest.fixture
 def memory(device_module):
     return Memory(device_module)
+
+
+@pytest.fixture
+def cuda(device_module):
+    """A CUDA module that steepest uses while the test runs."""
+    with device.use(device_module):
+        yield device_module

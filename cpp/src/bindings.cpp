@@ -1,4 +1,4 @@
-// The Python face of the kernels, and the only pybind11 file of the module: check, release the GIL, call.
+// The Python face of the kernels: check, release the GIL, call. Only this file and dlpack.cpp know pybind11.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "checks.hpp"
+#include "dlpack.hpp"
 #include "steepest/descent.hpp"
 #include "steepest/dispatch.hpp"
 
@@ -26,6 +27,11 @@ int index_of(const char* const (&names)[N], const std::string& name, const char*
         if (name == names[i]) return int(i);
     throw py::value_error(std::string("unknown ") + what + " '" + name + "'");
 }
+
+#ifndef STEEPEST_CUDA_REASON
+#define STEEPEST_CUDA_REASON ""
+#endif
+constexpr const char* cuda_reason = STEEPEST_CUDA_REASON;  // why there is no module _cuda; empty: it was built
 
 bool signal_arrived() {
     const py::gil_scoped_acquire gil;
@@ -244,6 +250,7 @@ void bind_runtime(py::module_& m) {
                                                          : read_sum(static_cast<const double*>(a.data()), n);
         },
         py::arg("array"));
+    m.attr("cuda_reason") = cuda_reason;
     m.attr("max_threads") = max_threads;
     m.def("set_threads", &set_threads, py::arg("n"));
     m.def("threads_setting", &threads_setting);
@@ -269,4 +276,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     bind_dtype<float>(m, "32");
     bind_dtype<double>(m, "64");
     bind_runtime(m);
+    bind_dlpack(m);
 }

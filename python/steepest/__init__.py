@@ -3,7 +3,9 @@
 from . import reference, schedules
 from . import stopping as stop
 from .descent import minimize
-from .objectives import Function, LeastSquares, Logistic
+from .device import DeviceArray
+from .function import Function
+from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
 from .result import DivergenceWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
@@ -15,6 +17,7 @@ __version__ = installed_version()
 __all__ = [
     "AdaGrad",
     "Adam",
+    "DeviceArray",
     "DivergenceWarning",
     "Function",
     "GradientDescent",

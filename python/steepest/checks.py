@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import DeviceView, as_native, check_place
+
 _BLOCK = 1 << 16
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -18,6 +20,8 @@ def describe(value: Any) -> str:
     """Return what came, for an error message."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} of shape {value.shape}"
+    if isinstance(value, DeviceView):
+        return f"{value.dtype} of shape {value.shape} on CUDA device {value.device}"
     kind = type(value).__name__
     return f"{value!r} ({kind})" if value is None or isinstance(value, Real | str) else kind
 
@@ -86,6 +90,8 @@ def _check_finite(name: str, array: NDArray[Any]) -> None:
 
 
 def _check_array(expected: str, array: Any) -> None:
+    if isinstance(array, DeviceView):
+        check_place(expected.partition(" ")[0], array, None, "numpy")
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{expected}, got {describe(array)}; convert it with np.asarray")
     if isinstance(array, np.ma.MaskedArray):
@@ -130,19 +136,24 @@ def check_weights(sample_weight: Any, X: NDArray[Any]) -> float:
     """Check the weights of the rows and return their sum."""
     check_vector("sample_weight", sample_weight, X.shape[0], X.dtype, " (the rows and the dtype of X)")
     _check_finite("sample_weight", sample_weight)
-    if sample_weight.min() < 0:
-        raise ValueError(f"sample_weight must be at least 0, got {sample_weight.min()}")
     with np.errstate(over="ignore"):
-        total = float(sample_weight.sum(dtype=np.float64))
+        return check_weight_sum(float(sample_weight.min()), float(sample_weight.sum(dtype=np.float64)))
+
+
+def check_weight_sum(minimum: float, total: float) -> float:
+    """Check the smallest weight and the sum, and return that."""
+    if minimum < 0:
+        raise ValueError(f"sample_weight must be at least 0, got {minimum:g}")
     if not 0.0 < total < math.inf:
         raise ValueError(f"sample_weight must have a positive finite sum, got {total:g}")
     return total
 
 
 def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a copy of the start, zeros for None."""
+    """Return a NumPy copy of the start, zeros for None."""
     if w0 is None:
         return np.zeros(n, dtype)
+    w0 = as_native("w0", w0)
     check_vector("w0", w0, n, dtype)
     _check_finite("w0", w0)
     return np.array(w0)

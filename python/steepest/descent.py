@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import like, place
 from .checks import check_count, check_flag, check_number, check_start, describe
+from .device import DeviceArray
+from .device_objective import DeviceObjective
 from .extras import require
 from .objectives import DataObjective, Objective
 from .optimizers import Adam, Optimizer
@@ -34,7 +36,7 @@ def seed_of(random_state: Any) -> int:
 
 def minimize(
     objective: Objective,
-    w0: NDArray[Any] | None = None,
+    w0: Any = None,
     optimizer: Optimizer | None = None,
     *,
     batch_size: int | None = None,
@@ -57,7 +59,8 @@ def minimize(
     objective : LeastSquares, Logistic or Function
         What to minimise.
     w0 : array of shape (n_parameters,), the dtype of the objective, optional
-        Where to start, zeros if not given. It is not changed.
+        Where to start, zeros if not given. It is not changed. The result's w comes in its library (NumPy, torch, ...),
+        in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
         The update rule, Adam() if not given. It holds the state of the run afterwards.
     batch_size : int, optional
@@ -105,7 +108,7 @@ def minimize(
     optimizer = Adam() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
-    w = check_start(w0, objective.n_parameters, objective.dtype)
+    w = check_start(_on_host(w0, objective), objective.n_parameters, objective.dtype)
     run = Run(objective, optimizer, w, check_flag("record_path", record_path))
     run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
     run.max_epochs = check_count("max_epochs", max_epochs, 0)
@@ -122,7 +125,16 @@ def minimize(
     run.start(runner_for(objective, optimizer, w, run.batch_size, shuffle, seed))
     if check_flag("progress", progress):
         run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
-    return run.result()
+    result = run.result()
+    if isinstance(run.parameters, DeviceArray):
+        result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
+    result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
+    return result
+
+
+def _on_host(w0: Any, objective: Objective) -> Any:
+    native = getattr(objective, "native", None)
+    return native.start(w0) if isinstance(native, DeviceObjective) and w0 is not None else w0
 
 
 def _batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
@@ -162,6 +174,9 @@ def _validation(objective: Objective, validation: Any) -> Any:
     else:
         expected = "an objective or a tuple (X, y) or (X, y, sample_weight)"
         raise TypeError(f"validation must be {expected}, got {describe(validation)}")
+    on = [getattr(each, "device", None) for each in (objective, found)]
+    if found is not None and on[0] != on[1]:
+        raise ValueError(f"validation must be in {place(on[0])}, where the objective is, got {place(on[1])}")
     if found is not None and (found.n_parameters, found.dtype) != (objective.n_parameters, objective.dtype):
         raise ValueError(
             f"validation must have {objective.n_parameters} parameters of {objective.dtype} as the objective has, got "

@@ -1,17 +1,19 @@
-"""Objectives: a loss bound to data, evaluated by the native kernels, and any smooth Python function."""
+"""Objectives: a loss bound to data, evaluated by the native kernels, on the host or on a CUDA device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_vector, check_weights
+from .arrays import DeviceView, as_native, check_place, library_of, like, where
+from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_weights
+from .device_checks import check_device_data, check_device_labels, check_device_weights
+from .device_objective import DeviceObjective
 
-__all__ = ["DataObjective", "Function", "LeastSquares", "Logistic", "Objective"]
+__all__ = ["DataObjective", "LeastSquares", "Logistic", "Objective"]
 
 _NATIVE = {np.dtype(np.float32): _core.Objective32, np.dtype(np.float64): _core.Objective64}
 
@@ -40,7 +42,9 @@ class DataObjective:
     Parameters
     ----------
     X : array of shape (n_samples, n_features), float32 or float64
-        The data, C- or F-contiguous. It is used in place and never copied.
+        The data, C- or F-contiguous. It is used in place and never copied. This and all other arrays may be NumPy's or
+        any other library's that has DLPack or ``__cuda_array_interface__``, such as torch and CuPy; results come back
+        in the library of w. On a CUDA device X may be float16 and bfloat16 too, beside float32 for all else.
     y : array of shape (n_samples,), the dtype of X
         The targets.
     sample_weight : array of shape (n_samples,), the dtype of X, optional
@@ -63,57 +67,70 @@ class DataObjective:
 
     def __init__(
         self,
-        X: NDArray[Any],
-        y: NDArray[Any],
+        X: Any,
+        y: Any,
         *,
-        sample_weight: NDArray[Any] | None = None,
+        sample_weight: Any = None,
         intercept: bool = True,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
     ) -> None:
-        check_data(X, y)
-        self._check_targets(y)
         self._X, self._y, self._sample_weight = X, y, sample_weight
+        self._data = self._native_data()
+        X, y, _ = self._data
+        check_device_data(X, y) if isinstance(X, DeviceView) else check_data(X, y)
+        self._check_targets(y)
         self._intercept = check_flag("intercept", intercept)
         self._alpha = check_alpha(alpha)
         self._l1_ratio = check_fraction("l1_ratio", l1_ratio)
         self._bind()
 
+    def _native_data(self) -> tuple[Any, Any, Any]:
+        X, y, weight = self._X, self._y, self._sample_weight
+        return as_native("X", X), as_native("y", y), as_native("sample_weight", weight)
+
     def _bind(self) -> None:
-        weight = self._sample_weight
-        weight_sum = float(self.n_samples) if weight is None else check_weights(weight, self._X)
+        X, y, weight = self._data
+        on_device = isinstance(X, DeviceView)
+        check = check_device_weights if on_device else check_weights
+        weight_sum = float(self.n_samples) if weight is None else check(weight, X)
         l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
-        native = _NATIVE[self._X.dtype]
-        self.native = native(self._loss, self._X, self._y, weight, weight_sum, self._intercept, l1, l2)
+        kind = DeviceObjective if on_device else _NATIVE[X.dtype]
+        self.native = kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "native"}
+        if self.device is not None:
+            raise TypeError(
+                "an objective on a CUDA device cannot be pickled; pickle one of arrays in the host's memory"
+            )
+        return {name: value for name, value in self.__dict__.items() if name not in ("native", "_data")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._data = self._native_data()
         self._bind()
 
-    def loss_on(self, X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> DataObjective:
+    def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
         """Return the same loss, without a penalty, on other data."""
         loss = next(c for c in type(self).__mro__ if "_loss" in c.__dict__)
         return loss(X, y, sample_weight=sample_weight, intercept=self._intercept)  # type: ignore[no-any-return]
 
-    def _check_targets(self, y: NDArray[Any]) -> None:
+    def _check_targets(self, y: Any) -> None:
         pass
 
     @property
-    def X(self) -> NDArray[Any]:
-        """The data."""
+    def X(self) -> Any:
+        """The data, as given."""
         return self._X
 
     @property
-    def y(self) -> NDArray[Any]:
-        """The targets."""
+    def y(self) -> Any:
+        """The targets, as given."""
         return self._y
 
     @property
-    def sample_weight(self) -> NDArray[Any] | None:
-        """The weights of the rows."""
+    def sample_weight(self) -> Any:
+        """The weights of the rows, as given."""
         return self._sample_weight
 
     @property
@@ -134,12 +151,12 @@ class DataObjective:
     @property
     def n_samples(self) -> int:
         """Number of rows."""
-        return int(self.X.shape[0])
+        return int(self._data[0].shape[0])
 
     @property
     def n_features(self) -> int:
         """Number of columns."""
-        return int(self.X.shape[1])
+        return int(self._data[0].shape[1])
 
     @property
     def n_parameters(self) -> int:
@@ -149,27 +166,40 @@ class DataObjective:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of X and of the parameters."""
-        return self.X.dtype
+        return self.native.dtype if isinstance(self.native, DeviceObjective) else self._data[0].dtype
 
-    def value(self, w: NDArray[Any]) -> float:
+    @property
+    def device(self) -> int | None:
+        """The number of the CUDA device that the data are on, None for the host."""
+        return where(self._data[0])
+
+    def _native(self, name: str, array: Any) -> Any:
+        if type(array) is np.ndarray and self.device is None:
+            return array
+        array = as_native(name, array)
+        check_place(name, array, self.device, library_of(self._X))
+        return array
+
+    def value(self, w: Any) -> float:
         """Return F(w), for w of shape (n_parameters,) and the dtype of X."""
-        return self.native.value(w)
+        return self.native.value(self._native("w", w))
 
-    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Return the gradient of the smooth part, of the shape and dtype of w."""
-        return self.native.value_and_gradient(w)[1]
+    def gradient(self, w: Any) -> Any:
+        """Return the gradient of the smooth part, of the shape, dtype and library of w."""
+        return like(self.native.value_and_gradient(self._native("w", w))[1], w)
 
-    def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+    def value_and_gradient(self, w: Any) -> tuple[float, Any]:
         """Return F(w) and the gradient of the smooth part in one pass over X."""
-        return self.native.value_and_gradient(w)
+        value, gradient = self.native.value_and_gradient(self._native("w", w))
+        return value, like(gradient, w)
 
-    def hessian_product(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
+    def hessian_product(self, w: Any, v: Any) -> Any:
         """Return the Hessian of the smooth part at w times v, in one pass over X."""
-        return self.native.hessian_product(w, v)
+        return like(self.native.hessian_product(self._native("w", w), self._native("v", v)), w)
 
-    def hessian(self, w: NDArray[Any]) -> NDArray[Any]:
+    def hessian(self, w: Any) -> Any:
         """Return the Hessian of the smooth part, of shape (n_parameters, n_parameters)."""
-        return self.native.hessian(w)
+        return like(self.native.hessian(self._native("w", w)), w)
 
     def __repr__(self) -> str:
         penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""
@@ -195,74 +225,12 @@ class Logistic(DataObjective):
 
     _loss = "logistic"
 
-    def _check_targets(self, y: NDArray[Any]) -> None:
+    def _check_targets(self, y: Any) -> None:
+        if isinstance(y, DeviceView):
+            check_device_labels(y)
+            return
         for start, part in blocks_of(y):
             wrong = (part != 0) & (part != 1)
             if wrong.any():
                 at = int(np.argmax(wrong))
                 raise ValueError(f"y must hold the labels 0 and 1 only, got {part[at]} at index {start + at}")
-
-
-class Function:
-    """Any smooth function of w, computed in Python, in float64.
-
-    Parameters
-    ----------
-    value_and_gradient : callable
-        w, of shape (n_parameters,), to (float, array of shape (n_parameters,)).
-    n_parameters : int
-        Length of w.
-    hessian_product : callable, optional
-        (w, v) to the Hessian at w times v.
-    """
-
-    def __init__(
-        self,
-        value_and_gradient: Callable[[NDArray[Any]], tuple[float, Any]],
-        n_parameters: int,
-        hessian_product: Callable[[NDArray[Any], NDArray[Any]], Any] | None = None,
-    ) -> None:
-        for name, value in (("value_and_gradient", value_and_gradient), ("hessian_product", hessian_product)):
-            if not callable(value) and not (value is None and name == "hessian_product"):
-                raise TypeError(f"{name} must be callable, got {type(value).__name__}")
-        if isinstance(n_parameters, bool) or not isinstance(n_parameters, (int, np.integer)):
-            raise TypeError(f"n_parameters must be an integer of at least 1, got {n_parameters!r}")
-        if n_parameters < 1:
-            raise ValueError(f"n_parameters must be an integer of at least 1, got {n_parameters!r}")
-        self._value_and_gradient = value_and_gradient
-        self._hessian_product = hessian_product
-        self.n_parameters = int(n_parameters)
-        self.dtype: np.dtype[Any] = np.dtype(np.float64)
-
-    def _vector(self, name: str, array: Any) -> NDArray[Any]:
-        result = np.asarray(array, dtype=np.float64)
-        if result.shape != (self.n_parameters,):
-            raise ValueError(f"{name} must be an array of shape ({self.n_parameters},), got shape {result.shape}")
-        return result
-
-    def value(self, w: NDArray[Any]) -> float:
-        """Return the function's value at w."""
-        return self.value_and_gradient(w)[0]
-
-    def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Return the function's gradient at w."""
-        return self.value_and_gradient(w)[1]
-
-    def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
-        """Return the value at w and the gradient, of shape (n_parameters,)."""
-        check_vector("w", w, self.n_parameters, self.dtype)
-        value, gradient = self._value_and_gradient(w)
-        return float(value), self._vector("the gradient that value_and_gradient returns", gradient)
-
-    def hessian_product(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
-        """Return the Hessian at w times v; a TypeError where no hessian_product was given."""
-        if self._hessian_product is None:
-            raise TypeError("hessian_product was not given to this Function")
-        check_vector("w", w, self.n_parameters, self.dtype)
-        check_vector("v", v, self.n_parameters, self.dtype)
-        return self._vector("what hessian_product returns", self._hessian_product(w, v))
-
-    def hessian(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Return the Hessian, of shape (n_parameters, n_parameters), a product with a unit vector a column."""
-        columns = [self.hessian_product(w, unit) for unit in np.eye(self.n_parameters)]
-        return np.stack(columns, axis=1)

@@ -19,7 +19,7 @@ class Result:
 
     Attributes
     ----------
-    w : array of shape (n_parameters,)
+    w : array of shape (n_parameters,), of the library of w0 or else of the objective's X
         The parameters found: the last ones; with validation those of the lowest validation loss; after divergence the
         last ones whose loss was evaluated and finite.
     value : float
@@ -40,7 +40,7 @@ class Result:
         The epoch of the lowest validation loss, where there is one.
     """
 
-    w: NDArray[Any]
+    w: Any
     value: float
     converged: bool
     stop_reason: str
@@ -51,9 +51,10 @@ class Result:
     best_epoch: int | None = None
 
     def __repr__(self) -> str:
+        w = np.array2string(self.w, threshold=8, precision=4) if isinstance(self.w, np.ndarray) else self.w
         norm = next(reversed(self.history["gradient_norm"]), float("nan"))
         return (
             f"Result(value={self.value:.6g}, gradient_norm={norm:.3g}, stop_reason={self.stop_reason!r}, "
             f"converged={self.converged}, n_epochs={self.n_epochs}, n_steps={self.n_steps}, "
-            f"w={np.array2string(self.w, threshold=8, precision=4)})"
+            f"w={w})"
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .optimizers import Optimizer
 from .result import DivergenceWarning, Result
-from .runners import Runner
+from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
 
 Callback = Callable[[Progress], Any]
@@ -51,6 +51,7 @@ class Run:
     def start(self, runner: Runner) -> None:
         """Take the runner that changes w; steps count from here."""
         self.runner = runner
+        self.parameters = runner.parameters if isinstance(runner, DeviceRunner) else self.w  # what objectives take
         self.first_step = runner.n_steps
 
     def result(self) -> Result:
@@ -64,6 +65,8 @@ class Run:
             reason = "interrupted"
         finally:
             self.optimizer.n_steps = self.runner.n_steps
+            if isinstance(self.runner, DeviceRunner):
+                self.runner.fetch()
             if self.bar is not None:
                 self.bar.close()
         if reason == "interrupted":
@@ -148,7 +151,7 @@ class Run:
         seconds = time.perf_counter() - self.started
         row: tuple[float, ...] = (self.n_epochs, loss, gradient_norm, rate, seconds)
         if self.validation is not None:
-            row += (float(self.validation.value(self.w)),)
+            row += (float(self.validation.value(self.parameters)),)
             if not self.rows and not math.isfinite(row[5]):
                 raise ValueError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
         self.rows.append(row)
@@ -177,7 +180,7 @@ class Run:
             return self.rows[-1][1]
         if reason == "interrupted" and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
             return math.nan
-        return float(self.objective.value_and_gradient(self.w)[0])
+        return float(self.objective.value_and_gradient(self.parameters)[0])
 
     def _warn(self) -> None:
         rate = self.rows[-1][3]

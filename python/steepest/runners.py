@@ -1,18 +1,25 @@
-"""The two ways to take steps: native, for a loss bound to data, and in Python, for any other function."""
+"""The ways to take steps: native, for a loss bound to data, on the host or a device; in Python, for any function."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .arrays import as_native
+from .device import DeviceArray, backend
+from .device_objective import DeviceObjective
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
 
 _DESCENT = {np.dtype(np.float32): _core.Descent32, np.dtype(np.float64): _core.Descent64}
+
+
+_Orders = Callable[[int], NDArray[np.uint32] | None]  # of the rows in an epoch; None: in sequence
 
 
 class Runner(Protocol):
@@ -78,6 +85,55 @@ class PythonRunner:
         self._gradient = None
 
 
+class DeviceRunner:
+    """Steps on a device. The run's w is a copy on the host, brought up to date by `fetch` and at every evaluation."""
+
+    def __init__(
+        self, objective: DeviceObjective, optimizer: Optimizer, w: NDArray[Any], batch_size: int, order: _Orders
+    ) -> None:
+        self._w, self._objective, self._order = w, objective, order
+        self.parameters = DeviceArray.from_numpy(w, objective.device)
+        self.parameters.stream = objective.stream
+        self._state = optimizer.on_device(as_native("w", self.parameters))
+        self._descent = backend().Descent(
+            objective.native,
+            self._state.rule,
+            self.parameters.pointer,
+            self._state.pointers,
+            optimizer.n_steps,
+            batch_size,
+        )
+        self._epoch, self._in_epoch = 0, False
+
+    @property
+    def n_steps(self) -> int:
+        return int(self._descent.n_steps)
+
+    def fetch(self) -> None:
+        """Copy w to the host."""
+        self._w[:] = self.parameters.numpy()
+
+    def evaluate(self) -> tuple[float, float]:
+        value, gradient_norm = self._descent.evaluate()
+        self.fetch()
+        return value, gradient_norm
+
+    def run(
+        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
+    ) -> tuple[int, bool, bool]:
+        if not self._in_epoch:
+            self._descent.start_epoch(self._order(self._epoch))
+            self._epoch += 1
+            self._in_epoch = True
+        n_steps, done, diverged = self._descent.run(learning_rates, seconds, path)
+        self._in_epoch = not done
+        return n_steps, done, diverged
+
+    def restore(self) -> None:
+        self._descent.restore()
+        self.fetch()
+
+
 def is_native(objective: object) -> bool:
     """Return whether the native loop computes just what the objective's own method does."""
     return (
@@ -90,8 +146,18 @@ def runner_for(
 ) -> Runner:
     """Return the runner that changes w; batch_size 0 is all rows."""
     if not is_native(objective):
+        if getattr(objective, "device", None) is not None:
+            kind = type(objective).__name__
+            raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")
         return PythonRunner(objective, optimizer, w)
     assert isinstance(objective, DataObjective)
+    if isinstance(objective.native, DeviceObjective):
+        n_rows, shuffled = objective.n_samples, shuffle and batch_size > 0
+
+        def order(epoch: int) -> NDArray[np.uint32] | None:
+            return _core.row_order(n_rows, seed, epoch) if shuffled else None
+
+        return DeviceRunner(objective.native, optimizer, w, batch_size, order)
     state = optimizer.state_for(w)
     optimizer.adopt(state)
     descent: Runner = _DESCENT[objective.dtype](

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import _core
 from .checks import check_count
+from .device import status
 
 __all__ = ["Info", "info", "threads"]
 
@@ -66,7 +67,7 @@ def info() -> Info:
         isa=_core.isa_level(),
         threads=_core.threads_in_use(),
         openmp=_core.built_with_openmp(),
-        cuda="not available: this version has no CUDA module",
+        cuda=status(),
     )
 
 

@@ -1,0 +1,199 @@
+"""The base of the optimizers: their steps, on the host or on a CUDA device, and their state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy import ndarray
+from numpy.typing import NDArray
+
+from . import _core
+from .arrays import DeviceView, as_native, note_change
+from .checks import FLOATS, check_count, describe
+from .device_checks import check_step
+from .device_step import DeviceState
+from .schedules import Constant, ScheduleLike, as_schedule, rates_at
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer:
+    """The base of the optimizers: state of the shape and dtype of w, made at the first step and 0 then.
+
+    The learning rate is a float or a schedule: a callable of the number of steps taken so far, 0 before the first.
+    """
+
+    _states: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, rule: str, learning_rate: float | ScheduleLike, **hyperparameters: float) -> None:
+        self.rule_name = rule
+        self._hyperparameters = hyperparameters
+        self.learning_rate = learning_rate
+        self._state: tuple[NDArray[Any], ...] | None = None
+        self._on_device: DeviceState | None = None  # instead of _state
+        self.n_steps = 0
+        self.rule = _core.Rule(rule, **hyperparameters)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in self.__dict__.items() if name != "rule"}
+        return {**state, "_state": self._arrays(), "_on_device": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.rule = _core.Rule(self.rule_name, **self._hyperparameters)
+
+    @property
+    def learning_rate(self) -> float | ScheduleLike:
+        """The rate or the schedule that the next steps follow; it may be set."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float | ScheduleLike) -> None:
+        self._schedule = as_schedule(learning_rate)
+        self._learning_rate = learning_rate
+        self._fixed_rate = self._schedule(0) if isinstance(self._schedule, Constant) else None
+
+    def step(self, w: Any, gradient: Any) -> None:
+        """Change w by one step, in place and without a copy.
+
+        Parameters
+        ----------
+        w : array of any shape, float32 or float64
+            The parameters: C-contiguous and writeable. An array of NumPy, or of a library that has DLPack, such as a
+            tensor of torch; one that requires a gradient is changed as under ``torch.no_grad()``. On a CUDA device
+            the step is taken on the array's stream, and the state lives there.
+        gradient : array of the shape and dtype of w
+            C-contiguous, not overlapping w; of any such library.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array of the wrong type, dtype, shape or layout, or of another shape or dtype than the steps before.
+        """
+        rate = self._fixed_rate
+        if rate is None:
+            rate = float(self.rates(self.n_steps, 1)[0])
+        self.step_at(rate, w, gradient)
+
+    def step_at(self, rate: float, w: Any, gradient: Any) -> None:
+        """Make the step with this learning rate instead of the schedule's."""
+        if not (isinstance(w, ndarray) and isinstance(gradient, ndarray)):
+            self._step_foreign(rate, w, gradient)
+            return
+        state = self.state_for(w)
+        self.rule.step(w, gradient, state, rate, self.n_steps + 1)
+        self._state = state
+        self.n_steps += 1
+
+    def _step_foreign(self, rate: float, w: Any, gradient: Any) -> None:
+        target, slope = as_native("w", w), as_native("gradient", gradient)
+        if isinstance(target, DeviceView) or isinstance(slope, DeviceView):
+            check_step(target, slope)
+            self.on_device(target).step(rate, self.n_steps + 1, target, slope)
+            self.n_steps += 1
+        else:
+            for name, array in (("w", target), ("gradient", slope)):
+                if not isinstance(array, ndarray):
+                    raise TypeError(f"{name} must be a C-contiguous float32 or float64 array, got {describe(array)}")
+            self.step_at(rate, target, slope)
+        note_change(w)
+
+    def on_device(self, w: DeviceView) -> DeviceState:
+        """Return the state on w's device: that of the steps before, moved there if it came from the host, or zeros."""
+        state = self._on_device
+        if state is None:
+            arrays = len(self._states) if self._state is None else self._state
+            state = DeviceState(self.rule_name, self._hyperparameters, w, arrays)
+        state.go_on_with(w)
+        self._on_device, self._state = state, None
+        return state
+
+    def _arrays(self) -> tuple[NDArray[Any], ...] | None:
+        return self._state if self._on_device is None else self._on_device.numpy()
+
+    def state_for(self, w: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Return the state's arrays for w: those of the steps before, or new ones."""
+        if self._state is None:
+            if self._on_device is not None and self._states:
+                raise ValueError(f"w must be on a CUDA device as in the steps before, got {describe(w)}")
+            return tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
+        for array in self._state:
+            if array.shape != w.shape or array.dtype != w.dtype:
+                raise ValueError(f"w must be {describe(array)} as in the steps before, got {describe(w)}")
+        return self._state
+
+    def adopt(self, state: tuple[NDArray[Any], ...]) -> None:
+        """Take these arrays as the state that later steps change."""
+        self._state = state
+
+    def rates(self, first: int, n: int) -> NDArray[np.float64]:
+        """Return the learning rates of n steps, ``first`` having been taken before."""
+        if self._fixed_rate is not None:
+            return np.full(n, self._fixed_rate)
+        return rates_at(self._schedule, np.arange(first, first + n))
+
+    def reset(self) -> None:
+        """Forget the state and the steps taken."""
+        self._state = self._on_device = None
+        self.n_steps = 0
+
+    def largest_stable_rate(self, eigenvalue_max: float) -> float | None:
+        """Return the learning rate at which this rule starts to diverge on a quadratic, None if none is known.
+
+        Parameters
+        ----------
+        eigenvalue_max : float
+            The largest eigenvalue of the quadratic's Hessian, above 0.
+        """
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return name, rule, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""
+        arrays = self._arrays() if self.n_steps else None
+        state = {} if arrays is None else dict(zip(self._states, (a.copy() for a in arrays), strict=True))
+        hyperparameters = {"learning_rate": self.learning_rate, **self._hyperparameters}
+        return {
+            "name": type(self).__name__,
+            "rule": self.rule_name,
+            "n_steps": self.n_steps,
+            "hyperparameters": hyperparameters,
+            "state": state,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the n_steps and the state of a `state_dict`; the hyperparameters stay this optimizer's own.
+
+        Its arrays are NumPy's; a step on a device moves them there.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is no state_dict, it is one of another rule, or its arrays are not those that this rule needs.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a mapping, got {describe(state_dict)}")
+        missing = {"name", "rule", "n_steps", "state"} - set(state_dict)
+        if missing:
+            raise ValueError(f"state_dict must hold name, rule, n_steps and state, got none of {sorted(missing)}")
+        if (state_dict["name"], state_dict["rule"]) != (type(self).__name__, self.rule_name):
+            expected, came = f"{type(self).__name__} ({self.rule_name})", f"{state_dict['name']} ({state_dict['rule']})"
+            raise ValueError(f"state_dict must be of {expected}, got one of {came}")
+        n_steps = check_count("n_steps of state_dict", state_dict["n_steps"], 0)
+        arrays = state_dict["state"]
+        if set(arrays) != (set(self._states) if n_steps else set()):
+            raise ValueError(f"state_dict must hold the arrays {self._states} after a step, got {tuple(arrays)}")
+        state = tuple(np.array(arrays[name], order="C") for name in self._states if n_steps)
+        for array in state:
+            if array.dtype not in FLOATS or array.shape != state[0].shape or array.dtype != state[0].dtype:
+                raise ValueError(f"state_dict must hold float32 or float64 arrays of one shape, got {describe(array)}")
+        self._state, self._on_device = state if n_steps else None, None
+        self.n_steps = n_steps
+
+    def __repr__(self) -> str:
+        arguments = {"learning_rate": self.learning_rate, **self._arguments()}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._hyperparameters
