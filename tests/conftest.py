@@ -6,8 +6,8 @@ import os
 
 import hypothesis
 import pytest
-from devices import MODULES, Memory
 
+from devices import MODULES, Memory
 from steepest import _core, device
 
 hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
