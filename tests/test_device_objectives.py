@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -143,3 +144,28 @@ def test_two_devices_are_named(cuda):
         optimizer.step(on_device(GOOD["y"]), on_device(np.ones(23)))
     result = st.minimize(st.Logistic(on_device(GOOD["X"], number=1), y), max_epochs=1)
     assert result.w.device == 1
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_memory_that_was_freed_is_named(cuda, name):
+    arrays, buffers = {}, {}
+    for key, array in GOOD.items():
+        there = on_device(array)
+        buffers[key] = cuda.Buffer(array.nbytes, 0)
+        cuda.copy(there.pointer, buffers[key].pointer, array.nbytes, 0, 1)
+        arrays[key] = Interface(SimpleNamespace(pointer=buffers[key].pointer, shape=array.shape, dtype=array.dtype))
+    objective, w = st.Logistic(**arrays), on_device(np.zeros(6))
+    steps = []
+
+    def free_it(progress):
+        steps.append(progress)
+        buffers[name].free()
+
+    with pytest.raises(ValueError, match=rf"^{name} must be memory of CUDA device 0, got .*freed"):
+        st.minimize(objective, w, callbacks=free_it)
+    assert len(steps) == 1
+    with pytest.raises(ValueError, match=rf"^{name} must be memory of CUDA device 0, got .*freed"):
+        objective.value_and_gradient(w)
+    with pytest.raises(ValueError, match=rf"^{name} must be in the memory of a CUDA device.*freed"):
+        st.Logistic(**arrays)
+    assert np.isfinite(st.LeastSquares(on_device(GOOD["X"]), on_device(GOOD["y"])).value(w))
