@@ -139,7 +139,7 @@ std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n
     fill_zero(status, sizeof(Status), data.stream);
     if (plan_.fits) {
         run_steps(plan_, Steps<S>{rows, batch_size_, n, step_, partial_.as<double>(), device_path, status},
-                  device(data.device), data.stream);
+                  data.stream);
     } else {
         for (std::size_t i = 0; i < n; ++i) {
             const Batch<S> batch = rows.part(i * batch_size_, std::min(batch_size_, rows.count - i * batch_size_));
@@ -187,9 +187,8 @@ RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double se
     return report;
 }
 
-template class Descent<float>;
-template class Descent<double>;
-template class Descent<Float16>;
-template class Descent<BFloat16>;
+#define STEEPEST_INSTANTIATE(S) template class Descent<S>;
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
+#undef STEEPEST_INSTANTIATE
 
 }  // namespace steepest::cuda

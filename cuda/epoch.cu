@@ -8,7 +8,7 @@ namespace steepest::cuda {
 namespace {
 
 template <class S>
-Kernel<Epoch<S>> kernel_of(const Plan& plan) {
+Kernel<Epoch<S>> steps_kernel(const Plan& plan) {
     if (plan.tiling == Tiling::bulk) return &tile_epoch<S, true>;
     if (plan.tiling == Tiling::tiles) return &tile_epoch<S, false>;
     if constexpr (sizeof(S) > 2)
@@ -26,28 +26,25 @@ EpochPlan plan_epoch(const Layout& layout, std::size_t batch_size, const Device&
         const std::size_t beside = parameter_bytes<ArithmeticOf<S>>(layout.n_columns);
         if (!fits<S>(tiling, layout, device, beside, found.plan)) continue;
         found.n_chunks = step_chunks(batch_size);
-        found.fits = resident_blocks(kernel_of<S>(found.plan), found.plan.shared_bytes, device) > 0;
-        return found;
+        found.plan.blocks = resident_blocks(steps_kernel<S>(found.plan), found.plan.shared_bytes, device);
+        found.fits = found.plan.blocks > 0;
+        if (found.fits) return found;
     }
     return found;
 }
 
 template <class S>
-void run_steps(const EpochPlan& epoch, const Steps<S>& steps, const Device& device, Stream stream) {
+void run_steps(const EpochPlan& epoch, const Steps<S>& steps, Stream stream) {
     const Plan& plan = epoch.plan;
-    const Kernel<Epoch<S>> kernel = kernel_of<S>(plan);
-    const std::size_t blocks = std::min(epoch.n_chunks, resident_blocks(kernel, plan.shared_bytes, device));
-    launch(kernel, {blocks, plan.shared_bytes, true}, stream,
+    launch(steps_kernel<S>(plan), {std::min(epoch.n_chunks, plan.blocks), plan.shared_bytes, true}, stream,
            Epoch<S>{steps.rows, steps.batch_size, steps.n, steps.step, epoch.n_chunks, steps.partial, steps.path,
                     steps.status, plan.lanes, plan.tile});
 }
 
 #define STEEPEST_INSTANTIATE(S)                                                          \
     template EpochPlan plan_epoch<S>(const Layout&, std::size_t, const Device&, Tiling); \
-    template void run_steps(const EpochPlan&, const Steps<S>&, const Device&, Stream);
-STEEPEST_INSTANTIATE(float)
-STEEPEST_INSTANTIATE(double)
-STEEPEST_INSTANTIATE(Float16)
-STEEPEST_INSTANTIATE(BFloat16)
+    template void run_steps(const EpochPlan&, const Steps<S>&, Stream);
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
+#undef STEEPEST_INSTANTIATE
 
 }  // namespace steepest::cuda

@@ -27,6 +27,6 @@ struct Steps {
 
 // Asynchronous.
 template <class S>
-void run_steps(const EpochPlan&, const Steps<S>&, const Device&, Stream);
+void run_steps(const EpochPlan&, const Steps<S>&, Stream);
 
 }  // namespace steepest::cuda

@@ -9,7 +9,7 @@ namespace steepest::cuda {
 namespace {
 
 template <class S>
-Kernel<Pass<S>> kernel_of(const Plan& plan) {
+Kernel<Pass<S>> pass_kernel(const Plan& plan) {
     if (plan.tiling == Tiling::bulk) return &tile_gradient<S, true>;
     if (plan.tiling == Tiling::tiles) return &tile_gradient<S, false>;
     if constexpr (sizeof(S) > 2)
@@ -26,7 +26,9 @@ Plan plan_pass(const Layout& layout, const Device& device, Tiling wanted) {
     Plan plan;
     for (const Tiling tiling : {Tiling::lanes, Tiling::bulk, Tiling::tiles, Tiling::split}) {
         if (wanted != Tiling::automatic && wanted != tiling) continue;
-        if (fits<S>(tiling, layout, device, bytes_beside<S>(tiling, layout.n_columns), plan)) return plan;
+        if (!fits<S>(tiling, layout, device, bytes_beside<S>(tiling, layout.n_columns), plan)) continue;
+        if (tiling != Tiling::split) plan.blocks = resident_blocks(pass_kernel<S>(plan), plan.shared_bytes, device);
+        if (plan.blocks > 0) return plan;
     }
     throw std::invalid_argument(
         "X must have fewer columns for " +
@@ -44,16 +46,14 @@ std::size_t scratch_of(const Plan& plan) { return plan.tiling == Tiling::split ?
 
 template <class S>
 void sum_rows(const Plan& plan, const Batch<S>& rows, const ArithmeticOf<S>* w, bool intercept, double* partial,
-              ArithmeticOf<S>* scratch, const Device& device, Stream stream) {
+              ArithmeticOf<S>* scratch, Stream stream) {
     if (plan.tiling == Tiling::split) {
         const Kernel<Split<S>> kernel = &split_gradient<S>;
         const Split<S> split{rows, w, intercept, plan.tile, plan.columns, scratch, partial};
         return launch(kernel, {plan.blocks, plan.shared_bytes, true}, stream, split);
     }
     const std::size_t n_chunks = chunks_of<S>(plan, rows.count, rows.n_columns);
-    const Kernel<Pass<S>> kernel = kernel_of<S>(plan);
-    const std::size_t blocks = std::min(n_chunks, resident_blocks(kernel, plan.shared_bytes, device));
-    launch(kernel, {blocks, plan.shared_bytes}, stream,
+    launch(pass_kernel<S>(plan), {std::min(n_chunks, plan.blocks), plan.shared_bytes}, stream,
            Pass<S>{rows, w, intercept, n_chunks, partial, plan.lanes, plan.tile});
 }
 
@@ -70,11 +70,9 @@ void finish(const double* partial, std::size_t n_chunks, const Step<T>& step, st
     template Plan plan_pass<S>(const Layout&, const Device&, Tiling);                                             \
     template std::size_t chunks_of<S>(const Plan&, std::size_t, std::size_t);                                     \
     template void sum_rows(const Plan&, const Batch<S>&, const ArithmeticOf<S>*, bool, double*, ArithmeticOf<S>*, \
-                           const Device&, Stream);
-STEEPEST_INSTANTIATE(float)
-STEEPEST_INSTANTIATE(double)
-STEEPEST_INSTANTIATE(Float16)
-STEEPEST_INSTANTIATE(BFloat16)
+                           Stream);
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
+#undef STEEPEST_INSTANTIATE
 template void finish(const double*, std::size_t, const Step<float>&, std::size_t, float*, Status*, Stream);
 template void finish(const double*, std::size_t, const Step<double>&, std::size_t, double*, Status*, Stream);
 

@@ -18,7 +18,7 @@ std::size_t scratch_of(const Plan&);
 // Writes sums_of(d) numbers a chunk to partial. Asynchronous.
 template <class S>
 void sum_rows(const Plan&, const Batch<S>&, const ArithmeticOf<S>* w, bool intercept, double* partial,
-              ArithmeticOf<S>* scratch, const Device&, Stream);
+              ArithmeticOf<S>* scratch, Stream);
 
 // Adds the chunks in their order; then writes the gradient, or takes step number `at`, unless a loss was not finite.
 template <class T>

@@ -18,8 +18,7 @@ void Objective<S>::run_pass(const Batch<S>& rows, const Step<T>& step, std::size
     const std::size_t n_chunks = chunks_of<S>(plan_, rows.count, rows.n_columns);
     partial_.reserve(n_chunks * sums_of(rows.n_columns) * sizeof(double));
     scratch_.reserve(scratch_of(plan_) * sizeof(T));
-    sum_rows(plan_, rows, step.w, data_.intercept, partial_.as<double>(), scratch_.as<T>(), device(data_.device),
-             data_.stream);
+    sum_rows(plan_, rows, step.w, data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
     finish(partial_.as<double>(), n_chunks, step, at, path, status, data_.stream);
 }
 
@@ -74,9 +73,8 @@ double Objective<S>::gradient_norm(const T* w, const T* gradient) const {
     return steepest::gradient_norm(data_.l1, host_w.data(), host_gradient.data(), data_.rows.n_columns, n);
 }
 
-template class Objective<float>;
-template class Objective<double>;
-template class Objective<Float16>;
-template class Objective<BFloat16>;
+#define STEEPEST_INSTANTIATE(S) template class Objective<S>;
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
+#undef STEEPEST_INSTANTIATE
 
 }  // namespace steepest::cuda

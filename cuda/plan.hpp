@@ -30,7 +30,8 @@ struct Plan {
     Tiling tiling;
     int lanes, vectors;           // of a row in registers
     TileShape tile;               // in shared memory
-    std::size_t columns, blocks;  // of a split pass: columns of a block
+    std::size_t columns;          // of a block, where they are split
+    std::size_t blocks;           // that the device holds at once
     std::size_t shared_bytes;
 };
 

@@ -7,7 +7,7 @@ import os
 import hypothesis
 import pytest
 
-from devices import MODULES, Memory
+from devices import MODULES, Memory, module
 from steepest import _core, device
 
 hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
@@ -26,7 +26,7 @@ def isa(request):
 @pytest.fixture(params=MODULES)
 def device_module(request):
     """The CUDA kernels emulated on the CPU, then on a GPU where there is one."""
-    return MODULES[request.param]()
+    return module(request.param)
 
 
 @pytest.fixture

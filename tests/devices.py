@@ -7,14 +7,13 @@ import importlib
 import sys
 
 import numpy as np
-import pytest
 
 STORAGES = ("float32", "float64", "float16", "bfloat16")
 
 
 @functools.cache
 def emulated():
-    """The module whose kernels are emulated, built when it is first asked for; skips where it cannot be."""
+    """The module whose kernels are emulated, built when it is first asked for."""
     from emulation.build import build
 
     sys.path.insert(0, str(build()))
@@ -23,17 +22,21 @@ def emulated():
 
 @functools.cache
 def real():
-    """The CUDA module; skips where it was not built or finds no device."""
+    """The CUDA module and why it is of no use here, None where it is."""
     try:
-        from steepest import _cuda
+        module = importlib.import_module("steepest._cuda")
     except ImportError as error:
-        pytest.skip(f"steepest._cuda was not built: {error}")
-    if _cuda.reason() is not None:
-        pytest.skip(_cuda.reason())
-    return _cuda
+        return None, f"steepest._cuda was not built: {error}"
+    return module, module.reason()
 
 
-MODULES = {"emulated": emulated, "cuda": real}
+# Without a GPU a single test says why the rest is not run there: test_cuda_device.py::test_the_suite_runs_on_a_gpu.
+MODULES = ["emulated", "cuda"] if real()[1] is None else ["emulated"]
+
+
+def module(name):
+    """The CUDA module of that name."""
+    return emulated() if name == "emulated" else real()[0]
 
 
 def rounded(array, storage):

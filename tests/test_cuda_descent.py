@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cases import RULES, Problem, assert_follows, each_loss, each_rule
 from devices import STORAGES, Memory, rounded
-
 from steepest import _core
 from steepest.descent import seed_of
 

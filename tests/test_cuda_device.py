@@ -5,6 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from devices import real
+
+
+def test_the_suite_runs_on_a_gpu():
+    if real()[1] is not None:
+        pytest.skip(f"the tests of the CUDA kernels ran emulated only: {real()[1]}")
+
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [1, 31, 33, 1000, 70_001])

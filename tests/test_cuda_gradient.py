@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from devices import STORAGES, Memory, arithmetic, rounded
 
+from devices import STORAGES, Memory, arithmetic, rounded
 from steepest import reference
 
 LOSSES = {"least_squares": reference.least_squares, "logistic": reference.logistic}

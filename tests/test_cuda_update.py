@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from cases import each_rule
 
 SIZES = [1, 2, 3, 4, 5, 31, 33, 129, 1000]

@@ -1,0 +1,205 @@
+"""Plants faults in the CUDA kernels, one at a time, and says what catches each: `python tests/emulation/faults.py`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from emulation.compile import CUDA, DRIVERS, Unavailable, compile_driver, run_driver
+
+SEEDS = range(1, 5)
+
+
+class Fault(NamedTuple):
+    """A change to one file of cuda/; `old` stands in it just once."""
+
+    kind: str
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+FAULTS = [
+    Fault(
+        "missing barrier",
+        "scores of a tile are read before all are written",
+        "tiles.cuh",
+        "score(tile, n, w);\n            __syncthreads();",
+        "score(tile, n, w);",
+    ),
+    Fault(
+        "missing barrier",
+        "a tile is copied over while it is added to the gradient",
+        "tiles.cuh",
+        "accumulate(tile, n);\n            __syncthreads();",
+        "accumulate(tile, n);",
+    ),
+    Fault(
+        "missing barrier",
+        "sums of warps are added before all are written",
+        "lanes.cuh",
+        "of_warp[d_ + 1] = losses;\n        }\n        __syncthreads();",
+        "of_warp[d_ + 1] = losses;\n        }",
+    ),
+    Fault(
+        "missing barrier",
+        "sums of chunks are added before all are written",
+        "step.cuh",
+        "scratch[threadIdx.x] = sum;\n    __syncthreads();",
+        "scratch[threadIdx.x] = sum;",
+    ),
+    Fault(
+        "missing grid sync",
+        "a step is taken before all blocks have summed",
+        "epoch.cuh",
+        "cooperative_groups::this_grid().sync();\n",
+        "__syncthreads();\n",
+    ),
+    Fault(
+        "missing grid sync",
+        "scores are summed before all blocks have theirs",
+        "split.cuh",
+        "cooperative_groups::this_grid().sync();\n",
+        "__syncthreads();\n",
+    ),
+    Fault(
+        "missing grid sync",
+        "sums of the next step overwrite those being read",
+        "epoch.cuh",
+        "e.partial + steps % 2 * e.n_chunks * stride",
+        "e.partial",
+    ),
+    Fault(
+        "plain store for a shared counter",
+        "every block counts the step",
+        "finish.cuh",
+        "if (blockIdx.x == 0 && threadIdx.x == 0) {",
+        "if (threadIdx.x == 0) {",
+    ),
+    Fault(
+        "plain store for an atomic",
+        "the mark of divergence is read and written plainly",
+        "finish.cuh",
+        "if (!finite(loss[0])) atomicMax(&f.status->diverged, 1u);",
+        "f.status->diverged = !finite(loss[0]);",
+    ),
+    Fault(
+        "off-by-one read",
+        "a row's last vector reaches past it",
+        "lanes.cuh",
+        "if (column + v < d) lane[v] = x[column + v];",
+        "if (column + v <= d) lane[v] = x[column + v];",
+    ),
+    Fault(
+        "off-by-one read",
+        "a chunk has a row too many",
+        "batch.hpp",
+        "return part(first, count * (i + 1) / n_chunks - first);",
+        "return part(first, count * (i + 1) / n_chunks - first + 1);",
+    ),
+    Fault(
+        "unaligned vector access",
+        "rows that are not aligned are read as if they were",
+        "lanes.cuh",
+        "if (aligned) {",
+        "if (aligned || true) {",
+    ),
+    Fault(
+        "unaligned vector access",
+        "an update of arrays that are not aligned",
+        "update.cu",
+        "return bits % 16 == 0;",
+        "return bits % 4 == 0;",
+    ),
+    Fault(
+        "missing wait on an asynchronous copy",
+        "a tile is read before the copy engine has written it",
+        "tile_copy.cuh",
+        "ptx::barrier_wait(barriers_ + tile, waited_ / 2 % 2);",
+        "",
+    ),
+    Fault(
+        "missing wait on an asynchronous copy",
+        "a tile is read before its threads' copies have landed",
+        "tile_copy.cuh",
+        "ptx::copy_async_wait_prior<1>();",
+        "ptx::copy_async_wait_prior<2>();",
+    ),
+    Fault(
+        "missing wait on an asynchronous copy",
+        "a block ends before its last copy has landed",
+        "epoch.cuh",
+        "    sums.drain();\n",
+        "",
+    ),
+    Fault(
+        "diverging barrier",
+        "threads without a row of the tile leave before the barrier",
+        "tiles.cuh",
+        "            if (threadIdx.x < n) {\n",
+        "            if (threadIdx.x >= 128) continue;\n            if (threadIdx.x < n) {\n",
+    ),
+    Fault(
+        "diverging shuffle",
+        "lanes without a row leave before the shuffle",
+        "lanes.cuh",
+        "            T z = T(0);\n",
+        "            if (turn + std::size_t(at_.group) >= last) break;\n            T z = T(0);\n",
+    ),
+]
+
+
+def plant(fault: Fault, folder: Path) -> Path:
+    """Copy cuda/ to the folder with the fault in it."""
+    cuda = folder / "cuda"
+    shutil.copytree(CUDA, cuda)
+    path = cuda / fault.file
+    text = path.read_text()
+    if text.count(fault.old) != 1:
+        raise ValueError(f"{fault.file} holds {fault.old!r} {text.count(fault.old)} times, not once: mend the fault")
+    path.write_text(text.replace(fault.old, fault.new))
+    return cuda
+
+
+def catcher(cuda: Path, folder: Path) -> str | None:
+    """Return what finds the kernels of this folder wrong, None where nothing does."""
+    for sanitizer in ("address,undefined", "thread"):
+        try:
+            driver = compile_driver(DRIVERS / "kernels.cpp", folder, sanitizer=sanitizer, cuda=cuda)
+        except Unavailable:
+            continue
+        for seed in SEEDS:
+            found = run_driver(driver, seed=seed)
+            if found is not None:
+                return f"{found} (seed {seed}, {sanitizer})"
+    return None
+
+
+def caught_by(fault: Fault | None) -> str | None:
+    """Return what catches the fault; of None, what is found in the kernels as they are."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        return catcher(CUDA if fault is None else plant(fault, folder), folder)
+
+
+def main() -> int:
+    """Print a line a fault; return how many were not caught, and 1 more where the clean kernels are called wrong."""
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(caught_by, [None, *FAULTS]))
+    print(f"{'no fault':38} {found[0] or 'nothing found, as it must be'}")
+    for fault, catch in zip(FAULTS, found[1:], strict=True):
+        print(f"{fault.kind:38} {fault.name}\n{'':38}   {catch or 'NOT CAUGHT'}")
+    missed = found[1:].count(None) + (found[0] is not None)
+    print(f"{len(FAULTS)} faults, {found[1:].count(None)} not caught")
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

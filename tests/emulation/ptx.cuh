@@ -1,0 +1,57 @@
+// The twin of cuda/ptx/ptx.cuh: shared memory and asynchronous copies, which land as late as they may (copies.cpp).
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "steepest/storage.hpp"
+
+#define STEEPEST_SHARED(name) unsigned char* name = ::emulated::shared_memory()
+
+namespace emulated {
+
+unsigned char* shared_memory();
+void copy_async_16(void* shared, const void* global, const Location& at);
+void copy_async_commit();
+void copy_async_wait_prior(std::size_t n_groups);
+void barrier_init(std::uint64_t* barrier, unsigned arrivals, const Location& at);
+void barrier_expect(std::uint64_t* barrier, unsigned bytes, const Location& at);
+void bulk_copy(void* shared, const void* global, unsigned bytes, std::uint64_t* barrier, const Location& at);
+void barrier_wait(std::uint64_t* barrier, unsigned parity, const Location& at);
+
+}  // namespace emulated
+
+namespace steepest::ptx {
+
+using Barrier = std::uint64_t;
+using ::emulated::Location;
+
+inline float widen(Float16 x) { return steepest::widen(x); }
+inline float widen(BFloat16 x) { return steepest::widen(x); }
+
+inline void copy_async_16(void* shared, const void* global, Location at = Location::current()) {
+    ::emulated::copy_async_16(shared, global, at);
+}
+inline void copy_async_commit() { ::emulated::copy_async_commit(); }
+template <int N>
+void copy_async_wait_prior() {
+    ::emulated::copy_async_wait_prior(N);
+}
+
+inline void barrier_init(Barrier* barrier, unsigned arrivals, Location at = Location::current()) {
+    ::emulated::barrier_init(barrier, arrivals, at);
+}
+inline void fence_barrier_init() {}
+inline void barrier_expect(Barrier* barrier, unsigned bytes, Location at = Location::current()) {
+    ::emulated::barrier_expect(barrier, bytes, at);
+}
+inline void bulk_copy(void* shared, const void* global, unsigned bytes, Barrier* barrier,
+                      Location at = Location::current()) {
+    ::emulated::bulk_copy(shared, global, bytes, barrier, at);
+}
+inline void barrier_wait(Barrier* barrier, unsigned parity, Location at = Location::current()) {
+    ::emulated::barrier_wait(barrier, parity, at);
+}
+
+}  // namespace steepest::ptx

@@ -1,0 +1,215 @@
+"""The predictions for the GPU: what the model says, that the page says the same, and the benchmark without a device."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import steepest as st
+from devices import Memory, emulated
+from steepest import device
+
+ROOT = Path(__file__).parents[1]
+BENCHMARKS = ROOT / "benchmarks"
+PLAN = r"""
+#include <cstdio>
+#include "plan.hpp"
+using namespace steepest::cuda;
+int main(int, char** of) {
+    std::size_t n, d, bytes;
+    std::sscanf(of[1], "%zu,%zu,%zu", &n, &d, &bytes);
+    const RegisterShape shape = register_shape(d, 16 / bytes);
+    std::printf("%d %d %zu %zu\n", shape.lanes, shape.vectors, pass_chunks(n, d, bytes), step_chunks(n));
+}
+"""
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import a module of `benchmarks/` by name."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+@pytest.fixture
+def model(load):
+    return load("gpu_model")
+
+
+def test_the_page_has_the_tables_that_the_command_prints(load, capsys):
+    assert load("gpu_tables").main() == 0
+    assert capsys.readouterr().out in (ROOT / "docs" / "gpu.md").read_text()
+
+
+def test_every_time_on_the_page_is_called_a_prediction(load):
+    for table in load("gpu_tables").TABLES.values():
+        heading, *_ = table().splitlines()
+        assert "predicted, not measured" in heading
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """A function that asks cuda/plan.hpp how rows are cut up."""
+    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler to read cuda/plan.hpp with")
+    folder = tmp_path_factory.mktemp("plan")
+    (folder / "plan.cpp").write_text(PLAN)
+    includes = [f"-I{ROOT / name}" for name in ("cuda", "cpp/include")]
+    subprocess.run(
+        [compiler, "-std=c++20", *includes, str(folder / "plan.cpp"), "-o", str(folder / "plan")], check=True
+    )
+
+    def ask(n, d, n_bytes):
+        done = subprocess.run([folder / "plan", f"{n},{d},{n_bytes}"], capture_output=True, text=True, check=True)
+        return tuple(map(int, done.stdout.split()))
+
+    return ask
+
+
+@pytest.mark.parametrize("n", [1, 32, 257, 4096, 1_000_000, 20_000_000])
+@pytest.mark.parametrize("d", [1, 16, 100, 129, 1000, 10_000])
+def test_rows_are_cut_up_as_the_kernels_do(model, plan, n, d):
+    for n_bytes in (2, 4, 8):
+        shape = model.register_shape(d, 16 // n_bytes) or (0, 0)
+        assert (*shape, model.pass_chunks(n, d, n_bytes), model.step_chunks(n)) == plan(n, d, n_bytes)
+
+
+@pytest.mark.parametrize("storage", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("d", [16, 100, 1000, 10_000])
+def test_the_tiling_is_that_of_the_kernels(model, storage, d):
+    memory = Memory(emulated())
+    X = memory.put(np.zeros((2, d), storage))
+    y = memory.put(np.zeros(2, np.float64 if storage == "float64" else np.float32))
+    multiprocessors = memory.module.device(0)["multiprocessors"]
+    here = model.Gpu(multiprocessors=multiprocessors)
+    objective = memory.module.Objective(
+        "logistic", storage, X, 2, d, True, y, 0, 2.0, True, 0.0, 0.0, memory.device, memory.stream
+    )
+    assert model.tiling(d, "16 bit" if storage == "float16" else storage, here).name == objective.tiling
+
+
+def test_no_prediction_is_below_its_floor(model, load):
+    tables = load("gpu_tables")
+    for n, d in tables.SHAPES:
+        for storage in model.ELEMENT_BYTES:
+            low, high = model.gradient_seconds(n, d, storage)
+            assert model.floor_seconds(n, d, storage) < low <= high
+    for batch, d in tables.STEPS:
+        low, high = model.step_seconds(batch, d)
+        assert model.step_floor(batch, d) < low < high
+    for rule in model.STATES:
+        for n in tables.SIZES:
+            low, high = model.update_seconds(rule, n)
+            assert model.update_bytes(rule, n) / model.H100.memory_rate < low < high
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_more_work_takes_longer(model, end):
+    rows = [model.gradient_seconds(n, 100, "float32")[end] for n in (10_000, 100_000, 1_000_000, 10_000_000)]
+    batches = [model.step_seconds(batch, 100)[end] for batch in (32, 256, 1024, 4096, 16_384, 200_000)]
+    sizes = [model.update_seconds("Adam", n)[end] for n in (1_000, 1_000_000, 100_000_000)]
+    states = [model.update_seconds(rule, 10_000_000)[end] for rule in ("GradientDescent", "Momentum", "Adam")]
+    for times in (rows, batches, sizes, states):
+        assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize("d", [16, 96, 1000, 10_000])
+def test_half_the_bytes_take_no_longer(model, d):
+    times = [model.gradient_seconds(5_000_000, d, storage)[1] for storage in ("16 bit", "float32", "float64")]
+    assert times == sorted(times)
+
+
+def test_bytes(model):
+    assert model.pass_bytes(1000, 10, "float32") == 4 * (10_000 + 1000 + 20)
+    assert model.pass_bytes(1000, 10, "16 bit") == 2 * 10_000 + 4 * (1000 + 20)
+    assert model.update_bytes("Adam", 10, "float64") == 10 * 8 * 7
+    assert model.update_bytes("GradientDescent", 10) == 10 * 4 * 3
+
+
+def test_rows_beyond_registers_have_no_persistent_step(model):
+    with pytest.raises(ValueError, match="d must be one whose rows fit registers, got 10000"):
+        model.step_parts(256, 10_000)
+
+
+def test_times_in_words(load):
+    in_words = load("gpu_tables").in_words
+    assert in_words((2.54e-6, 3.46e-6)) == "2.5-3.5 us"
+    assert in_words((1e-3, 1e-3)) == "1 ms"
+    assert in_words((9.9e-9, 2e-8)) == "9.9-20 ns"
+
+
+def test_inputs_exceed_the_cache_together(load):
+    arrays = load("gpu_arrays")
+    assert len(arrays.rotated(object, 100 << 20, quick=False)) == 3
+    assert len(arrays.rotated(object, 1000, quick=False)) == arrays.MOST_INPUTS
+    assert len(arrays.rotated(object, 1 << 40, quick=False)) == 1
+
+
+def test_without_a_device_the_benchmark_says_why(load, capsys):
+    status = st.info()["cuda"]
+    if not status.startswith("not available"):
+        pytest.skip(f"there is a device: {status}")
+    assert load("bench_cuda").main([]) == 2
+    printed = capsys.readouterr()
+    assert status in printed.err
+    assert printed.out == ""
+
+
+@pytest.fixture
+def emulation(load):
+    """The benchmark, and the folder of the emulated module."""
+    return load("bench_cuda"), str(Path(emulated().__file__).parent)
+
+
+def test_the_checks_pass_when_emulated(emulation, capsys):
+    script, folder = emulation
+    assert script.main(["--emulated", folder]) == 0
+    assert "cases agree with NumPy; nothing was timed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("only", ["gradient/", "step/", "update/", "fit/"])
+def test_a_wrong_answer_gets_no_time(emulation, load, monkeypatch, capsys, only):
+    script, folder = emulation
+    right = load("gpu_arrays").to_host
+    for name in ("gpu_cases", "gpu_updates"):
+        monkeypatch.setattr(load(name), "to_host", lambda arrays, array: right(arrays, array) * 1.01)
+    assert script.main(["--emulated", folder, "--only", only]) == 1
+    printed = capsys.readouterr()
+    assert "answer check failed" in printed.err
+    assert printed.out == ""
+
+
+def test_a_table_is_printed_where_a_device_is_emulated(emulation, load, monkeypatch, capsys, tmp_path):
+    script, out = emulation[0], tmp_path / "out.json"
+    monkeypatch.setattr(load("harness"), "peer", lambda name: None)
+    only = ["--only", "gradient/logistic/float32/64x33", "--only", "update/Adam/float32/33"]
+    with device.use(emulated()):
+        assert script.main(["--quick", "--repeats", "1", *only, "--json", str(out)]) == 0
+    printed, rows = capsys.readouterr().out, json.loads(out.read_text())["rows"]
+    assert "- cuml: missing: not compared" in printed
+    assert [row["case"] for row in rows] == only[1::2]
+    for row in rows:
+        assert row["of predicted"] == pytest.approx(row["ours"] / np.mean(row["predicted seconds"]))
+
+
+@pytest.mark.parametrize("only", ["gradient/logistic", "step/", "update/Adam/float32", "fit/logistic"])
+def test_torch_is_a_contender(load, monkeypatch, capsys, only):
+    torch = pytest.importorskip("torch")
+    script, arrays = load("bench_cuda"), load("gpu_arrays")
+    monkeypatch.setattr(script, "library", lambda: arrays.TorchArrays(torch, "cpu"))
+    monkeypatch.setattr(script, "usable", lambda name: torch if name == "torch" else None)
+    monkeypatch.setattr(st, "info", lambda: {"cuda": "the CPU, for once"})
+    monkeypatch.delitem(load("gpu_cases").STORAGES, "float16")
+    assert script.main(["--quick", "--repeats", "1", "--only", only]) == 0
+    heading, _, *rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    torch_column = next(i for i, name in enumerate(heading) if name.strip() == "torch")
+    assert rows
+    has_peer = [row[torch_column].strip() != "-" for row in rows]
+    assert has_peer == [not only.startswith("fit")] * len(rows)
