@@ -31,7 +31,9 @@ def test_info_names_the_devices():
 def test_info_says_why_no_device_can_be_used():
     with device.use(fake("no NVIDIA driver was found (CUDA error 35)", 0)):
         assert st.info()["cuda"] == "not available: no NVIDIA driver was found (CUDA error 35)"
-        with pytest.raises(RuntimeError, match=r"need a CUDA device: no NVIDIA driver was found.*copy the arrays"):
+        with pytest.raises(
+            RuntimeError, match=r"need a CUDA device that can be used: no NVIDIA driver was found.*copy the arrays"
+        ):
             DeviceArray.zeros((3,), "float32")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ BAD_DATA = {
     "X of one dimension": ("X", np.ones(23), ValueError, r"two dimensions.*\(23,\)"),
     "X without rows": ("X", np.ones((0, 5)), ValueError, r"at least one row.*\(0, 5\)"),
     "y too short": ("y", np.ones(22), ValueError, r"float64.*\(23,\).*\(22,\)"),
-    "y of another dtype": ("y", np.ones(23, np.float32), TypeError, r"float64.*float32.*astype\('float64'\)"),
+    "y of another dtype": ("y", np.ones(23, np.float32), TypeError, r"float64.*float32.*astype\(np.float64\)"),
     "y with nan": ("y", nan_at_2, ValueError, r"finite.*nan at index 2"),
     "y that are no labels": ("y", np.arange(23.0) + 0.5, ValueError, r"0 and 1.*0\.5 at index 0"),
     "weights with nan": ("sample_weight", nan_at_2, ValueError, r"finite.*nan at index 2"),
@@ -92,7 +93,7 @@ def test_bad_data_are_named(cuda, case):
 
 def test_strides_are_named(cuda):
     whole, y = on_device(np.zeros((23, 10))), on_device(GOOD["y"])
-    with pytest.raises(ValueError, match=r"^X must .*strides \(10, 2\).*ascontiguousarray"):
+    with pytest.raises(ValueError, match=r"^X must .*strides \(10, 2\).*X.copy\(\)"):
         st.Logistic(Interface(whole, shape=(23, 5), strides=(80, 16)), y)
     with pytest.raises(ValueError, match=r"^y must .*strides \(2,\)"):
         st.Logistic(on_device(GOOD["X"]), Interface(whole, shape=(23,), strides=(16,)))
@@ -143,3 +144,28 @@ def test_two_devices_are_named(cuda):
         optimizer.step(on_device(GOOD["y"]), on_device(np.ones(23)))
     result = st.minimize(st.Logistic(on_device(GOOD["X"], number=1), y), max_epochs=1)
     assert result.w.device == 1
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_memory_that_was_freed_is_named(cuda, name):
+    arrays, buffers = {}, {}
+    for key, array in GOOD.items():
+        there = on_device(array)
+        buffers[key] = cuda.Buffer(array.nbytes, 0)
+        cuda.copy(there.pointer, buffers[key].pointer, array.nbytes, 0, 1)
+        arrays[key] = Interface(SimpleNamespace(pointer=buffers[key].pointer, shape=array.shape, dtype=array.dtype))
+    objective, w = st.Logistic(**arrays), on_device(np.zeros(6))
+    steps = []
+
+    def free_it(progress):
+        steps.append(progress)
+        buffers[name].free()
+
+    with pytest.raises(ValueError, match=rf"^{name} must be memory of CUDA device 0, got .*freed"):
+        st.minimize(objective, w, callbacks=free_it)
+    assert len(steps) == 1
+    with pytest.raises(ValueError, match=rf"^{name} must be memory of CUDA device 0, got .*freed"):
+        objective.value_and_gradient(w)
+    with pytest.raises(ValueError, match=rf"^{name} must be in the memory of a CUDA device.*freed"):
+        st.Logistic(**arrays)
+    assert np.isfinite(st.LeastSquares(on_device(GOOD["X"]), on_device(GOOD["y"])).value(w))

@@ -11,27 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from . import _core, remedies
 from .device import BFLOAT16, LEGACY_STREAM, DeviceArray, backend, dtype_name, numpy_dtype
 
 __all__ = ["DeviceView", "as_native", "check_place", "library_of", "like", "note_change", "where"]
 
 _CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED = 1, 2, 3, 13
 _DEVICES = {4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 11: "ROCm's host", 14: "oneAPI", 15: "WebGPU"}
-
-# In whose code a remedy is told
-_TO_DEVICE = {
-    "cupy": "cupy.asarray({name})",
-    "jax": "jax.device_put({name})",
-    "numba": "numba.cuda.to_device({name})",
-    "torch": "{name}.to('cuda:{device}')",
-}
-_TO_HOST = {
-    "cupy": "{name}.get()",
-    "jax": "np.asarray({name})",
-    "numba": "{name}.copy_to_host()",
-    "torch": "{name}.cpu()",
-}
 
 # How a library takes over an array by its protocols: a module of it, and a function there.
 _MAKERS = {
@@ -96,9 +82,11 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def library_of(array: Any) -> str:
-    """Return the top-level module of the library that made an array, "numpy" for one that is not known."""
+    """Return the top-level module of the library that made an array, "unknown" for one without a row in _MAKERS."""
+    if isinstance(array, np.ndarray):
+        return "numpy"
     modules = (kind.__module__.partition(".")[0].replace("jaxlib", "jax") for kind in type(array).__mro__)
-    return next((module for module in modules if module in _MAKERS), "numpy")
+    return next((module for module in modules if module in _MAKERS), "unknown")
 
 
 def as_native(name: str, array: Any) -> Any:
@@ -123,7 +111,7 @@ def as_native(name: str, array: Any) -> Any:
 def like(array: Any, example: Any) -> Any:
     """Return an array, NumPy's or a DeviceArray, as one of the example's library, over the same memory."""
     library = library_of(example)
-    if library == "numpy" or (isinstance(array, np.ndarray) and library not in ("torch", "jax")):
+    if library not in _MAKERS or (isinstance(array, np.ndarray) and library not in ("torch", "jax")):
         return array
     module, function = _MAKERS[library]
     return getattr(sys.modules[module], function)(array)
@@ -143,12 +131,11 @@ def check_place(name: str, array: Any, device: int | None, library: str, beside:
     """Check that what `as_native` returned is where the data are; `library` is theirs."""
     if where(array) == device or not isinstance(array, np.ndarray | DeviceView):
         return
-    if isinstance(array, DeviceView) and device is None:
-        remedy = _TO_HOST.get(array.library, "{name}.numpy()")
-    else:
-        remedy = _TO_DEVICE.get(library, "st.DeviceArray.from_numpy({name}, {device})")
-    expected = f"{name} must be in {place(device)}, where {beside}"
-    raise ValueError(f"{expected}, got {place(where(array))}; copy it with {remedy.format(name=name, device=device)}")
+    if isinstance(array, DeviceView):
+        remedy = remedies.on_host(name, array.library)
+    if device is not None:
+        remedy = remedies.on_device(name, device, library)
+    raise ValueError(f"{name} must be in {place(device)}, where {beside}, got {place(where(array))}; {remedy}")
 
 
 def note_change(array: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import DeviceView, as_native, check_place
+from .arrays import DeviceView, as_native, check_place, library_of
+from .remedies import as_contiguous, as_copy, as_dtype
 
 _BLOCK = 1 << 16
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -98,43 +99,43 @@ def _check_array(expected: str, array: Any) -> None:
         raise TypeError(f"{expected}, got a masked array; fill or drop what is masked")
 
 
-def _check_layout(expected: str, name: str, array: NDArray[Any], contiguous: bool) -> None:
+def _check_layout(expected: str, name: str, array: NDArray[Any], contiguous: bool, library: str) -> None:
     if not contiguous:
-        remedy = f"convert it with np.ascontiguousarray({name})"
+        remedy = as_contiguous(name, library)
         raise ValueError(f"{expected}, got a view with strides {array.strides}; {remedy}")
     if not array.flags.aligned:
-        raise ValueError(f"{expected}, got one that is not aligned in memory; convert it with {name}.copy()")
+        raise ValueError(f"{expected}, got one that is not aligned in memory; {as_copy(name, library)}")
 
 
-def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str = "") -> None:
-    """Check a contiguous vector of n elements of dtype."""
+def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str = "", library: str = "numpy") -> None:
+    """Check a contiguous vector of n elements of dtype; `library` is what it was made by, for the remedies."""
     expected = f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
     _check_array(expected, array)
     if array.dtype != dtype:
-        raise TypeError(f"{expected}, got {describe(array)}; convert it with {name}.astype(np.{dtype})")
+        raise TypeError(f"{expected}, got {describe(array)}; {as_dtype(name, str(dtype), library)}")
     if array.shape != (n,):
         raise ValueError(f"{expected}, got {describe(array)}")
-    _check_layout(expected, name, array, array.flags.c_contiguous)
+    _check_layout(expected, name, array, array.flags.c_contiguous, library)
 
 
-def check_data(X: Any, y: Any) -> None:
-    """Check data and targets, which are used in place."""
+def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
+    """Check data and targets, which are used in place, made by these libraries."""
     expected = "X must be a C- or F-contiguous float32 or float64 NumPy array of two dimensions"
     _check_array(expected, X)
     if X.dtype not in FLOATS:
-        raise TypeError(f"{expected}, got {describe(X)}; convert it with X.astype(np.float32)")
+        raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', libraries[0])}")
     if X.ndim != 2:
         raise ValueError(f"{expected}, got {describe(X)}")
     if X.size == 0:
         raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
-    _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous)
-    check_vector("y", y, X.shape[0], X.dtype, " (the rows and the dtype of X)")
+    _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous, libraries[0])
+    check_vector("y", y, X.shape[0], X.dtype, " (the rows and the dtype of X)", libraries[1])
     _check_finite("y", y)
 
 
-def check_weights(sample_weight: Any, X: NDArray[Any]) -> float:
+def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
     """Check the weights of the rows and return their sum."""
-    check_vector("sample_weight", sample_weight, X.shape[0], X.dtype, " (the rows and the dtype of X)")
+    check_vector("sample_weight", sample_weight, X.shape[0], X.dtype, " (the rows and the dtype of X)", library)
     _check_finite("sample_weight", sample_weight)
     with np.errstate(over="ignore"):
         return check_weight_sum(float(sample_weight.min()), float(sample_weight.sum(dtype=np.float64)))
@@ -153,7 +154,7 @@ def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a NumPy copy of the start, zeros for None."""
     if w0 is None:
         return np.zeros(n, dtype)
-    w0 = as_native("w0", w0)
-    check_vector("w0", w0, n, dtype)
+    library, w0 = library_of(w0), as_native("w0", w0)
+    check_vector("w0", w0, n, dtype, library=library)
     _check_finite("w0", w0)
     return np.array(w0)

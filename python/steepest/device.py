@@ -59,7 +59,7 @@ def backend() -> Any:
     if module is None:
         build = "build steepest where an nvcc is found, with STEEPEST_CUDA=ON"
         raise RuntimeError(f"device arrays need the CUDA module, which was not built ({reason}): {build}, {remedy}")
-    raise RuntimeError(f"device arrays need a CUDA device: {reason}; make one available, {remedy}")
+    raise RuntimeError(f"device arrays need a CUDA device that can be used: {reason}; mend that {remedy}")
 
 
 def status() -> str:

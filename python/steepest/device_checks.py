@@ -9,6 +9,7 @@ import numpy as np
 from .arrays import DeviceView, check_place
 from .checks import check_weight_sum, describe
 from .device import backend
+from .remedies import as_contiguous, as_dtype
 
 _STORAGES = ("float32", "float64", "float16", "bfloat16")
 
@@ -22,13 +23,13 @@ def check_device_data(X: Any, y: Any) -> None:
     """Check data and targets on a device, where they are used in place."""
     expected = "X must be a C- or F-contiguous array of float32, float64, float16 or bfloat16 of two dimensions"
     if X.dtype not in _STORAGES:
-        raise TypeError(f"{expected}, got {describe(X)}; {_conversion(X, 'X', 'float32')}")
+        raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', X.library)}")
     if len(X.shape) != 2:
         raise ValueError(f"{expected}, got {describe(X)}")
     if X.size == 0:
         raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
     if not (X.c_contiguous or X.f_contiguous):
-        raise ValueError(f"{expected}, got one with strides {X.strides}; {_contiguous(X, 'X')}")
+        raise ValueError(f"{expected}, got one with strides {X.strides}; {as_contiguous('X', X.library)}")
     backend().check_pointer("X", X.pointer, X.device)
     _check_column("y", y, X)
 
@@ -65,11 +66,11 @@ def check_device_vector(
     if not isinstance(array, DeviceView):
         raise TypeError(f"{expected}, got {describe(array)}")
     if array.dtype != dtype.name:
-        raise TypeError(f"{expected}, got {describe(array)}; {_conversion(array, name, dtype.name)}")
+        raise TypeError(f"{expected}, got {describe(array)}; {as_dtype(name, dtype.name, array.library)}")
     if array.shape != (n,):
         raise ValueError(f"{expected}, got {describe(array)}")
     if not array.c_contiguous:
-        raise ValueError(f"{expected}, got one with strides {array.strides}; {_contiguous(array, name)}")
+        raise ValueError(f"{expected}, got one with strides {array.strides}; {as_contiguous(name, array.library)}")
     backend().check_pointer(name, array.pointer, device)
 
 
@@ -82,16 +83,6 @@ def _element(array: DeviceView, at: int) -> Any:
     return array.numpy()[at]
 
 
-def _conversion(array: DeviceView, name: str, dtype: str) -> str:
-    code = f"{name}.to(torch.{dtype})" if array.library == "torch" else f"{name}.astype('{dtype}')"
-    return f"convert it with {code}"
-
-
-def _contiguous(array: DeviceView, name: str) -> str:
-    code = f"{name}.contiguous()" if array.library == "torch" else f"cupy.ascontiguousarray({name})"
-    return f"convert it with {code}"
-
-
 def check_step(w: Any, gradient: Any) -> None:
     """Check the arrays of a step on a device."""
     for name, array in (("w", w), ("gradient", gradient)):
@@ -102,7 +93,8 @@ def check_step(w: Any, gradient: Any) -> None:
     check_place("gradient", gradient, device, w.library if isinstance(w, DeviceView) else "numpy", "w is")
     for name, array in (("w", w), ("gradient", gradient)):
         if not array.c_contiguous:
-            raise ValueError(f"{name} must be C-contiguous, got strides {array.strides}; {_contiguous(array, name)}")
+            remedy = as_contiguous(name, array.library)
+            raise ValueError(f"{name} must be C-contiguous, got strides {array.strides}; {remedy}")
         if array.size:
             backend().check_pointer(name, array.pointer, array.device)
     if w.read_only:

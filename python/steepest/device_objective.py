@@ -38,7 +38,14 @@ class DeviceObjective:
             X.device, X.stream,
         )  # fmt: skip
 
+    def check_memory(self) -> None:
+        """Check that the data are still there: who freed them early gets an error, and the device none that stays."""
+        for name, array in zip(("X", "y", "sample_weight"), self._kept, strict=True):
+            if array is not None:
+                backend().check_pointer(name, array.pointer, self.device)
+
     def _checked(self, name: str, array: Any) -> int:
+        self.check_memory()
         check_device_vector(name, array, self.n_parameters, self.dtype, self.device, self._library)
         if array.stream != self.stream:
             array.wait()

@@ -78,7 +78,10 @@ class DataObjective:
         self._X, self._y, self._sample_weight = X, y, sample_weight
         self._data = self._native_data()
         X, y, _ = self._data
-        check_device_data(X, y) if isinstance(X, DeviceView) else check_data(X, y)
+        if isinstance(X, DeviceView):
+            check_device_data(X, y)
+        else:
+            check_data(X, y, (library_of(self._X), library_of(self._y)))
         self._check_targets(y)
         self._intercept = check_flag("intercept", intercept)
         self._alpha = check_alpha(alpha)
@@ -92,8 +95,12 @@ class DataObjective:
     def _bind(self) -> None:
         X, y, weight = self._data
         on_device = isinstance(X, DeviceView)
-        check = check_device_weights if on_device else check_weights
-        weight_sum = float(self.n_samples) if weight is None else check(weight, X)
+        if weight is None:
+            weight_sum = float(self.n_samples)
+        elif on_device:
+            weight_sum = check_device_weights(weight, X)
+        else:
+            weight_sum = check_weights(weight, X, library_of(self._sample_weight))
         l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
         kind = DeviceObjective if on_device else _NATIVE[X.dtype]
         self.native = kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)

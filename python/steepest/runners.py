@@ -114,6 +114,7 @@ class DeviceRunner:
         self._w[:] = self.parameters.numpy()
 
     def evaluate(self) -> tuple[float, float]:
+        self._objective.check_memory()
         value, gradient_norm = self._descent.evaluate()
         self.fetch()
         return value, gradient_norm
@@ -121,6 +122,7 @@ class DeviceRunner:
     def run(
         self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
     ) -> tuple[int, bool, bool]:
+        self._objective.check_memory()
         if not self._in_epoch:
             self._descent.start_epoch(self._order(self._epoch))
             self._epoch += 1
