@@ -58,10 +58,16 @@ def register_shape(d: int, width: int) -> tuple[int, int] | None:
     return next((s for s in shapes if d <= width * s[0] * s[1] and s[1] * width <= 32), None)
 
 
-def pass_chunks(n: int, d: int, element_bytes: int) -> int:
-    """Chunks of a pass over all rows."""
-    chunks = max(min(n * d // 8192, 1024), (n + 4095) // 4096)
+def pass_chunks(n: int, d: int, element_bytes: int, most_rows: int) -> int:
+    """Chunks of a pass over all rows, of `most_rows` each at most."""
+    chunks = max(min(n * d // 8192, 1024), (n + most_rows - 1) // most_rows)
     return max(min(chunks, max(n * element_bytes // 400, 128), n), 1)
+
+
+def chunks_of(n: int, d: int, storage: str, gpu: Gpu) -> int:
+    """Chunks that a pass writes sums of."""
+    name = tiling(d, storage, gpu).name
+    return 1 if name == "split" else pass_chunks(n, d, ELEMENT_BYTES[storage], n if name == "lanes" else 4096)
 
 
 def step_chunks(rows: int) -> int:
@@ -115,8 +121,7 @@ def pass_bytes(n: int, d: int, storage: str) -> int:
 
 def partial_bytes(n: int, d: int, storage: str, gpu: Gpu = H100) -> int:
     """Bytes of the chunks' sums, which the first stage writes and the second reads."""
-    chunks = 1 if tiling(d, storage, gpu).name == "split" else pass_chunks(n, d, ELEMENT_BYTES[storage])
-    return chunks * (d + 2) * 8
+    return chunks_of(n, d, storage, gpu) * (d + 2) * 8
 
 
 def operations(n: int, d: int, storage: str, loss: str, way: Tiling) -> float:
@@ -156,9 +161,8 @@ def turn_seconds(n: int, d: int, storage: str, loss: str, way: Tiling, gpu: Gpu)
             rows = way.resident * BLOCK_THREADS // way.lanes
             return n / rows / gpu.multiprocessors * max(latency, row_seconds(storage, loss, way, gpu))
         work = way.rows * wavefronts(way.columns or d, storage, way) / gpu.clock
-        if way.name == "split":  # a warp finds the slopes of its rows one after the other
-            wait = way.rows / BLOCK_WARPS * (gpu.cache_latency + latency)
-            return math.ceil(n / way.rows) * (work + sync + wait)
+        if way.name == "split":  # the scores of a tile come from the other blocks all at once
+            return math.ceil(n / way.rows) * (work + sync + gpu.cache_latency)
         wait = latency + 0.2e-6  # a row's target is read when its score is known; then four syncs of the block
         return n / way.rows / gpu.multiprocessors * max(work, (work + wait) / way.resident)
 
@@ -182,7 +186,7 @@ def second_stage(n: int, d: int, storage: str, gpu: Gpu = H100) -> float:
     """Seconds of the second stage: a thread adds its chunks eight loads at a time, the loss's after the column's."""
     if tiling(d, storage, gpu).name == "split":
         return 2 * gpu.cache_latency
-    rounds = math.ceil(pass_chunks(n, d, ELEMENT_BYTES[storage]) / 8 / 8)
+    rounds = math.ceil(chunks_of(n, d, storage, gpu) / 8 / 8)
     return 2 * rounds * gpu.cache_latency
 
 
@@ -214,7 +218,10 @@ def step_parts(batch: int, d: int, storage: str = "float32", gpu: Gpu = H100) ->
         row + (turns - 1) * max(row, 2 * latency) + flush + gpu.cache_latency for latency in gpu.memory_latency
     )
     columns = min(max(32, 1 << (sums - 1).bit_length()), BLOCK_THREADS)
-    rounds = math.ceil(sums / columns) * math.ceil(chunks / (BLOCK_THREADS // columns) / 8)
+    if sums > BLOCK_THREADS:  # four columns a thread and four chunks at once
+        rounds = math.ceil(sums / (4 * BLOCK_THREADS)) * math.ceil(chunks / 4)
+    else:
+        rounds = math.ceil(chunks / (BLOCK_THREADS // columns) / 8)
     add_up = max(rounds * gpu.cache_latency, chunks * sums * 8 / (64 * gpu.clock))
     update = gpu.cache_latency + 200 * passes / gpu.clock
     return {"rows": (low, high), "grid sync": gpu.grid_sync, "sums": (add_up,) * 2, "update": (update,) * 2}

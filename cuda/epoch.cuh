@@ -69,9 +69,11 @@ class Replica {
     }
 
     __device__ __forceinline__ void add_up(const double* partial, std::size_t n_chunks) {
-        const Columns share = share_columns(sums_of(d_));
-        for (std::size_t first = 0; first < sums_of(d_); first += share.width)
-            sum_chunks(partial, n_chunks, sums_of(d_), first, share, scratch_, sums_ + first);
+        if (sums_of(d_) > block_threads) {
+            sum_wide_chunks(partial, n_chunks, sums_of(d_), sums_);
+        } else {
+            sum_chunks(partial, n_chunks, sums_of(d_), 0, share_columns(sums_of(d_)), scratch_, sums_);
+        }
     }
 
     __device__ __forceinline__ void take(std::size_t at, double scale) {
@@ -129,7 +131,7 @@ __device__ __forceinline__ void run_epoch(const Epoch<S>& e, Sums& sums, unsigne
 }
 
 template <class S, int K>
-__global__ void __launch_bounds__(block_threads, 1) lanes_epoch(const __grid_constant__ Epoch<S> e) {
+__global__ void __launch_bounds__(block_threads, blocks_of_lanes<S, K>) lanes_epoch(const __grid_constant__ Epoch<S> e) {
     STEEPEST_SHARED(shared);
     const std::size_t d = e.rows.n_columns;
     LaneSums<S, K> sums(shared, d, e.lanes);

@@ -8,6 +8,8 @@
 namespace steepest::cuda {
 namespace {
 
+constexpr std::size_t most_rows_of_a_float_sum = 4096;  // the sums of rows in registers go to double in between
+
 template <class S>
 Kernel<Pass<S>> pass_kernel(const Plan& plan) {
     if (plan.tiling == Tiling::bulk) return &tile_gradient<S, true>;
@@ -39,7 +41,8 @@ Plan plan_pass(const Layout& layout, const Device& device, Tiling wanted) {
 
 template <class S>
 std::size_t chunks_of(const Plan& plan, std::size_t rows, std::size_t d) {
-    return plan.tiling == Tiling::split ? 1 : pass_chunks(rows, d, sizeof(S));
+    if (plan.tiling == Tiling::split) return 1;
+    return pass_chunks(rows, d, sizeof(S), plan.tiling == Tiling::lanes ? rows : most_rows_of_a_float_sum);
 }
 
 std::size_t scratch_of(const Plan& plan) { return plan.tiling == Tiling::split ? 2 * plan.tile.rows * plan.blocks : 0; }

@@ -8,6 +8,10 @@
 
 namespace steepest::cuda {
 
+// Blocks for which a multiprocessor has registers: two, but for the longest rows of a type.
+template <class S, int K>
+constexpr int blocks_of_lanes = K * 16 / int(sizeof(S)) <= (sizeof(S) == sizeof(double) ? 4 : 16) ? 2 : 1;
+
 constexpr std::size_t flush_rows = 256;  // of a group, before its float sums go to double
 
 // A row's vectors as they lie in memory, its target and its weight.

@@ -54,12 +54,12 @@ STEEPEST_HOST_DEVICE constexpr RegisterShape register_shape(std::size_t d, std::
     return {0, 0};
 }
 
-// Chunks of a pass over all rows: about 32 KB of X at least, 1024 at most, but no more than 4096 rows each; their sums
-// take a fiftieth of X at most, unless that leaves fewer than 128.
-constexpr std::size_t pass_chunks(std::size_t rows, std::size_t d, std::size_t element_bytes) {
+// Chunks of a pass over all rows: about 32 KB of X at least, 1024 at most, but no more than `most_rows` rows each; their
+// sums take a fiftieth of X at most, unless that leaves fewer than 128.
+constexpr std::size_t pass_chunks(std::size_t rows, std::size_t d, std::size_t element_bytes, std::size_t most_rows) {
     const auto least = [](std::size_t a, std::size_t b) { return a < b ? a : b; };
     const auto most = [](std::size_t a, std::size_t b) { return a > b ? a : b; };
-    const std::size_t by_work = rows * d / 8192, by_rows = (rows + 4095) / 4096;
+    const std::size_t by_work = rows * d / 8192, by_rows = (rows + most_rows - 1) / most_rows;
     const std::size_t by_memory = most(rows * element_bytes / 400, 128);
     return most(least(least(most(least(by_work, 1024), by_rows), by_memory), rows), 1);
 }

@@ -24,7 +24,8 @@ struct Split {
 
 constexpr std::size_t split_flush_rows = 256;  // before float sums go to double
 
-// Of shared memory: two tiles, the block's w and its sums in both precisions, then scores of a tile as slopes.
+// Of shared memory: two tiles, the block's w and its sums in both precisions, then a tile's targets and weights, which
+// become its losses and slopes.
 template <class S>
 STEEPEST_HOST_DEVICE std::size_t split_bytes(const TileShape& tile, std::size_t columns) {
     using T = ArithmeticOf<S>;
@@ -52,6 +53,7 @@ class SplitSums {
 
     __device__ __forceinline__ void run() {
         const std::size_t count = split_.rows.count, step = split_.tile.rows;
+        const T bias = split_.intercept ? split_.w[split_.rows.n_columns] : T(0);
         for (std::size_t j = threadIdx.x; j < n_; j += block_threads) {
             w_[j] = split_.w[first_ + j];
             gradient_[j] = T(0);
@@ -72,8 +74,9 @@ class SplitSums {
             __syncthreads();
             T* scores = split_.scores + t % 2 * step * gridDim.x;
             score(tile, n, scores);
+            fetch_targets(first, n);
             cooperative_groups::this_grid().sync();
-            finish_rows(first, n, scores);
+            finish_rows(n, scores, bias);
             __syncthreads();
             if (threadIdx.x == 0) {
                 for (unsigned r = 0; r < n; ++r) {
@@ -116,20 +119,31 @@ class SplitSums {
         }
     }
 
+    // What the rows' losses need beside their scores, before these are known.
+    __device__ __forceinline__ void fetch_targets(std::size_t first, unsigned n) {
+        if (threadIdx.x >= n) return;
+        const std::size_t row = split_.rows.row(first + threadIdx.x);
+        losses_[threadIdx.x] = split_.rows.y[row];
+        slopes_[threadIdx.x] = split_.rows.weight ? split_.rows.weight[row] : T(1);
+    }
+
     // The rows' scores from all blocks, their slopes and losses; every block finds the same.
-    __device__ __forceinline__ void finish_rows(std::size_t first, unsigned n, const T* scores) {
-        const T bias = split_.intercept ? split_.w[split_.rows.n_columns] : T(0);
-        for (unsigned r = threadIdx.x / 32; r < n; r += block_warps) {
-            T z = T(0);
-            for (unsigned b = threadIdx.x % 32; b < gridDim.x; b += 32) z += __ldcg(scores + r * gridDim.x + b);
-            for (int offset = 16; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
-            if (threadIdx.x % 32 == 0) {
-                const std::size_t row = split_.rows.row(first + r);
-                const T weight = split_.rows.weight ? split_.rows.weight[row] : T(1);
-                const LossAndSlope<T> of_row = loss_and_slope(split_.rows.loss, z + bias, split_.rows.y[row]);
-                slopes_[r] = weight * of_row.slope;
-                losses_[r] = weight * of_row.loss;
-            }
+    __device__ __forceinline__ void finish_rows(unsigned n, const T* scores, T bias) {
+        constexpr int at_once = max_tile_rows / block_warps;  // of a warp, so that their scores come together
+        const unsigned warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        T z[at_once] = {};
+        for (unsigned b = lane; b < gridDim.x; b += 32)
+            for (int k = 0; k < at_once; ++k)
+                if (warp + k * block_warps < n) z[k] += __ldcg(scores + (warp + k * block_warps) * gridDim.x + b);
+        for (int k = 0; k < at_once; ++k)
+            for (int offset = 16; offset > 0; offset /= 2) z[k] += __shfl_xor_sync(all_lanes, z[k], offset);
+        for (int k = 0; k < at_once; ++k) {
+            const unsigned r = warp + k * block_warps;
+            if (lane != 0 || r >= n) continue;
+            const T weight = slopes_[r];
+            const LossAndSlope<T> of_row = loss_and_slope(split_.rows.loss, z[k] + bias, losses_[r]);
+            slopes_[r] = weight * of_row.slope;
+            losses_[r] = weight * of_row.loss;
         }
     }
 

@@ -56,4 +56,22 @@ __device__ __forceinline__ void sum_chunks(const double* partial, std::size_t n_
     __syncthreads();
 }
 
+// Adds the chunks of all columns, more than a block has threads, into sums: four columns a thread at once, since each
+// addition waits for its number to come from another block.
+__device__ __forceinline__ void sum_wide_chunks(const double* partial, std::size_t n_chunks, std::size_t stride,
+                                                double* sums) {
+    constexpr int at_once = 4;
+    for (std::size_t first = threadIdx.x; first < stride; first += at_once * block_threads) {
+        double sum[at_once] = {};
+#pragma unroll 4
+        for (std::size_t chunk = 0; chunk < n_chunks; ++chunk)
+            for (int k = 0; k < at_once; ++k)
+                if (first + k * block_threads < stride)
+                    sum[k] += __ldcg(partial + chunk * stride + first + k * block_threads);
+        for (int k = 0; k < at_once; ++k)
+            if (first + k * block_threads < stride) sums[first + k * block_threads] = sum[k];
+    }
+    __syncthreads();
+}
+
 }  // namespace steepest::cuda
