@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,25 +15,57 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+DRIVERS = HERE / "drivers"
+CUDA = ROOT / "cuda"
+BUILD = ROOT / "build" / "emulation"
 COMPILER = os.environ.get("CXX", "g++")
-FLAGS = ["-std=c++20", "-O1", "-g", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"]
+FLAGS = ["-std=c++20", "-O1", "-g1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"]
 SANITIZERS = {
-    "plain": [],
-    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"],
+    "": [],
+    "address,undefined": [
+        "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"
+    ],
     "thread": ["-fsanitize=thread"],
-}
+}  # fmt: skip
 EMULATOR = [p for p in sorted(HERE.glob("*.cpp")) if p.stem != "bindings"]
+# What a report says first, whoever makes it.
+REPORT = re.compile(
+    r"emulated CUDA: .*|wrong: .*|runtime error: .*|ERROR: \w+Sanitizer: [\w-]+|ThreadSanitizer: data race"
+)
 
 
-def _call(command: Sequence[str | Path]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+class Unavailable(RuntimeError):
+    """A sanitizer cannot be had here."""
+
+
+def _call(command: Sequence[str | Path]) -> bytes:
+    done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{done.stdout}")
+        raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{done.stderr.decode(errors='replace')}")
+    return done.stdout
 
 
-def _compile(source: Path, target: Path, flags: Sequence[str]) -> Path:
-    _call([COMPILER, *FLAGS, *flags, "-x", "c++", "-c", source, "-o", target])
+def _compile(source: Path, flags: Sequence[str], folders: Sequence[Path]) -> Path:
+    """The object of a source: made once for the same text after preprocessing and the same flags."""
+    command = [COMPILER, *FLAGS, *flags, *(f"-I{folder}" for folder in folders), "-x", "c++", source]
+    text = _call([*command, "-E", "-P"])
+    digest = hashlib.sha256(text + " ".join([COMPILER, *FLAGS, *flags]).encode()).hexdigest()[:20]
+    target = BUILD / "objects" / f"{source.stem}-{digest}.o"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            _call([*command, "-c", "-o", Path(folder) / "object.o"])
+            (Path(folder) / "object.o").replace(target)
     return target
+
+
+@functools.cache
+def _launcher() -> tuple[str, ...]:
+    """The thread sanitizer of older compilers needs its addresses where they were without randomisation."""
+    if shutil.which("setarch") is None:
+        return ()
+    usable = subprocess.run(["setarch", "-R", "true"], capture_output=True, check=False).returncode == 0
+    return ("setarch", "-R") if usable else ()
 
 
 @functools.cache
@@ -45,56 +79,44 @@ def reason_without(sanitizer: str) -> str | None:
         program = source.with_suffix("")
         try:
             _call([COMPILER, *SANITIZERS[sanitizer], source, "-o", program])
-            _call([*_launcher(sanitizer), program])
+            _call([*_launcher(), program])
         except RuntimeError as error:
-            return f"no {sanitizer} sanitizer: {error}"
+            return f"no {sanitizer or 'plain'} programs: {error}"
     return None
 
 
-@functools.cache
-def _launcher(sanitizer: str) -> tuple[str, ...]:
-    """The thread sanitizer of older compilers needs its addresses where they were without randomisation."""
-    if sanitizer != "thread" or shutil.which("setarch") is None:
-        return ()
-    usable = subprocess.run(["setarch", "-R", "true"], capture_output=True, check=False).returncode == 0
-    return ("setarch", "-R") if usable else ()
+def compile_driver(driver: Path, folder: Path, *, sanitizer: str = "", cuda: Path | None = None) -> Path:
+    """Compile a driver with the emulator, and with all sources of the folder `cuda` where one is given.
 
-
-def _emulator(folder: Path, sanitizer: str) -> list[Path]:
-    """The emulator's objects; the thread sanitizer must not see the emulator itself."""
-    flags = ["-DEMULATED_TSAN"] if sanitizer == "thread" else SANITIZERS[sanitizer]
-    flags = [*flags, f"-I{HERE}", f"-I{ROOT / 'cpp/include'}"]
-    newest = max(p.stat().st_mtime for pattern in ("*.cpp", "*.h*", "*.cuh") for p in HERE.glob(pattern))
-    objects = {source: folder / f"{source.stem}.emulator.o" for source in EMULATOR}
-    old = [s for s, o in objects.items() if not o.exists() or o.stat().st_mtime < newest]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda source: _compile(source, objects[source], flags), old))
-    return list(objects.values())
-
-
-def compile_driver(
-    driver: Path, sanitizer: str = "plain", *, folder: Path | None = None, cuda: Path = ROOT / "cuda",
-    kernels: Sequence[str] = (),
-) -> Path:  # fmt: skip
-    """Compile a driver against the sources in `cuda`, with those of its .cu files that are named, and link it.
-
-    Objects lie in `folder`; the emulator's are only compiled when it has changed.
+    The program lies in `folder`, objects in build/emulation. The thread sanitizer must not see the emulator itself.
     """
-    folder = (folder or ROOT / "build" / "emulation") / sanitizer
-    folder.mkdir(parents=True, exist_ok=True)
-    flags = [*SANITIZERS[sanitizer], f"-I{HERE}", f"-I{ROOT / 'cpp/include'}", f"-I{cuda}"]
-    sources = [driver, *(cuda / name for name in kernels)]
+    if reason := reason_without(sanitizer):
+        raise Unavailable(reason)
+    flags, folders = SANITIZERS[sanitizer], [HERE, ROOT / "cpp" / "include"]
+    jobs = [(source, ["-DEMULATED_TSAN"] if sanitizer == "thread" else flags, folders) for source in EMULATOR]
+    jobs += [(source, flags, [*folders, cuda or CUDA]) for source in [driver, *(cuda.glob("*.cu") if cuda else [])]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = list(pool.map(lambda s: _compile(s, folder / f"{s.name}.o", flags), sources))
-    program = folder / driver.stem
-    _call([COMPILER, *SANITIZERS[sanitizer], *objects, *_emulator(folder, sanitizer), "-o", program])
+        objects = list(pool.map(lambda job: _compile(*job), jobs))
+    program = folder / f"{driver.stem}-{sanitizer.partition(',')[0] or 'plain'}"
+    _call([COMPILER, *SANITIZERS[sanitizer], *objects, "-o", program])
     return program
 
 
-def run(program: Path, *arguments: str, seed: int = 0, sanitizer: str = "plain", **variables: str
-        ) -> subprocess.CompletedProcess[str]:  # fmt: skip
+def run(program: Path, *arguments: str, seed: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a driver at one schedule; variables go into its environment."""
-    options = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "atexit_sleep_ms=0"}
+    options = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "atexit_sleep_ms=0:halt_on_error=1"}
     environment = {**os.environ, **options, "EMULATED_SEED": str(seed), **variables}
-    return subprocess.run([*_launcher(sanitizer), program, *arguments], env=environment, stdout=subprocess.PIPE,
+    return subprocess.run([*_launcher(), program, *arguments], env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", timeout=250, check=False)  # fmt: skip
+
+
+def run_driver(program: Path, *arguments: str, seed: int = 0, **variables: str) -> str | None:
+    """Run a driver on a device of two multiprocessors; return what is found wrong, None where nothing is."""
+    try:
+        done = run(program, *arguments, seed=seed, **{"EMULATED_MULTIPROCESSORS": "2", **variables})
+    except subprocess.TimeoutExpired:
+        return "it does not end"
+    report = REPORT.search(done.stdout)
+    if report:
+        return report[0]
+    return f"exit status {done.returncode}" if done.returncode else None

@@ -1,181 +1,236 @@
-// The float kernels through their host code, each tiling, against plain loops in double: exits 1 where a number
-// differs. One translation unit, so that a build with a planted fault takes seconds.
-#define STEEPEST_FOR_EACH_STORAGE(X) X(float)
-
+// Runs the kernels of cuda/ on small data through their C++ interface and compares with sums in double. Prints what is
+// wrong and returns 1.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
+#include <limits>
+#include <numeric>
+#include <string>
 #include <vector>
 
-#include "descent.cu"
-#include "device.cu"
-#include "epoch.cu"
-#include "gradient.cu"
-#include "objective.cu"
-#include "update.cu"
+#include "descent.hpp"
+#include "survey.hpp"
+#include "update.hpp"
 
 namespace {
 
-using namespace steepest::cuda;
+using namespace steepest;        // NOLINT
+using namespace steepest::cuda;  // NOLINT
 
-constexpr double mu = 0.5;
-int failures = 0;
+constexpr double l2 = 0.125, learning_rate = 0.5;
 
-void expect(bool good, const char* what, const char* tiling, std::size_t n, std::size_t d) {
-    if (good) return;
-    std::fprintf(stderr, "wrong: %s, tiling %s, %zu x %zu\n", what, tiling, n, d);
-    ++failures;
+void expect(bool condition, const std::string& what) {
+    if (condition) return;
+    std::printf("wrong: %s\n", what.c_str());
+    std::exit(1);
 }
-
-double noise(std::size_t i) { return std::sin(12.9898 * double(i + 1)) * 0.5; }
 
 template <class T>
 struct OnTheDevice {
-    Buffer buffer;
-    explicit OnTheDevice(const std::vector<T>& host) {
-        buffer.reserve(host.size() * sizeof(T));
-        copy_to_device(buffer.as<void>(), host.data(), host.size() * sizeof(T), nullptr);
-    }
-    T* at() const { return buffer.as<T>(); }
-    std::vector<T> get(std::size_t n) const {
-        std::vector<T> host(n);
-        copy_to_host(host.data(), at(), n * sizeof(T), nullptr);
-        return host;
+    Buffer memory;
+    T* data;
+
+    explicit OnTheDevice(const std::vector<T>& values, std::size_t offset = 0) {
+        memory.reserve((offset + values.size()) * sizeof(T));
+        data = memory.as<T>() + offset;
+        copy_to_device(data, values.data(), values.size() * sizeof(T), nullptr);
     }
 };
 
-// Least squares with an intercept, as plain as can be.
+template <class T>
+std::vector<T> on_host(const T* data, std::size_t n) {
+    std::vector<T> values(n);
+    copy_to_host(values.data(), data, n * sizeof(T), nullptr);
+    return values;
+}
+
+float number(std::size_t i) { return float(int((i * 2654435761u >> 7) % 33) - 16) / 16; }
+
+std::vector<float> numbers(std::size_t n) {
+    std::vector<float> values(n);
+    for (std::size_t i = 0; i < n; ++i) values[i] = number(i);
+    return values;
+}
+
+// float as stored: all numbers here need few bits.
+float stored(float x, float) { return x; }
+BFloat16 stored(float x, BFloat16) { return {std::uint16_t(bits_as<std::uint32_t>(x) >> 16)}; }
+
+template <class S>
 struct Problem {
     std::size_t n, d;
-    std::vector<float> X, y;
+    bool row_major;
+    std::vector<S> x;
+    std::vector<float> y, w;
+    OnTheDevice<S> device_x;
+    OnTheDevice<float> device_y, device_w, gradient;
 
-    Problem(std::size_t n_, std::size_t d_) : n(n_), d(d_), X(n * d), y(n) {
-        for (std::size_t i = 0; i < X.size(); ++i) X[i] = float(noise(i));
-        for (std::size_t i = 0; i < n; ++i) y[i] = float(noise(7 * i + 3));
+    Problem(std::size_t n_, std::size_t d_, bool row_major_, std::size_t bad_label = ~std::size_t(0))
+        : n(n_),
+          d(d_),
+          row_major(row_major_),
+          x(make_x()),
+          y(make_y(bad_label)),
+          w(numbers(d + 1)),
+          device_x(x),
+          device_y(y),
+          device_w(w),
+          gradient(w) {}
+
+    std::vector<S> make_x() const {
+        std::vector<S> values;
+        for (const float v : numbers(n * d)) values.push_back(stored(v, S{}));
+        return values;
     }
-    std::vector<double> gradient(const std::vector<double>& w, std::size_t first, std::size_t count,
-                                 double* value) const {
-        std::vector<double> g(d + 1, 0.0);
-        *value = 0.0;
-        for (std::size_t i = first; i < first + count; ++i) {
-            double z = w[d] - double(y[i]);
-            for (std::size_t j = 0; j < d; ++j) z += double(X[i * d + j]) * w[j];
-            *value += z * z / double(count);
-            for (std::size_t j = 0; j < d; ++j) g[j] += 2.0 * z * double(X[i * d + j]) / double(count);
-            g[d] += 2.0 * z / double(count);
+    std::vector<float> make_y(std::size_t bad) const {
+        std::vector<float> labels(n);
+        for (std::size_t i = 0; i < n; ++i)
+            labels[i] = i == bad ? std::numeric_limits<float>::quiet_NaN() : float(i * i % 3 == 1);
+        return labels;
+    }
+    double at(std::size_t row, std::size_t column) const {
+        return double(widen(x[row_major ? row * d + column : column * n + row]));
+    }
+    std::shared_ptr<Objective<S>> objective(Tiling tiling) const {
+        const bool aligned = row_major && d * sizeof(S) % 16 == 0;
+        const Batch<S> rows{device_x.data, device_y.data, nullptr,       nullptr, n, d, 0, n,
+                            row_major,     aligned,       id_of_Logistic};
+        return std::make_shared<Objective<S>>(Data<S>{rows, double(n), true, 0.0, l2, 0, nullptr, tiling});
+    }
+    // The gradient at w over these rows.
+    std::vector<double> reference(const std::vector<double>& at_w, const std::uint32_t* rows, std::size_t count) const {
+        std::vector<double> g(d + 1);
+        for (std::size_t i = 0; i < count; ++i) {
+            double z = at_w[d];
+            for (std::size_t j = 0; j < d; ++j) z += at(rows[i], j) * at_w[j];
+            const double slope = Logistic::slope(z, double(y[rows[i]])) / double(count);
+            for (std::size_t j = 0; j < d; ++j) g[j] += slope * at(rows[i], j);
+            g[d] += slope;
         }
+        for (std::size_t j = 0; j < d; ++j) g[j] += l2 * at_w[j];
         return g;
     }
 };
 
-bool close(const std::vector<float>& found, const std::vector<double>& expected) {
-    for (std::size_t j = 0; j < expected.size(); ++j)
-        if (!(std::fabs(double(found[j]) - expected[j]) <= 2e-5 * (1.0 + std::fabs(expected[j])))) return false;
-    return true;
+void expect_close(const std::vector<float>& found, const std::vector<double>& wanted, const std::string& what) {
+    for (std::size_t j = 0; j < wanted.size(); ++j)
+        expect(std::abs(double(found[j]) - wanted[j]) < 1e-4, what + ", at " + std::to_string(j));
 }
 
-struct Bound {
-    OnTheDevice<float> X, y;
-    std::shared_ptr<Objective<float>> objective;
-
-    Bound(const Problem& p, Tiling tiling) : X(p.X), y(p.y) {
-        const Batch<float> rows{X.at(), y.at(), nullptr, nullptr, p.n, p.d, 0, p.n, true, p.d % 4 == 0, 0};
-        objective =
-            std::make_shared<Objective<float>>(Data<float>{rows, double(p.n), true, 0.0, 0.0, 0, nullptr, tiling});
-    }
-};
-
-std::vector<float> start(std::size_t d) {
-    std::vector<float> w(d + 1);
-    for (std::size_t j = 0; j <= d; ++j) w[j] = float(noise(3 * j));
-    return w;
+std::vector<std::uint32_t> order_of(std::size_t n) {
+    std::vector<std::uint32_t> order(n);
+    for (std::size_t i = 0; i < n; ++i) order[i] = std::uint32_t((i * 7 + 3) % n);  // 7 divides no n here
+    return order;
 }
 
-void check_gradient(std::size_t n, std::size_t d, Tiling tiling) {
-    const Problem p(n, d);
-    const Bound bound(p, tiling);
-    const std::vector<float> w = start(d);
-    const OnTheDevice<float> on_device(w), gradient(std::vector<float>(d + 1));
-    double expected_value;
-    const auto expected = p.gradient(std::vector<double>(w.begin(), w.end()), 0, n, &expected_value);
-    const double value = bound.objective->value_and_gradient(on_device.at(), gradient.at());
-    const char* name = tiling_names[int(tiling)];
-    expect(std::fabs(value - expected_value) < 1e-5 * (1.0 + expected_value), "value", name, n, d);
-    expect(close(gradient.get(d + 1), expected), "gradient", name, n, d);
+Hyperparameters hyperparameters() {
+    Hyperparameters h;
+    h.learning_rate = learning_rate;
+    h.momentum = 0.5;
+    return h;
 }
 
-// Momentum over mini-batches in sequence.
-void check_steps(std::size_t n, std::size_t d, std::size_t batch, Tiling tiling) {
-    const Problem p(n, d);
-    const Bound bound(p, tiling);
-    const std::vector<float> w0 = start(d);
-    const OnTheDevice<float> w(w0), velocity(std::vector<float>(d + 1));
-    steepest::Hyperparameters h;
-    h.momentum = mu;
-    float* const states[2] = {velocity.at(), nullptr};
-    Descent<float> descent(bound.objective, id_of_MomentumSum, h, w.at(), states, 0, batch);
-    const std::vector<double> rates((n + batch - 1) / batch, 0.01);
-    std::vector<double> expected(w0.begin(), w0.end()), v(d + 1, 0.0);
-    steepest::Interrupt never(nullptr);
-    descent.start_epoch(nullptr);
-    std::vector<float> path(rates.size() * (d + 1));
-    const RunReport report = descent.run(rates.data(), rates.size(), 1e9, path.data(), never);
-    expect(report.epoch_done && !report.diverged, "epoch", tiling_names[int(tiling)], n, d);
+template <class S>
+void test_pass(std::size_t n, std::size_t d, bool row_major, Tiling tiling) {
+    const Problem<S> p(n, d, row_major);
+    const auto objective = p.objective(tiling);
+    objective->value_and_gradient(p.device_w.data, p.gradient.data);
+    std::vector<std::uint32_t> rows(n);
+    std::iota(rows.begin(), rows.end(), 0u);
+    const std::vector<double> w(p.w.begin(), p.w.end());
+    expect_close(on_host(p.gradient.data, d + 1), p.reference(w, rows.data(), n),
+                 std::string("gradient by ") + tiling_names[int(tiling)]);
+    // A launch a step, as epochs that do not fit do it.
+    const MomentumSum<float> rule(hyperparameters());
+    const OnTheDevice<MomentumSum<float>> rules({rule, rule});
+    const OnTheDevice<float> state(std::vector<float>(d + 1));
+    const OnTheDevice<Status> status({Status{}});
+    Step<float> step{
+        p.device_w.data, {state.data}, nullptr, id_of_MomentumSum, rules.data, 1.0 / double(n), 0, float(l2), d, true};
+    Batch<S> all = objective->data().rows;
+    for (std::size_t i = 0; i < 2; ++i) objective->pass(all, step, i, nullptr, status.data);
+    expect(on_host(status.data, 1)[0].steps == 2, "number of steps");
+}
+
+template <class S>
+void test_epoch(std::size_t n, std::size_t d, bool row_major, Tiling tiling) {
+    constexpr std::size_t batch = 13;
+    const Problem<S> p(n, d, row_major);
+    const OnTheDevice<float> state(std::vector<float>(d + 1));
+    float* const states[max_states] = {state.data};
+    Descent<S> descent(p.objective(tiling), id_of_MomentumSum, hyperparameters(), p.device_w.data, states, 0, batch);
+    const std::vector<std::uint32_t> order = order_of(n);
+    descent.start_epoch(order.data());
+    const std::size_t n_steps = (n + batch - 1) / batch;
+    const std::vector<double> rates(n_steps, learning_rate);
+    Interrupt interrupt(nullptr);
+    const RunReport report = descent.run(rates.data(), n_steps, 1e9, nullptr, interrupt);
+    const std::string name = std::string("epoch by ") + tiling_names[int(tiling)];
+    expect(report.epoch_done && report.n_steps == n_steps, name + ": number of steps");
+    std::vector<double> w(p.w.begin(), p.w.end()), velocity(d + 1);
+    const MomentumSum<double> rule(hyperparameters());
     for (std::size_t first = 0; first < n; first += batch) {
-        double value;
-        const auto g = p.gradient(expected, first, std::min(batch, n - first), &value);
-        for (std::size_t j = 0; j <= d; ++j) {
-            v[j] = mu * v[j] + g[j];
-            expected[j] -= 0.01 * v[j];
-        }
+        const std::vector<double> g = p.reference(w, order.data() + first, std::min(batch, n - first));
+        for (std::size_t j = 0; j <= d; ++j) rule(w[j], g[j], &velocity[j]);
     }
-    expect(close(w.get(d + 1), expected), "steps", tiling_names[int(tiling)], n, d);
+    expect_close(on_host(p.device_w.data, d + 1), w, name);
 }
 
-// A run whose loss overflows leaves nothing under way.
-void check_divergence(Tiling tiling) {
-    const Problem p(64, 32);
-    const Bound bound(p, tiling);
-    const OnTheDevice<float> w(start(32));
-    float* const states[2] = {};
-    Descent<float> descent(bound.objective, id_of_GradientDescent, {}, w.at(), states, 0, 16);
-    const std::vector<double> rates(4, 1e30);
-    steepest::Interrupt never(nullptr);
+// A label that is no number ends the epoch, while the next batch is on its way.
+template <class S>
+void test_divergence(std::size_t n, std::size_t d, Tiling tiling) {
+    constexpr std::size_t batch = 10;
+    const Problem<S> p(n, d, true, 15);
+    float* const states[max_states] = {};
+    Descent<S> descent(p.objective(tiling), id_of_GradientDescent, hyperparameters(), p.device_w.data, states, 0,
+                       batch);
     descent.start_epoch(nullptr);
-    const RunReport report = descent.run(rates.data(), rates.size(), 1e9, nullptr, never);
-    expect(report.diverged && report.n_steps < 4, "divergence", tiling_names[int(tiling)], 64, 32);
-    const auto w0 = start(32);
-    expect(close(w.get(33), std::vector<double>(w0.begin(), w0.end())), "restore", tiling_names[int(tiling)], 64, 32);
+    const std::vector<double> rates(n / batch, learning_rate);
+    Interrupt interrupt(nullptr);
+    const RunReport report = descent.run(rates.data(), rates.size(), 1e9, nullptr, interrupt);
+    expect(report.diverged && report.n_steps == 1, "a run that diverges");
+    expect(on_host(p.device_w.data, d + 1) == p.w, "parameters after a run that diverged");
 }
 
-void check_update(std::size_t n) {
-    const std::vector<float> w0(start(n)), g0(start(2 * n));
-    const OnTheDevice<float> w(w0), g(g0), v(std::vector<float>(n + 1));
-    steepest::Hyperparameters h;
-    h.learning_rate = 0.1;
-    h.momentum = mu;
-    const Parameters<float> parameters{w.at() + 1, {v.at() + 1, nullptr}, n, n};
-    update(id_of_MomentumSum, parameters, g.at() + 1, h, 0.0f, device(0), nullptr);
-    std::vector<double> expected(w0.begin(), w0.end());
-    for (std::size_t j = 1; j <= n; ++j) expected[j] -= 0.1 * double(g0[j]);
-    expect(close(w.get(n + 1), expected), "update", "none", n, 1);
+void test_update(std::size_t n, std::size_t offset) {
+    std::vector<float> w = numbers(n), g = numbers(n + 5), state(n, 0.25f);
+    g.resize(n);
+    const OnTheDevice<float> device_w(w, offset), device_g(g, offset), device_state(state, offset);
+    const Hyperparameters h = hyperparameters();
+    update(id_of_MomentumSum, Parameters<float>{device_w.data, {device_state.data}, n, n}, device_g.data, h, 0.0f,
+           device(0), nullptr);
+    const MomentumSum<float> rule(h);
+    for (std::size_t j = 0; j < n; ++j) rule(w[j], g[j], &state[j]);
+    expect(on_host(device_w.data, n) == w && on_host(device_state.data, n) == state, "update");
+}
+
+void test_survey(std::size_t n) {
+    std::vector<float> values(n, 1.0f);
+    values[n - 1] = 0.5f;
+    const OnTheDevice<float> data(values);
+    const Survey found = survey(data.data, n, nullptr);
+    expect(found.first_not_label == n - 1 && found.first_not_finite == n && found.minimum == 0.5, "survey");
 }
 
 }  // namespace
 
 int main() {
-    try {
-        for (const Tiling tiling : {Tiling::lanes, Tiling::tiles, Tiling::bulk, Tiling::split}) {
-            check_gradient(45, 36, tiling);
-            check_steps(56, 32, 24, tiling);
-            check_divergence(tiling);
-            if (tiling == Tiling::bulk) continue;
-            check_gradient(13, 33, tiling);
-        }
-        check_update(300);
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "wrong: %s\n", error.what());
-        return 1;
-    }
-    return failures ? 1 : 0;
+    test_pass<float>(97, 33, true, Tiling::lanes);
+    test_pass<float>(48, 520, true, Tiling::lanes);
+    test_pass<float>(33, 70, false, Tiling::tiles);
+    test_pass<float>(48, 516, true, Tiling::bulk);
+    test_pass<float>(33, 100, true, Tiling::tiles);
+    test_pass<float>(90, 100, true, Tiling::split);
+    test_pass<BFloat16>(40, 64, true, Tiling::lanes);
+    test_epoch<float>(60, 33, true, Tiling::lanes);
+    test_epoch<float>(60, 100, true, Tiling::bulk);
+    test_epoch<float>(60, 100, true, Tiling::tiles);
+    test_epoch<float>(60, 31, false, Tiling::tiles);
+    test_divergence<float>(60, 100, Tiling::bulk);
+    test_divergence<float>(60, 20, Tiling::lanes);
+    test_update(1003, 0);
+    test_update(1003, 1);
+    test_survey(1001);
+    return 0;
 }
