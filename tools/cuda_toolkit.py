@@ -1,6 +1,6 @@
-"""Fetch a CUDA compiler from PyPI into build/ and print its path: `CUDACXX=$(python tools/cuda_toolkit.py) pip install .`.
+"""Fetch a CUDA compiler from PyPI and print its path: `CUDACXX=$(python tools/cuda_toolkit.py) pip install .`.
 
-The whole set is pinned, for its parts must fit one another; see NVIDIA's licence for what may be done with them. Linux.
+It is put into build/, or the folder given, and fetched once. The set is pinned, for its parts must fit one another.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ from pathlib import Path
 
 VERSION = "13.0.2"
 PARTS = "nvcc,crt,nvvm,cudart,cccl"
-FOLDER = Path(__file__).resolve().parents[1] / "build" / f"cuda-toolkit-{VERSION}"
+BUILD = Path(__file__).resolve().parents[1] / "build"
 
 
 def main() -> int:
     """Install what is not there yet; standard output is the path alone."""
-    root = FOLDER / "nvidia" / f"cu{VERSION.split('.')[0]}"
+    if len(sys.argv) > 2:
+        print("usage: python tools/cuda_toolkit.py [folder]", file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[1] if sys.argv[1:] else BUILD).resolve() / f"cuda-toolkit-{VERSION}"
+    root = folder / "nvidia" / f"cu{VERSION.split('.')[0]}"
     libraries = root / "lib64"  # where nvcc looks for what the wheels put into lib
     if not libraries.exists():
         package = f"cuda-toolkit[{PARTS}]=={VERSION}"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(FOLDER), package]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(folder), package]
         code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
         if code:
             return code

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = Path(sys.executable).parent
-SOURCES = [str(p) for p in sorted(ROOT.glob("[ct]*/**/*")) if p.suffix in (".cpp", ".hpp", ".cu", ".cuh")]
+SOURCES = [str(p) for p in sorted(ROOT.glob("[ct]*/**/*")) if p.suffix in (".cpp", ".hpp", ".h", ".cu", ".cuh")]
 
 
 def run(tool: str, *arguments: str) -> bool:

@@ -1,0 +1,118 @@
+"""The machine code of the CUDA module does what the kernels' speed and their bits rest on, at every architecture."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from cases import RULES
+from disassembly import NAMES, Kernel, cuobjdump, instructions, usage
+
+_cuda = pytest.importorskip("steepest._cuda", reason="the CUDA module was not built")
+pytestmark = pytest.mark.skipif(cuobjdump() is None, reason="cuobjdump and nvdisasm are not installed: the extra `dev`")
+
+EPOCHS = ("lanes_epoch", "tile_epoch")
+N_STATES = {rule.rule_name.replace("_", ""): rule.rule.n_states for rule in (case.make() for case in RULES)}
+
+# What the checks below look for, in a kernel that has it all.
+CONTROL = """
+__global__ void control(const float* __restrict__ x, float* __restrict__ y, int n) {
+    float local[64];
+    for (int i = 0; i < n; ++i) local[i * 7 % 64] = __ldg(x + i);
+    atomicAdd(y, local[n % 64]);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def code():
+    found = instructions(_cuda.__file__)
+    assert all(found.values())
+    return found
+
+
+@pytest.fixture(scope="module")
+def usages():
+    return usage(_cuda.__file__)
+
+
+def of(kernels, *names):
+    """The kernels of these names, of which there must be some."""
+    chosen = {kernel: found for kernel, found in kernels.items() if kernel.name in names}
+    assert {kernel.name for kernel in chosen} == set(names)
+    return chosen
+
+
+def count(counts, *pattern):
+    return sum(n for name, n in counts.items() if all(re.search(p, name) for p in pattern))
+
+
+def those_with(kernels, *pattern):
+    return [str(kernel) for kernel, counts in kernels.items() if count(counts, *pattern)]
+
+
+def compiled_for():
+    """The architectures that the module was built for, but for those of which it has PTX alone."""
+    return {a.removesuffix("-real") for a in _cuda.versions()["architectures"].split() if not a.endswith("-virtual")}
+
+
+def test_every_kernel_is_there_for_every_architecture(code, usages):
+    assert {kernel.architecture for kernel in code} == compiled_for()
+    assert {kernel.name for kernel in code} == set(NAMES)
+    assert set(code) == {Kernel(a, kernel.symbol) for a in compiled_for() for kernel in code}
+    assert set(usages) == set(code)
+
+
+def test_no_local_memory(code, usages):
+    assert those_with(code, r"^(LDL|STL)\b") == []
+    assert [str(kernel) for kernel, used in usages.items() if used.stack or used.local] == []
+
+
+def test_no_atomic_floats(code):
+    assert those_with(code, r"^(ATOM|RED)", r"\.B?F(16|32|64)\b") == []
+
+
+def test_updates_move_16_bytes_at_a_time(code):
+    seen = set()
+    for kernel, counts in of(code, "update").items():
+        rule = re.search(r"updateI[fd]NS_\d+([A-Za-z]+)I", kernel.symbol)[1].lower()
+        seen.add(rule)
+        assert count(counts, r"^LDG\b", r"\.128\b") >= 2 + N_STATES[rule], str(kernel)
+        assert count(counts, r"^STG\b", r"\.128\b") >= 1 + N_STATES[rule], str(kernel)
+    assert seen == set(N_STATES)
+
+
+def test_lanes_stream_rows_16_bytes_at_a_time(code):
+    lanes = of(code, "lanes_gradient", "lanes_epoch")
+    assert len(those_with(lanes, r"^LDG\b", r"\.EF\b", r"\.128\b")) == len(lanes)
+
+
+def test_epochs_read_nothing_that_they_write_through_the_read_only_path(code):
+    assert those_with(of(code, *EPOCHS), r"^LDG\b", r"\.CONSTANT\b") == []
+
+
+def test_tiles_are_copied_asynchronously(code):
+    for kernel, counts in of(code, "tile_gradient", "tile_epoch", "split_gradient").items():
+        bulk = kernel.name != "split_gradient" and "Lb1E" in kernel.symbol
+        architecture = int(kernel.architecture)
+        assert bool(count(counts, "^UBLKCP")) == (bulk and architecture >= 90), str(kernel)
+        assert bool(count(counts, "^LDGSTS", r"\.128\b")) == (not bulk and architecture >= 80), str(kernel)
+
+
+def test_what_is_looked_for_can_be_found(tmp_path):
+    nvcc = os.environ.get("CUDACXX") or shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("nvcc was not found: CUDACXX names another place")
+    source, binary = tmp_path / "control.cu", tmp_path / "control.fatbin"
+    source.write_text(CONTROL)
+    targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in compiled_for()]
+    subprocess.run([nvcc, "-fatbin", *targets, "-o", binary, source], check=True)
+    kernels, usages = instructions(binary), usage(binary)
+    assert {kernel.architecture for kernel in kernels} == {kernel.architecture for kernel in usages} == compiled_for()
+    for pattern in ([r"^LDL\b"], [r"^STL\b"], [r"^LDG\b", r"\.CONSTANT\b"], [r"^RED", r"\.F32\b"]):
+        assert len(those_with(kernels, *pattern)) == len(kernels), pattern
+    assert all(used.stack > 0 for used in usages.values())
