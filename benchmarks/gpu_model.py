@@ -13,9 +13,9 @@ ELEMENT_BYTES = {"float32": 4, "float64": 8, "16 bit": 2}
 ROW_OPERATIONS = {"least_squares": 10, "logistic": 65}  # of loss and slope, counted in losses.hpp and math.hpp
 # Registers of lanes_gradient by vectors, as nvcc 13.0 counts them for sm_90; of the two formats of 16 bits the more.
 REGISTERS = {
-    "float32": {1: 63, 2: 79, 4: 131, 8: 193},
+    "float32": {1: 63, 2: 79, 4: 115, 8: 193},
     "float64": {1: 82, 2: 97, 4: 136, 8: 212},
-    "16 bit": {1: 72, 2: 123, 4: 164},
+    "16 bit": {1: 72, 2: 122, 4: 164},
 }
 STATES = {"GradientDescent": 0, "Momentum": 1, "AdaGrad": 1, "RMSProp": 1, "Adam": 2}
 Range = tuple[float, float]
