@@ -59,7 +59,7 @@ def _lines(*arguments):
 
 def instructions(path):
     """For each kernel of a module or cubin, how often each instruction occurs in it."""
-    kernels = {}
+    kernels, architecture, counts = {}, "", Counter()
     for line in _lines("-sass", path):
         if found := INSTRUCTION.match(line):
             counts[found[1]] += 1
@@ -72,7 +72,7 @@ def instructions(path):
 
 def usage(path):
     """For each kernel of a module or cubin, its Usage."""
-    kernels = {}
+    kernels, architecture, kernel = {}, "", None
     for line in _lines("-res-usage", path):
         if line.startswith("arch = sm_"):
             architecture = line.split("sm_")[1].strip()

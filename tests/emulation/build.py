@@ -1,4 +1,7 @@
-"""Builds the module `_cuda_emulated`, the CUDA backend over the emulator, and says where it lies."""
+"""Builds the module `_cuda_emulated`, the CUDA backend over the emulator, and says where it lies.
+
+`python tests/emulation/build.py [--sanitize] [folder]`
+"""
 
 from __future__ import annotations
 
@@ -42,4 +45,5 @@ def build(folder: Path | None = None, *, sanitize: bool = False) -> Path:
 
 
 if __name__ == "__main__":
-    print(build(sanitize="--sanitize" in sys.argv[1:]))
+    folders = [Path(argument) for argument in sys.argv[1:] if argument != "--sanitize"]
+    print(build(*folders, sanitize="--sanitize" in sys.argv[1:]))
