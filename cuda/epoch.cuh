@@ -131,7 +131,8 @@ __device__ __forceinline__ void run_epoch(const Epoch<S>& e, Sums& sums, unsigne
 }
 
 template <class S, int K>
-__global__ void __launch_bounds__(block_threads, blocks_of_lanes<S, K>) lanes_epoch(const __grid_constant__ Epoch<S> e) {
+__global__ void __launch_bounds__(block_threads, blocks_of_lanes<S, K>)
+    lanes_epoch(const __grid_constant__ Epoch<S> e) {
     STEEPEST_SHARED(shared);
     const std::size_t d = e.rows.n_columns;
     LaneSums<S, K> sums(shared, d, e.lanes);

@@ -32,7 +32,8 @@ __device__ __forceinline__ void sum_chunks_of_block(const Pass<S>& pass, Sums& s
 }
 
 template <class S, int K>
-__global__ void __launch_bounds__(block_threads, blocks_of_lanes<S, K>) lanes_gradient(const __grid_constant__ Pass<S> pass) {
+__global__ void __launch_bounds__(block_threads, blocks_of_lanes<S, K>)
+    lanes_gradient(const __grid_constant__ Pass<S> pass) {
     STEEPEST_SHARED(shared);
     LaneSums<S, K> sums(shared, pass.rows.n_columns, pass.lanes);
     sum_chunks_of_block(pass, sums, pass.w);

@@ -54,8 +54,8 @@ STEEPEST_HOST_DEVICE constexpr RegisterShape register_shape(std::size_t d, std::
     return {0, 0};
 }
 
-// Chunks of a pass over all rows: about 32 KB of X at least, 1024 at most, but no more than `most_rows` rows each; their
-// sums take a fiftieth of X at most, unless that leaves fewer than 128.
+// Chunks of a pass over all rows: about 32 KB of X at least, 1024 at most, but no more than `most_rows` rows each;
+// their sums take a fiftieth of X at most, unless that leaves fewer than 128.
 constexpr std::size_t pass_chunks(std::size_t rows, std::size_t d, std::size_t element_bytes, std::size_t most_rows) {
     const auto least = [](std::size_t a, std::size_t b) { return a < b ? a : b; };
     const auto most = [](std::size_t a, std::size_t b) { return a > b ? a : b; };

@@ -79,7 +79,9 @@ def plan(tmp_path_factory):
 def test_rows_are_cut_up_as_the_kernels_do(model, plan, n, d):
     for n_bytes in (2, 4, 8):
         shape = model.register_shape(d, 16 // n_bytes) or (0, 0)
-        assert (*shape, model.pass_chunks(n, d, n_bytes, n if shape[1] else 4096), model.step_chunks(n)) == plan(n, d, n_bytes)
+        assert (*shape, model.pass_chunks(n, d, n_bytes, n if shape[1] else 4096), model.step_chunks(n)) == plan(
+            n, d, n_bytes
+        )
 
 
 @pytest.mark.parametrize("storage", ["float32", "float64", "float16"])
