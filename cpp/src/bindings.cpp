@@ -11,10 +11,22 @@
 #include "dlpack.hpp"
 #include "steepest/descent.hpp"
 #include "steepest/dispatch.hpp"
-#include "steepest/names.hpp"
 
 namespace steepest {
 namespace {
+
+#define STEEPEST_TEXT_OF(type, name) name,
+constexpr const char* loss_names[] = {STEEPEST_FOR_EACH_LOSS(STEEPEST_TEXT_OF)};
+constexpr const char* rule_names[] = {STEEPEST_FOR_EACH_RULE(STEEPEST_TEXT_OF)};
+#define STEEPEST_STATES_OF(rule, name) rule<double>::n_states,
+constexpr int states_of_rule[] = {STEEPEST_FOR_EACH_RULE(STEEPEST_STATES_OF)};
+
+template <std::size_t N>
+int index_of(const char* const (&names)[N], const std::string& name, const char* what) {
+    for (std::size_t i = 0; i < N; ++i)
+        if (name == names[i]) return int(i);
+    throw py::value_error(std::string("unknown ") + what + " '" + name + "'");
+}
 
 #ifndef STEEPEST_CUDA_REASON
 #define STEEPEST_CUDA_REASON ""
@@ -38,31 +50,20 @@ auto without_gil(Work work) {
     }
 }
 
-// How the elements of an X beside a y of T are stored.
-template <class T>
-Storage storage_of(const py::array& X) {
-    if (py::isinstance<py::array_t<T>>(X)) return Storage::whole;
-    if (sizeof(T) == sizeof(float) && X.itemsize() == 2 && X.dtype().kind() == 'f') return Storage::float16;
-    if (sizeof(T) == sizeof(float) && X.itemsize() == 2 && X.dtype().kind() == 'V') return Storage::bfloat16;
-    throw py::type_error(std::string("X must hold ") + dtype_name<T>() + " or 16 bits beside float32, got " +
-                         describe(X));
-}
-
 // A native objective together with the arrays that it reads.
 template <class T>
 struct BoundObjective {
-    py::array X;
-    py::array_t<T> y;
+    py::array_t<T> X, y;
     py::object weight;
     Objective<T> native;
 
-    BoundObjective(const std::string& loss, py::array X_, py::array_t<T> y_, py::object weight_, double weight_sum,
+    BoundObjective(const std::string& loss, py::array_t<T> X_, py::array_t<T> y_, py::object weight_, double weight_sum,
                    bool intercept, double l1, double l2)
         : X(std::move(X_)), y(std::move(y_)), weight(std::move(weight_)) {
         const bool row_major = X.flags() & py::array::c_style;
         const T* weights = weight.is_none() ? nullptr : weight.cast<py::array_t<T>>().data();
         const Matrix<T> matrix{X.data(), std::size_t(X.shape(0)), std::size_t(X.shape(1)),
-                               row_major ? Order::row_major : Order::column_major, storage_of<T>(X)};
+                               row_major ? Order::row_major : Order::column_major};
         native = {index_of(loss_names, loss, "loss"), matrix, y.data(), weights, weight_sum, intercept, l1, l2};
     }
 
@@ -108,7 +109,17 @@ struct BoundRule {
     Hyperparameters hyperparameters;
 
     BoundRule(const std::string& name, const py::kwargs& values) : rule(index_of(rule_names, name, "rule")) {
-        for (const auto& [key, value] : values) set_hyperparameter(hyperparameters, py::cast<std::string>(key), value);
+        for (const auto& [key, value] : values) {
+            const std::string wanted = py::cast<std::string>(key);
+#define STEEPEST_TAKE(type, member)                     \
+    if (wanted == #member) {                            \
+        hyperparameters.member = py::cast<type>(value); \
+        continue;                                       \
+    }
+            STEEPEST_FOR_EACH_HYPERPARAMETER(STEEPEST_TAKE)
+#undef STEEPEST_TAKE
+            throw py::value_error("unknown hyperparameter '" + wanted + "'");
+        }
     }
 
     template <class T>
@@ -181,7 +192,7 @@ template <class T>
 void bind_dtype(py::module_& m, const std::string& suffix) {
     using BoundT = BoundObjective<T>;
     py::class_<BoundT, std::shared_ptr<BoundT>>(m, ("Objective" + suffix).c_str())
-        .def(py::init<const std::string&, py::array, py::array_t<T>, py::object, double, bool, double, double>(),
+        .def(py::init<const std::string&, py::array_t<T>, py::array_t<T>, py::object, double, bool, double, double>(),
              py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
              py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"))
         .def("value", &BoundT::value, py::arg("w"))

@@ -10,13 +10,13 @@ namespace {
 
 template <class T>
 std::size_t scratch_size(const Matrix<T>& X) {
-    const bool gathers = X.order == Order::column_major || X.narrow();
+    const bool gathers = X.order == Order::column_major;
     return X.n_columns * (1 + (gathers ? row_block<T>(X.n_columns) : 0));
 }
 
 template <class T, class Stage>
 STEEPEST_INLINE void pass(const Rows<T>& rows, Linear<T> point, Linear<T> direction, T* scratch, Sums& sums) {
-    if (rows.X.order == Order::column_major && !rows.index && !rows.X.narrow()) {
+    if (rows.X.order == Order::column_major && !rows.index) {
         pass_over_columns<T, Stage>(rows, point, direction, sums);
     } else {
         with_width<T>(rows.X.n_columns, [&](auto width) {
@@ -43,7 +43,7 @@ void hessian_product(const Rows<T>& rows, Linear<T> point, Linear<T> direction, 
 template <class T, class Loss>
 const T* row(const Rows<T>& rows, std::size_t at, Linear<T> point, T* scratch, T* score, T* slope) {
     RowBlock<T> block;
-    prefetch_row(rows, at + prefetch_bytes / (rows.X.n_columns * rows.X.element_bytes() + 1) + 4);
+    prefetch_row(rows, at + prefetch_bytes / (rows.X.n_columns * sizeof(T) + 1) + 4);
     fetch(rows, at, 1, scratch, block);
     *score = dot(block.x[0], point.w, rows.X.n_columns) + point.bias;
     *slope = (block.weight ? *block.weight : T(1)) * Loss::slope(*score, *block.y);

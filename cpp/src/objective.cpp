@@ -28,7 +28,7 @@ std::size_t count_chunks(std::size_t most, std::size_t work, std::size_t data_by
 template <class T>
 std::size_t most_chunks(const Rows<T>& rows) {
     const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
-    const bool in_columns = rows.X.order == Order::column_major && !rows.index && !rows.X.narrow();
+    const bool in_columns = rows.X.order == Order::column_major && !rows.index;
     return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
 }
 
@@ -64,8 +64,8 @@ void pass(const Objective<T>& objective, const Rows<T>& rows, bool with_gradient
           Interrupt& interrupt, Kernel kernel) {
     const std::size_t d = objective.X.n_columns, stride = 2 + (with_gradient ? d : 0);
     const std::size_t n_chunks =
-        count_chunks(most_chunks(rows), rows.count * d, rows.count * d * rows.X.element_bytes(),
-                     stride * sizeof(double), 4, rows.index ? indexed_elements : chunk_elements);
+        count_chunks(most_chunks(rows), rows.count * d, rows.count * d * sizeof(T), stride * sizeof(double), 4,
+                     rows.index ? indexed_elements : chunk_elements);
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
     const std::size_t scratch_size = kernels_of<T>().scratch_size(objective.X);
     workspace.partial.assign(n_chunks * stride, 0.0);

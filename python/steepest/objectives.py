@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from . import _core
 from .arrays import DeviceView, as_native, check_place, library_of, like, where
 from .checks import blocks_of, check_alpha, check_data, check_flag, check_fraction, check_weights
-from .device import arithmetic_dtype, dtype_name
 from .device_checks import check_device_data, check_device_labels, check_device_weights
 from .device_objective import DeviceObjective
 
@@ -42,13 +41,13 @@ class DataObjective:
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), float32, float64, float16 or bfloat16
+    X : array of shape (n_samples, n_features), float32 or float64
         The data, C- or F-contiguous. It is used in place and never copied. This and all other arrays may be NumPy's or
         any other library's that has DLPack or ``__cuda_array_interface__``, such as torch and CuPy; results come back
-        in the library of w. Beside an X of 16 bits all else is float32, and so is the arithmetic.
-    y : array of shape (n_samples,), the dtype of X, float32 for an X of 16 bits
+        in the library of w. On a CUDA device X may be float16 and bfloat16 too, beside float32 for all else.
+    y : array of shape (n_samples,), the dtype of X
         The targets.
-    sample_weight : array of shape (n_samples,), the dtype of y, optional
+    sample_weight : array of shape (n_samples,), the dtype of X, optional
         Weights of the rows, at least 0 and not all 0.
     intercept : bool
         Whether the last parameter is an intercept.
@@ -96,7 +95,6 @@ class DataObjective:
     def _bind(self) -> None:
         X, y, weight = self._data
         on_device = isinstance(X, DeviceView)
-        self._dtype = arithmetic_dtype(X.dtype if on_device else dtype_name(X.dtype))
         if weight is None:
             weight_sum = float(self.n_samples)
         elif on_device:
@@ -104,7 +102,7 @@ class DataObjective:
         else:
             weight_sum = check_weights(weight, X, library_of(self._sample_weight))
         l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
-        kind = DeviceObjective if on_device else _NATIVE[self._dtype]
+        kind = DeviceObjective if on_device else _NATIVE[X.dtype]
         self.native = kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -174,8 +172,8 @@ class DataObjective:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the parameters: that of X, float32 for an X of 16 bits."""
-        return self._dtype
+        """The dtype of X and of the parameters."""
+        return self.native.dtype if isinstance(self.native, DeviceObjective) else self._data[0].dtype
 
     @property
     def device(self) -> int | None:

@@ -27,7 +27,7 @@ struct ColumnBlock {
     template <int K>
     STEEPEST_INLINE void find(std::size_t column, const T** x) const {
 #pragma GCC unroll 8
-        for (int k = 0; k < K; ++k) x[k] = X.elements() + (column + k) * X.n_rows + row;
+        for (int k = 0; k < K; ++k) x[k] = X.data + (column + k) * X.n_rows + row;
     }
 
     // The tile of eight columns that comes `column_lead` columns later, in this block or the one that follows; null at

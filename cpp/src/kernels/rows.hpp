@@ -1,11 +1,10 @@
-// One pass over rows of a row-major X, or over gathered or widened rows of another. A block of rows stays in cache
+// One pass over rows of a row-major X, or over gathered rows of a column-major one. A block of rows stays in cache
 // between its scores and its share of the gradient; float sums go to double every `flush_rows` rows.
 #pragma once
 
 #include "stages.hpp"
 #include "steepest/kernels.hpp"
 #include "tiles.hpp"
-#include "widen.hpp"
 
 namespace steepest {
 namespace {
@@ -36,8 +35,8 @@ STEEPEST_INLINE void prefetch_row(const Rows<T>& rows, std::size_t at) {
     if (at >= rows.count + rows.ahead) return;
     const std::size_t row = rows.index[at];
     if (rows.X.order == Order::row_major) {
-        const std::size_t bytes = rows.X.n_columns * rows.X.element_bytes();
-        const char* x = static_cast<const char*>(rows.X.data) + row * bytes;
+        const std::size_t bytes = rows.X.n_columns * sizeof(T);
+        const char* x = reinterpret_cast<const char*>(rows.X.data + row * rows.X.n_columns);
         for (std::size_t i = 0; i < bytes && i < 2048; i += 64) __builtin_prefetch(x + i, 0, 2);
         __builtin_prefetch(x + bytes - 1, 0, 2);
     }
@@ -49,9 +48,9 @@ STEEPEST_INLINE void prefetch_row(const Rows<T>& rows, std::size_t at) {
 template <class T>
 STEEPEST_INLINE void find_rows(const Rows<T>& rows, std::size_t first, std::size_t n, const T** x) {
     const std::size_t d = rows.X.n_columns;
-    const T* start = rows.X.elements() + (rows.begin + first) * d;
+    const T* start = rows.X.data + (rows.begin + first) * d;
     if (rows.index) {
-        for (std::size_t i = 0; i < n; ++i) x[i] = rows.X.elements() + rows.index[first + i] * d;
+        for (std::size_t i = 0; i < n; ++i) x[i] = rows.X.data + rows.index[first + i] * d;
     } else {
         for (std::size_t i = 0; i < n; ++i) x[i] = start + i * d;
     }
@@ -63,7 +62,7 @@ STEEPEST_INLINE void gather_rows(const Rows<T>& rows, std::size_t first, std::si
     const std::size_t d = rows.X.n_columns;
     for (std::size_t i = 0; i < n; ++i) x[i] = gathered + i * d;
     for (std::size_t j = 0; j < d; ++j) {
-        const T* column = rows.X.elements() + j * rows.X.n_rows;
+        const T* column = rows.X.data + j * rows.X.n_rows;
         for (std::size_t i = 0; i < n; ++i)
             gathered[i * d + j] = column[rows.index ? rows.index[first + i] : rows.begin + first + i];
     }
@@ -72,9 +71,7 @@ STEEPEST_INLINE void gather_rows(const Rows<T>& rows, std::size_t first, std::si
 // Rows [first, first + n) of the selection with their targets and weights.
 template <class T>
 STEEPEST_INLINE void fetch(const Rows<T>& rows, std::size_t first, std::size_t n, T* gathered, RowBlock<T>& block) {
-    if (rows.X.narrow()) {
-        if constexpr (sizeof(T) == sizeof(float)) widen_rows(rows, first, n, gathered, block.x);
-    } else if (rows.X.order == Order::row_major) {
+    if (rows.X.order == Order::row_major) {
         find_rows(rows, first, n, block.x);
     } else {
         gather_rows(rows, first, n, gathered, block.x);
@@ -96,7 +93,7 @@ STEEPEST_INLINE void fetch(const Rows<T>& rows, std::size_t first, std::size_t n
 template <class T>
 STEEPEST_INLINE const T* const* find_later(const Rows<T>& rows, std::size_t first, std::size_t n, const T** x) {
     const std::size_t known = rows.index ? rows.count + rows.ahead : rows.X.n_rows - rows.begin;
-    if (rows.X.order != Order::row_major || rows.X.narrow() || first + 2 * n > known) return nullptr;
+    if (rows.X.order != Order::row_major || first + 2 * n > known) return nullptr;
     find_rows(rows, first + n, n, x);
     if (rows.index) {
         for (std::size_t i = first + n; i < first + 2 * n; ++i) {
