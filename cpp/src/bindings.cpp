@@ -51,18 +51,20 @@ auto without_gil(Work work) {
 }
 
 // A native objective together with the arrays that it reads.
-template <class T>
+template <class S>
 struct BoundObjective {
-    py::array_t<T> X, y;
+    using T = ArithmeticOf<S>;
+    py::array_t<S> X;
+    py::array_t<T> y;
     py::object weight;
-    Objective<T> native;
+    Objective<S> native;
 
-    BoundObjective(const std::string& loss, py::array_t<T> X_, py::array_t<T> y_, py::object weight_, double weight_sum,
+    BoundObjective(const std::string& loss, py::array_t<S> X_, py::array_t<T> y_, py::object weight_, double weight_sum,
                    bool intercept, double l1, double l2)
         : X(std::move(X_)), y(std::move(y_)), weight(std::move(weight_)) {
         const bool row_major = X.flags() & py::array::c_style;
         const T* weights = weight.is_none() ? nullptr : weight.cast<py::array_t<T>>().data();
-        const Matrix<T> matrix{X.data(), std::size_t(X.shape(0)), std::size_t(X.shape(1)),
+        const Matrix<S> matrix{X.data(), std::size_t(X.shape(0)), std::size_t(X.shape(1)),
                                row_major ? Order::row_major : Order::column_major};
         native = {index_of(loss_names, loss, "loss"), matrix, y.data(), weights, weight_sum, intercept, l1, l2};
     }
@@ -154,14 +156,15 @@ struct BoundRule {
 };
 
 // A native descent together with everything that it reads and writes.
-template <class T>
+template <class S>
 struct BoundDescent {
-    std::shared_ptr<BoundObjective<T>> objective;
+    using T = ArithmeticOf<S>;
+    std::shared_ptr<BoundObjective<S>> objective;
     py::array_t<T> w;
     py::tuple states;
-    Descent<T> native;
+    Descent<S> native;
 
-    BoundDescent(std::shared_ptr<BoundObjective<T>> objective_, const BoundRule& rule, py::array_t<T> w_,
+    BoundDescent(std::shared_ptr<BoundObjective<S>> objective_, const BoundRule& rule, py::array_t<T> w_,
                  py::tuple states_, std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed)
         : objective(std::move(objective_)),
           w(std::move(w_)),
@@ -188,11 +191,12 @@ struct BoundDescent {
     }
 };
 
-template <class T>
+template <class S>
 void bind_dtype(py::module_& m, const std::string& suffix) {
-    using BoundT = BoundObjective<T>;
+    using T = ArithmeticOf<S>;
+    using BoundT = BoundObjective<S>;
     py::class_<BoundT, std::shared_ptr<BoundT>>(m, ("Objective" + suffix).c_str())
-        .def(py::init<const std::string&, py::array_t<T>, py::array_t<T>, py::object, double, bool, double, double>(),
+        .def(py::init<const std::string&, py::array_t<S>, py::array_t<T>, py::object, double, bool, double, double>(),
              py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
              py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"))
         .def("value", &BoundT::value, py::arg("w"))
@@ -200,7 +204,7 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
         .def("hessian_product", &BoundT::hessian_product, py::arg("w"), py::arg("v"))
         .def("hessian", &BoundT::hessian, py::arg("w"))
         .def("gradient_norm", &BoundT::gradient_norm, py::arg("w"), py::arg("gradient"));
-    using DescentT = BoundDescent<T>;
+    using DescentT = BoundDescent<S>;
     py::class_<DescentT>(m, ("Descent" + suffix).c_str())
         .def(py::init<std::shared_ptr<BoundT>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t, std::size_t,
                       bool, std::uint64_t>(),
@@ -222,11 +226,11 @@ py::array_t<std::uint32_t> row_order(std::size_t n, std::uint64_t seed, std::uin
     return order;
 }
 
-template <class T>
-double read_sum(const T* data, std::size_t n) {
+template <class S>
+double read_sum(const S* data, std::size_t n) {
     constexpr std::size_t block = 1 << 18;
     std::vector<double> sums((n + block - 1) / block);
-    const auto kernel = kernels_of<T>().sum;
+    const auto kernel = kernels_of<S>().sum;
     return without_gil([&](Interrupt& interrupt) {
         for_each_task(sums.size(), threads_in_use(), interrupt, [&](std::size_t task, int) {
             sums[task] = kernel(data + task * block, std::min(block, n - task * block));
@@ -237,17 +241,25 @@ double read_sum(const T* data, std::size_t n) {
     });
 }
 
+// Returns whether the array is one of S.
+template <class S>
+bool read_sum_as(const py::array& array, double& sum) {
+    if (!py::isinstance<py::array_t<S>>(array)) return false;
+    sum = read_sum(static_cast<const S*>(array.data()), std::size_t(array.size()));
+    return true;
+}
+
 void bind_runtime(py::module_& m) {
     m.def("row_order", &row_order, py::arg("n"), py::arg("seed"), py::arg("epoch"));
     m.def(
         "read_sum",
         [](const py::array& a) {
+            double sum = 0.0;
             if (!(a.flags() & (py::array::c_style | py::array::f_style)) ||
-                !(py::isinstance<py::array_t<float>>(a) || py::isinstance<py::array_t<double>>(a)))
-                throw py::type_error("array: expected a contiguous array of float32 or float64");
-            const auto n = std::size_t(a.size());
-            return py::isinstance<py::array_t<float>>(a) ? read_sum(static_cast<const float*>(a.data()), n)
-                                                         : read_sum(static_cast<const double*>(a.data()), n);
+                !(read_sum_as<float>(a, sum) || read_sum_as<double>(a, sum) || read_sum_as<Float16>(a, sum) ||
+                  read_sum_as<BFloat16>(a, sum)))
+                throw py::type_error("array: expected a contiguous array of float32, float64, float16 or bfloat16");
+            return sum;
         },
         py::arg("array"));
     m.attr("cuda_reason") = cuda_reason;
@@ -275,6 +287,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
              py::arg("t"));
     bind_dtype<float>(m, "32");
     bind_dtype<double>(m, "64");
+    bind_dtype<Float16>(m, "16");
+    bind_dtype<BFloat16>(m, "B16");
     bind_runtime(m);
     bind_dlpack(m);
 }

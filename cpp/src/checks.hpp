@@ -7,7 +7,30 @@
 #include <cstdint>
 #include <string>
 
+#include "steepest/storage.hpp"
+
 namespace py = pybind11;
+
+// The dtypes of 16 bits, of which NumPy has no second: bfloat16 is a field of that name.
+namespace pybind11::detail {
+template <>
+struct npy_format_descriptor<steepest::Float16> {
+    static constexpr auto name = const_name("numpy.float16");
+    static pybind11::dtype dtype() { return pybind11::dtype("e"); }
+};
+
+template <>
+struct npy_format_descriptor<steepest::BFloat16> {
+    static constexpr auto name = const_name("bfloat16");
+    static pybind11::dtype dtype() {
+        pybind11::list names, formats, offsets;
+        names.append("bfloat16");
+        formats.append("u2");
+        offsets.append(0);
+        return {names, formats, offsets, 2};
+    }
+};
+}  // namespace pybind11::detail
 
 namespace steepest {
 

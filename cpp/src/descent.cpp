@@ -42,8 +42,8 @@ void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyper
     });
 }
 
-template <class T>
-Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparameters& hyperparameters,
+template <class S>
+Descent<S>::Descent(const Objective<S>& objective, int rule, const Hyperparameters& hyperparameters,
                     const Parameters<T>& parameters, const Batches& batches, std::int64_t n_steps)
     : objective_(objective),
       rule_(rule),
@@ -56,8 +56,8 @@ Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparamete
       last_finite_(parameters.w, parameters.w + parameters.n),
       index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0) {}
 
-template <class T>
-Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
+template <class S>
+Evaluation Descent<S>::evaluate(Interrupt& interrupt) {
     const double loss = value_and_gradient(objective_, parameters_.w, gradient_.data(), workspace_, interrupt);
     gradient_ready_ = batch_size_ == 0;
     finite_ = std::isfinite(loss);
@@ -65,21 +65,21 @@ Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
     return {loss, gradient_norm(objective_, parameters_.w, gradient_.data())};
 }
 
-template <class T>
-void Descent<T>::restore() {
+template <class S>
+void Descent<S>::restore() {
     std::copy(last_finite_.begin(), last_finite_.end(), parameters_.w);
     gradient_ready_ = false;
 }
 
-template <class T>
-void Descent<T>::start_step(double learning_rate) {
+template <class S>
+void Descent<S>::start_step(double learning_rate) {
     hyperparameters_.learning_rate = learning_rate;
     hyperparameters_.set_step(++n_steps_);
 }
 
 // Makes sure that the next batch's row numbers, and those to prefetch after it, stand in index_.
-template <class T>
-void Descent<T>::fill_index() {
+template <class S>
+void Descent<S>::fill_index() {
     const std::size_t known = index_end_ - index_at_;
     if (known >= batch_size_ + look_ahead || known == left_in_epoch_) return;
     std::copy(index_.begin() + std::ptrdiff_t(index_at_), index_.begin() + std::ptrdiff_t(index_end_), index_.begin());
@@ -90,11 +90,11 @@ void Descent<T>::fill_index() {
 
 // A step from a single row, whose gradient is never stored. Returns whether the row's score, and so its loss, was
 // finite; takes no step where it was not.
-template <class T>
-bool Descent<T>::row_step() {
-    const Objective<T>& o = objective_;
-    const Kernels<T>& table = kernels_of<T>();
-    const Rows<T> rows{o.X, o.y, o.weight, index_.data() + index_at_, 0, 1, index_end_ - index_at_ - 1};
+template <class S>
+bool Descent<S>::row_step() {
+    const Objective<S>& o = objective_;
+    const Kernels<S>& table = kernels_of<S>();
+    const Rows<S> rows{o.X, o.y, o.weight, index_.data() + index_at_, 0, 1, index_end_ - index_at_ - 1};
     const std::size_t d = o.X.n_columns;
     const T scale = T(double(o.X.n_rows) / o.weight_sum);
     T score, slope;
@@ -113,8 +113,8 @@ bool Descent<T>::row_step() {
 }
 
 // Returns whether the loss was finite and so the step taken.
-template <class T>
-bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
+template <class S>
+bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
     const T l1 = T(objective_.l1);
     if (batch_size_ == 0) {
         if (!gradient_ready_) evaluate(interrupt);
@@ -142,8 +142,8 @@ bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
     return finite;
 }
 
-template <class T>
-RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
+template <class S>
+RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     RunReport report;
@@ -175,6 +175,8 @@ RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double se
 
 template class Descent<float>;
 template class Descent<double>;
+template class Descent<Float16>;
+template class Descent<BFloat16>;
 template void apply_rule(int, const Parameters<float>&, const float*, const Hyperparameters&, float);
 template void apply_rule(int, const Parameters<double>&, const double*, const Hyperparameters&, double);
 

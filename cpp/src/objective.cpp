@@ -25,20 +25,20 @@ std::size_t count_chunks(std::size_t most, std::size_t work, std::size_t data_by
     return std::max<std::size_t>(std::min(by_work, std::max(by_memory, least)), 1);
 }
 
-template <class T>
-std::size_t most_chunks(const Rows<T>& rows) {
+template <class S>
+std::size_t most_chunks(const Rows<S>& rows) {
     const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
     const bool in_columns = rows.X.order == Order::column_major && !rows.index;
     return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
 }
 
-template <class T>
-Rows<T> all_rows(const Objective<T>& objective) {
+template <class S>
+Rows<S> all_rows(const Objective<S>& objective) {
     return {objective.X, objective.y, objective.weight, nullptr, 0, objective.X.n_rows, 0};
 }
 
-template <class T>
-Rows<T> chunk_of(Rows<T> rows, std::size_t chunk, std::size_t n_chunks) {
+template <class S>
+Rows<S> chunk_of(Rows<S> rows, std::size_t chunk, std::size_t n_chunks) {
     const std::size_t first = rows.count * chunk / n_chunks, last = rows.count * (chunk + 1) / n_chunks;
     rows.ahead += rows.count - last;
     rows.count = last - first;
@@ -59,15 +59,15 @@ void add_partials(std::vector<double>& partial, std::size_t n_chunks, std::size_
 }
 
 // Runs kernel(rows of a chunk, scratch, sums) over all chunks; the sums end up at the front of workspace.partial.
-template <class T, class Kernel>
-void pass(const Objective<T>& objective, const Rows<T>& rows, bool with_gradient, Workspace<T>& workspace,
+template <class S, class T, class Kernel>
+void pass(const Objective<S>& objective, const Rows<S>& rows, bool with_gradient, Workspace<T>& workspace,
           Interrupt& interrupt, Kernel kernel) {
     const std::size_t d = objective.X.n_columns, stride = 2 + (with_gradient ? d : 0);
     const std::size_t n_chunks =
-        count_chunks(most_chunks(rows), rows.count * d, rows.count * d * sizeof(T), stride * sizeof(double), 4,
+        count_chunks(most_chunks(rows), rows.count * d, rows.count * d * sizeof(S), stride * sizeof(double), 4,
                      rows.index ? indexed_elements : chunk_elements);
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
-    const std::size_t scratch_size = kernels_of<T>().scratch_size(objective.X);
+    const std::size_t scratch_size = kernels_of<S>().scratch_size(objective.X);
     workspace.partial.assign(n_chunks * stride, 0.0);
     workspace.scratch.resize(std::size_t(n_threads) * scratch_size);
     for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
@@ -81,8 +81,8 @@ void pass(const Objective<T>& objective, const Rows<T>& rows, bool with_gradient
 }
 
 // gradient = scale * sums + l2 * w, the intercept's last.
-template <class T>
-void write_gradient(const Objective<T>& objective, const std::vector<double>& sums, double scale, const T* w,
+template <class S, class T>
+void write_gradient(const Objective<S>& objective, const std::vector<double>& sums, double scale, const T* w,
                     T* gradient) {
     const std::size_t d = objective.X.n_columns;
     for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * sums[2 + j] + objective.l2 * double(w[j]));
@@ -91,58 +91,58 @@ void write_gradient(const Objective<T>& objective, const std::vector<double>& su
 
 }  // namespace
 
-template <class T>
-double value(const Objective<T>& objective, const T* w, Interrupt& interrupt) {
+template <class S, class T>
+double value(const Objective<S>& objective, const T* w, Interrupt& interrupt) {
     Workspace<T> workspace;
-    const auto kernel = kernels_of<T>().value[objective.loss];
+    const auto kernel = kernels_of<S>().value[objective.loss];
     pass(objective, all_rows(objective), false, workspace, interrupt,
-         [&](const Rows<T>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
+         [&](const Rows<S>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
     return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
 }
 
-template <class T>
-double value_and_gradient(const Objective<T>& objective, const T* w, T* gradient, Workspace<T>& workspace,
+template <class S, class T>
+double value_and_gradient(const Objective<S>& objective, const T* w, T* gradient, Workspace<T>& workspace,
                           Interrupt& interrupt) {
-    const auto kernel = kernels_of<T>().gradient[objective.loss];
+    const auto kernel = kernels_of<S>().gradient[objective.loss];
     pass(objective, all_rows(objective), true, workspace, interrupt,
-         [&](const Rows<T>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
+         [&](const Rows<S>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, w, gradient);
     return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
 }
 
-template <class T>
-double batch_gradient(const Objective<T>& objective, const T* w, const std::uint32_t* index, std::size_t count,
+template <class S, class T>
+double batch_gradient(const Objective<S>& objective, const T* w, const std::uint32_t* index, std::size_t count,
                       std::size_t ahead, T* gradient, Workspace<T>& workspace, Interrupt& interrupt) {
-    const auto kernel = kernels_of<T>().gradient[objective.loss];
-    const Rows<T> rows{objective.X, objective.y, objective.weight, index, 0, count, ahead};
+    const auto kernel = kernels_of<S>().gradient[objective.loss];
+    const Rows<S> rows{objective.X, objective.y, objective.weight, index, 0, count, ahead};
     pass(objective, rows, true, workspace, interrupt,
-         [&](const Rows<T>& chunk, T* scratch, Sums& sums) { kernel(chunk, objective.at(w), scratch, sums); });
+         [&](const Rows<S>& chunk, T* scratch, Sums& sums) { kernel(chunk, objective.at(w), scratch, sums); });
     const double scale = double(objective.X.n_rows) / objective.weight_sum / double(count);
     write_gradient(objective, workspace.partial, scale, w, gradient);
     return workspace.partial[0] * scale;
 }
 
-template <class T>
-void hessian_product(const Objective<T>& objective, const T* w, const T* v, T* product, Interrupt& interrupt) {
+template <class S, class T>
+void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* product, Interrupt& interrupt) {
     Workspace<T> workspace;
-    const auto kernel = kernels_of<T>().hessian_product[objective.loss];
-    pass(objective, all_rows(objective), true, workspace, interrupt, [&](const Rows<T>& rows, T* scratch, Sums& sums) {
+    const auto kernel = kernels_of<S>().hessian_product[objective.loss];
+    pass(objective, all_rows(objective), true, workspace, interrupt, [&](const Rows<S>& rows, T* scratch, Sums& sums) {
         kernel(rows, objective.at(w), objective.at(v), scratch, sums);
     });
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, v, product);
 }
 
-template <class T>
-void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& interrupt) {
+template <class S, class T>
+void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& interrupt) {
     constexpr std::size_t panel = 64;  // rows of the Hessian that a task makes
     constexpr std::size_t slice_work = std::size_t(1) << 28;  // multiply-adds of a task, about 20 ms
     const std::size_t d = objective.X.n_columns, size = objective.n_parameters();
     const std::size_t elements = objective.X.n_rows * d;
     const std::size_t n_chunks =
-        count_chunks(objective.X.n_rows, elements * size, elements * sizeof(T), size * size * sizeof(double), 1);
+        count_chunks(objective.X.n_rows, elements * size, elements * sizeof(S), size * size * sizeof(double), 1);
     const std::size_t n_panels = (size + panel - 1) / panel, n_tasks = n_chunks * n_panels;
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_tasks));
-    const Kernels<T>& table = kernels_of<T>();
+    const Kernels<S>& table = kernels_of<S>();
     const std::size_t scratch_size = table.hessian_scratch_size(objective.X);
     std::vector<double> partial(n_chunks * size * size);
     std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
@@ -151,7 +151,7 @@ void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& in
     for (std::size_t slice = 0; slice < n_slices; ++slice) {
         for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
             const std::size_t chunk = task / n_panels, first = task % n_panels * panel;
-            const Rows<T> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
+            const Rows<S> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
             table.hessian[objective.loss](
                 rows, objective.at(w), objective.intercept, first, std::min(first + panel, size),
                 scratch.data() + std::size_t(thread) * scratch_size, partial.data() + chunk * size * size);
@@ -166,20 +166,22 @@ void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& in
     }
 }
 
-template <class T>
-double gradient_norm(const Objective<T>& objective, const T* w, const T* gradient) {
+template <class S, class T>
+double gradient_norm(const Objective<S>& objective, const T* w, const T* gradient) {
     return gradient_norm(objective.l1, w, gradient, objective.X.n_columns, objective.n_parameters());
 }
 
-#define STEEPEST_INSTANTIATE(T)                                                                                       \
-    template double value(const Objective<T>&, const T*, Interrupt&);                                                 \
-    template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);                 \
-    template double batch_gradient(const Objective<T>&, const T*, const std::uint32_t*, std::size_t, std::size_t, T*, \
+#define STEEPEST_INSTANTIATE(S, T)                                                                                    \
+    template double value(const Objective<S>&, const T*, Interrupt&);                                                 \
+    template double value_and_gradient(const Objective<S>&, const T*, T*, Workspace<T>&, Interrupt&);                 \
+    template double batch_gradient(const Objective<S>&, const T*, const std::uint32_t*, std::size_t, std::size_t, T*, \
                                    Workspace<T>&, Interrupt&);                                                        \
-    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Interrupt&);                           \
-    template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                             \
-    template double gradient_norm(const Objective<T>&, const T*, const T*);
-STEEPEST_INSTANTIATE(float)
-STEEPEST_INSTANTIATE(double)
+    template void hessian_product(const Objective<S>&, const T*, const T*, T*, Interrupt&);                           \
+    template void hessian(const Objective<S>&, const T*, T*, Interrupt&);                                             \
+    template double gradient_norm(const Objective<S>&, const T*, const T*);
+STEEPEST_INSTANTIATE(float, float)
+STEEPEST_INSTANTIATE(double, double)
+STEEPEST_INSTANTIATE(Float16, float)
+STEEPEST_INSTANTIATE(BFloat16, float)
 
 }  // namespace steepest

@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import DeviceView, as_native, check_place, library_of
+from .device import BFLOAT16, arithmetic_dtype, dtype_name
 from .remedies import as_contiguous, as_copy, as_dtype
 
 _BLOCK = 1 << 16
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_STORAGES = (*FLOATS, np.dtype(np.float16), BFLOAT16)
 
 
 def describe(value: Any) -> str:
     """Return what came, for an error message."""
     if isinstance(value, np.ndarray):
-        return f"{value.dtype} of shape {value.shape}"
+        return f"{'bfloat16' if value.dtype == BFLOAT16 else value.dtype} of shape {value.shape}"
     if isinstance(value, DeviceView):
         return f"{value.dtype} of shape {value.shape} on CUDA device {value.device}"
     kind = type(value).__name__
@@ -120,23 +122,29 @@ def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str =
 
 def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
     """Check data and targets, which are used in place, made by these libraries."""
-    expected = "X must be a C- or F-contiguous float32 or float64 NumPy array of two dimensions"
+    expected = "X must be a C- or F-contiguous float16, bfloat16, float32 or float64 NumPy array of two dimensions"
     _check_array(expected, X)
-    if X.dtype not in FLOATS:
+    if X.dtype not in _STORAGES:
         raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', libraries[0])}")
     if X.ndim != 2:
         raise ValueError(f"{expected}, got {describe(X)}")
     if X.size == 0:
         raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
     _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous, libraries[0])
-    check_vector("y", y, X.shape[0], X.dtype, " (the rows and the dtype of X)", libraries[1])
-    _check_finite("y", y)
+    _check_column("y", y, X, libraries[1])
+
+
+def _check_column(name: str, array: Any, X: NDArray[Any], library: str) -> None:
+    """Check a finite vector of the rows of X."""
+    stored, dtype = dtype_name(X.dtype), arithmetic_dtype(dtype_name(X.dtype))
+    why = "the rows and the dtype of X" if stored == dtype.name else f"the rows of X, and what goes with a {stored} X"
+    check_vector(name, array, X.shape[0], dtype, f" ({why})", library)
+    _check_finite(name, array)
 
 
 def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
     """Check the weights of the rows and return their sum."""
-    check_vector("sample_weight", sample_weight, X.shape[0], X.dtype, " (the rows and the dtype of X)", library)
-    _check_finite("sample_weight", sample_weight)
+    _check_column("sample_weight", sample_weight, X, library)
     with np.errstate(over="ignore"):
         return check_weight_sum(float(sample_weight.min()), float(sample_weight.sum(dtype=np.float64)))
 

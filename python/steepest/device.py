@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import _core
 
-__all__ = ["BFLOAT16", "DeviceArray", "backend", "dtype_name", "numpy_dtype", "status", "use"]
+__all__ = ["BFLOAT16", "DeviceArray", "arithmetic_dtype", "backend", "dtype_name", "numpy_dtype", "status", "use"]
 
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # NumPy has none: its bits, as the kernels for the CPU take them
 LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
@@ -32,6 +32,11 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Return the name of a NumPy dtype, "bfloat16" for all that stand for it."""
     return "bfloat16" if dtype == BFLOAT16 else dtype.name
+
+
+def arithmetic_dtype(storage: str) -> np.dtype[Any]:
+    """Return the dtype of what is computed from X stored so, and of all beside it: float32 for 16 bits."""
+    return np.dtype(np.float64 if storage == "float64" else np.float32)
 
 
 @contextmanager

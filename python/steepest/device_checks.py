@@ -8,15 +8,10 @@ import numpy as np
 
 from .arrays import DeviceView, check_place
 from .checks import check_weight_sum, describe
-from .device import backend
+from .device import arithmetic_dtype, backend
 from .remedies import as_contiguous, as_dtype
 
 _STORAGES = ("float32", "float64", "float16", "bfloat16")
-
-
-def arithmetic_dtype(storage: str) -> np.dtype[Any]:
-    """Return the dtype of what is computed from X stored so: float32 for 16 bits."""
-    return np.dtype(np.float64 if storage == "float64" else np.float32)
 
 
 def check_device_data(X: Any, y: Any) -> None:

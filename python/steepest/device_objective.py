@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .arrays import DeviceView, as_native
-from .device import DeviceArray, backend
-from .device_checks import arithmetic_dtype, check_device_vector
+from .device import DeviceArray, arithmetic_dtype, backend
+from .device_checks import check_device_vector
 
 __all__ = ["DeviceObjective"]
 

@@ -16,7 +16,12 @@ from .device_objective import DeviceObjective
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
 
-_DESCENT = {np.dtype(np.float32): _core.Descent32, np.dtype(np.float64): _core.Descent64}
+_DESCENT = {
+    _core.Objective32: _core.Descent32,
+    _core.Objective64: _core.Descent64,
+    _core.Objective16: _core.Descent16,
+    _core.ObjectiveB16: _core.DescentB16,
+}
 
 
 _Orders = Callable[[int], NDArray[np.uint32] | None]  # of the rows in an epoch; None: in sequence
@@ -162,7 +167,7 @@ def runner_for(
         return DeviceRunner(objective.native, optimizer, w, batch_size, order)
     state = optimizer.state_for(w)
     optimizer.adopt(state)
-    descent: Runner = _DESCENT[objective.dtype](
+    descent: Runner = _DESCENT[type(objective.native)](
         objective.native, optimizer.rule, w, state, optimizer.n_steps, batch_size, shuffle, seed
     )
     return descent

@@ -40,11 +40,12 @@ struct Batches {
     std::uint64_t seed;
 };
 
-template <class T>
+template <class S>
 class Descent {
   public:
+    using T = ArithmeticOf<S>;
     // `n_steps`: steps that the optimizer has taken already.
-    Descent(const Objective<T>&, int rule, const Hyperparameters&, const Parameters<T>&, const Batches&,
+    Descent(const Objective<S>&, int rule, const Hyperparameters&, const Parameters<T>&, const Batches&,
             std::int64_t n_steps);
 
     // Value and gradient of all rows at w; a batch step uses this gradient.
@@ -62,7 +63,7 @@ class Descent {
     void fill_index();
     void start_step(double learning_rate);
 
-    Objective<T> objective_;
+    Objective<S> objective_;
     int rule_;
     Hyperparameters hyperparameters_;
     Parameters<T> parameters_;

@@ -12,9 +12,9 @@ namespace steepest {
 void choose_level(const char* wanted);
 const PassTable& passes();
 const UpdateTable& updates();
-template <class T>
-const Kernels<T>& kernels_of() {
-    return table_for<T>(passes());
+template <class S>
+const Kernels<S>& kernels_of() {
+    return table_for<S>(passes());
 }
 std::string chosen_level();
 std::vector<std::string> built_levels();

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "steepest/losses.hpp"
 #include "steepest/matrix.hpp"
@@ -22,23 +23,26 @@ struct Sums {
     double* gradient;
 };
 
-template <class T>
+// Of an X stored as S; everything else is what S is computed in.
+template <class S>
 struct Kernels {
+    using T = ArithmeticOf<S>;
     // Elements of scratch that a kernel over rows of X needs.
-    std::size_t (*scratch_size)(const Matrix<T>& X);
+    std::size_t (*scratch_size)(const Matrix<S>& X);
     // Sums of losses alone; of losses and gradients, one pass over X; of gradients of (x . direction) * curvature.
-    void (*value[n_losses])(const Rows<T>&, Linear<T>, T* scratch, Sums&);
-    void (*gradient[n_losses])(const Rows<T>&, Linear<T>, T* scratch, Sums&);
-    void (*hessian_product[n_losses])(const Rows<T>&, Linear<T>, Linear<T> direction, T* scratch, Sums&);
+    void (*value[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
+    void (*gradient[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
+    void (*hessian_product[n_losses])(const Rows<S>&, Linear<T>, Linear<T> direction, T* scratch, Sums&);
     // Rows [first, last) of the lower triangle of sum_i curvature_i x_i x_i^T, with the intercept as a last column of
     // ones where asked; `hessian` has n_columns + intercept rows and columns and is added to.
-    void (*hessian[n_losses])(const Rows<T>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
+    void (*hessian[n_losses])(const Rows<S>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
                               T* scratch, double* hessian);
-    std::size_t (*hessian_scratch_size)(const Matrix<T>& X);
-    // The row of the selection at position `at` (column-major: gathered into `scratch`), its score and its slope.
-    const T* (*row[n_losses])(const Rows<T>&, std::size_t at, Linear<T>, T* scratch, T* score, T* slope);
+    std::size_t (*hessian_scratch_size)(const Matrix<S>& X);
+    // The row of the selection at position `at` (column-major, or of 16 bits: copied to `scratch`), its score and its
+    // slope.
+    const T* (*row[n_losses])(const Rows<S>&, std::size_t at, Linear<T>, T* scratch, T* score, T* slope);
     // The sum of n elements: a stream over memory and nothing else, to measure what the machine can read.
-    double (*sum)(const T* data, std::size_t n);
+    double (*sum)(const S* data, std::size_t n);
 };
 
 // The update rules, in an object of their own that is compiled without fused multiply-adds: a rule then rounds alike in
@@ -55,6 +59,8 @@ struct Updates {
 struct PassTable {
     Kernels<float> for_float;
     Kernels<double> for_double;
+    Kernels<Float16> for_float16;
+    Kernels<BFloat16> for_bfloat16;
     // Entries [start, start + n) of the pseudorandom permutation of [0, 2^bits) with these keys.
     void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
 };
@@ -64,9 +70,13 @@ struct UpdateTable {
     Updates<double> for_double;
 };
 
-template <class T, class Table>
+template <class S, class Table>
 const auto& table_for(const Table& table) {
-    if constexpr (sizeof(T) == sizeof(float)) {
+    if constexpr (std::is_same_v<S, Float16>) {
+        return table.for_float16;
+    } else if constexpr (std::is_same_v<S, BFloat16>) {
+        return table.for_bfloat16;
+    } else if constexpr (std::is_same_v<S, float>) {
         return table.for_float;
     } else {
         return table.for_double;

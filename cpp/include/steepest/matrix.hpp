@@ -4,24 +4,26 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "steepest/storage.hpp"
+
 namespace steepest {
 
 enum class Order { row_major, column_major };
 
-template <class T>
+template <class S>
 struct Matrix {
-    const T* data;
+    const S* data;
     std::size_t n_rows, n_columns;
     Order order;
 };
 
 // Rows of X with their targets and weights (null: all 1): `count` rows from `begin`, or those that `index` lists.
 // `ahead` more entries of `index` may be read past `count`, to prefetch the rows that come next.
-template <class T>
+template <class S>
 struct Rows {
-    Matrix<T> X;
-    const T* y;
-    const T* weight;
+    Matrix<S> X;
+    const ArithmeticOf<S>* y;
+    const ArithmeticOf<S>* weight;
     const std::uint32_t* index;
     std::size_t begin, count, ahead;
 };

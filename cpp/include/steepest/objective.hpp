@@ -11,10 +11,12 @@
 namespace steepest {
 
 // F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2, the intercept being the last parameter, not penalised.
-template <class T>
+// X is stored as S; all else is what S is computed in.
+template <class S>
 struct Objective {
+    using T = ArithmeticOf<S>;
     int loss;
-    Matrix<T> X;
+    Matrix<S> X;
     const T* y;
     const T* weight;
     double weight_sum;
@@ -32,28 +34,28 @@ struct Workspace {
     std::vector<T> scratch;
 };
 
-template <class T>
-double value(const Objective<T>&, const T* w, Interrupt&);
+template <class S, class T>
+double value(const Objective<S>&, const T* w, Interrupt&);
 
 // Writes the gradient of the smooth part; returns the value with its L1 part.
-template <class T>
-double value_and_gradient(const Objective<T>&, const T* w, T* gradient, Workspace<T>&, Interrupt&);
+template <class S, class T>
+double value_and_gradient(const Objective<S>&, const T* w, T* gradient, Workspace<T>&, Interrupt&);
 
 // The same over the rows that index lists (their losses weighted n / weight_sum, so that the mean over batches is the
 // gradient of all rows) without the penalty in the value; up to `ahead` entries past `count` are prefetched.
-template <class T>
-double batch_gradient(const Objective<T>&, const T* w, const std::uint32_t* index, std::size_t count, std::size_t ahead,
+template <class S, class T>
+double batch_gradient(const Objective<S>&, const T* w, const std::uint32_t* index, std::size_t count, std::size_t ahead,
                       T* gradient, Workspace<T>&, Interrupt&);
 
-template <class T>
-void hessian_product(const Objective<T>&, const T* w, const T* v, T* product, Interrupt&);
+template <class S, class T>
+void hessian_product(const Objective<S>&, const T* w, const T* v, T* product, Interrupt&);
 
 // n_parameters^2 elements.
-template <class T>
-void hessian(const Objective<T>&, const T* w, T* result, Interrupt&);
+template <class S, class T>
+void hessian(const Objective<S>&, const T* w, T* result, Interrupt&);
 
 // Euclidean norm of the gradient; with L1 that of the subgradient nearest to 0.
-template <class T>
-double gradient_norm(const Objective<T>&, const T* w, const T* gradient);
+template <class S, class T>
+double gradient_norm(const Objective<S>&, const T* w, const T* gradient);
 
 }  // namespace steepest

@@ -29,6 +29,10 @@ struct Arithmetic<double> {
 template <class Storage>
 using ArithmeticOf = typename Arithmetic<Storage>::type;
 
+// Whether elements are widened when they are read.
+template <class Storage>
+constexpr bool is_widened = sizeof(Storage) < sizeof(ArithmeticOf<Storage>);
+
 STEEPEST_HOST_DEVICE float widen(float x) { return x; }
 STEEPEST_HOST_DEVICE double widen(double x) { return x; }
 STEEPEST_HOST_DEVICE float widen(BFloat16 x) { return bits_as<float>(std::uint32_t(x.bits) << 16); }

@@ -16,9 +16,9 @@ STEEPEST_INLINE std::size_t padded(std::size_t n) {
     return (n + step - 1) / step * step;
 }
 
-template <class T>
-std::size_t hessian_scratch_size(const Matrix<T>& X) {
-    return 2 * hessian_block * padded<T>(X.n_columns + 1) + X.n_columns * hessian_block;
+template <class S>
+std::size_t hessian_scratch_size(const Matrix<S>& X) {
+    return 2 * hessian_block * padded<ArithmeticOf<S>>(X.n_columns + 1) + X.n_columns * hessian_block;
 }
 
 template <class T>
@@ -60,6 +60,7 @@ STEEPEST_INLINE void add_hessian_block(const T* packed, const T* scaled, std::si
 }
 
 template <class T, class Loss>
+    requires(!is_widened<T>)
 void hessian(const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t first, std::size_t last, T* scratch,
              double* hessian) {
     const std::size_t d = rows.X.n_columns, size = d + intercept, stride = padded<T>(d + 1);
@@ -83,6 +84,17 @@ void hessian(const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t f
         }
         add_hessian_block(packed, scaled, stride, n, size, first, last, hessian);
     }
+}
+
+// Widened to where gathered rows stand, which rows that are floats already leave free.
+template <class S, class Loss>
+    requires is_widened<S>
+void hessian(const Rows<S>& rows, Linear<float> point, bool intercept, std::size_t first, std::size_t last,
+             float* scratch, double* sums) {
+    float* widened = scratch + 2 * hessian_block * padded<float>(rows.X.n_columns + 1);
+    over_widened(rows, hessian_block, widened, [&](const Rows<float>& block) {
+        hessian<float, Loss>(block, point, intercept, first, last, scratch, sums);
+    });
 }
 
 }  // namespace

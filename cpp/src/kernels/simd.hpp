@@ -6,7 +6,12 @@
 #include <cstdint>
 #include <utility>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 #include "steepest/macros.hpp"
+#include "steepest/storage.hpp"
 
 namespace steepest {
 namespace {
@@ -19,8 +24,9 @@ constexpr int vector_bytes = 32;
 constexpr int vector_bytes = 16;
 #endif
 
-template <class T>
-constexpr int lanes = vector_bytes / int(sizeof(T));
+// Numbers of 16 bits are floats once they are in a register.
+template <class S>
+constexpr int lanes = vector_bytes / int(sizeof(ArithmeticOf<S>));
 
 template <class T, int W>
 struct VectorOf {
@@ -33,11 +39,52 @@ struct VectorOf<T, 1> {
 template <class T, int W>
 using Vector = typename VectorOf<T, W>::type;
 
-template <class T, int W>
-STEEPEST_INLINE Vector<T, W> load(const T* p) {
-    Vector<T, W> v;
-    __builtin_memcpy(&v, p, sizeof(v));
-    return v;
+using Floats = Vector<float, lanes<float>>;
+using Bits = Vector<std::int32_t, lanes<float>>;
+
+// As many numbers of 16 bits as there are floats in a vector, each in 32 bits: a shuffle with zeros, for which GCC 12
+// finds the one instruction that it does not find for __builtin_convertvector.
+template <std::size_t... I>
+STEEPEST_INLINE Bits interleave_zeros(const void* p, std::index_sequence<I...>) {
+    constexpr int n = lanes<float>;
+    Vector<std::uint16_t, n> halves, zeros = {};
+    __builtin_memcpy(&halves, p, sizeof(halves));
+    return (Bits)__builtin_shufflevector(halves, zeros, int(I / 2 + I % 2 * n)...);
+}
+STEEPEST_INLINE Bits load_bits(const void* p) {
+    return interleave_zeros(p, std::make_index_sequence<2 * lanes<float>>{});
+}
+
+STEEPEST_INLINE Floats load_widened(const BFloat16* p) { return (Floats)(load_bits(p) << 16); }
+
+// Intrinsics, since GCC 12 converts vectors of _Float16 one by one.
+#if defined(__AVX512F__)
+STEEPEST_INLINE Floats load_widened(const Float16* p) {
+    return _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+#elif defined(__AVX2__) && defined(__F16C__)
+STEEPEST_INLINE Floats load_widened(const Float16* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+#else
+STEEPEST_INLINE Floats load_widened(const Float16* p) {  // as widen() of storage.hpp does it
+    const Bits bits = load_bits(p), magnitude = bits & 0x7fff;
+    const Bits special = (magnitude >= 0x7c00) & 0x7f800000;
+    const Floats scaled = (Floats)(magnitude << 13) * 5.192296858534828e33f;  // 2^112
+    return (Floats)((Bits)scaled | special | (bits & 0x8000) << 16);
+}
+#endif
+
+template <class S, int W>
+STEEPEST_INLINE Vector<ArithmeticOf<S>, W> load(const S* p) {
+    if constexpr (is_widened<S>) {
+        static_assert(W == lanes<S>);
+        return load_widened(p);
+    } else {
+        Vector<S, W> v;
+        __builtin_memcpy(&v, p, sizeof(v));
+        return v;
+    }
 }
 
 template <class T, int W>
@@ -119,10 +166,21 @@ STEEPEST_INLINE double sum_of(const T* values, std::size_t n) {
     return sum;
 }
 
-// Calls body(integral_constant<int, W>) with the widest vector that a row of this length fills.
-template <class T, int W = lanes<T>, class Body>
+template <class S>
+STEEPEST_INLINE void widen_all(const S* x, std::size_t n, float* out) {
+    constexpr int W = lanes<S>;
+    std::size_t i = 0;
+    for (; i + W <= n; i += W) store<float, W>(out + i, load<S, W>(x + i));
+    for (; i < n; ++i) out[i] = widen(x[i]);
+}
+
+// Calls body(integral_constant<int, W>) with the widest vector that a row of this length fills. Numbers of 16 bits come
+// here in rows of a whole vector or more.
+template <class S, int W = lanes<S>, class Body>
 STEEPEST_INLINE void with_width(std::size_t length, Body body) {
-    if constexpr (W <= 2 && sizeof(T) == 4) {
+    if constexpr (is_widened<S>) {
+        body(std::integral_constant<int, W>{});
+    } else if constexpr (W <= 2 && sizeof(S) == 4) {
         body(std::integral_constant<int, 1>{});
     } else if constexpr (W == 1) {
         body(std::integral_constant<int, 1>{});
@@ -130,7 +188,7 @@ STEEPEST_INLINE void with_width(std::size_t length, Body body) {
         if (length >= W) {
             body(std::integral_constant<int, W>{});
         } else {
-            with_width<T, W / 2>(length, body);
+            with_width<S, W / 2>(length, body);
         }
     }
 }

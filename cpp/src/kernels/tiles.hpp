@@ -34,10 +34,10 @@ struct Accumulator {
 };
 
 // The addresses of K rows, in registers: read through memory they would be loaded again after every store.
-template <class T, int K>
+template <class S, int K>
 struct Tile {
-    const T* x[K];
-    STEEPEST_INLINE explicit Tile(const T* const* rows) {
+    const S* x[K];
+    STEEPEST_INLINE explicit Tile(const S* const* rows) {
 #pragma GCC unroll 8
         for (int k = 0; k < K; ++k) x[k] = rows[k];
     }
@@ -46,17 +46,17 @@ struct Tile {
 // Asks for the vectors at j of four of the eight rows that come a block later (null: none known), into the second
 // cache: the dots of a tile ask for one half of them and its sum for the other. The hardware's own prefetchers follow
 // the rows of a tile badly, and idle while a block is summed.
-template <class T>
-STEEPEST_INLINE void prefetch_rows(const T* const* later, std::size_t j, int first) {
+template <class S>
+STEEPEST_INLINE void prefetch_rows(const S* const* later, std::size_t j, int first) {
 #pragma GCC unroll 4
     for (int k = first; k < first + 4; ++k) __builtin_prefetch(later[k] + j, 0, 2);
 }
 
-template <class T, int W, int K>
-STEEPEST_INLINE void dots_of_tile(const T* const* x, const Operand<T, W>& w, std::size_t length, T* z,
-                                  const T* const* later = nullptr) {
+template <class S, int W, int K, class T = ArithmeticOf<S>>
+STEEPEST_INLINE void dots_of_tile(const S* const* x, const Operand<T, W>& w, std::size_t length, T* z,
+                                  const S* const* later = nullptr) {
     using V = Vector<T, W>;
-    const Tile<T, K> tile(x);
+    const Tile<S, K> tile(x);
     const T* values = w.values;
     V sum[K] = {};
     std::size_t j = 0;
@@ -66,7 +66,7 @@ STEEPEST_INLINE void dots_of_tile(const T* const* x, const Operand<T, W>& w, std
             if (later) prefetch_rows(later, j, 0);
         }
 #pragma GCC unroll 8
-        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(tile.x[k] + j) * wj;
+        for (int k = 0; k < K; ++k) sum[k] += load<S, W>(tile.x[k] + j) * wj;
     }
     if (j < length) {
         const V wj = load<T, W>(w.tail);
@@ -74,7 +74,7 @@ STEEPEST_INLINE void dots_of_tile(const T* const* x, const Operand<T, W>& w, std
             if (later) prefetch_rows(later, length - 1, 0);
         }
 #pragma GCC unroll 8
-        for (int k = 0; k < K; ++k) sum[k] += load<T, W>(tile.x[k] + length - W) * wj;
+        for (int k = 0; k < K; ++k) sum[k] += load<S, W>(tile.x[k] + length - W) * wj;
     }
     sum_lanes<T, W, K>(sum, z);
 }
@@ -118,28 +118,28 @@ STEEPEST_INLINE T dot(const T* x, const T* w, std::size_t length) {
     return z + short_dot<T, W / 2>(x + j, w + j, length - j);
 }
 
-template <class T, int W, int K>
-STEEPEST_INLINE Vector<T, W> combination(const Tile<T, K>& tile, const Vector<T, W>* r, std::size_t j) {
+template <class S, int W, int K, class V = Vector<ArithmeticOf<S>, W>>
+STEEPEST_INLINE V combination(const Tile<S, K>& tile, const V* r, std::size_t j) {
     const auto& x = tile.x;
-    Vector<T, W> even = r[0] * load<T, W>(x[0] + j);
+    V even = r[0] * load<S, W>(x[0] + j);
     if constexpr (K == 1) {
         return even;
     } else {
-        Vector<T, W> odd = r[1] * load<T, W>(x[1] + j);
+        V odd = r[1] * load<S, W>(x[1] + j);
 #pragma GCC unroll 8
         for (int k = 2; k < K; k += 2) {
-            even += r[k] * load<T, W>(x[k] + j);
-            odd += r[k + 1] * load<T, W>(x[k + 1] + j);
+            even += r[k] * load<S, W>(x[k] + j);
+            odd += r[k + 1] * load<S, W>(x[k + 1] + j);
         }
         return even + odd;
     }
 }
 
-template <class T, int W, int K>
-STEEPEST_INLINE void add_tile(const T* const* x, const T* r, std::size_t length, Accumulator<T, W>& g,
-                              const T* const* later = nullptr) {
+template <class S, int W, int K, class T = ArithmeticOf<S>>
+STEEPEST_INLINE void add_tile(const S* const* x, const T* r, std::size_t length, Accumulator<T, W>& g,
+                              const S* const* later = nullptr) {
     using V = Vector<T, W>;
-    const Tile<T, K> tile(x);
+    const Tile<S, K> tile(x);
     T* values = g.values;
     V scale[K];
 #pragma GCC unroll 8
@@ -149,13 +149,13 @@ STEEPEST_INLINE void add_tile(const T* const* x, const T* r, std::size_t length,
         if constexpr (K == 8) {
             if (later) prefetch_rows(later, j, 4);
         }
-        store<T, W>(values + j, load<T, W>(values + j) + combination<T, W, K>(tile, scale, j));
+        store<T, W>(values + j, load<T, W>(values + j) + combination<S, W, K>(tile, scale, j));
     }
     if (j < length) {
         if constexpr (K == 8) {
             if (later) prefetch_rows(later, length - 1, 4);
         }
-        store<T, W>(g.tail, load<T, W>(g.tail) + combination<T, W, K>(tile, scale, length - W));
+        store<T, W>(g.tail, load<T, W>(g.tail) + combination<S, W, K>(tile, scale, length - W));
     }
 }
 
@@ -169,19 +169,19 @@ STEEPEST_INLINE void for_each_tile(std::size_t n, Tile tile) {
     if (n & 1) tile(std::integral_constant<int, 1>{}, i);
 }
 
-template <class T, int W>
-STEEPEST_INLINE void dots(const T* const* x, std::size_t n, const Operand<T, W>& w, std::size_t length, T* z,
-                          const T* const* later = nullptr) {
+template <class S, int W, class T = ArithmeticOf<S>>
+STEEPEST_INLINE void dots(const S* const* x, std::size_t n, const Operand<T, W>& w, std::size_t length, T* z,
+                          const S* const* later = nullptr) {
     for_each_tile(n, [&](auto k, std::size_t i) {
-        dots_of_tile<T, W, k.value>(x + i, w, length, z + i, later ? later + i : nullptr);
+        dots_of_tile<S, W, k.value>(x + i, w, length, z + i, later ? later + i : nullptr);
     });
 }
 
-template <class T, int W>
-STEEPEST_INLINE void add_rows(const T* const* x, std::size_t n, const T* r, std::size_t length, Accumulator<T, W>& g,
-                              const T* const* later) {
+template <class S, int W, class T = ArithmeticOf<S>>
+STEEPEST_INLINE void add_rows(const S* const* x, std::size_t n, const T* r, std::size_t length, Accumulator<T, W>& g,
+                              const S* const* later) {
     for_each_tile(n, [&](auto k, std::size_t i) {
-        add_tile<T, W, k.value>(x + i, r + i, length, g, later ? later + i : nullptr);
+        add_tile<S, W, k.value>(x + i, r + i, length, g, later ? later + i : nullptr);
     });
 }
 
