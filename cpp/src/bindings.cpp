@@ -11,22 +11,10 @@
 #include "dlpack.hpp"
 #include "steepest/descent.hpp"
 #include "steepest/dispatch.hpp"
+#include "steepest/names.hpp"
 
 namespace steepest {
 namespace {
-
-#define STEEPEST_TEXT_OF(type, name) name,
-constexpr const char* loss_names[] = {STEEPEST_FOR_EACH_LOSS(STEEPEST_TEXT_OF)};
-constexpr const char* rule_names[] = {STEEPEST_FOR_EACH_RULE(STEEPEST_TEXT_OF)};
-#define STEEPEST_STATES_OF(rule, name) rule<double>::n_states,
-constexpr int states_of_rule[] = {STEEPEST_FOR_EACH_RULE(STEEPEST_STATES_OF)};
-
-template <std::size_t N>
-int index_of(const char* const (&names)[N], const std::string& name, const char* what) {
-    for (std::size_t i = 0; i < N; ++i)
-        if (name == names[i]) return int(i);
-    throw py::value_error(std::string("unknown ") + what + " '" + name + "'");
-}
 
 #ifndef STEEPEST_CUDA_REASON
 #define STEEPEST_CUDA_REASON ""
@@ -111,17 +99,7 @@ struct BoundRule {
     Hyperparameters hyperparameters;
 
     BoundRule(const std::string& name, const py::kwargs& values) : rule(index_of(rule_names, name, "rule")) {
-        for (const auto& [key, value] : values) {
-            const std::string wanted = py::cast<std::string>(key);
-#define STEEPEST_TAKE(type, member)                     \
-    if (wanted == #member) {                            \
-        hyperparameters.member = py::cast<type>(value); \
-        continue;                                       \
-    }
-            STEEPEST_FOR_EACH_HYPERPARAMETER(STEEPEST_TAKE)
-#undef STEEPEST_TAKE
-            throw py::value_error("unknown hyperparameter '" + wanted + "'");
-        }
+        for (const auto& [key, value] : values) set_hyperparameter(hyperparameters, py::cast<std::string>(key), value);
     }
 
     template <class T>
