@@ -16,8 +16,8 @@ class TileSums {
 
     // Of shared memory: two tiles with their barriers, the gradient's parts, then scores, slopes and losses of a tile.
     static STEEPEST_HOST_DEVICE std::size_t shared_bytes(std::size_t d, const TileShape& shape) {
-        return TileCopy<S, bulk>::shared_bytes(shape) + gradient_size(d) * sizeof(T) +
-               (parts_of(shape.rows) + 2) * std::size_t(shape.rows) * sizeof(T);
+        const std::size_t numbers = gradient_size(d) + (parts_of(shape.rows) + 2) * std::size_t(shape.rows);
+        return (TileCopy<S, bulk>::shared_bytes(shape) + numbers * sizeof(T) + 15) / 16 * 16;
     }
 
     __device__ TileSums(unsigned char* shared, std::size_t d, const TileShape& shape)
