@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import harness
 import steepest as st
 from steepest import _core
+from steepest.device import BFLOAT16
 
 Array = NDArray[Any]
 SHAPES = [(256, 100), (4096, 64), (1024, 1024), (5_000_000, 100), (500_000, 1000), (20_000_000, 16), (50_000, 10_000)]
@@ -22,6 +23,7 @@ OBJECTIVES: dict[str, Any] = {"least_squares": st.LeastSquares, "logistic": st.L
 REFERENCES: dict[str, Any] = {"least_squares": st.reference.least_squares, "logistic": st.reference.logistic}
 TOLERANCES = {"float32": 5e-6, "float64": 1e-12}
 NUMPY_TOLERANCES = {"float32": 1e-3, "float64": 1e-12}  # BLAS adds up float32 rows in float32
+STORAGES = ("float16", "bfloat16")  # of X alone, beside float32 for the rest
 BLOCK = 1 << 20  # elements of X that are converted at a time
 MEASURABLE = 64 << 20  # bytes of X from which its share of memory means something
 BATCH = 256
@@ -29,9 +31,13 @@ BATCH = 256
 
 @dataclass
 class Problem:
-    """One shape's data: X in both orders, a target for each loss, a point w and a direction v, all of one dtype."""
+    """One shape's data: X in both orders, a target for each loss, a point w and a direction v, all of one dtype.
+
+    Where X is stored in 16 bits, ``wide`` has the same numbers in float32; else it is X.
+    """
 
     X: dict[str, Array]
+    wide: dict[str, Array]
     y: dict[str, Array]
     w: Array
     v: Array
@@ -49,6 +55,32 @@ def convert(X: Array, dtype: str, order: Any) -> Array:
     for rows in blocks(X):
         result[rows] = X[rows]
     return result
+
+
+def store(X: Array, storage: str) -> Array:
+    """Round X, of float32, in place to numbers of 16 bits; return them as they are stored."""
+    result = np.empty(X.shape, BFLOAT16 if storage == "bfloat16" else storage)
+    for rows in blocks(X):
+        if storage == "bfloat16":
+            bits = X[rows].view(np.uint32)
+            bits += 0x7FFF + ((bits >> 16) & 1)
+            bits &= 0xFFFF0000
+            result[rows] = (bits >> 16).astype(np.uint16).view(BFLOAT16)
+        else:
+            result[rows] = X[rows]
+            X[rows] = result[rows]
+    return result
+
+
+def problem_of(dtype: str, X: Array, y: dict[str, Array], w: Array, v: Array) -> Problem:
+    """Convert what was drawn; 16 bits round X in place."""
+    if dtype in STORAGES:
+        stored = store(X, dtype)
+        wide = {"C": X, "F": convert(X, "float32", "F")}
+        return Problem({"C": stored, "F": np.asfortranarray(stored)}, wide, y, w, v)
+    orders = {"C": X if dtype == "float32" else convert(X, dtype, "C"), "F": convert(X, dtype, "F")}
+    targets = {loss: target.astype(dtype) for loss, target in y.items()}
+    return Problem(orders, orders, targets, w.astype(dtype), v.astype(dtype))
 
 
 def draw(shape: tuple[int, int]) -> tuple[Array, dict[str, Array], Array, Array]:
@@ -117,20 +149,28 @@ def check(label: str, loss: str, problem: Problem, right: tuple[float, Array, Ar
         errors[order] = compare(name, objective.value_and_gradient(problem.w), right, TOLERANCES[dtype])
         product = objective.hessian_product(problem.w, problem.v)
         harness.check(f"{name}, Hessian product", product, right[2], TOLERANCES[dtype])
-        compare(f"{name}, NumPy", NUMPY[loss](X, y, problem.w), right, NUMPY_TOLERANCES[dtype])
-        harness.check(f"{name}, read_sum", _core.read_sum(X), X.sum(dtype=np.float64), 1e-2, X.size**0.5)
+        wide = problem.wide[order]
+        compare(f"{name}, NumPy", NUMPY[loss](wide, y, problem.w), right, NUMPY_TOLERANCES[dtype])
+        harness.check(f"{name}, read_sum", _core.read_sum(X), wide.sum(dtype=np.float64), 1e-2, X.size**0.5)
     return errors
 
 
 def timers(loss: str, problem: Problem, options: argparse.Namespace) -> dict[str, harness.Timer]:
-    """Make the contenders: ours, our Hessian product, NumPy and the plain read, in both orders."""
+    """Make the contenders: ours, our Hessian product, NumPy and the plain read, in both orders.
+
+    NumPy, and ours once more where X has 16 bits, get X in float32.
+    """
     y, w, v = problem.y[loss], problem.w, problem.v
     calls: dict[str, harness.Call] = {}
     for order, X in problem.X.items():
         objective = OBJECTIVES[loss](X, y)
         calls[f"ours {order}"] = lambda objective=objective: objective.value_and_gradient(w)  # type: ignore[misc]
         calls[f"product {order}"] = lambda objective=objective: objective.hessian_product(w, v)  # type: ignore[misc]
-        calls[f"numpy {order}"] = lambda X=X: NUMPY[loss](X, y, w)  # type: ignore[misc]
+        wide = problem.wide[order]
+        calls[f"numpy {order}"] = lambda wide=wide: NUMPY[loss](wide, y, w)  # type: ignore[misc]
+        if wide is not X:
+            in_float32 = OBJECTIVES[loss](wide, y)
+            calls[f"float32 {order}"] = lambda objective=in_float32: objective.value_and_gradient(w)  # type: ignore[misc]
         calls[f"read {order}"] = lambda X=X: _core.read_sum(X)  # type: ignore[misc]
     return {name: harness.timer(call, options) for name, call in calls.items()}
 
@@ -165,6 +205,7 @@ def measure(loss: str, problem: Problem, options: argparse.Namespace) -> Iterato
             "of read": times.ratio(read, ours),
             "NumPy": times.median(numpy_name),
             "x NumPy": times.ratio(numpy_name, ours),
+            "x float32": times.ratio(f"float32 {order}", ours) if X is not problem.wide[order] else None,
             "F/C": times.ratio("ours F", "ours C") if order == "F" else None,
             "Hv/grad": times.ratio(f"product {order}", ours),
             "seconds": times.seconds,
@@ -174,22 +215,25 @@ def measure(loss: str, problem: Problem, options: argparse.Namespace) -> Iterato
 
 def run_shape(shape: tuple[int, int], table: harness.Table, options: argparse.Namespace) -> None:
     """Check, then time, every selected loss and dtype of one shape; its arrays are freed on return."""
-    cases = [(dtype, loss, f"{loss}/{dtype}/{shape[0]}x{shape[1]}") for dtype in TOLERANCES for loss in OBJECTIVES]
+    dtypes = options.storage or TOLERANCES
+    cases = [(dtype, loss, f"{loss}/{dtype}/{shape[0]}x{shape[1]}") for dtype in dtypes for loss in OBJECTIVES]
     cases = [case for case in cases if harness.selected(options, case[2])]
     if not cases:
         return
     X, y, w, v = draw(shape)
-    rights = {loss: expected(loss, X, y[loss], w, v) for loss in {loss for _, loss, _ in cases}}
+    rights: dict[str, tuple[float, Array, Array]] = {}
     for dtype in dict.fromkeys(dtype for dtype, _, _ in cases):
-        targets = {loss: target.astype(dtype) for loss, target in y.items()}
-        orders = {"C": X if dtype == "float32" else convert(X, dtype, "C"), "F": convert(X, dtype, "F")}
-        problem = Problem(orders, targets, w.astype(dtype), v.astype(dtype))
+        problem = problem_of(dtype, X, y, w, v)
+        if dtype in STORAGES:
+            rights.clear()  # X was rounded
         for loss, label in [case[1:] for case in cases if case[0] == dtype]:
+            if loss not in rights:
+                rights[loss] = expected(loss, X, y[loss], w, v)
             errors = check(label, loss, problem, rights[loss])
             for row in measure(loss, problem, options):
                 heading = {"loss": loss, "dtype": dtype, "shape": f"{shape[0]}x{shape[1]}"}
                 table.add({**heading, **row, "error": errors[row["order"]]})
-        del problem, orders
+        del problem
 
 
 COLUMNS: dict[str, Callable[[Any], str]] = {
@@ -198,7 +242,7 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
     **dict.fromkeys(("GB/s", "read GB/s"), "{:.1f}".format),
     "of read": "{:.2f}".format,
     "NumPy": harness.seconds,
-    **dict.fromkeys(("x NumPy", "F/C", "Hv/grad"), "{:.2f}".format),
+    **dict.fromkeys(("x NumPy", "x float32", "F/C", "Hv/grad"), "{:.2f}".format),
     "error": "{:.0e}".format,
     **dict.fromkeys(("call +%", "fit +%", f"b{BATCH} +%"), "{:.2f}".format),
 }
@@ -206,7 +250,8 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
 
 def benchmark(options: argparse.Namespace) -> harness.Table:
     """Run every selected shape."""
-    table = harness.Table("Fused gradient", harness.describe(), COLUMNS)
+    columns = {name: style for name, style in COLUMNS.items() if options.storage or name != "x float32"}
+    table = harness.Table("Fused gradient", harness.describe(), columns)
     for shape in QUICK_SHAPES if options.quick else SHAPES:
         run_shape(shape, table, options)
     return table
@@ -215,6 +260,9 @@ def benchmark(options: argparse.Namespace) -> harness.Table:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, run, and return the exit code."""
     parser = harness.arguments(__doc__ or "", "LOSS/DTYPE/ROWSxCOLUMNS")
+    parser.add_argument(
+        "--storage", action="append", choices=STORAGES, help="X of 16 bits in place of float32 and float64 (repeatable)"
+    )
     return harness.refuse_wrong_answers(benchmark, parser.parse_args(arguments))
 
 

@@ -28,7 +28,7 @@ BAD_DATA = {
         "a list": (X.tolist(), TypeError, r"float32 or float64 NumPy array.*list.*convert"),
         "nothing": (None, TypeError, r"NumPy array.*None"),
         "of integers": (X.astype(int), TypeError, r"float32 or float64.*int64.*astype"),
-        "of half precision": (X.astype(np.float16), TypeError, r"float32 or float64.*float16.*astype"),
+        "of long precision": (X.astype(np.longdouble), TypeError, r"float32 or float64.*(float|longdouble).*astype"),
         "of objects": (X.astype(object), TypeError, r"float32 or float64.*object"),
         "complex": (X.astype(complex), TypeError, r"float32 or float64.*complex128"),
         "in the other byte order": (X.astype(X.dtype.newbyteorder()), TypeError, r"float64.*astype"),

@@ -134,6 +134,25 @@ def test_an_objective_over_tensors(loss, order, dtype):
     assert isinstance(ours.gradient(problem.w0), np.ndarray)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_an_objective_over_tensors_of_16_bits(order, dtype):
+    problem = Problem(n=40, d=21, order=order, dtype=np.float32)
+    X, y, _ = tensors(problem)
+    X = X.to(dtype)
+    ours = st.LeastSquares(X, y)
+    theirs = st.LeastSquares(np.asarray(X.float().numpy(), order=order), y)
+    w = torch.from_numpy(problem.w0)
+    assert (ours.X is X, ours.dtype) == (True, np.float32)
+    torch.testing.assert_close(ours.gradient(w), theirs.gradient(w), rtol=1e-5, atol=1e-6)
+    run = st.minimize(ours, w, batch_size=7, max_epochs=2, random_state=0)
+    assert run.w.dtype == torch.float32
+    X *= 0
+    assert ours.gradient(w)[:-1].abs().max() == 0
+    with pytest.raises(TypeError, match=r"^y must .*float32.*convert it with y.to\(torch.float32\)"):
+        st.LeastSquares(X, y.to(dtype))
+
+
 def test_an_objective_over_tensors_goes_through_pickle():
     X, y, _ = tensors(Problem())
     copy = pickle.loads(pickle.dumps(st.LeastSquares(X, y)))

@@ -1,0 +1,290 @@
+"""X of 16 bits against the NumPy reference on the same numbers in float32: every pass, level, order and odd size."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import steepest as st
+from cases import LOSSES, RULES, Problem, assert_follows, each_loss, each_rule, run
+from devices import rounded
+from steepest import _core, reference
+from steepest.device import BFLOAT16, numpy_dtype
+
+SIZES = [1, 7, 31, 33, 129, 1000]
+BIG = [(3000, 1000), (200_000, 7), (20, 70_000), (40_000, 100)]  # several chunks, wide blocks
+TOLERANCE = 2e-6  # of the largest element, four times as much where sums are long
+SPECIAL = {  # infinities, a quiet and a signalling NaN
+    "float16": [0x7C00, 0xFC00, 0x7E00, 0x7C01],
+    "bfloat16": [0x7F80, 0xFF80, 0x7FC0, 0xFF81],
+}
+LARGEST = {"float16": 65504.0, "bfloat16": 1e38}
+
+each_order = pytest.mark.parametrize("order", ["C", "F"])
+each_storage = pytest.mark.parametrize("storage", ["float16", "bfloat16"])
+
+
+def values_of(bits, storage):
+    """What numbers of these bits are worth, in float32."""
+    if storage == "float16":
+        return bits.view(np.float16).astype(np.float32)
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def bits_of(array, storage):
+    return rounded(array, storage)[0].view(np.uint16)
+
+
+def fenced(bits, storage, order="C", offset=1):
+    """A read-only X of these bits, off the start of a buffer of NaN: nothing beyond it may be used."""
+    buffer = np.full(bits.size + offset + 64, SPECIAL[storage][2], np.uint16)
+    part = buffer[offset : offset + bits.size]
+    copy = part.reshape(bits.shape, order=order)
+    copy[...] = bits
+    X = copy.view(numpy_dtype(storage))
+    X.flags.writeable = False
+    return X
+
+
+@dataclass(frozen=True)
+class Stored(Problem):
+    """A problem whose X has 16 bits; its formulas see the same numbers in float32."""
+
+    storage: str = "float16"
+    dtype: type = np.float32
+    offset: int = 1
+
+    @property
+    def data(self):
+        X, y, s = super().data
+        return rounded(X, self.storage)[1], y, s
+
+    @property
+    def w0(self):
+        return (super().w0 / np.sqrt(self.d)).astype(np.float32)  # scores are moderate
+
+    @property
+    def objective(self):
+        X, y, s = self.data
+        X = fenced(bits_of(X, self.storage), self.storage, self.order, self.offset)
+        options = {"intercept": self.intercept, "alpha": self.alpha, "l1_ratio": self.l1_ratio}
+        return LOSSES[self.loss][0](X, y, sample_weight=s if self.weighted else None, **options)
+
+    @property
+    def direction(self):
+        return np.cos(np.arange(self.w0.size)).astype(np.float32)
+
+    def product(self):
+        """The Hessian at w0 times the direction."""
+        X, y, s = self.data
+        w, v = self.w0.astype(float), self.direction.astype(float)
+        ones = np.ones((self.n, int(self.intercept)))
+        X = np.hstack([X.astype(float), ones])
+        r = s * (X @ v) * getattr(reference, f"_{self.loss.upper()}").curvature(X @ w, y) / s.sum(dtype=float)
+        return X.T @ r + self.alpha * (1 - self.l1_ratio) * self.penalised * v
+
+    def hessian(self):
+        X, y, s = self.data
+        options = {"intercept": self.intercept, "alpha": self.alpha, "l1_ratio": self.l1_ratio}
+        return getattr(reference, f"{self.loss}_hessian")(X, y, self.w0, sample_weight=s, **options)
+
+
+def assert_close(actual, expected, problem):
+    expected = np.asarray(expected)
+    tolerance = TOLERANCE * np.abs(expected).max() * (4 if problem.n * problem.d > 10**6 else 1)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=str(problem))
+
+
+def check_passes(problem, with_hessian=False):
+    objective, w = problem.objective, problem.w0
+    expected_value, expected_gradient = problem.value_and_gradient(w)
+    value, gradient = objective.value_and_gradient(w)
+    product = objective.hessian_product(w, problem.direction)
+    assert gradient.dtype == product.dtype == np.float32
+    assert_close(objective.value(w), expected_value, problem)
+    assert_close(value, expected_value, problem)
+    assert_close(gradient, expected_gradient, problem)
+    assert_close(product, problem.product(), problem)
+    if with_hessian:
+        assert_close(objective.hessian(w), problem.hessian(), problem)
+
+
+# Against the reference
+
+
+@each_order
+@pytest.mark.parametrize("rows", SIZES)
+@each_storage
+@each_loss
+def test_follows_the_reference(isa, loss, storage, rows, order):
+    for columns in SIZES:
+        for setting in ({}, {"intercept": False, "weighted": True}, {"weighted": True, "alpha": 0.3, "l1_ratio": 0.4}):
+            check_passes(Stored(loss, rows, columns, order, storage=storage, **setting), columns <= 129)
+
+
+@each_order
+@pytest.mark.parametrize("shape", BIG)
+@each_storage
+@each_loss
+def test_follows_the_reference_over_many_chunks(loss, storage, shape, order):
+    with st.threads(3):
+        check_passes(Stored(loss, *shape, order, storage=storage, weighted=True, alpha=0.3), shape[1] == 7)
+
+
+@each_order
+@each_storage
+@pytest.mark.parametrize("n", [1, 32])
+def test_every_finite_number_is_widened_exactly(isa, storage, order, n):
+    """Subnormals too: with w = 0 and y = 1 the gradient is -2 / n times the one number in each column."""
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    bits = bits[np.abs(np.nan_to_num(values_of(bits, storage), nan=np.inf)) <= LARGEST[storage]]
+    columns = np.arange(bits.size)
+    whole = np.zeros((n, bits.size), np.uint16)
+    whole[columns % n, columns] = bits
+    objective = st.LeastSquares(fenced(whole, storage, order), np.ones(n, np.float32), intercept=False)
+    gradient = objective.gradient(np.zeros(bits.size, np.float32))
+    np.testing.assert_array_equal(gradient, values_of(bits, storage) * np.float32(-2 / n))
+
+
+@each_loss
+@each_storage
+@each_order
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("at", [0, 5, 99, 100])
+def test_infinity_and_nan_are_never_swallowed(isa, loss, storage, order, which, at):
+    X, y, _ = Stored(loss, 101, 37, storage=storage).data
+    bits = bits_of(X, storage)
+    bits[at, at % 37] = SPECIAL[storage][which]
+    objective = LOSSES[loss][0](fenced(bits, storage, order), y)
+    value, gradient = objective.value_and_gradient(np.ones(38, np.float32))
+    assert not np.isfinite(gradient[at % 37])
+    if which >= 2:
+        assert np.isnan([value, objective.value(np.ones(38, np.float32)), gradient[at % 37], gradient[37]]).all()
+
+
+# Runs
+
+
+@each_rule
+@pytest.mark.parametrize("batch_size", [1, 7, None])
+def test_minimize_follows_the_reference(isa, rule, batch_size):
+    for storage in ("float16", "bfloat16"):
+        options = {"d": 33, "weighted": True, "alpha": 0.2, "l1_ratio": 0.4, "storage": storage}
+        expected = Stored("logistic", **options).path(rule, 2, batch_size)
+        for order in ("C", "F"):
+            problem = Stored("logistic", order=order, **options)
+            assert_follows(run(problem, rule.make(), 2, batch_size=batch_size).path, expected, 2e-5)
+
+
+@each_storage
+@each_order
+@pytest.mark.parametrize("d", [1, 7, 17])
+def test_batches_of_narrow_rows_follow_the_reference(isa, storage, order, d):
+    problem = Stored(n=100, d=d, order=order, weighted=True, storage=storage)
+    for batch_size in (1, 33):
+        path = run(problem, RULES[0].make(), 2, batch_size=batch_size).path
+        assert_follows(path, problem.path(RULES[0], 2, batch_size), 2e-5)
+
+
+# The same bits
+
+
+def results_of(problem):
+    objective, w, v = problem.objective, problem.w0, problem.direction
+    value, gradient = objective.value_and_gradient(w)
+    yield from (value, objective.value(w), gradient.tobytes(), objective.hessian_product(w, v).tobytes())
+    if problem.d < 1000:
+        yield objective.hessian(w).tobytes()
+    yield st.minimize(objective, w, batch_size=32, max_epochs=1, random_state=0).w.tobytes()
+
+
+@each_order
+@each_storage
+@pytest.mark.parametrize("shape", [(20_001, 17), (400, 150), (41, 9001)])
+def test_same_bits_for_any_number_of_threads(storage, order, shape):
+    problem, results = Stored("logistic", *shape, order, weighted=True, alpha=0.3, storage=storage), []
+    for threads in (1, 2, 3, 8):
+        with st.threads(threads):
+            results.append(list(results_of(problem)))
+    assert all(result == results[0] for result in results)
+
+
+@each_order
+@each_storage
+def test_any_alignment_gives_the_same_bits(isa, storage, order):
+    first, *others = (
+        list(results_of(Stored("logistic", 100, 37, order, storage=storage, offset=o))) for o in (0, 1, 3)
+    )
+    assert all(other == first for other in others)
+
+
+# What an objective holds
+
+
+@each_storage
+def test_attributes(storage):
+    problem = Stored(n=6, d=3, storage=storage)
+    objective = problem.objective
+    assert objective.dtype == np.float32
+    assert objective.X.dtype == numpy_dtype(storage)
+    assert repr(objective) == f"LeastSquares(6 x 3 {storage})"
+    copy = pickle.loads(pickle.dumps(objective))
+    assert copy.value(problem.w0) == objective.value(problem.w0)
+    X, y, _ = problem.data
+    result = st.minimize(objective, max_epochs=2, validation=(X, y))
+    assert result.w.dtype == np.float32
+    np.testing.assert_allclose(result.history["validation_loss"], result.history["loss"], rtol=1e-5)
+
+
+def test_data_are_used_in_place():
+    X, y, _ = Stored().data
+    X, w = X.astype(np.float16), np.ones(6, np.float32)
+    objective = st.LeastSquares(X, y)
+    before = objective.value(w)
+    X *= 2
+    assert objective.value(w) == st.LeastSquares(X.copy(), y).value(w) != before
+
+
+def test_ml_dtypes_bfloat16():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    problem = Stored(storage="bfloat16")
+    X, y, _ = problem.data
+    objective = st.LeastSquares(X.astype(ml_dtypes.bfloat16), y)
+    assert objective.gradient(problem.w0).tobytes() == problem.objective.gradient(problem.w0).tobytes()
+
+
+@each_storage
+def test_targets_and_weights_are_float32(storage):
+    X = fenced(np.zeros((4, 2), np.uint16), storage)
+    y = np.zeros(4, np.float32)
+    for name in ("y", "sample_weight"):
+        for bad in (np.ones(4), np.ones(4, np.float16)):
+            expected = rf"^{name} must be .*float32 .*{storage} X.*got {bad.dtype}.*{name}.astype\(np.float32\)"
+            with pytest.raises(TypeError, match=expected):
+                st.LeastSquares(X, **{"y": y, name: bad})
+    with pytest.raises(TypeError, match=r"^w must be .*float32.*float16"):
+        st.LeastSquares(X, y).value(np.zeros(3, np.float16))
+    with pytest.raises(TypeError, match=r"^w0 must be .*float32.*float64"):
+        st.minimize(st.LeastSquares(X, y), np.zeros(3))
+
+
+@pytest.mark.parametrize("dtype", [">f2", [("bfloat16", ">u2")], [("half", "<u2")], np.uint16, np.longdouble])
+def test_what_is_not_of_16_bits_is_named(dtype):
+    with pytest.raises(TypeError, match=r"^X must be .*float16, bfloat16.*got .* of shape \(4, 2\).*astype"):
+        st.LeastSquares(np.zeros((4, 2), dtype), np.zeros(4, np.float32))
+
+
+def test_the_name_in_messages():
+    with pytest.raises(ValueError, match=r"^X must be .*got bfloat16 of shape \(4,\)"):
+        st.LeastSquares(np.zeros(4, BFLOAT16), np.zeros(4, np.float32))
+
+
+@each_storage
+@pytest.mark.parametrize("size", [*SIZES, 300_001])
+def test_read_sum(isa, storage, size):
+    bits = bits_of(np.random.default_rng(0).random(size), storage)
+    expected = values_of(bits, storage).sum(dtype=float)
+    assert _core.read_sum(fenced(bits, storage)) == pytest.approx(expected, rel=2e-6)
