@@ -69,6 +69,13 @@ def test_each_tiling(memory, n, d, batch_size, tiling):
     check(memory, Problem(n=n, d=d, alpha=0.01), ADAM, batch_size=batch_size, tiling=tiling)
 
 
+@pytest.mark.parametrize("d", [257, 259, 301])
+def test_an_odd_number_of_columns_beyond_a_block(memory, d):
+    path, _ = descend(memory, Problem(n=20, d=d, dtype=np.float32), ADAM, batch_size=8, tiling="tiles")
+    expected = Problem(n=20, d=d, dtype=np.float32).path(ADAM, 2, 8)
+    assert_follows(path, expected, 1e-4)
+
+
 @pytest.mark.parametrize("tiling", ["auto", "split"])
 def test_in_sequence(memory, tiling):
     check(memory, Problem(n=50, d=6), ADAM, batch_size=8, shuffle=False, tiling=tiling)

@@ -103,6 +103,13 @@ def test_strides_are_named(cuda):
         st.Logistic(Interface(whole, typestr="<i8"), y)
 
 
+def test_an_address_between_two_elements_is_named(cuda):
+    whole = on_device(np.zeros(10))
+    shifted = Interface(whole, shape=(9,), data=(whole.pointer + 4, False))
+    with pytest.raises(ValueError, match=r"^w must be aligned in memory, got float64 at the address 0x"):
+        st.Adam().step(shifted, on_device(np.zeros(9)))
+
+
 def test_arrays_in_different_places_are_named(cuda):
     X, y, w = GOOD["X"], GOOD["y"], np.zeros(6)
     there, here = st.Logistic(on_device(X), on_device(y)), st.Logistic(X, y)

@@ -99,6 +99,13 @@ def as_native(name: str, array: Any) -> Any:
         return array.view(BFLOAT16) if array.dtype.kind == "V" and array.dtype.name == "bfloat16" else array
     if isinstance(array, DeviceArray):
         return _of_device_array(array)
+    found = _opened(name, array)
+    if isinstance(found, DeviceView) and found.pointer % numpy_dtype(found.dtype).itemsize:
+        raise ValueError(f"{name} must be aligned in memory, got {found.dtype} at the address {found.pointer:#x}")
+    return found
+
+
+def _opened(name: str, array: Any) -> Any:
     if library_of(array) == "torch":
         return _from_dlpack(name, array.detach() if array.requires_grad else array)
     interface = getattr(array, "__cuda_array_interface__", None)

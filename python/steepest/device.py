@@ -133,6 +133,11 @@ class DeviceArray:
         """Return a copy on the device; bfloat16 comes as ml_dtypes' or as the dtype [("bfloat16", "<u2")]."""
         if not isinstance(array, np.ndarray):
             raise TypeError(f"array must be a NumPy array, got {type(array).__name__}")
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError("array must have no mask, got a masked array; fill or drop what is masked")
+        if not array.dtype.isnative:
+            remedy = "convert it with array.astype(array.dtype.newbyteorder('='))"
+            raise TypeError(f"array must be in this machine's byte order, got {array.dtype}; {remedy}")
         result = cls(array.shape, dtype_name(array.dtype), device)
         if array.size:
             data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
