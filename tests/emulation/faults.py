@@ -119,6 +119,13 @@ FAULTS = [
         "return bits % 4 == 0;",
     ),
     Fault(
+        "unaligned vector access",
+        "doubles lie behind an odd number of floats",
+        "tiles.cuh",
+        "numbers * sizeof(T) + 15) / 16 * 16;",
+        "numbers * sizeof(T));",
+    ),
+    Fault(
         "missing wait on an asynchronous copy",
         "a tile is read before the copy engine has written it",
         "tile_copy.cuh",

@@ -227,6 +227,7 @@ int main() {
     test_epoch<float>(60, 100, true, Tiling::bulk);
     test_epoch<float>(60, 100, true, Tiling::tiles);
     test_epoch<float>(60, 31, false, Tiling::tiles);
+    test_epoch<float>(26, 301, true, Tiling::tiles);
     test_divergence<float>(60, 100, Tiling::bulk);
     test_divergence<float>(60, 20, Tiling::lanes);
     test_update(1003, 0);
