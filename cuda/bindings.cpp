@@ -44,6 +44,13 @@ struct BoundBuffer {
         const OnDevice here(device);
         memory.reserve(n_bytes ? n_bytes : 1);
     }
+    ~BoundBuffer() { free(); }
+    BoundBuffer(const BoundBuffer&) = delete;
+    BoundBuffer& operator=(const BoundBuffer&) = delete;
+    void free() {
+        const py::gil_scoped_release release;  // the device may have work left, which this waits for
+        memory.release();
+    }
     Address address() const { return reinterpret_cast<Address>(memory.as<void>()); }
 };
 
@@ -117,8 +124,11 @@ struct BoundDescent {
         return py::make_tuple(e.value, e.gradient_norm);
     }
     void start_epoch(const py::object& order) const {
-        if (order.is_none()) return native->start_epoch(nullptr);
-        native->start_epoch(order.cast<py::array_t<std::uint32_t, py::array::c_style>>().data());
+        py::array_t<std::uint32_t, py::array::c_style> rows;
+        if (!order.is_none()) rows = order.cast<py::array_t<std::uint32_t, py::array::c_style>>();
+        const std::uint32_t* first = order.is_none() ? nullptr : rows.data();
+        const py::gil_scoped_release release;
+        native->start_epoch(first);
     }
     py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds,
                   const py::object& path) const {
@@ -155,7 +165,12 @@ py::object make_objective(const std::string& loss, Address X, std::size_t n_rows
                         aligned,
                         index_of(loss_names, loss, "loss")};
     const Data<S> data{rows, weight_sum, intercept, l1, l2, device_number, stream_of(stream), tiling};
-    return py::cast(BoundObjective<S>{std::make_shared<Objective<S>>(data)});
+    BoundObjective<S> bound;
+    {
+        const py::gil_scoped_release release;
+        bound.native = std::make_shared<Objective<S>>(data);
+    }
+    return py::cast(bound);
 }
 
 template <class... Arguments>
@@ -174,6 +189,7 @@ BoundDescent<S> descent(const BoundObjective<S>& objective, const BoundRule& rul
     rule.check_states(states);
     T* state[max_states] = {};
     for (std::size_t k = 0; k < states.size(); ++k) state[k] = pointer<T>(states[k].cast<Address>());
+    const py::gil_scoped_release release;
     return {std::make_shared<Descent<S>>(objective.native, rule.rule, rule.hyperparameters, pointer<T>(w), state,
                                          n_steps, batch_size)};
 }
@@ -190,7 +206,8 @@ void bind_storage(py::module_& m, const std::string& suffix) {
         .def("start_epoch", &D::start_epoch, py::arg("order").none(true))
         .def("evaluate", &D::evaluate)
         .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
-        .def("restore", [](const D& d) { d.native->restore(); })
+        .def(
+            "restore", [](const D& d) { d.native->restore(); }, py::call_guard<py::gil_scoped_release>())
         .def_property_readonly("n_steps", [](const D& d) { return d.native->n_steps(); });
     m.def("Descent", &descent<S>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
           py::arg("n_steps"), py::arg("batch_size"));
@@ -230,19 +247,25 @@ void bind_memory(py::module_& m) {
         .def_property_readonly("pointer", &BoundBuffer::address)
         .def_readonly("n_bytes", &BoundBuffer::n_bytes)
         .def_readonly("device", &BoundBuffer::device)
-        .def("free", [](BoundBuffer& b) { b.memory.release(); });
+        .def("free", &BoundBuffer::free);
     m.def(
         "copy_to_host",
         [](Address source, py::array array, int device_number, Address stream) {
+            void* target = array.mutable_data();
+            const auto n_bytes = std::size_t(array.nbytes());
+            const py::gil_scoped_release release;
             const OnDevice here(device_number);
-            copy_to_host(array.mutable_data(), pointer<void>(source), std::size_t(array.nbytes()), stream_of(stream));
+            copy_to_host(target, pointer<void>(source), n_bytes, stream_of(stream));
         },
         py::arg("source"), py::arg("array").noconvert(), py::arg("device"), py::arg("stream"));
     m.def(
         "copy_to_device",
         [](const py::array& array, Address target, int device_number, Address stream) {
+            const void* source = array.data();
+            const auto n_bytes = std::size_t(array.nbytes());
+            const py::gil_scoped_release release;
             const OnDevice here(device_number);
-            copy_to_device(pointer<void>(target), array.data(), std::size_t(array.nbytes()), stream_of(stream));
+            copy_to_device(pointer<void>(target), source, n_bytes, stream_of(stream));
             wait(stream_of(stream));
         },
         py::arg("array").noconvert(), py::arg("target"), py::arg("device"), py::arg("stream"));

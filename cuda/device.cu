@@ -43,7 +43,8 @@ std::string why_no_device() {
     if (code == cudaSuccess && count > 0) return "";
     cudaGetLastError();
     const std::string number = " (CUDA error " + std::to_string(int(code)) + ")";
-    if (code == cudaErrorNoDevice || code == cudaSuccess) return "no NVIDIA GPU was found" + number;
+    if (code == cudaSuccess) return "no NVIDIA GPU was found";
+    if (code == cudaErrorNoDevice) return "no NVIDIA GPU was found" + number;
     if (code != cudaErrorInsufficientDriver) return cudaGetErrorString(code) + number;
     if (driver_version() == 0) return "no NVIDIA driver was found" + number;
     const auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };

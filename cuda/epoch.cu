@@ -26,6 +26,8 @@ EpochPlan plan_epoch(const Layout& layout, std::size_t batch_size, const Device&
         const std::size_t beside = parameter_bytes<ArithmeticOf<S>>(layout.n_columns);
         if (!fits<S>(tiling, layout, device, beside, found.plan)) continue;
         found.n_chunks = step_chunks(batch_size);
+        const std::size_t rows = batch_size / (found.n_chunks ? found.n_chunks : 1);
+        if (tiling != Tiling::lanes && rows > most_rows_of_a_float_sum) continue;
         found.plan.blocks = resident_blocks(steps_kernel<S>(found.plan), found.plan.shared_bytes, device);
         found.fits = found.plan.blocks > 0;
         if (found.fits) return found;

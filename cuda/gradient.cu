@@ -8,8 +8,6 @@
 namespace steepest::cuda {
 namespace {
 
-constexpr std::size_t most_rows_of_a_float_sum = 4096;  // the sums of rows in registers go to double in between
-
 template <class S>
 Kernel<Pass<S>> pass_kernel(const Plan& plan) {
     if (plan.tiling == Tiling::bulk) return &tile_gradient<S, true>;

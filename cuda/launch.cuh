@@ -16,16 +16,17 @@ struct Shape {
     bool cooperative = false;
 };
 
-// Allows a kernel all the shared memory that a block can have, whatever this launch needs: another thread may launch the
-// same kernel with another size at the same time.
+// Allows a kernel all the shared memory that a block can have, whatever this launch needs: another thread may launch
+// the same kernel with another size at the same time.
 template <class Arguments>
 void allow_shared(Kernel<Arguments> kernel, std::size_t bytes) {
     if (bytes <= 48 * 1024) return;
     int current = 0, most = 0;
     check(cudaGetDevice(&current), "reading the current device");
     check(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, current), "reading a device's limit");
-    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, most),
-          "reserving shared memory");
+    check(
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, most),
+        "reserving shared memory");
 }
 
 // The blocks of a kernel that the device can hold at once.

@@ -6,9 +6,9 @@
 namespace steepest::cuda {
 
 template <class S>
-Objective<S>::Objective(const Data<S>& data)
-    : data_(data), plan_(plan_pass<S>(data.layout(), device(data.device), data.tiling)) {
+Objective<S>::Objective(const Data<S>& data) : data_(data) {
     const OnDevice here(data_.device);
+    plan_ = plan_pass<S>(data_.layout(), device(data_.device), data_.tiling);
     status_.reserve(sizeof(Status));
     fill_zero(status_.as<Status>(), sizeof(Status), data_.stream);
 }

@@ -10,7 +10,8 @@
 
 namespace steepest::cuda {
 
-constexpr int first_with_bulk_copies = 9;  // major compute capability
+constexpr int first_with_bulk_copies = 9;         // major compute capability
+constexpr std::size_t reserved_shared_bytes = 1024;  // of each block, by the system
 
 template <class S>
 TileShape tile_of(const Layout& layout, unsigned rows, std::size_t columns) {
@@ -40,7 +41,7 @@ bool plan_tiles(const Layout& layout, std::size_t shared_bytes, std::size_t more
         return TileSums<S, false>::shared_bytes(d, tile_of<S>(layout, rows, d)) + more_bytes;
     };
     const unsigned most = layout.row_major ? block_warps : max_tile_rows, least = layout.row_major ? 1 : block_warps;
-    unsigned rows = tile_rows(most, shared_bytes / 2, bytes);
+    unsigned rows = tile_rows(most, shared_bytes / 2 - reserved_shared_bytes, bytes);
     if (rows < least) rows = tile_rows(most, shared_bytes, bytes);
     if (rows < least) return false;
     plan.tile = tile_of<S>(layout, rows, d);

@@ -8,6 +8,7 @@
 namespace steepest::cuda {
 
 constexpr unsigned max_tile_rows = 64;
+constexpr std::size_t most_rows_of_a_float_sum = 4096;  // in tiles; those of rows in registers go to double in between
 
 // Rows in shared memory, `pitch` elements apart.
 struct TileShape {
@@ -19,8 +20,8 @@ enum class Tiling {
     automatic,
     lanes,  // rows in registers
     tiles,  // rows through shared memory
-    bulk,   // the same by the copy engine
-    split   // the columns shared among all blocks of the grid
+    bulk,  // the same by the copy engine
+    split  // the columns shared among all blocks of the grid
 };
 
 constexpr int n_tilings = 5;
@@ -28,10 +29,10 @@ constexpr const char* tiling_names[n_tilings] = {"auto", "lanes", "tiles", "bulk
 
 struct Plan {
     Tiling tiling;
-    int lanes, vectors;           // of a row in registers
-    TileShape tile;               // in shared memory
-    std::size_t columns;          // of a block, where they are split
-    std::size_t blocks;           // that the device holds at once
+    int lanes, vectors;  // of a row in registers
+    TileShape tile;  // in shared memory
+    std::size_t columns;  // of a block, where they are split
+    std::size_t blocks;  // that the device holds at once
     std::size_t shared_bytes;
 };
 

@@ -107,6 +107,10 @@ def as_native(name: str, array: Any) -> Any:
 
 def _opened(name: str, array: Any) -> Any:
     if library_of(array) == "torch":
+        if array.is_neg() or array.is_conj():  # a view that torch negates when it reads it, which DLPack does not say
+            raise TypeError(
+                f"{name} must hold its numbers as they are, got a view to be negated; use {name}.resolve_neg()"
+            )
         return _from_dlpack(name, array.detach() if array.requires_grad else array)
     interface = getattr(array, "__cuda_array_interface__", None)
     dlpack = hasattr(array, "__dlpack__") and hasattr(array, "__dlpack_device__")
@@ -168,9 +172,13 @@ def _from_interface(name: str, array: Any, interface: Mapping[str, Any]) -> Devi
     stream = interface.get("stream")
     if stream is not None and (isinstance(stream, bool) or not isinstance(stream, int) or stream <= 0):
         raise ValueError(f"{expected}, got stream {stream!r}")
+    missing = {"shape", "typestr", "data"} - set(interface)
+    if missing:
+        raise ValueError(f"{expected}, got one without {', '.join(sorted(missing))}")
     shape = tuple(interface["shape"])
     dtype = np.dtype(interface["typestr"])
-    element = "bfloat16" if dtype.str[1:] == "V2" and "bfloat16" in str(array.dtype) else dtype.name
+    bfloat16 = dtype.str[1:] == "V2" and "bfloat16" in str(getattr(array, "dtype", ""))
+    element = "bfloat16" if bfloat16 else dtype.name
     if not dtype.isnative:
         raise TypeError(f"{name} must be in this machine's byte order, got {interface['typestr']}")
     if interface.get("strides") is None:
