@@ -102,7 +102,7 @@ def tiling(d: int, storage: str, gpu: Gpu = H100) -> Tiling:
         registers = math.ceil(REGISTERS[storage][shape[1]] / 8) * 8
         return Tiling("lanes", *shape, resident=gpu.registers // (registers * BLOCK_THREADS))
     aligned = d * element % 16 == 0
-    for limit, resident in ((gpu.shared_bytes // 2, 2), (gpu.shared_bytes, 1)):
+    for limit, resident in ((gpu.shared_bytes // 2 - 1024, 2), (gpu.shared_bytes, 1)):
         for rows in (8, 4, 2, 1):
             if tile_bytes(rows, d, storage) <= limit:
                 return Tiling("bulk" if aligned else "tiles", rows=rows, resident=resident)

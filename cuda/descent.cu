@@ -136,6 +136,7 @@ std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n
     if (path) path_.reserve(n * n_parameters * sizeof(T));
     T* device_path = path ? path_.as<T>() : nullptr;
     Status* status = status_.as<Status>();
+    const std::lock_guard<std::recursive_mutex> lock(objective_->mutex());
     fill_zero(status, sizeof(Status), data.stream);
     if (plan_.fits) {
         run_steps(plan_, Steps<S>{rows, batch_size_, n, step_, partial_.as<double>(), device_path, status},

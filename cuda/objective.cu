@@ -14,7 +14,7 @@ Objective<S>::Objective(const Data<S>& data) : data_(data) {
 }
 
 template <class S>
-void Objective<S>::run_pass(const Batch<S>& rows, const Step<T>& step, std::size_t at, T* path, Status* status) {
+void Objective<S>::pass(const Batch<S>& rows, const Step<T>& step, std::size_t at, T* path, Status* status) {
     const std::size_t n_chunks = chunks_of<S>(plan_, rows.count, rows.n_columns);
     partial_.reserve(n_chunks * sums_of(rows.n_columns) * sizeof(double));
     scratch_.reserve(scratch_of(plan_) * sizeof(T));
@@ -23,14 +23,8 @@ void Objective<S>::run_pass(const Batch<S>& rows, const Step<T>& step, std::size
 }
 
 template <class S>
-void Objective<S>::pass(const Batch<S>& rows, const Step<T>& step, std::size_t at, T* path, Status* status) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    run_pass(rows, step, at, path, status);
-}
-
-template <class S>
 double Objective<S>::value_and_gradient(const T* w, T* gradient) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<std::recursive_mutex> lock(mutex_);
     const OnDevice here(data_.device);
     const std::size_t d = data_.rows.n_columns;
     Step<T> step{};
@@ -41,7 +35,7 @@ double Objective<S>::value_and_gradient(const T* w, T* gradient) {
     step.l2 = T(data_.l2);
     step.n_columns = d;
     step.intercept = data_.intercept;
-    run_pass(data_.rows, step, 0, nullptr, status_.as<Status>());
+    pass(data_.rows, step, 0, nullptr, status_.as<Status>());
     Status status;
     copy_to_host(&status, status_.as<Status>(), sizeof(Status), data_.stream);
     double value = status.loss / data_.weight_sum;
@@ -56,7 +50,7 @@ double Objective<S>::value_and_gradient(const T* w, T* gradient) {
 template <class S>
 double Objective<S>::value(const T* w) {
     {
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const std::lock_guard<std::recursive_mutex> lock(mutex_);
         const OnDevice here(data_.device);
         gradient_.reserve(data_.n_parameters() * sizeof(T));
     }

@@ -41,13 +41,13 @@ class Objective {
 
     // The first stage over some rows, then the second with this step; asynchronous.
     void pass(const Batch<S>& rows, const Step<T>&, std::size_t at, T* path, Status*);
+    // Held until what was asked for is done: other threads may be on other streams.
+    std::recursive_mutex& mutex() { return mutex_; }
 
   private:
-    void run_pass(const Batch<S>& rows, const Step<T>&, std::size_t at, T* path, Status*);
-
     Data<S> data_;
     Plan plan_;
-    std::mutex mutex_;  // of the buffers
+    std::recursive_mutex mutex_;  // of the buffers
     Buffer partial_, scratch_, gradient_, status_;
 };
 

@@ -176,3 +176,9 @@ def test_what_would_lose_something_on_the_way_is_named(cuda):
         st.DeviceArray.from_numpy(np.arange(3, dtype=">f4"))
     with pytest.raises(TypeError, match="^array must have no mask, got a masked array"):
         st.DeviceArray.from_numpy(np.ma.masked_array(np.arange(3.0), [True, False, False]))
+
+
+@pytest.mark.parametrize("shape", [3, [3], (-1,), (2.5,)])
+def test_a_shape_that_is_none_is_named(cuda, shape):
+    with pytest.raises(ValueError, match=r"^shape must be a tuple of integers of at least 0, got"):
+        DeviceArray.zeros(shape, "float32")

@@ -120,7 +120,9 @@ class DeviceArray:
 
     def __init__(self, shape: tuple[int, ...], dtype: str, device: int = 0) -> None:
         if dtype not in _KNOWN:
-            raise TypeError(f"dtype must be one of {', '.join(_KNOWN)}, got {dtype}")
+            raise TypeError(f"dtype must be one of {', '.join(_KNOWN)}, got {dtype!r}")
+        if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError(f"shape must be a tuple of integers of at least 0, got {shape!r}")
         self._cuda = backend()
         count = self._cuda.device_count()
         if isinstance(device, bool) or not isinstance(device, int) or not 0 <= device < count:
