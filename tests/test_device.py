@@ -174,7 +174,7 @@ def test_results_come_in_the_callers_library(cuda, monkeypatch):
 def test_what_would_lose_something_on_the_way_is_named(cuda):
     with pytest.raises(TypeError, match=r"^array must be in this machine's byte order, got >f4"):
         st.DeviceArray.from_numpy(np.arange(3, dtype=">f4"))
-    with pytest.raises(TypeError, match="^array must have no mask, got a masked array"):
+    with pytest.raises(TypeError, match=r"^array must have no mask, got a masked array"):
         st.DeviceArray.from_numpy(np.ma.masked_array(np.arange(3.0), [True, False, False]))
 
 

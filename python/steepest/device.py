@@ -120,7 +120,7 @@ class DeviceArray:
 
     def __init__(self, shape: tuple[int, ...], dtype: str, device: int = 0) -> None:
         if dtype not in _KNOWN:
-            raise TypeError(f"dtype must be one of {', '.join(_KNOWN)}, got {dtype!r}")
+            raise TypeError(f"dtype must be one of {', '.join(_KNOWN)}, got {dtype}")
         if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError(f"shape must be a tuple of integers of at least 0, got {shape!r}")
         self._cuda = backend()
