@@ -80,6 +80,7 @@ BAD_TENSORS = {
     "with strides": (lambda: torch.zeros(8)[::2], ValueError, r"^w\b.*contiguous"),
     "of another shape": (lambda: torch.zeros(5), ValueError, r"^gradient\b.*\(5,\).*\(4,\)"),
     "conjugated": (lambda: torch.zeros(4, dtype=torch.complex64).conj(), TypeError, r"^w\b.*conjugate"),
+    "negated": (lambda: torch.zeros(4, dtype=torch.complex64).conj().imag, TypeError, r"^w\b.*resolve_neg"),
     "sparse": (lambda: torch.zeros(4).to_sparse(), TypeError, r"^w\b.*Tensor.*strided"),
     "nowhere": (lambda: torch.zeros(4, device="meta"), TypeError, r"^w\b.*Tensor.*meta"),
 }

@@ -107,7 +107,7 @@ def as_native(name: str, array: Any) -> Any:
 
 def _opened(name: str, array: Any) -> Any:
     if library_of(array) == "torch":
-        if array.is_neg() or array.is_conj():  # a view that torch negates when it reads it, which DLPack does not say
+        if array.is_neg():  # a view that torch negates when it reads it, which DLPack does not say
             raise TypeError(
                 f"{name} must hold its numbers as they are, got a view to be negated; use {name}.resolve_neg()"
             )
