@@ -1,4 +1,4 @@
-"""The faults that CI plants in the CUDA kernels still have their places; `tests/emulation/faults.py` sees them caught."""
+"""The faults that CI plants in the CUDA kernels still have their places; `emulation/faults.py` sees them caught."""
 
 from __future__ import annotations
 
