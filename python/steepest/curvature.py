@@ -225,6 +225,7 @@ def curvature(
     objective : LeastSquares, Logistic, Function or anything with n_parameters, dtype and value_and_gradient
         Without a `hessian_product`, the gradient's central differences stand for one.
     w : array of shape (n_parameters,), the objective's dtype
+        Where.
     method : {"auto", "dense", "lanczos"}
         "dense" takes all eigenvalues of the whole Hessian (LAPACK), "lanczos" the smallest and the largest by products
         (ARPACK; needs SciPy, the extra `curvature`). "auto" is dense for up to 1,024 parameters.

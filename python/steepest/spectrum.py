@@ -57,7 +57,7 @@ def extremes(hessian: Hessian, n: int) -> Spectrum:
     finite(np.array([size]))
     ends = [_end(linalg, hessian, which, shift, start) for which, shift in (("SA", -2.0 * size), ("LA", 2.0 * size))]
     values, vectors, shares = zip(*ends, strict=True)
-    return np.array(values), np.stack(vectors, axis=1), max(shares)
+    return np.array(values), np.stack(vectors, axis=1), shares[int(np.argmin(np.abs(values)))]
 
 
 def _end(linalg: Any, hessian: Hessian, which: str, shift: float, start: Array) -> tuple[float, Array, float]:
