@@ -1,6 +1,6 @@
 """steepest: the fastest gradient descent for least-squares and logistic models."""
 
-from . import reference, schedules
+from . import plot, reference, schedules
 from . import stopping as stop
 from .curvature import Curvature, curvature
 from .descent import minimize
@@ -37,6 +37,7 @@ __all__ = [
     "curvature",
     "info",
     "minimize",
+    "plot",
     "reference",
     "schedules",
     "stop",
