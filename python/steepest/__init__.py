@@ -5,11 +5,13 @@ from . import stopping as stop
 from .descent import minimize
 from .device import DeviceArray
 from .function import Function
+from .grid import GridSearch, grid_search
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
 from .result import DivergenceWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
+from .tuning import LearningRateCurve, find_learning_rate
 
 threads_from_environment()
 __version__ = installed_version()
@@ -21,12 +23,16 @@ __all__ = [
     "DivergenceWarning",
     "Function",
     "GradientDescent",
+    "GridSearch",
+    "LearningRateCurve",
     "LeastSquares",
     "Logistic",
     "Momentum",
     "Progress",
     "RMSProp",
     "Result",
+    "find_learning_rate",
+    "grid_search",
     "info",
     "minimize",
     "reference",

@@ -15,6 +15,7 @@ from .optimizers import Optimizer
 from .result import DivergenceWarning, Result
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
+from .supervision import supervision
 
 Callback = Callable[[Progress], Any]
 
@@ -38,6 +39,7 @@ class Run:
     def __init__(self, objective: Any, optimizer: Optimizer, w: NDArray[Any], record_path: bool) -> None:
         self.objective, self.optimizer, self.w = objective, optimizer, w
         self.bar: Any = None
+        self.supervision = supervision()
         self.n_epochs = 0
         self.last_rate = math.nan
         self.rows: list[tuple[float, ...]] = []
@@ -72,7 +74,7 @@ class Run:
         if reason == "interrupted":
             self.n_epochs = (self.runner.n_steps - self.first_step) // self.steps_per_epoch
         value = self._final_value(reason)
-        if reason == "diverged":
+        if reason == "diverged" and self.supervision.warns:
             self._warn()
         names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
         names = names if self.validation is not None else names[:-1]
@@ -114,6 +116,7 @@ class Run:
         """Take the steps of an epoch; return why it ended early, if it did."""
         end = self.runner.n_steps + self.steps_per_epoch
         while True:
+            self.supervision.check()
             now = time.perf_counter() - self.started
             if now >= self.max_seconds:
                 return "max_seconds"
