@@ -34,6 +34,7 @@ __all__ = ["GridSearch", "grid_search"]
 
 _LOOK_SECONDS = 0.05  # between two looks at the runs, where Ctrl-C does not wake the wait
 _END_SECONDS = 0.15  # for the runs to end after Ctrl-C
+_RISE = 3.0  # of the loss, over that at the start: more is divergence
 _HEAD = ["", "learning rate", "loss", "validation loss", "epochs", "stopped by"]
 
 
@@ -56,7 +57,8 @@ class GridSearch:
     def best_index(self) -> int | None:
         """The place of the best run: of the lowest validation loss with validation, else of the lowest value.
 
-        Runs that diverged are left out; None where all did.
+        Runs that diverged are left out, and those whose value rose above the start's by more than three times its
+        size, as it does before it overflows; None where all are.
         """
         scores = [_score(result) for result in self.results]
         best = int(np.argmin(scores))
@@ -64,12 +66,12 @@ class GridSearch:
 
     @property
     def best(self) -> Result | None:
-        """The best run, None where all diverged."""
+        """The best run, None where there is none."""
         return None if self.best_index is None else self.results[self.best_index]
 
     @property
     def best_learning_rate(self) -> float | ScheduleLike | None:
-        """The rate of the best run, None where all diverged."""
+        """The rate of the best run, None where there is none."""
         return None if self.best_index is None else self.learning_rates[self.best_index]
 
     def __repr__(self) -> str:
@@ -153,7 +155,7 @@ def grid_search(
             bar.close()
     search = GridSearch(rates, tuple(results))
     if search.best_index is None:
-        warnings.warn(_all_diverged(search), DivergenceWarning, stacklevel=2)
+        warnings.warn(_none_fell(search), DivergenceWarning, stacklevel=2)
     return search
 
 
@@ -257,8 +259,10 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def _score(result: Result) -> float:
-    score = _validation_loss(result) if "validation_loss" in result.history else result.value
-    return score if result.stop_reason != "diverged" and math.isfinite(score) else math.inf
+    start = float(result.history["loss"][0])
+    if result.stop_reason == "diverged" or not result.value - start <= _RISE * abs(start):
+        return math.inf
+    return _validation_loss(result) if "validation_loss" in result.history else result.value
 
 
 def _validation_loss(result: Result) -> float:
@@ -266,9 +270,9 @@ def _validation_loss(result: Result) -> float:
     return float(np.nanmin(result.history["validation_loss"]))
 
 
-def _all_diverged(search: GridSearch) -> str:
+def _none_fell(search: GridSearch) -> str:
     lowest = min(result.history["learning_rate"][0] for result in search.results)
     return (
-        f"all {len(search.results)} runs diverged, that at learning rate {lowest:.3g} too: try {lowest / 100:.3g} and "
-        "less, or st.find_learning_rate; scaling the features to mean 0 and deviation 1 allows larger ones"
+        f"no run brought the loss down, not at learning rate {lowest:.3g} either: try {lowest / 100:.3g} and less, or "
+        "st.find_learning_rate; scaling the features to mean 0 and deviation 1 allows larger ones"
     )

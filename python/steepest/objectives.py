@@ -127,7 +127,8 @@ class DataObjective:
         weight_sum = self._weight_sum * len(rows) / self.n_samples
         weight, l1, l2 = None if weight is None else weight[rows], *self._penalties
         X, y = np.take(X, rows, axis=0), y[rows]
-        return type(self.native)(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
+        kind: Any = type(self.native)
+        return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
 
     def __getstate__(self) -> dict[str, Any]:
         if self.device is not None:
