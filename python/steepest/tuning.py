@@ -109,12 +109,13 @@ def find_learning_rate(
     Notes
     -----
     What is averaged is the change of the loss since the start on the same rows, which cancels most of what differs
-    between batches: smoothed_losses are the mean of the losses at w0 plus an exponential average of that change,
-    corrected for its bias.
+    between batches and with batches of one row makes good suggestions 2 to 3 times as frequent: smoothed_losses are the
+    mean of the losses at w0 plus an exponential average of that change, corrected for its bias.
 
     The suggestion is the rate at which the smoothed loss has made 90% of its fall, but at most a tenth of the rate of
-    its lowest value. Runs at it were held against the best of 49 rates (8 rules, 17 problems, 3 batch sizes): none
-    diverged or ended above its start, as they did at the steepest descent and at a tenth of the lowest loss's rate.
+    its lowest value. Runs at it were held against the best of 49 rates (8 rules, 17 problems, batches of 32, 256 and
+    all rows): none diverged or ended above its start, as some did at the steepest descent and at a tenth of the lowest
+    loss's rate, and on standardised real data the median lost 0.6% of the best rate's fall.
     """
     check_tuned(objective, optimizer)
     if getattr(objective, "device", None) is not None:
@@ -206,8 +207,9 @@ def _suggestion(rates: NDArray[np.float64], smoothed: NDArray[np.float64]) -> fl
 
 
 def _no_fall(lowest: float, highest: float, diverged: bool) -> str:
+    minimum = "or another w0 if that is a minimum"
     if diverged:
-        remedy = f"the loss rose from there: try lowest={lowest * 1e-4:.3g}, or scale the features"
+        remedy = f"it only rose from there: try lowest={lowest * 1e-4:.3g}, scale the features, {minimum}"
         return f"lowest must be a rate that brings the loss below the start's, got {lowest:g}; {remedy}"
-    remedy = f"no rate from {lowest:g} on did: try highest={highest * 1e3:.3g}, or another w0 if that is a minimum"
+    remedy = f"no rate from {lowest:g} on did: try highest={highest * 1e3:.3g}, {minimum}"
     return f"highest must be a rate that brings the loss below the start's, got {highest:g}; {remedy}"
