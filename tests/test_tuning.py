@@ -67,7 +67,14 @@ def test_takes_the_steps_of_minimize(rule, loss, batch_size):
     )  # fmt: skip
     optimizer = rule.make(learning_rate=lambda t: rates[min(t, n - 1)])
     path = st.minimize(
-        problem.objective, problem.w0, optimizer, batch_size=batch_size, max_epochs=n, random_state=3, record_path=True
+        problem.objective,
+        problem.w0,
+        optimizer,
+        batch_size=batch_size,
+        max_epochs=n,
+        random_state=3,
+        record_path=True,
+        diagnose=False,
     ).path
     chosen = batches(problem, 7, 3, n) if batch_size == 7 else [np.arange(problem.n)] * n
     expected = [batch_loss(problem, w, rows) for w, rows in zip(path, chosen, strict=False)]

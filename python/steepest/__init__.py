@@ -1,16 +1,19 @@
 """steepest: the fastest gradient descent for least-squares and logistic models."""
 
-from . import reference, schedules
+from . import plot, reference, schedules
 from . import stopping as stop
+from .curvature import Curvature, curvature
 from .descent import minimize
 from .device import DeviceArray
+from .diagnosis import Diagnosis
 from .function import Function
 from .grid import GridSearch, grid_search
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
-from .result import DivergenceWarning, Result
+from .result import DiagnosisWarning, DivergenceWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
+from .taylor import Taylor, taylor
 from .tuning import LearningRateCurve, find_learning_rate
 
 threads_from_environment()
@@ -19,7 +22,10 @@ __version__ = installed_version()
 __all__ = [
     "AdaGrad",
     "Adam",
+    "Curvature",
     "DeviceArray",
+    "Diagnosis",
+    "DiagnosisWarning",
     "DivergenceWarning",
     "Function",
     "GradientDescent",
@@ -31,12 +37,16 @@ __all__ = [
     "Progress",
     "RMSProp",
     "Result",
+    "Taylor",
+    "curvature",
     "find_learning_rate",
     "grid_search",
     "info",
     "minimize",
+    "plot",
     "reference",
     "schedules",
     "stop",
+    "taylor",
     "threads",
 ]

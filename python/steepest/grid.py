@@ -50,7 +50,7 @@ class GridSearch:
         In the order of the rates. The stop_reason "diverged" marks rates that are too high.
     """
 
-    learning_rates: tuple[float | ScheduleLike, ...]
+    learning_rates: tuple[float | str | ScheduleLike, ...]
     results: tuple[Result, ...]
 
     @property
@@ -70,7 +70,7 @@ class GridSearch:
         return None if self.best_index is None else self.results[self.best_index]
 
     @property
-    def best_learning_rate(self) -> float | ScheduleLike | None:
+    def best_learning_rate(self) -> float | str | ScheduleLike | None:
         """The rate of the best run, None where there is none."""
         return None if self.best_index is None else self.learning_rates[self.best_index]
 
@@ -93,7 +93,7 @@ class GridSearch:
 def grid_search(
     objective: Objective,
     optimizer: Optimizer,
-    learning_rates: Iterable[float | ScheduleLike] = (0.001, 0.01, 0.1, 1.0),
+    learning_rates: Iterable[float | str | ScheduleLike] = (0.001, 0.01, 0.1, 1.0),
     *,
     n_jobs: int | None = None,
     **options: Any,
@@ -109,7 +109,7 @@ def grid_search(
     optimizer : optimizer
         Whose rule and hyperparameters are taken.
     learning_rates : iterable of float or schedule
-        One at least.
+        One at least; "auto" too, where the optimizer takes it.
     n_jobs : int, optional
         Runs at a time, each in a thread. None: as many as the kernels have threads, but one at a time for an objective
         that is not native, such as a Function, and on a CUDA device, where more are refused. While there are several,
@@ -159,7 +159,7 @@ def grid_search(
     return search
 
 
-def _rates(learning_rates: Any) -> tuple[float | ScheduleLike, ...]:
+def _rates(learning_rates: Any) -> tuple[float | str | ScheduleLike, ...]:
     if isinstance(learning_rates, str) or not isinstance(learning_rates, Iterable):
         expected = "learning_rates must be an iterable of numbers above 0 and schedules"
         raise TypeError(f"{expected}, got {describe(learning_rates)}")
