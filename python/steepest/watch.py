@@ -62,7 +62,7 @@ class Watch:
         )
 
     def _say(self, found: Diagnosis, category: type[Warning] = DiagnosisWarning) -> None:
-        if found and found.kind not in self._said:
+        if found and found.kind not in self._said and self._run.supervision.warns:
             self._said.add(found.kind)
             warnings.warn(str(found), category, stacklevel=_levels_outside())
 
