@@ -2,6 +2,7 @@
 
 from . import reference, schedules
 from . import stopping as stop
+from .constraints import Box, Simplex
 from .descent import minimize
 from .device import DeviceArray
 from .function import Function
@@ -17,6 +18,7 @@ __version__ = installed_version()
 __all__ = [
     "AdaGrad",
     "Adam",
+    "Box",
     "DeviceArray",
     "DivergenceWarning",
     "Function",
@@ -27,6 +29,7 @@ __all__ = [
     "Progress",
     "RMSProp",
     "Result",
+    "Simplex",
     "info",
     "minimize",
     "reference",

@@ -26,6 +26,8 @@ class Optimizer:
     """
 
     _states: ClassVar[tuple[str, ...]] = ()
+    scales_coordinates: ClassVar[bool] = False
+    """Whether a step scales each coordinate by a number of its own."""
 
     def __init__(self, rule: str, learning_rate: float | ScheduleLike, **hyperparameters: float) -> None:
         self.rule_name = rule

@@ -30,8 +30,7 @@ def project_box(w: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> Array:
 def project_simplex(w: ArrayLike, total: float = 1.0) -> Array:
     """Return the point with ``w >= 0`` and the sum ``total`` that is nearest to w (Duchi et al. 2008, figure 1).
 
-    It is ``max(w - t, 0)``, where t lowers the k largest elements to the sum ``total``, with as many of them as all stay
-    above 0.
+    It is ``max(w - t, 0)``, where t lowers the k largest elements to the sum ``total``: as many as all stay above 0.
 
     Parameters
     ----------
@@ -44,11 +43,11 @@ def project_simplex(w: ArrayLike, total: float = 1.0) -> Array:
     -------
     w : float64 array of shape (d,)
     """
-    w = float64(w)
-    if not np.isfinite(w).all():
-        return np.full_like(w, np.nan)
-    w = w - w.max()  # which moves the t alone, and keeps the digits of large numbers
-    descending = np.sort(w)[::-1]
-    threshold = (np.cumsum(descending) - total) / np.arange(1, w.size + 1)
+    v = float64(w)
+    if not np.isfinite(v).all():
+        return np.full_like(v, np.nan)
+    v = v - v.max()  # which moves the t alone, and keeps the digits of large numbers
+    descending = np.sort(v)[::-1]
+    threshold = (np.cumsum(descending) - total) / np.arange(1, v.size + 1)
     k = np.flatnonzero(descending > threshold)[-1]
-    return np.maximum(w - threshold[k], 0.0)
+    return float64(np.maximum(v - threshold[k], 0.0))
