@@ -83,8 +83,8 @@ class Box(Constraint):
         low, high = _bound("lower", lower, np.inf), _bound("upper", upper, -np.inf)
         if low.ndim and high.ndim and abs(low.size - high.size) > 1:
             raise ValueError(f"upper must have as many elements as lower, {low.size}, got {high.size}")
-        n = min(a.size for a in (low, high) if a.ndim) if low.ndim or high.ndim else 1
-        least, most = np.broadcast_to(low[..., :n], n), np.broadcast_to(high[..., :n], n)
+        n = min((bound.size for bound in (low, high) if bound.ndim), default=1)
+        least, most = (np.broadcast_to(bound[:n] if bound.ndim else bound, n) for bound in (low, high))
         if (least > most).any():
             at = int(np.argmax(least > most))
             where = f" at index {at}" if low.ndim or high.ndim else ""
@@ -109,13 +109,11 @@ class Box(Constraint):
         return np.array_equal(self.lower, other.lower) and np.array_equal(self.upper, other.upper)
 
     def __hash__(self) -> int:
-        return hash((np.asarray(self.lower).tobytes(), np.asarray(self.upper).tobytes()))
+        return hash(tuple((np.asarray(bound) + 0.0).tobytes() for bound in (self.lower, self.upper)))  # -0.0 is 0.0
 
     def __repr__(self) -> str:
         lower, upper = (
-            f"{bound:g}"
-            if isinstance(bound, float)
-            else f"array({np.array2string(bound, threshold=8, separator=', ')})"
+            repr(bound) if isinstance(bound, float) else np.array2string(bound, threshold=8, separator=", ")
             for bound in (self.lower, self.upper)
         )
         return f"Box(lower={lower}, upper={upper})"
