@@ -125,7 +125,6 @@ bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
         if (!finite_) return false;
         start_step(learning_rate);
         apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
-        constraint_.project(parameters_.w);
         gradient_ready_ = false;
         return true;
     }
@@ -141,7 +140,6 @@ bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
         start_step(learning_rate);
         if (finite) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
     }
-    if (finite) constraint_.project(parameters_.w);
     n_steps_ -= !finite;
     index_at_ += count;
     left_in_epoch_ -= count;
@@ -166,6 +164,7 @@ RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double se
             restore();
             return report;
         }
+        constraint_.project(parameters_.w);
         if (batch_size_ == 0) left_in_epoch_ = 0;
         ++report.n_steps;
         if (path) path = std::copy_n(parameters_.w, parameters_.n, path);

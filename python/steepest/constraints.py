@@ -60,7 +60,7 @@ class Box(Constraint):
 
     The gradient's norm of a run is then that of the projected gradient: without the coordinates that are at a bound
     which a step against the gradient would cross. It is 0 at a minimum in the box (Bertsekas, Nonlinear Programming,
-    section 2.3). With an L1 penalty, the gradient is the smallest subgradient; the soft threshold comes before the
+    1999, section 2.3). With an L1 penalty, the gradient is the smallest subgradient; the soft threshold comes before the
     bounds, which together are the exact proximal step.
 
     Parameters
@@ -125,7 +125,7 @@ class Simplex(Constraint):
 
     The gradient's norm of a run is then that of w - P(w - gradient), P being the projection (with an intercept, beside
     it that of the intercept's gradient), which is 0 at a minimum in the simplex (Bertsekas, Nonlinear Programming,
-    section 2.3). The projection is that of Duchi, Shalev-Shwartz, Singer and Chandra (2008).
+    1999, section 2.3). The projection is that of Duchi, Shalev-Shwartz, Singer and Chandra (2008).
 
     Parameters
     ----------
