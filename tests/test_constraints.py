@@ -13,6 +13,8 @@ import steepest as st
 from cases import RULES, Problem, Rule, assert_follows, each_loss, each_rule
 from steepest import reference
 
+pytestmark = pytest.mark.filterwarnings("ignore::steepest.DiagnosisWarning")  # of rates chosen for other reasons
+
 each_batch = pytest.mark.parametrize("batch_size", [1, 7, None])
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

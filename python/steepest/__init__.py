@@ -1,16 +1,19 @@
 """steepest: the fastest gradient descent for least-squares and logistic models."""
 
-from . import reference, schedules
+from . import plot, reference, schedules
 from . import stopping as stop
 from .constraints import Box, Simplex
+from .curvature import Curvature, curvature
 from .descent import minimize
 from .device import DeviceArray
+from .diagnosis import Diagnosis
 from .function import Function
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
-from .result import DivergenceWarning, Result
+from .result import DiagnosisWarning, DivergenceWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
+from .taylor import Taylor, taylor
 
 threads_from_environment()
 __version__ = installed_version()
@@ -19,7 +22,10 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "Box",
+    "Curvature",
     "DeviceArray",
+    "Diagnosis",
+    "DiagnosisWarning",
     "DivergenceWarning",
     "Function",
     "GradientDescent",
@@ -30,10 +36,14 @@ __all__ = [
     "RMSProp",
     "Result",
     "Simplex",
+    "Taylor",
+    "curvature",
     "info",
     "minimize",
+    "plot",
     "reference",
     "schedules",
     "stop",
+    "taylor",
     "threads",
 ]

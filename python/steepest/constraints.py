@@ -60,8 +60,8 @@ class Box(Constraint):
 
     The gradient's norm of a run is then that of the projected gradient: without the coordinates that are at a bound
     which a step against the gradient would cross. It is 0 at a minimum in the box (Bertsekas, Nonlinear Programming,
-    1999, section 2.3). With an L1 penalty, the gradient is the smallest subgradient; the soft threshold comes before the
-    bounds, which together are the exact proximal step.
+    1999, section 2.3). With an L1 penalty, the gradient is the smallest subgradient, and the soft threshold comes
+    before the bounds: together they are the exact proximal step.
 
     Parameters
     ----------

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "steepest/penalty.hpp"
@@ -25,7 +24,7 @@ struct SimplexCut {
 // The cut of value(0), ..., value(d - 1): with it they sum up to total. Newton's method for the threshold, from below
 // (Michelot 1986; the threshold is that of Duchi et al. 2008): what is not above it is dropped, until nothing is. Each
 // pass divides by 4 or more what the sum is too large by times how many are left: O(d log d) at worst, mostly few
-// passes. Numbers that are not finite have no nearest point, and all become NaN.
+// passes. Numbers that are not finite have no nearest point, and all become NaN. `kept` has room for d numbers.
 template <class Value>
 SimplexCut simplex_cut(std::size_t d, double total, std::vector<double>& kept, Value value) {
     double largest = -std::numeric_limits<double>::infinity();
@@ -35,14 +34,21 @@ SimplexCut simplex_cut(std::size_t d, double total, std::vector<double>& kept, V
         finite = finite && std::isfinite(value(j));
     }
     if (!finite) return {largest, std::numeric_limits<double>::quiet_NaN()};
-    kept.clear();
-    for (std::size_t j = 0; j < d; ++j)
-        if (value(j) - largest > -total) kept.push_back(value(j) - largest);
+    std::size_t n = 0;
+    double sum = 0.0;
+    const auto keep = [&](double v, double above) {
+        kept[n] = v;
+        n += v > above;
+        sum += v > above ? v : 0.0;
+    };
+    for (std::size_t j = 0; j < d; ++j) keep(value(j) - largest, -total);
     while (true) {
-        const std::size_t n = kept.size();
-        const double threshold = (std::accumulate(kept.begin(), kept.end(), 0.0) - total) / double(n);
-        kept.erase(std::remove_if(kept.begin(), kept.end(), [=](double v) { return v <= threshold; }), kept.end());
-        if (kept.size() == n) return {largest, threshold};
+        const std::size_t before = n;
+        const double threshold = (sum - total) / double(n);
+        n = 0;
+        sum = 0.0;
+        for (std::size_t i = 0; i < before; ++i) keep(kept[i], threshold);
+        if (n == before) return {largest, threshold};
     }
 }
 
@@ -64,7 +70,7 @@ class Constraint {
         Constraint c;
         c.total_ = total;
         c.n_ = n;
-        c.kept_.reserve(n);
+        c.kept_.resize(n);
         return c;
     }
 
