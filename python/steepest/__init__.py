@@ -2,12 +2,13 @@
 
 from . import reference, schedules
 from . import stopping as stop
+from .closed_form import ClosedForm, normal_equation
 from .descent import minimize
 from .device import DeviceArray
 from .function import Function
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
-from .result import DivergenceWarning, Result
+from .result import DivergenceWarning, RankWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
 
@@ -17,6 +18,7 @@ __version__ = installed_version()
 __all__ = [
     "AdaGrad",
     "Adam",
+    "ClosedForm",
     "DeviceArray",
     "DivergenceWarning",
     "Function",
@@ -26,9 +28,11 @@ __all__ = [
     "Momentum",
     "Progress",
     "RMSProp",
+    "RankWarning",
     "Result",
     "info",
     "minimize",
+    "normal_equation",
     "reference",
     "schedules",
     "stop",
