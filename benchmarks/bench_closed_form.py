@@ -192,7 +192,7 @@ def benchmark(options: argparse.Namespace) -> harness.Table:
     facts = {
         "problem": "least squares, float64, C order, no intercept, no penalty; the Hessian's spectrum is geometric",
         "descent": f"from zeros until the excess over the minimum is {SUBOPTIMALITY:g} of its start, at the best rate "
-        "and momentum for the spectrum, which it is told, as is the number of steps: neither search nor stopping counts",
+        "and momentum for the spectrum, which it is told, as are its steps: neither search nor stopping counts",
         "x ...": "time over ours, the normal equation's: above 1 the normal equation is faster",
     }
     table = harness.Table("Normal equation and descent", harness.describe(["sklearn"]) | facts, COLUMNS)
