@@ -43,19 +43,24 @@ def crossing(rows: Sequence[Row], condition: float, n: int, name: str) -> str:
     return f"crosses at {turns} ({words} beyond)"
 
 
-def picture(rows: Sequence[Row], path: Path) -> None:
+def figure_of(rows: Sequence[Row]) -> Any:
     """Draw the ratio of times over d, a panel for each condition number, a colour for each n."""
     conditions = sorted({row["condition"] for row in rows})
-    figure, panels = require("matplotlib.pyplot", "plot").subplots(
-        1, len(conditions), figsize=(5.2 * len(conditions), 4.6), sharey=True, squeeze=False, layout="constrained"
-    )
-    for ax, condition in zip(panels[0], conditions, strict=True):
+    figure = require("matplotlib.figure", "plot").Figure(figsize=(5.2 * len(conditions), 4.6), layout="constrained")
+    panels = figure.subplots(1, len(conditions), sharey=True, squeeze=False)[0]
+    for ax, condition in zip(panels, conditions, strict=True):
         _panel(ax, rows, condition)
-    panels[0][0].set_ylabel("time of descent / time of the normal equation")
-    handles, labels = panels[0][-1].get_legend_handles_labels()
+    ratios = [row[f"x {name}"] for row in rows for name in DESCENTS]
+    panels[0].set_ylim(min(0.1, min(ratios) / 1.5), max(10.0, 1.5 * max(ratios)))
+    panels[0].set_ylabel("time of descent / time of the normal equation")
+    handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.savefig(path, dpi=150)
-    require("matplotlib.pyplot", "plot").close(figure)
+    return figure
+
+
+def picture(rows: Sequence[Row], path: Path) -> None:
+    """Save what `figure_of` draws."""
+    figure_of(rows).savefig(path, dpi=150)
 
 
 def _panel(ax: Any, rows: Sequence[Row], condition: float) -> None:
@@ -73,12 +78,10 @@ def _panel(ax: Any, rows: Sequence[Row], condition: float) -> None:
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.axhline(1.0, color="black", lw=1)
-    low, high = ax.get_ylim()
-    ax.set_ylim(min(low, 0.1), max(high, 10.0))
-    ax.axhspan(ax.get_ylim()[0], 1.0, color="0.93", zorder=0)
-    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "color": "0.35", "fontsize": 9}
-    ax.text(0.98, 1.12, "normal equation faster", va="bottom", **place)
-    ax.text(0.98, 0.88, "descent faster", va="top", **place)
+    ax.axhspan(1e-9, 1.0, color="0.93", zorder=0)
+    words = {"transform": ax.transAxes, "color": "0.35", "fontsize": 9}
+    ax.text(0.98, 0.97, "normal equation faster", ha="right", va="top", **words)
+    ax.text(0.02, 0.03, "descent faster", ha="left", va="bottom", **words)
     ax.grid(True, color="0.85", lw=0.7)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

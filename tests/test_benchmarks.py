@@ -236,11 +236,27 @@ def test_a_crossing_in_words(ratios: list[float], sentence: str, load: Callable[
 
 @pytest.mark.usefixtures("no_peers")
 def test_the_closed_form_is_drawn(
-    load: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    load: Callable[[str], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
+    image = pytest.importorskip("matplotlib.image")
     out = tmp_path / "picture.png"
     assert load("bench_closed_form").main(["--quick", "--repeats", "1", "--picture", str(out)]) == 0
-    assert matplotlib.image.imread(out).std() > 0.01
+    assert image.imread(out).std() > 0.01
     assert capsys.readouterr().out.count("condition 10, ") == 4
+
+
+def test_the_picture_shows_every_ratio_and_crossing(load: Callable[[str], Any]) -> None:
+    pytest.importorskip("matplotlib")
+    rows = [
+        {"condition": condition, "n": 50, "d": d, "x heavy ball": ball, "x gradient descent": 300 * ball}
+        for condition, ratios in ((10.0, (3.0, 0.02)), (1e4, (900.0, 40.0)))
+        for d, ball in zip((10, 100), ratios, strict=True)
+    ]
+    well, ill = load("closed_form_picture").figure_of(rows).axes
+    assert [ax.get_title() for ax in (well, ill)] == ["condition number 10", "condition number 10,000"]
+    drawn = [[line for line in ax.get_lines() if line.get_marker() == "o"] for ax in (well, ill)]
+    assert [list(line.get_ydata()) for line in drawn[0]] == [[3.0, 0.02], [900.0, 6.0]]
+    low, high = ill.get_ylim()
+    assert all(low < y < high for line in (*drawn[0], *drawn[1]) for y in line.get_ydata())
+    marks = [[len(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "D"] for ax in (well, ill)]
+    assert marks == [[1, 0], [0, 0]]
