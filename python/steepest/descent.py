@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import like, place
 from .checks import check_count, check_flag, check_number, check_start, describe
+from .constraint_checks import constraint_for, feasible_start
+from .constraints import Constraint
 from .device import DeviceArray
 from .device_objective import DeviceObjective
 from .extras import require
@@ -18,6 +21,7 @@ from .optimizers import Adam, Optimizer
 from .result import Result
 from .run import Callback, Run
 from .runners import is_native, runner_for
+from .starts import best_of, points
 from .stopping import NoImprovement, StopRule
 
 __all__ = ["minimize", "seed_of"]
@@ -39,6 +43,7 @@ def minimize(
     w0: Any = None,
     optimizer: Optimizer | None = None,
     *,
+    constraint: Constraint | None = None,
     batch_size: int | None = None,
     max_epochs: int = 100,
     max_seconds: float | None = None,
@@ -51,6 +56,8 @@ def minimize(
     record_path: bool = False,
     evaluate_every: int = 1,
     reset: bool = True,
+    diagnose: bool = True,
+    starts: int | None = None,
 ) -> Result:
     """Minimise an objective by gradient descent.
 
@@ -63,6 +70,11 @@ def minimize(
         in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
         The update rule, Adam() if not given. It holds the state of the run afterwards.
+    constraint : Box or Simplex, optional
+        The set that w is kept in, by projection after every step: of all parameters of a Function, of the coefficients
+        of a LeastSquares or Logistic, whose intercept is free as it is not penalised. A w0 must be in the set; without
+        one, the projection of zeros is the start. Where it touches the border, the gradient's norm of the history and
+        of the stopping rules leaves out what the constraint holds back: see `Box` and `Simplex`.
     batch_size : int, optional
         Rows of a step: None for all (batch descent), 1 for stochastic, more for mini-batch descent. The last batch of
         an epoch has what is left. As many as there are, or more, are all rows. The loop keeps 4 bytes a row of a batch.
@@ -88,6 +100,12 @@ def minimize(
         Epochs between two evaluations of the whole objective; batch descent has them for nothing.
     reset : bool
         Whether the optimizer starts afresh; with False it goes on from its state.
+    diagnose : bool
+        Whether the history is looked at for what ails the run; what is found is warned of and stands in the result.
+    starts : int, optional
+        Number of starts, for functions with more than one minimum: w0 and random ones around it (normal with deviation
+        1; uniform in a constraint that is bounded). `max_epochs` and `max_seconds` are for each. The run of the lowest
+        value is returned, with all of them in its `starts`.
 
     Returns
     -------
@@ -96,7 +114,11 @@ def minimize(
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, shape or range; a start where the objective is not finite.
+        An argument of the wrong type, shape or range; a start where the objective is not finite; a Simplex together
+        with an L1 penalty, which is constant there, or with an optimizer that scales each coordinate (AdaGrad, RMSProp,
+        Adam), which comes to rest elsewhere than at the optimum.
+    NotImplementedError
+        A constraint with an objective on a CUDA device.
 
     Notes
     -----
@@ -109,27 +131,39 @@ def minimize(
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
     w = check_start(_on_host(w0, objective), objective.n_parameters, objective.dtype)
-    run = Run(objective, optimizer, w, check_flag("record_path", record_path))
-    run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
-    run.max_epochs = check_count("max_epochs", max_epochs, 0)
-    run.max_seconds = math.inf if max_seconds is None else check_number("max_seconds", max_seconds, least=0.0)
-    run.evaluate_every = check_count("evaluate_every", evaluate_every, 1)
-    run.stop = _several("stop", stop, StopRule, "rules of st.stop")
-    run.callbacks = _several("callbacks", callbacks, Callable, "callables")  # type: ignore[arg-type]
-    run.validation = _validation(objective, validation)
-    if run.validation is None and any(isinstance(rule, NoImprovement) for rule in run.stop):
-        raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
-    shuffle, seed = check_flag("shuffle", shuffle), seed_of(random_state)
-    if check_flag("reset", reset):
-        optimizer.reset()
-    run.start(runner_for(objective, optimizer, w, run.batch_size, shuffle, seed))
-    if check_flag("progress", progress):
-        run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
-    result = run.result()
-    if isinstance(run.parameters, DeviceArray):
-        result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
-    result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
-    return result
+    projection = constraint_for(constraint, objective, optimizer)
+    w = feasible_start(projection, objective, w, given=w0 is not None)
+    seed = seed_of(random_state)
+
+    def run_from(w: NDArray[Any], optimizer: Optimizer) -> Result:
+        run = Run(objective, optimizer, w, check_flag("record_path", record_path))
+        run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
+        run.max_epochs = check_count("max_epochs", max_epochs, 0)
+        run.max_seconds = math.inf if max_seconds is None else check_number("max_seconds", max_seconds, least=0.0)
+        run.evaluate_every = check_count("evaluate_every", evaluate_every, 1)
+        run.diagnose, run.constrained = check_flag("diagnose", diagnose), projection is not None
+        run.stop = _several("stop", stop, StopRule, "rules of st.stop")
+        run.callbacks = _several("callbacks", callbacks, Callable, "callables")  # type: ignore[arg-type]
+        run.validation = _validation(objective, validation)
+        if run.validation is None and any(isinstance(rule, NoImprovement) for rule in run.stop):
+            raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
+        if check_flag("reset", reset):
+            optimizer.reset()
+        run.start(runner_for(objective, optimizer, w, run.batch_size, check_flag("shuffle", shuffle), seed, projection))
+        if check_flag("progress", progress):
+            run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
+        result = run.result()
+        if isinstance(run.parameters, DeviceArray):
+            result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
+        result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
+        return result
+
+    if starts is None:
+        return run_from(w, optimizer)
+    check_count("starts", starts, 1)
+    if getattr(objective, "device", None) is not None:
+        raise NotImplementedError("starts is not implemented for an objective on a CUDA device; call minimize for each")
+    return best_of(points(starts, w, projection, seed), optimizer, run_from)
 
 
 def _on_host(w0: Any, objective: Objective) -> Any:
