@@ -21,6 +21,7 @@ __all__ = ["Diagnosis", "Symptoms", "diagnose", "largest_eigenvalue"]
 _FEW_ROWS = 20  # of a history say nothing yet
 _LAST_ROWS = 40  # are looked at for an oscillation
 _RISING_ROWS = 8  # in a row are an explosion
+_WAVE = 100.0  # times the first loss
 _SLOW_FACTOR = 10.0  # times the epochs of the run still to go is slow
 _AFFORDABLE = 5e9  # multiply-adds of a whole Hessian, some 0.3 s
 _SADDLE_PARAMETERS = 100  # of a function in Python, whose Hessian takes two gradients each
@@ -123,6 +124,9 @@ def _exploding(s: Symptoms) -> Diagnosis:
     last = s.losses[-_RISING_ROWS:]
     if not (np.diff(last) > s.slack).all() or last[-1] <= s.losses[0]:
         return Diagnosis()
+    stable = None if s.batch_size else _stable_rate(s)
+    if stable is not None and s.rate < stable and last[-1] < _WAVE * abs(s.losses[0]):
+        return Diagnosis()  # a wave of momentum, which a stable rate brings down again
     rate = _better_rate(s)
     text = f"the loss explodes: it has risen from {s.losses[0]:.3g} to {last[-1]:.3g} at learning rate {s.rate:.3g}"
     return Diagnosis(f"{text}, which is too high; set {rate:.3g}", "exploding", rate)
@@ -135,9 +139,11 @@ def _oscillating(s: Symptoms) -> Diagnosis:
     jumps = (changes > s.slack).mean() >= 0.25 and losses[half:].min() > losses[:half].min() - sizes.mean()
     loud = sizes.mean() > 0.02 * (s.losses[0] - s.losses.min()) + s.slack
     lasts = sizes[half:].mean() > 0.8 * sizes[:half].mean()  # the waves of momentum die away
-    still = (sizes <= s.slack).all() and norms.min() > 0.5 * s.gradient_norms.max()
+    still = (sizes <= s.slack).all() and norms.min() > 0.05 * s.gradient_norms.max()
     if not ((jumps and loud and lasts) or (still and norms.min() > 0 and not s.batch_size)):
         return Diagnosis()
+    if s.reason is None and not still and not s.batch_size and s.rate < (_stable_rate(s) or 0.0):
+        return Diagnosis()  # as above
     text = f"the loss oscillates around {losses.mean():.4g} and falls no further at learning rate {s.rate:.3g}"
     if s.batch_size:
         rate = s.rate / 10
@@ -167,13 +173,25 @@ def _slow(s: Symptoms) -> Diagnosis:
         if not steady:
             return Diagnosis()
         return Diagnosis(f"{text}; set a learning rate of {10 * s.rate:.3g}", "slow", 10 * s.rate)
-    rate = _better_rate(s)
-    if s.rate < 0.4 * rate:
-        return Diagnosis(f"{text}: learning rate {s.rate:.3g} is too low; set {rate:.3g}", "slow", rate)
-    found = _whole_curvature(s)
+    rate, found, used = _better_rate(s), _whole_curvature(s), float(s.rates.max())
+    if not s.optimizer.is_auto and _half_the_steps(s, found, used, rate):
+        wrong = "too low" if used < rate else "at the edge of what is stable: steps undo one another"
+        kind = "slow" if used < rate else "oscillating"
+        return Diagnosis(f"{text}: learning rate {used:.3g} is {wrong}; set {rate:.3g}", kind, rate)
     why = "the features may differ in scale or be correlated: standardise them" if found is None else advice(found)[-1]
     momentum = None if found is None or math.isnan(found.best_momentum) else found.best_momentum_learning_rate
     return Diagnosis(f"{text}; {why}", "slow", momentum)
+
+
+def _half_the_steps(s: Symptoms, found: Curvature | None, used: float, better: float) -> bool:
+    """Return whether the better rate comes as far in half the steps."""
+    assert isinstance(s.optimizer, CurvatureRule)
+    if found is None or found.effective_condition_number == math.inf:
+        return used < 0.4 * better
+    largest = found.eigenvalue_max
+    ends = np.array([largest / found.effective_condition_number, largest])
+    now, then = (float(s.optimizer.contraction(rate * ends).max()) for rate in (used, better))
+    return then < min(now, 1.0) ** 2
 
 
 def _epochs_left(s: Symptoms) -> float:

@@ -57,6 +57,10 @@ class GradientDescent(CurvatureRule):
         """Return abs(1 - x)."""
         return np.abs(1.0 - x)
 
+    def best_rate(self, eigenvalue_min: float, eigenvalue_max: float) -> float:
+        """Return 2 / (eigenvalue_min + eigenvalue_max), but at most 1.9 / eigenvalue_max."""
+        return min(2.0 / (eigenvalue_min + eigenvalue_max), 1.9 / eigenvalue_max)
+
     def largest_stable_rate(self, eigenvalue_max: float) -> float:
         """Return 2 / eigenvalue_max."""
         return 2.0 / eigenvalue_max
