@@ -12,6 +12,7 @@ from .hessian import Hessian
 from .objectives import DataObjective, LeastSquares
 from .optimizers import CurvatureRule
 from .runners import Runner
+from .taylor import Taylor
 
 __all__ = ["AutoRate"]
 
@@ -42,7 +43,7 @@ class AutoRate:
 
     def __init__(self, objective: Any, rule: CurvatureRule, w: NDArray[Any], batch_size: int) -> None:
         self._objective, self._rule, self._w, self._batch_size = objective, rule, w, batch_size
-        self._quadratic = isinstance(objective, LeastSquares)
+        self._quadratic = isinstance(objective, LeastSquares | Taylor)
         self._mu = float(getattr(rule, "momentum", 0.0))
         self._memory = 1 + (math.ceil(5 / (1 - self._mu)) if self._mu else 0)
         self._vector: NDArray[np.float64] | None = None

@@ -22,7 +22,7 @@ _FEW_ROWS = 20  # of a history say nothing yet
 _LAST_ROWS = 40  # are looked at for an oscillation
 _RISING_ROWS = 8  # in a row are an explosion
 _WAVE = 100.0  # times the first loss
-_SLOW_FACTOR = 10.0  # times the epochs of the run still to go is slow
+_SLOW_FACTOR = 10.0  # times the epochs of a run that goes on, still to go, is slow; at its end as many as it had
 _AFFORDABLE = 5e9  # multiply-adds of a whole Hessian, some 0.3 s
 _SADDLE_PARAMETERS = 100  # of a function in Python, whose Hessian takes two gradients each
 
@@ -139,7 +139,7 @@ def _oscillating(s: Symptoms) -> Diagnosis:
     jumps = (changes > s.slack).mean() >= 0.25 and losses[half:].min() > losses[:half].min() - sizes.mean()
     loud = sizes.mean() > 0.02 * (s.losses[0] - s.losses.min()) + s.slack
     lasts = sizes[half:].mean() > 0.8 * sizes[:half].mean()  # the waves of momentum die away
-    still = (sizes <= s.slack).all() and norms.min() > 0.05 * s.gradient_norms.max()
+    still = losses[half:].min() >= losses[:half].min() - s.slack and norms.min() > 0.05 * s.gradient_norms.max()
     if not ((jumps and loud and lasts) or (still and norms.min() > 0 and not s.batch_size)):
         return Diagnosis()
     if s.reason is None and not still and not s.batch_size and s.rate < (_stable_rate(s) or 0.0):
@@ -162,7 +162,7 @@ def _slow(s: Symptoms) -> Diagnosis:
     if ended:
         left = max(left, _epochs_by_curvature(s))
     dragging = late > 1e-4 * early + s.slack and s.gradient_norms[-1] > 0.5 * s.gradient_norms[half]
-    if left > _SLOW_FACTOR * max(s.max_epochs if not ended else int(s.epochs[-1]), 1):
+    if left > (max(int(s.epochs[-1]), 1) if ended else _SLOW_FACTOR * s.max_epochs):
         text = f"very slow progress: {about(left)} more epochs to a gradient norm of {s.tol:.3g}"
     elif ended and (steady or (dragging and s.tol is None and not s.batch_size)):
         text = f"very slow progress: the loss was still falling, by {late:.2g} in the second half of the run"
