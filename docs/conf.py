@@ -1,0 +1,47 @@
+"""The documentation site: `sphinx-build -W -n docs build/docs`, from the root of the repository."""
+
+from __future__ import annotations
+
+import steepest
+
+project = "steepest"
+author = "the authors of steepest"
+version = release = steepest.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+    "myst_parser",
+    "numpydoc",
+]
+exclude_patterns = ["gallery"]
+default_role = "py:obj"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+# Docstrings name the types in words; the annotations would be links to NumPy's pages, and CI builds without the network.
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+html_theme = "furo"
+html_title = "steepest"
+html_static_path = ["static"]
+html_css_files = ["gallery.css"]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "course",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "image_srcset": ["2x"],
+    "doc_module": ("steepest",),
+    "reference_url": {"steepest": None},
+    "backreferences_dir": "course/backreferences",
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 3600,
+}
