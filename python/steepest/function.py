@@ -44,6 +44,11 @@ class Function:
         self.n_parameters = int(n_parameters)
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
 
+    @property
+    def has_hessian_product(self) -> bool:
+        """Whether a hessian_product was given."""
+        return self._hessian_product is not None
+
     def _vector(self, name: str, array: Any) -> NDArray[Any]:
         result = np.asarray(array, dtype=np.float64)
         if result.shape != (self.n_parameters,):
