@@ -17,12 +17,14 @@ extensions = [
 ]
 exclude_patterns = ["gallery"]
 default_role = "py:obj"
+# Docstrings put names of arguments and attributes in the same single quotes as names that have an entry to lead to.
+nitpick_ignore_regex = [("py:obj", r"\w+")]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
-# Docstrings name the types in words; the annotations would be links to NumPy's pages, and CI builds without the network.
+# Docstrings name the types in words. As links, annotations would lead to pages of NumPy that an offline build lacks.
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 

@@ -6,8 +6,8 @@ Why may we replace the gradient of all n samples by that of one? Because on aver
 
 .. math:: F(w) = \frac{1}{n} \sum_i f_i(w), \qquad \nabla F(w) = \frac{1}{n} \sum_i \nabla f_i(w),
 
-so a sample drawn at random has a gradient whose expectation is :math:`\nabla F(w)`: the stochastic gradient is unbiased.
-The price is variance, and a mini-batch of B samples drawn with replacement divides it by B.
+so a sample drawn at random has a gradient whose expectation is :math:`\nabla F(w)`: the stochastic gradient is
+unbiased. The price is variance, and a mini-batch of B samples drawn with replacement divides it by B.
 """
 
 import itertools
@@ -20,8 +20,8 @@ import steepest as st
 # %%
 # The mean of the sample gradients
 # --------------------------------
-# Take a logistic model of two features and 50 samples, at some w. The mean of the 50 gradients is the batch gradient, up to
-# rounding.
+# Take a logistic model of two features and 50 samples, at some w. The mean of the 50 gradients is the batch gradient,
+# up to rounding.
 
 rng = np.random.default_rng(1)
 X = rng.standard_normal((50, 2))
@@ -55,8 +55,8 @@ axes[2].legend(frameon=False, loc="upper right")
 # %%
 # Exactly 1/B
 # -----------
-# Drawing many and looking is no proof. With 6 samples we can take every possible draw of B = 1, 2, 3 and 4 of them, and
-# compute the variance over all :math:`6^B` of them. It is 1/B of that of a single sample, to the last digits.
+# Drawing many and looking is no proof. With 6 samples we can take every possible draw of B = 1, 2, 3 and 4 of them,
+# and compute the variance over all :math:`6^B` of them. It is 1/B of that of a single sample, to the last digits.
 
 six = sample_gradients[:6]
 with_replacement = {}
@@ -88,7 +88,7 @@ ax.spines[["top", "right"]].set_visible(False)
 
 # %%
 # Mind the square root: what a step feels is the standard deviation, which falls with :math:`\sqrt{B}` only. A batch of
-# 100 costs 100 times as much as a single sample and is 10 times as exact. That is why mini-batches are seldom larger than
-# what the machine computes at no extra cost, typically 32 to 1024.
+# 100 costs 100 times as much as a single sample and is 10 times as exact. That is why mini-batches are seldom larger
+# than what the machine computes at no extra cost, typically 32 to 1024.
 
 assert np.isclose(np.sqrt(1 / 100), 1 / 10)
