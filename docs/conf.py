@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+
+# One thread each: the problems are small, and a busy machine would have the pictures' runs wait for one another.
+os.environ.update(STEEPEST_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+
 import steepest
+
+# What NumPy or a run warns of ends the build, unless its page says otherwise.
+warnings.filterwarnings("error", category=RuntimeWarning)
 
 project = "steepest"
 author = "the authors of steepest"
@@ -46,4 +55,5 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 3600,
+    "remove_config_comments": True,
 }

@@ -15,6 +15,8 @@ import numpy as np
 
 import steepest as st
 
+# sphinx_gallery_thumbnail_number = 2
+
 parabola = st.Function(
     lambda w: (w[0] ** 2, 2 * w),
     n_parameters=1,

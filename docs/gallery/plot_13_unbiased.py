@@ -45,7 +45,7 @@ np.testing.assert_allclose(sample_gradients.mean(axis=0), batch_gradient, rtol=1
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True, layout="constrained")
 for ax, size in zip(axes, (1, 4, 16), strict=True):
     draws = sample_gradients[rng.integers(0, 50, (400, size))].mean(axis=1)
-    ax.plot(*draws.T, ".", ms=4, alpha=0.4, mew=0)
+    ax.plot(*draws.T, ".", ms=6, alpha=0.3, mew=0)
     ax.plot(*batch_gradient, "+", color="C3", ms=14, mew=2.5, label="batch gradient")
     ax.set(title=f"mini-batches of {size}", xlabel="first component")
     ax.spines[["top", "right"]].set_visible(False)
