@@ -1,14 +1,15 @@
 """steepest: the fastest gradient descent for least-squares and logistic models."""
 
-from . import reference, schedules
+from . import plot, reference, schedules
 from . import stopping as stop
 from .curvature import Curvature, curvature
 from .descent import minimize
 from .device import DeviceArray
+from .diagnosis import Diagnosis
 from .function import Function
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
-from .result import DivergenceWarning, Result
+from .result import DiagnosisWarning, DivergenceWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
 from .taylor import Taylor, taylor
@@ -21,6 +22,8 @@ __all__ = [
     "Adam",
     "Curvature",
     "DeviceArray",
+    "Diagnosis",
+    "DiagnosisWarning",
     "DivergenceWarning",
     "Function",
     "GradientDescent",
@@ -34,6 +37,7 @@ __all__ = [
     "curvature",
     "info",
     "minimize",
+    "plot",
     "reference",
     "schedules",
     "stop",

@@ -51,6 +51,7 @@ def minimize(
     record_path: bool = False,
     evaluate_every: int = 1,
     reset: bool = True,
+    diagnose: bool = True,
 ) -> Result:
     """Minimise an objective by gradient descent.
 
@@ -88,6 +89,8 @@ def minimize(
         Epochs between two evaluations of the whole objective; batch descent has them for nothing.
     reset : bool
         Whether the optimizer starts afresh; with False it goes on from its state.
+    diagnose : bool
+        Whether the history is looked at for what ails the run; what is found is warned of and stands in the result.
 
     Returns
     -------
@@ -114,6 +117,7 @@ def minimize(
     run.max_epochs = check_count("max_epochs", max_epochs, 0)
     run.max_seconds = math.inf if max_seconds is None else check_number("max_seconds", max_seconds, least=0.0)
     run.evaluate_every = check_count("evaluate_every", evaluate_every, 1)
+    run.diagnose = check_flag("diagnose", diagnose)
     run.stop = _several("stop", stop, StopRule, "rules of st.stop")
     run.callbacks = _several("callbacks", callbacks, Callable, "callables")  # type: ignore[arg-type]
     run.validation = _validation(objective, validation)

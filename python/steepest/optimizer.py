@@ -19,15 +19,24 @@ from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 __all__ = ["Optimizer"]
 
 
+def _no_curvature(step: Any) -> float:
+    raise ValueError(
+        'learning_rate="auto" comes from the curvature of an objective, which minimize has and a step alone has not: '
+        "give a number or a schedule"
+    )
+
+
 class Optimizer:
     """The base of the optimizers: state of the shape and dtype of w, made at the first step and 0 then.
 
     The learning rate is a float or a schedule: a callable of the number of steps taken so far, 0 before the first.
+    Where an optimizer says so it may be "auto": `minimize` then takes it from the objective's curvature.
     """
 
     _states: ClassVar[tuple[str, ...]] = ()
+    _takes_auto: ClassVar[bool] = False
 
-    def __init__(self, rule: str, learning_rate: float | ScheduleLike, **hyperparameters: float) -> None:
+    def __init__(self, rule: str, learning_rate: float | str | ScheduleLike, **hyperparameters: float) -> None:
         self.rule_name = rule
         self._hyperparameters = hyperparameters
         self.learning_rate = learning_rate
@@ -45,13 +54,19 @@ class Optimizer:
         self.rule = _core.Rule(self.rule_name, **self._hyperparameters)
 
     @property
-    def learning_rate(self) -> float | ScheduleLike:
+    def learning_rate(self) -> float | str | ScheduleLike:
         """The rate or the schedule that the next steps follow; it may be set."""
         return self._learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, learning_rate: float | ScheduleLike) -> None:
-        self._schedule = as_schedule(learning_rate)
+    def learning_rate(self, learning_rate: float | str | ScheduleLike) -> None:
+        if isinstance(learning_rate, str) and learning_rate == "auto":
+            if not self._takes_auto:
+                expected = 'a number above 0 or a schedule ("auto" is for GradientDescent and Momentum)'
+                raise ValueError(f"learning_rate of {type(self).__name__} must be {expected}, got 'auto'")
+            self._schedule: ScheduleLike = _no_curvature
+        else:
+            self._schedule = as_schedule(learning_rate)
         self._learning_rate = learning_rate
         self._fixed_rate = self._schedule(0) if isinstance(self._schedule, Constant) else None
 
@@ -133,6 +148,16 @@ class Optimizer:
         if self._fixed_rate is not None:
             return np.full(n, self._fixed_rate)
         return rates_at(self._schedule, np.arange(first, first + n))
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the learning rate is left to the objective's curvature."""
+        return self._schedule is _no_curvature
+
+    def forget(self) -> None:
+        """Set the state to 0 where it is, without the steps counted being forgotten."""
+        for array in self._state or ():
+            array[:] = 0
 
     def reset(self) -> None:
         """Forget the state and the steps taken."""

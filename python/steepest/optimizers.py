@@ -4,37 +4,83 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .checks import check_flag, check_number
 from .optimizer import Optimizer
 from .schedules import ScheduleLike
 
-__all__ = ["AdaGrad", "Adam", "GradientDescent", "Momentum", "Optimizer", "RMSProp"]
+__all__ = ["AdaGrad", "Adam", "CurvatureRule", "GradientDescent", "Momentum", "Optimizer", "RMSProp"]
 
 
-class GradientDescent(Optimizer):
-    """Plain gradient descent: w -= eta g."""
+class CurvatureRule(Optimizer):
+    """An optimizer that is linear in the gradients, so that curvature tells its learning rates."""
 
-    def __init__(self, learning_rate: float | ScheduleLike) -> None:
+    _takes_auto = True
+
+    def contraction(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the factor by which steps shrink a quadratic's eigendirection, in the long run.
+
+        Parameters
+        ----------
+        x : array
+            Learning rate times eigenvalue.
+        """
+        raise NotImplementedError
+
+    def best_rate(self, eigenvalue_min: float, eigenvalue_max: float) -> float:
+        """Return the rate at which the slowest direction of a quadratic shrinks fastest, within 95% of the stable ones.
+
+        Parameters
+        ----------
+        eigenvalue_min, eigenvalue_max : float
+            The ends of the spectrum, the second above 0.
+        """
+        stable = self.largest_stable_rate(eigenvalue_max)
+        assert stable is not None
+        rates = stable * np.append(np.geomspace(0.01, 0.95, 2000), 0.95)
+        slowest = np.maximum(self.contraction(rates * eigenvalue_min), self.contraction(rates * eigenvalue_max))
+        return float(rates[np.argmin(slowest)])
+
+
+class GradientDescent(CurvatureRule):
+    """Plain gradient descent: w -= eta g.
+
+    learning_rate="auto" leaves the rate to the curvature of what `minimize` is given.
+    """
+
+    def __init__(self, learning_rate: float | str | ScheduleLike) -> None:
         super().__init__("gradient_descent", learning_rate)
+
+    def contraction(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return abs(1 - x)."""
+        return np.abs(1.0 - x)
 
     def largest_stable_rate(self, eigenvalue_max: float) -> float:
         """Return 2 / eigenvalue_max."""
         return 2.0 / eigenvalue_max
 
 
-class Momentum(Optimizer):
+class Momentum(CurvatureRule):
     """Gradient descent with momentum mu, 0 at least and below 1 (Polyak 1964; Nesterov 1983).
 
     velocity="sum":     v = mu v + g;            w -= eta v   (as in PyTorch, dampening 0)
     velocity="average": v = mu v + (1 - mu) g;   w -= eta v
     velocity="step":    D = mu D - eta g;        w += D       (heavy ball; as "sum" while eta is constant)
     nesterov=True, with "sum":  v = mu v + g;    w -= eta (g + mu v)
+
+    learning_rate="auto" leaves the rate to the curvature of what `minimize` is given; mu stays as it is.
     """
 
     _states = ("velocity",)
 
     def __init__(
-        self, learning_rate: float | ScheduleLike, momentum: float = 0.9, velocity: str = "sum", nesterov: bool = False
+        self,
+        learning_rate: float | str | ScheduleLike,
+        momentum: float = 0.9,
+        velocity: str = "sum",
+        nesterov: bool = False,
     ) -> None:
         if velocity not in ("sum", "average", "step"):
             raise ValueError(f'velocity must be "sum", "average" or "step", got {velocity!r}')
@@ -64,6 +110,16 @@ class Momentum(Optimizer):
         mu = self.momentum
         scale = 1.0 + 2.0 * mu if self.nesterov else 1.0 - mu if self.velocity == "average" else 1.0
         return 2.0 * (1.0 + mu) / (scale * eigenvalue_max)
+
+    def contraction(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the larger root's size of z^2 - (1 + mu - x) z + mu, or of nesterov's with 1 - x before both mu."""
+        mu = self.momentum
+        x = x * (1.0 - mu) if self.velocity == "average" else x
+        half, product = (1.0 + mu - x) / 2, np.full_like(x, mu)
+        if self.nesterov:
+            half, product = (1.0 + mu) * (1.0 - x) / 2, mu * (1.0 - x)
+        root = np.sqrt((half**2 - product).astype(np.complex128))
+        return np.asarray(np.maximum(np.abs(half + root), np.abs(half - root)))
 
     def _arguments(self) -> dict[str, Any]:
         return {"momentum": self.momentum, "velocity": self.velocity, "nesterov": self.nesterov}

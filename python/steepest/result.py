@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .diagnosis import Diagnosis
 
-class DivergenceWarning(RuntimeWarning):
+
+class DiagnosisWarning(RuntimeWarning):
+    """Something ails a run: the text of its `Result.diagnosis`."""
+
+
+class DivergenceWarning(DiagnosisWarning):
     """A run stopped because its loss was no longer finite."""
 
 
@@ -38,6 +44,12 @@ class Result:
         The parameters at the start and after every step, where asked for.
     best_epoch : int or None
         The epoch of the lowest validation loss, where there is one.
+    diagnosis : Diagnosis
+        What ails the run, a str that is empty where nothing does: an exploding loss, an oscillation, very slow
+        progress, a stall at a saddle. Its `kind` is one of "", "exploding", "oscillating", "slow" and "saddle", its
+        `learning_rate` the number to set instead, or None.
+    starts : tuple of Result or None
+        The runs from all starts, where several were asked for; this result is the best of them.
     """
 
     w: Any
@@ -49,6 +61,8 @@ class Result:
     history: dict[str, NDArray[Any]]
     path: NDArray[Any] | None = None
     best_epoch: int | None = None
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
+    starts: tuple[Result, ...] | None = None
 
     def __repr__(self) -> str:
         w = np.array2string(self.w, threshold=8, precision=4) if isinstance(self.w, np.ndarray) else self.w

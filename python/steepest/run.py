@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .optimizers import Optimizer
-from .result import DivergenceWarning, Result
+from .auto import AutoRate, refuse_device
+from .optimizers import CurvatureRule, Optimizer
+from .result import Result
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
+from .watch import Watch
 
 Callback = Callable[[Progress], Any]
 
@@ -31,6 +32,7 @@ class Run:
     max_epochs: int
     max_seconds: float
     evaluate_every: int
+    diagnose: bool
     stop: Sequence[StopRule]
     callbacks: Sequence[Callback]
     validation: Any
@@ -38,6 +40,7 @@ class Run:
     def __init__(self, objective: Any, optimizer: Optimizer, w: NDArray[Any], record_path: bool) -> None:
         self.objective, self.optimizer, self.w = objective, optimizer, w
         self.bar: Any = None
+        self.auto: AutoRate | None = None
         self.n_epochs = 0
         self.last_rate = math.nan
         self.rows: list[tuple[float, ...]] = []
@@ -53,6 +56,11 @@ class Run:
         self.runner = runner
         self.parameters = runner.parameters if isinstance(runner, DeviceRunner) else self.w  # what objectives take
         self.first_step = runner.n_steps
+        if isinstance(self.optimizer, CurvatureRule) and self.optimizer.is_auto:
+            refuse_device(self.objective)
+            self.auto = AutoRate(self.objective, self.optimizer, self.w, self.batch_size)
+        self.rates = self.optimizer.rates if self.auto is None else self.auto.rates
+        self.watch = Watch(self)
 
     def result(self) -> Result:
         """Run to the end."""
@@ -72,8 +80,7 @@ class Run:
         if reason == "interrupted":
             self.n_epochs = (self.runner.n_steps - self.first_step) // self.steps_per_epoch
         value = self._final_value(reason)
-        if reason == "diverged":
-            self._warn()
+        diagnosis = self.watch.last_look(reason)
         names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
         names = names if self.validation is not None else names[:-1]
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
@@ -89,6 +96,7 @@ class Run:
             history=history,
             path=None if self.path is None else np.concatenate(self.path),
             best_epoch=None if self.best_w is None else int(history["epoch"][self.best_row]),
+            diagnosis=diagnosis,
         )
 
     def _loop(self) -> str:
@@ -100,7 +108,9 @@ class Run:
                 return "max_seconds"
             ended = self._epoch()
             if ended == "diverged":
-                return ended
+                if not self._take_back():
+                    return ended
+                ended = None
             self.n_epochs += ended is None
             last = ended is not None or self.n_epochs == self.max_epochs
             if last or self.n_epochs % self.evaluate_every == 0:
@@ -119,7 +129,7 @@ class Run:
                 return "max_seconds"
             n = min(_BLOCK_STEPS, end - self.runner.n_steps, max(_PATH_ELEMENTS // self.w.size, 1))
             path = None if self.path is None else np.empty((n, self.w.size), self.w.dtype)
-            rates = self.optimizer.rates(self.runner.n_steps, n)
+            rates = self.rates(self.runner.n_steps, n)
             before = self.runner.n_steps
             try:
                 _, done, diverged = self.runner.run(rates, min(_SLICE_SECONDS, self.max_seconds - now), path)
@@ -139,6 +149,11 @@ class Run:
         start = time.perf_counter()
         loss, gradient_norm = self.runner.evaluate()
         self.evaluation_seconds = time.perf_counter() - start
+        if self.auto is not None and (self.rows or math.isfinite(loss)):
+            if not self.rows:
+                self.auto.start(gradient_norm)
+            if not self.auto.accepts(loss, gradient_norm):
+                loss, gradient_norm = self._take_back() or (math.nan, math.nan)
         if not math.isfinite(loss):
             if not self.rows:
                 raise ValueError(f"objective must be finite at w0, got {loss}; look for nan and infinity in X and w0")
@@ -146,7 +161,7 @@ class Run:
             return "diverged"
         self.evaluated_steps = self.runner.n_steps
         if math.isnan(self.last_rate) and self.max_epochs > 0:
-            self.last_rate = float(self.optimizer.rates(self.runner.n_steps, 1)[0])
+            self.last_rate = float(self.rates(self.runner.n_steps, 1)[0])
         rate = self.last_rate
         seconds = time.perf_counter() - self.started
         row: tuple[float, ...] = (self.n_epochs, loss, gradient_norm, rate, seconds)
@@ -155,11 +170,20 @@ class Run:
             if not self.rows and not math.isfinite(row[5]):
                 raise ValueError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
         self.rows.append(row)
+        self.watch.look()
         if self.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):
             self.best_row, self.best_w = len(self.rows) - 1, self.w.copy()
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
         return self._ask(row) if self.stop or self.callbacks else None
+
+    def _take_back(self) -> tuple[float, float] | None:
+        """Undo a step that failed at a learning rate of our own; return loss and gradient norm of where it leaves w."""
+        if self.auto is None or (back := self.auto.take_back(self.runner)) is None:
+            return None
+        if self.path is not None and len(self.path[-1]):
+            self.path[-1][-1] = self.w
+        return back
 
     def _ask(self, row: tuple[float, ...]) -> str | None:
         w = self.w.copy()
@@ -181,33 +205,3 @@ class Run:
         if reason == "interrupted" and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
             return math.nan
         return float(self.objective.value_and_gradient(self.parameters)[0])
-
-    def _warn(self) -> None:
-        rate = self.rows[-1][3]
-        advice = f"try a learning rate of {rate / 10:.3g}"
-        eigenvalue = _largest_eigenvalue(self.objective, self.w)
-        largest = None if eigenvalue is None else self.optimizer.largest_stable_rate(eigenvalue)
-        if largest is not None:
-            advice = f"the largest stable learning rate at the last finite w is about {largest:.3g}"
-        warnings.warn(
-            f"the run diverged in epoch {self.n_epochs + 1} at learning rate {rate:.3g}: {advice}; scaling the "
-            "features to mean 0 and deviation 1 allows larger ones",
-            DivergenceWarning,
-            stacklevel=4,
-        )
-
-
-def _largest_eigenvalue(objective: Any, w: NDArray[Any], iterations: int = 30, seconds: float = 0.5) -> float | None:
-    """Estimate the Hessian's largest eigenvalue by power iteration; None without a Hessian or one above 0."""
-    v = np.random.default_rng(0).standard_normal(w.size)
-    eigenvalue, end = 0.0, time.perf_counter() + seconds
-    for iteration in range(iterations):
-        v /= np.linalg.norm(v)
-        try:
-            product = np.asarray(objective.hessian_product(w, v.astype(w.dtype)), dtype=np.float64)
-        except Exception:  # what a user's function raises must not lose the run that this only explains
-            return None
-        eigenvalue, v = float(v @ product), product
-        if not eigenvalue > 0.0 or (iteration > 4 and time.perf_counter() > end):
-            break
-    return eigenvalue if eigenvalue > 0.0 and math.isfinite(eigenvalue) else None

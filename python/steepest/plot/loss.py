@@ -1,44 +1,37 @@
-"""Pictures of runs, drawn with matplotlib (the extra `plot`)."""
+"""`loss_curve`: the loss of runs over their epochs or seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from .extras import require
+from ..checks import check_flag
+from ..extras import require
+from .runs import Array, Run, Runs, check_history, finite, is_search, labelled, text_of
+from .style import COLOURS, DASHES, axes_for, colours, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = npt.NDArray[Any]
 # A loss that falls by more than this factor is drawn on a log axis.
 LOG_RANGE = 30.0
-DASHES = (0, (4, 2))
-
-
-class Run(Protocol):
-    """What `loss_curve` reads of a Result: its history, and `best_epoch` where it has one."""
-
-    @property
-    def history(self) -> Mapping[str, Array]:
-        """Arrays by name: "epoch", "loss" and, where asked, "seconds" and "validation_loss"."""
 
 
 def loss_curve(
-    result: Run | Mapping[str, Run],
+    result: Run | Mapping[str, Run] | Runs,
     *,
     ax: Axes | None = None,
     x: Literal["epoch", "seconds"] = "epoch",
     log: bool | None = None,
+    log_x: bool = False,
 ) -> Axes:
     """Draw the loss of one run, or of several, over its epochs.
 
     Parameters
     ----------
-    result : Result, or mapping of str to Result
+    result : Result, mapping of str to Result, or GridSearch
         A run; or several, by the label that the legend shows. Anything with `history` will do.
     ax : matplotlib.axes.Axes, optional
         Where to draw. Without one a new figure is made.
@@ -46,6 +39,9 @@ def loss_curve(
         The horizontal axis.
     log : bool, optional
         Whether the loss axis is logarithmic. Without it: where all losses are positive and span a factor above 30.
+    log_x : bool
+        Whether the horizontal axis is logarithmic. The start, at 0, stands left of it: the axis is linear up to the
+        first row after the start.
 
     Returns
     -------
@@ -57,48 +53,46 @@ def loss_curve(
     MissingExtraError
         matplotlib is not installed.
     TypeError
-        A run has no `history`.
+        A run has no `history`, or `log_x` is not a bool.
     ValueError
         There is no run, `x` is unknown, or a history lacks "loss" or the x column.
     """
-    runs = dict(result) if isinstance(result, Mapping) else {"": result}
+    several = isinstance(result, Mapping) or is_search(result)
+    runs = labelled(result)
     _check(runs, x)
-    if ax is None:
-        _, ax = require("matplotlib.pyplot", "plot").subplots(figsize=(7.2, 4.4), layout="constrained")
-    else:
-        require("matplotlib", "plot")
-    for index, (label, run) in enumerate(runs.items()):
-        _draw(ax, run, label, x, index)
-    if isinstance(result, Mapping) and any("validation_loss" in run.history for run in runs.values()):
+    check_flag("log_x", log_x)
+    ax = axes_for(ax)
+    for (label, run), colour in zip(runs.items(), colours(len(runs)), strict=True):
+        _draw(ax, run, text_of(label), x, colour)
+    if several and any("validation_loss" in run.history for run in runs.values()):
         ax.plot([], [], "o", color="0.4", lw=1.8, ls=DASHES, label="validation, best epoch")
     _decorate(ax, runs, x, log)
+    if log_x:
+        _log_x(ax, runs, x)
+    if len(ax.get_legend_handles_labels()[0]) > 1:
+        ax.legend(frameon=False, title="learning rate" if is_search(result) else None)
     return ax
 
 
-def _check(runs: Mapping[str, Any], x: str) -> None:
+def _check(runs: Mapping[Any, Any], x: str) -> None:
     if not runs:
         raise ValueError("result: expected at least one run, got an empty mapping")
     if x not in ("epoch", "seconds"):
         raise ValueError(f"x: expected 'epoch' or 'seconds', got {x!r}")
     for run in runs.values():
-        if not hasattr(run, "history"):
-            raise TypeError(f"result: expected something with a history, got {type(run).__name__}")
-        for column in (x, "loss"):
-            if column not in run.history:
-                raise ValueError(f"history: expected '{column}' in it, got {sorted(run.history)}")
+        check_history("result", run, (x, "loss"))
 
 
-def _draw(ax: Axes, run: Any, label: str, x: str, index: int) -> None:
+def _draw(ax: Axes, run: Any, label: str, x: str, colour: Any) -> None:
     history = run.history
-    colour = f"C{index}"
     marker = "o" if len(history[x]) == 1 else None
-    ax.plot(history[x], _finite(history["loss"]), color=colour, marker=marker, lw=2, label=label or "training")
+    ax.plot(history[x], finite(history["loss"]), color=colour, marker=marker, lw=2, label=label or "training")
     validation = history.get("validation_loss")
     if validation is None:
         return
-    held_out_colour = colour if label else "C1"
+    held_out_colour = colour if label else COLOURS[1]
     held_out_label = None if label else "validation"
-    ax.plot(history[x], _finite(validation), color=held_out_colour, lw=1.8, ls=DASHES, label=held_out_label)
+    ax.plot(history[x], finite(validation), color=held_out_colour, lw=1.8, ls=DASHES, label=held_out_label)
     best = _best_row(run, validation)
     if best is not None:
         text = None if label else f"best: {validation[best]:.4g} at epoch {history['epoch'][best]:g}"
@@ -114,28 +108,29 @@ def _best_row(run: Any, validation: Array) -> int | None:
     return row if np.isfinite(validation[row]) else None
 
 
-def _finite(values: Array) -> Array:
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _spans_decades(runs: Mapping[str, Any]) -> bool:
+def _spans_decades(runs: Mapping[Any, Any]) -> bool:
     columns = [run.history.get(name, []) for run in runs.values() for name in ("loss", "validation_loss")]
     values = np.concatenate([np.asarray(column, dtype=float) for column in columns])
     values = values[np.isfinite(values)]
     return bool(values.size and values.min() > 0 and values.max() > LOG_RANGE * values.min())
 
 
-def _decorate(ax: Axes, runs: Mapping[str, Any], x: str, log: bool | None) -> None:
-    ticker = require("matplotlib.ticker", "plot")
+def _decorate(ax: Axes, runs: Mapping[Any, Any], x: str, log: bool | None) -> None:
     if _spans_decades(runs) if log is None else log:
         ax.set_yscale("log")
     if x == "epoch":
-        ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        locator = require("matplotlib.ticker", "plot").MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+        ax.xaxis.set_major_locator(locator)
     ax.set_xlabel("epoch" if x == "epoch" else "time (s)")
     ax.set_ylabel("loss")
     ax.margins(x=0.02)
-    ax.grid(True, which="major", color="0.9", lw=0.8)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-    if len(ax.get_legend_handles_labels()[0]) > 1:
-        ax.legend(frameon=False)
+    tidy(ax)
+
+
+def _log_x(ax: Axes, runs: Mapping[Any, Any], x: str) -> None:
+    values = np.concatenate([np.asarray(run.history[x], dtype=float) for run in runs.values()])
+    positive = values[values > 0]
+    if positive.size == 0:
+        return
+    ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
+    ax.set_xlim(0.0, positive.max() * 1.1)

@@ -1,0 +1,154 @@
+"""learning_rate="auto": the rate of a run from the curvature where it stands, measured again as that changes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .hessian import Hessian
+from .objectives import DataObjective, LeastSquares
+from .optimizers import CurvatureRule
+from .runners import Runner
+
+__all__ = ["AutoRate"]
+
+_DENSE_PARAMETERS = 64  # up to here the whole spectrum costs less than a few dozen passes
+_FIRST_CHECK, _LAST_CHECK = 10, 100  # steps between two measurements, doubling
+_SHORTER = 0.5  # of a rate that failed
+_MOST_FAILURES = 60  # in a row
+_LONGEST_MOVE = 10.0  # times 1 + |w|, of a first step where hardly anything curves
+
+
+class AutoRate:
+    """The learning rate of a run of a `CurvatureRule`.
+
+    Whole-data runs: on a quadratic the best fixed rate for its spectrum; elsewhere a rate that the largest eigenvalue
+    at w allows, measured again every so many steps. A step after which the loss is higher than it was (with momentum:
+    than it was within the time a velocity lasts) is taken back, the velocity set to 0 and the rate measured and lowered.
+
+    Mini-batches: 1 / (eigenvalue_max + trace / batch_size), times 1 - mu where velocities add up (the step at which the
+    noise of the rows does no harm; Widrow's bound for least mean squares has 2), halved whenever an evaluated epoch
+    did not lower the loss.
+
+    Attributes
+    ----------
+    rate : float
+        What the next steps use.
+    """
+
+    def __init__(self, objective: Any, rule: CurvatureRule, w: NDArray[Any], batch_size: int) -> None:
+        self._objective, self._rule, self._w, self._batch_size = objective, rule, w, batch_size
+        self._quadratic = isinstance(objective, LeastSquares)
+        self._mu = float(getattr(rule, "momentum", 0.0))
+        self._memory = 1 + (math.ceil(5 / (1 - self._mu)) if self._mu else 0)
+        self._vector: NDArray[np.float64] | None = None
+        self._share, self._failures = 1.0, 0
+        self._losses: list[float] = []
+        self._best: tuple[float, float, NDArray[Any]] | None = None  # loss, gradient norm, w
+        self._until_check, self._check_every = _FIRST_CHECK, _FIRST_CHECK
+        self.rate = math.nan
+
+    def rates(self, first: int, n: int) -> NDArray[np.float64]:
+        """Return the rates of n steps."""
+        return np.full(n, self.rate)
+
+    def start(self, gradient_norm: float) -> None:
+        """Choose the first rate, at the start of the run."""
+        self._measure(gradient_norm)
+
+    def accepts(self, loss: float, gradient_norm: float) -> bool:
+        """Note where the run stands; return whether it may go on from there."""
+        slack = 8 * float(np.finfo(self._w.dtype).eps) * abs(loss)
+        if self._batch_size:
+            return self._accepts_epoch(loss, gradient_norm, slack)
+        if not (math.isfinite(loss) and (not self._losses or loss <= max(self._losses) + slack)):
+            return False
+        self._losses = [*self._losses[1 - self._memory :], loss] if self._memory > 1 else [loss]
+        if self._best is None or loss <= self._best[0]:
+            self._best = (loss, gradient_norm, self._w.copy())
+        self._failures = 0
+        self._until_check -= 1
+        if self._until_check <= 0 and not self._quadratic:
+            self._check_every = min(2 * self._check_every, _LAST_CHECK)
+            self._until_check = self._check_every
+            self._share = min(1.0, self._share / _SHORTER)
+            self._measure(gradient_norm)
+        return True
+
+    def _accepts_epoch(self, loss: float, gradient_norm: float, slack: float) -> bool:
+        if not math.isfinite(loss):
+            return False
+        if self._losses and loss >= self._losses[-1] - slack:
+            self.rate *= _SHORTER
+        self._losses = [loss]
+        self._best = (loss, gradient_norm, self._w.copy())
+        self._failures = 0
+        return True
+
+    def take_back(self, runner: Runner) -> tuple[float, float] | None:
+        """Put w back to where it was best and lower the rate; return loss and gradient norm there.
+
+        None where that has been tried often enough.
+        """
+        self._failures += 1
+        if self._best is None or self._failures > _MOST_FAILURES:
+            return None
+        loss, gradient_norm, w = self._best
+        runner.restore()
+        self._w[:] = w
+        self._rule.forget()
+        self._losses = [loss]
+        self._share *= _SHORTER
+        self._until_check = self._check_every = _FIRST_CHECK
+        if self._batch_size:
+            self.rate *= _SHORTER**2
+        else:
+            self._measure(gradient_norm)
+        return loss, gradient_norm
+
+    def _measure(self, gradient_norm: float) -> None:
+        hessian = Hessian(self._objective, self._w)
+        if self._quadratic and self._w.size <= _DENSE_PARAMETERS:
+            values = np.linalg.eigvalsh(hessian.matrix())
+            largest = float(values[-1])
+            smallest = float(values[values > hessian.tolerance * largest][0]) if largest > 0 else 0.0
+        else:
+            smallest = 0.0
+            iterations = 100 if self._vector is None else 5
+            largest, self._vector = hessian.largest(self._vector, iterations)
+        if self._batch_size:
+            self.rate = self._noisy_rate(hessian, largest)
+        else:
+            self.rate = self._share * self._steady_rate(smallest, largest)
+        if not self._quadratic:  # where hardly anything curves, the model holds for no such step
+            longest = _LONGEST_MOVE * (1.0 + float(np.linalg.norm(self._w.astype(np.float64))))
+            self.rate = min(self.rate, longest / gradient_norm) if gradient_norm > 0 else self.rate
+        if not math.isfinite(self.rate):
+            self.rate = 1.0
+
+    def _steady_rate(self, smallest: float, largest: float) -> float:
+        if largest <= 0.0:
+            return math.inf
+        if self._quadratic:
+            return self._rule.best_rate(smallest, largest)
+        stable = self._rule.largest_stable_rate(largest)
+        assert stable is not None
+        return (0.5 if self._mu else 0.9) * stable
+
+    def _noisy_rate(self, hessian: Hessian, largest: float) -> float:
+        total = largest + max(hessian.trace(), largest) / self._batch_size
+        if total <= 0.0:
+            return math.inf
+        adds_up = self._mu and getattr(self._rule, "velocity", "") != "average"
+        return (1.0 - self._mu if adds_up else 1.0) / total
+
+
+def refuse_device(objective: Any) -> None:
+    """Raise NotImplementedError for an objective whose Hessian is out of reach."""
+    if isinstance(objective, DataObjective) and objective.device is not None:
+        raise NotImplementedError(
+            'learning_rate="auto" needs the Hessian, which an objective on a CUDA device has not yet; give a number'
+        )

@@ -1,0 +1,76 @@
+"""A run under watch: the symptoms that its history shows, looked at as it goes and at its end, and said as warnings."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .diagnosis import Diagnosis, Symptoms, diagnose
+from .result import DiagnosisWarning, DivergenceWarning
+from .stopping import GradientNorm
+
+if TYPE_CHECKING:
+    from .run import Run
+
+__all__ = ["Watch"]
+
+_FIRST_LOOK = 32  # evaluated epochs; then after twice as many
+
+
+class Watch:
+    """What looks at the history of a run and warns, once of each kind."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._next = _FIRST_LOOK
+        self._said: set[str] = set()
+
+    def look(self) -> None:
+        """Look at a run that goes on, every so many rows."""
+        if self._run.diagnose and len(self._run.rows) >= self._next:
+            self._next *= 2
+            self._say(diagnose(self._symptoms(None)))
+
+    def last_look(self, reason: str) -> Diagnosis:
+        """Return the diagnosis of a run that has ended."""
+        if not self._run.diagnose:
+            return Diagnosis()
+        found = diagnose(self._symptoms(reason))
+        self._say(found, DivergenceWarning if reason == "diverged" else DiagnosisWarning)
+        return found
+
+    def _symptoms(self, reason: str | None) -> Symptoms:
+        run = self._run
+        epochs, losses, norms, rates = np.array([row[:4] for row in run.rows], dtype=np.float64).T
+        tolerances = [rule.tol for rule in run.stop if isinstance(rule, GradientNorm)]
+        return Symptoms(
+            epochs=epochs.astype(np.int64),
+            losses=losses,
+            gradient_norms=norms,
+            rates=rates,
+            reason=reason,
+            max_epochs=run.max_epochs,
+            tol=max(tolerances, default=None),
+            batch_size=run.batch_size,
+            objective=run.objective,
+            optimizer=run.optimizer,
+            w=run.w,
+        )
+
+    def _say(self, found: Diagnosis, category: type[Warning] = DiagnosisWarning) -> None:
+        if found and found.kind not in self._said:
+            self._said.add(found.kind)
+            warnings.warn(str(found), category, stacklevel=_levels_outside())
+
+
+def _levels_outside() -> int:
+    """Count the frames from the caller up to the first one outside this package, as `warnings.warn` counts them."""
+    package, level = str(Path(__file__).parent), 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    return level
