@@ -27,7 +27,7 @@ extensions = [
 exclude_patterns = ["gallery"]
 default_role = "py:obj"
 # Docstrings put names of arguments and attributes in the same single quotes as names that have an entry to lead to.
-nitpick_ignore_regex = [("py:obj", r"\w+")]
+nitpick_ignore_regex = [("py:obj", r"(st\.|Result\.)?\w+")]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
