@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
+from pathlib import Path
 
 # One thread each: the problems are small, and a busy machine would have the pictures' runs wait for one another.
 os.environ.update(STEEPEST_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
@@ -17,9 +19,10 @@ project = "steepest"
 author = "the authors of steepest"
 version = release = steepest.__version__
 
+sys.path.insert(0, str(Path(__file__).parent))  # for mathml
 extensions = [
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
+    "mathml",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
     "numpydoc",
@@ -37,6 +40,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
+html_math_renderer = "mathml"
+html_show_copyright = False
 html_theme = "furo"
 html_title = "steepest"
 html_static_path = ["static"]

@@ -2,13 +2,15 @@ r"""
 Feature scaling
 ===============
 
-Features come in units: minutes, miles, flight numbers. For least squares the Hessian is :math:`\frac{2}{n} X^T X`, so
-a feature that is 1000 times as large curves the loss a million times as much. The condition number :math:`\kappa =
-\lambda_{\max} / \lambda_{\min}` explodes, and with it the number of steps of plain descent, about
-:math:`\frac{\kappa}{2} \ln \frac{1}{\varepsilon}` to shrink the error by :math:`\varepsilon`.
+Features come in units: minutes, miles, flight numbers. For least squares the Hessian
+is :math:`\frac{2}{n} X^T X`, so a feature that is 1000 times as large curves the loss
+a million times as much. The condition number :math:`\kappa = \lambda_{\max} /
+\lambda_{\min}` explodes, and with it the number of steps of plain descent, about
+:math:`\frac{\kappa}{2} \ln \frac{1}{\varepsilon}` to shrink the error by
+:math:`\varepsilon`.
 
-To standardise is to take from each column its mean, and to divide it by its standard deviation. This page does so to
-81,837 real flights from New York.
+To standardise is to take from each column its mean, and to divide it by its standard
+deviation. This page does so to 81,837 real flights from New York.
 """
 
 import warnings
@@ -22,9 +24,9 @@ from steepest.features import Encoder
 # %%
 # The flights
 # -----------
-# We take what is known when the aeroplane lands, with a column of zeros and ones for each carrier and airport but the
-# first. The target is 1 if the flight came more than 15 minutes late and 0 if not, and every fifth flight is kept back
-# for testing.
+# We take what is known when the aeroplane lands, with a column of zeros and ones for
+# each carrier and airport but the first. The target is 1 if the flight came more than
+# 15 minutes late and 0 if not, and every fifth flight is kept back for testing.
 
 flights = load_flights().frame[::4]
 encoder = Encoder.of(flights.drop(columns="late"))
@@ -38,9 +40,10 @@ X_train, y_train, X_test = X[~test_rows], y[~test_rows], X[test_rows]
 # %%
 # Raw
 # ---
-# ``st.curvature`` computes the eigenvalues of the Hessian, and printing what it returns says what they mean. Here
-# :math:`\kappa` is above :math:`10^{11}`: to shrink the error by a factor of a million, plain descent would need about
-# a million times a million steps.
+# ``st.curvature`` computes the eigenvalues of the Hessian, and printing what it
+# returns says what they mean. Here :math:`\kappa` is above :math:`10^{11}`: to shrink
+# the error by a factor of a million, plain descent would need about a million times a
+# million steps.
 
 raw = st.curvature(st.LeastSquares(X_train, y_train), np.zeros(29))
 print(raw)
@@ -48,18 +51,22 @@ assert 1e11 < raw.effective_condition_number < 2e11
 assert 1.0e12 < raw.predicted_steps(1e-6) < 1.2e12
 
 # %%
-# The report finds a flat direction too, along which the loss does not change at all. The timetable is to blame: the
-# scheduled departure is written as 100 times its hour plus its minute, and both are columns of their own.
+# The report finds a flat direction too, along which the loss does not change at all.
+# The timetable is to blame: the scheduled departure is written as 100 times its hour
+# plus its minute, and both are columns of their own.
 
 columns = dict(zip(encoder.features, X_train.T, strict=True))
-assert np.array_equal(columns["sched_dep_time"], 100 * columns["hour"] + columns["minute"])
+assert np.array_equal(
+    columns["sched_dep_time"], 100 * columns["hour"] + columns["minute"]
+)
 assert raw.rank == 29 - 1
 
 # %%
 # Standardised
 # ------------
-# Mean and deviation come from the training rows alone; the test rows are scaled by the same numbers. Were they scaled
-# by their own, the test would know what no new flight can know.
+# Mean and deviation come from the training rows alone; the test rows are scaled by the
+# same numbers. Were they scaled by their own, the test would know what no new flight
+# can know.
 
 mean, deviation = X_train.mean(axis=0), X_train.std(axis=0)
 Z_train, Z_test = (X_train - mean) / deviation, (X_test - mean) / deviation
@@ -73,8 +80,9 @@ assert 400 < scaled.effective_condition_number < 430
 assert 2_800 < scaled.predicted_steps(1e-6) < 2_900
 
 # %%
-# From :math:`10^{11}` to about 415. What is left comes from columns that say nearly the same, such as distance and
-# time in the air; no scaling of single columns removes that.
+# From :math:`10^{11}` to about 415. What is left comes from columns that say nearly
+# the same, such as distance and time in the air; no scaling of single columns removes
+# that.
 
 together = np.corrcoef(columns["distance"], columns["air_time"])[0, 1]
 assert together > 0.99
@@ -82,8 +90,8 @@ assert together > 0.99
 # %%
 # Descent, measured
 # -----------------
-# To see it happen, take every twentieth of the training flights, and 300 steps of plain descent at the best rate, raw
-# and standardised.
+# To see it happen, take every twentieth of the training flights, and 300 steps of
+# plain descent at the best rate, raw and standardised.
 
 rows = np.arange(0, len(y_train), 20)
 runs, curvatures = {}, {}
@@ -93,7 +101,9 @@ for name, data in [("raw", X_train), ("standardised", Z_train)]:
     rate = curvatures[name].best_learning_rate
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", st.DiagnosisWarning)
-        runs[name] = st.minimize(objective, None, st.GradientDescent(rate), max_epochs=300)
+        runs[name] = st.minimize(
+            objective, None, st.GradientDescent(rate), max_epochs=300
+        )
 ax = st.plot.loss_curve(runs)
 
 # %%
@@ -109,7 +119,13 @@ assert runs["raw"].diagnosis.kind == "slow"
 objective = st.LeastSquares(Z_train[rows], y_train[rows])
 predicted = curvatures["standardised"].steps_to_gradient_norm(1e-6)
 rate = curvatures["standardised"].best_learning_rate
-to_the_end = st.minimize(objective, None, st.GradientDescent(rate), max_epochs=5000, stop=st.stop.GradientNorm(1e-6))
+to_the_end = st.minimize(
+    objective,
+    None,
+    st.GradientDescent(rate),
+    max_epochs=5000,
+    stop=st.stop.GradientNorm(1e-6),
+)
 print(f"predicted {predicted:,} steps, taken {to_the_end.n_steps:,}")
 assert abs(to_the_end.n_steps - predicted) <= 1
 assert runs["standardised"].value < 1.02 * to_the_end.value
