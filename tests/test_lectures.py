@@ -25,7 +25,7 @@ def descend(objective, start, learning_rate, steps=1, **options):
     """Plain gradient descent of so many steps."""
     optimizer = st.GradientDescent(learning_rate)
     w0 = np.array(start, dtype=float)
-    return st.minimize(objective, w0, optimizer, max_epochs=steps, record_path=True, **options)
+    return st.minimize(objective, w0, optimizer, max_epochs=steps, record_path=True, diagnose=False, **options)
 
 
 def secret_number(x, y):
@@ -244,7 +244,7 @@ def test_effective_rate_of_momentum(mu, velocity, scale):
 def test_momentum_of_zero_is_plain_descent_bit_for_bit(velocity):
     objective = quadratic(0)[0]
     optimizer = st.Momentum(0.01, momentum=0.0, velocity=velocity)
-    path = st.minimize(objective, np.ones(4), optimizer, max_epochs=50, record_path=True).path
+    path = st.minimize(objective, np.ones(4), optimizer, max_epochs=50, record_path=True, diagnose=False).path
     assert path.tobytes() == descend(objective, np.ones(4), 0.01, steps=50).path.tobytes()
 
 

@@ -97,7 +97,7 @@ def test_a_start_at_the_minimum_takes_no_step():
 
 def test_max_seconds():
     start = time.perf_counter()
-    result = st.minimize(Problem().objective, optimizer=st.Adam(1e-6), max_epochs=10**9, max_seconds=0.1)
+    result = st.minimize(Problem().objective, optimizer=st.Adam(1e-6), max_epochs=10**9, max_seconds=0.1, diagnose=False)
     assert (result.converged, result.stop_reason) == (False, "max_seconds")
     assert 0.05 < time.perf_counter() - start < 5
     assert 0 < result.n_epochs < 10**9
@@ -118,7 +118,7 @@ def validations():
 def test_validation_keeps_the_best_parameters(kind, batch_size):
     validation, twin = validations()[kind]
     problem = Problem(n=8, alpha=0.01)
-    result = run(problem, st.Momentum(0.03), epochs=60, batch_size=batch_size, validation=validation)
+    result = run(problem, st.Momentum(0.03), epochs=60, batch_size=batch_size, validation=validation, diagnose=False)
     points = result.path[:: len(result.path) // 60]
     expected = [twin.value_and_gradient(w)[0] for w in points]  # without the penalty of the training objective
     np.testing.assert_allclose(result.history["validation_loss"], expected, rtol=1e-11)
@@ -251,7 +251,7 @@ def test_a_function_stops_by_rule_time_and_error():
     result = st.minimize(function, None, st.GradientDescent(0.2), max_epochs=5000, stop=[st.stop.GradientNorm(1e-6)])
     assert result.stop_reason == "GradientNorm"
     assert result.history["gradient_norm"][-1] <= 1e-6
-    assert st.minimize(function, max_epochs=10**9, max_seconds=0.05).stop_reason == "max_seconds"
+    assert st.minimize(function, max_epochs=10**9, max_seconds=0.05, diagnose=False).stop_reason == "max_seconds"
     with pytest.raises(ZeroDivisionError):
         st.minimize(st.Function(lambda w: 1 / 0, 1))
 

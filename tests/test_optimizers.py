@@ -258,8 +258,9 @@ BAD_ARGUMENTS = [
     *(
         (optimizer, {"learning_rate": rate}, "learning_rate")
         for optimizer in (st.GradientDescent, st.Momentum, st.AdaGrad, st.RMSProp, st.Adam)
-        for rate in (0, 0.0, -0.1, math.nan, math.inf, "auto", "fast", None, True)
+        for rate in (0, 0.0, -0.1, math.nan, math.inf, "fast", None, True)
     ),
+    *((optimizer, {"learning_rate": "auto"}, "auto") for optimizer in (st.AdaGrad, st.RMSProp, st.Adam)),
     (st.Momentum, {"momentum": -0.1}, "momentum"),
     (st.Momentum, {"momentum": math.nan}, "momentum"),
     (st.Momentum, {"momentum": "0.9"}, "momentum"),

@@ -7,12 +7,14 @@ from .descent import minimize
 from .device import DeviceArray
 from .diagnosis import Diagnosis
 from .function import Function
+from .grid import GridSearch, grid_search
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
 from .result import DiagnosisWarning, DivergenceWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
 from .taylor import Taylor, taylor
+from .tuning import LearningRateCurve, find_learning_rate
 
 threads_from_environment()
 __version__ = installed_version()
@@ -27,6 +29,8 @@ __all__ = [
     "DivergenceWarning",
     "Function",
     "GradientDescent",
+    "GridSearch",
+    "LearningRateCurve",
     "LeastSquares",
     "Logistic",
     "Momentum",
@@ -35,6 +39,8 @@ __all__ = [
     "Result",
     "Taylor",
     "curvature",
+    "find_learning_rate",
+    "grid_search",
     "info",
     "minimize",
     "plot",

@@ -19,6 +19,7 @@ _DENSE_PARAMETERS = 64  # up to here the whole spectrum costs less than a few do
 _FIRST_CHECK, _LAST_CHECK = 10, 100  # steps between two measurements, doubling
 _SHORTER = 0.5  # of a rate that failed
 _MOST_FAILURES = 60  # in a row
+_LARGEST_WAVE = 100.0  # times the loss before it, on a quadratic; more says that the largest eigenvalue was missed
 _LONGEST_MOVE = 10.0  # times 1 + |w|, of a first step where hardly anything curves
 
 
@@ -27,7 +28,7 @@ class AutoRate:
 
     Whole-data runs: on a quadratic the best fixed rate for its spectrum; elsewhere a rate that the largest eigenvalue
     at w allows, measured again every so many steps. A step after which the loss is higher than it was (with momentum:
-    than it was within the time a velocity lasts) is taken back, the velocity set to 0 and the rate measured and lowered.
+    than it was within the time a velocity lasts) is taken back, the velocity set to 0, the rate measured and lowered.
 
     Mini-batches: 1 / (eigenvalue_max + trace / batch_size), times 1 - mu where velocities add up (the step at which the
     noise of the rows does no harm; Widrow's bound for least mean squares has 2), halved whenever an evaluated epoch
@@ -64,6 +65,8 @@ class AutoRate:
         slack = 8 * float(np.finfo(self._w.dtype).eps) * abs(loss)
         if self._batch_size:
             return self._accepts_epoch(loss, gradient_norm, slack)
+        if self._quadratic:  # it converges at this rate, whatever velocities do on the way
+            slack = _LARGEST_WAVE * max(map(abs, self._losses), default=0.0)
         if not (math.isfinite(loss) and (not self._losses or loss <= max(self._losses) + slack)):
             return False
         self._losses = [*self._losses[1 - self._memory :], loss] if self._memory > 1 else [loss]

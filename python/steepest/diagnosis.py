@@ -127,13 +127,13 @@ def _exploding(s: Symptoms) -> Diagnosis:
 
 def _oscillating(s: Symptoms) -> Diagnosis:
     losses, norms = s.losses[-_LAST_ROWS:], s.gradient_norms[-_LAST_ROWS:]
-    changes, third = np.diff(losses), len(losses) // 3
-    size = float(np.abs(changes).mean())
-    best = min(float(s.losses[0]), float(losses[: 2 * third].min()))
-    jumps = (changes > s.slack).mean() >= 0.25 and losses[-third:].min() > best - size
-    loud = size > 0.02 * (s.losses[0] - s.losses.min()) + s.slack
-    still = (np.abs(changes) <= s.slack).all() and norms.min() > 0.5 * s.gradient_norms.max()
-    if not ((jumps and loud) or (still and norms.min() > 0 and not s.batch_size)):
+    changes, half = np.diff(losses), len(losses) // 2
+    sizes = np.abs(changes)
+    jumps = (changes > s.slack).mean() >= 0.25 and losses[half:].min() > losses[:half].min() - sizes.mean()
+    loud = sizes.mean() > 0.02 * (s.losses[0] - s.losses.min()) + s.slack
+    lasts = sizes[half:].mean() > 0.8 * sizes[:half].mean()  # the waves of momentum die away
+    still = (sizes <= s.slack).all() and norms.min() > 0.5 * s.gradient_norms.max()
+    if not ((jumps and loud and lasts) or (still and norms.min() > 0 and not s.batch_size)):
         return Diagnosis()
     text = f"the loss oscillates around {losses.mean():.4g} and falls no further at learning rate {s.rate:.3g}"
     if s.batch_size:
@@ -149,11 +149,12 @@ def _slow(s: Symptoms) -> Diagnosis:
     half = len(s.losses) // 2
     early, late = s.losses[0] - s.losses[half], s.losses[half] - s.losses[-1]
     steady = early > s.slack and late > 0.5 * early and (np.diff(s.losses) <= s.slack).mean() > 0.9
-    left = _epochs_left(s)
-    ended = s.reason is not None
+    left, ended = _epochs_left(s), s.reason is not None
+    if ended:
+        left = max(left, _epochs_by_curvature(s))
     dragging = late > 1e-4 * early + s.slack and s.gradient_norms[-1] > 0.5 * s.gradient_norms[half]
     if left > _SLOW_FACTOR * max(s.max_epochs if not ended else int(s.epochs[-1]), 1):
-        text = f"very slow progress: {about(left)} more epochs to a gradient norm of {s.tol:.3g} at this pace"
+        text = f"very slow progress: {about(left)} more epochs to a gradient norm of {s.tol:.3g}"
     elif ended and (steady or (dragging and s.tol is None and not s.batch_size)):
         text = f"very slow progress: the loss was still falling, by {late:.2g} in the second half of the run"
     else:
@@ -180,8 +181,22 @@ def _epochs_left(s: Symptoms) -> float:
     decades = math.log(s.gradient_norms[half] / s.gradient_norms[-1]) if s.gradient_norms[-1] > 0 else 0.0
     taken = float(s.epochs[-1] - s.epochs[half])
     if decades <= 0.0:
-        return math.inf if (np.diff(s.losses[half:]) <= s.slack).all() else 0.0
+        return 0.0
     return taken * math.log(s.gradient_norms[-1] / max(s.tol, 1e-300)) / decades
+
+
+def _epochs_by_curvature(s: Symptoms) -> float:
+    """Forecast the same from the spectrum at w: each part of the gradient shrinks by its own factor a step."""
+    if s.tol is None or s.batch_size or s.gradient_norms[-1] <= s.tol or not isinstance(s.optimizer, CurvatureRule):
+        return 0.0
+    found = _whole_curvature(s)
+    if found is None:
+        return 0.0
+    parts = np.abs(found.eigenvectors.T @ found.gradient)
+    on_the_way = (parts > s.tol / math.sqrt(parts.size)) & (found.eigenvalues > found.zero_tolerance)
+    factors = s.optimizer.contraction(s.rate * found.eigenvalues[on_the_way])
+    steps = np.log(s.tol / math.sqrt(parts.size) / parts[on_the_way]) / np.log(np.minimum(factors, 1.0 - 1e-16))
+    return float(steps.max(initial=0.0))
 
 
 def _saddle(s: Symptoms) -> Diagnosis:

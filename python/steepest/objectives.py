@@ -110,9 +110,27 @@ class DataObjective:
             weight_sum = check_device_weights(weight, X)
         else:
             weight_sum = check_weights(weight, X, library_of(self._sample_weight))
-        l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
+        self._weight_sum = weight_sum
+        l1, l2 = self._penalties
         kind = DeviceObjective if on_device else _NATIVE[X.dtype]
         self.native = kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
+
+    @property
+    def _penalties(self) -> tuple[float, float]:
+        return self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
+
+    def native_batch(self, rows: NDArray[np.uint32]) -> Any:
+        """Return the native objective of some rows, which are copied, with the gradient that a mini-batch of them has.
+
+        Their losses are divided by the number of the rows times the mean weight of all rows, so that the mean over the
+        batches of an epoch is the whole objective whatever the weights.
+        """
+        X, y, weight = self._data
+        weight_sum = self._weight_sum * len(rows) / self.n_samples
+        weight, l1, l2 = None if weight is None else weight[rows], *self._penalties
+        X, y = np.take(X, rows, axis=0), y[rows]
+        kind: Any = type(self.native)
+        return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
 
     def __getstate__(self) -> dict[str, Any]:
         if self.device is not None:

@@ -15,6 +15,7 @@ from .optimizers import CurvatureRule, Optimizer
 from .result import Result
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
+from .supervision import supervision
 from .watch import Watch
 
 Callback = Callable[[Progress], Any]
@@ -40,6 +41,7 @@ class Run:
     def __init__(self, objective: Any, optimizer: Optimizer, w: NDArray[Any], record_path: bool) -> None:
         self.objective, self.optimizer, self.w = objective, optimizer, w
         self.bar: Any = None
+        self.supervision = supervision()
         self.auto: AutoRate | None = None
         self.n_epochs = 0
         self.last_rate = math.nan
@@ -124,6 +126,7 @@ class Run:
         """Take the steps of an epoch; return why it ended early, if it did."""
         end = self.runner.n_steps + self.steps_per_epoch
         while True:
+            self.supervision.check()
             now = time.perf_counter() - self.started
             if now >= self.max_seconds:
                 return "max_seconds"

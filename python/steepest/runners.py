@@ -165,9 +165,16 @@ def runner_for(
             return _core.row_order(n_rows, seed, epoch) if shuffled else None
 
         return DeviceRunner(objective.native, optimizer, w, batch_size, order)
+    return native_runner(objective.native, optimizer, w, batch_size, shuffle, seed)
+
+
+def native_runner(
+    native: Any, optimizer: Optimizer, w: NDArray[Any], batch_size: int = 0, shuffle: bool = False, seed: int = 0
+) -> Runner:
+    """Return the runner of an objective of `_core`."""
     state = optimizer.state_for(w)
     optimizer.adopt(state)
-    descent: Runner = _DESCENT[type(objective.native)](
-        objective.native, optimizer.rule, w, state, optimizer.n_steps, batch_size, shuffle, seed
+    descent: Runner = _DESCENT[type(native)](
+        native, optimizer.rule, w, state, optimizer.n_steps, batch_size, shuffle, seed
     )
     return descent

@@ -37,7 +37,7 @@ class Watch:
 
     def last_look(self, reason: str) -> Diagnosis:
         """Return the diagnosis of a run that has ended."""
-        if not self._run.diagnose:
+        if not (self._run.diagnose and self._run.rows):
             return Diagnosis()
         found = diagnose(self._symptoms(reason))
         self._say(found, DivergenceWarning if reason == "diverged" else DiagnosisWarning)
@@ -62,7 +62,7 @@ class Watch:
         )
 
     def _say(self, found: Diagnosis, category: type[Warning] = DiagnosisWarning) -> None:
-        if found and found.kind not in self._said:
+        if found and found.kind not in self._said and self._run.supervision.warns:
             self._said.add(found.kind)
             warnings.warn(str(found), category, stacklevel=_levels_outside())
 
