@@ -103,7 +103,7 @@ class Problem:
         g, strength = self.value_and_gradient(w)[1], self.alpha * self.l1_ratio * self.penalised
         return np.linalg.norm(np.where(w == 0, reference.soft_threshold(g, strength), g + strength * np.sign(w)))
 
-    def path(self, rule, epochs, batch_size=None, schedule=None, shuffle=True, seed=7):
+    def path(self, rule, epochs, batch_size=None, schedule=None, shuffle=True, seed=7, project=lambda w: w):
         """The parameters after every step of a NumPy loop."""
         w, state, path = self.w0.astype(float), {}, [self.w0.astype(float)]
         for epoch in range(epochs):
@@ -114,6 +114,7 @@ class Problem:
                 l1 = self.alpha * self.l1_ratio * self.penalised
                 g, keywords = self.batch_gradient(w, rows), {**rule.keywords, **rate, "l1": l1}
                 w, state = rule.reference(w, g, state, len(path), **keywords)
+                w = project(w)
                 path.append(w)
         return np.array(path)
 

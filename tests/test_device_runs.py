@@ -175,3 +175,9 @@ def test_an_objective_with_a_method_of_its_own_is_refused(cuda):
     X, y, _ = DATA.data
     with pytest.raises(TypeError, match=r"^objective must not have a value_and_gradient of its own.*got Own"):
         st.minimize(Own(on_device(X), on_device(y)))
+
+
+@pytest.mark.parametrize("constraint", [st.Box(0, 1), st.Simplex()], ids=repr)
+def test_a_constraint_is_for_the_host(cuda, constraint):
+    with pytest.raises(NotImplementedError, match=r"constraint.*CUDA.*host"):
+        st.minimize(there(), None, st.GradientDescent(0.1), constraint=constraint)

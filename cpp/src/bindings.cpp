@@ -140,15 +140,18 @@ struct BoundDescent {
     std::shared_ptr<BoundObjective<S>> objective;
     py::array_t<T> w;
     py::tuple states;
+    py::object constraint;
     Descent<S> native;
 
     BoundDescent(std::shared_ptr<BoundObjective<S>> objective_, const BoundRule& rule, py::array_t<T> w_,
-                 py::tuple states_, std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed)
+                 py::tuple states_, std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed,
+                 py::object constraint_)
         : objective(std::move(objective_)),
           w(std::move(w_)),
           states(std::move(states_)),
+          constraint(std::move(constraint_)),
           native(objective->native, rule.rule, rule.hyperparameters, penalised(rule), {batch_size, shuffle, seed},
-                 n_steps) {}
+                 n_steps, checked_constraint<T>(constraint, std::size_t(w.size()), objective->native.X.n_columns)) {}
 
     Parameters<T> penalised(const BoundRule& rule) const {
         Parameters<T> p = rule.parameters<T>(w, states);
@@ -185,9 +188,9 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
     using DescentT = BoundDescent<S>;
     py::class_<DescentT>(m, ("Descent" + suffix).c_str())
         .def(py::init<std::shared_ptr<BoundT>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t, std::size_t,
-                      bool, std::uint64_t>(),
+                      bool, std::uint64_t, py::object>(),
              py::arg("objective"), py::arg("rule"), py::arg("w").noconvert(), py::arg("states"), py::arg("n_steps"),
-             py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"))
+             py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("constraint") = py::none())
         .def("evaluate", &DescentT::evaluate)
         .def("run", &DescentT::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def("restore", [](DescentT& d) { d.native.restore(); })

@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
+#include "steepest/constraint.hpp"
 #include "steepest/storage.hpp"
 
 namespace py = pybind11;
@@ -65,6 +67,15 @@ const T* checked_vector(const py::handle& object, const char* name, std::size_t 
     if (array.ndim() != 1 || std::size_t(array.shape(0)) != n || !contiguous(array))
         throw py::value_error(expected + describe(object));
     return static_cast<const T*>(array.data());
+}
+
+// None, the bounds (lower, upper) of all n parameters, whose arrays the caller keeps, or the total of the first d.
+template <class T>
+Constraint<T> checked_constraint(const py::object& constraint, std::size_t n, std::size_t d) {
+    if (constraint.is_none()) return {};
+    if (py::isinstance<py::float_>(constraint)) return Constraint<T>::simplex(constraint.cast<double>(), d);
+    const auto [lower, upper] = constraint.cast<std::pair<py::object, py::object>>();
+    return Constraint<T>::box(checked_vector<T>(lower, "lower", n), checked_vector<T>(upper, "upper", n), n);
 }
 
 inline bool overlap(const py::array& a, const py::array& b) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "steepest/dispatch.hpp"
 
@@ -44,11 +45,13 @@ void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyper
 
 template <class S>
 Descent<S>::Descent(const Objective<S>& objective, int rule, const Hyperparameters& hyperparameters,
-                    const Parameters<T>& parameters, const Batches& batches, std::int64_t n_steps)
+                    const Parameters<T>& parameters, const Batches& batches, std::int64_t n_steps,
+                    Constraint<T> constraint)
     : objective_(objective),
       rule_(rule),
       hyperparameters_(hyperparameters),
       parameters_(parameters),
+      constraint_(std::move(constraint)),
       batch_size_(std::min(batches.size, objective.X.n_rows)),
       order_(batch_size_ ? objective.X.n_rows : 1, batches.shuffled, batches.seed),
       n_steps_(n_steps),
@@ -62,7 +65,8 @@ Evaluation Descent<S>::evaluate(Interrupt& interrupt) {
     gradient_ready_ = batch_size_ == 0;
     finite_ = std::isfinite(loss);
     if (finite_) std::copy_n(parameters_.w, parameters_.n, last_finite_.begin());
-    return {loss, gradient_norm(objective_, parameters_.w, gradient_.data())};
+    return {loss, constraint_.gradient_norm(objective_.l1, parameters_.w, gradient_.data(), objective_.X.n_columns,
+                                            parameters_.n)};
 }
 
 template <class S>
@@ -160,6 +164,7 @@ RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double se
             restore();
             return report;
         }
+        constraint_.project(parameters_.w);
         if (batch_size_ == 0) left_in_epoch_ = 0;
         ++report.n_steps;
         if (path) path = std::copy_n(parameters_.w, parameters_.n, path);

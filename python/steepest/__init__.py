@@ -2,6 +2,7 @@
 
 from . import plot, reference, schedules
 from . import stopping as stop
+from .constraints import Box, Simplex
 from .curvature import Curvature, curvature
 from .descent import minimize
 from .device import DeviceArray
@@ -22,6 +23,7 @@ __version__ = installed_version()
 __all__ = [
     "AdaGrad",
     "Adam",
+    "Box",
     "Curvature",
     "DeviceArray",
     "Diagnosis",
@@ -37,6 +39,7 @@ __all__ = [
     "Progress",
     "RMSProp",
     "Result",
+    "Simplex",
     "Taylor",
     "curvature",
     "find_learning_rate",

@@ -50,6 +50,7 @@ class _Descent:
         batch_size: int,
         shuffle: bool,
         seed: int,
+        constraint: tuple[NDArray[Any], NDArray[Any]] | float | None = None,
     ) -> None: ...
     def evaluate(self) -> tuple[float, float]: ...
     def run(

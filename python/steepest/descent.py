@@ -10,6 +10,8 @@ import numpy as np
 
 from .arrays import like, place
 from .checks import check_count, check_flag, check_number, check_start, describe
+from .constraint_checks import constraint_for, feasible_start
+from .constraints import Constraint
 from .device import DeviceArray
 from .device_objective import DeviceObjective
 from .extras import require
@@ -39,6 +41,7 @@ def minimize(
     w0: Any = None,
     optimizer: Optimizer | None = None,
     *,
+    constraint: Constraint | None = None,
     batch_size: int | None = None,
     max_epochs: int = 100,
     max_seconds: float | None = None,
@@ -64,6 +67,11 @@ def minimize(
         in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
         The update rule, Adam() if not given. It holds the state of the run afterwards.
+    constraint : Box or Simplex, optional
+        The set that w is kept in, by projection after every step: of all parameters of a Function, of the coefficients
+        of a LeastSquares or Logistic, whose intercept is free as it is not penalised. A w0 must be in the set; without
+        one, the projection of zeros is the start. Where it touches the border, the gradient's norm of the history and
+        of the stopping rules leaves out what the constraint holds back: see `Box` and `Simplex`.
     batch_size : int, optional
         Rows of a step: None for all (batch descent), 1 for stochastic, more for mini-batch descent. The last batch of
         an epoch has what is left. As many as there are, or more, are all rows. The loop keeps 4 bytes a row of a batch.
@@ -99,7 +107,11 @@ def minimize(
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, shape or range; a start where the objective is not finite.
+        An argument of the wrong type, shape or range; a start where the objective is not finite; a Simplex together
+        with an L1 penalty, which is constant there, or with an optimizer that scales each coordinate (AdaGrad, RMSProp,
+        Adam), which comes to rest elsewhere than at the optimum.
+    NotImplementedError
+        A constraint with an objective on a CUDA device.
 
     Notes
     -----
@@ -112,6 +124,8 @@ def minimize(
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
     w = check_start(_on_host(w0, objective), objective.n_parameters, objective.dtype)
+    projection = constraint_for(constraint, objective, optimizer)
+    w = feasible_start(projection, objective, w, given=w0 is not None)
     run = Run(objective, optimizer, w, check_flag("record_path", record_path))
     run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
     run.max_epochs = check_count("max_epochs", max_epochs, 0)
@@ -126,7 +140,7 @@ def minimize(
     shuffle, seed = check_flag("shuffle", shuffle), seed_of(random_state)
     if check_flag("reset", reset):
         optimizer.reset()
-    run.start(runner_for(objective, optimizer, w, run.batch_size, shuffle, seed))
+    run.start(runner_for(objective, optimizer, w, run.batch_size, shuffle, seed, projection))
     if check_flag("progress", progress):
         run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
     result = run.result()

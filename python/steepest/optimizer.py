@@ -35,6 +35,8 @@ class Optimizer:
 
     _states: ClassVar[tuple[str, ...]] = ()
     _takes_auto: ClassVar[bool] = False
+    scales_coordinates: ClassVar[bool] = False
+    """Whether a step scales each coordinate by a number of its own."""
 
     def __init__(self, rule: str, learning_rate: float | str | ScheduleLike, **hyperparameters: float) -> None:
         self.rule_name = rule

@@ -132,6 +132,7 @@ class AdaGrad(Optimizer):
     """
 
     _states = ("square_sum",)
+    scales_coordinates = True
 
     def __init__(self, learning_rate: float | ScheduleLike = 1e-2, epsilon: float = 1e-10) -> None:
         super().__init__("adagrad", learning_rate, epsilon=check_number("epsilon", epsilon, least=0.0))
@@ -144,6 +145,7 @@ class RMSProp(Optimizer):
     """
 
     _states = ("square_average",)
+    scales_coordinates = True
 
     def __init__(self, learning_rate: float | ScheduleLike = 1e-3, rho: float = 0.9, epsilon: float = 1e-8) -> None:
         rho = check_number("rho", rho, least=0.0, below=1.0)
@@ -159,6 +161,7 @@ class Adam(Optimizer):
     """
 
     _states = ("average", "square_average")
+    scales_coordinates = True
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from .device import DeviceArray, backend
 from .device_objective import DeviceObjective
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
+from .projections import Projection
 
 _DESCENT = {
     _core.Objective32: _core.Descent32,
@@ -51,8 +52,10 @@ class Runner(Protocol):
 class PythonRunner:
     """Batch descent of an objective in Python: one step an epoch."""
 
-    def __init__(self, objective: Objective, optimizer: Optimizer, w: NDArray[Any]) -> None:
-        self._objective, self._optimizer, self._w = objective, optimizer, w
+    def __init__(
+        self, objective: Objective, optimizer: Optimizer, w: NDArray[Any], projection: Projection | None
+    ) -> None:
+        self._objective, self._optimizer, self._w, self._projection = objective, optimizer, w, projection
         self._finite_w = w.copy()
         self._gradient: NDArray[Any] | None = None
         self._finite = True
@@ -68,6 +71,8 @@ class PythonRunner:
         if self._finite:
             self._finite_w[:] = self._w
         with np.errstate(over="ignore", invalid="ignore"):
+            if self._projection is not None:
+                return value, self._projection.gradient_norm(self._w, self._gradient)
             return value, float(np.linalg.norm(self._gradient.astype(np.float64)))
 
     def run(
@@ -81,6 +86,8 @@ class PythonRunner:
             return 0, False, True
         gradient, self._gradient = self._gradient, None
         self._optimizer.step_at(float(learning_rates[0]), self._w, gradient)
+        if self._projection is not None:
+            self._w[:] = self._projection.project(self._w)
         if path is not None:
             path[0] = self._w
         return 1, True, False
@@ -149,14 +156,20 @@ def is_native(objective: object) -> bool:
 
 
 def runner_for(
-    objective: Objective, optimizer: Optimizer, w: NDArray[Any], batch_size: int, shuffle: bool, seed: int
+    objective: Objective,
+    optimizer: Optimizer,
+    w: NDArray[Any],
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    projection: Projection | None = None,
 ) -> Runner:
     """Return the runner that changes w; batch_size 0 is all rows."""
     if not is_native(objective):
         if getattr(objective, "device", None) is not None:
             kind = type(objective).__name__
             raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")
-        return PythonRunner(objective, optimizer, w)
+        return PythonRunner(objective, optimizer, w, projection)
     assert isinstance(objective, DataObjective)
     if isinstance(objective.native, DeviceObjective):
         n_rows, shuffled = objective.n_samples, shuffle and batch_size > 0
@@ -165,16 +178,30 @@ def runner_for(
             return _core.row_order(n_rows, seed, epoch) if shuffled else None
 
         return DeviceRunner(objective.native, optimizer, w, batch_size, order)
-    return native_runner(objective.native, optimizer, w, batch_size, shuffle, seed)
+    return native_runner(objective.native, optimizer, w, batch_size, shuffle, seed, projection)
 
 
 def native_runner(
-    native: Any, optimizer: Optimizer, w: NDArray[Any], batch_size: int = 0, shuffle: bool = False, seed: int = 0
+    native: Any,
+    optimizer: Optimizer,
+    w: NDArray[Any],
+    batch_size: int = 0,
+    shuffle: bool = False,
+    seed: int = 0,
+    projection: Projection | None = None,
 ) -> Runner:
     """Return the runner of an objective of `_core`."""
     state = optimizer.state_for(w)
     optimizer.adopt(state)
     descent: Runner = _DESCENT[type(native)](
-        native, optimizer.rule, w, state, optimizer.n_steps, batch_size, shuffle, seed
+        native,
+        optimizer.rule,
+        w,
+        state,
+        optimizer.n_steps,
+        batch_size,
+        shuffle,
+        seed,
+        None if projection is None else projection.native,
     )
     return descent

@@ -27,7 +27,8 @@ class Progress:
     loss : float
         The whole objective at w, penalty included.
     gradient_norm : float
-        Euclidean norm of the gradient; with an L1 penalty that of the smallest subgradient.
+        Euclidean norm of the gradient; with an L1 penalty that of the smallest subgradient; with a constraint without
+        what that holds back, so that it is 0 at a constrained minimum (`Box` and `Simplex` say how).
     learning_rate : float
         The rate of the step before; at the start that of the first one.
     seconds : float

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "steepest/constraint.hpp"
 #include "steepest/objective.hpp"
 #include "steepest/order.hpp"
 #include "steepest/rules.hpp"
@@ -46,7 +47,7 @@ class Descent {
     using T = ArithmeticOf<S>;
     // `n_steps`: steps that the optimizer has taken already.
     Descent(const Objective<S>&, int rule, const Hyperparameters&, const Parameters<T>&, const Batches&,
-            std::int64_t n_steps);
+            std::int64_t n_steps, Constraint<T> constraint);
 
     // Value and gradient of all rows at w; a batch step uses this gradient.
     Evaluation evaluate(Interrupt&);
@@ -67,6 +68,7 @@ class Descent {
     int rule_;
     Hyperparameters hyperparameters_;
     Parameters<T> parameters_;
+    Constraint<T> constraint_;
     std::size_t batch_size_;
     RowOrder order_;
     std::int64_t n_steps_;

@@ -20,22 +20,29 @@ double penalty(double l1, double l2, const T* w, std::size_t d) {
     return l1 * absolute + 0.5 * l2 * squared;
 }
 
-// Euclidean norm of the gradient of n parameters; with L1, on the first d, that of the subgradient nearest to 0.
+// Of the gradient g at w beside l1 |w|, the subgradient nearest to 0.
 template <class T>
-double gradient_norm(double l1, const T* w, const T* gradient, std::size_t d, std::size_t n) {
+double smallest_subgradient(double l1, T w, T gradient) {
+    const double g = double(gradient);
+    if (!(l1 > 0.0)) return g;
+    if (w != T(0)) return g + (w > T(0) ? l1 : -l1);
+    return std::copysign(std::max(std::fabs(g) - l1, 0.0), g);
+}
+
+template <class Coordinate>
+double norm_of(std::size_t n, Coordinate coordinate) {
     double sum = 0.0;
     for (std::size_t j = 0; j < n; ++j) {
-        double g = double(gradient[j]);
-        if (l1 > 0.0 && j < d) {
-            if (w[j] != T(0)) {
-                g += w[j] > T(0) ? l1 : -l1;
-            } else {
-                g = std::copysign(std::max(std::fabs(g) - l1, 0.0), g);
-            }
-        }
+        const double g = coordinate(j);
         sum += g * g;
     }
     return std::sqrt(sum);
+}
+
+// Euclidean norm of the gradient of n parameters; with L1, on the first d, that of the subgradient nearest to 0.
+template <class T>
+double gradient_norm(double l1, const T* w, const T* gradient, std::size_t d, std::size_t n) {
+    return norm_of(n, [=](std::size_t j) { return smallest_subgradient(j < d ? l1 : 0.0, w[j], gradient[j]); });
 }
 
 }  // namespace steepest

@@ -1,0 +1,65 @@
+"""Checks of what a constraint asks of the rest of a run: of the objective, of the optimizer and of the start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .checks import describe
+from .constraints import Constraint, Simplex
+from .objectives import DataObjective, Objective
+from .optimizers import Optimizer
+from .projections import Projection
+
+__all__ = ["constraint_for", "feasible_start"]
+
+
+def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer) -> Projection | None:
+    """Return the constraint on the objective's parameters, after it was checked that it goes with the rest."""
+    if constraint is None:
+        return None
+    if not isinstance(constraint, Constraint):
+        raise TypeError(f"constraint must be a st.Box or a st.Simplex, got {describe(constraint)}")
+    if getattr(objective, "device", None) is not None:
+        raise NotImplementedError(
+            "constraint is not implemented for an objective on a CUDA device; make the objective of arrays in the "
+            "host's memory"
+        )
+    if isinstance(constraint, Simplex):
+        _check_simplex(objective, optimizer)
+    n = objective.n_parameters
+    n_coefficients = objective.n_features if isinstance(objective, DataObjective) else n
+    return constraint.bind("objective", n_coefficients, n, objective.dtype)
+
+
+def _check_simplex(objective: Objective, optimizer: Optimizer) -> None:
+    if isinstance(objective, DataObjective) and objective.alpha * objective.l1_ratio > 0.0:
+        raise ValueError(
+            "constraint=st.Simplex needs an objective without an L1 penalty, which is constant on the simplex, got "
+            f"alpha={objective.alpha:g} and l1_ratio={objective.l1_ratio:g}; use l1_ratio=0.0"
+        )
+    if optimizer.scales_coordinates:
+        raise ValueError(
+            "constraint=st.Simplex needs an optimizer with one learning rate for all coordinates, as another comes to "
+            f"rest elsewhere than at the optimum, got {type(optimizer).__name__}; use st.GradientDescent or st.Momentum"
+        )
+
+
+def feasible_start(
+    projection: Projection | None, objective: Objective, w: NDArray[Any], *, given: bool
+) -> NDArray[Any]:
+    """Return a start in the set: w if it was given, which must be there, its projection if not."""
+    if projection is None:
+        return w
+    if not given:
+        return projection.project(w)
+    at = projection.outside(w)
+    if at is not None:
+        intercept = isinstance(objective, DataObjective) and objective.intercept
+        remedy = "constraint.project(w0, intercept=True)" if intercept else "constraint.project(w0)"
+        raise ValueError(
+            f"w0 must be in the set of the constraint, got {w[at]:g} at index {at}, where the nearest point has "
+            f"{projection.project(w)[at]:g}; write {remedy}"
+        )
+    return w

@@ -1,0 +1,150 @@
+"""The NumPy twin of every update rule: the recurrences in the documentation of each optimizer.
+
+``epsilon`` stands outside the root everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Array, float64
+
+State: TypeAlias = dict[str, Array]
+
+__all__ = ["adagrad", "adam", "gradient_descent", "momentum", "rmsprop", "soft_threshold"]
+
+
+def gradient_descent(
+    w: ArrayLike, g: ArrayLike, state: State, t: int, learning_rate: float, *, l1: ArrayLike = 0.0
+) -> tuple[Array, State]:
+    """One step of plain gradient descent, ``w -= eta g``.
+
+    Parameters
+    ----------
+    w, g : arrays of one shape
+        Parameters and gradient.
+    state : dict of arrays
+        What the last step returned; ``{}`` at the start stands for zeros.
+    t, learning_rate : int, float
+        Number of this step (1, 2, ...) and its rate.
+    l1 : float or array of the shape of w
+        Strength of the L1 penalty of each parameter: its soft threshold is ``l1`` times the parameter's learning rate
+        at rest, so that the penalised optimum is the fixed point of the rule.
+
+    Returns
+    -------
+    w, state : float64 array, dict of float64 arrays
+        After the step; the arguments are not changed.
+    """
+    w, g = float64(w), float64(g)
+    return soft_threshold(w - learning_rate * g, learning_rate * float64(l1)), {}
+
+
+def momentum(
+    w: ArrayLike,
+    g: ArrayLike,
+    state: State,
+    t: int,
+    learning_rate: float,
+    momentum: float = 0.9,
+    velocity: str = "sum",
+    nesterov: bool = False,
+    *,
+    l1: ArrayLike = 0.0,
+) -> tuple[Array, State]:
+    """One step with momentum mu; see `gradient_descent` for what goes in and out.
+
+    ``velocity`` is "sum" (``v = mu v + g; w -= eta v``), "average" (``v = mu v + (1 - mu) g; w -= eta v``) or "step"
+    (``v = mu v - eta g; w += v``). ``nesterov`` goes with "sum": ``v = mu v + g; w -= eta (g + mu v)``.
+    """
+    w, g = float64(w), float64(g)
+    v = state.get("velocity", np.zeros_like(w))
+    if nesterov and velocity != "sum":
+        raise ValueError(f'nesterov=True goes with velocity="sum", got velocity={velocity!r}')
+    rate_at_rest = learning_rate if velocity == "average" else learning_rate / (1 - momentum)
+    if velocity == "sum":
+        v = momentum * v + g
+        w = w - learning_rate * (g + momentum * v if nesterov else v)
+    elif velocity == "average":
+        v = momentum * v + (1 - momentum) * g
+        w = w - learning_rate * v
+    elif velocity == "step":
+        v = momentum * v - learning_rate * g
+        w = w + v
+    else:
+        raise ValueError(f'velocity must be "sum", "average" or "step", got {velocity!r}')
+    return soft_threshold(w, rate_at_rest * float64(l1)), {"velocity": v}
+
+
+def adagrad(
+    w: ArrayLike,
+    g: ArrayLike,
+    state: State,
+    t: int,
+    learning_rate: float = 1e-2,
+    epsilon: float = 1e-10,
+    *,
+    l1: ArrayLike = 0.0,
+) -> tuple[Array, State]:
+    """One step of AdaGrad, ``G += g^2; w -= eta g / (sqrt(G) + eps)``; see `gradient_descent`."""
+    w, g = float64(w), float64(g)
+    G = state.get("squares", np.zeros_like(w)) + g**2
+    rate = learning_rate / (np.sqrt(G) + epsilon)
+    return soft_threshold(w - rate * g, rate * float64(l1)), {"squares": G}
+
+
+def rmsprop(
+    w: ArrayLike,
+    g: ArrayLike,
+    state: State,
+    t: int,
+    learning_rate: float = 1e-3,
+    rho: float = 0.9,
+    epsilon: float = 1e-8,
+    *,
+    l1: ArrayLike = 0.0,
+) -> tuple[Array, State]:
+    """One step of RMSProp, ``G = rho G + (1 - rho) g^2; w -= eta g / (sqrt(G) + eps)``; see `gradient_descent`."""
+    w, g = float64(w), float64(g)
+    G = rho * state.get("squares", np.zeros_like(w)) + (1 - rho) * g**2
+    rate = learning_rate / (np.sqrt(G) + epsilon)
+    return soft_threshold(w - rate * g, rate * float64(l1)), {"squares": G}
+
+
+def adam(
+    w: ArrayLike,
+    g: ArrayLike,
+    state: State,
+    t: int,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    bias_correction: bool = True,
+    weight_decay: float = 0.0,
+    *,
+    l1: ArrayLike = 0.0,
+) -> tuple[Array, State]:
+    """One step of Adam, or of AdamW where ``weight_decay > 0``; see `gradient_descent`.
+
+    ``m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= eta mh / (sqrt(vh) + eps)`` with ``mh = m / (1 - b1^t)`` and
+    ``vh = v / (1 - b2^t)``, or m and v themselves without ``bias_correction``. The decoupled decay
+    ``w -= eta * weight_decay * w`` comes before the step.
+    """
+    w, g = float64(w), float64(g)
+    w = w - learning_rate * weight_decay * w
+    m = beta1 * state.get("mean", np.zeros_like(w)) + (1 - beta1) * g
+    v = beta2 * state.get("squares", np.zeros_like(w)) + (1 - beta2) * g**2
+    mh = m / (1 - beta1**t) if bias_correction else m
+    vh = v / (1 - beta2**t) if bias_correction else v
+    rate = learning_rate / (np.sqrt(vh) + epsilon)
+    return soft_threshold(w - rate * mh, rate * float64(l1)), {"mean": m, "squares": v}
+
+
+def soft_threshold(w: ArrayLike, threshold: ArrayLike) -> Array:
+    """Move each element of w towards 0 by its threshold (at least 0) but not past it: the proximal step of L1."""
+    w = float64(w)
+    return float64(np.sign(w) * np.maximum(np.abs(w) - float64(threshold), 0.0))
