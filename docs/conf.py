@@ -28,6 +28,7 @@ extensions = [
     "numpydoc",
 ]
 exclude_patterns = ["gallery"]
+smartquotes = False
 default_role = "py:obj"
 # Docstrings put names of arguments and attributes in the same single quotes as names that have an entry to lead to.
 nitpick_ignore_regex = [("py:obj", r"(st\.|Result\.)?\w+")]

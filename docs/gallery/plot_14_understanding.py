@@ -67,9 +67,9 @@ too_low = descend(0.01 * after.max_learning_rate)
 assert (too_high.diagnosis.kind, too_low.diagnosis.kind) == ("exploding", "slow")
 
 # %%
-# Both name a rate below the bound, and with it the same 200 steps come further. They are
-# still slow, and now for another reason: it is the condition number, and the diagnosis
-# names a momentum.
+# Both name a rate below the bound, and with it the same 200 steps come further. They
+# are still slow, and now for another reason: it is the condition number, and the
+# diagnosis names a momentum.
 
 better = descend(too_low.diagnosis.learning_rate)
 assert too_high.diagnosis.learning_rate < after.max_learning_rate

@@ -42,7 +42,8 @@ class DataObjective:
 
     ::
 
-        F(w) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
+        F(w) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i
+               + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
 
     The intercept b is the last parameter and is not penalised. The gradient and the curvature are those of the smooth
     part: the loss and the squared penalty.
