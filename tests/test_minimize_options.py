@@ -97,7 +97,9 @@ def test_a_start_at_the_minimum_takes_no_step():
 
 def test_max_seconds():
     start = time.perf_counter()
-    result = st.minimize(Problem().objective, optimizer=st.Adam(1e-6), max_epochs=10**9, max_seconds=0.1, diagnose=False)
+    result = st.minimize(
+        Problem().objective, optimizer=st.Adam(1e-6), max_epochs=10**9, max_seconds=0.1, diagnose=False
+    )
     assert (result.converged, result.stop_reason) == (False, "max_seconds")
     assert 0.05 < time.perf_counter() - start < 5
     assert 0 < result.n_epochs < 10**9

@@ -16,7 +16,7 @@ from .runners import Runner
 __all__ = ["AutoRate"]
 
 _DENSE_PARAMETERS = 64  # up to here the whole spectrum costs less than a few dozen passes
-_FIRST_CHECK, _LAST_CHECK = 10, 100  # steps between two measurements, doubling
+_FIRST_CHECK, _LAST_CHECK, _NEXT_CHECK = 10, 100, 2  # steps between two measurements, doubling; after a failure
 _SHORTER = 0.5  # of a rate that failed
 _MOST_FAILURES = 60  # in a row
 _LARGEST_WAVE = 100.0  # times the loss before it, on a quadratic; more says that the largest eigenvalue was missed
@@ -47,7 +47,7 @@ class AutoRate:
         self._memory = 1 + (math.ceil(5 / (1 - self._mu)) if self._mu else 0)
         self._vector: NDArray[np.float64] | None = None
         self._share, self._failures = 1.0, 0
-        self._losses: list[float] = []
+        self._last: list[tuple[float, float]] = []  # losses and gradient norms
         self._best: tuple[float, float, NDArray[Any]] | None = None  # loss, gradient norm, w
         self._until_check, self._check_every = _FIRST_CHECK, _FIRST_CHECK
         self.rate = math.nan
@@ -62,14 +62,13 @@ class AutoRate:
 
     def accepts(self, loss: float, gradient_norm: float) -> bool:
         """Note where the run stands; return whether it may go on from there."""
-        slack = 8 * float(np.finfo(self._w.dtype).eps) * abs(loss)
         if self._batch_size:
-            return self._accepts_epoch(loss, gradient_norm, slack)
-        if self._quadratic:  # it converges at this rate, whatever velocities do on the way
-            slack = _LARGEST_WAVE * max(map(abs, self._losses), default=0.0)
-        if not (math.isfinite(loss) and (not self._losses or loss <= max(self._losses) + slack)):
+            return self._accepts_epoch(loss, gradient_norm)
+        if not self._is_better(loss, gradient_norm):
             return False
-        self._losses = [*self._losses[1 - self._memory :], loss] if self._memory > 1 else [loss]
+        self._last = (
+            [*self._last[1 - self._memory :], (loss, gradient_norm)] if self._memory > 1 else [(loss, gradient_norm)]
+        )
         if self._best is None or loss <= self._best[0]:
             self._best = (loss, gradient_norm, self._w.copy())
         self._failures = 0
@@ -81,12 +80,23 @@ class AutoRate:
             self._measure(gradient_norm)
         return True
 
-    def _accepts_epoch(self, loss: float, gradient_norm: float, slack: float) -> bool:
+    def _is_better(self, loss: float, gradient_norm: float) -> bool:
+        """Return whether a step went down: by the loss, and by the gradient where rounding hides what the loss says."""
+        if not (self._last and math.isfinite(loss)):
+            return math.isfinite(loss)
+        highest = max(loss for loss, _ in self._last)
+        if self._quadratic:  # it converges at this rate, whatever velocities do on the way
+            return loss <= highest + _LARGEST_WAVE * abs(highest)
+        rounding = float(np.finfo(self._w.dtype).eps) ** (2 / 3) * max(abs(loss), abs(highest))
+        steeper = gradient_norm > max(norm for _, norm in self._last)
+        return loss <= highest + (0.0 if steeper else rounding)
+
+    def _accepts_epoch(self, loss: float, gradient_norm: float) -> bool:
         if not math.isfinite(loss):
             return False
-        if self._losses and loss >= self._losses[-1] - slack:
+        if self._last and loss >= self._last[-1][0]:
             self.rate *= _SHORTER
-        self._losses = [loss]
+        self._last = [(loss, gradient_norm)]
         self._best = (loss, gradient_norm, self._w.copy())
         self._failures = 0
         return True
@@ -103,9 +113,9 @@ class AutoRate:
         runner.restore()
         self._w[:] = w
         self._rule.forget()
-        self._losses = [loss]
+        self._last = [(loss, gradient_norm)]
         self._share *= _SHORTER
-        self._until_check = self._check_every = _FIRST_CHECK
+        self._until_check = self._check_every = _NEXT_CHECK
         if self._batch_size:
             self.rate *= _SHORTER**2
         else:

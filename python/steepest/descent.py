@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import like, place
 from .checks import check_count, check_flag, check_number, check_start, describe
@@ -20,6 +21,7 @@ from .optimizers import Adam, Optimizer
 from .result import Result
 from .run import Callback, Run
 from .runners import is_native, runner_for
+from .starts import best_of, points
 from .stopping import NoImprovement, StopRule
 
 __all__ = ["minimize", "seed_of"]
@@ -55,6 +57,7 @@ def minimize(
     evaluate_every: int = 1,
     reset: bool = True,
     diagnose: bool = True,
+    starts: int | None = None,
 ) -> Result:
     """Minimise an objective by gradient descent.
 
@@ -99,6 +102,10 @@ def minimize(
         Whether the optimizer starts afresh; with False it goes on from its state.
     diagnose : bool
         Whether the history is looked at for what ails the run; what is found is warned of and stands in the result.
+    starts : int, optional
+        Number of starts, for functions with more than one minimum: w0 and random ones around it (normal with deviation
+        1; uniform in a constraint that is bounded). `max_epochs` and `max_seconds` are for each. The run of the lowest
+        value is returned, with all of them in its `starts`.
 
     Returns
     -------
@@ -126,28 +133,37 @@ def minimize(
     w = check_start(_on_host(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
-    run = Run(objective, optimizer, w, check_flag("record_path", record_path))
-    run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
-    run.max_epochs = check_count("max_epochs", max_epochs, 0)
-    run.max_seconds = math.inf if max_seconds is None else check_number("max_seconds", max_seconds, least=0.0)
-    run.evaluate_every = check_count("evaluate_every", evaluate_every, 1)
-    run.diagnose = check_flag("diagnose", diagnose)
-    run.stop = _several("stop", stop, StopRule, "rules of st.stop")
-    run.callbacks = _several("callbacks", callbacks, Callable, "callables")  # type: ignore[arg-type]
-    run.validation = _validation(objective, validation)
-    if run.validation is None and any(isinstance(rule, NoImprovement) for rule in run.stop):
-        raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
-    shuffle, seed = check_flag("shuffle", shuffle), seed_of(random_state)
-    if check_flag("reset", reset):
-        optimizer.reset()
-    run.start(runner_for(objective, optimizer, w, run.batch_size, shuffle, seed, projection))
-    if check_flag("progress", progress):
-        run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
-    result = run.result()
-    if isinstance(run.parameters, DeviceArray):
-        result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
-    result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
-    return result
+    seed = seed_of(random_state)
+
+    def run_from(w: NDArray[Any], optimizer: Optimizer) -> Result:
+        run = Run(objective, optimizer, w, check_flag("record_path", record_path))
+        run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
+        run.max_epochs = check_count("max_epochs", max_epochs, 0)
+        run.max_seconds = math.inf if max_seconds is None else check_number("max_seconds", max_seconds, least=0.0)
+        run.evaluate_every = check_count("evaluate_every", evaluate_every, 1)
+        run.diagnose, run.constrained = check_flag("diagnose", diagnose), projection is not None
+        run.stop = _several("stop", stop, StopRule, "rules of st.stop")
+        run.callbacks = _several("callbacks", callbacks, Callable, "callables")  # type: ignore[arg-type]
+        run.validation = _validation(objective, validation)
+        if run.validation is None and any(isinstance(rule, NoImprovement) for rule in run.stop):
+            raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
+        if check_flag("reset", reset):
+            optimizer.reset()
+        run.start(runner_for(objective, optimizer, w, run.batch_size, check_flag("shuffle", shuffle), seed, projection))
+        if check_flag("progress", progress):
+            run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
+        result = run.result()
+        if isinstance(run.parameters, DeviceArray):
+            result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
+        result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
+        return result
+
+    if starts is None:
+        return run_from(w, optimizer)
+    check_count("starts", starts, 1)
+    if getattr(objective, "device", None) is not None:
+        raise NotImplementedError("starts is not implemented for an objective on a CUDA device; call minimize for each")
+    return best_of(points(starts, w, projection, seed), optimizer, run_from)
 
 
 def _on_host(w0: Any, objective: Objective) -> Any:

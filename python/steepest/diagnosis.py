@@ -67,6 +67,8 @@ class Symptoms:
         0: all rows.
     w : array of shape (n_parameters,)
         Where it stands.
+    constrained : bool
+        Whether the gradient is not to vanish by itself, for a constraint or an L1 penalty.
     """
 
     epochs: NDArray[Any]
@@ -80,6 +82,7 @@ class Symptoms:
     objective: Any
     optimizer: Optimizer
     w: NDArray[Any]
+    constrained: bool = False
 
     @property
     def rate(self) -> float:
@@ -190,7 +193,7 @@ def _epochs_by_curvature(s: Symptoms) -> float:
     if s.tol is None or s.batch_size or s.gradient_norms[-1] <= s.tol or not isinstance(s.optimizer, CurvatureRule):
         return 0.0
     found = _whole_curvature(s)
-    if found is None:
+    if found is None or s.constrained:
         return 0.0
     parts = np.abs(found.eigenvectors.T @ found.gradient)
     on_the_way = (parts > s.tol / math.sqrt(parts.size)) & (found.eigenvalues > found.zero_tolerance)
@@ -201,7 +204,7 @@ def _epochs_by_curvature(s: Symptoms) -> float:
 
 def _saddle(s: Symptoms) -> Diagnosis:
     """Look for a direction that still leads down where the gradient has all but gone; data's losses have none."""
-    if isinstance(s.objective, DataObjective) or s.w.size > _SADDLE_PARAMETERS:
+    if isinstance(s.objective, DataObjective) or s.constrained or s.w.size > _SADDLE_PARAMETERS:
         return Diagnosis()
     if s.gradient_norms[-1] > 1e-3 * s.gradient_norms.max() and s.reason != "GradientNorm":
         return Diagnosis()

@@ -37,6 +37,10 @@ class Projection(ABC):
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
         """Return a norm of the gradient at w that is 0 at a minimum in the set."""
 
+    @abstractmethod
+    def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        """Return a random point of the set: uniform where it is bounded, else within about 1 of `near`."""
+
     def outside(self, w: NDArray[Any]) -> int | None:
         """Return the index of the element by which w misses the set most, None if it is there but for rounding."""
         nearest = self.project(w).astype(np.float64)
@@ -68,6 +72,13 @@ class BoxProjection(Projection):
         leaves = ((w <= self.lower) & (gradient > 0)) | ((w >= self.upper) & (gradient < 0))
         return float(np.linalg.norm(np.where(leaves, 0.0, gradient.astype(np.float64))))
 
+    def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        lower, upper = self.lower.astype(np.float64), self.upper.astype(np.float64)
+        within, around = random.random(near.size), near + random.standard_normal(near.size)
+        bounded = np.isfinite(lower) & np.isfinite(upper)
+        with np.errstate(invalid="ignore"):
+            return self.project(np.where(bounded, lower + within * (upper - lower), around).astype(near.dtype))
+
 
 @dataclass(frozen=True, eq=False)
 class SimplexProjection(Projection):
@@ -95,3 +106,8 @@ class SimplexProjection(Projection):
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
         exact = w.astype(np.float64)
         return float(np.linalg.norm(exact - self._nearest(exact - gradient)))
+
+    def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        coefficients = self.total * random.dirichlet(np.ones(self.n_coefficients))
+        rest = near[self.n_coefficients :] + random.standard_normal(near.size - self.n_coefficients)
+        return self.project(np.append(coefficients, rest).astype(near.dtype))

@@ -34,6 +34,7 @@ class Run:
     max_seconds: float
     evaluate_every: int
     diagnose: bool
+    constrained: bool
     stop: Sequence[StopRule]
     callbacks: Sequence[Callback]
     validation: Any

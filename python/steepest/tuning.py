@@ -159,7 +159,9 @@ def _steps(
             optimizer.n_steps = runner.n_steps
     else:
         native = is_native(objective)
-        runner = native_runner(objective.native, optimizer, w) if native else PythonRunner(objective, optimizer, w)
+        runner = (
+            native_runner(objective.native, optimizer, w) if native else PythonRunner(objective, optimizer, w, None)
+        )
         first = loss = runner.evaluate()[0]
         while True:
             yield runner, loss, first

@@ -40,12 +40,13 @@ class Watch:
         if not (self._run.diagnose and self._run.rows):
             return Diagnosis()
         found = diagnose(self._symptoms(reason))
-        self._say(found, DivergenceWarning if reason == "diverged" else DiagnosisWarning)
+        self._say(found, reason == "diverged")
         return found
 
     def _symptoms(self, reason: str | None) -> Symptoms:
         run = self._run
         epochs, losses, norms, rates = np.array([row[:4] for row in run.rows], dtype=np.float64).T
+        has_l1 = getattr(run.objective, "alpha", 0.0) * getattr(run.objective, "l1_ratio", 0.0) > 0.0
         tolerances = [rule.tol for rule in run.stop if isinstance(rule, GradientNorm)]
         return Symptoms(
             epochs=epochs.astype(np.int64),
@@ -59,12 +60,21 @@ class Watch:
             objective=run.objective,
             optimizer=run.optimizer,
             w=run.w,
+            constrained=run.constrained
+            or getattr(run.objective, "alpha", 0.0) * getattr(run.objective, "l1_ratio", 0.0) > 0,
         )
 
-    def _say(self, found: Diagnosis, category: type[Warning] = DiagnosisWarning) -> None:
-        if found and found.kind not in self._said and self._run.supervision.warns:
+    def _say(self, found: Diagnosis, diverged: bool = False) -> None:
+        if found.kind not in self._said and self._run.supervision.warns:
             self._said.add(found.kind)
-            warnings.warn(str(found), category, stacklevel=_levels_outside())
+            warn(found, diverged)
+
+
+def warn(found: Diagnosis, diverged: bool) -> None:
+    """Warn of a diagnosis, unless it is that of a healthy run, where minimize was called."""
+    if found:
+        category = DivergenceWarning if diverged else DiagnosisWarning
+        warnings.warn(str(found), category, stacklevel=_levels_outside())
 
 
 def _levels_outside() -> int:
