@@ -105,7 +105,8 @@ def test_the_model_of_a_quadratic_is_the_quadratic(seed):
 def test_descent_follows_its_closed_form(seed, fraction):
     objective, w0 = least_squares(seed), np.arange(1.0, 5.0)
     rate = fraction * st.curvature(objective, w0).max_learning_rate
-    run = st.minimize(objective, w0, st.GradientDescent(rate), max_epochs=30, record_path=True)
+    rule = st.GradientDescent(rate)
+    run = st.minimize(objective, w0, rule, max_epochs=30, record_path=True, diagnose=False)
     np.testing.assert_allclose(st.taylor(objective, w0).descent(rate, 30), run.path, atol=1e-9)
 
 
@@ -129,7 +130,7 @@ def test_heavy_ball_needs_about_the_root_of_the_steps(kappa):
     found = (curvature.best_momentum_learning_rate, curvature.best_momentum)
     assert found == pytest.approx((4 / (root + 1) ** 2, ((root - 1) / (root + 1)) ** 2), rel=1e-12)
     optimizer = st.Momentum(found[0], momentum=found[1])
-    path = st.minimize(objective, w0, optimizer, max_epochs=200, record_path=True).path
+    path = st.minimize(objective, w0, optimizer, max_epochs=200, record_path=True, diagnose=False).path
     factor = (np.linalg.norm(path[200]) / np.linalg.norm(path[100])) ** 0.01
     assert factor == pytest.approx((root - 1) / (root + 1), rel=0.02)
     assert curvature.predicted_steps(1e-6, "heavy_ball") < curvature.predicted_steps(1e-6)
