@@ -130,6 +130,6 @@ for row, objective, runs, window in zip(
     axes, (ravine, turned_ravine), (straight, turned), windows, strict=True
 ):
     for ax, name in zip(row, ("plain", "momentum", "AdaGrad", "Adam"), strict=True):
-        st.plot.contour(objective, runs[name], limits=window, ax=ax)
+        st.plot.contour(objective, runs[name], limits=window, resolution=61, ax=ax)
         ax.set(title=f"{name}: {runs[name].n_steps} steps", xlabel="", ylabel="")
         ax.get_legend().remove()
