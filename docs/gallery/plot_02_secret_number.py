@@ -2,9 +2,9 @@ r"""
 The secret-number game
 ======================
 
-Someone adds a secret number :math:`\theta` to every number you name. You say 2 and
-hear 4, say 3 and hear 5, say 5 and hear 7, say 8 and hear 10. The model is :math:`y =
-x + \theta`, with a single parameter, and the loss is the mean squared error
+Someone adds a secret number :math:`\theta` to every number you name. You say 2 and hear
+4, say 3 and hear 5, say 5 and hear 7, say 8 and hear 10. The model is
+:math:`y = x + \theta`, with a single parameter, and the loss is the mean squared error
 
 .. math:: E(\theta) = \frac{1}{n} \sum_i (x_i + \theta - y_i)^2 .
 

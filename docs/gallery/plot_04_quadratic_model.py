@@ -22,9 +22,10 @@ import steepest as st
 # %%
 # Models of sine and cosine
 # -------------------------
-# At 1 the sine has the model :math:`\sin 1 + \cos 1 \, (x - 1) - \frac{\sin 1}{2} (x -
-# 1)^2`, and likewise at 5. The cosine at 0 has :math:`1 - x^2 / 2`. ``st.taylor``
-# makes the model; it can be called, and it is an objective of its own.
+# At 1 the sine has the model
+# :math:`\sin 1 + \cos 1 \, (x - 1) - \frac{\sin 1}{2} (x - 1)^2`, and likewise at 5.
+# The cosine at 0 has :math:`1 - x^2 / 2`. ``st.taylor`` makes the model; it can be
+# called, and it is an objective of its own.
 
 sine = st.Function(lambda w: (np.sin(w[0]), np.cos(w)), 1, lambda w, v: -np.sin(w) * v)
 cosine = st.Function(

@@ -21,11 +21,12 @@ import steepest as st
 # %%
 # The effective rate
 # ------------------
-# A constant gradient g makes the velocity :math:`g (1 + \mu + \mu^2 + \cdots) = g / (1
-# - \mu)`. An alternating one makes it :math:`g (1 - \mu + \mu^2 - \cdots) = g / (1 +
-# \mu)`. With :math:`\eta = 0.1` and :math:`\mu = 0.9`, steps along the floor become as
-# long as those of plain descent with rate 1, ten times as long; steps between the
-# walls as short as those with rate 0.0526, about half.
+# A constant gradient g makes the velocity
+# :math:`g (1 + \mu + \mu^2 + \cdots) = g / (1 - \mu)`. An alternating one makes it
+# :math:`g (1 - \mu + \mu^2 - \cdots) = g / (1 + \mu)`. With :math:`\eta = 0.1` and
+# :math:`\mu = 0.9`, steps along the floor become as long as those of plain descent with
+# rate 1, ten times as long; steps between the walls as short as those with rate 0.0526,
+# about half.
 
 learning_rate, mu, n_steps = 0.1, 0.9, 60
 
@@ -69,10 +70,10 @@ ax.spines[["top", "right"]].set_visible(False)
 # In a valley
 # -----------
 # :math:`f(x, y) = (x^2 + 25 y^2) / 2` is 25 times as steep in y as in x. Curvature
-# gives the best numbers for both methods. Plain descent: :math:`\eta = 2 / (1 + 25) =
-# 1/13`, and each step leaves 12/13 of the distance. Heavy ball: :math:`\mu =
-# ((\sqrt{25} - 1) / (\sqrt{25} + 1))^2 = 4/9` and :math:`\eta = 4 / (1 + 5)^2 = 1/9`;
-# in the long run a step leaves 4/6.
+# gives the best numbers for both methods. Plain descent:
+# :math:`\eta = 2 / (1 + 25) = 1/13`, and each step leaves 12/13 of the distance. Heavy
+# ball: :math:`\mu = ((\sqrt{25} - 1) / (\sqrt{25} + 1))^2 = 4/9` and
+# :math:`\eta = 4 / (1 + 5)^2 = 1/9`; in the long run a step leaves 4/6.
 
 scales = np.array([1.0, 25.0])
 valley = st.Function(

@@ -33,10 +33,10 @@ assert ravine.gradient(start).tolist() == [10.0, 100.0]
 # The first step
 # --------------
 # With rate 0.1, AdaGrad and Adam move both parameters by 0.1, though one gradient is
-# ten times the other: at the first step :math:`\sqrt{G} = |g|`. RMSProp has :math:`G =
-# 0.1 g^2`, and moves them by :math:`0.1 / \sqrt{0.1} = 0.316`. Adam without its bias
-# correction has :math:`0.1 g` over :math:`\sqrt{0.001} |g|`, and moves them by 0.316
-# too: too far for a start.
+# ten times the other: at the first step :math:`\sqrt{G} = |g|`. RMSProp has
+# :math:`G = 0.1 g^2`, and moves them by :math:`0.1 / \sqrt{0.1} = 0.316`. Adam without
+# its bias correction has :math:`0.1 g` over :math:`\sqrt{0.001} |g|`, and moves them by
+# 0.316 too: too far for a start.
 
 
 def first_step(optimizer):

@@ -2,12 +2,12 @@ r"""
 Feature scaling
 ===============
 
-Features come in units: minutes, miles, flight numbers. For least squares the Hessian
-is :math:`\frac{2}{n} X^T X`, so a feature that is 1000 times as large curves the loss
-a million times as much. The condition number :math:`\kappa = \lambda_{\max} /
-\lambda_{\min}` explodes, and with it the number of steps of plain descent, about
-:math:`\frac{\kappa}{2} \ln \frac{1}{\varepsilon}` to shrink the error by
-:math:`\varepsilon`.
+Features come in units: minutes, miles, flight numbers. For least squares the Hessian is
+:math:`\frac{2}{n} X^T X`, so a feature that is 1000 times as large curves the loss a
+million times as much. The condition number
+:math:`\kappa = \lambda_{\max} / \lambda_{\min}` explodes, and with it the number of
+steps of plain descent, about :math:`\frac{\kappa}{2} \ln \frac{1}{\varepsilon}` to
+shrink the error by :math:`\varepsilon`.
 
 To standardise is to take from each column its mean, and to divide it by its standard
 deviation. This page does so to 81,837 real flights from New York.
