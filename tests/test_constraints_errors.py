@@ -80,6 +80,19 @@ def test_steps_to_infinity_are_no_points_of_a_simplex(dtype, batch_size):
     np.testing.assert_allclose(result.w, np.full(5, 0.2), rtol=1e-6)
 
 
+@each_dtype
+def test_one_step_to_infinity_is_enough(dtype):
+    X, w0, y = (
+        np.diag([1, 1, 100]).astype(dtype),
+        np.array([0.25, 0.25, 0.5], dtype),
+        np.array([0.25, 0.25, 0.0], dtype),
+    )
+    objective, step = st.LeastSquares(X, y, intercept=False), st.GradientDescent(float(np.finfo(dtype).max))
+    with pytest.warns(st.DivergenceWarning):
+        result = st.minimize(objective, w0, step, constraint=st.Simplex(), max_epochs=5)
+    np.testing.assert_array_equal(result.w, w0)
+
+
 @pytest.mark.parametrize("constraint", [st.Box(0, 1), st.Simplex()], ids=repr)
 def test_a_nan_is_never_swallowed(constraint):
     function = st.Function(lambda w: (float(w @ w), np.array([np.nan, 1.0])), 2)

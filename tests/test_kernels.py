@@ -79,7 +79,7 @@ def expected_of(problem):
     value, gradient = getattr(reference, problem.loss)(X, y, w, sample_weight=s, **options_of(problem))
     z, u = (X @ p[: problem.d] + (p[-1] if problem.intercept else 0.0) for p in (w, v))
     s = np.ones(problem.n) if s is None else s.astype(float)
-    curvature = getattr(reference, f"_{problem.loss.upper()}").curvature(z, y)
+    curvature = getattr(reference.losses, f"_{problem.loss.upper()}").curvature(z, y)
     r = s * u * curvature / s.sum()
     product = np.append(X.T @ r, r.sum()) if problem.intercept else X.T @ r
     return Expected(value, gradient, product + problem.alpha * (1 - problem.l1_ratio) * problem.penalised * v)

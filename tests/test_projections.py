@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -65,15 +66,17 @@ def test_a_projection_is_the_nearest_point(case):
 
 @given(st_.integers(1, 6).flatmap(vectors), st_.sampled_from([1e-3, 1.0, 7.5]))
 def test_a_simplex_agrees_with_every_support_tried(point, total):
-    best = None
+    exact, candidates = [Fraction(v) for v in point], []
     for inside in itertools.product([False, True], repeat=point.size):
         if any(inside):
-            part = np.array(inside)
-            candidate = np.where(part, point - (point[part].sum() - total) / part.sum(), 0.0)
-            if (candidate >= 0).all() and (best is None or np.linalg.norm(candidate - point) < best[0]):
-                best = np.linalg.norm(candidate - point), candidate
+            lower = (sum(itertools.compress(exact, inside)) - Fraction(total)) / sum(inside)
+            candidate = [v - lower if kept else Fraction(0) for v, kept in zip(exact, inside, strict=True)]
+            if min(candidate) >= 0:
+                distance = sum((c - v) ** 2 for c, v in zip(candidate, exact, strict=True))
+                candidates.append((distance, candidate))
+    nearest = np.array(min(candidates)[1], dtype=float)
     tolerance = 1e-13 * max(1.0, np.abs(point).max())
-    np.testing.assert_allclose(reference.project_simplex(point, total), best[1], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(reference.project_simplex(point, total), nearest, rtol=0, atol=tolerance)
 
 
 @given(st_.integers(1, 6).flatmap(lambda size: st_.tuples(boxes(size), vectors(size), vectors(size))))

@@ -83,7 +83,7 @@ class Stored(Problem):
         w, v = self.w0.astype(float), self.direction.astype(float)
         ones = np.ones((self.n, int(self.intercept)))
         X = np.hstack([X.astype(float), ones])
-        r = s * (X @ v) * getattr(reference, f"_{self.loss.upper()}").curvature(X @ w, y) / s.sum(dtype=float)
+        r = s * (X @ v) * getattr(reference.losses, f"_{self.loss.upper()}").curvature(X @ w, y) / s.sum(dtype=float)
         return X.T @ r + self.alpha * (1 - self.l1_ratio) * self.penalised * v
 
     def hessian(self):

@@ -14,7 +14,7 @@ __all__ = ["about", "advice", "report"]
 
 _WELL_CONDITIONED = 100.0
 _UNLIKE = 10.0  # columns whose scales differ by this much are named
-_GAIN = 4.0  # and standardising is advised where it takes the condition number down by this
+_GAIN = 10.0  # and standardising is advised where it takes the condition number down by this
 _NAMED = 4
 _REPORT_TOLERANCE = 1e-6
 

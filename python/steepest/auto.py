@@ -66,9 +66,7 @@ class AutoRate:
             return self._accepts_epoch(loss, gradient_norm)
         if not self._is_better(loss, gradient_norm):
             return False
-        self._last = (
-            [*self._last[1 - self._memory :], (loss, gradient_norm)] if self._memory > 1 else [(loss, gradient_norm)]
-        )
+        self._last = [*self._last, (loss, gradient_norm)][-self._memory :]
         if self._best is None or loss <= self._best[0]:
             self._best = (loss, gradient_norm, self._w.copy())
         self._failures = 0

@@ -39,7 +39,7 @@ class Projection(ABC):
 
     @abstractmethod
     def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
-        """Return a random point of the set: uniform where it is bounded, else within about 1 of `near`."""
+        """Return a random point of the set: uniform between two bounds, else within about 1 of one, or of `near`."""
 
     def outside(self, w: NDArray[Any]) -> int | None:
         """Return the index of the element by which w misses the set most, None if it is there but for rounding."""
@@ -74,10 +74,12 @@ class BoxProjection(Projection):
 
     def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
         lower, upper = self.lower.astype(np.float64), self.upper.astype(np.float64)
-        within, around = random.random(near.size), near + random.standard_normal(near.size)
-        bounded = np.isfinite(lower) & np.isfinite(upper)
+        within, away = random.random(near.size), random.standard_normal(near.size)
+        has_lower, has_upper = np.isfinite(lower), np.isfinite(upper)
         with np.errstate(invalid="ignore"):
-            return self.project(np.where(bounded, lower + within * (upper - lower), around).astype(near.dtype))
+            cases = [has_lower & has_upper, has_lower, has_upper]
+            values = [lower + within * (upper - lower), lower + np.abs(away), upper - np.abs(away)]
+            return self.project(np.select(cases, values, near + away).astype(near.dtype))
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,8 +60,7 @@ class Watch:
             objective=run.objective,
             optimizer=run.optimizer,
             w=run.w,
-            constrained=run.constrained
-            or getattr(run.objective, "alpha", 0.0) * getattr(run.objective, "l1_ratio", 0.0) > 0,
+            constrained=run.constrained or has_l1,
         )
 
     def _say(self, found: Diagnosis, diverged: bool = False) -> None:
