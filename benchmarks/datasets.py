@@ -63,3 +63,14 @@ def small(name: str) -> Dataset:
     target = (y > 4 if name == "digits" else y).astype(np.float64)
     loss = st.LeastSquares if name == "diabetes" else st.Logistic
     return Dataset(name, np.ascontiguousarray(X, np.float64), target, loss, [f"x{i}" for i in range(X.shape[1])])
+
+
+def digits(first: int, second: int) -> Dataset:
+    """Load the images of two of scikit-learn's digits, and whether each is the second."""
+    X, y = require("sklearn.datasets", "bench").load_digits(return_X_y=True)
+    rows = (y == first) | (y == second)
+    columns = [f"pixel {i}" for i in range(X.shape[1])]
+    target = (y[rows] == second).astype(np.float64)
+    return Dataset(
+        f"digits {first} and {second}", np.ascontiguousarray(X[rows], np.float64), target, st.Logistic, columns
+    )

@@ -22,6 +22,7 @@ QUICK = {
     "bench_gradient": ["--only", "logistic/float32/257x9"],
     "bench_update": ["--only", "Adam/float32/33"],
     "bench_epoch": ["--only", "GradientDescent/32", "--rows", "500"],
+    "bench_closed_form": ["--only", "10/200x8"],
 }
 
 
@@ -57,8 +58,9 @@ def test_quick_run_prints_a_table_and_writes_json(
         assert row["x NumPy"] > 0
         assert np.isfinite(row["error"])
     if name != "bench_gradient":
-        assert "- torch: missing" in printed
-        assert written["rows"][0]["torch"] is None
+        missing = "sklearn" if name == "bench_closed_form" else "torch"
+        assert f"- {missing}: missing" in printed
+        assert written["rows"][0][missing] is None
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -103,6 +105,15 @@ def spoil_peer(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> N
     monkeypatch.setattr(load("bench_epoch"), "numpy_loop", lambda X, y, order, batch, rule: np.zeros(X.shape[1] + 1))
 
 
+def spoil_closed_form(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> None:
+    def wrong(objective: Any) -> Any:
+        found = right(objective)
+        return dataclasses.replace(found, w=found.w * (1 + 1e-6))
+
+    right = st.normal_equation
+    monkeypatch.setattr(st, "normal_equation", wrong)
+
+
 @pytest.mark.usefixtures("no_peers")
 @pytest.mark.parametrize(
     ("name", "spoil", "reason"),
@@ -113,6 +124,8 @@ def spoil_peer(monkeypatch: pytest.MonkeyPatch, load: Callable[[str], Any]) -> N
         ("bench_update", spoil_step, "ours"),
         ("bench_epoch", spoil_fit, "ours"),
         ("bench_epoch", spoil_peer, "NumPy"),
+        ("bench_closed_form", spoil_closed_form, "ours"),
+        ("bench_closed_form", spoil_fit, "heavy ball"),
     ],
 )
 def test_a_wrong_answer_gets_no_time(
@@ -193,3 +206,57 @@ def test_contenders_are_interleaved_and_the_order_alternates(load: Callable[[str
     times = harness.interleave({name: contender(name) for name in ("a", "b")}, options)
     assert times.seconds == {"a": [1.0, 1.0], "b": [1.0, 1.0]}
     assert calls == ["a", "b", "b", "a"]
+
+
+@pytest.mark.parametrize("condition", [10.0, 1e4])
+def test_the_problem_of_the_closed_form_has_its_spectrum(condition: float, load: Callable[[str], Any]) -> None:
+    problem = load("bench_closed_form").draw(300, 20, condition)
+    objective = st.LeastSquares(problem.X, problem.y, intercept=False)
+    eigenvalues = np.linalg.eigvalsh(objective.hessian(problem.minimum))
+    np.testing.assert_allclose(eigenvalues[::-1], np.geomspace(1, 1 / condition, 20), rtol=1e-9)
+    assert np.abs(objective.gradient(problem.minimum)).max() < 1e-12
+    at_start = objective.value(np.zeros(20)) - objective.value(problem.minimum)
+    assert problem.excess == pytest.approx(at_start, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "sentence"),
+    [
+        ([4.0, 2.0, 1.5], "is slower at every d measured (10 to 1000)"),
+        ([0.5, 0.2, 0.1], "is faster at every d measured (10 to 1000)"),
+        ([10.0, 1.5, 1 / 1.5], "crosses at about d = 316 (slower, faster beyond)"),
+        ([0.1, 10.0, 0.1], "crosses at about d = 32, then about d = 316 (faster, slower beyond)"),
+    ],
+)
+def test_a_crossing_in_words(ratios: list[float], sentence: str, load: Callable[[str], Any]) -> None:
+    columns = [1000, 10, 100]  # in any order
+    rows = [{"condition": 10.0, "n": 5, "d": d, "x heavy ball": ratios[sorted(columns).index(d)]} for d in columns]
+    assert load("closed_form_picture").crossing(rows, 10.0, 5, "heavy ball") == sentence
+
+
+@pytest.mark.usefixtures("no_peers")
+def test_the_closed_form_is_drawn(
+    load: Callable[[str], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("matplotlib.image")
+    out = tmp_path / "picture.png"
+    assert load("bench_closed_form").main(["--quick", "--repeats", "1", "--picture", str(out)]) == 0
+    assert image.imread(out).std() > 0.01
+    assert capsys.readouterr().out.count("condition 10, ") == 4
+
+
+def test_the_picture_shows_every_ratio_and_crossing(load: Callable[[str], Any]) -> None:
+    pytest.importorskip("matplotlib")
+    rows = [
+        {"condition": condition, "n": 50, "d": d, "x heavy ball": ball, "x gradient descent": 300 * ball}
+        for condition, ratios in ((10.0, (3.0, 0.02)), (1e4, (900.0, 40.0)))
+        for d, ball in zip((10, 100), ratios, strict=True)
+    ]
+    well, ill = load("closed_form_picture").figure_of(rows).axes
+    assert [ax.get_title() for ax in (well, ill)] == ["condition number 10", "condition number 10,000"]
+    drawn = [[line for line in ax.get_lines() if line.get_marker() == "o"] for ax in (well, ill)]
+    assert [list(line.get_ydata()) for line in drawn[0]] == [[3.0, 0.02], [900.0, 6.0]]
+    low, high = ill.get_ylim()
+    assert all(low < y < high for line in (*drawn[0], *drawn[1]) for y in line.get_ydata())
+    marks = [[len(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "D"] for ax in (well, ill)]
+    assert marks == [[1, 0], [0, 0]]

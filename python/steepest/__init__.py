@@ -2,6 +2,7 @@
 
 from . import plot, reference, schedules
 from . import stopping as stop
+from .closed_form import ClosedForm, normal_equation
 from .constraints import Box, Simplex
 from .curvature import Curvature, curvature
 from .descent import minimize
@@ -11,7 +12,7 @@ from .function import Function
 from .grid import GridSearch, grid_search
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
-from .result import DiagnosisWarning, DivergenceWarning, Result
+from .result import DiagnosisWarning, DivergenceWarning, RankWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
 from .taylor import Taylor, taylor
@@ -24,6 +25,7 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "Box",
+    "ClosedForm",
     "Curvature",
     "DeviceArray",
     "Diagnosis",
@@ -38,6 +40,7 @@ __all__ = [
     "Momentum",
     "Progress",
     "RMSProp",
+    "RankWarning",
     "Result",
     "Simplex",
     "Taylor",
@@ -46,6 +49,7 @@ __all__ = [
     "grid_search",
     "info",
     "minimize",
+    "normal_equation",
     "plot",
     "reference",
     "schedules",

@@ -18,7 +18,7 @@ from .optimizers import CurvatureRule, Optimizer
 
 __all__ = ["Diagnosis", "Symptoms", "diagnose", "largest_eigenvalue"]
 
-_FEW_ROWS = 12  # of a history say nothing yet
+_FEW_ROWS = 20  # of a history say nothing yet
 _LAST_ROWS = 40  # are looked at for an oscillation
 _RISING_ROWS = 8  # in a row are an explosion
 _SLOW_FACTOR = 10.0  # times the epochs of the run still to go is slow
@@ -103,7 +103,7 @@ def diagnose(s: Symptoms) -> Diagnosis:
         return Diagnosis()
     found = _saddle(s) if s.reason is not None else Diagnosis()
     if not found and len(s.losses) >= _FEW_ROWS and s.reason in (None, "max_epochs", "max_seconds"):
-        found = _exploding(s) or _oscillating(s) or _slow(s)
+        found = (not s.optimizer.is_auto and (_exploding(s) or _oscillating(s))) or _slow(s)
     return found
 
 

@@ -19,6 +19,10 @@ class DivergenceWarning(DiagnosisWarning):
     """A run stopped because its loss was no longer finite."""
 
 
+class RankWarning(RuntimeWarning):
+    """The columns depend on one another: many parameters have the lowest value."""
+
+
 @dataclass(eq=False)
 class Result:
     """The outcome of `minimize`.
