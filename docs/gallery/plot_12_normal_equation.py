@@ -86,8 +86,8 @@ assert widths[cheaper].max() == 399
 # Counts are not times. Here are the times of both on one thread, the best of three, for
 # 4,000 rows of random data. 30 steps are enough here: the loss is then within a
 # thousandth of the lowest. Your machine will draw another picture, and
-# :doc:`/closed-form` has it measured with more care; that one curve is the steeper one
-# holds everywhere.
+# :doc:`a page of its own </closed-form>` has larger problems and more care; that one
+# curve is the steeper one holds everywhere.
 
 
 def best_time(solve, objective):
