@@ -231,7 +231,7 @@ def curvature(
         (ARPACK; needs SciPy, the extra `curvature`). "auto" is dense for up to 1,024 parameters.
     gradient_tolerance : float, optional
         Norm up to which a gradient counts as zero. By default 1e-6 (float32: 1e-3) times the larger of 1 and
-        eigenvalue_max * (1 + |w|).
+        ``eigenvalue_max * (1 + |w|)``.
 
     Returns
     -------

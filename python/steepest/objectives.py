@@ -40,7 +40,10 @@ class Objective(Protocol):
 class DataObjective:
     """Mean weighted loss of the rows of X, plus the elastic-net penalty; the base of the losses.
 
-    F(w) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
+    ::
+
+        F(w) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i
+               + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
 
     The intercept b is the last parameter and is not penalised. The gradient and the curvature are those of the smooth
     part: the loss and the squared penalty.

@@ -69,10 +69,15 @@ class GradientDescent(CurvatureRule):
 class Momentum(CurvatureRule):
     """Gradient descent with momentum mu, 0 at least and below 1 (Polyak 1964; Nesterov 1983).
 
-    velocity="sum":     v = mu v + g;            w -= eta v   (as in PyTorch, dampening 0)
-    velocity="average": v = mu v + (1 - mu) g;   w -= eta v
-    velocity="step":    D = mu D - eta g;        w += D       (heavy ball; as "sum" while eta is constant)
-    nesterov=True, with "sum":  v = mu v + g;    w -= eta (g + mu v)
+    ::
+
+        velocity="sum":      v = mu v + g;          w -= eta v
+        velocity="average":  v = mu v + (1 - mu) g; w -= eta v
+        velocity="step":     D = mu D - eta g;      w += D
+        nesterov=True:       v = mu v + g;          w -= eta (g + mu v)
+
+    "sum" is PyTorch's, with dampening 0. "step" is the heavy ball, the same as "sum" while eta is constant. nesterov
+    goes with "sum".
 
     learning_rate="auto" leaves the rate to the curvature of what `minimize` is given; mu stays as it is.
     """

@@ -1,0 +1,94 @@
+r"""
+The error surface
+=================
+
+To fit a line :math:`y = \text{slope} \cdot x + \text{intercept}` is to choose two
+numbers. Each choice has an error, here the mean squared error over the n points:
+
+.. math::
+   E(\text{slope}, \text{intercept})
+   = \frac{1}{n} \sum_i (\text{slope} \cdot x_i + \text{intercept} - y_i)^2 .
+
+Draw the error above the plane of all choices, and you see the error surface. To fit is
+to find its lowest point.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import steepest as st
+
+# %%
+# Three points
+# ------------
+# Take the points (1, 1), (2, 2) and (3, 3). The best line is y = x: slope 1, intercept
+# 0, error 0. We begin far from it, with slope 0 and intercept 4. ``steepest`` keeps
+# the intercept as the last parameter.
+
+x = np.array([[1.0], [2.0], [3.0]])
+y = np.array([1.0, 2.0, 3.0])
+objective = st.LeastSquares(x, y)
+start = np.array([0.0, 4.0])
+
+# %%
+# Down the slope
+# --------------
+# The gradient holds the two partial derivatives,
+#
+# .. math::
+#    \frac{\partial E}{\partial \text{slope}} = \frac{2}{n} \sum_i r_i x_i, \qquad
+#    \frac{\partial E}{\partial \text{intercept}} = \frac{2}{n} \sum_i r_i ,
+#
+# with :math:`r_i` what the line is off at point i. At the start the line is off by 3,
+# 2 and 1, and so the gradient is 20/3 for the slope and 4 for the intercept.
+
+gradient = objective.gradient(start)
+print(gradient)
+np.testing.assert_allclose(gradient, [20 / 3, 4], rtol=1e-14)
+
+# %%
+# The gradient points where the surface rises most. A step of gradient descent goes the
+# other way, by the gradient times the learning rate. With a rate of 0.1 it leads to
+# slope -2/3 and intercept 3.6.
+
+result = st.minimize(
+    objective, start, st.GradientDescent(0.1), max_epochs=2000, record_path=True
+)
+np.testing.assert_allclose(result.path[1], [-2 / 3, 3.6], rtol=1e-14)
+
+# %%
+# The first step makes the slope worse, -2/3 where 1 is wanted, and still takes the
+# error down, from 14/3 to 1.92. Then the path turns into the valley and follows it to
+# slope 1 and intercept 0.
+
+loss = result.history["loss"]
+assert abs(loss[0] - 14 / 3) < 1e-12
+assert round(loss[1], 2) == 1.92
+np.testing.assert_allclose(result.w, [1, 0], atol=1e-12)
+
+# %%
+# Two pictures of one surface
+# ---------------------------
+# On the left the surface itself; on the right its level curves, seen from above. The
+# path is the same in both.
+
+figure = plt.figure(figsize=(11, 4.6), layout="constrained")
+from_the_side = figure.add_subplot(1, 2, 1, projection="3d")
+from_above = figure.add_subplot(1, 2, 2)
+for draw, ax in [(st.plot.surface, from_the_side), (st.plot.contour, from_above)]:
+    draw(objective, result, minimum=[1.0, 0.0], ax=ax)
+    ax.set(xlabel="slope", ylabel="intercept")
+
+# %%
+# The same in one dimension
+# -------------------------
+# For :math:`f(x) = x^2 + 2` the picture is a parabola and the gradient one number, the
+# slope :math:`2x`. At 2 the value is 6 and the slope 4. A step with rate 0.1 leads to
+# 1.6, where the value is 4.56.
+
+parabola = st.Function(lambda w: (w[0] ** 2 + 2, 2 * w), n_parameters=1)
+value, slope = parabola.value_and_gradient(np.array([2.0]))
+assert (value, slope[0]) == (6.0, 4.0)
+step = st.minimize(parabola, np.array([2.0]), st.GradientDescent(0.1), max_epochs=1)
+assert round(step.w[0], 12) == 1.6
+assert round(step.value, 12) == 4.56

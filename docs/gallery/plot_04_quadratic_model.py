@@ -1,0 +1,136 @@
+r"""
+The quadratic model and the condition number
+============================================
+
+Near a point w every smooth function looks like a quadratic, its Taylor model of second
+order:
+
+.. math::
+   m(u) = f(w) + \nabla f(w) \cdot (u - w) + \tfrac{1}{2} (u - w) \cdot H (u - w) .
+
+H is the Hessian, the matrix of second derivatives. What descent does near w is what it
+does on the model, and on a quadratic everything can be computed.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import steepest as st
+
+# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# Models of sine and cosine
+# -------------------------
+# At 1 the sine has the model
+# :math:`\sin 1 + \cos 1 \, (x - 1) - \frac{\sin 1}{2} (x - 1)^2`, and likewise at 5.
+# The cosine at 0 has :math:`1 - x^2 / 2`. ``st.taylor`` makes the model; it can be
+# called, and it is an objective of its own.
+
+sine = st.Function(lambda w: (np.sin(w[0]), np.cos(w)), 1, lambda w, v: -np.sin(w) * v)
+cosine = st.Function(
+    lambda w: (np.cos(w[0]), -np.sin(w)), 1, lambda w, v: -np.cos(w) * v
+)
+
+for point in (1.0, 5.0):
+    model = st.taylor(sine, np.array([point]))
+    x = np.linspace(point - 1, point + 1, 9)
+    expected = (
+        np.sin(point)
+        + np.cos(point) * (x - point)
+        - np.sin(point) / 2 * (x - point) ** 2
+    )
+    np.testing.assert_allclose(model(x[:, None]), expected, rtol=1e-12)
+
+at_zero = st.taylor(cosine, np.array([0.0]))
+np.testing.assert_allclose(at_zero(x[:, None]), 1 - x**2 / 2, rtol=1e-12)
+
+# %%
+# Close to its point a model is good, far away it is not: it keeps the value, the slope
+# and the curvature, and nothing else. Half a unit from 1 the error is 0.01, three
+# units away it is 0.57.
+
+model = st.taylor(sine, np.array([1.0]))
+assert round(abs(model(np.array([1.5])) - np.sin(1.5)), 2) == 0.01
+assert round(abs(model(np.array([4.0])) - np.sin(4.0)), 2) == 0.57
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+about_sine = {
+    f"at {point:g}": st.taylor(sine, np.array([point])) for point in (1.0, 5.0)
+}
+st.plot.taylor(sine, about_sine, limits=(-1.5, 7.5), ax=axes[0])
+st.plot.taylor(cosine, {"at 0": at_zero}, limits=(-4, 4), ax=axes[1])
+for ax, name in zip(axes, ("sin x", "cos x"), strict=True):
+    ax.set(xlabel="x", ylabel=name, ylim=(-1.4, 2.4))
+    ax.legend(frameon=False, loc="upper center", ncols=2)
+
+# %%
+# Two directions
+# --------------
+# :math:`f(x, y) = 4x^2 + y^2` has the gradient :math:`(8x, 2y)`, which is
+# perpendicular to the level curve through the point. The level curve is an ellipse,
+# :math:`(\frac{r}{2} \cos t, r \sin t)`; its tangent times the gradient is 0 all
+# around.
+
+bowl = st.Function(
+    lambda w: (4 * w[0] ** 2 + w[1] ** 2, np.array([8, 2]) * w),
+    n_parameters=2,
+    hessian_product=lambda w, v: np.array([8, 2]) * v,
+)
+angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+points = np.column_stack([np.cos(angles), 2 * np.sin(angles)])
+tangents = np.column_stack([-np.sin(angles), 2 * np.cos(angles)])
+gradients = np.array([bowl.gradient(point) for point in points])
+np.testing.assert_allclose(np.sum(gradients * tangents, axis=1), 0, atol=1e-12)
+
+# %%
+# The Hessian is diagonal, with the eigenvalues 8 and 2. Their ratio is the condition
+# number, 4. The learning rate must stay below 2/8 = 0.25, for the steep direction; the
+# best one is 2/(8 + 2) = 0.2, and it takes both directions to 0.6 times what they
+# were, the steep one from side to side.
+
+curvature = st.curvature(bowl, np.array([1.0, 2.0]))
+print(curvature)
+np.testing.assert_allclose(curvature.eigenvalues, [2, 8])
+found = (
+    curvature.condition_number,
+    curvature.max_learning_rate,
+    curvature.best_learning_rate,
+)
+np.testing.assert_allclose(found, (4, 0.25, 0.2))
+
+start = np.array([1.0, 2.0])
+run = st.minimize(bowl, start, st.GradientDescent(0.2), max_epochs=20, record_path=True)
+t = np.arange(21)
+np.testing.assert_allclose(
+    run.path, np.column_stack([(-0.6) ** t, 2 * 0.6**t]), atol=1e-12
+)
+
+ax = st.plot.contour(
+    bowl, run, minimum=[0, 0], eigenvectors=curvature, limits=((-2.1, 3.3), (-2.6, 2.6))
+)
+for i in (1, 10, 14, 17, 20, 23):
+    tip = points[i] + 0.06 * gradients[i]
+    ax.annotate("", tip, points[i], arrowprops={"arrowstyle": "->", "color": "0.3"})
+ax.set(xlabel="x", ylabel="y")
+
+# %%
+# In closed form
+# --------------
+# On any quadratic, gradient descent multiplies the distance along each eigenvector by
+# its own factor:
+#
+# .. math:: c_i(t) = (1 - \eta \lambda_i)^t \, c_i(0) .
+#
+# ``model.descent`` writes the path down from that formula, without taking a step. It
+# is the path that descent takes.
+
+in_closed_form = st.taylor(bowl, start).descent(0.2, 20)
+np.testing.assert_allclose(run.path, in_closed_form, atol=1e-12)
+
+# %%
+# The larger the condition number, the slower the slowest factor: at the best rate it
+# is :math:`(\kappa - 1) / (\kappa + 1)`, 0.6 for 4 and 0.98 for 100.
+
+assert (4 - 1) / (4 + 1) == 0.6
+assert round((100 - 1) / (100 + 1), 2) == 0.98

@@ -1,0 +1,121 @@
+r"""
+Momentum in flat and steep directions
+=====================================
+
+Momentum keeps a velocity, a sum of past gradients in which each step back counts for
+less by a factor :math:`\mu`:
+
+.. math:: v_t = \mu v_{t-1} + g_t, \qquad w_t = w_{t-1} - \eta v_t .
+
+Two gradients tell what this does: one that never changes, as along the floor of a
+valley, and one that changes its sign at each step, as between the valley's walls.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import steepest as st
+
+# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# The effective rate
+# ------------------
+# A constant gradient g makes the velocity
+# :math:`g (1 + \mu + \mu^2 + \cdots) = g / (1 - \mu)`. An alternating one makes it
+# :math:`g (1 - \mu + \mu^2 - \cdots) = g / (1 + \mu)`. With :math:`\eta = 0.1` and
+# :math:`\mu = 0.9`, steps along the floor become as long as those of plain descent with
+# rate 1, ten times as long; steps between the walls as short as those with rate 0.0526,
+# about half.
+
+learning_rate, mu, n_steps = 0.1, 0.9, 60
+
+
+def step_lengths(gradients):
+    """Feed gradients to the optimizer and return how far each step went."""
+    optimizer, w, lengths = st.Momentum(learning_rate, momentum=mu), np.zeros(1), []
+    for gradient in gradients:
+        before = w.copy()
+        optimizer.step(w, np.array([gradient]))
+        lengths.append(abs(w - before)[0])
+    return np.array(lengths)
+
+
+flat = step_lengths([1.0] * n_steps)
+steep = step_lengths([1.0, -1.0] * (n_steps // 2))
+print(f"{flat[-1]:.4f} along the floor, {steep[-1]:.4f} between the walls")
+
+t = np.arange(1, n_steps + 1)
+np.testing.assert_allclose(flat, learning_rate * (1 - mu**t) / (1 - mu))
+np.testing.assert_allclose(steep, learning_rate * (1 - (-mu) ** t) / (1 + mu))
+assert abs(learning_rate / (1 - mu) - 1.0) < 1e-12
+assert abs(learning_rate / (1 + mu) - 0.0526) < 5e-5
+
+figure, ax = plt.subplots(figsize=(7.2, 4), layout="constrained")
+ax.plot(t, flat, lw=2, label="constant gradient")
+ax.plot(t, steep, lw=2, label="alternating gradient")
+for rate, text in [
+    (learning_rate / (1 - mu), r"$\eta / (1 - \mu)$"),
+    (learning_rate / (1 + mu), r"$\eta / (1 + \mu)$"),
+]:
+    ax.axhline(rate, color="0.6", lw=1, ls="--", zorder=0)
+    ax.annotate(
+        text, (n_steps, rate), xytext=(0, 5), textcoords="offset points", ha="right"
+    )
+ax.set(xlabel="step", ylabel="length of the step", ylim=(0, 1.15))
+ax.legend(frameon=False, loc="center right")
+ax.spines[["top", "right"]].set_visible(False)
+
+# %%
+# In a valley
+# -----------
+# :math:`f(x, y) = (x^2 + 25 y^2) / 2` is 25 times as steep in y as in x. Curvature
+# gives the best numbers for both methods. Plain descent:
+# :math:`\eta = 2 / (1 + 25) = 1/13`, and each step leaves 12/13 of the distance. Heavy
+# ball: :math:`\mu = ((\sqrt{25} - 1) / (\sqrt{25} + 1))^2 = 4/9` and
+# :math:`\eta = 4 / (1 + 5)^2 = 1/9`; in the long run a step leaves 4/6.
+
+scales = np.array([1.0, 25.0])
+valley = st.Function(
+    lambda w: (scales @ w**2 / 2, scales * w), 2, lambda w, v: scales * v
+)
+start = np.array([10.0, 1.0])
+best = st.curvature(valley, start)
+found = (best.best_learning_rate, best.best_momentum, best.best_momentum_learning_rate)
+np.testing.assert_allclose(found, (1 / 13, 4 / 9, 1 / 9))
+
+optimizers = {
+    "plain": st.GradientDescent(best.best_learning_rate),
+    "momentum": st.Momentum(
+        best.best_momentum_learning_rate, momentum=best.best_momentum
+    ),
+}
+stop = st.stop.GradientNorm(1e-6)
+runs = {
+    name: st.minimize(
+        valley, start, optimizer, max_epochs=1000, stop=stop, record_path=True
+    )
+    for name, optimizer in optimizers.items()
+}
+print({name: run.n_steps for name, run in runs.items()})
+assert 3.5 < runs["plain"].n_steps / runs["momentum"].n_steps < 4
+ratios = np.linalg.norm(runs["plain"].path[1:], axis=1) / np.linalg.norm(
+    runs["plain"].path[:-1], axis=1
+)
+np.testing.assert_allclose(ratios, 12 / 13)
+
+# %%
+# Both paths, from the same start:
+
+ax = st.plot.contour(valley, runs)
+ax.set(xlabel="x (flat)", ylabel="y (steep)")
+
+# %%
+# No momentum at all
+# ------------------
+# With :math:`\mu = 0` the velocity is the gradient, and the method is plain gradient
+# descent, bit for bit.
+
+without = st.minimize(valley, start, st.Momentum(0.05, momentum=0.0), max_epochs=50)
+plain = st.minimize(valley, start, st.GradientDescent(0.05), max_epochs=50)
+assert without.w.tobytes() == plain.w.tobytes()

@@ -1,0 +1,109 @@
+r"""
+Schedules
+=========
+
+Early on a high learning rate saves time; near the end it keeps a noisy run from
+settling. A schedule has both: it starts high and decays. In ``steepest`` a schedule is
+a function of t, the number of steps taken so far, and any optimizer takes one in place
+of a number.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import steepest as st
+
+# sphinx_gallery_thumbnail_number = 2
+
+# %%
+# Six shapes
+# ----------
+# Each of the decaying ones is set to pass 0.05, half its start of 0.1, at step 100.
+#
+# * ``StepDecay``: :math:`\eta_0 \, 0.5^{\lfloor t / 100 \rfloor}`, halved every 100
+#   steps.
+# * ``ExponentialDecay``: :math:`\eta_0 \, 0.5^{t / 100}`, the same without the stairs.
+# * ``InverseTimeDecay``: :math:`\eta_0 / (1 + t / 100)`, fast at first, then ever
+#   slower.
+# * ``CosineDecay``: half a cosine, down to 0 at step 200.
+# * ``LinearWarmup``: a straight rise, here over 20 steps, before any of the others.
+
+schedules = {
+    "Constant": st.schedules.Constant(0.1),
+    "StepDecay": st.schedules.StepDecay(0.1, factor=0.5, every=100),
+    "ExponentialDecay": st.schedules.ExponentialDecay(0.1, factor=0.5, every=100),
+    "InverseTimeDecay": st.schedules.InverseTimeDecay(0.1, decay=1.0, every=100),
+    "CosineDecay": st.schedules.CosineDecay(0.1, steps=200),
+    "LinearWarmup, then CosineDecay": st.schedules.LinearWarmup(
+        st.schedules.CosineDecay(0.1, steps=200), steps=20
+    ),
+}
+for name in ("StepDecay", "ExponentialDecay", "InverseTimeDecay", "CosineDecay"):
+    assert schedules[name](0) == 0.1
+    assert abs(schedules[name](100) - 0.05) < 1e-15
+assert schedules["StepDecay"](99) == 0.1
+assert schedules["CosineDecay"](200) == 0.0
+assert schedules["LinearWarmup, then CosineDecay"](19) == 0.1
+
+# %%
+# A schedule takes an array of steps as well, so that it can be drawn in one call.
+
+steps = np.arange(300)
+figure, axes = plt.subplots(
+    2, 3, figsize=(10, 4.6), sharex=True, sharey=True, layout="constrained"
+)
+for ax, (name, schedule) in zip(axes.flat, schedules.items(), strict=True):
+    ax.plot(steps, schedule(steps), lw=2)
+    ax.set_title(name, fontsize=10)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_ylim(0, 0.108)
+figure.supxlabel("step")
+figure.supylabel("learning rate")
+
+# %%
+# What they are for
+# -----------------
+# Stochastic descent on 500 noisy samples, 40 epochs. With a constant rate it stops
+# getting better when the steps are as long as the distance that is left. With a rate
+# that decays to 0 it settles.
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((500, 5))
+y = X @ np.array([1.0, -2.0, 0.5, 3.0, 0.0]) + rng.standard_normal(500)
+objective = st.LeastSquares(X, y)
+lowest = objective.value(st.normal_equation(objective).w)
+
+n_steps = 40 * 500
+candidates = {
+    "constant 0.02": 0.02,
+    "constant 0.001": 0.001,
+    "inverse time": st.schedules.InverseTimeDecay(0.02, decay=1.0, every=500),
+    "cosine": st.schedules.CosineDecay(0.02, steps=n_steps),
+}
+runs = {
+    name: st.minimize(
+        objective,
+        None,
+        st.GradientDescent(rate),
+        batch_size=1,
+        max_epochs=40,
+        random_state=0,
+    )
+    for name, rate in candidates.items()
+}
+excess = {name: run.history["loss"] - lowest for name, run in runs.items()}
+
+# %%
+# After 40 epochs the cosine has come more than a hundred times as close to the lowest
+# loss as the constant rate it started from. A low constant rate ends well too, but
+# begins slower: after the first epoch it is the last of the four.
+
+assert 100 * excess["cosine"][-1] < excess["constant 0.02"][-1]
+assert max(excess, key=lambda name: excess[name][1]) == "constant 0.001"
+
+figure, ax = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
+for name, values in excess.items():
+    ax.semilogy(values, lw=2, label=name)
+ax.set(xlabel="epoch", ylabel="loss above the lowest")
+ax.legend(frameon=False)
+ax.spines[["top", "right"]].set_visible(False)

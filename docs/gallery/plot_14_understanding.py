@@ -1,0 +1,132 @@
+r"""
+Understanding a run
+===================
+
+A run crawls, oscillates or explodes: the reason is in the Hessian's eigenvalues, and
+so is the number to set instead. This page shows what ``steepest`` says of its own
+accord, and what it says when asked.
+"""
+
+import warnings
+
+import numpy as np
+from sklearn.datasets import load_diabetes
+
+import steepest as st
+
+# %%
+# Ask the problem
+# ---------------
+# Ten measurements of 442 patients, to foretell how a disease goes on. ``st.curvature``
+# computes the eigenvalues of the Hessian at a point, and printing the answer gives a
+# report. Its last lines say what to do.
+
+X, y = load_diabetes(return_X_y=True, scaled=False)
+assert X.shape == (442, 10)
+raw = st.LeastSquares(X, y)
+before = st.curvature(raw, np.zeros(11))
+print(before)
+assert before.condition_number > 1e7
+assert "standardise the features" in str(before)
+
+# %%
+# We do as it says, and ask again. The condition number comes down from 52 million to
+# 470, which is what the report foretold.
+
+objective = st.LeastSquares((X - X.mean(axis=0)) / X.std(axis=0), y)
+after = st.curvature(objective, np.zeros(11))
+print(after)
+assert 5.2e7 < before.condition_number < 5.3e7
+assert round(after.condition_number) == 470
+assert abs(before.standardised_condition_number / after.condition_number - 1) < 1e-6
+
+# %%
+# What a run says
+# ---------------
+# ``minimize`` watches its own history. When something ails a run, a warning says so,
+# with the number to set instead, and ``result.diagnosis`` keeps it. The largest rate
+# that is stable here is 0.248. We take one that is 5% above it, and one that is a
+# hundredth of it.
+
+assert round(after.max_learning_rate, 3) == 0.248
+
+
+def descend(learning_rate):
+    """Run 200 steps of plain descent, and print what they say instead of warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", st.DiagnosisWarning)
+        run = st.minimize(
+            objective, optimizer=st.GradientDescent(learning_rate), max_epochs=200
+        )
+    print(f"rate {learning_rate:.4f}: {run.diagnosis or 'nothing to say'}")
+    return run
+
+
+too_high = descend(1.05 * after.max_learning_rate)
+too_low = descend(0.01 * after.max_learning_rate)
+assert (too_high.diagnosis.kind, too_low.diagnosis.kind) == ("exploding", "slow")
+
+# %%
+# Both name a rate below the bound, and with it the same 200 steps come further. They
+# are still slow, and now for another reason: it is the condition number, and the
+# diagnosis names a momentum.
+
+better = descend(too_low.diagnosis.learning_rate)
+assert too_high.diagnosis.learning_rate < after.max_learning_rate
+assert "Momentum" in better.diagnosis
+assert better.value < too_low.value < too_high.value
+
+# %%
+# Or leave it to the run
+# ----------------------
+# With ``"auto"`` plain descent and momentum take their rates from the curvature.
+# Momentum needs far fewer steps, since what counts for it is the root of the condition
+# number.
+
+stop = st.stop.GradientNorm(1e-6)
+steps, lowest = {}, np.inf
+for optimizer in (st.GradientDescent("auto"), st.Momentum("auto")):
+    run = st.minimize(objective, optimizer=optimizer, max_epochs=10_000, stop=stop)
+    steps[type(optimizer).__name__] = run.n_steps
+    lowest = min(lowest, run.value)
+    assert run.converged
+print(steps)
+assert 5 * steps["Momentum"] < steps["GradientDescent"]
+
+# %%
+# Try rates out
+# -------------
+# Mini-batches and adaptive methods have no such bound. ``st.find_learning_rate``
+# raises the rate from step to step until the loss explodes, and suggests one that is
+# well below that. Objective and optimizer stay as they were.
+
+found = st.find_learning_rate(
+    objective, st.Adam(), batch_size=32, highest=1e4, random_state=0
+)
+print(found)
+ax = st.plot.learning_rates(found)
+
+# %%
+# A run with the suggestion:
+
+adam = st.Adam(found.suggestion)
+run = st.minimize(
+    objective, optimizer=adam, batch_size=32, max_epochs=100, random_state=0
+)
+print(f"loss {run.value:.1f}, the lowest is {lowest:.1f}")
+assert run.value < 1.1 * lowest
+
+# %%
+# ``st.grid_search`` compares whole runs instead, each with the same budget.
+
+search = st.grid_search(
+    objective,
+    st.Adam(),
+    learning_rates=(0.01, 0.1, 1.0, 10.0, 100.0),
+    batch_size=32,
+    max_epochs=20,
+    random_state=0,
+)
+print(search)
+assert search.best.value == min(result.value for result in search.results)
+ax = st.plot.learning_rates(search)
