@@ -10,9 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from .curvature import Curvature
 
-__all__ = ["about", "advice", "report"]
+__all__ = ["WELL_CONDITIONED", "about", "advice", "report"]
 
-_WELL_CONDITIONED = 100.0
+WELL_CONDITIONED = 100.0
 _UNLIKE = 10.0  # columns whose scales differ by this much are named
 _GAIN = 10.0  # and standardising is advised where it takes the condition number down by this
 _NAMED = 4
@@ -80,7 +80,7 @@ def advice(c: Curvature) -> list[str]:
     if kappa == math.inf:
         return ["nothing curves here: the gradient alone says where to go"]
     told = [_flat(c)] if c.rank < len(c.eigenvalues) else []
-    if kappa <= _WELL_CONDITIONED:
+    if kappa <= WELL_CONDITIONED:
         rate = f"a learning rate of {c.best_learning_rate:.3g}"
         return [*told, f"condition number {kappa:.2g}: descent converges fast with {rate}"]
     slow = f"condition number {kappa:.2g}: plain descent needs {about(c.predicted_steps(_REPORT_TOLERANCE))} steps"

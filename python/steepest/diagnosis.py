@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .advice import about, advice
+from .advice import WELL_CONDITIONED, about, advice
 from .curvature import Curvature, curvature
 from .hessian import Hessian
 from .objectives import DataObjective
@@ -21,6 +21,7 @@ __all__ = ["Diagnosis", "Symptoms", "diagnose", "largest_eigenvalue"]
 _FEW_ROWS = 20  # of a history say nothing yet
 _LAST_ROWS = 40  # are looked at for an oscillation
 _RISING_ROWS = 8  # in a row are an explosion
+_DECAYED = 1e-3  # of a wave is left
 _WAVE = 100.0  # times the first loss
 _SLOW_FACTOR = 10.0  # times the epochs of a run that goes on, still to go, is slow; at its end as many as it had
 _AFFORDABLE = 5e9  # multiply-adds of a whole Hessian, some 0.3 s
@@ -124,12 +125,22 @@ def _exploding(s: Symptoms) -> Diagnosis:
     last = s.losses[-_RISING_ROWS:]
     if not (np.diff(last) > s.slack).all() or last[-1] <= s.losses[0]:
         return Diagnosis()
-    stable = None if s.batch_size else _stable_rate(s)
-    if stable is not None and s.rate < stable and last[-1] < _WAVE * abs(s.losses[0]):
-        return Diagnosis()  # a wave of momentum, which a stable rate brings down again
+    if last[-1] < _WAVE * abs(s.losses[0]) and _is_wave(s):
+        return Diagnosis()
     rate = _better_rate(s)
     text = f"the loss explodes: it has risen from {s.losses[0]:.3g} to {last[-1]:.3g} at learning rate {s.rate:.3g}"
     return Diagnosis(f"{text}, which is too high; set {rate:.3g}", "exploding", rate)
+
+
+def _is_wave(s: Symptoms) -> bool:
+    """Return whether the loss may rise for a while at a rate that is stable, as velocities make it."""
+    if s.batch_size or not isinstance(s.optimizer, CurvatureRule):
+        return False
+    largest = largest_eigenvalue(s.objective, s.w)
+    if largest is None:
+        return False
+    factor = float(s.optimizer.contraction(np.array([s.rate * largest]))[0])
+    return factor < 1.0 and factor ** len(s.losses) > _DECAYED
 
 
 def _oscillating(s: Symptoms) -> Diagnosis:
@@ -142,8 +153,8 @@ def _oscillating(s: Symptoms) -> Diagnosis:
     still = losses[half:].min() >= losses[:half].min() - s.slack and norms.min() > 0.05 * s.gradient_norms.max()
     if not ((jumps and loud and lasts) or (still and norms.min() > 0 and not s.batch_size)):
         return Diagnosis()
-    if s.reason is None and not still and not s.batch_size and s.rate < (_stable_rate(s) or 0.0):
-        return Diagnosis()  # as above
+    if _is_wave(s):
+        return Diagnosis()
     text = f"the loss oscillates around {losses.mean():.4g} and falls no further at learning rate {s.rate:.3g}"
     if s.batch_size:
         rate = s.rate / 10
@@ -178,6 +189,8 @@ def _slow(s: Symptoms) -> Diagnosis:
         wrong = "too low" if used < rate else "at the edge of what is stable: steps undo one another"
         kind = "slow" if used < rate else "oscillating"
         return Diagnosis(f"{text}: learning rate {used:.3g} is {wrong}; set {rate:.3g}", kind, rate)
+    if found is not None and found.effective_condition_number <= WELL_CONDITIONED:
+        return Diagnosis()
     why = "the features may differ in scale or be correlated: standardise them" if found is None else advice(found)[-1]
     momentum = None if found is None or math.isnan(found.best_momentum) else found.best_momentum_learning_rate
     return Diagnosis(f"{text}; {why}", "slow", momentum)
