@@ -42,7 +42,7 @@ double Objective<S>::value_and_gradient(const T* w, T* gradient) {
     if (data_.l1 != 0.0 || data_.l2 != 0.0) {
         std::vector<T> host(d);
         copy_to_host(host.data(), w, d * sizeof(T), data_.stream);
-        value += penalty(data_.l1, data_.l2, host.data(), d);
+        value += penalty(data_.l1, data_.l2, host.data(), {d, d, d});
     }
     return value;
 }
@@ -64,7 +64,7 @@ double Objective<S>::gradient_norm(const T* w, const T* gradient) const {
     std::vector<T> host_w(n), host_gradient(n);
     copy_to_host(host_gradient.data(), gradient, n * sizeof(T), data_.stream);
     if (data_.l1 > 0.0) copy_to_host(host_w.data(), w, n * sizeof(T), data_.stream);
-    return steepest::gradient_norm(data_.l1, host_w.data(), host_gradient.data(), data_.rows.n_columns, n);
+    return steepest::gradient_norm(data_.l1, host_w.data(), host_gradient.data(), {n, n, data_.rows.n_columns});
 }
 
 #define STEEPEST_INSTANTIATE(S) template class Objective<S>;

@@ -38,6 +38,12 @@ auto without_gil(Work work) {
     }
 }
 
+// The one loss of several scores a row is no number in a table.
+int check_softmax(const std::string& loss) {
+    if (loss != "softmax") throw std::invalid_argument("unknown loss '" + loss + "' of several scores");
+    return 0;
+}
+
 // A native objective together with the arrays that it reads.
 template <class S>
 struct BoundObjective {
@@ -48,13 +54,14 @@ struct BoundObjective {
     Objective<S> native;
 
     BoundObjective(const std::string& loss, py::array_t<S> X_, py::array_t<T> y_, py::object weight_, double weight_sum,
-                   bool intercept, double l1, double l2)
+                   bool intercept, double l1, double l2, std::size_t n_scores)
         : X(std::move(X_)), y(std::move(y_)), weight(std::move(weight_)) {
         const bool row_major = X.flags() & py::array::c_style;
         const T* weights = weight.is_none() ? nullptr : weight.cast<py::array_t<T>>().data();
         const Matrix<S> matrix{X.data(), std::size_t(X.shape(0)), std::size_t(X.shape(1)),
                                row_major ? Order::row_major : Order::column_major};
-        native = {index_of(loss_names, loss, "loss"), matrix, y.data(), weights, weight_sum, intercept, l1, l2};
+        const int number = n_scores > 1 ? check_softmax(loss) : index_of(loss_names, loss, "loss");
+        native = {number, matrix, y.data(), weights, weight_sum, intercept, l1, l2, n_scores};
     }
 
     const T* parameters(const py::handle& array, const char* name) const {
@@ -104,7 +111,8 @@ struct BoundRule {
 
     template <class T>
     Parameters<T> parameters(const py::array& w, const py::tuple& states) const {
-        Parameters<T> p{static_cast<T*>(const_cast<void*>(w.data())), {}, std::size_t(w.size()), std::size_t(w.size())};
+        const auto n = std::size_t(w.size());
+        Parameters<T> p{static_cast<T*>(const_cast<void*>(w.data())), {}, {n, n, n}};
         for (int s = 0; s < states_of_rule[rule]; ++s)
             p.state[s] = py::cast<py::array_t<T>>(states[std::size_t(s)]).mutable_data();
         return p;
@@ -155,7 +163,7 @@ struct BoundDescent {
 
     Parameters<T> penalised(const BoundRule& rule) const {
         Parameters<T> p = rule.parameters<T>(w, states);
-        p.n_penalised = objective->native.X.n_columns;
+        p.layout = objective->native.layout();
         return p;
     }
     py::tuple evaluate() {
@@ -177,9 +185,10 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
     using T = ArithmeticOf<S>;
     using BoundT = BoundObjective<S>;
     py::class_<BoundT, std::shared_ptr<BoundT>>(m, ("Objective" + suffix).c_str())
-        .def(py::init<const std::string&, py::array_t<S>, py::array_t<T>, py::object, double, bool, double, double>(),
+        .def(py::init<const std::string&, py::array_t<S>, py::array_t<T>, py::object, double, bool, double, double,
+                      std::size_t>(),
              py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
-             py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"))
+             py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"), py::arg("n_scores") = 1)
         .def("value", &BoundT::value, py::arg("w"))
         .def("value_and_gradient", &BoundT::value_and_gradient, py::arg("w"))
         .def("hessian_product", &BoundT::hessian_product, py::arg("w"), py::arg("v"))

@@ -27,19 +27,25 @@ void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const H
         for (int s = 0; s < max_states; ++s) state[s] = p.state[s] ? p.state[s] + from : nullptr;
         update(p.w + from, gradient + from, state, to - from, h, threshold);
     };
-    part(first, std::min(last, p.n_penalised), l1);
-    part(std::max(first, p.n_penalised), last, T(0));
+    const Layout& layout = p.layout;
+    if (l1 == T(0)) return part(first, last, T(0));
+    for (std::size_t row = first / layout.row * layout.row; row < last; row += layout.row) {
+        const std::size_t bound = row + layout.penalised, end = row + layout.row;
+        part(std::max(first, row), std::min(last, bound), l1);
+        part(std::max(first, bound), std::min(last, end), T(0));
+    }
 }
 
 }  // namespace
 
 template <class T>
 void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1) {
-    const int n_threads = p.n < parallel_updates ? 1 : threads_in_use();
+    const std::size_t n = p.layout.n;
+    const int n_threads = n < parallel_updates ? 1 : threads_in_use();
     Interrupt never(nullptr);
-    for_each_task((p.n + update_block - 1) / update_block, n_threads, never, [&](std::size_t task, int) {
+    for_each_task((n + update_block - 1) / update_block, n_threads, never, [&](std::size_t task, int) {
         const std::size_t first = task * update_block;
-        apply_to_range(rule, p, gradient, h, l1, first, std::min(first + update_block, p.n));
+        apply_to_range(rule, p, gradient, h, l1, first, std::min(first + update_block, n));
     });
 }
 
@@ -55,8 +61,9 @@ Descent<S>::Descent(const Objective<S>& objective, int rule, const Hyperparamete
       batch_size_(std::min(batches.size, objective.X.n_rows)),
       order_(batch_size_ ? objective.X.n_rows : 1, batches.shuffled, batches.seed),
       n_steps_(n_steps),
-      gradient_(parameters.n),
-      last_finite_(parameters.w, parameters.w + parameters.n),
+      gradient_(parameters.layout.n),
+      slopes_(objective.n_scores),
+      last_finite_(parameters.w, parameters.w + parameters.layout.n),
       index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0) {}
 
 template <class S>
@@ -64,9 +71,8 @@ Evaluation Descent<S>::evaluate(Interrupt& interrupt) {
     const double loss = value_and_gradient(objective_, parameters_.w, gradient_.data(), workspace_, interrupt);
     gradient_ready_ = batch_size_ == 0;
     finite_ = std::isfinite(loss);
-    if (finite_) std::copy_n(parameters_.w, parameters_.n, last_finite_.begin());
-    return {loss, constraint_.gradient_norm(objective_.l1, parameters_.w, gradient_.data(), objective_.X.n_columns,
-                                            parameters_.n)};
+    if (finite_) std::copy_n(parameters_.w, parameters_.layout.n, last_finite_.begin());
+    return {loss, constraint_.gradient_norm(objective_.l1, parameters_.w, gradient_.data(), parameters_.layout)};
 }
 
 template <class S>
@@ -92,26 +98,28 @@ void Descent<S>::fill_index() {
     index_end_ += order_.next(passes(), index_.data() + index_end_, index_.size() - index_end_);
 }
 
-// A step from a single row, whose gradient is never stored. Returns whether the row's score, and so its loss, was
-// finite; takes no step where it was not.
+// A step from a single row, whose gradient is never stored. Returns whether the row's loss was finite; takes no step
+// where it was not.
 template <class S>
 bool Descent<S>::row_step() {
     const Objective<S>& o = objective_;
-    const Kernels<S>& table = kernels_of<S>();
     const Rows<S> rows{o.X, o.y, o.weight, index_.data() + index_at_, 0, 1, index_end_ - index_at_ - 1};
     const std::size_t d = o.X.n_columns;
     const T scale = T(double(o.X.n_rows) / o.weight_sum);
-    T score, slope;
-    workspace_.scratch.resize(table.scratch_size(o.X));
-    const T* x = table.row[o.loss](rows, 0, o.at(parameters_.w), workspace_.scratch.data(), &score, &slope);
-    if (!std::isfinite(score)) return false;
-    const Parameters<T>& p = parameters_;
-    slope *= scale;
-    table_for<T>(updates()).update_row[rule_](p.w, x, slope, T(o.l2), p.state, d, hyperparameters_, T(o.l1));
-    if (o.intercept) {
-        T* state[max_states];
-        for (int s = 0; s < max_states; ++s) state[s] = p.state[s] ? p.state[s] + d : nullptr;
-        table_for<T>(updates()).update[rule_](p.w + d, &slope, state, 1, hyperparameters_, T(0));
+    T* slopes = slopes_.data();
+    const T* x = row_slopes(o, rows, parameters_.w, slopes, workspace_);
+    if (!x) return false;
+    const Updates<T>& table = table_for<T>(updates());
+    T* state[max_states];
+    for (std::size_t c = 0, first = 0; c < o.n_scores; ++c, first += parameters_.layout.row) {
+        T* w = parameters_.w + first;
+        const auto at = [&](std::size_t j) {
+            for (int s = 0; s < max_states; ++s) state[s] = parameters_.state[s] ? parameters_.state[s] + j : nullptr;
+            return state;
+        };
+        slopes[c] *= scale;
+        table.update_row[rule_](w, x, slopes[c], T(o.l2), at(first), d, hyperparameters_, T(o.l1));
+        if (o.intercept) table.update[rule_](w + d, slopes + c, at(first + d), 1, hyperparameters_, T(0));
     }
     return true;
 }
@@ -167,8 +175,8 @@ RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double se
         constraint_.project(parameters_.w);
         if (batch_size_ == 0) left_in_epoch_ = 0;
         ++report.n_steps;
-        if (path) path = std::copy_n(parameters_.w, parameters_.n, path);
-        unseen += std::max<std::size_t>(batch_size_, 1) * parameters_.n;
+        if (path) path = std::copy_n(parameters_.w, parameters_.layout.n, path);
+        unseen += std::max<std::size_t>(batch_size_, 1) * parameters_.layout.n;
         if (report.n_steps % steps_between_looks == 0 || unseen >= elements_between_looks) {
             unseen = 0;
             if (Clock::now() >= end) break;

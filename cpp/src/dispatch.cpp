@@ -38,22 +38,24 @@ struct Level {
     std::string name;
     const PassTable& passes;
     const UpdateTable& updates;
+    const SoftmaxTable& softmax;
 };
 
 const Level* chosen = nullptr;
 
 }  // namespace
 
-#define X(level)                           \
-    extern const PassTable passes_##level; \
-    extern const UpdateTable updates_##level;
+#define X(level)                              \
+    extern const PassTable passes_##level;    \
+    extern const UpdateTable updates_##level; \
+    extern const SoftmaxTable softmax_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level) {public_name(#level), passes_##level, updates_##level},
+#define X(level) {public_name(#level), passes_##level, updates_##level, softmax_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -64,6 +66,8 @@ const std::vector<Level>& levels() {
 const PassTable& passes() { return chosen->passes; }
 
 const UpdateTable& updates() { return chosen->updates; }
+
+const SoftmaxTable& softmax_passes() { return chosen->softmax; }
 
 std::string chosen_level() { return chosen->name; }
 

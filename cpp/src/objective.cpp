@@ -3,60 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "chunks.hpp"
+#include "scores.hpp"
 #include "steepest/dispatch.hpp"
 #include "steepest/penalty.hpp"
 
 namespace steepest {
 namespace {
-
-constexpr std::size_t chunk_elements = 32768;  // below two of these one thread is faster than two
-constexpr std::size_t indexed_elements = 12288;  // the same for rows taken here and there, which wait for memory
-constexpr std::size_t large_chunk = std::size_t(1) << 18;  // more than 8 chunks are of this many elements at least
-constexpr std::size_t max_chunks = 256;
-constexpr std::size_t column_rows = 2048;  // of a chunk of a column-major X, whose short segments memory gives slowly
-
-// How many chunks the rows of a pass are cut into, at most `most`, by the shape alone. `partial_bytes` is what a
-// chunk's result takes: all of them stay under a hundredth of the data, unless that leaves fewer than `least`.
-std::size_t count_chunks(std::size_t most, std::size_t work, std::size_t data_bytes, std::size_t partial_bytes,
-                         std::size_t least, std::size_t chunk_work = chunk_elements) {
-    const std::size_t enough = std::clamp<std::size_t>(work / large_chunk, 8, max_chunks);
-    const std::size_t by_work = std::min({work / chunk_work, enough, most});
-    const std::size_t by_memory = std::max<std::size_t>(data_bytes / 100, std::size_t(1) << 20) / partial_bytes;
-    return std::max<std::size_t>(std::min(by_work, std::max(by_memory, least)), 1);
-}
-
-template <class S>
-std::size_t most_chunks(const Rows<S>& rows) {
-    const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
-    const bool in_columns = rows.X.order == Order::column_major && !rows.index;
-    return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
-}
-
-template <class S>
-Rows<S> all_rows(const Objective<S>& objective) {
-    return {objective.X, objective.y, objective.weight, nullptr, 0, objective.X.n_rows, 0};
-}
-
-template <class S>
-Rows<S> chunk_of(Rows<S> rows, std::size_t chunk, std::size_t n_chunks) {
-    const std::size_t first = rows.count * chunk / n_chunks, last = rows.count * (chunk + 1) / n_chunks;
-    rows.ahead += rows.count - last;
-    rows.count = last - first;
-    if (rows.index) rows.index += first;
-    rows.begin += first;
-    return rows;
-}
-
-// The sums of the chunks, added in their order: partial holds loss, slope and gradient of each.
-void add_partials(std::vector<double>& partial, std::size_t n_chunks, std::size_t stride, int n_threads) {
-    constexpr std::size_t columns = 2048;
-    Interrupt never(nullptr);
-    for_each_task((stride + columns - 1) / columns, n_threads, never, [&](std::size_t task, int) {
-        const std::size_t first = task * columns, last = std::min(first + columns, stride);
-        for (std::size_t chunk = 1; chunk < n_chunks; ++chunk)
-            for (std::size_t j = first; j < last; ++j) partial[j] += partial[chunk * stride + j];
-    });
-}
 
 // Runs kernel(rows of a chunk, scratch, sums) over all chunks; the sums end up at the front of workspace.partial.
 template <class S, class T, class Kernel>
@@ -93,28 +46,31 @@ void write_gradient(const Objective<S>& objective, const std::vector<double>& su
 
 template <class S, class T>
 double value(const Objective<S>& objective, const T* w, Interrupt& interrupt) {
+    if (objective.n_scores > 1) return scores::value(objective, w, interrupt);
     Workspace<T> workspace;
     const auto kernel = kernels_of<S>().value[objective.loss];
     pass(objective, all_rows(objective), false, workspace, interrupt,
          [&](const Rows<S>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
-    return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
+    return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.layout());
 }
 
 template <class S, class T>
 double value_and_gradient(const Objective<S>& objective, const T* w, T* gradient, Workspace<T>& workspace,
                           Interrupt& interrupt) {
+    if (objective.n_scores > 1) return scores::value_and_gradient(objective, w, gradient, workspace, interrupt);
     const auto kernel = kernels_of<S>().gradient[objective.loss];
     pass(objective, all_rows(objective), true, workspace, interrupt,
          [&](const Rows<S>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, w, gradient);
-    return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
+    return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.layout());
 }
 
 template <class S, class T>
 double batch_gradient(const Objective<S>& objective, const T* w, const std::uint32_t* index, std::size_t count,
                       std::size_t ahead, T* gradient, Workspace<T>& workspace, Interrupt& interrupt) {
-    const auto kernel = kernels_of<S>().gradient[objective.loss];
     const Rows<S> rows{objective.X, objective.y, objective.weight, index, 0, count, ahead};
+    if (objective.n_scores > 1) return scores::batch_gradient(objective, rows, w, gradient, workspace, interrupt);
+    const auto kernel = kernels_of<S>().gradient[objective.loss];
     pass(objective, rows, true, workspace, interrupt,
          [&](const Rows<S>& chunk, T* scratch, Sums& sums) { kernel(chunk, objective.at(w), scratch, sums); });
     const double scale = double(objective.X.n_rows) / objective.weight_sum / double(count);
@@ -123,7 +79,19 @@ double batch_gradient(const Objective<S>& objective, const T* w, const std::uint
 }
 
 template <class S, class T>
+const T* row_slopes(const Objective<S>& objective, const Rows<S>& rows, const T* w, T* slopes,
+                    Workspace<T>& workspace) {
+    if (objective.n_scores > 1) return scores::row_slopes(objective, rows, w, slopes, workspace);
+    const Kernels<S>& table = kernels_of<S>();
+    T score;
+    workspace.scratch.resize(table.scratch_size(objective.X));
+    const T* x = table.row[objective.loss](rows, 0, objective.at(w), workspace.scratch.data(), &score, slopes);
+    return std::isfinite(score) ? x : nullptr;
+}
+
+template <class S, class T>
 void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* product, Interrupt& interrupt) {
+    if (objective.n_scores > 1) return scores::hessian_product(objective, w, v, product, interrupt);
     Workspace<T> workspace;
     const auto kernel = kernels_of<S>().hessian_product[objective.loss];
     pass(objective, all_rows(objective), true, workspace, interrupt, [&](const Rows<S>& rows, T* scratch, Sums& sums) {
@@ -134,6 +102,7 @@ void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* p
 
 template <class S, class T>
 void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& interrupt) {
+    if (objective.n_scores > 1) return scores::hessian(objective, w, result, interrupt);
     constexpr std::size_t panel = 64;  // rows of the Hessian that a task makes
     constexpr std::size_t slice_work = std::size_t(1) << 28;  // multiply-adds of a task, about 20 ms
     const std::size_t d = objective.X.n_columns, size = objective.n_parameters();
@@ -168,7 +137,7 @@ void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& in
 
 template <class S, class T>
 double gradient_norm(const Objective<S>& objective, const T* w, const T* gradient) {
-    return gradient_norm(objective.l1, w, gradient, objective.X.n_columns, objective.n_parameters());
+    return gradient_norm(objective.l1, w, gradient, objective.layout());
 }
 
 #define STEEPEST_INSTANTIATE(S, T)                                                                                    \
@@ -177,6 +146,7 @@ double gradient_norm(const Objective<S>& objective, const T* w, const T* gradien
     template double batch_gradient(const Objective<S>&, const T*, const std::uint32_t*, std::size_t, std::size_t, T*, \
                                    Workspace<T>&, Interrupt&);                                                        \
     template void hessian_product(const Objective<S>&, const T*, const T*, T*, Interrupt&);                           \
+    template const T* row_slopes(const Objective<S>&, const Rows<S>&, const T*, T*, Workspace<T>&);                   \
     template void hessian(const Objective<S>&, const T*, T*, Interrupt&);                                             \
     template double gradient_norm(const Objective<S>&, const T*, const T*);
 STEEPEST_INSTANTIATE(float, float)

@@ -14,6 +14,7 @@ from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
 from .result import DiagnosisWarning, DivergenceWarning, RankWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
+from .softmax import Softmax
 from .stopping import Progress
 from .taylor import Taylor, taylor
 from .tuning import LearningRateCurve, find_learning_rate
@@ -43,6 +44,7 @@ __all__ = [
     "RankWarning",
     "Result",
     "Simplex",
+    "Softmax",
     "Taylor",
     "curvature",
     "find_learning_rate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ class Objective(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
 
     def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]: ...
+
+
+Loss = TypeVar("Loss", bound="DataObjective")
 
 
 class DataObjective:
@@ -74,6 +77,7 @@ class DataObjective:
     """
 
     _loss: ClassVar[str]
+    _n_scores = 1  # of a row
 
     def __init__(
         self,
@@ -112,13 +116,13 @@ class DataObjective:
         else:
             weight_sum = check_weights(weight, X, library_of(self._sample_weight))
         self._weight_sum = weight_sum
-        l1, l2 = self._penalties
         kind = DeviceObjective if on_device else _NATIVE[X.dtype]
-        self.native = kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
+        self.native = self._made(kind, X, y, weight, weight_sum)
 
-    @property
-    def _penalties(self) -> tuple[float, float]:
-        return self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
+    def _made(self, kind: Any, X: Any, y: Any, weight: Any, weight_sum: float) -> Any:
+        l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
+        scores = () if self._n_scores == 1 else (self._n_scores,)
+        return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2, *scores)
 
     def native_batch(self, rows: NDArray[np.uint32]) -> Any:
         """Return the native objective of some rows, which are copied, with the gradient that a mini-batch of them has.
@@ -128,10 +132,8 @@ class DataObjective:
         """
         X, y, weight = self._data
         weight_sum = self._weight_sum * len(rows) / self.n_samples
-        weight, l1, l2 = None if weight is None else weight[rows], *self._penalties
-        X, y = np.take(X, rows, axis=0), y[rows]
-        kind: Any = type(self.native)
-        return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2)
+        weight = None if weight is None else weight[rows]
+        return self._made(type(self.native), np.take(X, rows, axis=0), y[rows], weight, weight_sum)
 
     def __getstate__(self) -> dict[str, Any]:
         if self.device is not None:
@@ -195,8 +197,13 @@ class DataObjective:
 
     @property
     def n_parameters(self) -> int:
-        """Number of columns, and one for the intercept."""
-        return self.n_features + self.intercept
+        """Number of columns, and one for the intercept; so many for each class of `Softmax`."""
+        return self._n_scores * (self.n_features + self.intercept)
+
+    @property
+    def parameters_shape(self) -> tuple[int, ...]:
+        """The shape of the parameters."""
+        return (self.n_parameters,)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -213,53 +220,60 @@ class DataObjective:
         """The number of the CUDA device that the data are on, None for the host."""
         return where(self._data[0])
 
-    def _native(self, name: str, array: Any) -> Any:
-        if type(array) is np.ndarray and self.device is None:
-            return array
-        array = as_native(name, array)
-        check_place(name, array, self.device, library_of(self._X))
-        return array
+    def flat(self, name: str, array: Any) -> Any:
+        """Return parameters as the native objective takes them: of shape (n_parameters,), not copied."""
+        if type(array) is not np.ndarray or self.device is not None:
+            array = as_native(name, array)
+            check_place(name, array, self.device, library_of(self._X))
+        matrix = len(self.parameters_shape) > 1 and array.shape == self.parameters_shape
+        return array.reshape(-1) if matrix and array.flags.c_contiguous else array
+
+    def _like(self, result: Any, w: Any) -> Any:
+        if self._n_scores > 1 and result.shape == (self.n_parameters,):
+            result = result.reshape(w.shape)
+        return like(result, w)
 
     def value(self, w: Any) -> float:
         """Return F(w), for w of shape (n_parameters,) and the objective's dtype."""
-        return self.native.value(self._native("w", w))
+        return self.native.value(self.flat("w", w))
 
     def gradient(self, w: Any) -> Any:
         """Return the gradient of the smooth part, of the shape, dtype and library of w."""
-        return like(self.native.value_and_gradient(self._native("w", w))[1], w)
+        return self._like(self.native.value_and_gradient(self.flat("w", w))[1], w)
 
     def value_and_gradient(self, w: Any) -> tuple[float, Any]:
         """Return F(w) and the gradient of the smooth part in one pass over X."""
-        value, gradient = self.native.value_and_gradient(self._native("w", w))
-        return value, like(gradient, w)
+        value, gradient = self.native.value_and_gradient(self.flat("w", w))
+        return value, self._like(gradient, w)
 
     def hessian_product(self, w: Any, v: Any) -> Any:
         """Return the Hessian of the smooth part at w times v, in one pass over X."""
-        return like(self.native.hessian_product(self._native("w", w), self._native("v", v)), w)
+        return self._like(self.native.hessian_product(self.flat("w", w), self.flat("v", v)), w)
 
     def hessian(self, w: Any) -> Any:
         """Return the Hessian of the smooth part, of shape (n_parameters, n_parameters)."""
-        return like(self.native.hessian(self._native("w", w)), w)
+        return like(self.native.hessian(self.flat("w", w)), w)
 
     def __repr__(self) -> str:
         penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""
         return f"{type(self).__name__}({self.n_samples:,} x {self.n_features:,} {self._storage}{penalty})"
 
 
-def _documented(loss: type[DataObjective]) -> type[DataObjective]:
+def documented(loss: type[Loss]) -> type[Loss]:
+    """Add what the losses share to the docstring of one."""
     _, _, shared = (DataObjective.__doc__ or "").partition("\n")
     loss.__doc__ = f"{loss.__doc__}\n{shared}"
     return loss
 
 
-@_documented
+@documented
 class LeastSquares(DataObjective):
     """Mean squared error: loss(z, y) = (z - y)^2, without a factor 1/2."""
 
     _loss = "least_squares"
 
 
-@_documented
+@documented
 class Logistic(DataObjective):
     """Logistic loss of targets 0 and 1: loss(z, y) = log(1 + e^z) - y z."""
 

@@ -89,10 +89,10 @@ class Constraint {
 
     // As gradient_norm of penalty.hpp, and 0 at a minimum in the set: of a box without the coordinates at a bound that
     // would leave it (the projected gradient; Bertsekas, Nonlinear Programming), of the simplex |w - P(w - g)|.
-    double gradient_norm(double l1, const T* w, const T* gradient, std::size_t d, std::size_t n) {
+    double gradient_norm(double l1, const T* w, const T* gradient, const Layout& layout) {
         if (lower_) {
-            return norm_of(n, [&](std::size_t j) {
-                const double g = smallest_subgradient(j < d ? l1 : 0.0, w[j], gradient[j]);
+            return norm_of(layout, [&](std::size_t j, bool penalised) {
+                const double g = smallest_subgradient(penalised ? l1 : 0.0, w[j], gradient[j]);
                 const bool leaves = (g > 0.0 && w[j] <= lower_[j]) || (g < 0.0 && w[j] >= upper_[j]);
                 return leaves ? 0.0 : g;
             });
@@ -100,10 +100,11 @@ class Constraint {
         if (total_ > 0.0) {
             const auto moved = [&](std::size_t j) { return double(w[j]) - double(gradient[j]); };
             const SimplexCut cut = simplex_cut(n_, total_, kept_, moved);
-            return norm_of(n,
-                           [&](std::size_t j) { return j < n_ ? double(w[j]) - cut(moved(j)) : double(gradient[j]); });
+            return norm_of(layout, [&](std::size_t j, bool) {
+                return j < n_ ? double(w[j]) - cut(moved(j)) : double(gradient[j]);
+            });
         }
-        return steepest::gradient_norm(l1, w, gradient, d, n);
+        return steepest::gradient_norm(l1, w, gradient, layout);
     }
 
   private:

@@ -13,12 +13,12 @@
 
 namespace steepest {
 
-// Parameters that a rule changes: the last n - n_penalised have no L1 penalty.
+// Parameters that a rule changes; the L1 penalty acts on those that the layout says.
 template <class T>
 struct Parameters {
     T* w;
     T* state[max_states];
-    std::size_t n, n_penalised;
+    Layout layout;
 };
 
 // One step, shared among the threads where n is large.
@@ -75,7 +75,7 @@ class Descent {
     std::uint64_t epoch_ = 0;
     std::size_t left_in_epoch_ = 0;
     bool gradient_ready_ = false, finite_ = true;  // of the last evaluation
-    std::vector<T> gradient_, last_finite_;
+    std::vector<T> gradient_, slopes_, last_finite_;
     std::vector<std::uint32_t> index_;
     std::size_t index_at_ = 0, index_end_ = 0;
     Workspace<T> workspace_;

@@ -12,9 +12,14 @@ namespace steepest {
 void choose_level(const char* wanted);
 const PassTable& passes();
 const UpdateTable& updates();
+const SoftmaxTable& softmax_passes();
 template <class S>
 const Kernels<S>& kernels_of() {
     return table_for<S>(passes());
+}
+template <class S>
+const SoftmaxKernels<S>& softmax_of() {
+    return table_for<S>(softmax_passes());
 }
 std::string chosen_level();
 std::vector<std::string> built_levels();

@@ -45,6 +45,24 @@ struct Kernels {
     double (*sum)(const S* data, std::size_t n);
 };
 
+// The same for the softmax of k >= 2 scores a row. `sums` are added to: the weighted losses, then for each score the
+// n_columns of its gradient and its sum of slopes.
+template <class S>
+struct SoftmaxKernels {
+    using T = ArithmeticOf<S>;
+    std::size_t (*scratch_size)(const Matrix<S>& X, std::size_t k);
+    void (*value)(const Rows<S>&, const Scores<T>&, T* scratch, double* sums);
+    void (*gradient)(const Rows<S>&, const Scores<T>&, T* scratch, double* sums);
+    void (*hessian_product)(const Rows<S>&, const Scores<T>&, const Scores<T>& direction, T* scratch, double* sums);
+    // Rows [first, last) of the lower triangle of the Hessian's block of scores a and b (it is symmetric): added to
+    // `hessian`, of as many rows and columns as a score has parameters. No selection has an index.
+    std::size_t (*hessian_scratch_size)(const Matrix<S>& X, std::size_t k);
+    void (*hessian)(const Rows<S>&, const Scores<T>&, std::size_t a, std::size_t b, std::size_t first, std::size_t last,
+                    T* scratch, double* hessian);
+    // The row of the selection at position `at`, its k slopes and its loss.
+    const T* (*row)(const Rows<S>&, std::size_t at, const Scores<T>&, T* scratch, T* slopes, double* loss);
+};
+
 // The update rules, in an object of their own that is compiled without fused multiply-adds: a rule then rounds alike in
 // whole vectors and in the rest, and at every level.
 template <class T>
@@ -63,6 +81,13 @@ struct PassTable {
     Kernels<BFloat16> for_bfloat16;
     // Entries [start, start + n) of the pseudorandom permutation of [0, 2^bits) with these keys.
     void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
+};
+
+struct SoftmaxTable {
+    SoftmaxKernels<float> for_float;
+    SoftmaxKernels<double> for_double;
+    SoftmaxKernels<Float16> for_float16;
+    SoftmaxKernels<BFloat16> for_bfloat16;
 };
 
 struct UpdateTable {

@@ -98,4 +98,16 @@ STEEPEST_HOST_DEVICE T log1p_unit(T t) {
     return T(2) * s * sum;
 }
 
+// log(1 + t) for t >= 0: with 1 + t = 2^k (1 + f), k ln 2 + log(1 + f); below 1 f is t itself, with all its digits.
+template <class T>
+STEEPEST_HOST_DEVICE T log1p_nonnegative(T t) {
+    using Format = FloatFormat<T>;
+    using Integer = typename Format::Integer;
+    const T u = T(1) + t;
+    const Integer k = (bits_as<Integer>(u) >> Format::mantissa_bits) - Format::exponent_bias;
+    const T power = bits_as<T>(static_cast<Integer>((Format::exponent_bias - k) << Format::mantissa_bits));
+    const T f = t < T(1) ? t : u * power - T(1);
+    return T(k) * T(0.69314718055994530942) + log1p_unit(f);
+}
+
 }  // namespace steepest

@@ -35,4 +35,13 @@ struct Linear {
     T bias;
 };
 
+// The parameters of k scores, `row` elements each: n_columns of them, and the intercept last where there is one.
+template <class T>
+struct Scores {
+    const T* w;
+    std::size_t k, row, n_columns;
+    STEEPEST_INLINE const T* of(std::size_t c) const { return w + c * row; }
+    STEEPEST_INLINE T bias(std::size_t c) const { return row > n_columns ? w[c * row + n_columns] : T(0); }
+};
+
 }  // namespace steepest

@@ -6,12 +6,15 @@
 #include <vector>
 
 #include "steepest/matrix.hpp"
+#include "steepest/penalty.hpp"
 #include "steepest/threads.hpp"
 
 namespace steepest {
 
-// F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2, the intercept being the last parameter, not penalised.
-// X is stored as S; all else is what S is computed in.
+// F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2. A score has a parameter for each column and, where
+// asked, an intercept after them, not penalised. With one score a row, `loss` is one of losses.hpp; with more it is
+// that of softmax.hpp, and the scores' parameters stand one after the other. X is stored as S; all else is what S is
+// computed in.
 template <class S>
 struct Objective {
     using T = ArithmeticOf<S>;
@@ -22,9 +25,12 @@ struct Objective {
     double weight_sum;
     bool intercept;
     double l1, l2;
+    std::size_t n_scores = 1;
 
-    std::size_t n_parameters() const { return X.n_columns + intercept; }
+    std::size_t n_parameters() const { return n_scores * (X.n_columns + intercept); }
+    Layout layout() const { return {n_parameters(), X.n_columns + intercept, X.n_columns}; }
     Linear<T> at(const T* w) const { return {w, intercept ? w[X.n_columns] : T(0)}; }
+    Scores<T> scores_at(const T* w) const { return {w, n_scores, X.n_columns + intercept, X.n_columns}; }
 };
 
 // Memory that a pass needs; kept by whoever makes many.
@@ -46,6 +52,11 @@ double value_and_gradient(const Objective<S>&, const T* w, T* gradient, Workspac
 template <class S, class T>
 double batch_gradient(const Objective<S>&, const T* w, const std::uint32_t* index, std::size_t count, std::size_t ahead,
                       T* gradient, Workspace<T>&, Interrupt&);
+
+// The single row of a selection (valid until the workspace is used again) and its slope in each score; null where its
+// loss is not finite.
+template <class S, class T>
+const T* row_slopes(const Objective<S>&, const Rows<S>&, const T* w, T* slopes, Workspace<T>&);
 
 template <class S, class T>
 void hessian_product(const Objective<S>&, const T* w, const T* v, T* product, Interrupt&);

@@ -8,14 +8,21 @@
 
 namespace steepest {
 
-// l1 |w|_1 + l2 / 2 |w|^2 over the d parameters that are penalised.
+// n parameters in rows of `row`, of each of which the first `penalised` are under the penalty.
+struct Layout {
+    std::size_t n, row, penalised;
+};
+
+// l1 |w|_1 + l2 / 2 |w|^2 over the parameters that are penalised.
 template <class T>
-double penalty(double l1, double l2, const T* w, std::size_t d) {
+double penalty(double l1, double l2, const T* w, const Layout& layout) {
     if (l1 == 0.0 && l2 == 0.0) return 0.0;
     double absolute = 0.0, squared = 0.0;
-    for (std::size_t j = 0; j < d; ++j) {
-        absolute += std::fabs(double(w[j]));
-        squared += double(w[j]) * double(w[j]);
+    for (const T* row = w; row < w + layout.n; row += layout.row) {
+        for (std::size_t j = 0; j < layout.penalised; ++j) {
+            absolute += std::fabs(double(row[j]));
+            squared += double(row[j]) * double(row[j]);
+        }
     }
     return l1 * absolute + 0.5 * l2 * squared;
 }
@@ -29,20 +36,25 @@ double smallest_subgradient(double l1, T w, T gradient) {
     return std::copysign(std::max(std::fabs(g) - l1, 0.0), g);
 }
 
+// Of coordinate(j, whether it is penalised).
 template <class Coordinate>
-double norm_of(std::size_t n, Coordinate coordinate) {
+double norm_of(const Layout& layout, Coordinate coordinate) {
     double sum = 0.0;
-    for (std::size_t j = 0; j < n; ++j) {
-        const double g = coordinate(j);
-        sum += g * g;
+    for (std::size_t start = 0; start < layout.n; start += layout.row) {
+        for (std::size_t j = 0; j < layout.row; ++j) {
+            const double g = coordinate(start + j, j < layout.penalised);
+            sum += g * g;
+        }
     }
     return std::sqrt(sum);
 }
 
-// Euclidean norm of the gradient of n parameters; with L1, on the first d, that of the subgradient nearest to 0.
+// Euclidean norm of the gradient; with L1, where it acts, that of the subgradient nearest to 0.
 template <class T>
-double gradient_norm(double l1, const T* w, const T* gradient, std::size_t d, std::size_t n) {
-    return norm_of(n, [=](std::size_t j) { return smallest_subgradient(j < d ? l1 : 0.0, w[j], gradient[j]); });
+double gradient_norm(double l1, const T* w, const T* gradient, const Layout& layout) {
+    return norm_of(layout, [=](std::size_t j, bool penalised) {
+        return smallest_subgradient(penalised ? l1 : 0.0, w[j], gradient[j]);
+    });
 }
 
 }  // namespace steepest

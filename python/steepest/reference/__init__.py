@@ -7,6 +7,7 @@ from .arrays import Array
 from .losses import least_squares, least_squares_hessian, logistic, logistic_hessian
 from .projections import project_box, project_simplex
 from .rules import State, adagrad, adam, gradient_descent, momentum, rmsprop, soft_threshold
+from .softmax import softmax, softmax_hessian
 
 __all__ = [
     "Array",
@@ -23,4 +24,6 @@ __all__ = [
     "project_simplex",
     "rmsprop",
     "soft_threshold",
+    "softmax",
+    "softmax_hessian",
 ]

@@ -1,0 +1,177 @@
+// Products of rows with k vectors at once: all their dots (Z = X B^T), and sums of the rows by k coefficients each
+// (G += P^T X). Where X is column-major its columns are the rows here, and the two change places.
+#pragma once
+
+#include "simd.hpp"
+
+namespace steepest {
+namespace {
+
+// Vectors in registers: 32 of them with AVX-512, else 16.
+constexpr int tile_rows = vector_bytes == 64 ? 8 : 4;     // of dots, by up to three vectors
+constexpr int panel_vectors = vector_bytes == 64 ? 4 : 2;  // of columns of a sum, by up to six coefficients
+constexpr std::size_t max_dots = 3, max_sums = 6;
+
+// Elements from one packed vector to the next: whole vectors, the last of them as fill_tail makes it. A row that is
+// shorter than a vector must be padded to one with zeros.
+template <class T>
+STEEPEST_INLINE std::size_t packed_length(std::size_t length) {
+    constexpr std::size_t W = lanes<T>;
+    return (length + W - 1) / W * W;
+}
+
+// The length that rows of d elements are padded to.
+template <class T>
+STEEPEST_INLINE std::size_t padded_length(std::size_t d) {
+    return d < std::size_t(lanes<T>) ? lanes<T> : d;
+}
+
+// Packs a vector of d elements for rows of padded_length(d).
+template <class T>
+STEEPEST_INLINE void pack(const T* values, std::size_t d, T* packed) {
+    constexpr std::size_t W = lanes<T>;
+    const std::size_t whole = d / W * W;
+    for (std::size_t j = 0; j < whole; ++j) packed[j] = values[j];
+    if (d < W) {
+        for (std::size_t j = 0; j < W; ++j) packed[j] = j < d ? values[j] : T(0);
+    } else if (whole < d) {
+        fill_tail<T, lanes<T>>(values, d, packed + whole);
+    }
+}
+
+// Calls body(integral_constant<size_t, C>, first) over k >= 2 vectors in groups of at most `most`, as alike as can be.
+template <std::size_t most, class Body>
+STEEPEST_INLINE void for_each_group(std::size_t k, Body body) {
+    const std::size_t n = (k + most - 1) / most;
+    for (std::size_t group = 0, first = 0; group < n; ++group) {
+        const std::size_t size = k / n + (group < k % n);
+        if (size == 2) body(std::integral_constant<std::size_t, 2>{}, first, group);
+        if (size == 3) body(std::integral_constant<std::size_t, 3>{}, first, group);
+        if constexpr (most > 3) {
+            if (size == 4) body(std::integral_constant<std::size_t, 4>{}, first, group);
+            if (size == 5) body(std::integral_constant<std::size_t, 5>{}, first, group);
+            if (size == 6) body(std::integral_constant<std::size_t, 6>{}, first, group);
+        }
+        first += size;
+    }
+}
+
+// The dots of R rows with C vectors, `step` elements apart: z[c * z_step + r]. Asks meanwhile for P rows of `later`.
+template <class T, int R, int C, int P>
+STEEPEST_INLINE void dots_of_rows(const T* const* rows, const T* b, std::size_t step, std::size_t length, T* z,
+                                  std::size_t z_step, const T* const* later) {
+    constexpr int W = lanes<T>;
+    using V = Vector<T, W>;
+    const T* x[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) x[r] = rows[r];
+    V sum[C][R] = {};
+    const auto add = [&](std::size_t at, std::size_t j) {
+        V bj[C];
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) bj[c] = load<T, W>(b + std::size_t(c) * step + at);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const V xj = load<T, W>(x[r] + j);
+#pragma GCC unroll 8
+            for (int c = 0; c < C; ++c) sum[c][r] += xj * bj[c];
+        }
+    };
+    std::size_t j = 0;
+    for (; j + W <= length; j += W) {
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) __builtin_prefetch(later[p] + j, 0, 2);
+        add(j, j);
+    }
+    if (j < length) add(j, length - W);
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) sum_lanes<T, W, R>(sum[c], z + std::size_t(c) * z_step);
+}
+
+// z[c * z_step + i] = rows[i] . b_c for n rows and k packed vectors; asks meanwhile for the rows `later` (null: none).
+template <class T>
+__attribute__((noinline)) void all_dots(const T* const* rows, std::size_t n, const T* b, std::size_t k,
+                                        std::size_t length, T* z, std::size_t z_step, const T* const* later) {
+    const std::size_t step = packed_length<T>(length), n_groups = (k + max_dots - 1) / max_dots;
+    const auto tile = [&](auto R, std::size_t i) {
+        for_each_group<max_dots>(k, [&](auto C, std::size_t c, std::size_t group) {
+            const auto dots = [&](auto P, std::size_t row) {
+                dots_of_rows<T, R.value, C.value, P.value>(rows + i, b + c * step, step, length, z + c * z_step + i,
+                                                           z_step, later + i + row);
+            };
+            const std::size_t row = group * tile_rows / n_groups, next = (group + 1) * tile_rows / n_groups;
+            if (R.value < tile_rows || !later || row == next) {
+                dots(std::integral_constant<int, 0>{}, 0);
+            } else if (n_groups == 1) {
+                dots(std::integral_constant<int, R.value>{}, 0);
+            } else if (n_groups == 2) {
+                dots(std::integral_constant<int, R.value / 2>{}, row);
+            } else {
+                dots(std::integral_constant<int, 1>{}, row);
+            }
+        });
+    };
+    std::size_t i = 0;
+    for (; i + tile_rows <= n; i += tile_rows) tile(std::integral_constant<int, tile_rows>{}, i);
+    if constexpr (tile_rows == 8) {
+        if (n & 4) tile(std::integral_constant<int, 4>{}, i), i += 4;
+    }
+    if (n & 2) tile(std::integral_constant<int, 2>{}, i), i += 2;
+    if (n & 1) tile(std::integral_constant<int, 1>{}, i);
+}
+
+// g_c[0, V W) += sum_i p[i * k + c] x_i[0, V W) for C vectors g, `step` elements apart, from element `at` of the rows.
+template <class T, int V, int C>
+STEEPEST_INLINE void add_panel(const T* const* x, std::size_t n, std::size_t at, const T* p, std::size_t k, T* g,
+                               std::size_t step) {
+    constexpr int W = lanes<T>;
+    using Lanes = Vector<T, W>;
+    Lanes sum[C][V];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c)
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) sum[c][v] = load<T, W>(g + std::size_t(c) * step + v * W);
+    for (std::size_t i = 0; i < n; ++i, p += k) {
+        Lanes xi[V];
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) xi[v] = load<T, W>(x[i] + at + v * W);
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) {
+            const Lanes scale = p[c] - Lanes{};
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) sum[c][v] += scale * xi[v];
+        }
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c)
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) store<T, W>(g + std::size_t(c) * step + v * W, sum[c][v]);
+}
+
+// g_c += sum_i p[i * k + c] x_i over n rows, for k vectors g of packed_length(length): the last lanes as in a tail.
+template <class T>
+__attribute__((noinline)) void add_all(const T* const* x, std::size_t n, const T* p, std::size_t k, std::size_t length,
+                                       T* g) {
+    constexpr std::size_t W = lanes<T>;
+    const std::size_t step = packed_length<T>(length);
+    std::size_t j = 0;
+    if (k <= 3) {
+        constexpr std::size_t V = 2 * panel_vectors;
+        for (; j + V * W <= length; j += V * W) {
+            if (k == 2) add_panel<T, V, 2>(x, n, j, p, k, g + j, step);
+            if (k == 3) add_panel<T, V, 3>(x, n, j, p, k, g + j, step);
+        }
+    }
+    const auto panels = [&](auto V, std::size_t at) {
+        for_each_group<max_sums>(k, [&](auto C, std::size_t c, std::size_t) {
+            add_panel<T, V.value, C.value>(x, n, at, p + c, k, g + c * step + j, step);
+        });
+        j += V.value * W;
+    };
+    while (j + panel_vectors * W <= length) panels(std::integral_constant<int, panel_vectors>{}, j);
+    while (j + W <= length) panels(std::integral_constant<int, 1>{}, j);
+    if (j < length) panels(std::integral_constant<int, 1>{}, length - W);
+}
+
+}  // namespace
+}  // namespace steepest

@@ -1,0 +1,95 @@
+"""The NumPy twin of the softmax loss, with its gradient and its Hessian."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Array, float64
+
+__all__ = ["softmax", "softmax_hessian"]
+
+
+def softmax(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    intercept: bool = True,
+    alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+) -> tuple[float, Array]:
+    """Weighted mean cross-entropy ``log(sum_c e^z_c) - z_y`` of k scores a row, and its gradient.
+
+    Parameters
+    ----------
+    X, y, w : arrays of shape (n, d), (n,) and (k, d), or (k, d + 1) with ``intercept``
+        Rows, labels 0 ... k - 1 and the parameters of each class, whose intercept stands last.
+    sample_weight : array of shape (n,), optional
+        Ones if not given; the loss is divided by their sum.
+    intercept : bool
+        Whether each class has an intercept, which is never penalised.
+    alpha, l1_ratio : float
+        Penalty ``alpha * (l1_ratio * |w|_1 + (1 - l1_ratio) / 2 * |w|^2)``.
+
+    Returns
+    -------
+    value : float
+        The whole objective, L1 term included.
+    gradient : float64 array of the shape of w, of the smooth part only (the loss and the L2 term)
+    """
+    A, y, w, s = _arrays(X, y, w, sample_weight, intercept)
+    z = A @ w.T
+    labels = y[:, np.newaxis] == np.arange(len(w))
+    # log(sum_c e^(z_c - z_y)), whose sum has the 1 of the label: log1p keeps the digits of a well-classified row.
+    above = z - z[labels][:, np.newaxis]
+    largest = above.max(axis=1)
+    others = np.where(labels, 0.0, np.exp(above - largest[:, np.newaxis])).sum(axis=1)
+    small = np.log1p(np.where(largest == 0, others, 0.0))
+    values = np.where(largest == 0, small, largest + np.log(np.exp(-largest) + others))
+    slopes = _probabilities(z)
+    slopes[labels] = -np.where(labels, 0.0, slopes).sum(axis=1)
+    v = w * _penalised(w, intercept)
+    penalty = alpha * (l1_ratio * np.abs(v).sum() + (1 - l1_ratio) / 2 * (v**2).sum())
+    gradient = (s[:, np.newaxis] * slopes).T @ A / s.sum() + alpha * (1 - l1_ratio) * v
+    return float((s * values).sum() / s.sum() + penalty), float64(gradient)
+
+
+def softmax_hessian(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    intercept: bool = True,
+    alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+) -> Array:
+    """Hessian of the smooth part of `softmax` at w: a float64 array of shape (w.size, w.size), the classes in turn."""
+    A, _, w, s = _arrays(X, y, w, sample_weight, intercept)
+    p = _probabilities(A @ w.T)
+    curvature = p[:, :, np.newaxis] * (np.eye(len(w)) - p[:, np.newaxis, :]) * (s / s.sum())[:, np.newaxis, np.newaxis]
+    blocks = np.einsum("iab,ij,ik->ajbk", curvature, A, A, optimize=True)
+    ridge = alpha * (1 - l1_ratio) * np.diag(_penalised(w, intercept).ravel())
+    return float64(blocks.reshape(w.size, w.size) + ridge)
+
+
+def _probabilities(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return float64(e / e.sum(axis=1, keepdims=True))
+
+
+def _arrays(
+    X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None, intercept: bool
+) -> tuple[Array, Array, Array, Array]:
+    A, y = float64(X), float64(y)
+    A = np.column_stack([A, np.ones(len(y))]) if intercept else A
+    return A, y, float64(w), np.ones(len(y)) if s is None else float64(s)
+
+
+def _penalised(w: Array, intercept: bool) -> Array:
+    """Ones where the penalty acts, 0 for the intercepts."""
+    penalised = np.ones(w.shape)
+    penalised[:, w.shape[1] - intercept :] = 0.0
+    return penalised
