@@ -235,7 +235,7 @@ class DataObjective:
 
     def value(self, w: Any) -> float:
         """Return F(w), for w of shape (n_parameters,) and the objective's dtype."""
-        return self.native.value(self.flat("w", w))
+        return float(self.native.value(self.flat("w", w)))
 
     def gradient(self, w: Any) -> Any:
         """Return the gradient of the smooth part, of the shape, dtype and library of w."""

@@ -55,7 +55,8 @@ class Softmax(DataObjective):
     def _check_targets(self, y: Any) -> None:
         if isinstance(y, DeviceView):
             raise NotImplementedError(
-                "Softmax is not implemented for data on a CUDA device; make the objective of arrays in the host's memory"
+                "Softmax is not implemented for data on a CUDA device; make the objective of arrays in the host's "
+                "memory"
             )
         largest = 0
         for start, part in blocks_of(y):
