@@ -39,27 +39,34 @@ STEEPEST_INLINE void pack(const T* values, std::size_t d, T* packed) {
     }
 }
 
-// Calls body(integral_constant<size_t, C>, first) over k >= 2 vectors in groups of at most `most`, as alike as can be.
-template <std::size_t most, class Body>
-STEEPEST_INLINE void for_each_group(std::size_t k, Body body) {
-    const std::size_t n = (k + most - 1) / most;
-    for (std::size_t group = 0, first = 0; group < n; ++group) {
-        const std::size_t size = k / n + (group < k % n);
-        if (size == 2) body(std::integral_constant<std::size_t, 2>{}, first, group);
-        if (size == 3) body(std::integral_constant<std::size_t, 3>{}, first, group);
-        if constexpr (most > 3) {
-            if (size == 4) body(std::integral_constant<std::size_t, 4>{}, first, group);
-            if (size == 5) body(std::integral_constant<std::size_t, 5>{}, first, group);
-            if (size == 6) body(std::integral_constant<std::size_t, 6>{}, first, group);
+// k >= 2 vectors in groups of at most `most`, as alike as can be.
+template <std::size_t most>
+struct Groups {
+    std::size_t count, size, larger;  // the first `larger` groups have one more than `size`
+
+    STEEPEST_INLINE explicit Groups(std::size_t k) : count((k + most - 1) / most), size(k / count), larger(k % count) {}
+
+    // Calls body(integral_constant<int, C>, first vector, group).
+    template <class Body>
+    STEEPEST_INLINE void for_each(Body body) const {
+        for (std::size_t group = 0, first = 0; group < count; ++group) {
+            const std::size_t n = size + (group < larger);
+            if (n == 2) body(std::integral_constant<int, 2>{}, first, group);
+            if (n == 3) body(std::integral_constant<int, 3>{}, first, group);
+            if constexpr (most > 3) {
+                if (n == 4) body(std::integral_constant<int, 4>{}, first, group);
+                if (n == 5) body(std::integral_constant<int, 5>{}, first, group);
+                if (n == 6) body(std::integral_constant<int, 6>{}, first, group);
+            }
+            first += n;
         }
-        first += size;
     }
-}
+};
 
 // The dots of R rows with C vectors, `step` elements apart: z[c * z_step + r]. Asks meanwhile for P rows of `later`.
 template <class T, int R, int C, int P>
-STEEPEST_INLINE void dots_of_rows(const T* const* rows, const T* b, std::size_t step, std::size_t length, T* z,
-                                  std::size_t z_step, const T* const* later) {
+__attribute__((noinline)) void dots_of_rows(const T* const* rows, const T* b, std::size_t step, std::size_t length,
+                                            T* z, std::size_t z_step, const T* const* later) {
     constexpr int W = lanes<T>;
     using V = Vector<T, W>;
     const T* x[R];
@@ -92,22 +99,25 @@ STEEPEST_INLINE void dots_of_rows(const T* const* rows, const T* b, std::size_t 
 template <class T>
 __attribute__((noinline)) void all_dots(const T* const* rows, std::size_t n, const T* b, std::size_t k,
                                         std::size_t length, T* z, std::size_t z_step, const T* const* later) {
-    const std::size_t step = packed_length<T>(length), n_groups = (k + max_dots - 1) / max_dots;
+    const std::size_t step = packed_length<T>(length);
+    const Groups<max_dots> groups(k);
     const auto tile = [&](auto R, std::size_t i) {
-        for_each_group<max_dots>(k, [&](auto C, std::size_t c, std::size_t group) {
+        groups.for_each([&](auto C, std::size_t c, std::size_t group) {
             const auto dots = [&](auto P, std::size_t row) {
                 dots_of_rows<T, R.value, C.value, P.value>(rows + i, b + c * step, step, length, z + c * z_step + i,
-                                                           z_step, later + i + row);
+                                                           z_step, P.value ? later + i + row : nullptr);
             };
-            const std::size_t row = group * tile_rows / n_groups, next = (group + 1) * tile_rows / n_groups;
-            if (R.value < tile_rows || !later || row == next) {
+            constexpr std::size_t half = R.value / 2;
+            if (R.value < tile_rows || !later) {
                 dots(std::integral_constant<int, 0>{}, 0);
-            } else if (n_groups == 1) {
+            } else if (groups.count == 1) {
                 dots(std::integral_constant<int, R.value>{}, 0);
-            } else if (n_groups == 2) {
-                dots(std::integral_constant<int, R.value / 2>{}, row);
+            } else if (groups.count < tile_rows) {
+                if (group < 2) dots(std::integral_constant<int, half>{}, group * half);
+                if (group >= 2) dots(std::integral_constant<int, 0>{}, 0);
             } else {
-                dots(std::integral_constant<int, 1>{}, row);
+                if (group < tile_rows) dots(std::integral_constant<int, 1>{}, group);
+                if (group >= tile_rows) dots(std::integral_constant<int, 0>{}, 0);
             }
         });
     };
@@ -122,8 +132,8 @@ __attribute__((noinline)) void all_dots(const T* const* rows, std::size_t n, con
 
 // g_c[0, V W) += sum_i p[i * k + c] x_i[0, V W) for C vectors g, `step` elements apart, from element `at` of the rows.
 template <class T, int V, int C>
-STEEPEST_INLINE void add_panel(const T* const* x, std::size_t n, std::size_t at, const T* p, std::size_t k, T* g,
-                               std::size_t step) {
+__attribute__((noinline)) void add_panel(const T* const* x, std::size_t n, std::size_t at, const T* p, std::size_t k,
+                                         T* g, std::size_t step) {
     constexpr int W = lanes<T>;
     using Lanes = Vector<T, W>;
     Lanes sum[C][V];
@@ -162,8 +172,9 @@ __attribute__((noinline)) void add_all(const T* const* x, std::size_t n, const T
             if (k == 3) add_panel<T, V, 3>(x, n, j, p, k, g + j, step);
         }
     }
+    const Groups<max_sums> groups(k);
     const auto panels = [&](auto V, std::size_t at) {
-        for_each_group<max_sums>(k, [&](auto C, std::size_t c, std::size_t) {
+        groups.for_each([&](auto C, std::size_t c, std::size_t) {
             add_panel<T, V.value, C.value>(x, n, at, p + c, k, g + c * step + j, step);
         });
         j += V.value * W;

@@ -9,7 +9,7 @@
 namespace steepest {
 namespace {
 
-constexpr std::size_t scores_block_bytes = 65536;  // of rows, with their scores
+constexpr std::size_t scores_block_bytes = 131072;  // of rows, with their scores
 constexpr std::size_t segment_bytes = 384 * 1024;  // of a block of columns
 constexpr std::size_t min_segment = 496, max_segment = 2032;  // rows; no power of 2, whose multiples share a cache set
 constexpr std::size_t column_tile = 32;
