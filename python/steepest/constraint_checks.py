@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .checks import describe
 from .constraints import Constraint, Simplex
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
-from .projections import Projection
+from .projections import BoxProjection, Projection
+from .softmax import Softmax
 
 __all__ = ["constraint_for", "feasible_start"]
 
@@ -29,11 +31,25 @@ def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer) 
     if isinstance(constraint, Simplex):
         _check_simplex(objective, optimizer)
     n = objective.n_parameters
+    if isinstance(objective, Softmax):
+        return _of_every_class(constraint, objective)
     n_coefficients = objective.n_features if isinstance(objective, DataObjective) else n
     return constraint.bind("objective", n_coefficients, n, objective.dtype)
 
 
+def _of_every_class(constraint: Constraint, objective: Softmax) -> Projection:
+    """Return the bounds of one class's parameters for each of them."""
+    bound = constraint.bind("objective's class", objective.n_features, objective.parameters_shape[1], objective.dtype)
+    assert isinstance(bound, BoxProjection)
+    return BoxProjection(np.tile(bound.lower, objective.n_classes), np.tile(bound.upper, objective.n_classes))
+
+
 def _check_simplex(objective: Objective, optimizer: Optimizer) -> None:
+    if isinstance(objective, Softmax):
+        raise ValueError(
+            "constraint=st.Simplex needs an objective with one row of coefficients, got a Softmax of "
+            f"{objective.n_classes} classes; use a st.Box"
+        )
     if isinstance(objective, DataObjective) and objective.alpha * objective.l1_ratio > 0.0:
         raise ValueError(
             "constraint=st.Simplex needs an objective without an L1 penalty, which is constant on the simplex, got "
@@ -58,6 +74,8 @@ def feasible_start(
     if at is not None:
         intercept = isinstance(objective, DataObjective) and objective.intercept
         remedy = "constraint.project(w0, intercept=True)" if intercept else "constraint.project(w0)"
+        if isinstance(objective, Softmax):
+            remedy = remedy.replace("w0", "row") + " for each row of w0"
         raise ValueError(
             f"w0 must be in the set of the constraint, got {w[at]:g} at index {at}, where the nearest point has "
             f"{projection.project(w)[at]:g}; write {remedy}"

@@ -14,6 +14,7 @@ from .advice import report
 from .checks import check_number, check_vector, describe
 from .hessian import Hessian
 from .objectives import Objective
+from .softmax import vector_of
 from .spectrum import dense_spectrum, extremes, finite, first, standardised
 
 __all__ = ["Curvature", "curvature"]
@@ -56,7 +57,7 @@ class Curvature:
         Root of the Hessian's diagonal: how steep each parameter is. None for Lanczos.
     standardised_condition_number : float or None
         What the condition number would be with columns of mean 0 and deviation 1 (exact for least squares without a
-        penalty, else about). None for Lanczos, and for objectives that are not of data with an intercept.
+        penalty, else about). None for Lanczos, for a Softmax and for what is no objective of data with an intercept.
     """
 
     eigenvalues: NDArray[np.float64]
@@ -222,9 +223,9 @@ def curvature(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Function or anything with n_parameters, dtype and value_and_gradient
+    objective : LeastSquares, Logistic, Softmax, Function or anything with n_parameters, dtype and value_and_gradient
         Without a `hessian_product`, the gradient's central differences stand for one.
-    w : array of shape (n_parameters,), the objective's dtype
+    w : array of shape (n_parameters,), or that of a Softmax, the objective's dtype
         Where.
     method : {"auto", "dense", "lanczos"}
         "dense" takes all eigenvalues of the whole Hessian (LAPACK), "lanczos" the smallest and the largest by products
@@ -247,7 +248,8 @@ def curvature(
         An objective on a CUDA device.
     """
     if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
+        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
+    w = vector_of(objective, "w", w)
     check_vector("w", w, objective.n_parameters, objective.dtype)
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, _METHODS))}, got {method!r}")

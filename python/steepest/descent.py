@@ -21,6 +21,7 @@ from .optimizers import Adam, Optimizer
 from .result import Result
 from .run import Callback, Run
 from .runners import is_native, runner_for
+from .softmax import vector_of
 from .starts import best_of, points
 from .stopping import NoImprovement, StopRule
 
@@ -63,18 +64,19 @@ def minimize(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic or Function
+    objective : LeastSquares, Logistic, Softmax or Function
         What to minimise.
-    w0 : array of shape (n_parameters,), the dtype of the objective, optional
+    w0 : array of shape (n_parameters,), or that of a Softmax, the dtype of the objective, optional
         Where to start, zeros if not given. It is not changed. The result's w comes in its library (NumPy, torch, ...),
         in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
         The update rule, Adam() if not given. It holds the state of the run afterwards.
     constraint : Box or Simplex, optional
         The set that w is kept in, by projection after every step: of all parameters of a Function, of the coefficients
-        of a LeastSquares or Logistic, whose intercept is free as it is not penalised. A w0 must be in the set; without
-        one, the projection of zeros is the start. Where it touches the border, the gradient's norm of the history and
-        of the stopping rules leaves out what the constraint holds back: see `Box` and `Simplex`.
+        of a LeastSquares or Logistic, whose intercept is free as it is not penalised; a Box of numbers, or for one
+        class, is that of every class of a Softmax. A w0 must be in the set; without one, the projection of zeros is the
+        start. Where it touches the border, the gradient's norm of the history and of the stopping rules leaves out what
+        the constraint holds back: see `Box` and `Simplex`.
     batch_size : int, optional
         Rows of a step: None for all (batch descent), 1 for stochastic, more for mini-batch descent. The last batch of
         an epoch has what is left. As many as there are, or more, are all rows. The loop keeps 4 bytes a row of a batch.
@@ -126,11 +128,11 @@ def minimize(
     reached is returned, with ``stop_reason="interrupted"``.
     """
     if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
+        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
     optimizer = Adam() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
-    w = check_start(_on_host(w0, objective), objective.n_parameters, objective.dtype)
+    w = check_start(_flat_start(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
     seed = seed_of(random_state)
@@ -155,6 +157,8 @@ def minimize(
         result = run.result()
         if isinstance(run.parameters, DeviceArray):
             result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
+        elif isinstance(objective, DataObjective):
+            result.w = result.w.reshape(objective.parameters_shape)
         result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
         return result
 
@@ -166,9 +170,12 @@ def minimize(
     return best_of(points(starts, w, projection, seed), optimizer, run_from)
 
 
-def _on_host(w0: Any, objective: Objective) -> Any:
+def _flat_start(w0: Any, objective: Objective) -> Any:
+    """Return a start in the host's memory, as a vector."""
     native = getattr(objective, "native", None)
-    return native.start(w0) if isinstance(native, DeviceObjective) and w0 is not None else w0
+    if isinstance(native, DeviceObjective) and w0 is not None:
+        return native.start(w0)
+    return vector_of(objective, "w0", w0)
 
 
 def _batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:

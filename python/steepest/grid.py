@@ -104,7 +104,7 @@ def grid_search(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic or Function
+    objective : LeastSquares, Logistic, Softmax or Function
         What to minimise.
     optimizer : optimizer
         Whose rule and hyperparameters are taken.

@@ -221,16 +221,14 @@ class DataObjective:
         return where(self._data[0])
 
     def flat(self, name: str, array: Any) -> Any:
-        """Return parameters as the native objective takes them: of shape (n_parameters,), not copied."""
-        if type(array) is not np.ndarray or self.device is not None:
-            array = as_native(name, array)
-            check_place(name, array, self.device, library_of(self._X))
-        matrix = len(self.parameters_shape) > 1 and array.shape == self.parameters_shape
-        return array.reshape(-1) if matrix and array.flags.c_contiguous else array
+        """Return parameters as the native objective takes them: a vector where the arrays are, not copied."""
+        if type(array) is np.ndarray and self.device is None:
+            return array
+        array = as_native(name, array)
+        check_place(name, array, self.device, library_of(self._X))
+        return array
 
     def _like(self, result: Any, w: Any) -> Any:
-        if self._n_scores > 1 and result.shape == (self.n_parameters,):
-            result = result.reshape(w.shape)
         return like(result, w)
 
     def value(self, w: Any) -> float:

@@ -31,7 +31,7 @@ class Result:
     ----------
     w : array of shape (n_parameters,), of the library of w0 or else of the objective's X
         The parameters found: the last ones; with validation those of the lowest validation loss; after divergence the
-        last ones whose loss was evaluated and finite.
+        last ones whose loss was evaluated and finite. Those of a `Softmax` are a matrix, of its `parameters_shape`.
     value : float
         The objective at w, penalty included. nan where Ctrl-C left no time to evaluate it.
     converged : bool

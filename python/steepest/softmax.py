@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import DeviceView
-from .checks import blocks_of, check_count
+from .checks import blocks_of, check_count, describe
 from .objectives import DataObjective, documented
 
-__all__ = ["Softmax"]
+__all__ = ["Softmax", "vector_of"]
 
 
 @documented
@@ -67,9 +67,27 @@ class Softmax(DataObjective):
                 raise ValueError("y must hold two classes or more where n_classes is not given, got the label 0 only")
             self._n_scores = largest + 1
 
+    def flat(self, name: str, array: Any) -> Any:
+        """Return parameters as a vector, not copied."""
+        array = super().flat(name, array)
+        shapes = self.parameters_shape, (self.n_parameters,)
+        if isinstance(array, np.ndarray) and (array.shape not in shapes or not array.flags.c_contiguous):
+            expected = f"{name} must be a contiguous {self.dtype} array of shape {shapes[0]} or {shapes[1]}"
+            strides = "" if array.flags.c_contiguous else f" with strides {array.strides}"
+            raise ValueError(f"{expected}, got {describe(array)}{strides}")
+        return array.reshape(-1) if isinstance(array, np.ndarray) else array
+
+    def _like(self, result: Any, w: Any) -> Any:
+        return super()._like(result.reshape(tuple(w.shape)), w)
+
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> Softmax:
         """Return the same loss of the same classes, without a penalty, on other data."""
         return Softmax(X, y, sample_weight=sample_weight, intercept=self._intercept, n_classes=self._n_scores)
+
+
+def vector_of(objective: Any, name: str, w: Any) -> Any:
+    """Return parameters that may be the matrix of a `Softmax` as a vector; others, and None, as they are."""
+    return objective.flat(name, w) if isinstance(objective, Softmax) and w is not None else w
 
 
 def _check_labels(part: NDArray[Any], start: int, n_classes: int) -> None:

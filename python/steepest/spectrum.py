@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .extras import require
 from .hessian import Hessian
 from .objectives import DataObjective
+from .softmax import Softmax
 
 __all__ = ["dense_spectrum", "extremes", "finite", "first", "standardised"]
 
@@ -90,7 +91,9 @@ def _end(linalg: Any, hessian: Hessian, which: str, shift: float, start: Array) 
 
 def standardised(objective: Any, matrix: Array | None, tolerance: float) -> float | None:
     """Return the condition number after each column is centred and divided by its deviation."""
-    if matrix is None or not isinstance(objective, DataObjective) or not objective.intercept or matrix[-1, -1] <= 0:
+    if matrix is None or not isinstance(objective, DataObjective) or isinstance(objective, Softmax):
+        return None
+    if not objective.intercept or matrix[-1, -1] <= 0:
         return None
     along, weight = matrix[:-1, -1], float(matrix[-1, -1])
     centred = matrix[:-1, :-1] - np.outer(along, along) / weight

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .checks import check_count, check_number, check_vector, describe
 from .hessian import Hessian
 from .objectives import Objective
+from .softmax import vector_of
 
 __all__ = ["Taylor", "taylor"]
 
@@ -119,7 +120,8 @@ def taylor(objective: Objective, w: Any) -> Taylor:
         An objective on a CUDA device.
     """
     if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
+        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
+    w = vector_of(objective, "w", w)
     check_vector("w", w, objective.n_parameters, objective.dtype)
     value, gradient = objective.value_and_gradient(w)
     return Taylor(

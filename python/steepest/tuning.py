@@ -17,6 +17,7 @@ from .descent import _batches, seed_of
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
 from .runners import PythonRunner, Runner, is_native, native_runner
+from .softmax import vector_of
 
 __all__ = ["LearningRateCurve", "check_tuned", "find_learning_rate"]
 
@@ -76,7 +77,7 @@ def find_learning_rate(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic or Function
+    objective : LeastSquares, Logistic, Softmax or Function
         What to minimise. Of one that is not native, such as a Function, each step takes a whole evaluation.
     optimizer : optimizer
         Whose rule and hyperparameters are taken.
@@ -126,7 +127,7 @@ def find_learning_rate(
     divergence = check_number("divergence", divergence, above=1.0)
     whole = not is_native(objective) and isinstance(batch_size, int) and batch_size == _BATCH_SIZE
     size = 0 if whole else _batches(objective, batch_size)[0]
-    w = check_start(w0, objective.n_parameters, objective.dtype)
+    w = check_start(vector_of(objective, "w0", w0), objective.n_parameters, objective.dtype)
     twin = copy.copy(optimizer)
     twin.reset()
     steps = _steps(objective, twin, w, size, seed_of(random_state))
@@ -141,7 +142,7 @@ def find_learning_rate(
 def check_tuned(objective: Any, optimizer: Any) -> None:
     """Check what a learning rate is looked for."""
     if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
+        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
 
