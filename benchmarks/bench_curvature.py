@@ -127,7 +127,7 @@ def rates(data: datasets.Dataset, options: argparse.Namespace) -> Iterator[dict[
     """Yield the steps that a learning rate left to the curvature takes."""
     objective = data.objective()
     for name, make in RULES.items():
-        steps = 3000 if options.quick else 5_000_000
+        steps = 20_000 if options.quick else 5_000_000
         result, taken = descend(objective, make(), st.stop.GradientNorm(GRADIENT_NORM), steps)
         if not (options.quick or result.converged):
             raise harness.WrongAnswer(f"{data.name}, {name}: ended by {result.stop_reason}")
