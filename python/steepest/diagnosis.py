@@ -15,6 +15,7 @@ from .curvature import Curvature, curvature
 from .hessian import Hessian
 from .objectives import DataObjective
 from .optimizers import CurvatureRule, Optimizer
+from .quasi_newton import QuasiNewton
 
 __all__ = ["Diagnosis", "Symptoms", "diagnose", "largest_eigenvalue"]
 
@@ -82,7 +83,7 @@ class Symptoms:
     tol: float | None
     batch_size: int
     objective: Any
-    optimizer: Optimizer
+    optimizer: Optimizer | QuasiNewton
     w: NDArray[Any]
     constrained: bool = False
 

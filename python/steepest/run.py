@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .auto import AutoRate, refuse_device
 from .optimizers import CurvatureRule, Optimizer
+from .quasi_newton import QuasiNewton
 from .result import Result
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
@@ -39,7 +40,7 @@ class Run:
     callbacks: Sequence[Callback]
     validation: Any
 
-    def __init__(self, objective: Any, optimizer: Optimizer, w: NDArray[Any], record_path: bool) -> None:
+    def __init__(self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], record_path: bool) -> None:
         self.objective, self.optimizer, self.w = objective, optimizer, w
         self.bar: Any = None
         self.supervision = supervision()
@@ -115,12 +116,12 @@ class Run:
                     return ended
                 ended = None
             self.n_epochs += ended is None
-            last = ended is not None or self.n_epochs == self.max_epochs
+            last = ended is not None or self.n_epochs == self.max_epochs or getattr(self.runner, "finished", None)
             if last or self.n_epochs % self.evaluate_every == 0:
                 reason = self._evaluate()
             if self.bar is not None:
                 self.bar.update(ended is None)
-            reason = reason or ended
+            reason = reason or ended or getattr(self.runner, "finished", None)
         return reason
 
     def _epoch(self) -> str | None:
