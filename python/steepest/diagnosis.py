@@ -29,13 +29,19 @@ _AFFORDABLE = 5e9  # multiply-adds of a whole Hessian, some 0.3 s
 _SADDLE_PARAMETERS = 100  # of a function in Python, whose Hessian takes two gradients each
 
 
+_SEPARABLE = (
+    "the classes are separable: every row is on its side and the loss falls for ever as w grows; set alpha above 0, which "
+    "makes a minimum"
+)
+
+
 class Diagnosis(str):
     """A sentence on what ails a run, empty for a healthy one.
 
     Attributes
     ----------
     kind : str
-        "", "exploding", "oscillating", "slow" or "saddle".
+        "", "exploding", "oscillating", "slow", "saddle" or "separable".
     learning_rate : float or None
         The rate to set instead, where that is the remedy.
     """
@@ -102,7 +108,9 @@ def diagnose(s: Symptoms) -> Diagnosis:
     """Say what ails a run, if anything does."""
     if s.reason == "diverged":
         return _diverged(s)
-    if s.reason in ("callback", "interrupted"):
+    if s.reason == "separable":
+        return Diagnosis(_SEPARABLE, "separable")
+    if s.reason in ("callback", "interrupted") or isinstance(s.optimizer, QuasiNewton):
         return Diagnosis()
     found = _saddle(s) if s.reason is not None else Diagnosis()
     if not found and len(s.losses) >= _FEW_ROWS and s.reason in (None, "max_epochs", "max_seconds"):

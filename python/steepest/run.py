@@ -21,6 +21,7 @@ from .watch import Watch
 
 Callback = Callable[[Progress], Any]
 
+_UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable")
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
 _BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
 _PATH_ELEMENTS = 1 << 20  # and elements of the path
@@ -93,7 +94,7 @@ class Run:
         return Result(
             w=self.w if self.best_w is None else self.best_w,
             value=value,
-            converged=reason not in ("max_epochs", "max_seconds", "diverged", "callback", "interrupted"),
+            converged=reason not in _UNFINISHED and not (reason == "precision" and self.stop),
             stop_reason=reason,
             n_epochs=self.n_epochs,
             n_steps=self.runner.n_steps - self.first_step,
