@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from .arrays import like, place
 from .checks import check_count, check_flag, check_number, check_start, describe
 from .constraint_checks import constraint_for, feasible_start
-from .constraints import Constraint
+from .constraints import Constraint, Simplex
 from .device import DeviceArray
 from .device_objective import DeviceObjective
 from .extras import require
 from .objectives import DataObjective, Objective
-from .optimizers import Adam, Optimizer
+from .optimizers import Adam, Momentum, Optimizer
 from .quasi_newton import QuasiNewton, QuasiNewtonRunner
 from .result import Result
 from .run import Callback, Run
@@ -71,7 +71,7 @@ def minimize(
         in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
         The update rule. If not given, QuasiNewton() for whole-data runs of losses of data without a constraint, else
-        Adam(). It holds the state of the run afterwards.
+        Adam(), or Momentum("auto") for a Simplex. It holds the state of the run afterwards.
     constraint : Box or Simplex, optional
         The set that w is kept in, by projection after every step: of all parameters of a Function, of the coefficients
         of a LeastSquares or Logistic, whose intercept is free as it is not penalised. A w0 must be in the set; without
@@ -103,11 +103,12 @@ def minimize(
     reset : bool
         Whether the optimizer starts afresh; with False it goes on from its state.
     diagnose : bool
-        Whether the history is looked at for what ails the run; what is found is warned of and stands in the result.
+        Whether the history is looked at for what ails the run; what is found is warned of, as soon as it shows, and
+        what is found at the end stands in the result. False where warnings are errors and a sick run is meant.
     starts : int, optional
         Number of starts, for functions with more than one minimum: w0 and random ones around it (normal with deviation
         1; uniform in a constraint that is bounded). `max_epochs` and `max_seconds` are for each. The run of the lowest
-        value is returned, with all of them in its `starts`.
+        value is returned, with all of them in its `starts`; random ones where the objective is not finite are left out.
 
     Returns
     -------
@@ -176,7 +177,9 @@ def minimize(
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
     whole = batch_size is None and constraint is None and is_native(objective)
-    return QuasiNewton() if whole and getattr(objective, "device", None) is None else Adam()
+    if whole and getattr(objective, "device", None) is None:
+        return QuasiNewton()
+    return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
 
 
 def _check_whole(objective: Objective, batch_size: int | None, constraint: Any) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .auto import AutoRate, refuse_device
+from .diagnosis import Diagnosis
 from .optimizers import CurvatureRule, Optimizer
 from .quasi_newton import QuasiNewton
-from .result import Result
+from .result import Result, StartError
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
 from .supervision import supervision
@@ -43,6 +44,7 @@ class Run:
 
     def __init__(self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], record_path: bool) -> None:
         self.objective, self.optimizer, self.w = objective, optimizer, w
+        self.start_w = w.copy()
         self.bar: Any = None
         self.supervision = supervision()
         self.auto: AutoRate | None = None
@@ -85,7 +87,10 @@ class Run:
         if reason == "interrupted":
             self.n_epochs = (self.runner.n_steps - self.first_step) // self.steps_per_epoch
         value = self._final_value(reason)
-        diagnosis = self.watch.last_look(reason)
+        try:
+            diagnosis = self.watch.last_look(reason)
+        except KeyboardInterrupt:  # the run is done: it is not to be lost for want of an explanation
+            diagnosis = Diagnosis()
         names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
         names = names if self.validation is not None else names[:-1]
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
@@ -159,10 +164,13 @@ class Run:
             if not self.rows:
                 self.auto.start(gradient_norm)
             if not self.auto.accepts(loss, gradient_norm):
-                loss, gradient_norm = self._take_back() or (math.nan, math.nan)
+                back = self._take_back()
+                if back is None:
+                    return "diverged"
+                loss, gradient_norm = back
         if not math.isfinite(loss):
             if not self.rows:
-                raise ValueError(f"objective must be finite at w0, got {loss}; look for nan and infinity in X and w0")
+                raise StartError(f"objective must be finite at w0, got {loss}; look for nan and infinity in X and w0")
             self.runner.restore()
             return "diverged"
         self.evaluated_steps = self.runner.n_steps
@@ -174,7 +182,7 @@ class Run:
         if self.validation is not None:
             row += (float(self.validation.value(self.parameters)),)
             if not self.rows and not math.isfinite(row[5]):
-                raise ValueError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
+                raise StartError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
         self.rows.append(row)
         self.watch.look()
         if self.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):

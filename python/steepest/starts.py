@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .optimizers import Optimizer
 from .projections import Projection
 from .quasi_newton import QuasiNewton
-from .result import Result
+from .result import Result, StartError
 from .supervision import Supervision, supervised, supervision
 from .watch import warn
 
@@ -48,8 +48,14 @@ def best_of(
     quiet = Supervision(warns=False, cancelled=supervision().cancelled)
     for start in starts:
         optimizers.append(copy.deepcopy(optimizer))
-        with supervised(quiet):
-            results.append(run(start, optimizers[-1]))
+        try:
+            with supervised(quiet):
+                results.append(run(start, optimizers[-1]))
+        except StartError:
+            if not results:
+                raise
+            optimizers.pop()  # a random start outside of where the function is defined
+            continue
         if results[-1].stop_reason == "interrupted":
             break
     values = [result.value if math.isfinite(result.value) else math.inf for result in results]
