@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from fit_picture import picture
 from fit_problems import Case, cases
 from fit_reference import Array, Problem, Reference
 
+Answer = TypeVar("Answer")
 COARSE, FINE = (f"to {target:.0e}".replace("e-0", "e-") for target in TARGETS)
 COLUMNS: dict[str, Callable[[Any], str]] = {
     "data set": "{:>34}".format,
@@ -40,6 +42,13 @@ FACTS = {
 }
 
 
+def alone(call: Callable[[], Answer]) -> Answer:
+    """Call with one thread for BLAS, where threadpoolctl is installed: no other then spins into the next timing."""
+    threadpoolctl = harness.peer("threadpoolctl")
+    with threadpoolctl.threadpool_limits(1, "blas") if threadpoolctl else contextlib.nullcontext():
+        return call()
+
+
 def optimum(reference: Reference, folder: Path | None) -> tuple[Array, float]:
     """Find the optimum, or read it from the folder of an earlier run, where its gradient is checked again.
 
@@ -50,10 +59,10 @@ def optimum(reference: Reference, folder: Path | None) -> tuple[Array, float]:
     """
     label = reference.problem.label
     if folder is None:
-        return reference.optimum()
+        return alone(reference.optimum)
     path = folder / (label.replace("/", "-") + ".npz")
     if not path.exists():
-        w, excess = reference.optimum()
+        w, excess = alone(reference.optimum)
         folder.mkdir(parents=True, exist_ok=True)
         np.savez(path, w=w, excess=excess, value=reference.value(w))
         return w, excess
@@ -93,7 +102,7 @@ def measure(problem: Problem, options: argparse.Namespace) -> list[dict[str, Any
     lowest, constant = reference.value(w), reference.value(reference.best_constant())
 
     def suboptimality(found: Array) -> float:
-        value = reference.value(found)
+        value = alone(lambda: reference.value(found))
         return (value - lowest) / (constant - lowest) if math.isfinite(value) else math.inf
 
     climbs: list[Climb] = []
