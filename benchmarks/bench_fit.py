@@ -109,11 +109,8 @@ def measure(problem: Problem, options: argparse.Namespace) -> list[dict[str, Any
     for contender in contenders(problem):
         if options.contender and not any(name in contender.name for name in options.contender):
             continue
-        peers = [
-            fit.seconds for climb in climbs if climb.contender.name != "ours" and (fit := climb.first(TARGETS[-1]))
-        ]
-        limit = min(options.budget, max(LEAST_SECONDS, PATIENCE * min(peers, default=math.inf)))
-        climbs.append(attempt(contender, suboptimality, limit))
+        climbs.append(attempt(contender, suboptimality, limit(climbs, options.budget)))
+        print(f"{problem.label}: {progress(climbs[-1])}", file=sys.stderr, flush=True)
     check_lowest(problem.label, climbs, excess)
     return rows(problem.label, climbs, rounds(climbs, options.repeats), excess)
 
