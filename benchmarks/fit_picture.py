@@ -64,8 +64,11 @@ def _panel(ax: Any, label: str, rows: Sequence[Row], styles: dict[str, dict[str,
             ax.plot(seconds, gaps, label=row["contender"], marker="o", ms=3, **styles[row["contender"]])
     for target in TARGETS:
         ax.axhline(target, color="0.6", lw=1, zorder=0, label="_target")
-    ax.set(xscale="log", yscale="log", xlabel="seconds of a fit", ylim=(FLOOR / 2, 2))
+    times = [fit[1] for row in rows for fit in row["fits"]] or [1.0]
+    decades = 10.0 ** math.floor(math.log10(min(times))), 10.0 ** math.ceil(math.log10(max(times)))
+    ax.set(xscale="log", yscale="log", xlim=decades, xlabel="seconds of a fit", ylim=(FLOOR / 2, 2))
     ax.set_title(label.removeprefix("synthetic/").replace("/", ", "), fontsize=10)
+    ax.tick_params(which="minor", labelbottom=False)
     ax.grid(True, color="0.9", lw=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

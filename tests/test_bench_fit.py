@@ -184,6 +184,15 @@ def test_every_peer_minimises_the_same_objective(
         assert -1e-9 <= gap(w) <= (5e-2 if slow or unpenalised else near), contender.name
 
 
+@pytest.mark.parametrize("kind", ["logistic", "squares", "lasso", "softmax"])
+def test_ours_minimises_the_same_objective(load: Callable[[str], Any], kind: str) -> None:
+    problem = problem_of(load, kind)
+    found = load("fit_contenders").ours(problem)
+    assert len(found) == int(kind != "softmax" or hasattr(st, "Softmax"))
+    for contender in found:
+        assert -1e-9 <= suboptimality_of(load, problem)(contender.fit(1000)) <= 1e-6
+
+
 def test_a_ladder_finds_the_first_effort_that_is_enough(load: Callable[[str], Any]) -> None:
     contenders, ladder = load("fit_contenders"), load("fit_ladder")
     asked: list[int] = []
