@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "chunks.hpp"
+#include "scaled.hpp"
 #include "steepest/dispatch.hpp"
 
 namespace steepest::scores {
@@ -11,25 +12,50 @@ namespace {
 
 constexpr std::size_t rows_of_chunk = 64;  // at least: fewer have less work than their sums have
 
-// Runs kernel(rows of a chunk, scratch, sums) over all chunks; the sums, of k + 1 numbers a score with the gradient,
-// end up at the front of workspace.partial.
-template <class S, class T, class Kernel>
+// Runs work(kernels, rows, scratch, sums) over all chunks; the sums, with the gradient those of n_columns + 1 numbers a
+// score, of standardised columns where there is a scaling, end up at the front of workspace.partial.
+template <class S, class T, class Work>
 void pass(const Objective<S>& objective, const Rows<S>& rows, bool with_gradient, Workspace<T>& workspace,
-          Interrupt& interrupt, Kernel kernel) {
+          Interrupt& interrupt, Work work) {
     const std::size_t d = objective.X.n_columns, k = objective.n_scores, elements = rows.count * d;
     const std::size_t stride = 1 + (with_gradient ? k * (d + 1) : 0);
     const std::size_t most = std::min(most_chunks(rows), std::max<std::size_t>(rows.count / rows_of_chunk, 1));
     const std::size_t n_chunks =
         count_chunks(most, elements * (k / 2), elements * sizeof(S), stride * sizeof(double), 8);
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
-    const std::size_t scratch_size = softmax_of<S>().scratch_size(objective.X, k);
+    const std::size_t scratch_size = scratch_size_of<SoftmaxTables>(
+        objective.scaling, objective.X, [k](const auto& kernels, const auto& X) { return kernels.scratch_size(X, k); });
     workspace.partial.assign(n_chunks * stride, 0.0);
     workspace.scratch.resize(std::size_t(n_threads) * scratch_size);
     for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
-        kernel(chunk_of(rows, chunk, n_chunks), workspace.scratch.data() + std::size_t(thread) * scratch_size,
-               workspace.partial.data() + chunk * stride);
+        double* sums = workspace.partial.data() + chunk * stride;
+        run_kernel<SoftmaxTables>(
+            objective.scaling, chunk_of(rows, chunk, n_chunks),
+            workspace.scratch.data() + std::size_t(thread) * scratch_size,
+            [&](const auto& kernels, const auto& some, T* rest) { work(kernels, some, rest, sums); });
     });
     if (n_chunks > 1) add_partials(workspace.partial, n_chunks, stride, n_threads);
+    if (!with_gradient) return;
+    for (std::size_t c = 0; c < k; ++c) {
+        double* of_score = workspace.partial.data() + 1 + c * (d + 1);
+        standardise_sums(objective.scaling, of_score[d], of_score, d);
+    }
+}
+
+template <class S, class T>
+Scores<T> point_of(const Objective<S>& objective, const T* w, std::vector<T>& raw) {
+    return over_raw_columns(objective.scaling, objective.scores_at(w), raw);
+}
+
+// The sums of the gradient over rows, at the front of workspace.partial.
+template <class S, class T>
+void gradient_pass(const Objective<S>& objective, const T* w, const Rows<S>& rows, Workspace<T>& workspace,
+                   Interrupt& interrupt) {
+    const Scores<T> point = point_of(objective, w, workspace.raw);
+    pass(objective, rows, true, workspace, interrupt,
+         [&](const auto& kernels, const auto& some, T* scratch, double* sums) {
+             kernels.gradient(some, point, scratch, sums);
+         });
 }
 
 // gradient = scale * sums + l2 * w, for each score its intercept's last.
@@ -49,18 +75,18 @@ void write_gradient(const Objective<S>& objective, const std::vector<double>& su
 template <class S, class T>
 double value(const Objective<S>& objective, const T* w, Interrupt& interrupt) {
     Workspace<T> workspace;
-    const auto kernel = softmax_of<S>().value;
+    const Scores<T> point = point_of(objective, w, workspace.raw);
     pass(objective, all_rows(objective), false, workspace, interrupt,
-         [&](const Rows<S>& rows, T* scratch, double* sums) { kernel(rows, objective.scores_at(w), scratch, sums); });
+         [&](const auto& kernels, const auto& rows, T* scratch, double* sums) {
+             kernels.value(rows, point, scratch, sums);
+         });
     return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.layout());
 }
 
 template <class S, class T>
 double value_and_gradient(const Objective<S>& objective, const T* w, T* gradient, Workspace<T>& workspace,
                           Interrupt& interrupt) {
-    const auto kernel = softmax_of<S>().gradient;
-    pass(objective, all_rows(objective), true, workspace, interrupt,
-         [&](const Rows<S>& rows, T* scratch, double* sums) { kernel(rows, objective.scores_at(w), scratch, sums); });
+    gradient_pass(objective, w, all_rows(objective), workspace, interrupt);
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, w, gradient);
     return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.layout());
 }
@@ -68,9 +94,7 @@ double value_and_gradient(const Objective<S>& objective, const T* w, T* gradient
 template <class S, class T>
 double batch_gradient(const Objective<S>& objective, const Rows<S>& batch, const T* w, T* gradient,
                       Workspace<T>& workspace, Interrupt& interrupt) {
-    const auto kernel = softmax_of<S>().gradient;
-    pass(objective, batch, true, workspace, interrupt,
-         [&](const Rows<S>& rows, T* scratch, double* sums) { kernel(rows, objective.scores_at(w), scratch, sums); });
+    gradient_pass(objective, w, batch, workspace, interrupt);
     const double scale = double(objective.X.n_rows) / objective.weight_sum / double(batch.count);
     write_gradient(objective, workspace.partial, scale, w, gradient);
     return workspace.partial[0] * scale;
@@ -89,10 +113,11 @@ const T* row_slopes(const Objective<S>& objective, const Rows<S>& rows, const T*
 template <class S, class T>
 void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* product, Interrupt& interrupt) {
     Workspace<T> workspace;
-    const auto kernel = softmax_of<S>().hessian_product;
+    std::vector<T> raw;
+    const Scores<T> point = point_of(objective, w, workspace.raw), direction = point_of(objective, v, raw);
     pass(objective, all_rows(objective), true, workspace, interrupt,
-         [&](const Rows<S>& rows, T* scratch, double* sums) {
-             kernel(rows, objective.scores_at(w), objective.scores_at(v), scratch, sums);
+         [&](const auto& kernels, const auto& rows, T* scratch, double* sums) {
+             kernels.hessian_product(rows, point, direction, scratch, sums);
          });
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, v, product);
 }
@@ -133,8 +158,10 @@ void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& in
         count_chunks(objective.X.n_rows, elements * p * k, elements * sizeof(S), stride * 8, 1);
     const std::size_t n_tasks = n_chunks * pairs * n_panels;
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_tasks));
-    const SoftmaxKernels<S>& table = softmax_of<S>();
-    const std::size_t scratch_size = table.hessian_scratch_size(objective.X, k);
+    Scaling scaling = objective.scaling;
+    scaling.blockwise = bool(scaling);  // as in the Hessian of one score
+    const std::size_t scratch_size = scratch_size_of<SoftmaxTables>(
+        scaling, objective.X, [k](const auto& kernels, const auto& X) { return kernels.hessian_scratch_size(X, k); });
     std::vector<double> partial(n_chunks * stride);
     std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
     const std::size_t n_slices = elements / n_chunks * std::min(p + k, panel + k) / slice_work + 1;
@@ -145,9 +172,12 @@ void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& in
             std::size_t a = 0;
             while ((a + 1) * (a + 2) / 2 <= pair) ++a;
             const Rows<S> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
-            table.hessian(rows, objective.scores_at(w), a, pair - a * (a + 1) / 2, first, std::min(first + panel, p),
-                          scratch.data() + std::size_t(thread) * scratch_size,
-                          partial.data() + chunk * stride + pair * p * p);
+            run_kernel<SoftmaxTables>(scaling, rows, scratch.data() + std::size_t(thread) * scratch_size,
+                                      [&](const auto& kernels, const auto& some, T* rest) {
+                                          kernels.hessian(some, objective.scores_at(w), a, pair - a * (a + 1) / 2,
+                                                          first, std::min(first + panel, p), rest,
+                                                          partial.data() + chunk * stride + pair * p * p);
+                                      });
         });
     }
     add_partials(partial, n_chunks, stride, n_threads);

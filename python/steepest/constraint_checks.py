@@ -12,12 +12,13 @@ from .constraints import Constraint, Simplex
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
 from .projections import BoxProjection, Projection
+from .quasi_newton import QuasiNewton
 from .softmax import Softmax
 
 __all__ = ["constraint_for", "feasible_start"]
 
 
-def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer) -> Projection | None:
+def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer | QuasiNewton) -> Projection | None:
     """Return the constraint on the objective's parameters, after it was checked that it goes with the rest."""
     if constraint is None:
         return None
@@ -44,7 +45,7 @@ def _of_every_class(constraint: Constraint, objective: Softmax) -> Projection:
     return BoxProjection(np.tile(bound.lower, objective.n_classes), np.tile(bound.upper, objective.n_classes))
 
 
-def _check_simplex(objective: Objective, optimizer: Optimizer) -> None:
+def _check_simplex(objective: Objective, optimizer: Optimizer | QuasiNewton) -> None:
     if isinstance(objective, Softmax):
         raise ValueError(
             "constraint=st.Simplex needs an objective with one row of coefficients, got a Softmax of "

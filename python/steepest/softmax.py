@@ -38,9 +38,20 @@ class Softmax(DataObjective):
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
         n_classes: int | None = None,
+        centre: Any = None,
+        scale: Any = None,
     ) -> None:
         self._n_scores = 0 if n_classes is None else check_count("n_classes", n_classes, 2)
-        super().__init__(X, y, sample_weight=sample_weight, intercept=intercept, alpha=alpha, l1_ratio=l1_ratio)
+        super().__init__(
+            X,
+            y,
+            sample_weight=sample_weight,
+            intercept=intercept,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            centre=centre,
+            scale=scale,
+        )
 
     @property
     def n_classes(self) -> int:
@@ -82,7 +93,15 @@ class Softmax(DataObjective):
 
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> Softmax:
         """Return the same loss of the same classes, without a penalty, on other data."""
-        return Softmax(X, y, sample_weight=sample_weight, intercept=self._intercept, n_classes=self._n_scores)
+        return Softmax(
+            X,
+            y,
+            sample_weight=sample_weight,
+            intercept=self._intercept,
+            n_classes=self._n_scores,
+            centre=self._centre,
+            scale=self._scale,
+        )
 
 
 def vector_of(objective: Any, name: str, w: Any) -> Any:

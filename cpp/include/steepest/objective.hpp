@@ -7,6 +7,7 @@
 
 #include "steepest/matrix.hpp"
 #include "steepest/penalty.hpp"
+#include "steepest/scaling.hpp"
 #include "steepest/threads.hpp"
 
 namespace steepest {
@@ -26,6 +27,7 @@ struct Objective {
     bool intercept;
     double l1, l2;
     std::size_t n_scores = 1;
+    Scaling scaling{};  // of the columns that the loss, the penalty and the parameters are about
 
     std::size_t n_parameters() const { return n_scores * (X.n_columns + intercept); }
     Layout layout() const { return {n_parameters(), X.n_columns + intercept, X.n_columns}; }
@@ -37,7 +39,7 @@ struct Objective {
 template <class T>
 struct Workspace {
     std::vector<double> partial;
-    std::vector<T> scratch;
+    std::vector<T> scratch, raw;
 };
 
 template <class S, class T>

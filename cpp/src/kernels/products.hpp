@@ -7,10 +7,28 @@
 namespace steepest {
 namespace {
 
-// Vectors in registers: 32 of them with AVX-512, else 16.
-constexpr int tile_rows = vector_bytes == 64 ? 8 : 4;     // of dots, by up to three vectors
-constexpr int panel_vectors = vector_bytes == 64 ? 4 : 2;  // of columns of a sum, by up to six coefficients
-constexpr std::size_t max_dots = 3, max_sums = 6;
+// How much stands in registers, of which AVX-512 has 32 vectors and the others 16: columns of a sum, by up to
+// `max_sums` coefficients; rows by vectors of dots, of which too few keep the multipliers waiting for one another.
+constexpr int panel_vectors = vector_bytes == 64 ? 4 : 2;
+constexpr std::size_t max_sums = 6;
+
+template <int rows_, std::size_t vectors_>
+struct DotTile {
+    static constexpr int rows = rows_;
+    static constexpr std::size_t vectors = vectors_;
+};
+
+// Calls body(the tile that suits k vectors).
+template <class Body>
+STEEPEST_INLINE void with_dot_tile(std::size_t k, Body body) {
+    if constexpr (vector_bytes == 64) {
+        body(DotTile<8, 3>{});
+    } else if (k < 12 && k % 3 != 0 && k != 2 && k != 5) {
+        body(DotTile<3, 4>{});
+    } else {
+        body(DotTile<4, 3>{});
+    }
+}
 
 // Elements from one packed vector to the next: whole vectors, the last of them as fill_tail makes it. A row that is
 // shorter than a vector must be padded to one with zeros.
@@ -85,49 +103,67 @@ __attribute__((noinline)) void dots_of_rows(const T* const* rows, const T* b, st
         }
     };
     std::size_t j = 0;
-    for (; j + W <= length; j += W) {
+    for (; j + 2 * W <= length; j += 2 * W) {
 #pragma GCC unroll 8
         for (int p = 0; p < P; ++p) __builtin_prefetch(later[p] + j, 0, 2);
         add(j, j);
+        add(j + W, j + W);
+    }
+    if (j + W <= length) {
+        add(j, j);
+        j += W;
     }
     if (j < length) add(j, length - W);
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) sum_lanes<T, W, R>(sum[c], z + std::size_t(c) * z_step);
+    for (int c = 0; c < C; ++c) {
+        if constexpr (R == 3) {
+            V four[4] = {sum[c][0], sum[c][1], sum[c][2], V{}};
+            T out[4];
+            sum_lanes<T, W, 4>(four, out);
+            for (int r = 0; r < R; ++r) z[std::size_t(c) * z_step + r] = out[r];
+        } else {
+            sum_lanes<T, W, R>(sum[c], z + std::size_t(c) * z_step);
+        }
+    }
 }
 
-// z[c * z_step + i] = rows[i] . b_c for n rows and k packed vectors; asks meanwhile for the rows `later` (null: none).
-template <class T>
-__attribute__((noinline)) void all_dots(const T* const* rows, std::size_t n, const T* b, std::size_t k,
-                                        std::size_t length, T* z, std::size_t z_step, const T* const* later) {
+template <class T, class Tile>
+STEEPEST_INLINE void dots_in_tiles(const T* const* rows, std::size_t n, const T* b, std::size_t k, std::size_t length,
+                                   T* z, std::size_t z_step, const T* const* later) {
     const std::size_t step = packed_length<T>(length);
-    const Groups<max_dots> groups(k);
+    const Groups<Tile::vectors> groups(k);
     const auto tile = [&](auto R, std::size_t i) {
         groups.for_each([&](auto C, std::size_t c, std::size_t group) {
             const auto dots = [&](auto P, std::size_t row) {
                 dots_of_rows<T, R.value, C.value, P.value>(rows + i, b + c * step, step, length, z + c * z_step + i,
                                                            z_step, P.value ? later + i + row : nullptr);
             };
-            constexpr std::size_t half = R.value / 2;
-            if (R.value < tile_rows || !later) {
+            constexpr std::size_t all = R.value, half = (all + 1) / 2;
+            if (all < Tile::rows || !later || group >= all || (groups.count < all && group > 1)) {
                 dots(std::integral_constant<int, 0>{}, 0);
             } else if (groups.count == 1) {
-                dots(std::integral_constant<int, R.value>{}, 0);
-            } else if (groups.count < tile_rows) {
-                if (group < 2) dots(std::integral_constant<int, half>{}, group * half);
-                if (group >= 2) dots(std::integral_constant<int, 0>{}, 0);
+                dots(std::integral_constant<int, int(all)>{}, 0);
+            } else if (groups.count < all) {
+                dots(std::integral_constant<int, int(half)>{}, group * (all - half));
             } else {
-                if (group < tile_rows) dots(std::integral_constant<int, 1>{}, group);
-                if (group >= tile_rows) dots(std::integral_constant<int, 0>{}, 0);
+                dots(std::integral_constant<int, 1>{}, group);
             }
         });
     };
     std::size_t i = 0;
-    for (; i + tile_rows <= n; i += tile_rows) tile(std::integral_constant<int, tile_rows>{}, i);
-    if constexpr (tile_rows == 8) {
-        if (n & 4) tile(std::integral_constant<int, 4>{}, i), i += 4;
+    for (; i + Tile::rows <= n; i += Tile::rows) tile(std::integral_constant<int, Tile::rows>{}, i);
+    if constexpr (Tile::rows > 4) {
+        if ((n - i) & 4) tile(std::integral_constant<int, 4>{}, i), i += 4;
     }
-    if (n & 2) tile(std::integral_constant<int, 2>{}, i), i += 2;
-    if (n & 1) tile(std::integral_constant<int, 1>{}, i);
+    if ((n - i) & 2) tile(std::integral_constant<int, 2>{}, i), i += 2;
+    if ((n - i) & 1) tile(std::integral_constant<int, 1>{}, i);
+}
+
+// z[c * z_step + i] = rows[i] . b_c for n rows and k packed vectors; asks meanwhile for the rows `later` (null: none).
+template <class T>
+__attribute__((noinline)) void all_dots(const T* const* rows, std::size_t n, const T* b, std::size_t k,
+                                        std::size_t length, T* z, std::size_t z_step, const T* const* later) {
+    with_dot_tile(k, [&](auto tile) { dots_in_tiles<T, decltype(tile)>(rows, n, b, k, length, z, z_step, later); });
 }
 
 // g_c[0, V W) += sum_i p[i * k + c] x_i[0, V W) for C vectors g, `step` elements apart, from element `at` of the rows.

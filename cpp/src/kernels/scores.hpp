@@ -16,8 +16,8 @@ constexpr std::size_t column_tile = 32;
 
 template <class T>
 STEEPEST_INLINE std::size_t scores_block(std::size_t d, std::size_t k) {
-    const std::size_t fit = scores_block_bytes / ((padded_length<T>(d) + 2 * k) * sizeof(T)) / 8 * 8;
-    return fit < 8 ? 8 : fit > max_row_block ? max_row_block : fit;
+    const std::size_t fit = scores_block_bytes / ((padded_length<T>(d) + 2 * k) * sizeof(T)) / 12 * 12;
+    return fit < 12 ? 12 : fit > max_row_block ? max_row_block : fit;
 }
 
 template <class T>
