@@ -90,9 +90,7 @@ def check(name: str, objective: Any, curvature: st.Curvature) -> None:
 def descend(objective: Any, optimizer: Any, stop: Any, steps: int, every: int = 1) -> tuple[st.Result, float]:
     """Run; return the result and the seconds it took."""
     start = time.perf_counter()
-    result = st.minimize(
-        objective, None, optimizer, max_epochs=steps, stop=stop, evaluate_every=every, diagnose=False
-    )
+    result = st.minimize(objective, None, optimizer, max_epochs=steps, stop=stop, evaluate_every=every, diagnose=False)
     return result, time.perf_counter() - start
 
 
