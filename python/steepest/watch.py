@@ -47,7 +47,7 @@ class Watch:
         run = self._run
         epochs, losses, norms, rates = np.array([row[:4] for row in run.rows], dtype=np.float64).T
         has_l1 = getattr(run.objective, "alpha", 0.0) * getattr(run.objective, "l1_ratio", 0.0) > 0.0
-        tolerances = [rule.tol for rule in run.stop if isinstance(rule, GradientNorm)]
+        tolerances = [rule.tol for rule in run.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
         return Symptoms(
             epochs=epochs.astype(np.int64),
             losses=losses,
