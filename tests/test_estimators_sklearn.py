@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import steepest as st
-
-pytest.importorskip("sklearn")
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 STOCHASTIC = [
     st.LinearRegressor("nesterov", batch_size=8, max_iter=100),

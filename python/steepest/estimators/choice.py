@@ -9,14 +9,15 @@ from .. import stopping
 from ..checks import describe
 from ..optimizer_names import DEFAULT_RATES, OPTIMIZERS
 from ..optimizers import Momentum
-from ..schedules import CosineDecay
+from ..schedules import CosineDecay, InverseTimeDecay
 from ..stopping import Progress
 from .settings import Settings
 
 __all__ = ["GradientNorm", "online_optimizer", "optimizer_for", "tolerance"]
 
 ONLINE_BATCH = 32
-_ONLINE_RATES = {"adam": 0.01, "rmsprop": 0.01, "adagrad": 0.5}
+# AdaGrad shrinks its own steps; the others come to rest only at rates that fall.
+_ONLINE_RATES: dict[str, Any] = {"adam": InverseTimeDecay(0.05), "rmsprop": InverseTimeDecay(0.05), "adagrad": 0.5}
 _WHOLE_DATA = "quasi-newton"
 
 
@@ -97,7 +98,7 @@ def online_optimizer(settings: Settings) -> Any:
     name, rate = _name(settings, online=True), settings.learning_rate
     if name == _WHOLE_DATA:
         raise ValueError(f"optimizer must be one that takes steps for partial_fit, got {name!r}")
-    return OPTIMIZERS[name](_ONLINE_RATES[name] if _is_auto(rate) and name in _ONLINE_RATES else rate)
+    return OPTIMIZERS[name](_ONLINE_RATES.get(name, rate) if _is_auto(rate) else rate)
 
 
 def tolerance(settings: Settings, optimizer: Any, dtype: Any) -> float | None:
@@ -106,6 +107,6 @@ def tolerance(settings: Settings, optimizer: Any, dtype: Any) -> float | None:
     "auto" is for runs that get there: on whole data, at rates that the curvature gives.
     """
     if settings.tol is not None:
-        return settings.tol
+        return settings.tol or None
     steady = settings.batch_size is None and (not hasattr(optimizer, "step") or optimizer.is_auto)
     return (1e-6 if dtype == "float32" else 1e-10) if steady else None

@@ -18,7 +18,7 @@ optimizer : str or optimizer
 learning_rate : float, schedule or "auto"
     For an optimizer given by name. "auto": from the curvature for "momentum", "nesterov" and "gradient-descent"; 0.05
     (adam, rmsprop) or 0.5 (adagrad) down to 0 over ``max_iter`` for the others, which suits standardised columns. In
-    `partial_fit` those take 0.01 and 0.5 throughout.
+    `partial_fit` these are 0.05 / (1 + t / 1000) at step t and 0.5.
 batch_size : int, optional
     Rows of a step; None for all, and for 32 in `partial_fit`.
 alpha : float or None
@@ -34,8 +34,9 @@ standardize : bool
 max_iter : int
     Most passes over the data, at least 1.
 tol : float or "auto"
-    The fit ends where the norm of the gradient is at most ``tol`` times what it is at zeros. "auto": 1e-10 for float64
-    and 1e-6 for float32 on all rows at rates that the curvature gives; else ``max_iter`` alone ends it.
+    The fit ends where the norm of the gradient (with L1 that of the smallest subgradient) is at most ``tol`` times what
+    it is at zeros; with 0 ``max_iter`` ends it. "auto": 1e-10 for float64 and 1e-6 for float32 on all rows at rates
+    that the curvature gives, else 0.
 early_stopping : bool
     Whether to end where the validation loss has not become lower for ``n_iter_no_change`` passes. Without a validation
     set given to `fit`, a part of the rows is held out, of every class as many as its share.

@@ -136,7 +136,7 @@ class Training:
             validation=None if held_out is None else self._bind(held_out, scaling, 0.0),
             random_state=seed,
         )
-        self._warn(result, expected_to_converge=tol is not None and tol > 0)
+        self._warn(result, expected_to_converge=tol is not None)
         return result, self._parameters(result.w, scaling), Online(columns=columns, weight=rows.total())
 
     def go_on(self, rows: Rows, online: Online, start: Parameters | None, seed: int) -> tuple[Result, Parameters]:
