@@ -171,8 +171,9 @@ def test_verbose_prints_a_line_a_pass(capsys):
 
 
 def test_a_fit_that_is_cut_short_warns_with_the_diagnosis():
-    with pytest.warns(ConvergenceWarning, match=r"has not converged to tol within max_iter=2"):
+    with pytest.warns(ConvergenceWarning, match=r"has not converged to tol within max_iter=2") as caught:
         st.LinearRegressor("gradient-descent", max_iter=2).fit(X, TARGET)
+    assert [each.filename for each in caught] == [__file__]
     with pytest.warns(ConvergenceWarning, match=r"diverged.*largest stable learning rate"):
         st.LinearRegressor("gradient-descent", learning_rate=1e3).fit(X, TARGET)
 

@@ -16,7 +16,7 @@ from .stopping import GradientNorm
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "levels_outside"]
 
 _FIRST_LOOK = 32  # evaluated epochs; then after twice as many
 
@@ -73,10 +73,10 @@ def warn(found: Diagnosis, diverged: bool) -> None:
     """Warn of a diagnosis, unless it is that of a healthy run, where minimize was called."""
     if found:
         category = DivergenceWarning if diverged else DiagnosisWarning
-        warnings.warn(str(found), category, stacklevel=_levels_outside())
+        warnings.warn(str(found), category, stacklevel=levels_outside())
 
 
-def _levels_outside() -> int:
+def levels_outside() -> int:
     """Count the frames from the caller up to the first one outside this package, as `warnings.warn` counts them."""
     package, level = str(Path(__file__).parent), 1
     frame = sys._getframe(1)

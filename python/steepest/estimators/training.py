@@ -15,6 +15,7 @@ from ..objectives import DataObjective
 from ..result import Result
 from ..stopping import NoImprovement, StopRule
 from ..supervision import Supervision, supervised, supervision
+from ..watch import levels_outside
 from .choice import ONLINE_BATCH, GradientNorm, optimizer_for, tolerance
 from .scaling import Columns, Scaling
 from .settings import Settings
@@ -216,4 +217,4 @@ class Training:
         else:
             return
         category = require("sklearn.exceptions", "sklearn").ConvergenceWarning
-        warnings.warn(f"{text} {result.diagnosis}".rstrip(), category, stacklevel=4)
+        warnings.warn(f"{text} {result.diagnosis}".rstrip(), category, stacklevel=levels_outside())
