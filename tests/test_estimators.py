@@ -77,10 +77,14 @@ def test_standardize_is_a_pipeline_with_a_scaler(name, intercept, alpha):
 
 def test_columns_that_never_change_do_no_harm():
     X, y, _ = blobs()
+    warm = st.LinearRegressor(standardize=True, warm_start=True).fit(X, y)
     X[:, 2] = 1e3 / 3
-    model = st.LinearRegressor(standardize=True).fit(X, y)
-    assert abs(model.coef_[2]) < 1e-9
-    assert_same(model, LinearRegression().fit(X, y))
+    for model in (st.LinearRegressor(standardize=True), warm):
+        assert model.fit(X, y).coef_[2] == pytest.approx(0, abs=1e-100)
+        assert_same(model, LinearRegression().fit(X, y))
+    X[:, 2] = 4 / 3
+    without = st.LinearRegressor(standardize=True, fit_intercept=False).fit(X, y)
+    assert_same(without, LinearRegression(fit_intercept=False).fit(X, y))
 
 
 @pytest.mark.parametrize("make", [st.LinearRegressor, st.LogisticClassifier])

@@ -77,12 +77,12 @@ def test_a_network_of_torch_learns_as_with_its_own_optimizer():
     model = torch.nn.Sequential(torch.nn.Linear(4, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
     adam = torch.optim.Adam(model.parameters(), lr=0.01)
     assert torch.equal(X, names["X"])
-    for _ in range(200):
+    for _ in range(100):
         loss = torch.nn.functional.mse_loss(model(X), names["y"])
         adam.zero_grad()
         loss.backward()
         adam.step()
-    assert names["losses"][-1] < 0.01 * names["losses"][0]
+    assert names["losses"][-1] < 0.05 * names["losses"][0]
     assert names["losses"][-1] == pytest.approx(loss.item(), rel=0.05)
 
 

@@ -72,7 +72,8 @@ n_iter_ : int
 history_ : dict of str to array
     That of `Result`, with "validation_loss" where there is a validation set.
 stop_reason_ : str
-    That of `Result`: "GradientNorm", "NoImprovement", "max_epochs", "callback", "diverged" or "interrupted".
+    That of `Result`: "GradientNorm", "NoImprovement", "precision" (rounding allows no further step), "max_epochs",
+    "callback", "separable" (there is no minimum), "diverged" or "interrupted".
 n_features_in_ : int
 feature_names_in_ : array of str, shape (n_features,)
     Where X has names of columns.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["Columns", "Scaling"]
 
 Vector = NDArray[np.float64]
+_AWAY = 1e200  # what rounding leaves of a centred column that never changes must not look like one that does
 
 
 def column_statistics(X: NDArray[Any], sample_weight: NDArray[Any] | None) -> tuple[Vector, Vector]:
@@ -44,11 +45,11 @@ class Columns:
     def scaling(self, intercept: bool) -> Scaling:
         """Return what standardises the columns; without an intercept to make up for it they are not centred.
 
-        A column that never changes keeps its scale.
+        A column that never changes is scaled away beside an intercept, and keeps its scale without one.
         """
         deviation = np.sqrt(self.variance)
-        rounding = 10 * np.finfo(np.float64).eps * np.abs(self.mean)
-        scale = np.where(deviation > rounding, deviation, 1.0)
+        changes = deviation > 10 * np.finfo(np.float64).eps * np.abs(self.mean)
+        scale = np.where(changes, deviation, _AWAY if intercept else 1.0)
         return Scaling(self.mean if intercept else np.zeros_like(self.mean), scale)
 
 
@@ -61,7 +62,8 @@ class Scaling:
 
     def to_scaled(self, coefficients: Vector, intercepts: Vector) -> tuple[Vector, Vector]:
         """Take coefficients of shape (k, n_features) and k intercepts to the standardised columns."""
-        return coefficients * self.scale, intercepts + coefficients @ self.centre
+        kept = np.where(self.scale == _AWAY, 0.0, self.scale)
+        return coefficients * kept, intercepts + coefficients @ self.centre
 
     def to_original(self, coefficients: Vector, intercepts: Vector) -> tuple[Vector, Vector]:
         """Take coefficients of shape (k, n_features) and k intercepts of standardised columns to the original ones."""
