@@ -81,7 +81,8 @@ def test_columns_that_never_change_do_no_harm():
     X[:, 2] = 1e3 / 3
     for model in (st.LinearRegressor(standardize=True), warm):
         assert model.fit(X, y).coef_[2] == pytest.approx(0, abs=1e-100)
-        assert_same(model, LinearRegression().fit(X, y))
+        theirs = LinearRegression().fit(np.delete(X, 2, axis=1), y)
+        np.testing.assert_allclose(np.delete(model.coef_, 2), theirs.coef_, rtol=1e-5)
     X[:, 2] = 4 / 3
     without = st.LinearRegressor(standardize=True, fit_intercept=False).fit(X, y)
     assert_same(without, LinearRegression(fit_intercept=False).fit(X, y))

@@ -14,10 +14,10 @@ STOCHASTIC = [
 ]
 ESTIMATORS = [
     st.LinearRegressor(),
-    st.LinearRegressor(alpha=0.01, l1_ratio=0.5),
+    st.LinearRegressor(alpha=0.1, l1_ratio=0.2),
     st.LinearRegressor(standardize=True, alpha=0.1),
     st.LogisticClassifier(),
-    st.LogisticClassifier(alpha=0.01, l1_ratio=0.5),
+    st.LogisticClassifier(alpha=0.1, l1_ratio=0.2),
     st.LogisticClassifier(standardize=True, warm_start=True),
     *STOCHASTIC,
 ]

@@ -204,6 +204,9 @@ class Training:
         intercept = self.settings.fit_intercept
         coefficients = table[:, :-1] if intercept else table
         intercepts = table[:, -1] if intercept else np.zeros(self.n_outputs)
+        if self.n_outputs > 1:  # the same added to all scores of a row changes no probability
+            intercepts = intercepts - intercepts.mean()
+            coefficients = coefficients - coefficients.mean(axis=0) if self.settings.alpha == 0 else coefficients
         if scaling is not None:
             coefficients, intercepts = scaling.to_original(coefficients, intercepts)
         return Parameters(coefficients, intercepts)
