@@ -206,11 +206,49 @@ def test_a_function_that_falls_for_ever_ends_in_a_result():
     assert result.value < -10
 
 
-def test_a_function_that_is_finite_nowhere_else_ends_as_diverged():
+def test_a_function_that_is_finite_nowhere_else_stays_where_it_is():
     function = st.Function(lambda w: (0.0 if w[0] == 1.0 else np.nan, np.ones(1)), 1)
-    with pytest.warns(st.DivergenceWarning):
-        result = st.minimize(function, np.ones(1), st.GradientDescent("auto"), max_epochs=200)
-    assert (result.stop_reason, result.w[0]) == ("diverged", 1.0)
+    result = st.minimize(function, np.ones(1), st.GradientDescent("auto"), max_epochs=200)
+    assert (result.w[0], result.value) == (1.0, 0.0)
+
+
+def test_a_function_that_is_not_defined_everywhere_is_kept_to_where_it_is():
+    def value_and_gradient(w):  # w - log w
+        return (float(w[0] - np.log(w[0])), 1 - 1 / w) if w[0] > 0 else (np.inf, np.array([np.nan]))
+
+    for start in (1e-6, 0.5, 30.0):
+        function = st.Function(value_and_gradient, 1)
+        stop = st.stop.GradientNorm(1e-8)
+        result = st.minimize(function, np.array([start]), st.GradientDescent("auto"), max_epochs=3000, stop=stop)
+        assert result.value == function.value(result.w)
+        assert (result.converged, result.w[0]) == (True, pytest.approx(1.0, abs=1e-7))
+
+
+def test_unequal_weights_do_not_make_mini_batches_diverge():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 10))
+    y, weight = X @ np.ones(10) + rng.standard_normal(2000), np.ones(2000)
+    weight[:3] = 1e4
+    for batch_size, make in [(1, AUTO["plain"]), (32, AUTO["plain"]), (1, AUTO["sum"]), (32, AUTO["nesterov"])]:
+        objective = st.LeastSquares(X, y, sample_weight=weight)
+        result = st.minimize(objective, None, make(), batch_size=batch_size, max_epochs=50, random_state=0)
+        assert (result.history["loss"] <= 1.01 * result.history["loss"][0]).all()
+
+
+def test_arithmetic_coarser_than_the_dtype_says():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((30, 5)).astype(np.float32), rng.standard_normal(30).astype(np.float32)
+    coarse = st.LeastSquares(X, y, intercept=False)
+
+    def value_and_gradient(w):
+        value, gradient = coarse.value_and_gradient(w.astype(np.float32))
+        return float(np.float32(value)), gradient
+
+    stop = st.stop.GradientNorm(3e-5)
+    result = st.minimize(
+        st.Function(value_and_gradient, 5), None, st.GradientDescent("auto"), max_epochs=2000, stop=stop
+    )
+    assert result.converged
 
 
 def test_auto_belongs_to_a_run():

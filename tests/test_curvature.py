@@ -124,9 +124,10 @@ def test_kinds_of_stationary_points(eigenvalues, kind, with_product):
 
 def test_the_tolerance_of_a_stationary_point():
     objective = quadratic(np.diag([1.0, 2.0]))
-    w = np.array([1e-5, 0.0])
+    w = np.array([1e-3, 0.0])
     assert st.curvature(objective, w).kind == "not stationary"
-    assert st.curvature(objective, w, gradient_tolerance=2e-5).kind == "minimum"
+    assert st.curvature(objective, w, gradient_tolerance=2e-3).kind == "minimum"
+    assert st.curvature(quadratic(1e-12 * np.diag([1.0, 2.0])), w).kind == "not stationary"
     problem = Problem(alpha=0.3, l1_ratio=1.0)
     w = st.minimize(problem.objective, None, st.GradientDescent("auto"), max_epochs=2000).w
     found = st.curvature(problem.objective, w)  # with L1 the smooth part has a gradient at the minimum

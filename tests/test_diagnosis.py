@@ -126,6 +126,67 @@ def test_correlated_columns_are_slow_and_given_momentum():
     assert st.minimize(objective, None, optimizer, max_epochs=5000, stop=stop).converged
 
 
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("rate", [1e-3, 1e-2])
+def test_the_advice_on_a_logistic_loss_helps(name, rate):
+    objective, make = small("breast_cancer").standardised().objective(), MAKERS[name]
+    result = diagnosed(objective, make(rate), "slow")
+    better = st.minimize(objective, None, make(result.diagnosis.learning_rate), max_epochs=100, diagnose=False)
+    assert better.value < result.value
+    assert better.history["loss"].max() <= 1.01 * better.history["loss"][0]
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-2, 0.1])
+def test_a_rate_too_high_for_raw_columns_is_never_raised(rate):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = st.minimize(small("breast_cancer").objective(), None, st.GradientDescent(rate))
+    advised = result.diagnosis.learning_rate
+    assert advised is None or advised < rate
+    assert result.diagnosis.kind in ("exploding", "oscillating")
+
+
+@pytest.mark.parametrize(("batch_size", "rate"), [(1, 0.1), (1, 0.3), (32, 2.0)])
+def test_the_advice_after_mini_batches_diverged_does_not_diverge(batch_size, rate):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 10))
+    objective = st.LeastSquares(X, X @ np.ones(10) + rng.standard_normal(2000))
+    result = diagnosed(objective, st.GradientDescent(rate), "exploding", batch_size=batch_size)
+    again = st.GradientDescent(result.diagnosis.learning_rate)
+    followed = st.minimize(objective, None, again, batch_size=batch_size, random_state=0, diagnose=False)
+    assert followed.stop_reason != "diverged" or result.diagnosis.learning_rate < rate
+
+
+@pytest.mark.parametrize("options", [{"max_epochs": 15}, {"max_epochs": 150, "evaluate_every": 10}])
+def test_short_and_sparse_histories_of_explosions(options):
+    diagnosed(Problem(n=200).objective, st.GradientDescent(2.0), "exploding", **options)
+
+
+def test_an_explanation_costs_no_more_than_its_run():
+    calls = []
+
+    def value_and_gradient(w):
+        calls.append(1)
+        return float(w @ w), 2 * w
+
+    st.minimize(
+        st.Function(value_and_gradient, 2000), np.ones(2000), st.GradientDescent(1e-6), max_epochs=50, diagnose=False
+    )
+    alone = len(calls)
+    calls.clear()
+    with pytest.warns(st.DiagnosisWarning):
+        st.minimize(st.Function(value_and_gradient, 2000), np.ones(2000), st.GradientDescent(1e-6), max_epochs=50)
+    assert len(calls) <= 3 * alone
+
+
+def test_noise_is_no_saddle():
+    rng = np.random.default_rng(0)
+    noisy = st.Function(lambda w: (float(w @ w), 2 * w + 1e-3 * rng.standard_normal(1)), 1)
+    assert diagnosed(noisy, st.GradientDescent(0.1), "", np.ones(1), max_epochs=200).diagnosis == ""
+    sine = st.Function(lambda w: (float(np.sin(w[0])), np.cos(w)), 1)
+    diagnosed(sine, st.GradientDescent(0.1), "", np.array([1.6]), stop=st.stop.GradientNorm(0.3))
+
+
 SADDLE = {
     "saddle": (lambda u, v: (-((u - 1) ** 2) + (v - 2) ** 2 + 1, [-2 * (u - 1), 2 * (v - 2)]), "a saddle"),
     "maximum": (lambda u, v: (-((u - 1) ** 2) - (v - 2) ** 2 + 12, [-2 * (u - 1), -2 * (v - 2)]), "a maximum"),

@@ -100,7 +100,7 @@ def test_float32_stays_float32(make):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("options", [{}, {"early_stopping": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"standardize": True}, {"early_stopping": True}], ids=str)
 def test_the_data_are_read_in_place(monkeypatch, dtype, order, options):
     X, y, _ = blobs(dtype)
     X = np.array(X, order=order)

@@ -1,4 +1,5 @@
-// The Python face of the kernels: check, release the GIL, call. Only this file and dlpack.cpp know pybind11.
+// The Python face of objectives, rules and descents: check, release the GIL, call. This file, data_bindings.cpp and
+// dlpack.cpp, with what only they include, know pybind11.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -8,7 +9,9 @@
 #include <memory>
 
 #include "checks.hpp"
+#include "data_bindings.hpp"
 #include "dlpack.hpp"
+#include "gil.hpp"
 #include "steepest/descent.hpp"
 #include "steepest/dispatch.hpp"
 #include "steepest/names.hpp"
@@ -21,23 +24,6 @@ namespace {
 #endif
 constexpr const char* cuda_reason = STEEPEST_CUDA_REASON;  // why there is no module _cuda; empty: it was built
 
-bool signal_arrived() {
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
-}
-
-// Runs work(interrupt) without the GIL; Ctrl-C ends it with the exception that Python set.
-template <class Work>
-auto without_gil(Work work) {
-    try {
-        const py::gil_scoped_release release;
-        Interrupt interrupt(&signal_arrived);
-        return work(interrupt);
-    } catch (const Interrupted&) {
-        throw py::error_already_set();
-    }
-}
-
 // A native objective together with the arrays that it reads.
 template <class S>
 struct BoundObjective {
@@ -45,16 +31,28 @@ struct BoundObjective {
     py::array_t<S> X;
     py::array_t<T> y;
     py::object weight;
+    std::vector<double> centre, inverse_scale;
     Objective<S> native;
 
     BoundObjective(const std::string& loss, py::array_t<S> X_, py::array_t<T> y_, py::object weight_, double weight_sum,
-                   bool intercept, double l1, double l2)
+                   bool intercept, double l1, double l2, const py::object& scaling)
         : X(std::move(X_)), y(std::move(y_)), weight(std::move(weight_)) {
         const bool row_major = X.flags() & py::array::c_style;
         const T* weights = weight.is_none() ? nullptr : weight.cast<py::array_t<T>>().data();
         const Matrix<S> matrix{X.data(), std::size_t(X.shape(0)), std::size_t(X.shape(1)),
                                row_major ? Order::row_major : Order::column_major};
         native = {index_of(loss_names, loss, "loss"), matrix, y.data(), weights, weight_sum, intercept, l1, l2};
+        if (!scaling.is_none()) set_scaling(scaling.cast<std::pair<py::object, py::object>>());
+    }
+
+    // Centre and scale of the columns, which are copied.
+    void set_scaling(const std::pair<py::object, py::object>& scaling) {
+        const std::size_t d = native.X.n_columns;
+        const double* from = checked_vector<double>(scaling.first, "centre", d);
+        const double* scale = checked_vector<double>(scaling.second, "scale", d);
+        centre.assign(from, from + d);
+        for (std::size_t j = 0; j < d; ++j) inverse_scale.push_back(1.0 / scale[j]);
+        native.scaling = scaling_of<T>(centre.data(), inverse_scale.data(), d);
     }
 
     const T* parameters(const py::handle& array, const char* name) const {
@@ -177,9 +175,10 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
     using T = ArithmeticOf<S>;
     using BoundT = BoundObjective<S>;
     py::class_<BoundT, std::shared_ptr<BoundT>>(m, ("Objective" + suffix).c_str())
-        .def(py::init<const std::string&, py::array_t<S>, py::array_t<T>, py::object, double, bool, double, double>(),
+        .def(py::init<const std::string&, py::array_t<S>, py::array_t<T>, py::object, double, bool, double, double,
+                      const py::object&>(),
              py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
-             py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"))
+             py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"), py::arg("scaling") = py::none())
         .def("value", &BoundT::value, py::arg("w"))
         .def("value_and_gradient", &BoundT::value_and_gradient, py::arg("w"))
         .def("hessian_product", &BoundT::hessian_product, py::arg("w"), py::arg("v"))
@@ -197,52 +196,7 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
         .def_property_readonly("n_steps", [](const DescentT& d) { return d.native.n_steps(); });
 }
 
-py::array_t<std::uint32_t> row_order(std::size_t n, std::uint64_t seed, std::uint64_t epoch) {
-    if (n == 0 || n > max_indexed_rows)
-        throw py::value_error("n: expected 1 to 4294967295 rows, got " + std::to_string(n));
-    py::array_t<std::uint32_t> order{py::ssize_t(n)};
-    RowOrder rows(n, true, seed);
-    rows.start_epoch(epoch);
-    rows.next(passes(), order.mutable_data(), n);
-    return order;
-}
-
-template <class S>
-double read_sum(const S* data, std::size_t n) {
-    constexpr std::size_t block = 1 << 18;
-    std::vector<double> sums((n + block - 1) / block);
-    const auto kernel = kernels_of<S>().sum;
-    return without_gil([&](Interrupt& interrupt) {
-        for_each_task(sums.size(), threads_in_use(), interrupt, [&](std::size_t task, int) {
-            sums[task] = kernel(data + task * block, std::min(block, n - task * block));
-        });
-        double total = 0.0;
-        for (const double sum : sums) total += sum;
-        return total;
-    });
-}
-
-// Returns whether the array is one of S.
-template <class S>
-bool read_sum_as(const py::array& array, double& sum) {
-    if (!py::isinstance<py::array_t<S>>(array)) return false;
-    sum = read_sum(static_cast<const S*>(array.data()), std::size_t(array.size()));
-    return true;
-}
-
 void bind_runtime(py::module_& m) {
-    m.def("row_order", &row_order, py::arg("n"), py::arg("seed"), py::arg("epoch"));
-    m.def(
-        "read_sum",
-        [](const py::array& a) {
-            double sum = 0.0;
-            if (!(a.flags() & (py::array::c_style | py::array::f_style)) ||
-                !(read_sum_as<float>(a, sum) || read_sum_as<double>(a, sum) || read_sum_as<Float16>(a, sum) ||
-                  read_sum_as<BFloat16>(a, sum)))
-                throw py::type_error("array: expected a contiguous array of float32, float64, float16 or bfloat16");
-            return sum;
-        },
-        py::arg("array"));
     m.attr("cuda_reason") = cuda_reason;
     m.attr("max_threads") = max_threads;
     m.def("set_threads", &set_threads, py::arg("n"));
@@ -271,5 +225,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     bind_dtype<Float16>(m, "16");
     bind_dtype<BFloat16>(m, "B16");
     bind_runtime(m);
+    bind_data(m);
     bind_dlpack(m);
 }

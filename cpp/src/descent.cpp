@@ -92,8 +92,8 @@ void Descent<S>::fill_index() {
     index_end_ += order_.next(passes(), index_.data() + index_end_, index_.size() - index_end_);
 }
 
-// A step from a single row, whose gradient is never stored. Returns whether the row's score, and so its loss, was
-// finite; takes no step where it was not.
+// A step from a single row of raw columns, whose gradient is never stored. Returns whether the row's score, and so its
+// loss, was finite; takes no step where it was not.
 template <class S>
 bool Descent<S>::row_step() {
     const Objective<S>& o = objective_;
@@ -131,7 +131,7 @@ bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
     fill_index();
     const std::size_t count = std::min(batch_size_, left_in_epoch_);
     bool finite;
-    if (count == 1) {
+    if (count == 1 && !objective_.scaling) {
         start_step(learning_rate);
         finite = row_step();
     } else {

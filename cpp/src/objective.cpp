@@ -58,26 +58,55 @@ void add_partials(std::vector<double>& partial, std::size_t n_chunks, std::size_
     });
 }
 
-// Runs kernel(rows of a chunk, scratch, sums) over all chunks; the sums end up at the front of workspace.partial.
-template <class S, class T, class Kernel>
+// Calls work(kernels, rows, scratch) with the kernels of X as it is or, blockwise, with those of standardised rows of
+// T.
+template <class S, class T, class Work>
+void run_kernel(const Scaling& scaling, const Rows<S>& rows, T* scratch, Work work) {
+    if (!scaling.blockwise) return work(kernels_of<S>(), rows, scratch);
+    using Blocks = StandardisedBlocks<S>;
+    Blocks::for_each(rows, scaling, scratch, [&](const Rows<T>& block) {
+        work(kernels_of<T>(), block, scratch + Blocks::scratch_size(rows.X));
+    });
+}
+
+// Elements of scratch for that, where a kernel over a matrix needs size_of(kernels, matrix).
+template <class S, class SizeOf>
+std::size_t scratch_size_of(const Scaling& scaling, const Matrix<S>& X, SizeOf size_of) {
+    if (!scaling.blockwise) return size_of(kernels_of<S>(), X);
+    using Blocks = StandardisedBlocks<S>;
+    return Blocks::scratch_size(X) + size_of(kernels_of<ArithmeticOf<S>>(), Blocks::block(X));
+}
+
+// Runs work(kernels, rows, scratch, sums) over all chunks; the sums, of standardised columns where there is a scaling,
+// end up at the front of workspace.partial.
+template <class S, class T, class Work>
 void pass(const Objective<S>& objective, const Rows<S>& rows, bool with_gradient, Workspace<T>& workspace,
-          Interrupt& interrupt, Kernel kernel) {
+          Interrupt& interrupt, Work work) {
     const std::size_t d = objective.X.n_columns, stride = 2 + (with_gradient ? d : 0);
     const std::size_t n_chunks =
         count_chunks(most_chunks(rows), rows.count * d, rows.count * d * sizeof(S), stride * sizeof(double), 4,
                      rows.index ? indexed_elements : chunk_elements);
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
-    const std::size_t scratch_size = kernels_of<S>().scratch_size(objective.X);
+    const std::size_t scratch_size = scratch_size_of(
+        objective.scaling, objective.X, [](const auto& kernels, const auto& X) { return kernels.scratch_size(X); });
     workspace.partial.assign(n_chunks * stride, 0.0);
     workspace.scratch.resize(std::size_t(n_threads) * scratch_size);
     for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
         double* partial = workspace.partial.data() + chunk * stride;
         Sums sums{0.0, 0.0, partial + 2};
-        kernel(chunk_of(rows, chunk, n_chunks), workspace.scratch.data() + std::size_t(thread) * scratch_size, sums);
+        T* scratch = workspace.scratch.data() + std::size_t(thread) * scratch_size;
+        run_kernel(objective.scaling, chunk_of(rows, chunk, n_chunks), scratch,
+                   [&](const auto& kernels, const auto& some, T* rest) { work(kernels, some, rest, sums); });
         partial[0] = sums.loss;
         partial[1] = sums.slope;
     });
     if (n_chunks > 1) add_partials(workspace.partial, n_chunks, stride, n_threads);
+    if (with_gradient) standardise_sums(objective.scaling, workspace.partial[1], workspace.partial.data() + 2, d);
+}
+
+template <class S, class T>
+Linear<T> point_of(const Objective<S>& objective, const T* w, std::vector<T>& raw) {
+    return over_raw_columns(objective.scaling, objective.at(w), objective.X.n_columns, raw);
 }
 
 // gradient = scale * sums + l2 * w, the intercept's last.
@@ -94,18 +123,29 @@ void write_gradient(const Objective<S>& objective, const std::vector<double>& su
 template <class S, class T>
 double value(const Objective<S>& objective, const T* w, Interrupt& interrupt) {
     Workspace<T> workspace;
-    const auto kernel = kernels_of<S>().value[objective.loss];
+    const Linear<T> point = point_of(objective, w, workspace.raw);
     pass(objective, all_rows(objective), false, workspace, interrupt,
-         [&](const Rows<S>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
+         [&](const auto& kernels, const auto& rows, T* scratch, Sums& sums) {
+             kernels.value[objective.loss](rows, point, scratch, sums);
+         });
     return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
+}
+
+// The sums of the gradient over rows, at the front of workspace.partial.
+template <class S, class T>
+void gradient_pass(const Objective<S>& objective, const T* w, const Rows<S>& rows, Workspace<T>& workspace,
+                   Interrupt& interrupt) {
+    const Linear<T> point = point_of(objective, w, workspace.raw);
+    pass(objective, rows, true, workspace, interrupt,
+         [&](const auto& kernels, const auto& some, T* scratch, Sums& sums) {
+             kernels.gradient[objective.loss](some, point, scratch, sums);
+         });
 }
 
 template <class S, class T>
 double value_and_gradient(const Objective<S>& objective, const T* w, T* gradient, Workspace<T>& workspace,
                           Interrupt& interrupt) {
-    const auto kernel = kernels_of<S>().gradient[objective.loss];
-    pass(objective, all_rows(objective), true, workspace, interrupt,
-         [&](const Rows<S>& rows, T* scratch, Sums& sums) { kernel(rows, objective.at(w), scratch, sums); });
+    gradient_pass(objective, w, all_rows(objective), workspace, interrupt);
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, w, gradient);
     return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.X.n_columns);
 }
@@ -113,10 +153,8 @@ double value_and_gradient(const Objective<S>& objective, const T* w, T* gradient
 template <class S, class T>
 double batch_gradient(const Objective<S>& objective, const T* w, const std::uint32_t* index, std::size_t count,
                       std::size_t ahead, T* gradient, Workspace<T>& workspace, Interrupt& interrupt) {
-    const auto kernel = kernels_of<S>().gradient[objective.loss];
-    const Rows<S> rows{objective.X, objective.y, objective.weight, index, 0, count, ahead};
-    pass(objective, rows, true, workspace, interrupt,
-         [&](const Rows<S>& chunk, T* scratch, Sums& sums) { kernel(chunk, objective.at(w), scratch, sums); });
+    gradient_pass(objective, w, {objective.X, objective.y, objective.weight, index, 0, count, ahead}, workspace,
+                  interrupt);
     const double scale = double(objective.X.n_rows) / objective.weight_sum / double(count);
     write_gradient(objective, workspace.partial, scale, w, gradient);
     return workspace.partial[0] * scale;
@@ -125,10 +163,12 @@ double batch_gradient(const Objective<S>& objective, const T* w, const std::uint
 template <class S, class T>
 void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* product, Interrupt& interrupt) {
     Workspace<T> workspace;
-    const auto kernel = kernels_of<S>().hessian_product[objective.loss];
-    pass(objective, all_rows(objective), true, workspace, interrupt, [&](const Rows<S>& rows, T* scratch, Sums& sums) {
-        kernel(rows, objective.at(w), objective.at(v), scratch, sums);
-    });
+    std::vector<T> raw;
+    const Linear<T> point = point_of(objective, w, workspace.raw), direction = point_of(objective, v, raw);
+    pass(objective, all_rows(objective), true, workspace, interrupt,
+         [&](const auto& kernels, const auto& rows, T* scratch, Sums& sums) {
+             kernels.hessian_product[objective.loss](rows, point, direction, scratch, sums);
+         });
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, v, product);
 }
 
@@ -142,8 +182,12 @@ void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& in
         count_chunks(objective.X.n_rows, elements * size, elements * sizeof(S), size * size * sizeof(double), 1);
     const std::size_t n_panels = (size + panel - 1) / panel, n_tasks = n_chunks * n_panels;
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_tasks));
-    const Kernels<S>& table = kernels_of<S>();
-    const std::size_t scratch_size = table.hessian_scratch_size(objective.X);
+    // Always of columns that are standardised already: sums of the products of two raw ones would cost twice the
+    // digits.
+    Scaling scaling = objective.scaling;
+    scaling.blockwise = bool(scaling);
+    const std::size_t scratch_size = scratch_size_of(
+        scaling, objective.X, [](const auto& kernels, const auto& X) { return kernels.hessian_scratch_size(X); });
     std::vector<double> partial(n_chunks * size * size);
     std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
     // In slices of the chunks, so that no task runs long before it asks whether to stop.
@@ -152,9 +196,12 @@ void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& in
         for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
             const std::size_t chunk = task / n_panels, first = task % n_panels * panel;
             const Rows<S> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
-            table.hessian[objective.loss](
-                rows, objective.at(w), objective.intercept, first, std::min(first + panel, size),
-                scratch.data() + std::size_t(thread) * scratch_size, partial.data() + chunk * size * size);
+            run_kernel(scaling, rows, scratch.data() + std::size_t(thread) * scratch_size,
+                       [&](const auto& kernels, const auto& some, T* rest) {
+                           kernels.hessian[objective.loss](some, objective.at(w), objective.intercept, first,
+                                                           std::min(first + panel, size), rest,
+                                                           partial.data() + chunk * size * size);
+                       });
         });
     }
     add_partials(partial, n_chunks, size * size, n_threads);

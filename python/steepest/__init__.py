@@ -17,6 +17,7 @@ from .function import Function
 from .grid import GridSearch, grid_search
 from .objectives import LeastSquares, Logistic
 from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
+from .quasi_newton import QuasiNewton
 from .result import DiagnosisWarning, DivergenceWarning, RankWarning, Result
 from .runtime import info, installed_version, threads, threads_from_environment
 from .stopping import Progress
@@ -48,6 +49,7 @@ __all__ = [
     "Logistic",
     "Momentum",
     "Progress",
+    "QuasiNewton",
     "RMSProp",
     "RankWarning",
     "Result",

@@ -55,9 +55,9 @@ def _kind(c: Curvature) -> str:
 def _condition(c: Curvature) -> str:
     if c.condition_number < math.inf:
         return f"{c.condition_number:.3g}"
-    if c.effective_condition_number == math.inf:
+    if c.eigenvalue_min < -c.zero_tolerance or c.eigenvalue_max <= c.zero_tolerance:
         return "none: the curvature is not positive"
-    if c.method == "lanczos":
+    if c.effective_condition_number == math.inf:
         return f"more than Lanczos can tell (above {c.eigenvalue_max / c.zero_tolerance:.2g})"
     flat = c.n_parameters - c.rank
     return f"{c.effective_condition_number:.3g}, beside {flat} flat direction{'s' * (flat > 1)}"
@@ -77,6 +77,8 @@ def advice(c: Curvature) -> list[str]:
         return [
             f"the curvature is negative ({c.eigenvalue_min:.3g}) in a direction: descent leads away from here{down}"
         ]
+    if kappa == math.inf and c.eigenvalue_max > c.zero_tolerance:
+        return [_flat(c), 'how fast descent is in the others, curvature(..., method="dense") tells']
     if kappa == math.inf:
         return ["nothing curves here: the gradient alone says where to go"]
     told = [_flat(c)] if c.rank < len(c.eigenvalues) else []

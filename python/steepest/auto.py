@@ -20,6 +20,7 @@ _DENSE_PARAMETERS = 64  # up to here the whole spectrum costs less than a few do
 _FIRST_CHECK, _LAST_CHECK, _NEXT_CHECK = 10, 100, 2  # steps between two measurements, doubling; after a failure
 _SHORTER = 0.5  # of a rate that failed
 _MOST_FAILURES = 60  # in a row
+_NOISY_FAILURES, _NOISE = 5, 1e-5  # so many failures by so little a change of the loss are noise
 _LARGEST_WAVE = 100.0  # times the loss before it, on a quadratic; more says that the largest eigenvalue was missed
 _LONGEST_MOVE = 10.0  # times 1 + |w|, of a first step where hardly anything curves
 
@@ -33,7 +34,7 @@ class AutoRate:
 
     Mini-batches: 1 / (eigenvalue_max + trace / batch_size), times 1 - mu where velocities add up (the step at which the
     noise of the rows does no harm; Widrow's bound for least mean squares has 2), halved whenever an evaluated epoch
-    did not lower the loss.
+    did not lower the loss. An epoch that ends above the start is taken back.
 
     Attributes
     ----------
@@ -50,7 +51,10 @@ class AutoRate:
         self._share, self._failures = 1.0, 0
         self._last: list[tuple[float, float]] = []  # losses and gradient norms
         self._best: tuple[float, float, NDArray[Any]] | None = None  # loss, gradient norm, w
+        self._first_loss = math.inf
+        self._noise = 0.0  # of the loss, where steps that fail show it
         self._until_check, self._check_every = _FIRST_CHECK, _FIRST_CHECK
+        self._unlikeness = _unlikeness(objective)
         self.rate = math.nan
 
     def rates(self, first: int, n: int) -> NDArray[np.float64]:
@@ -86,13 +90,18 @@ class AutoRate:
         highest = max(loss for loss, _ in self._last)
         if self._quadratic:  # it converges at this rate, whatever velocities do on the way
             return loss <= highest + _LARGEST_WAVE * abs(highest)
-        rounding = float(np.finfo(self._w.dtype).eps) ** (2 / 3) * max(abs(loss), abs(highest))
+        size = max(abs(loss), abs(highest))
+        if self._failures >= _NOISY_FAILURES and abs(loss - highest) <= _NOISE * size:
+            self._noise, self._share = 2.0 * abs(loss - highest), 1.0
+        rounding = max(float(np.finfo(self._w.dtype).eps) ** (2 / 3) * size, self._noise)
         steeper = gradient_norm > max(norm for _, norm in self._last)
-        return loss <= highest + (0.0 if steeper else rounding)
+        return loss <= highest + (self._noise if steeper else rounding)
 
     def _accepts_epoch(self, loss: float, gradient_norm: float) -> bool:
-        if not math.isfinite(loss):
+        if not (math.isfinite(loss) and loss <= self._first_loss):
             return False
+        if not self._last:
+            self._first_loss = loss + 1e-3 * abs(loss)
         if self._last and loss >= self._last[-1][0]:
             self.rate *= _SHORTER
         self._last = [(loss, gradient_norm)]
@@ -106,11 +115,13 @@ class AutoRate:
         None where that has been tried often enough.
         """
         self._failures += 1
-        if self._best is None or self._failures > _MOST_FAILURES:
+        runner.restore()
+        if self._best is None:
             return None
         loss, gradient_norm, w = self._best
-        runner.restore()
         self._w[:] = w
+        if self._failures > _MOST_FAILURES:
+            return None
         self._rule.forget()
         self._last = [(loss, gradient_norm)]
         self._share *= _SHORTER
@@ -131,15 +142,12 @@ class AutoRate:
             smallest = 0.0
             iterations = 100 if self._vector is None else 5
             largest, self._vector = hessian.largest(self._vector, iterations)
-        if self._batch_size:
-            self.rate = self._noisy_rate(hessian, largest)
-        else:
-            self.rate = self._share * self._steady_rate(smallest, largest)
-        if not self._quadratic:  # where hardly anything curves, the model holds for no such step
-            longest = _LONGEST_MOVE * (1.0 + float(np.linalg.norm(self._w.astype(np.float64))))
-            self.rate = min(self.rate, longest / gradient_norm) if gradient_norm > 0 else self.rate
-        if not math.isfinite(self.rate):
-            self.rate = 1.0
+        rate = self._noisy_rate(hessian, largest) if self._batch_size else self._steady_rate(smallest, largest)
+        longest = _LONGEST_MOVE * (1.0 + float(np.linalg.norm(self._w.astype(np.float64))))
+        longest = longest / gradient_norm if gradient_norm > 0 else 1.0
+        if not math.isfinite(rate) or (not self._quadratic and rate > longest):
+            rate = longest  # where hardly anything curves, the model holds for no such step
+        self.rate = self._share * rate
 
     def _steady_rate(self, smallest: float, largest: float) -> float:
         if largest <= 0.0:
@@ -151,11 +159,19 @@ class AutoRate:
         return (0.5 if self._mu else 0.9) * stable
 
     def _noisy_rate(self, hessian: Hessian, largest: float) -> float:
-        total = largest + max(hessian.trace(), largest) / self._batch_size
+        total = largest + self._unlikeness * max(hessian.trace(), largest) / self._batch_size
         if total <= 0.0:
             return math.inf
         adds_up = self._mu and getattr(self._rule, "velocity", "") != "average"
         return (1.0 - self._mu if adds_up else 1.0) / total
+
+
+def _unlikeness(objective: Any) -> float:
+    """Return the mean square of the rows' weights over the square of their mean: 1 for equal ones."""
+    weight = objective._data[2] if isinstance(objective, DataObjective) else None
+    if not isinstance(weight, np.ndarray):
+        return 1.0
+    return float(np.mean(np.square(weight, dtype=np.float64)) / np.mean(weight, dtype=np.float64) ** 2)
 
 
 def refuse_device(objective: Any) -> None:

@@ -84,7 +84,8 @@ def blocks_of(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
         yield start, array[start : start + _BLOCK]
 
 
-def _check_finite(name: str, array: NDArray[Any]) -> None:
+def check_finite(name: str, array: NDArray[Any]) -> None:
+    """Check that a vector holds neither nan nor infinity."""
     for start, part in blocks_of(array):
         finite = np.isfinite(part)
         if not finite.all():
@@ -120,17 +121,22 @@ def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str =
     _check_layout(expected, name, array, array.flags.c_contiguous, library)
 
 
-def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
-    """Check data and targets, which are used in place, made by these libraries."""
+def check_matrix(X: Any, library: str) -> None:
+    """Check data, which are used in place, made by this library."""
     expected = "X must be a C- or F-contiguous float16, bfloat16, float32 or float64 NumPy array of two dimensions"
     _check_array(expected, X)
     if X.dtype not in _STORAGES:
-        raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', libraries[0])}")
+        raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', library)}")
     if X.ndim != 2:
         raise ValueError(f"{expected}, got {describe(X)}")
     if X.size == 0:
         raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
-    _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous, libraries[0])
+    _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous, library)
+
+
+def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
+    """Check data and targets, which are used in place, made by these libraries."""
+    check_matrix(X, libraries[0])
     _check_column("y", y, X, libraries[1])
 
 
@@ -139,7 +145,16 @@ def _check_column(name: str, array: Any, X: NDArray[Any], library: str) -> None:
     stored, dtype = dtype_name(X.dtype), arithmetic_dtype(dtype_name(X.dtype))
     why = "the rows and the dtype of X" if stored == dtype.name else f"the rows of X, and what goes with a {stored} X"
     check_vector(name, array, X.shape[0], dtype, f" ({why})", library)
-    _check_finite(name, array)
+    check_finite(name, array)
+
+
+def check_labels(y: NDArray[Any]) -> None:
+    """Check targets that may be 0 and 1 only."""
+    for start, part in blocks_of(y):
+        wrong = (part != 0) & (part != 1)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ValueError(f"y must hold the labels 0 and 1 only, got {part[at]} at index {start + at}")
 
 
 def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
@@ -164,5 +179,5 @@ def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         return np.zeros(n, dtype)
     library, w0 = library_of(w0), as_native("w0", w0)
     check_vector("w0", w0, n, dtype, library=library)
-    _check_finite("w0", w0)
+    check_finite("w0", w0)
     return np.array(w0)

@@ -175,7 +175,8 @@ def _by_qr(objective: LeastSquares, rows: Rows) -> tuple[NDArray[Any], int, str]
     scale = np.linalg.norm(R, axis=0) if square else np.ones(p)
     scale[scale == 0] = 1.0
     scaled = R / scale
-    tolerance = 10 * (math.sqrt(p) * float(np.finfo(objective.dtype).eps) + math.sqrt(objective.n_samples) * _EPSILON)
+    rounding = 0.0 if objective.alpha > 0.0 else math.sqrt(p) * float(np.finfo(objective.dtype).eps)
+    tolerance = rounding + 10 * (math.sqrt(p) + math.sqrt(objective.n_samples)) * _EPSILON
     if square:
         singular = np.linalg.svd(scaled, compute_uv=False)
         if singular[-1] > tolerance * singular[0]:

@@ -11,11 +11,12 @@ from .constraints import Constraint, Simplex
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
 from .projections import Projection
+from .quasi_newton import QuasiNewton
 
 __all__ = ["constraint_for", "feasible_start"]
 
 
-def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer) -> Projection | None:
+def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer | QuasiNewton) -> Projection | None:
     """Return the constraint on the objective's parameters, after it was checked that it goes with the rest."""
     if constraint is None:
         return None
@@ -33,7 +34,7 @@ def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer) 
     return constraint.bind("objective", n_coefficients, n, objective.dtype)
 
 
-def _check_simplex(objective: Objective, optimizer: Optimizer) -> None:
+def _check_simplex(objective: Objective, optimizer: Optimizer | QuasiNewton) -> None:
     if isinstance(objective, DataObjective) and objective.alpha * objective.l1_ratio > 0.0:
         raise ValueError(
             "constraint=st.Simplex needs an objective without an L1 penalty, which is constant on the simplex, got "

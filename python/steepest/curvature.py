@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .advice import report
-from .checks import check_number, check_vector, describe
-from .hessian import Hessian
+from .checks import check_number, describe
+from .hessian import Hessian, own_copy
 from .objectives import Objective
 from .spectrum import dense_spectrum, extremes, finite, first, standardised
 
@@ -97,11 +97,13 @@ class Curvature:
 
     @property
     def effective_condition_number(self) -> float:
-        """The same without the directions of no curvature; inf where an eigenvalue is negative.
+        """The same without the directions of no curvature; inf where an eigenvalue is negative, or not known (Lanczos).
 
         It is what descent feels on least squares, whose gradient has no part in those directions.
         """
         if self.eigenvalue_min < -self.zero_tolerance or self.eigenvalue_max <= self.zero_tolerance:
+            return math.inf
+        if self.rank < len(self.eigenvalues) < self.n_parameters:
             return math.inf
         return self.eigenvalue_max / float(self.eigenvalues[self.eigenvalues > self.zero_tolerance][0])
 
@@ -150,7 +152,7 @@ class Curvature:
         return "minimum" if positive else "maximum"
 
     def predicted_steps(self, tol: float, method: str = "gradient_descent") -> float:
-        """Return the steps after which w is nearer to the minimum by the factor tol, from the worst start.
+        """Return the steps that bring w nearer to the minimum by the factor tol, by the rate of its slowest direction.
 
         Parameters
         ----------
@@ -158,7 +160,8 @@ class Curvature:
             Final distance over first one, above 0.
         method : {"gradient_descent", "heavy_ball", "accelerated"}
             Each at its best fixed learning rate and momentum for this quadratic: convergence factors
-            (k - 1) / (k + 1), (sqrt(k) - 1) / (sqrt(k) + 1) and 1 - 1 / sqrt(k) of the condition number k.
+            (k - 1) / (k + 1), (sqrt(k) - 1) / (sqrt(k) + 1) and 1 - 1 / sqrt(k) of the condition number k. Those of the
+            last two hold in the long run: they take up to half as many steps again to get going.
 
         Returns
         -------
@@ -179,7 +182,7 @@ class Curvature:
         """Return the steps of plain descent from this w until the gradient's norm is at most tol.
 
         On the quadratic model, each part of the gradient along an eigenvector shrinks by 1 - learning_rate * eigenvalue
-        a step; for least squares that is what happens.
+        a step; for least squares that is what happens. It is the smooth part's gradient: with an L1 penalty, another.
 
         Parameters
         ----------
@@ -225,7 +228,7 @@ def curvature(
     objective : LeastSquares, Logistic, Function or anything with n_parameters, dtype and value_and_gradient
         Without a `hessian_product`, the gradient's central differences stand for one.
     w : array of shape (n_parameters,), the objective's dtype
-        Where.
+        Where: of NumPy, or of a library that has DLPack.
     method : {"auto", "dense", "lanczos"}
         "dense" takes all eigenvalues of the whole Hessian (LAPACK), "lanczos" the smallest and the largest by products
         (ARPACK; needs SciPy, the extra `curvature`). "auto" is dense for up to 1,024 parameters.
@@ -248,7 +251,7 @@ def curvature(
     """
     if isinstance(objective, type) or not isinstance(objective, Objective):
         raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
-    check_vector("w", w, objective.n_parameters, objective.dtype)
+    w = own_copy(objective, w)
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, _METHODS))}, got {method!r}")
     if gradient_tolerance is not None:
@@ -260,8 +263,8 @@ def curvature(
     largest = float(np.abs(values).max())
     gradient, gradient_norm = _gradient(objective, w)
     if gradient_tolerance is None:
-        share = 1e-6 if w.dtype == np.float64 else 1e-3
-        gradient_tolerance = share * max(1.0, largest * (1.0 + float(np.linalg.norm(w))))
+        share = 1e-5 if w.dtype == np.float64 else 1e-3
+        gradient_tolerance = share * largest * (1.0 + float(np.linalg.norm(w)))
     return Curvature(
         eigenvalues=values,
         eigenvectors=vectors,

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from .arrays import like, place
 from .checks import check_count, check_flag, check_number, check_start, describe
 from .constraint_checks import constraint_for, feasible_start
-from .constraints import Constraint
+from .constraints import Constraint, Simplex
 from .device import DeviceArray
 from .device_objective import DeviceObjective
 from .extras import require
 from .objectives import DataObjective, Objective
-from .optimizers import Adam, Optimizer
+from .optimizers import Adam, Momentum, Optimizer
+from .quasi_newton import QuasiNewton, QuasiNewtonRunner
 from .result import Result
 from .run import Callback, Run
 from .runners import is_native, runner_for
@@ -41,7 +42,7 @@ def seed_of(random_state: Any) -> int:
 def minimize(
     objective: Objective,
     w0: Any = None,
-    optimizer: Optimizer | None = None,
+    optimizer: Optimizer | QuasiNewton | None = None,
     *,
     constraint: Constraint | None = None,
     batch_size: int | None = None,
@@ -69,7 +70,8 @@ def minimize(
         Where to start, zeros if not given. It is not changed. The result's w comes in its library (NumPy, torch, ...),
         in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
-        The update rule, Adam() if not given. It holds the state of the run afterwards.
+        The update rule. If not given, QuasiNewton() for whole-data runs of losses of data without a constraint, else
+        Adam(), or Momentum("auto") for a Simplex. It holds the state of the run afterwards.
     constraint : Box or Simplex, optional
         The set that w is kept in, by projection after every step: of all parameters of a Function, of the coefficients
         of a LeastSquares or Logistic, whose intercept is free as it is not penalised. A w0 must be in the set; without
@@ -101,11 +103,12 @@ def minimize(
     reset : bool
         Whether the optimizer starts afresh; with False it goes on from its state.
     diagnose : bool
-        Whether the history is looked at for what ails the run; what is found is warned of and stands in the result.
+        Whether the history is looked at for what ails the run; what is found is warned of, as soon as it shows, and
+        what is found at the end stands in the result. False where warnings are errors and a sick run is meant.
     starts : int, optional
         Number of starts, for functions with more than one minimum: w0 and random ones around it (normal with deviation
         1; uniform in a constraint that is bounded). `max_epochs` and `max_seconds` are for each. The run of the lowest
-        value is returned, with all of them in its `starts`.
+        value is returned, with all of them in its `starts`; random ones where the objective is not finite are left out.
 
     Returns
     -------
@@ -127,15 +130,17 @@ def minimize(
     """
     if isinstance(objective, type) or not isinstance(objective, Objective):
         raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
-    optimizer = Adam() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
+    optimizer = _default(objective, batch_size, constraint) if optimizer is None else optimizer
+    if not isinstance(optimizer, Optimizer | QuasiNewton):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
+    if isinstance(optimizer, QuasiNewton):
+        _check_whole(objective, batch_size, constraint)
     w = check_start(_on_host(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
     seed = seed_of(random_state)
 
-    def run_from(w: NDArray[Any], optimizer: Optimizer) -> Result:
+    def run_from(w: NDArray[Any], optimizer: Optimizer | QuasiNewton) -> Result:
         run = Run(objective, optimizer, w, check_flag("record_path", record_path))
         run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
         run.max_epochs = check_count("max_epochs", max_epochs, 0)
@@ -149,7 +154,11 @@ def minimize(
             raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
         if check_flag("reset", reset):
             optimizer.reset()
-        run.start(runner_for(objective, optimizer, w, run.batch_size, check_flag("shuffle", shuffle), seed, projection))
+        shuffled = check_flag("shuffle", shuffle)
+        if isinstance(optimizer, QuasiNewton):
+            run.start(QuasiNewtonRunner(objective, optimizer, w))  # type: ignore[arg-type]
+        else:
+            run.start(runner_for(objective, optimizer, w, run.batch_size, shuffled, seed, projection))
         if check_flag("progress", progress):
             run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
         result = run.result()
@@ -164,6 +173,31 @@ def minimize(
     if getattr(objective, "device", None) is not None:
         raise NotImplementedError("starts is not implemented for an objective on a CUDA device; call minimize for each")
     return best_of(points(starts, w, projection, seed), optimizer, run_from)
+
+
+def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
+    whole = batch_size is None and constraint is None and is_native(objective)
+    if whole and getattr(objective, "device", None) is None:
+        return QuasiNewton()
+    return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
+
+
+def _check_whole(objective: Objective, batch_size: int | None, constraint: Any) -> None:
+    """Check that the objective and what is asked of the run suit QuasiNewton."""
+    other = "use another optimizer, such as st.Adam()"
+    if not is_native(objective):
+        kind = type(objective).__name__
+        raise TypeError(
+            f"objective must be a loss of data for st.QuasiNewton, whose rows it samples, got {kind}; {other}"
+        )
+    if getattr(objective, "device", None) is not None:
+        raise NotImplementedError(f"st.QuasiNewton is not implemented for an objective on a CUDA device; {other}")
+    if batch_size is not None:
+        raise ValueError(
+            f"batch_size must be None for st.QuasiNewton, which takes all rows, got {batch_size!r}; {other}"
+        )
+    if constraint is not None:
+        raise ValueError(f"constraint must be None for st.QuasiNewton, got {constraint!r}; {other}")
 
 
 def _on_host(w0: Any, objective: Objective) -> Any:

@@ -26,7 +26,13 @@ class DeviceObjective:
         intercept: bool,
         l1: float,
         l2: float,
+        scaling: Any = None,
     ) -> None:
+        if scaling is not None:
+            raise NotImplementedError(
+                "centre and scale are not implemented for an objective on a CUDA device; make the objective of arrays "
+                "in the host's memory, or of standardised columns"
+            )
         self._kept = X, y, weight
         self.device, self.stream, self._library = X.device, X.stream, X.library
         self.dtype = arithmetic_dtype(X.dtype)

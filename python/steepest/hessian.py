@@ -7,12 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import as_native, library_of
+from .checks import check_vector
 from .function import Function
 from .objectives import DataObjective
 
-__all__ = ["Hessian"]
+__all__ = ["Hessian", "own_copy"]
 
 Vector = NDArray[np.float64]
+
+_SHORTER_STEPS = 4
+
+
+def own_copy(objective: Any, w: Any) -> NDArray[Any]:
+    """Return a NumPy copy of parameters of any library, checked against the objective."""
+    if getattr(objective, "device", None) is not None:
+        raise NotImplementedError(
+            "the Hessian of an objective on a CUDA device is not implemented; make the objective of arrays in the "
+            "host's memory"
+        )
+    library, w = library_of(w), as_native("w", w)
+    check_vector("w", w, objective.n_parameters, objective.dtype, library=library)
+    return np.array(w)
 
 
 class Hessian:
@@ -41,14 +57,18 @@ class Hessian:
     def product(self, v: Vector) -> Vector:
         """Return the Hessian times v."""
         if not self.by_differences:
-            product = self._objective.hessian_product(self._w, v.astype(self._w.dtype))
+            product = self._objective.hessian_product(self._w.copy(), v.astype(self._w.dtype))
             return np.asarray(product, dtype=np.float64)
-        norm = float(np.linalg.norm(v))
-        if norm == 0.0:
+        size = float((np.abs(v) / (1.0 + np.abs(self._w))).max())
+        if size == 0.0:
             return np.zeros_like(v)
-        step = float(np.finfo(self._w.dtype).eps) ** (1 / 3) * (1 + float(np.linalg.norm(self._w))) / norm
-        ahead, behind = (self._w + (sign * step * v) for sign in (1, -1))
-        return np.asarray((self._gradient(ahead) - self._gradient(behind)) / (2 * step))
+        step = float(np.finfo(self._w.dtype).eps) ** (1 / 3) / size
+        for _ in range(_SHORTER_STEPS):
+            change = self._gradient(self._w + step * v) - self._gradient(self._w - step * v)
+            if np.isfinite(change).all():
+                break
+            step *= 0.1  # it may have led out of where the function is defined
+        return np.asarray(change / (2 * step))
 
     def _gradient(self, w: NDArray[Any]) -> Vector:
         return np.array(self._objective.value_and_gradient(w.astype(self._w.dtype))[1], dtype=np.float64)

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .auto import AutoRate, refuse_device
+from .diagnosis import Diagnosis
 from .optimizers import CurvatureRule, Optimizer
-from .result import Result
+from .quasi_newton import QuasiNewton
+from .result import Result, StartError
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
 from .supervision import supervision
@@ -20,6 +22,7 @@ from .watch import Watch
 
 Callback = Callable[[Progress], Any]
 
+_UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable")
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
 _BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
 _PATH_ELEMENTS = 1 << 20  # and elements of the path
@@ -39,8 +42,9 @@ class Run:
     callbacks: Sequence[Callback]
     validation: Any
 
-    def __init__(self, objective: Any, optimizer: Optimizer, w: NDArray[Any], record_path: bool) -> None:
+    def __init__(self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], record_path: bool) -> None:
         self.objective, self.optimizer, self.w = objective, optimizer, w
+        self.start_w = w.copy()
         self.bar: Any = None
         self.supervision = supervision()
         self.auto: AutoRate | None = None
@@ -83,7 +87,10 @@ class Run:
         if reason == "interrupted":
             self.n_epochs = (self.runner.n_steps - self.first_step) // self.steps_per_epoch
         value = self._final_value(reason)
-        diagnosis = self.watch.last_look(reason)
+        try:
+            diagnosis = self.watch.last_look(reason)
+        except KeyboardInterrupt:  # the run is done: it is not to be lost for want of an explanation
+            diagnosis = Diagnosis()
         names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
         names = names if self.validation is not None else names[:-1]
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
@@ -92,7 +99,7 @@ class Run:
         return Result(
             w=self.w if self.best_w is None else self.best_w,
             value=value,
-            converged=reason not in ("max_epochs", "max_seconds", "diverged", "callback", "interrupted"),
+            converged=reason not in _UNFINISHED and not (reason == "precision" and self.stop),
             stop_reason=reason,
             n_epochs=self.n_epochs,
             n_steps=self.runner.n_steps - self.first_step,
@@ -115,12 +122,12 @@ class Run:
                     return ended
                 ended = None
             self.n_epochs += ended is None
-            last = ended is not None or self.n_epochs == self.max_epochs
+            last = ended is not None or self.n_epochs == self.max_epochs or getattr(self.runner, "finished", None)
             if last or self.n_epochs % self.evaluate_every == 0:
                 reason = self._evaluate()
             if self.bar is not None:
                 self.bar.update(ended is None)
-            reason = reason or ended
+            reason = reason or ended or getattr(self.runner, "finished", None)
         return reason
 
     def _epoch(self) -> str | None:
@@ -157,10 +164,13 @@ class Run:
             if not self.rows:
                 self.auto.start(gradient_norm)
             if not self.auto.accepts(loss, gradient_norm):
-                loss, gradient_norm = self._take_back() or (math.nan, math.nan)
+                back = self._take_back()
+                if back is None:
+                    return "diverged"
+                loss, gradient_norm = back
         if not math.isfinite(loss):
             if not self.rows:
-                raise ValueError(f"objective must be finite at w0, got {loss}; look for nan and infinity in X and w0")
+                raise StartError(f"objective must be finite at w0, got {loss}; look for nan and infinity in X and w0")
             self.runner.restore()
             return "diverged"
         self.evaluated_steps = self.runner.n_steps
@@ -172,7 +182,7 @@ class Run:
         if self.validation is not None:
             row += (float(self.validation.value(self.parameters)),)
             if not self.rows and not math.isfinite(row[5]):
-                raise ValueError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
+                raise StartError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
         self.rows.append(row)
         self.watch.look()
         if self.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):

@@ -92,12 +92,13 @@ def standardised(objective: Any, matrix: Array | None, tolerance: float) -> floa
     """Return the condition number after each column is centred and divided by its deviation."""
     if matrix is None or not isinstance(objective, DataObjective) or not objective.intercept or matrix[-1, -1] <= 0:
         return None
+    l2 = objective.alpha * (1.0 - objective.l1_ratio)
     along, weight = matrix[:-1, -1], float(matrix[-1, -1])
-    centred = matrix[:-1, :-1] - np.outer(along, along) / weight
+    centred = matrix[:-1, :-1] - np.outer(along, along) / weight - l2 * np.eye(len(along))
     kept = np.diag(centred) > tolerance * np.diag(matrix)[:-1]
     scales = np.sqrt(np.diag(centred)[kept])
     values = np.linalg.eigvalsh(centred[np.ix_(kept, kept)] / np.outer(scales, scales)) if kept.any() else np.ones(1)
-    values = values[values > tolerance * values.max()]
+    values = values[values > tolerance * values.max()] + l2 / weight
     return float(max(values.max(), 1.0) / min(values.min(), 1.0))
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .optimizers import Optimizer
 from .projections import Projection
-from .result import Result
+from .quasi_newton import QuasiNewton
+from .result import Result, StartError
 from .supervision import Supervision, supervised, supervision
 from .watch import warn
 
 __all__ = ["best_of", "points"]
+
+AnyOptimizer: TypeAlias = Optimizer | QuasiNewton
 
 
 def points(n: int, first: NDArray[Any], projection: Projection | None, seed: int) -> Iterator[NDArray[Any]]:
@@ -34,19 +37,25 @@ def points(n: int, first: NDArray[Any], projection: Projection | None, seed: int
 
 
 def best_of(
-    starts: Iterator[NDArray[Any]], optimizer: Optimizer, run: Callable[[NDArray[Any], Optimizer], Result]
+    starts: Iterator[NDArray[Any]], optimizer: AnyOptimizer, run: Callable[[NDArray[Any], AnyOptimizer], Result]
 ) -> Result:
     """Run from every start and return the run of the lowest value, which knows the others.
 
     Every run has its own copy of the optimizer; the one that is given takes over the state of the best run.
     """
     results: list[Result] = []
-    optimizers: list[Optimizer] = []
+    optimizers: list[AnyOptimizer] = []
     quiet = Supervision(warns=False, cancelled=supervision().cancelled)
     for start in starts:
         optimizers.append(copy.deepcopy(optimizer))
-        with supervised(quiet):
-            results.append(run(start, optimizers[-1]))
+        try:
+            with supervised(quiet):
+                results.append(run(start, optimizers[-1]))
+        except StartError:
+            if not results:
+                raise
+            optimizers.pop()  # a random start outside of where the function is defined
+            continue
         if results[-1].stop_reason == "interrupted":
             break
     values = [result.value if math.isfinite(result.value) else math.inf for result in results]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .checks import check_count, check_number, check_vector, describe
-from .hessian import Hessian
+from .hessian import Hessian, own_copy
 from .objectives import Objective
 
 __all__ = ["Taylor", "taylor"]
@@ -86,11 +86,13 @@ class Taylor:
         check_vector("start", begin, self.n_parameters, self.dtype)
         eigenvalues, vectors = np.linalg.eigh(self.hessian)
         slopes = (self.gradient + self.hessian @ (begin - self.point)) @ vectors
-        curved = np.abs(eigenvalues) > 1e-300
+        x = rate * eigenvalues
+        small = np.abs(x) < 0.5  # where 1 - (1 - x)^t would lose its digits
         with np.errstate(over="ignore", invalid="ignore"):
-            powers = (1.0 - rate * eigenvalues) ** counts
-            # The sum of the geometric series of the steps; without curvature all steps are alike.
-            sums = np.where(curved, (1.0 - powers) / np.where(curved, eigenvalues, 1.0), rate * counts)
+            # The geometric series of the steps, of which all are alike where nothing curves.
+            near_one = -np.expm1(counts * np.log1p(-np.where(small, x, 0.0)))
+            shrunk = np.where(small, near_one, 1.0 - (1.0 - x) ** counts)
+            sums = np.where(x == 0.0, rate * counts, rate * shrunk / np.where(x == 0.0, 1.0, x))
             return np.asarray(begin - (slopes * sums) @ vectors.T)
 
     def __repr__(self) -> str:
@@ -120,7 +122,7 @@ def taylor(objective: Objective, w: Any) -> Taylor:
     """
     if isinstance(objective, type) or not isinstance(objective, Objective):
         raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
-    check_vector("w", w, objective.n_parameters, objective.dtype)
+    w = own_copy(objective, w)
     value, gradient = objective.value_and_gradient(w)
     return Taylor(
         np.array(w, dtype=np.float64),

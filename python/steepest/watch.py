@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .diagnosis import Diagnosis, Symptoms, diagnose
+from .diagnosis import Diagnosis, diagnose
 from .result import DiagnosisWarning, DivergenceWarning
 from .stopping import GradientNorm
+from .symptoms import Symptoms
 
 if TYPE_CHECKING:
     from .run import Run
 
 __all__ = ["Watch", "levels_outside"]
 
+_FAR = 1e6  # times the first loss
 _FIRST_LOOK = 32  # evaluated epochs; then after twice as many
 
 
@@ -33,7 +35,9 @@ class Watch:
         """Look at a run that goes on, every so many rows."""
         if self._run.diagnose and len(self._run.rows) >= self._next:
             self._next *= 2
-            self._say(diagnose(self._symptoms(None)))
+            found = diagnose(self._symptoms(None))
+            if not (found.kind == "exploding" and self._run.rows[-1][1] > _FAR * abs(self._run.rows[0][1])):
+                self._say(found)  # else it will end as diverged, and be told so then
 
     def last_look(self, reason: str) -> Diagnosis:
         """Return the diagnosis of a run that has ended."""
@@ -59,12 +63,13 @@ class Watch:
             batch_size=run.batch_size,
             objective=run.objective,
             optimizer=run.optimizer,
+            start=run.start_w,
             w=run.w,
             constrained=run.constrained or has_l1,
         )
 
     def _say(self, found: Diagnosis, diverged: bool = False) -> None:
-        if found.kind not in self._said and self._run.supervision.warns:
+        if (diverged or found.kind not in self._said) and self._run.supervision.warns:
             self._said.add(found.kind)
             warn(found, diverged)
 

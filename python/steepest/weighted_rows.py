@@ -25,11 +25,14 @@ def widened(X: NDArray[Any]) -> NDArray[Any]:
 class Rows:
     """The rows (x_i, 1, y_i) of an objective times sqrt(s_i / sum s), 1 where it has an intercept; float64.
 
+    The columns are standardised where the objective's are.
+
     The mean squared error of w is the squared norm of these rows times (w, -1).
     """
 
     def __init__(self, objective: LeastSquares) -> None:
         self.X, self.y, self.weights = objective._data
+        self.scaling = objective._scaling
         self.intercept, self.p = objective.intercept, objective.n_parameters
         self.penalty = np.zeros(self.p)
         self.penalty[: objective.n_features] = objective.alpha / 2
@@ -45,6 +48,9 @@ class Rows:
             some = slice(start, min(start + size, n))
             block = buffer[: some.stop - start]
             block[:, :d] = widened(self.X[some])
+            if self.scaling is not None:
+                block[:, :d] -= self.scaling[0]
+                block[:, :d] /= self.scaling[1]
             block[:, d] = 1.0  # y takes its place where there is no intercept
             block[:, self.p] = self.y[some]
             if self.weights is None:

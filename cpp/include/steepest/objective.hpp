@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "steepest/matrix.hpp"
+#include "steepest/scaling.hpp"
 #include "steepest/threads.hpp"
 
 namespace steepest {
@@ -22,6 +23,7 @@ struct Objective {
     double weight_sum;
     bool intercept;
     double l1, l2;
+    Scaling scaling{};  // of the columns that the loss, the penalty and the parameters are about
 
     std::size_t n_parameters() const { return X.n_columns + intercept; }
     Linear<T> at(const T* w) const { return {w, intercept ? w[X.n_columns] : T(0)}; }
@@ -31,7 +33,7 @@ struct Objective {
 template <class T>
 struct Workspace {
     std::vector<double> partial;
-    std::vector<T> scratch;
+    std::vector<T> scratch, raw;
 };
 
 template <class S, class T>

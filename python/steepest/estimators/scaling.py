@@ -8,16 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..scaling import column_statistics
+
 __all__ = ["Columns", "Scaling"]
 
 Vector = NDArray[np.float64]
 _AWAY = 1e200  # what rounding leaves of a centred column that never changes must not look like one that does
-
-
-def column_statistics(X: NDArray[Any], sample_weight: NDArray[Any] | None) -> tuple[Vector, Vector]:
-    weights = np.ones(len(X)) if sample_weight is None else sample_weight.astype(np.float64)
-    mean = weights @ X / weights.sum()
-    return mean, np.sqrt(weights @ (X - mean) ** 2 / weights.sum())
 
 
 @dataclass(frozen=True)

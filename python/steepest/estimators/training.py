@@ -171,14 +171,15 @@ class Training:
         return 1.0 / total if self.settings.alpha is None else self.settings.alpha
 
     def _bind(self, rows: Rows, scaling: Scaling | None, alpha: float) -> DataObjective:
-        X = rows.X if scaling is None else ((rows.X - scaling.centre) / scaling.scale).astype(rows.X.dtype)
         return self.loss(
-            X,
+            rows.X,
             rows.y,
             sample_weight=rows.loss_weight,
             intercept=self.settings.fit_intercept,
             alpha=alpha,
             l1_ratio=self.settings.l1_ratio,
+            centre=None if scaling is None else scaling.centre,
+            scale=None if scaling is None else scaling.scale,
             **self.options,
         )
 

@@ -57,7 +57,7 @@ def loss_curve(
     ValueError
         There is no run, `x` is unknown, or a history lacks "loss" or the x column.
     """
-    several = isinstance(result, Mapping) or is_search(result)
+    several = isinstance(result, Mapping | list | tuple) or is_search(result)
     runs = labelled(result)
     _check(runs, x)
     check_flag("log_x", log_x)

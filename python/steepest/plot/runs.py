@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,12 +38,19 @@ def is_search(value: Any) -> bool:
 
 
 def labelled(value: Any) -> dict[Any, Any]:
-    """Return runs by their label: those of a mapping, of a GridSearch by rate, a single one under ""."""
+    """Return runs by their label: of a mapping, of a GridSearch by rate, of a list by number, a single one under ""."""
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, list | tuple):
+        return {f"run {i}": run for i, run in enumerate(value, 1)}
     if is_search(value):
-        return dict(zip((float(rate) for rate in value.learning_rates), value.results, strict=True))
+        return dict(zip(map(_label, value.learning_rates), value.results, strict=True))
     return {"": value}
+
+
+def _label(rate: Any) -> float | str:
+    """Return a rate as a number, or by its name where it is a schedule or "auto"."""
+    return float(rate) if isinstance(rate, Real) else str(rate)
 
 
 def text_of(label: Any) -> str:

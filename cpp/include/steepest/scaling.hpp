@@ -1,0 +1,127 @@
+// Implicit standardisation: the objective of the columns (x_j - centre_j) / scale_j, made from passes over X as it is.
+// With u_j = w_j / scale_j the score is x . u + b - sum_j centre_j u_j, and the gradient of w_j is
+// (g_j - centre_j g_b) / scale_j, where g are sums over the raw columns and g_b is that of the slopes. Where the means
+// are so large that these differences lose digits, the columns are standardised block by block instead.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "steepest/macros.hpp"
+#include "steepest/matrix.hpp"
+#include "steepest/penalty.hpp"
+
+namespace steepest {
+
+// Of n_columns each; null where there is none.
+struct Scaling {
+    const double* centre = nullptr;
+    const double* inverse = nullptr;  // 1 / scale
+    bool blockwise = false;           // whether blocks of rows are standardised before they reach a kernel
+
+    explicit operator bool() const { return centre; }
+};
+
+// Of the means in deviations, which is about what raw scores are larger than standardised ones: beyond this norm they
+// cost more digits than T can spare.
+template <class T>
+constexpr double largest_shift = sizeof(T) == 4 ? 200.0 : 1e5;
+
+template <class T>
+Scaling scaling_of(const double* centre, const double* inverse, std::size_t d) {
+    const double shift = norm_of(d, [=](std::size_t j) { return centre[j] * inverse[j]; });
+    return {centre, inverse, !(shift <= largest_shift<T>)};
+}
+
+// The parameters of the same scores over raw columns; u is kept in `raw`. The bias is that of the rounded u, so that
+// their rounding moves no score by more than it changes w.
+template <class T>
+Linear<T> over_raw_columns(const Scaling& scaling, Linear<T> point, std::size_t d, std::vector<T>& raw) {
+    if (!scaling || scaling.blockwise) return point;
+    raw.resize(d);
+    double bias = double(point.bias);
+    for (std::size_t j = 0; j < d; ++j) {
+        raw[j] = T(double(point.w[j]) * scaling.inverse[j]);
+        bias -= scaling.centre[j] * double(raw[j]);
+    }
+    return {raw.data(), T(bias)};
+}
+
+// From sums over raw columns, beside that of the slopes, to those over standardised ones.
+inline void standardise_sums(const Scaling& scaling, double slope, double* sums, std::size_t d) {
+    if (!scaling || scaling.blockwise) return;
+    for (std::size_t j = 0; j < d; ++j) sums[j] = (sums[j] - scaling.centre[j] * slope) * scaling.inverse[j];
+}
+
+// Blocks of rows of S as standardised columns of T, in buffers of one thread.
+template <class S>
+class StandardisedBlocks {
+  public:
+    using T = ArithmeticOf<S>;
+
+    static std::size_t block_rows(const Matrix<S>& X) {
+        const bool in_rows = X.order == Order::row_major;
+        const std::size_t fit = (std::size_t(1) << (in_rows ? 16 : 18)) / X.n_columns;
+        return std::min(std::clamp<std::size_t>(fit, in_rows ? 16 : 64, in_rows ? 256 : 512), X.n_rows);
+    }
+    static std::size_t scratch_size(const Matrix<S>& X) { return block_rows(X) * (X.n_columns + 2); }
+    // Of the shape and order of the largest block.
+    static Matrix<T> block(const Matrix<S>& X) { return {nullptr, block_rows(X), X.n_columns, X.order}; }
+
+    // Calls kernel(rows of T) over all rows, with scratch_size elements of scratch.
+    template <class Kernel>
+    static void for_each(const Rows<S>& rows, const Scaling& scaling, T* scratch, Kernel kernel) {
+        const std::size_t d = rows.X.n_columns, most = block_rows(rows.X);
+        const Order order = rows.index ? Order::row_major : rows.X.order;
+        T *x = scratch, *y = x + most * d, *weight = y + most;
+        for (std::size_t first = 0; first < rows.count; first += most) {
+            const std::size_t n = std::min(most, rows.count - first);
+            for (std::size_t i = 0; i < n; ++i) {
+                const std::size_t row = row_of(rows, first + i);
+                y[i] = rows.y[row];
+                if (rows.weight) weight[i] = rows.weight[row];
+            }
+            if (rows.X.order == Order::row_major) {
+                take_rows(rows, first, n, scaling, x);
+            } else {
+                take_columns(rows, first, n, scaling, order, x);
+            }
+            kernel(Rows<T>{{x, n, d, order}, y, rows.weight ? weight : nullptr, nullptr, 0, n, 0});
+        }
+    }
+
+  private:
+    static std::size_t row_of(const Rows<S>& rows, std::size_t at) {
+        return rows.index ? rows.index[at] : rows.begin + at;
+    }
+
+    static void take_rows(const Rows<S>& rows, std::size_t first, std::size_t n, const Scaling& scaling, T* out) {
+        const std::size_t d = rows.X.n_columns;
+        const double *centre = scaling.centre, *inverse = scaling.inverse;
+        for (std::size_t i = 0; i < n; ++i, out += d) {
+            const S* x = rows.X.data + row_of(rows, first + i) * d;
+            STEEPEST_VECTORIZE
+            for (std::size_t j = 0; j < d; ++j) out[j] = T((double(widen(x[j])) - centre[j]) * inverse[j]);
+        }
+    }
+
+    static void take_columns(const Rows<S>& rows, std::size_t first, std::size_t n, const Scaling& scaling, Order order,
+                             T* out) {
+        const std::size_t d = rows.X.n_columns;
+        for (std::size_t j = 0; j < d; ++j) {
+            const S* x = rows.X.data + j * rows.X.n_rows;
+            const double centre = scaling.centre[j], inverse = scaling.inverse[j];
+            if (order == Order::column_major) {
+                x += rows.begin + first;
+                STEEPEST_VECTORIZE
+                for (std::size_t i = 0; i < n; ++i) out[j * n + i] = T((double(widen(x[i])) - centre) * inverse);
+            } else {
+                for (std::size_t i = 0; i < n; ++i)
+                    out[i * d + j] = T((double(widen(x[rows.index[first + i]])) - centre) * inverse);
+            }
+        }
+    }
+};
+
+}  // namespace steepest

@@ -1,0 +1,10 @@
+// What Python asks of data alone: the order of their rows, their sum and the statistics of their columns.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace steepest {
+
+void bind_data(pybind11::module_& m);
+
+}  // namespace steepest

@@ -1,0 +1,61 @@
+"""Backtracking along a direction, in what arithmetic the objective has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Place", "backtrack"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+_ARMIJO = 1e-4
+_MOST_TRIES = 30
+_NOISE = 4.0  # units of the last place of a value
+
+
+@dataclass
+class Place:
+    """A point in the objective's dtype, the whole objective and the smooth part's gradient there, and its norm."""
+
+    w: NDArray[Any]
+    value: float
+    gradient: Vector
+    norm: float
+
+
+def backtrack(
+    place: Place, along: Callable[[float], NDArray[Any]], slope: float, visit: Callable[[NDArray[Any]], Place]
+) -> Place | None:
+    """Find a point with sufficient decrease (Armijo); None where rounding allows none.
+
+    Parameters
+    ----------
+    place : Place
+        Where to start.
+    along : callable
+        Share of the whole step, 1 first, to the point there.
+    slope : float
+        Predicted change of the objective over the whole step, below 0.
+    visit : callable
+        Evaluates a point.
+    """
+    noise = _NOISE * float(np.finfo(place.w.dtype).eps) * abs(place.value)
+    share = 1.0
+    for _ in range(_MOST_TRIES):
+        found = visit(along(share))
+        change = found.value - place.value
+        if math.isfinite(change):
+            if change <= _ARMIJO * share * slope:
+                return found
+            if abs(share * slope) <= noise:  # the values say nothing any more: let the gradient decide
+                return found if change <= noise and found.norm < place.norm else None
+        fall = change - share * slope
+        shorter = -0.5 * slope * share / fall if math.isfinite(fall) and fall > 0 else 0.1
+        share *= min(max(shorter, 0.1), 0.5)
+    return None

@@ -1,0 +1,259 @@
+"""QuasiNewton: gradient descent in coordinates where the condition number is near 1, from the curvature of a sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .line_search import Place, backtrack
+from .metric import Diagonal, Memory, Metric, Whole
+from .objectives import DataObjective, LeastSquares, Logistic
+from .proximal import orthant_direction, proximal_point, pseudo_gradient
+from .sample import Plan, column_squares, sample_of
+
+__all__ = ["QuasiNewton", "QuasiNewtonRunner"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+_SEED = 0  # of the sample's rows: the same run every time
+_NEWTON_STEPS = 12  # on the sample, at most
+_NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no better than the sample itself
+_SAMPLE_PASSES = 30  # with a diagonal
+_LOOKS, _SHORT_LOOKS = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
+_MORE_ROWS = 4  # times as many as the last Hessian had
+
+
+class QuasiNewton:
+    """Quasi-Newton descent over all rows, for the convex losses of data.
+
+    The Hessian of a random sample of the rows, or its diagonal where that is cheaper, makes coordinates in which the
+    condition number is near 1; limited-memory BFGS does the rest (Nocedal 1980; Byrd, Chin, Neveitt, Nocedal 2011 for
+    curvature from a sample). With an L1 penalty, proximal Newton steps take the place of these (Lee, Sun, Saunders
+    2014), or an orthant-wise method with a diagonal (Andrew, Gao 2007). What is done follows from the shape of the data
+    and from the progress made, never from time, and nothing is left to chance: a run has the same bits every time.
+
+    It has no ``step`` of its own, as it looks at whole objectives; give it to `minimize`, whose default it is for
+    whole-data runs of `LeastSquares`, `Logistic` and `Softmax` without a constraint. An iteration is an epoch of one or
+    a few passes.
+    """
+
+    scales_coordinates = True
+    is_auto = False
+
+    def __init__(self) -> None:
+        self.n_steps = 0
+
+    def rates(self, first: int, n: int) -> NDArray[np.float64]:
+        """Return ones: its steps have the length that they need."""
+        return np.ones(n)
+
+    def reset(self) -> None:
+        """Forget the steps taken."""
+        self.n_steps = 0
+
+    def largest_stable_rate(self, eigenvalue_max: float) -> None:
+        """Return None: there is no learning rate."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return name and n_steps; nothing else goes on to another run."""
+        return {"name": "QuasiNewton", "n_steps": self.n_steps}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the n_steps of a `state_dict`."""
+        if state_dict.get("name") != "QuasiNewton":
+            raise ValueError(f"state_dict must be of QuasiNewton, got one of {state_dict.get('name')!r}")
+        self.n_steps = int(state_dict["n_steps"])
+
+    def __repr__(self) -> str:
+        return "QuasiNewton()"
+
+
+class QuasiNewtonRunner:
+    """Takes the iterations of a run."""
+
+    def __init__(self, objective: DataObjective, optimizer: QuasiNewton, w: NDArray[Any]) -> None:
+        self._objective, self._w = objective, w
+        self.n_steps = optimizer.n_steps
+        self.finished: str | None = None
+        self._l1 = objective.alpha * objective.l1_ratio
+        self._penalised = _penalised(objective)
+        itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
+        self._plan = Plan(objective.n_samples, w.size, itemsize)
+        self._ridge = 1e-12 if w.dtype == np.float64 else 1e-6
+        self._place: Place | None = None
+        self._memory: Memory | None = None
+        self._norms: list[float] = []
+        self._looked = 0  # steps taken when the Hessian was made
+        self._rows = 0  # that it is of; 0: a diagonal
+        self._goal = 1e-10 if w.dtype == np.float64 else 1e-6
+
+    def evaluate(self) -> tuple[float, float]:
+        """Return the objective and the norm of its (smallest sub)gradient at w."""
+        place = self._here()
+        return place.value, place.norm
+
+    def run(
+        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
+    ) -> tuple[int, bool, bool]:
+        """Take one iteration."""
+        place = self._here()
+        if not math.isfinite(place.value):
+            return 0, False, True
+        self._norms = self._norms or [place.norm]
+        found = self._begin(place) if self._memory is None else self._step(place)
+        if found is None:
+            self.finished = "precision"
+        else:
+            self._place = found
+            self._w[:] = found.w
+            self._norms.append(found.norm)
+            self._look_at_the_pace()
+        if self._is_separated():
+            self.finished = "separable"
+        self.n_steps += 1
+        if path is not None:
+            path[0] = self._w
+        return 1, True, False
+
+    def restore(self) -> None:
+        """Leave w where it is: only finite places are visited."""
+
+    def _here(self) -> Place:
+        if self._place is None:
+            self._place = self._visit(self._objective.native, self._w.copy())
+        return self._place
+
+    def _visit(self, native: Any, w: NDArray[Any]) -> Place:
+        value, gradient = native.value_and_gradient(w)
+        return Place(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
+
+    def _begin(self, place: Place) -> Place:
+        """Go where a sample leads, and take its curvature; stay where that is no better."""
+        sample = sample_of(self._objective, self._plan.rows, _SEED)
+        if self._plan.whole:
+            start, metric = self._newton(sample, place)
+            self._rows = self._plan.rows
+            if self._plan.hessian_rows > self._plan.rows:
+                metric = self._curvature(self._plan.hessian_rows, start.w)
+        else:
+            metric = Diagonal(column_squares(self._objective, self._plan.rows, _SEED))
+            start = self._descend(sample, place, Memory(metric))
+        self._memory = Memory(metric)
+        if sample is self._objective.native:
+            return start
+        found = self._visit(self._objective.native, start.w)
+        return found if found.value < place.value else place
+
+    def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
+        self._rows = rows
+        matrix = np.asarray(sample_of(self._objective, rows, _SEED).hessian(w), dtype=np.float64)
+        return Whole(matrix, self._ridge)
+
+    def _newton(self, sample: Any, place: Place) -> tuple[Place, Metric]:
+        """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's."""
+        whole = sample is self._objective.native
+        here = place if whole else self._visit(sample, place.w)
+        goal, first = here.norm * (0.0 if whole else _NEAR_ENOUGH), True
+        while True:
+            metric = Whole(np.asarray(sample.hessian(here.w), dtype=np.float64), self._ridge)
+            if not first and (whole or here.norm <= goal):
+                return here, metric
+            for _ in range(1 if whole else _NEWTON_STEPS):
+                found = self._search(sample, here, Memory(metric))
+                if found is None:
+                    return here, metric
+                here, first = found, False
+                if here.norm <= goal or not isinstance(self._objective, LeastSquares):
+                    break
+            if isinstance(self._objective, LeastSquares):
+                return here, metric
+
+    def _descend(self, sample: Any, place: Place, memory: Memory) -> Place:
+        """Descend on a sample with a diagonal metric."""
+        whole = sample is self._objective.native
+        here = place if whole else self._visit(sample, place.w)
+        goal = _NEAR_ENOUGH * here.norm
+        for _ in range(1 if whole else _SAMPLE_PASSES):
+            found = self._search(sample, here, memory)
+            if found is None or found.norm <= goal:
+                return found or here
+            memory.note(found.w.astype(np.float64) - here.w, found.gradient - here.gradient)
+            here = found
+        return here
+
+    def _step(self, place: Place) -> Place | None:
+        """Take a step over all rows; None where rounding allows no further one."""
+        assert self._memory is not None
+        found = self._search(self._objective.native, place, self._memory)
+        if found is None and len(self._memory):
+            self._memory.clear()
+            found = self._search(self._objective.native, place, self._memory)
+        if found is not None:
+            self._memory.note(found.w.astype(np.float64) - place.w, found.gradient - place.gradient)
+        return found
+
+    def _search(self, native: Any, place: Place, memory: Memory) -> Place | None:
+        """Backtrack along the direction of a metric and its memory."""
+        w = place.w.astype(np.float64)
+        if self._l1 == 0.0:
+            direction = memory.direction(place.gradient)
+            slope = float(direction @ place.gradient)
+
+            def along(share: float) -> NDArray[Any]:
+                return (w + share * direction).astype(place.w.dtype)
+
+        elif isinstance(memory.metric, Whole):
+            point = proximal_point(memory.metric.matrix, place.gradient, w, self._l1 * self._penalised)
+            direction = point - w
+            lower = self._l1 * float(np.abs(point) @ self._penalised - np.abs(w) @ self._penalised)
+            slope = float(direction @ place.gradient) + lower
+
+            def along(share: float) -> NDArray[Any]:
+                return (point if share == 1.0 else w + share * direction).astype(place.w.dtype)
+
+        else:
+            pseudo = pseudo_gradient(place.gradient, w, self._l1 * self._penalised)
+            direction = orthant_direction(memory.direction(pseudo), pseudo)
+            slope = float(direction @ pseudo)
+            sign = np.where(w != 0, np.sign(w), -np.sign(pseudo))
+
+            def along(share: float) -> NDArray[Any]:
+                moved = w + share * direction
+                return np.where((moved * sign > 0) | (self._penalised == 0), moved, 0.0).astype(place.w.dtype)
+
+        if not slope < 0.0:
+            return None
+        return backtrack(place, along, slope, lambda w: self._visit(native, w))
+
+    def _look_at_the_pace(self) -> None:
+        """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""
+        plan, norms, looks = self._plan, self._norms, _LOOKS if self._rows == 0 else _SHORT_LOOKS
+        if not plan.possible or len(norms) - 1 - self._looked < looks or norms[-1] <= self._goal * norms[0]:
+            return
+        fall = math.log(norms[-1 - looks] / norms[-1]) / looks if norms[-1 - looks] > norms[-1] else 0.0
+        left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
+        n = self._objective.n_samples
+        rows = plan.rows if self._rows == 0 else min(n, _MORE_ROWS * self._rows)
+        if rows == self._rows and isinstance(self._objective, LeastSquares):
+            return
+        spent = len(norms) - 1 - self._looked
+        if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * looks:
+            self._memory = Memory(self._curvature(rows, self._w))
+            self._looked = len(norms) - 1
+
+    def _is_separated(self) -> bool:
+        """Return whether every row is on its side, so that the loss has no minimum: its mean is below log(2) / n."""
+        objective = self._objective
+        if not isinstance(objective, Logistic) or objective.alpha > 0.0 or objective.sample_weight is not None:
+            return False
+        return self._place is not None and self._place.value * objective.n_samples < math.log(2.0)
+
+
+def _penalised(objective: DataObjective) -> Vector:
+    """Return 1 for each coefficient and 0 for each intercept."""
+    row = np.append(np.ones(objective.n_features), np.zeros(int(objective.intercept)))
+    return np.tile(row, objective.n_parameters // row.size)
