@@ -8,7 +8,7 @@ from typing import Any
 from .. import stopping
 from ..checks import describe
 from ..optimizer_names import DEFAULT_RATES, OPTIMIZERS
-from ..optimizers import Momentum
+from ..quasi_newton import QuasiNewton
 from ..schedules import CosineDecay, InverseTimeDecay
 from ..stopping import Progress
 from .settings import Settings
@@ -19,10 +19,6 @@ ONLINE_BATCH = 32
 # AdaGrad shrinks its own steps; the others come to rest only at rates that fall.
 _ONLINE_RATES: dict[str, Any] = {"adam": InverseTimeDecay(0.05), "rmsprop": InverseTimeDecay(0.05), "adagrad": 0.5}
 _WHOLE_DATA = "quasi-newton"
-
-
-def _whole_data_optimizer() -> Any:
-    return Momentum("auto")
 
 
 class GradientNorm(stopping.GradientNorm):
@@ -76,7 +72,7 @@ def optimizer_for(settings: Settings, n_steps: int) -> Any:
         _refuse_rate(settings, f"with optimizer={settings.optimizer!r}, which has none to set; name another")
         if settings.batch_size is not None:
             raise ValueError(f"batch_size must be None with optimizer={name!r}, got {settings.batch_size}")
-        return _whole_data_optimizer()
+        return QuasiNewton()
     if _is_auto(rate) and name in DEFAULT_RATES:
         rate = CosineDecay(DEFAULT_RATES[name], max(1, n_steps))
     return OPTIMIZERS[name](rate)

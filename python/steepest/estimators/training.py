@@ -219,7 +219,7 @@ class Training:
         elif result.stop_reason == "max_epochs" and expected_to_converge:
             text = f"The fit has not converged to tol within max_iter={self.settings.max_iter} passes over the data."
         elif result.stop_reason == "separable":
-            text = "The classes can be separated without an error, so that the loss has no minimum: set alpha above 0."
+            text = "The fit found no minimum;"
         else:
             return
         category = require("sklearn.exceptions", "sklearn").ConvergenceWarning
