@@ -29,10 +29,8 @@ def curvature(hessian: Any) -> SimpleNamespace:
 
 
 def descend(objective: Any, rate: float, w0: Any, n: int = 30, **options: Any) -> st.Result:
-    w0 = np.asarray(w0, dtype=objective.dtype)
-    return st.minimize(
-        objective, w0, st.GradientDescent(rate), max_epochs=n, record_path=True, **options, diagnose=False
-    )
+    w0, options = np.asarray(w0, dtype=objective.dtype), {"diagnose": False, **options}
+    return st.minimize(objective, w0, st.GradientDescent(rate), max_epochs=n, record_path=True, **options)
 
 
 def axes(projection: str | None = None) -> Any:
@@ -121,7 +119,7 @@ def test_a_path_that_leaves_is_cut(far: float) -> None:
 def test_a_real_divergence_does_not_explode_the_limits() -> None:
     objective = st.LeastSquares(np.diag([1.0, 8.0]), np.zeros(2), intercept=False)
     with pytest.warns(st.DivergenceWarning):
-        run = descend(objective, 0.5, [-3.0, 0.5], 2000)
+        run = descend(objective, 0.5, [-3.0, 0.5], 2000, diagnose=True)
     ax = draw(objective, run, minimum=np.zeros(2))
     assert np.ptp(ax.get_xlim()) < 20
     assert np.ptp(ax.get_ylim()) < 20

@@ -16,6 +16,7 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _ARMIJO = 1e-4
 _MOST_TRIES = 30
+_NOTHING = 1e-7  # of the noise is no change worth a try
 _NOISE = 4.0  # units of the last place of a value
 
 
@@ -46,6 +47,8 @@ def backtrack(
         Evaluates a point.
     """
     noise = _NOISE * float(np.finfo(place.w.dtype).eps) * abs(place.value)
+    if -slope <= _NOTHING * noise:
+        return None
     share = 1.0
     for _ in range(_MOST_TRIES):
         found = visit(along(share))

@@ -14,15 +14,16 @@ __all__ = ["orthant_direction", "proximal_point", "pseudo_gradient"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _STEPS = 2000
-_GUESSES = 30
+_GUESSES = 6
+_FIRST_TRY = 40  # steps to the second try, then after twice as many
 _TOLERANCE = 1e-10
 
 
 def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> Vector:
     """Return the z that minimises gradient.(z - w) + (z - w).matrix(z - w) / 2 + sum l1 |z|.
 
-    An active-set method, in coordinates in which the matrix has the diagonal 1; where that goes round in circles,
-    accelerated proximal gradient descent with restarts (Beck, Teboulle 2009; O'Donoghue, Candes 2015).
+    Accelerated proximal gradient descent with restarts (Beck, Teboulle 2009; O'Donoghue, Candes 2015), in coordinates
+    in which the matrix has the diagonal 1; now and then an active-set method tries to end it with exact steps.
 
     Parameters
     ----------
@@ -34,15 +35,33 @@ def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> V
     scale = np.sqrt(np.diag(matrix))
     scaled = matrix / np.outer(scale, scale)
     threshold, slope, origin = l1 / scale, gradient / scale, w * scale
-    found = _active_set(scaled, slope, origin, threshold)
-    if found is None:
-        found = _accelerated(scaled, slope, origin, threshold)
-    return np.asarray(found / scale)
+    step = 0.0
+    here = ahead = origin
+    momentum, next_try = 1.0, 0
+    for t in range(_STEPS):
+        if t == next_try:
+            exact = _active_set(scaled, slope, origin, threshold, here)
+            if exact is not None:
+                return np.asarray(exact / scale)
+            next_try = 2 * t + _FIRST_TRY
+            step = step or 1.0 / float(np.linalg.eigvalsh(scaled)[-1])
+        descent = slope + scaled @ (ahead - origin)
+        found = soft_threshold(ahead - step * descent, step * threshold)
+        if float((ahead - found) @ (found - here)) > 0.0 and momentum > 1.0:  # it goes uphill: restart
+            momentum, ahead = 1.0, here
+            continue
+        faster = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
+        moved = found - here
+        ahead = found + (momentum - 1.0) / faster * moved
+        here, momentum = found, faster
+        if float(np.abs(moved).max()) <= _TOLERANCE * (1.0 + float(np.abs(here).max())):
+            break
+    return np.asarray(here / scale)
 
 
-def _active_set(matrix: Vector, slope: Vector, origin: Vector, threshold: Vector) -> Vector | None:
+def _active_set(matrix: Vector, slope: Vector, origin: Vector, threshold: Vector, z: Vector) -> Vector | None:
     """Guess which coordinates are not 0, solve for them, guess again (Hintermueller, Ito, Kunisch 2002)."""
-    z, before = origin, b""
+    before = b""
     for _ in range(_GUESSES):
         beyond = z - slope - matrix @ (z - origin)
         signs = np.sign(beyond) * (np.abs(beyond) > threshold) * (threshold > 0)
@@ -56,40 +75,6 @@ def _active_set(matrix: Vector, slope: Vector, origin: Vector, threshold: Vector
         except np.linalg.LinAlgError:
             return None
     return None
-
-
-def _accelerated(scaled: Vector, slope: Vector, origin: Vector, threshold: Vector) -> Vector:
-    step = 1.0 / float(np.linalg.eigvalsh(scaled)[-1])
-    here = ahead = origin
-    momentum = 1.0
-    for t in range(_STEPS):
-        descent = slope + scaled @ (ahead - origin)
-        found = soft_threshold(ahead - step * descent, step * threshold)
-        if float((ahead - found) @ (found - here)) > 0.0:  # it goes uphill: restart
-            momentum, ahead = 1.0, here
-            continue
-        faster = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
-        moved = found - here
-        ahead = found + (momentum - 1.0) / faster * moved
-        here, momentum = found, faster
-        if t % 10 == 9 and (polished := _polish(scaled, slope, origin, threshold, here)) is not None:
-            return polished
-        if float(np.abs(moved).max()) <= _TOLERANCE * (1.0 + float(np.abs(here).max())):
-            break
-    return here
-
-
-def _polish(matrix: Vector, slope: Vector, origin: Vector, threshold: Vector, z: Vector) -> Vector | None:
-    """Solve for the coordinates that are not 0 with their signs; None where that is not the minimum."""
-    free = (z != 0) | (threshold == 0)
-    signs = np.sign(z[free]) * (threshold[free] > 0)
-    right = matrix[free] @ origin - slope[free] - threshold[free] * signs
-    found = np.zeros_like(z)
-    found[free] = np.linalg.solve(matrix[np.ix_(free, free)], right)
-    if (np.sign(found[free]) != signs)[threshold[free] > 0].any():
-        return None
-    rest = slope + matrix @ (found - origin)
-    return found if (np.abs(rest[~free]) <= threshold[~free] * (1 + 1e-9)).all() else None
 
 
 def pseudo_gradient(gradient: Vector, w: Vector, l1: Vector) -> Vector:

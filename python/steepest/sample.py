@@ -71,7 +71,10 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     some = X[chosen]
     if some.dtype.kind == "V":  # bfloat16 is the upper half of a float32
         some = (some.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    squares = np.einsum("ij,ij->j", some.astype(np.float64), some.astype(np.float64)) / len(chosen)
+    exact = some.astype(np.float64)
+    if objective.scale is not None:
+        exact = (exact - objective.centre) / objective.scale
+    squares = np.einsum("ij,ij->j", exact, exact) / len(chosen)
     k = objective.n_parameters // (objective.n_features + objective.intercept)
     weight = 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
