@@ -65,16 +65,18 @@ def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Return the diagonal of the smooth part's Hessian at 0, about, from at most 4,096 rows: array of shape (p,)."""
-    X = objective._data[0]
-    n = X.shape[0]
-    chosen = np.unique(np.random.default_rng(seed).integers(0, n, min(rows, 4096)))
+    X, _, sample_weight = objective._data
+    n, most = X.shape[0], min(rows, 4096)
+    chosen = np.arange(n) if n <= most else np.unique(np.random.default_rng(seed).integers(0, n, most))
     some = X[chosen]
     if some.dtype.kind == "V":  # bfloat16 is the upper half of a float32
         some = (some.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     exact = some.astype(np.float64)
     if objective.scale is not None:
         exact = (exact - objective.centre) / objective.scale
-    squares = np.einsum("ij,ij->j", exact, exact) / len(chosen)
+    weights = np.ones(len(chosen)) if sample_weight is None else sample_weight[chosen].astype(np.float64)
+    weights = weights if weights.any() else np.ones(len(chosen))
+    squares = np.einsum("i,ij,ij->j", weights, exact, exact) / weights.sum()
     k = objective.n_parameters // (objective.n_features + objective.intercept)
     weight = 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
