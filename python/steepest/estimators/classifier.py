@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import objectives
+import steepest as st
+
 from ..extras import require
 from ..objectives import DataObjective, Logistic
 from .base import LinearModel
@@ -19,7 +20,7 @@ __all__ = ["LogisticClassifier"]
 
 ClassifierMixin: Any = require("sklearn.base", "sklearn").ClassifierMixin
 Array = NDArray[Any]
-_Softmax: Any = getattr(objectives, "Softmax", None)
+_Softmax: Any = getattr(st, "Softmax", None)
 
 
 @documented
