@@ -120,7 +120,7 @@ class Problem:
 
 
 def run(problem, optimizer, epochs=3, seed=7, **options):
-    w0 = problem.w0
+    w0, options = problem.w0, {"diagnose": False, **options}  # rates are chosen for other reasons than to be good
     return st.minimize(
         problem.objective, w0, optimizer, max_epochs=epochs, random_state=seed, record_path=True, **options
     )

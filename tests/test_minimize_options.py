@@ -202,10 +202,13 @@ def test_progress_bar_shows_the_loss(capsys):
 def test_divergence_keeps_the_last_finite_parameters(batch_size, dtype):
     problem = Problem(dtype=dtype)
     with pytest.warns(st.DivergenceWarning, match=r"learning rate(.|\n)*scal") as warned:
-        result = run(problem, st.GradientDescent(20.0), epochs=5000, batch_size=batch_size)
+        result = run(problem, st.GradientDescent(20.0), epochs=5000, batch_size=batch_size, diagnose=True)
     assert (result.converged, result.stop_reason) == (False, "diverged")
     assert result.n_epochs < 5000
     assert np.isfinite([*result.w, result.value]).all()
+    if batch_size is not None:
+        assert "try a learning rate of 2:" in str(warned[0].message) or "of 2;" in str(warned[0].message)
+        return
     bound = 2 / np.linalg.eigvalsh(problem.objective.hessian(result.w))[-1]
     numbers = [float(text) for text in re.findall(r"\d+\.?\d*(?:e[-+]?\d+)?", str(warned[0].message))]
     assert any(number == pytest.approx(bound, rel=0.1) for number in numbers)

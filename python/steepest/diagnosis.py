@@ -114,6 +114,7 @@ def _oscillating(s: Symptoms) -> Diagnosis:
     loud = sizes.mean() > 0.02 * (s.losses[0] - s.losses.min()) + s.slack
     lasts = sizes[half:].mean() > 0.8 * sizes[:half].mean()  # the waves of momentum die away
     still = losses[half:].min() >= losses[:half].min() - s.slack and norms.min() > 0.05 * s.gradient_norms.max()
+    still = still and s.reason is not None  # until then a wave may do so
     if not ((jumps and loud and lasts) or (still and norms.min() > 0 and not s.batch_size)):
         return Diagnosis()
     if _is_wave(s):

@@ -145,7 +145,7 @@ class DataObjective:
         X, y, weight = self._data
         weight_sum = self._weight_sum * len(rows) / self.n_samples
         weight, l1, l2 = None if weight is None else weight[rows], *self._penalties
-        X, y = np.take(X, rows, axis=0), y[rows]
+        X, y = np.ascontiguousarray(X[rows]), y[rows]  # np.take would copy all of an F-ordered X
         kind: Any = type(self.native)
         return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2, self._scaling)
 

@@ -238,6 +238,7 @@ class QuasiNewtonRunner:
         left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
         n = self._objective.n_samples
         rows = plan.rows if self._rows == 0 else min(n, _MORE_ROWS * self._rows)
+        rows = n if rows > n // 8 else rows  # which takes no copy
         if rows == self._rows and isinstance(self._objective, LeastSquares):
             return
         spent = len(norms) - 1 - self._looked

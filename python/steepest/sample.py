@@ -14,12 +14,15 @@ __all__ = ["Plan", "sample_of"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _ROWS = 10_000
+_DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
 _ROWS_A_PARAMETER = 10
 _MOST_PARAMETERS = 4096  # of a whole Hessian
 # What the kernels take, measured on two cores: a pass reads 22 GB/s; the Hessian makes 60e9 multiply-adds a second
 # (counted as n p^2), a factorisation of p parameters in float64 10e9.
 _PASS, _HESSIAN, _FACTOR = 22e9, 60e9, 10e9
 _CHEAP = 4.0  # passes that a whole Hessian may cost without being asked for
+_SHARE = 20  # of the rows, at most, are copied for a better one
+_ENOUGH = 1000  # rows a parameter
 _WORTH = 1.5  # passes to be spent on a better one
 
 
@@ -44,7 +47,7 @@ class Plan:
         self.whole = p <= _MOST_PARAMETERS and self.cost(self.rows) <= _CHEAP
         self.possible = p <= _MOST_PARAMETERS
         affordable = int(_WORTH / row_cost)
-        self.hessian_rows = min(n, max(self.rows, min(affordable, 20 * self.rows)))
+        self.hessian_rows = min(n, max(self.rows, min(affordable, n // _SHARE, _ENOUGH * p)))
         if 2 * self.rows > n:
             self.rows = n
         if 2 * self.hessian_rows > n:
@@ -64,19 +67,22 @@ def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
 
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
-    """Return the diagonal of the smooth part's Hessian at 0, about, from at most 4,096 rows: array of shape (p,)."""
+    """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
     X, _, sample_weight = objective._data
-    n, most = X.shape[0], min(rows, 4096)
+    n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
     chosen = np.arange(n) if n <= most else np.unique(np.random.default_rng(seed).integers(0, n, most))
-    some = X[chosen]
-    if some.dtype.kind == "V":  # bfloat16 is the upper half of a float32
-        some = (some.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    exact = some.astype(np.float64)
-    if objective.scale is not None:
-        exact = (exact - objective.centre) / objective.scale
     weights = np.ones(len(chosen)) if sample_weight is None else sample_weight[chosen].astype(np.float64)
     weights = weights if weights.any() else np.ones(len(chosen))
-    squares = np.einsum("i,ij,ij->j", weights, exact, exact) / weights.sum()
+    squares = np.zeros(X.shape[1])
+    for first in range(0, len(chosen), _BLOCK_ROWS):
+        some = X[chosen[first : first + _BLOCK_ROWS]]
+        if some.dtype.kind == "V":  # bfloat16 is the upper half of a float32
+            some = (some.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        exact = some.astype(np.float64)
+        if objective.scale is not None:
+            exact = (exact - objective.centre) / objective.scale
+        squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
+    squares /= weights.sum()
     k = objective.n_parameters // (objective.n_features + objective.intercept)
     weight = 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)

@@ -1,0 +1,181 @@
+"""The contenders of bench_fit.py: ours, PyTorch's Adam and scikit-learn; the other peers stand in fit_peers.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+import harness
+import steepest as st
+from fit_reference import Array, Problem
+
+SEED = 0
+LARGEST_HESSIAN = 5_000  # parameters up to which newton-cholesky is run: its first step cannot be cut short
+ADAM_ROWS = 1024
+ADAM_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that fits, with one number to say how long.
+
+    Attributes
+    ----------
+    name : str
+    fit : callable
+        Takes the effort, an integer from 1, and returns the parameters, of shape (n_scores, d + 1), intercepts last.
+    effort : str
+        What that number is; a tolerance is 10^(-effort / 4).
+    most : int
+        The largest effort that makes sense.
+    """
+
+    name: str
+    fit: Callable[[int], Array]
+    effort: Literal["iterations", "epochs", "tolerance", "direct"] = "iterations"
+    most: int = 100_000
+
+
+def tolerance(effort: int) -> float:
+    """Return the tolerance of an effort."""
+    return float(10 ** (-effort / 4))
+
+
+def parameters(coefficients: Any, intercepts: Any) -> Array:
+    """Put coefficients and intercepts of a scikit-learn-like model side by side."""
+    return np.column_stack((np.atleast_2d(coefficients), np.atleast_1d(intercepts))).astype(np.float64)
+
+
+def estimator(make: Callable[[int], Any], X: Any, y: Any) -> Callable[[int], Array]:
+    """Make the `fit` of a contender from a function that makes a scikit-learn-like estimator for an effort."""
+
+    def fit(effort: int) -> Array:
+        model = make(effort).fit(X, y)
+        return parameters(model.coef_, model.intercept_)
+
+    return fit
+
+
+def make_ours(objective: Any) -> Any:
+    """Return the optimizer that stands for this package."""
+    return st.QuasiNewton()
+
+
+def ours(problem: Problem) -> list[Contender]:
+    """Fit by `st.minimize`, from the binding of the objective on; nothing where there is no st.Softmax for classes."""
+    losses = {"logistic": "Logistic", "squares": "LeastSquares", "lasso": "LeastSquares", "softmax": "Softmax"}
+    loss = getattr(st, losses[problem.kind], None)
+    if loss is None:
+        return []
+
+    def fit(effort: int) -> Array:
+        objective = loss(problem.X, problem.y, alpha=problem.alpha, l1_ratio=float(problem.kind == "lasso"))
+        optimizer = make_ours(objective)
+        result = st.minimize(objective, optimizer=optimizer, max_epochs=effort, random_state=SEED, diagnose=False)
+        return np.asarray(result.w, np.float64).reshape(problem.n_scores, problem.d + 1)
+
+    return [Contender("ours", fit)]
+
+
+def torch(problem: Problem) -> list[Contender]:
+    """Run PyTorch's fused Adam on mini-batches of 1,024 rows, its rate going from 0.02 to 0 by a cosine."""
+    torch = harness.peer("torch")
+    if problem.kind == "lasso":
+        return []  # without a proximal step it does not get to zeros
+    torch.set_num_threads(harness.cores())
+    X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
+    functional = torch.nn.functional
+    y = y.long() if problem.kind == "softmax" else y
+    losses = {
+        "logistic": lambda z, y: functional.binary_cross_entropy_with_logits(z[:, 0], y),
+        "squares": lambda z, y: functional.mse_loss(z[:, 0], y),
+        "softmax": functional.cross_entropy,
+    }
+    loss = losses[problem.kind]
+
+    def fit(epochs: int) -> Array:
+        generator = torch.Generator().manual_seed(SEED)
+        w = torch.zeros(problem.n_scores, problem.d, requires_grad=True)
+        b = torch.zeros(problem.n_scores, requires_grad=True)
+        optimizer = torch.optim.Adam([w, b], lr=ADAM_RATE, fused=True)
+        steps = epochs * -(-problem.n // ADAM_ROWS)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for _ in range(epochs):
+            for rows in torch.randperm(problem.n, generator=generator).split(ADAM_ROWS):
+                optimizer.zero_grad()
+                value = loss(functional.linear(X[rows], w, b), y[rows]) + problem.alpha / 2 * w.square().sum()
+                value.backward()
+                optimizer.step()
+                schedule.step()
+        return parameters(w.detach().numpy(), b.detach().numpy())
+
+    return [Contender("PyTorch Adam", fit, "epochs")]
+
+
+def sklearn(problem: Problem) -> list[Contender]:
+    """Run scikit-learn: C = 1 / (n alpha) for classes, and for regression alpha as each estimator counts it."""
+    linear = harness.peer("sklearn.linear_model")
+    return _regressions(linear, problem) if problem.regression else _classifications(linear, problem)
+
+
+def _classifications(linear: Any, problem: Problem) -> list[Contender]:
+    X, y, inverse = problem.X, problem.y, 1 / (problem.n * problem.alpha)
+
+    def logistic(solver: str) -> Callable[[int], Array]:
+        def make(effort: int) -> Any:
+            return linear.LogisticRegression(C=inverse, solver=solver, max_iter=effort, tol=1e-14, random_state=SEED)
+
+        return estimator(make, X, y)
+
+    found = [Contender("sklearn lbfgs", logistic("lbfgs"))]
+    if problem.n_scores * (problem.d + 1) <= LARGEST_HESSIAN:
+        found.append(Contender("sklearn newton-cholesky", logistic("newton-cholesky"), most=64))
+    found.append(Contender("sklearn saga", logistic("saga"), "epochs"))
+    if problem.kind == "logistic":
+
+        def descent(effort: int) -> Any:
+            options = {"max_iter": effort, "tol": None, "random_state": SEED}
+            return linear.SGDClassifier(loss="log_loss", alpha=problem.alpha, **options)
+
+        found.append(Contender("sklearn SGD", estimator(descent, X, y), "epochs"))
+    return found
+
+
+def _regressions(linear: Any, problem: Problem) -> list[Contender]:
+    """Halve alpha where the squared error is halved, and multiply by n where it is summed."""
+    X, y, half = problem.X, problem.y, problem.alpha / 2
+    lasso = problem.kind == "lasso"
+
+    def descent(effort: int) -> Any:
+        penalty = "l1" if lasso else "l2"
+        return linear.SGDRegressor(penalty=penalty, alpha=half, max_iter=effort, tol=None, random_state=SEED)
+
+    def coordinates(effort: int) -> Any:
+        share = 1.0 if lasso else 0.0
+        return linear.ElasticNet(alpha=half, l1_ratio=share, precompute=True, max_iter=effort, tol=0.0)
+
+    found = [
+        Contender(f"sklearn {'Lasso' if lasso else 'ElasticNet'}", estimator(coordinates, X, y)),
+        Contender("sklearn SGD", estimator(descent, X, y), "epochs"),
+    ]
+    if lasso:
+        return found
+
+    def ridge(solver: str) -> Callable[[int], Any]:
+        options = {"solver": solver, "tol": 1e-14, "random_state": SEED}
+        return lambda effort: linear.Ridge(
+            alpha=problem.n * half, max_iter=None if solver == "cholesky" else effort, **options
+        )
+
+    direct = [
+        Contender("sklearn LinearRegression", estimator(lambda _: linear.LinearRegression(), X, y), "direct", 1),
+        Contender("sklearn Ridge cholesky", estimator(ridge("cholesky"), X, y), "direct", 1),
+    ]
+    iterated = [
+        Contender("sklearn Ridge lsqr", estimator(ridge("lsqr"), X, y)),
+        Contender("sklearn Ridge saga", estimator(ridge("saga"), X, y), "epochs"),
+    ]
+    return direct + iterated + found

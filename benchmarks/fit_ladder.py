@@ -1,0 +1,157 @@
+"""How bench_fit.py times a fit to a target: a ladder of efforts, the search for the first that is enough, rounds."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import harness
+from fit_contenders import Contender
+from fit_reference import Array
+
+TARGETS = (1e-3, 1e-6)
+SHORT = 3.0  # seconds up to which a fit is timed again in rounds
+STUCK = 4  # rungs in a row that gain less than 1%, after which a contender has reached what it can
+PATIENCE = 20.0  # times the fastest peer's time to the last target, after which a ladder is left
+COMPILING = 4  # effort up to which a long fit is made again
+LEAST_SECONDS = 5.0  # that a ladder may always take for one fit
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One timed fit: its effort, seconds, and suboptimality by the float64 reference."""
+
+    effort: int
+    seconds: float
+    suboptimality: float
+
+
+@dataclass
+class Climb:
+    """All fits of a contender by effort, in the order of effort, and why it was left, if the last target was missed."""
+
+    contender: Contender
+    fits: list[Fit] = field(default_factory=list)
+    reason: str = ""
+
+    def first(self, target: float) -> Fit | None:
+        """Return the fit of the lowest effort that reached a target."""
+        return next((fit for fit in self.fits if fit.suboptimality <= target), None)
+
+    @property
+    def best(self) -> float:
+        """The lowest suboptimality seen."""
+        return min((fit.suboptimality for fit in self.fits), default=math.inf)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Keep warnings and what native code prints off the table."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for stream, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, stream)
+            os.close(copy)
+        os.close(nowhere)
+
+
+def timed(contender: Contender, effort: int) -> tuple[float, Array]:
+    """Fit once; return the seconds and the parameters."""
+    with silent():
+        start = time.perf_counter()
+        w = contender.fit(effort)
+        return time.perf_counter() - start, w
+
+
+def climb(contender: Contender, suboptimality: Callable[[Array], float], limit: float) -> Climb:
+    """Double the effort until the last target is reached, then halve the steps to the first effort of each target.
+
+    The first fits are made twice where they take long, for some peers compile as they go. A ladder is left when its
+    next fit would take longer than `limit` seconds, or when nothing is gained any more.
+    """
+    found = Climb(contender)
+
+    def fit(effort: int) -> Fit:
+        seconds, w = timed(contender, effort)
+        if 2 * seconds > limit and effort <= COMPILING:
+            seconds = min(seconds, timed(contender, effort)[0])
+        made = Fit(effort, seconds, suboptimality(w))
+        found.fits = sorted([*found.fits, made], key=lambda fit: fit.effort)
+        return made
+
+    timed(contender, 1)
+    last = fit(1)
+    while last.suboptimality > TARGETS[-1] and not found.reason:
+        if 2 * last.effort > contender.most:
+            found.reason = "no closer" if contender.most > 1 else "direct"
+        elif 2 * last.seconds > limit:
+            found.reason = f"over {limit:.3g} s"
+        elif is_stuck(found.fits):
+            found.reason = "no closer"
+        else:
+            last = fit(2 * last.effort)
+    for target in TARGETS:
+        narrow(found, target, fit)
+    return found
+
+
+def is_stuck(fits: Sequence[Fit]) -> bool:
+    """Tell whether the last rungs brought next to nothing."""
+    if len(fits) <= STUCK or fits[-1].effort < 64:
+        return False
+    before = min(fit.suboptimality for fit in fits[:-STUCK])
+    return not min(fit.suboptimality for fit in fits[-STUCK:]) < 0.99 * before
+
+
+def narrow(found: Climb, target: float, fit: Callable[[int], Fit]) -> None:
+    """Halve the gap between the last effort that misses a target and the first that reaches it, to 1/8 of it."""
+    while (reached := found.first(target)) is not None:
+        below = max((made.effort for made in found.fits if made.effort < reached.effort), default=0)
+        if reached.effort - below <= max(1, below // 8):
+            return
+        fit((reached.effort + below) // 2)
+
+
+def rounds(climbs: Sequence[Climb], repeats: int) -> dict[tuple[str, float], list[float]]:
+    """Time the chosen fit of each contender and target again, in turn, where it is short; the ladder's time otherwise.
+
+    Returns
+    -------
+    dict
+        (contender, target) to seconds, one a round.
+    """
+    chosen = {(climb.contender.name, target): (climb, climb.first(target)) for climb in climbs for target in TARGETS}
+    seconds = {key: [fit.seconds] for key, (_, fit) in chosen.items() if fit is not None}
+    short = [key for key in seconds if seconds[key][0] <= SHORT]
+    for repeat in range(repeats):
+        for key in short[:: -1 if repeat % 2 else 1]:
+            contender, fit = chosen[key][0].contender, chosen[key][1]
+            assert fit is not None
+            time.sleep(0.05)  # as harness.interleave: the last one's spinning threads
+            again, _ = timed(contender, fit.effort)
+            seconds[key] = [again] if repeat == 0 else [*seconds[key], again]
+    return seconds
+
+
+def check_lowest(label: str, climbs: Sequence[Climb], excess: float) -> None:
+    """Refuse an optimum that a contender is below of by more than rounding."""
+    for found in climbs:
+        if found.best < -1e-9 - excess:
+            raise harness.WrongAnswer(f"{label}: {found.contender.name} is below the optimum by {-found.best:.1e}")
