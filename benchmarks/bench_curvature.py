@@ -21,6 +21,8 @@ DISTANCE = 1e-6  # of the start's distance to the minimum
 MOST_STEPS = 10_000  # that a prediction may ask for, to be tried
 SHARES = [10.0**-k for k in range(1, 13)]  # of the gradient norm at the start
 GRADIENT_NORM = 1e-6
+MOST_EPOCHS = 20_000_000
+FEW_ROWS = 1000  # of which a history of all epochs would take more memory than the data
 RULES: dict[str, Callable[[], Any]] = {
     "GradientDescent": lambda: st.GradientDescent("auto"),
     "Momentum": lambda: st.Momentum("auto"),
@@ -85,10 +87,10 @@ def check(name: str, objective: Any, curvature: st.Curvature) -> None:
     harness.check(f"{name}: eigenvalues", curvature.eigenvalues, values, 1e-10)
 
 
-def descend(objective: Any, optimizer: Any, stop: Any, steps: int) -> tuple[st.Result, float]:
+def descend(objective: Any, optimizer: Any, stop: Any, steps: int, every: int = 1) -> tuple[st.Result, float]:
     """Run; return the result and the seconds it took."""
     start = time.perf_counter()
-    result = st.minimize(objective, None, optimizer, max_epochs=steps, stop=stop, diagnose=False)
+    result = st.minimize(objective, None, optimizer, max_epochs=steps, stop=stop, evaluate_every=every, diagnose=False)
     return result, time.perf_counter() - start
 
 
@@ -127,8 +129,8 @@ def rates(data: datasets.Dataset, options: argparse.Namespace) -> Iterator[dict[
     """Yield the steps that a learning rate left to the curvature takes."""
     objective = data.objective()
     for name, make in RULES.items():
-        steps = 20_000 if options.quick else 5_000_000
-        result, taken = descend(objective, make(), st.stop.GradientNorm(GRADIENT_NORM), steps)
+        steps, every = 20_000 if options.quick else MOST_EPOCHS, 10 if objective.n_samples < FEW_ROWS else 1
+        result, taken = descend(objective, make(), st.stop.GradientNorm(GRADIENT_NORM), steps, every)
         if not (options.quick or result.converged):
             raise harness.WrongAnswer(f"{data.name}, {name}: ended by {result.stop_reason}")
         norm = float(np.linalg.norm(objective.gradient(result.w)))

@@ -61,7 +61,7 @@ def estimator(make: Callable[[int], Any], X: Any, y: Any) -> Callable[[int], Arr
 
 def make_ours(objective: Any) -> Any:
     """Return the optimizer that stands for this package."""
-    return st.Momentum("auto")
+    return st.QuasiNewton()
 
 
 def ours(problem: Problem) -> list[Contender]:

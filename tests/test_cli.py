@@ -15,7 +15,7 @@ import pytest
 import steepest as st
 from command_line import FRAME, PRICE, ROWS, SOLD, process, run
 from steepest import cli
-from steepest.fitting import OPTIMIZERS
+from steepest.optimizer_names import OPTIMIZERS
 
 PNG = b"\x89PNG\r\n"
 
@@ -198,7 +198,8 @@ def test_plots(table: Path, tmp_path: Path, suffix: str) -> None:
 
 
 def test_importing_steepest_imports_none_of_the_extras() -> None:
-    code = "import sys, steepest; print([m for m in ('click', 'pandas', 'matplotlib', 'tqdm') if m in sys.modules])"
+    extras = "('click', 'pandas', 'matplotlib', 'tqdm', 'sklearn', 'scipy')"
+    code = f"import sys, steepest; print([m for m in {extras} if m in sys.modules])"
     assert process(code=code).stdout == "[]\n"
 
 

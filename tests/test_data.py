@@ -177,7 +177,7 @@ def test_an_import_that_fails_inside_an_optional_package_is_not_hidden(
     assert not isinstance(error.value, MissingExtraError)
 
 
-@pytest.mark.parametrize("extra", ["bench", "cli", "demo", "plot"])
+@pytest.mark.parametrize("extra", ["bench", "cli", "demo", "plot", "sklearn"])
 def test_the_extras_that_messages_name_exist(extra: str) -> None:
     assert extra in (importlib.metadata.metadata("steepest").get_all("Provides-Extra") or [])
 

@@ -251,6 +251,12 @@ def test_a_function_that_fails_when_it_is_only_asked_why_does_not_lose_the_run()
     assert result.n_epochs == 100
 
 
+def test_a_tolerance_of_zero_is_none():
+    objective = st.LeastSquares(np.eye(3), np.array([1.0, 2.0, 3.0]))
+    result = diagnosed(objective, st.GradientDescent(0.01), "slow", stop=st.stop.GradientNorm(0.0), max_epochs=40)
+    assert result.stop_reason == "max_epochs"
+
+
 def test_an_ailment_is_told_while_the_run_goes_on():
     told = []
     objective = quadratic(np.diag([1.0, 10.0]), np.ones(2))

@@ -73,4 +73,4 @@ def test_what_the_build_makes_is_ignored():
 def test_the_api_page_has_every_public_name():
     page = (ROOT / "docs" / "api.rst").read_text()
     shown = set(re.findall(r"^\.\. auto\w+:: (?:steepest\.)?(\w+)", page, re.MULTILINE))
-    assert set(st.__all__) - shown == set()
+    assert set(st.__all__) | {"LinearRegressor", "LogisticClassifier"} <= shown

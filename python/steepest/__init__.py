@@ -1,5 +1,10 @@
 """steepest: the fastest gradient descent for least-squares and logistic models."""
 
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
 from . import plot, reference, schedules
 from . import stopping as stop
 from .closed_form import ClosedForm, normal_equation
@@ -19,6 +24,10 @@ from .softmax import Softmax
 from .stopping import Progress
 from .taylor import Taylor, taylor
 from .tuning import LearningRateCurve, find_learning_rate
+
+if TYPE_CHECKING:
+    from .estimators import LinearRegressor as LinearRegressor
+    from .estimators import LogisticClassifier as LogisticClassifier
 
 threads_from_environment()
 __version__ = installed_version()
@@ -61,3 +70,15 @@ __all__ = [
     "taylor",
     "threads",
 ]
+
+_ESTIMATORS = ("LinearRegressor", "LogisticClassifier")  # not in __all__: they import scikit-learn, which is optional
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ESTIMATORS:
+        return getattr(_import_module(".estimators", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ESTIMATORS])

@@ -19,8 +19,9 @@ import steepest as st
 from . import plot
 from .data import TableError, load_flights, load_table
 from .extras import MissingExtraError, require
-from .fitting import DEFAULT_RATES, OPTIMIZERS, FitOptions, OptionError, Problem
+from .fitting import FitOptions, OptionError, Problem
 from .model import Model
+from .optimizer_names import DEFAULT_RATES, OPTIMIZERS
 
 DIVERGED, MISUSED, INTERRUPTED = 1, 2, 130
 WHY = {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,17 +13,7 @@ import steepest as st
 from .data import Table
 from .features import Array, Encoder, Label, Scaling, check_complete, classes_of, encode_target, split_rows
 from .model import LossName, Model
-
-OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
-    "adam": st.Adam,
-    "rmsprop": st.RMSProp,
-    "adagrad": st.AdaGrad,
-    "momentum": st.Momentum,
-    "nesterov": functools.partial(st.Momentum, nesterov=True),
-    "gradient-descent": st.GradientDescent,
-}
-# Without a number from the user: from this rate to 0 by a cosine over the whole run, on standardised columns.
-DEFAULT_RATES = {"adam": 0.05, "rmsprop": 0.05, "adagrad": 0.5}
+from .optimizer_names import DEFAULT_RATES, OPTIMIZERS
 
 
 @dataclass

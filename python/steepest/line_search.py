@@ -17,6 +17,7 @@ Vector: TypeAlias = NDArray[np.float64]
 _ARMIJO = 1e-4
 _MOST_TRIES = 30
 _NOTHING = 1e-7  # of the noise is no change worth a try
+_FALL = 0.99  # of the gradient, where it alone tells
 _NOISE = 4.0  # units of the last place of a value
 
 
@@ -57,7 +58,7 @@ def backtrack(
             if change <= _ARMIJO * share * slope:
                 return found
             if abs(share * slope) <= noise:  # the values say nothing any more: let the gradient decide
-                return found if change <= noise and found.norm < place.norm else None
+                return found if change <= noise and found.norm < _FALL * place.norm else None
         fall = change - share * slope
         shorter = -0.5 * slope * share / fall if math.isfinite(fall) and fall > 0 else 0.1
         share *= min(max(shorter, 0.1), 0.5)

@@ -58,15 +58,17 @@ class Whole(Metric):
 
 
 def _inverse(matrix: Vector) -> Vector:
-    """Invert a matrix of diagonal about 1, leaving out directions that are not definite."""
+    """Invert a matrix of diagonal about 1, leaving out directions in which rounding hides whether it is definite."""
     try:
         factor = np.linalg.cholesky(matrix)
-        inverse = np.linalg.inv(factor)
-        return np.asarray(inverse.T @ inverse)
+        if np.diag(factor).min() > 1e-5:
+            inverse = np.linalg.inv(factor)
+            return np.asarray(inverse.T @ inverse)
     except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(matrix)
-        kept = values > 1e-12 * values[-1]
-        return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T)
+        pass
+    values, vectors = np.linalg.eigh(matrix)
+    kept = values > 1e-11 * values[-1]
+    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T)
 
 
 class Memory:

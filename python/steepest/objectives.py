@@ -75,9 +75,9 @@ class DataObjective:
 
     Notes
     -----
-    With a centre and a scale, rounding is that of standardised columns of X's dtype times about 1 + |centre / scale|,
-    a norm; where that is above 200 (float64: 100,000), and in the Hessian, blocks of rows are standardised as they are
-    read, which costs no digits and takes up to three times as long.
+    With a centre and a scale, rounding is that of standardised columns of X's dtype times about 1 + abs(centre /
+    scale), a norm; where that is above 200 (float64: 100,000), and in the Hessian, blocks of rows are standardised as
+    they are read, which costs no digits and takes up to three times as long.
     """
 
     _loss: ClassVar[str]

@@ -68,8 +68,11 @@ def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
-    X = objective._data[0]
-    chosen = np.unique(np.random.default_rng(seed).integers(0, X.shape[0], min(rows, _DIAGONAL_ROWS)))
+    X, _, sample_weight = objective._data
+    n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
+    chosen = np.arange(n) if n <= most else np.unique(np.random.default_rng(seed).integers(0, n, most))
+    weights = np.ones(len(chosen)) if sample_weight is None else sample_weight[chosen].astype(np.float64)
+    weights = weights if weights.any() else np.ones(len(chosen))
     squares = np.zeros(X.shape[1])
     for first in range(0, len(chosen), _BLOCK_ROWS):
         some = X[chosen[first : first + _BLOCK_ROWS]]
@@ -78,8 +81,8 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
         exact = some.astype(np.float64)
         if objective.scale is not None:
             exact = (exact - objective.centre) / objective.scale
-        squares += np.einsum("ij,ij->j", exact, exact)
-    squares /= len(chosen)
+        squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
+    squares /= weights.sum()
     k = objective.n_parameters // (objective.n_features + objective.intercept)
     weight = 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)

@@ -17,7 +17,7 @@ from .symptoms import Symptoms
 if TYPE_CHECKING:
     from .run import Run
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "levels_outside"]
 
 _FAR = 1e6  # times the first loss
 _FIRST_LOOK = 32  # evaluated epochs; then after twice as many
@@ -51,7 +51,7 @@ class Watch:
         run = self._run
         epochs, losses, norms, rates = np.array([row[:4] for row in run.rows], dtype=np.float64).T
         has_l1 = getattr(run.objective, "alpha", 0.0) * getattr(run.objective, "l1_ratio", 0.0) > 0.0
-        tolerances = [rule.tol for rule in run.stop if isinstance(rule, GradientNorm)]
+        tolerances = [rule.tol for rule in run.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
         return Symptoms(
             epochs=epochs.astype(np.int64),
             losses=losses,
@@ -78,10 +78,10 @@ def warn(found: Diagnosis, diverged: bool) -> None:
     """Warn of a diagnosis, unless it is that of a healthy run, where minimize was called."""
     if found:
         category = DivergenceWarning if diverged else DiagnosisWarning
-        warnings.warn(str(found), category, stacklevel=_levels_outside())
+        warnings.warn(str(found), category, stacklevel=levels_outside())
 
 
-def _levels_outside() -> int:
+def levels_outside() -> int:
     """Count the frames from the caller up to the first one outside this package, as `warnings.warn` counts them."""
     package, level = str(Path(__file__).parent), 1
     frame = sys._getframe(1)

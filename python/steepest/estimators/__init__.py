@@ -1,0 +1,6 @@
+"""Estimators with scikit-learn's contract over the objectives and the loop; they need the extra `sklearn`."""
+
+from .classifier import LogisticClassifier
+from .regressor import LinearRegressor
+
+__all__ = ["LinearRegressor", "LogisticClassifier"]

@@ -1,0 +1,169 @@
+"""What the estimators share: checked data in, fitted attributes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..extras import require
+from ..objectives import DataObjective
+from .choice import online_optimizer
+from .settings import Settings
+from .training import Online, Parameters, Rows, Training
+
+__all__ = ["LinearModel"]
+
+_base = require("sklearn.base", "sklearn")
+BaseEstimator: Any = _base.BaseEstimator
+is_regressor: Any = _base.is_regressor
+validation = require("sklearn.utils.validation", "sklearn")
+check_random_state = require("sklearn.utils", "sklearn").check_random_state
+
+Array = NDArray[Any]
+_DTYPES = [np.float64, np.float32]
+
+
+class LinearModel(BaseEstimator):  # type: ignore[misc]
+    """The base of the estimators; a subclass says what the targets are and which loss is minimised."""
+
+    _stratify = False
+
+    def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
+        """Return the targets of a first fit for the loss."""
+        raise NotImplementedError
+
+    def _more_targets(self, y: Any, dtype: Any) -> Array:
+        """Return targets like those of the fit."""
+        raise NotImplementedError
+
+    def _loss_weight(self, y: Array, sample_weight: Array | None) -> Array | None:
+        return sample_weight
+
+    def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
+        """Return the loss, the scores of a row and further arguments of the loss."""
+        raise NotImplementedError
+
+    def _store(self, parameters: Parameters, dtype: Any) -> None:
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Any:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The training data. float32 and float64 in C or F order are read in place; anything else is converted.
+        y : array-like of shape (n_samples,)
+            The targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the rows, at least 0 and not all 0; a weight of k is the same as k times the row.
+        X_val, y_val : array-like of shapes (n, n_features) and (n,), optional
+            A validation set. Its loss stands in the history, the parameters of its lowest loss are kept, and with
+            ``early_stopping`` it ends the fit. Without it, ``early_stopping`` holds rows of X out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            Data that scikit-learn's checks or the objective refuse; a parameter of the wrong type or out of range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The fit diverged, or did not reach ``tol`` within ``max_iter``.
+        """
+        settings = Settings.of(self)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given both or neither")
+        previous = self._previous() if settings.warm_start else None
+        X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=True)
+        y = self._checked_targets(y, sample_weight, X.dtype)
+        rows, held_out = self._rows(X, y, sample_weight), None
+        random = check_random_state(self.random_state)
+        if X_val is not None:
+            held_out = self._validation_rows(X_val, y_val, X.dtype)
+        elif settings.early_stopping:
+            rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
+        start = None if previous is None else self._checked_start(*previous)
+        result, parameters, self._online = self._training(settings).fit(rows, held_out, start, _seed(random))
+        self._store(parameters, X.dtype)
+        self.n_iter_, self.history_, self.stop_reason_ = result.n_epochs, result.history, result.stop_reason
+        return self
+
+    def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Any:
+        """Take the steps of one epoch over X and y, from where the last call or fit left the parameters."""
+        settings = Settings.of(self)
+        X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=first)
+        dtype = X.dtype if first else self.coef_.dtype
+        X, y = X.astype(dtype, copy=False), self._more_targets(y, dtype)
+        sample_weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
+        online = Online() if first else self._online
+        made_from = (self.optimizer, self.learning_rate)
+        if online.optimizer is None or online.made_from != made_from:
+            online.optimizer, online.made_from = online_optimizer(settings), made_from
+        start = None if first else self._checked_start(*self._parameters_and_classes())
+        seed = _seed(check_random_state(self.random_state))
+        result, parameters = self._training(settings).go_on(self._rows(X, y, sample_weight), online, start, seed)
+        self._store(parameters, X.dtype)
+        self.n_iter_ = result.n_epochs + (0 if first else self.n_iter_)
+        self.history_, self.stop_reason_, self._online = result.history, result.stop_reason, online
+        return self
+
+    def _training(self, settings: Settings) -> Training:
+        return Training(settings, *self._loss())
+
+    def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Array, Array, Array | None]:
+        numeric = is_regressor(self)
+        X, y = validation.validate_data(self, X, y, dtype=_DTYPES, y_numeric=numeric, reset=reset)
+        X = _in_place(X)
+        if sample_weight is not None:
+            sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+        return X, y, sample_weight
+
+    def _rows(self, X: Array, y: Array, sample_weight: Array | None) -> Rows:
+        return Rows(X, y, sample_weight, self._loss_weight(y, sample_weight))
+
+    def _validation_rows(self, X: Any, y: Any, dtype: Any) -> Rows:
+        try:
+            X, y, _ = self._checked_data(X, y, None, reset=False)
+            y = self._more_targets(y, dtype)
+        except ValueError as error:
+            raise ValueError(f"X_val and y_val must be like X and y: {error}") from error
+        return self._rows(X.astype(dtype, copy=False), y, None)
+
+    def _parameters_and_classes(self) -> tuple[Parameters, Any]:
+        coefficients = np.atleast_2d(self.coef_).astype(np.float64)
+        intercepts = np.atleast_1d(self.intercept_).astype(np.float64)
+        return Parameters(coefficients, intercepts), getattr(self, "classes_", None)
+
+    def _previous(self) -> tuple[Parameters, Any] | None:
+        return self._parameters_and_classes() if hasattr(self, "coef_") else None
+
+    def _checked_start(self, start: Parameters, classes: Any) -> Parameters:
+        """Return the parameters of the last fit, which this one goes on from."""
+        if start.coefficients.shape[1] != self.n_features_in_:
+            n = start.coefficients.shape[1]
+            raise ValueError(f"X must have {n} columns as in the last fit (warm_start), got {self.n_features_in_}")
+        if classes is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(f"y must have the classes {classes} of the last fit (warm_start), got {self.classes_}")
+        return start
+
+    def _scores(self, X: Any) -> Array:
+        validation.check_is_fitted(self)
+        X = validation.validate_data(self, X, dtype=_DTYPES, reset=False)
+        return np.asarray(X @ np.transpose(self.coef_) + self.intercept_)
+
+
+def _in_place(X: Array) -> Array:
+    """Return X itself if the kernels can read it, else a contiguous copy."""
+    contiguous = X.flags.c_contiguous or X.flags.f_contiguous
+    return X if contiguous and X.flags.aligned else np.array(X, order="C")
+
+
+def _seed(random: Any) -> int:
+    return int(random.randint(np.iinfo(np.int32).max))

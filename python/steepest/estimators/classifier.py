@@ -1,0 +1,182 @@
+"""`LogisticClassifier`: logistic and softmax regression with scikit-learn's contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import steepest as st
+
+from ..extras import require
+from ..objectives import DataObjective, Logistic
+from .base import LinearModel
+from .documentation import documented
+from .labels import class_factors, classes_of, numbers_of
+from .training import Parameters
+
+__all__ = ["LogisticClassifier"]
+
+ClassifierMixin: Any = require("sklearn.base", "sklearn").ClassifierMixin
+Array = NDArray[Any]
+_Softmax: Any = getattr(st, "Softmax", None)
+
+
+@documented
+class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
+    """Logistic regression, for more than two classes by the softmax, with an elastic-net penalty.
+
+    ::
+
+        F(w, b) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
+
+    The loss is that of ``st.Logistic`` for two classes and of ``st.Softmax`` for more. scikit-learn's
+    ``LogisticRegression(C=c)`` adds the losses up instead of taking their mean: for its coefficients take
+    ``alpha = 1 / (c * sum(weights))`` with the same ``l1_ratio``; the weights are those of the rows times those of
+    their classes, and their sum is n_samples without either. The default, None, is thus its ``C=1``. For
+    ``SGDClassifier`` with the logistic loss alpha is the same.
+
+    {parameters}
+    classes_ : array of shape (n_classes,)
+        The labels of the rows with a weight above 0, sorted.
+    coef_ : array of shape (1, n_features) for two classes, (n_classes, n_features) for more, the dtype of X
+    intercept_ : array of shape (1,) or (n_classes,), the dtype of X
+    {attributes}
+    """
+
+    _stratify = True
+
+    def __init__(
+        self,
+        optimizer: Any = "auto",
+        *,
+        learning_rate: Any = "auto",
+        batch_size: int | None = None,
+        alpha: float | None = None,
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 1000,
+        tol: float | str = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        callbacks: Any = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> LogisticClassifier:
+        """Take the steps of one epoch over some rows, from where the parameters are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            The rows.
+        y : array-like of shape (n,)
+            Their classes.
+        classes : array-like of shape (n_classes,)
+            All classes that will come, needed in the first call.
+        sample_weight : array-like of shape (n,), optional
+            Their weights.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`; a first call without classes; later other classes; ``class_weight="balanced"``, which needs all
+            rows; an optimizer that takes no steps.
+        """
+        if isinstance(self.class_weight, str):
+            raise ValueError(f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}")
+        first = not hasattr(self, "coef_")
+        if classes is None and first:
+            raise ValueError("classes must be given in the first call of partial_fit, got None")
+        if classes is not None:
+            given = np.unique(np.asarray(classes))
+            if first:
+                self.classes_ = classes_of(given, None)
+            elif not np.array_equal(given, self.classes_):
+                raise ValueError(f"classes must be those of the calls before, {self.classes_}, got {given}")
+        self._go_on(X, y, sample_weight, first)
+        return self
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the scores of X: of shape (n,) for the second of two classes, (n, n_classes) for more."""
+        scores = self._scores(X)
+        return scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> Array:
+        """Return the likeliest class of every row, of shape (n,)."""
+        scores = self.decision_function(X)
+        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        return np.asarray(self.classes_[places])
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of every class, of shape (n, n_classes)."""
+        scores, special = self.decision_function(X), require("scipy.special", "sklearn")
+        if scores.ndim == 1:
+            return np.column_stack([special.expit(-scores), special.expit(scores)])
+        return np.asarray(special.softmax(scores, axis=1))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of the probabilities, without their underflow, of shape (n, n_classes)."""
+        scores, special = self.decision_function(X), require("scipy.special", "sklearn")
+        if scores.ndim == 1:
+            return np.column_stack([special.log_expit(-scores), special.log_expit(scores)])
+        return np.asarray(special.log_softmax(scores, axis=1))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = _Softmax is not None
+        return tags
+
+    def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
+        classes = classes_of(y, sample_weight)
+        if len(classes) > 2 and _Softmax is None:
+            raise ValueError("Only binary classification is supported. The type of the target is multiclass.")
+        self.classes_ = classes
+        return numbers_of(y, classes, sample_weight, dtype)
+
+    def _more_targets(self, y: Any, dtype: Any) -> Array:
+        return numbers_of(y, self.classes_, None, dtype)
+
+    def _loss_weight(self, y: Array, sample_weight: Array | None) -> Array | None:
+        factors = class_factors(self.class_weight, self.classes_, y, sample_weight)
+        if factors is None:
+            return sample_weight
+        weights = factors.astype(y.dtype)[y.astype(np.intp)]
+        return weights if sample_weight is None else weights * sample_weight
+
+    def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
+        n_classes = len(self.classes_)
+        return (Logistic, 1, {}) if n_classes == 2 else (_Softmax, n_classes, {"n_classes": n_classes})
+
+    def _store(self, parameters: Parameters, dtype: Any) -> None:
+        self.coef_ = parameters.coefficients.astype(dtype)
+        self.intercept_ = parameters.intercepts.astype(dtype)

@@ -1,0 +1,72 @@
+"""Classes of a classifier: their numbers for the loss and their weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..extras import require
+
+__all__ = ["class_factors", "classes_of", "numbers_of"]
+
+Array = NDArray[Any]
+
+
+def classes_of(y: Array, sample_weight: Array | None) -> Array:
+    """Return the sorted classes of the rows that have a weight.
+
+    Raises
+    ------
+    ValueError
+        y holds no classes, or fewer than two.
+    """
+    if y.dtype.kind not in "biuUS":  # integers and texts always are classes; to look at all of them takes a pass's time
+        require("sklearn.utils.multiclass", "sklearn").check_classification_targets(y)
+    classes = np.unique(y if sample_weight is None else y[sample_weight > 0])
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must hold at least two classes in rows with a weight above 0, got {len(classes)} class(es)"
+        )
+    return classes
+
+
+def numbers_of(y: Array, classes: Array, sample_weight: Array | None, dtype: Any) -> Array:
+    """Return the place of each label among the classes; rows without a weight may have any label.
+
+    Raises
+    ------
+    ValueError
+        A label is not among the classes.
+    """
+    places = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    foreign = classes[places] != y
+    if foreign.any():
+        wrong = foreign if sample_weight is None else foreign & (sample_weight > 0)
+        if wrong.any():
+            raise ValueError(f"y must hold the classes {classes} only, got {y[int(np.argmax(wrong))]!r}")
+        places[foreign] = 0
+    return places.astype(dtype)
+
+
+def class_factors(class_weight: Any, classes: Array, numbers: Array, sample_weight: Array | None) -> Array | None:
+    """Return the factor of each class's weights, float64, or None for 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        class_weight is no dict, "balanced" or None, names classes that there are not, or holds what is not above 0.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        totals = np.bincount(numbers.astype(np.intp), sample_weight, minlength=len(classes)).astype(np.float64)
+        return np.asarray(totals.sum() / (len(classes) * totals))
+    if not isinstance(class_weight, dict):
+        raise ValueError(f'class_weight must be a dict, "balanced" or None, got {class_weight!r}')
+    weigh = require("sklearn.utils.class_weight", "sklearn").compute_class_weight
+    factors = np.asarray(weigh(class_weight, classes=classes, y=classes[numbers.astype(np.intp)]), np.float64)
+    if not (np.isfinite(factors).all() and (factors > 0).all()):
+        raise ValueError(f"class_weight must be finite and above 0, got {class_weight!r}")
+    return factors

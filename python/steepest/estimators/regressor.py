@@ -1,0 +1,118 @@
+"""`LinearRegressor`: least squares with scikit-learn's contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..extras import require
+from ..objectives import DataObjective, LeastSquares
+from .base import LinearModel
+from .documentation import documented
+from .training import Parameters
+
+__all__ = ["LinearRegressor"]
+
+RegressorMixin: Any = require("sklearn.base", "sklearn").RegressorMixin
+
+
+@documented
+class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
+    """Linear regression by the mean squared error, with an elastic-net penalty.
+
+    ::
+
+        F(w, b) = sum_i s_i (x_i . w + b - y_i)^2 / sum_i s_i + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
+
+    For the coefficients of scikit-learn's ``Ridge(alpha=a)`` take ``alpha = 2 * a / sum(sample_weight)``, for those of
+    ``ElasticNet(alpha=a)`` and ``Lasso(alpha=a)`` ``alpha = 2 * a`` with the same ``l1_ratio`` (1 for Lasso), and for
+    ``LinearRegression`` the default. Without weights their sum is n_samples.
+
+    {parameters}
+    coef_ : array of shape (n_features,), the dtype of X
+    intercept_ : float
+    {attributes}
+    """
+
+    def __init__(
+        self,
+        optimizer: Any = "auto",
+        *,
+        learning_rate: Any = "auto",
+        batch_size: int | None = None,
+        alpha: float = 0.0,
+        l1_ratio: float = 0.0,
+        fit_intercept: bool = True,
+        standardize: bool = False,
+        max_iter: int = 1000,
+        tol: float | str = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        callbacks: Any = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LinearRegressor:
+        """Take the steps of one epoch over some rows, from where the parameters are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            The rows.
+        y : array-like of shape (n,)
+            Their targets.
+        sample_weight : array-like of shape (n,), optional
+            Their weights.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`, and for an optimizer that takes no steps.
+        """
+        self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the predicted targets, of shape (n,), for X of shape (n, n_features)."""
+        return self._scores(X)
+
+    def _checked_targets(self, y: Any, sample_weight: Any, dtype: Any) -> NDArray[Any]:
+        return self._more_targets(y, dtype)
+
+    def _more_targets(self, y: Any, dtype: Any) -> NDArray[Any]:
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(y, dtype=dtype)
+
+    def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
+        return LeastSquares, 1, {}
+
+    def _store(self, parameters: Parameters, dtype: Any) -> None:
+        self.coef_ = parameters.coefficients[0].astype(dtype)
+        self.intercept_ = float(parameters.intercepts[0])

@@ -1,0 +1,36 @@
+"""scikit-learn's own checks of an estimator, in full, for settings that take different ways through the code."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import steepest as st
+
+STOCHASTIC = [
+    st.LinearRegressor("nesterov", batch_size=8, max_iter=100),
+    st.LogisticClassifier("adam", batch_size=16, max_iter=100),
+    st.LogisticClassifier(st.AdaGrad(0.5), batch_size=16, max_iter=100, standardize=True, early_stopping=True),
+]
+ESTIMATORS = [
+    st.LinearRegressor(),
+    st.LinearRegressor(alpha=0.1, l1_ratio=0.2),
+    st.LinearRegressor(standardize=True, alpha=0.1),
+    st.LogisticClassifier(),
+    st.LogisticClassifier(alpha=0.1, l1_ratio=0.2),
+    st.LogisticClassifier(standardize=True, warm_start=True),
+    *STOCHASTIC,
+]
+
+
+def expected_failures(estimator):
+    """What scikit-learn's SGDClassifier and SGDRegressor do not pass either."""
+    if not any(estimator is each for each in STOCHASTIC):
+        return {}
+    return {"check_sample_weight_equivalence_on_dense_data": "a row taken k times is k steps, one of weight k is one"}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+def test_follows_the_contract(estimator, check):
+    check(estimator)
