@@ -1,10 +1,7 @@
-"""`st.Softmax`: its passes against the NumPy reference at every ISA level, its formula, its bits, its errors."""
+"""The passes of `st.Softmax` against the NumPy reference at every ISA level, its formula, its bits."""
 
 from __future__ import annotations
 
-import pickle
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import steepest as st
+from softmax_problems import Problem, assert_close, each_dtype, each_order
 from steepest import reference
 
 SIZES = [(1, 1), (7, 3), (9, 8), (33, 31), (130, 17), (64, 100)]
@@ -23,73 +21,6 @@ SETTINGS: list[dict[str, Any]] = [
     {"weighted": True, "alpha": 0.3, "l1_ratio": 0.4},
 ]
 BIG = [(3001, 784, 10), (60_001, 9, 3), (20, 9000, 4)]
-TOLERANCE = {np.float32: 4e-6, np.float64: 1e-14}
-
-each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-each_order = pytest.mark.parametrize("order", ["C", "F"])
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A random problem, its objective and what the reference says of it."""
-
-    n: int = 40
-    d: int = 5
-    k: int = 3
-    order: str = "C"
-    dtype: type = np.float64
-    weighted: bool = False
-    intercept: bool = True
-    alpha: float = 0.0
-    l1_ratio: float = 0.0
-
-    @cached_property
-    def data(self):
-        rng = np.random.default_rng(self.n + self.d)
-        X, y = rng.standard_normal((self.n, self.d)), rng.integers(0, self.k, self.n)
-        s = rng.uniform(0.2, 3.0, self.n).astype(self.dtype) if self.weighted else None
-        return np.asarray(X, self.dtype, order=self.order), y.astype(self.dtype), s
-
-    @property
-    def options(self):
-        return {"intercept": self.intercept, "alpha": self.alpha, "l1_ratio": self.l1_ratio}
-
-    @property
-    def objective(self):
-        X, y, s = self.data
-        return st.Softmax(X, y, sample_weight=s, n_classes=self.k, **self.options)
-
-    @property
-    def penalised(self):
-        penalised = np.ones(self.w.shape)
-        penalised[:, self.d :] = 0.0
-        return penalised
-
-    def drawn(self, seed):
-        shape = self.k, self.d + self.intercept
-        return (np.random.default_rng(seed).standard_normal(shape) / np.sqrt(self.d)).astype(self.dtype)
-
-    @property
-    def w(self):
-        return self.drawn(1)
-
-    @property
-    def v(self):
-        return self.drawn(2)
-
-    def expected(self):
-        X, y, s = self.data
-        return reference.softmax(X, y, self.w, sample_weight=s, **self.options)
-
-    def hessian(self):
-        X, y, s = self.data
-        return reference.softmax_hessian(X, y, self.w, sample_weight=s, **self.options)
-
-
-def assert_close(actual, expected, problem):
-    expected = np.asarray(expected)
-    tolerance = TOLERANCE[problem.dtype] * np.abs(expected).max() * (4 if problem.n > 10_000 else 1)
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=str(problem))
 
 
 def check(problem):
@@ -233,74 +164,3 @@ def test_same_bits_for_any_number_of_threads(shape, dtype, order):
             answers = objective.gradient(w), objective.hessian_product(w, v), run.w
             found.add((objective.value(w), *(answer.tobytes() for answer in answers)))
     assert len(found) == 1
-
-
-# Shapes and names
-
-
-def test_answers_in_the_shape_of_the_parameters():
-    problem = Problem(k=4)
-    objective, w = problem.objective, problem.w
-    assert objective.parameters_shape == w.shape == (4, 6)
-    assert (objective.n_classes, objective.n_parameters) == (4, 24)
-    assert objective.value(w) == objective.value(w.ravel())
-    for method in (objective.gradient, lambda w: objective.hessian_product(w, w)):
-        flat = method(w.ravel())
-        assert flat.shape == (24,)
-        np.testing.assert_array_equal(method(w), flat.reshape(4, 6))
-
-
-def test_classes_are_counted_and_may_be_absent():
-    X = np.eye(4)
-    assert st.Softmax(X, np.array([0.0, 3.0, 1.0, 0.0])).n_classes == 4
-    assert st.Softmax(X, np.array([1.0, 1.0, 1.0, 1.0]), n_classes=5).n_classes == 5
-
-
-def test_pickles():
-    objective = Problem(weighted=True, alpha=0.1).objective
-    twin = pickle.loads(pickle.dumps(objective))
-    w = np.ones(objective.parameters_shape)
-    np.testing.assert_array_equal(twin.gradient(w), objective.gradient(w))
-
-
-def test_curvature_and_model_take_the_matrix():
-    problem = Problem(alpha=0.1)
-    found = st.curvature(problem.objective, problem.w)
-    np.testing.assert_allclose(found.eigenvalues, np.linalg.eigvalsh(problem.hessian()), atol=1e-12)
-    assert found.standardised_condition_number is None
-    assert st.taylor(problem.objective, problem.w).n_parameters == problem.w.size
-
-
-@pytest.mark.parametrize(
-    ("y", "n_classes", "message"),
-    [
-        ([0.0, 1.5, 1.0], None, r"integers from 0, got 1.5 at index 1"),
-        ([0.0, 1.0, -1.0], None, r"got -1 at index 2"),
-        ([0.0, 1.0, 3.0], 3, r"integers from 0 to n_classes - 1 = 2, got 3 at index 2"),
-        ([0.0, 0.0, 0.0], None, r"two classes or more"),
-        ([0.0, 1e300, 0.0], None, r"which float64 tells apart, got 1e\+300 at index 1"),
-        ([0.0, 1.0, 1.0], 1, r"n_classes must be .* 2.*got 1"),
-    ],
-)
-def test_labels_must_be_those_of_the_classes(y, n_classes, message):
-    with pytest.raises(ValueError, match=message):
-        st.Softmax(np.ones((3, 2)), np.array(y), n_classes=n_classes)
-
-
-@pytest.mark.parametrize("w", [np.ones((5, 3)), np.ones(17), np.ones((6, 3)).T])
-def test_parameters_of_another_shape(w):
-    objective = Problem().objective
-    for method in (objective.value, objective.gradient, objective.hessian, lambda w: st.minimize(objective, w)):
-        with pytest.raises(ValueError, match=r"w0? must be a contiguous float64 array of shape \(3, 6\) or \(18,\)"):
-            method(w)
-
-
-def test_parameters_of_another_dtype():
-    with pytest.raises(TypeError, match=r"w must be a contiguous float64 array"):
-        Problem().objective.value(np.ones((3, 6), np.float32))
-
-
-def test_loss_on_other_data_keeps_the_classes():
-    objective = replace(Problem(k=5), alpha=0.5).objective
-    other = objective.loss_on(np.ones((2, 5)), np.array([0.0, 1.0]))
-    assert (other.n_classes, other.alpha) == (5, 0.0)
