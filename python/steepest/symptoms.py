@@ -23,6 +23,7 @@ __all__ = ["Symptoms"]
 _PRODUCTS = 30  # of the Hessian, at most
 _FREE = 30  # passes over data that are always allowed, or
 _FREE_CALLS = 6  # calls of a function in Python
+_ALIKE = 1e-3  # a share by which eigenvalues of a quadratic may seem to differ
 _HESSIAN_PASSES = 0.1  # a whole Hessian's passes over data, a parameter
 _EIGEN_PASSES = 20.0  # and those of its eigenvalues, times p^2 / bytes of a column
 
@@ -78,16 +79,25 @@ class Symptoms:
         """Whether the curvature is the same everywhere."""
         return isinstance(self.objective, LeastSquares | Taylor)
 
-    @cached_property
+    @property
     def largest_eigenvalue(self) -> float | None:
         """That of the Hessian, the larger of here and the start where it changes; None where it is not known."""
+        return max(self._largest, default=None)
+
+    @cached_property
+    def _largest(self) -> list[float]:
         of_data = isinstance(self.objective, DataObjective)
         products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
         places = [self.w] if self.is_quadratic else [self.w, self.start]
         products = max(products // len(places), _FREE_CALLS // 2)
         found = [_largest(self.objective, place, products) for place in places]
-        known = [value for value in found if value is not None]
-        return max(known) if known and max(known) > 0.0 else None
+        return [value for value in found if value is not None]
+
+    @property
+    def _looks_quadratic(self) -> bool:
+        """Whether the curvature is the same here and at the start."""
+        known = self._largest
+        return self.is_quadratic or (len(known) == 2 and max(known) - min(known) <= _ALIKE * max(known))
 
     @cached_property
     def curvature(self) -> Curvature | None:
@@ -119,7 +129,7 @@ class Symptoms:
         stable, largest = self.stable_rate, self.largest_eigenvalue if not self.batch_size else None
         if stable is None or largest is None or not isinstance(self.optimizer, CurvatureRule):
             return self.rate / 10
-        if not self.is_quadratic:
+        if not self._looks_quadratic:
             return (0.5 if getattr(self.optimizer, "momentum", 0.0) else 0.9) * stable
         kappa = math.inf if self.curvature is None else self.curvature.effective_condition_number
         return self.optimizer.best_rate(0.0 if kappa == math.inf else largest / kappa, largest)
