@@ -20,8 +20,6 @@ __all__ = ["Curvature", "curvature"]
 
 _DENSE_PARAMETERS = 1024
 _METHODS = ("auto", "dense", "lanczos")
-# Tolerances of Lanczos, as a share of the largest eigenvalue, and the restarts allowed; the first one always converges.
-_LANCZOS = ((1e-3, 300), (1e-6, 300), (1e-9, 300))
 
 # The factor by which the slowest eigendirection of a quadratic shrinks a step, at the best fixed learning rate (and
 # momentum), less 1; k is the condition number. Heavy ball: Polyak 1964; accelerated: Nesterov 1983, at rate 1 / lmax.

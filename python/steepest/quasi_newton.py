@@ -150,27 +150,27 @@ class QuasiNewtonRunner:
 
     def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
         self._rows = rows
-        matrix = np.asarray(sample_of(self._objective, rows, _SEED).hessian(w), dtype=np.float64)
-        return Whole(matrix, self._ridge)
+        return self._metric(sample_of(self._objective, rows, _SEED), w)
+
+    def _metric(self, sample: Any, w: NDArray[Any]) -> Whole:
+        return Whole(np.asarray(sample.hessian(w), dtype=np.float64), self._ridge)
 
     def _newton(self, sample: Any, place: Place) -> tuple[Place, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's."""
         whole = sample is self._objective.native
         here = place if whole else self._visit(sample, place.w)
-        goal, first = here.norm * (0.0 if whole else _NEAR_ENOUGH), True
-        while True:
-            metric = Whole(np.asarray(sample.hessian(here.w), dtype=np.float64), self._ridge)
-            if not first and (whole or here.norm <= goal):
-                return here, metric
-            for _ in range(1 if whole else _NEWTON_STEPS):
-                found = self._search(sample, here, Memory(metric))
-                if found is None:
-                    return here, metric
-                here, first = found, False
-                if here.norm <= goal or not isinstance(self._objective, LeastSquares):
-                    break
-            if isinstance(self._objective, LeastSquares):
-                return here, metric
+        goal = 0.0 if whole else _NEAR_ENOUGH * here.norm
+        metric = self._metric(sample, here.w)
+        for _ in range(1 if whole else _NEWTON_STEPS):
+            found = self._search(sample, here, Memory(metric))
+            if found is None:
+                break
+            here = found
+            if not isinstance(self._objective, LeastSquares):
+                metric = self._metric(sample, here.w)
+            if here.norm <= goal:
+                break
+        return here, metric
 
     def _descend(self, sample: Any, place: Place, memory: Memory) -> Place:
         """Descend on a sample with a diagonal metric."""
