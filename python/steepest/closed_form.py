@@ -87,8 +87,9 @@ def normal_equation(objective: LeastSquares) -> ClosedForm:
     Least Squares Problems, 1996). Forming the matrix squares the condition number. Where it is then too
     large for that, the rows, times the roots of their weights, go through QR block by block (TSQR: Demmel, Grigori,
     Hoemmen and Langou, 2012), which takes several times as long. The rank is the number of singular values of its R,
-    the columns scaled to norm 1 unless the rows are fewer, above 10 (e sqrt(n_parameters) + 2.2e-16 sqrt(n_samples))
-    times the largest; e is the distance from 1 to the next number of the objective's dtype.
+    the columns scaled to norm 1 unless the rows are fewer, above e sqrt(n_parameters) + 2.2e-15 (sqrt(n_parameters) +
+    sqrt(n_samples)) times the largest; e is the distance from 1 to the next number of the objective's dtype, or 0 with
+    a penalty.
 
     All is computed in float64: float32 and 16 bits are widened by blocks of rows. X is never copied whole. Beyond it
     this takes some matrices of (n_parameters + 1)^2 float64 numbers.

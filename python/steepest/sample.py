@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objectives import DataObjective, LeastSquares
+from .weighted_rows import widened
 
 __all__ = ["Plan", "sample_of"]
 
@@ -17,8 +18,8 @@ _ROWS = 10_000
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
 _ROWS_A_PARAMETER = 10
 _MOST_PARAMETERS = 4096  # of a whole Hessian
-# What the kernels take, measured on two cores: a pass reads 22 GB/s; the Hessian makes 60e9 multiply-adds a second
-# (counted as n p^2), a factorisation of p parameters in float64 10e9.
+# Of two cores, roughly: bytes a second that a pass reads; multiply-adds a second of the Hessian (counted as n p^2) and
+# of a factorisation in float64. Only their ratios matter.
 _PASS, _HESSIAN, _FACTOR = 22e9, 60e9, 10e9
 _CHEAP = 4.0  # passes that a whole Hessian may cost without being asked for
 _SHARE = 20  # of the rows, at most, are copied for a better one
@@ -75,12 +76,10 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     weights = weights if weights.any() else np.ones(len(chosen))
     squares = np.zeros(X.shape[1])
     for first in range(0, len(chosen), _BLOCK_ROWS):
-        some = X[chosen[first : first + _BLOCK_ROWS]]
-        if some.dtype.kind == "V":  # bfloat16 is the upper half of a float32
-            some = (some.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        exact = some.astype(np.float64)
-        if objective.scale is not None:
-            exact = (exact - objective.centre) / objective.scale
+        exact = widened(X[chosen[first : first + _BLOCK_ROWS]]).astype(np.float64)
+        if objective._scaling is not None:
+            centre, scale = objective._scaling
+            exact = (exact - centre) / scale
         squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
     squares /= weights.sum()
     k = objective.n_parameters // (objective.n_features + objective.intercept)
