@@ -1,4 +1,4 @@
-"""What the reference computes with: float64 whatever comes in."""
+"""What the losses of the reference share: float64 whatever comes in, the weights of rows, the penalty."""
 
 from __future__ import annotations
 
@@ -13,3 +13,19 @@ Array: TypeAlias = NDArray[np.float64]
 def float64(array: ArrayLike) -> Array:
     """Return the array in float64, itself where it is one."""
     return np.asarray(array, dtype=np.float64)
+
+
+def weights_of(sample_weight: ArrayLike | None, n: int) -> Array:
+    """Return the weights of n rows, ones if not given."""
+    return np.ones(n) if sample_weight is None else float64(sample_weight)
+
+
+def elastic_net(w: Array, intercept: bool, alpha: float, l1_ratio: float) -> tuple[float, Array, Array]:
+    """Return the penalty of w, and gradient and diagonal of the Hessian of its L2 part.
+
+    w is of shape (d,) or (k, d); the last one of the d is not penalised where it is an intercept.
+    """
+    penalised = np.broadcast_to(np.arange(w.shape[-1]) < w.shape[-1] - intercept, w.shape)
+    v, l2 = w * penalised, alpha * (1 - l1_ratio)
+    value = alpha * (l1_ratio * np.abs(v).sum() + (1 - l1_ratio) / 2 * (v**2).sum())
+    return float(value), l2 * v, l2 * penalised

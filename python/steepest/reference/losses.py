@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, float64
+from .arrays import Array, elastic_net, float64, weights_of
 
 __all__ = ["least_squares", "least_squares_hessian", "logistic", "logistic_hessian"]
 
@@ -122,9 +122,8 @@ def _objective(
     z = X @ w[: X.shape[1]] + (w[-1] if intercept else 0.0)
     r = s * loss.slope(z, y)
     gradient = np.append(X.T @ r, r.sum()) if intercept else X.T @ r
-    v = w * _penalised(len(w), intercept)
-    penalty = alpha * (l1_ratio * np.abs(v).sum() + (1 - l1_ratio) / 2 * (v**2).sum())
-    return float((s * loss.value(z, y)).sum() / s.sum() + penalty), gradient / s.sum() + alpha * (1 - l1_ratio) * v
+    penalty, slope, _ = elastic_net(w, intercept, alpha, l1_ratio)
+    return float((s * loss.value(z, y)).sum() / s.sum() + penalty), gradient / s.sum() + slope
 
 
 def _hessian(
@@ -132,15 +131,10 @@ def _hessian(
 ) -> Array:
     A = np.column_stack([X, np.ones(len(y))]) if intercept else X
     c = s * loss.curvature(A @ w, y)
-    l2 = alpha * (1 - l1_ratio) * np.diag(_penalised(len(w), intercept))
-    return float64(A.T @ (c[:, np.newaxis] * A) / s.sum() + l2)
+    ridge = elastic_net(w, intercept, alpha, l1_ratio)[2]
+    return float64(A.T @ (c[:, np.newaxis] * A) / s.sum() + np.diag(ridge))
 
 
 def _arrays(X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None) -> tuple[Array, Array, Array, Array]:
     y = float64(y)
-    return float64(X), y, float64(w), np.ones(len(y)) if s is None else float64(s)
-
-
-def _penalised(n_parameters: int, intercept: bool) -> Array:
-    """Ones where the penalty acts, 0 for the intercept."""
-    return float64(np.arange(n_parameters) < n_parameters - intercept)
+    return float64(X), y, float64(w), weights_of(s, len(y))

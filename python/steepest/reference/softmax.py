@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, float64
+from .arrays import Array, elastic_net, float64, weights_of
 
 __all__ = ["softmax", "softmax_hessian"]
 
@@ -50,9 +50,8 @@ def softmax(
     values = np.where(largest == 0, small, largest + np.log(np.exp(-largest) + others))
     slopes = _probabilities(z)
     slopes[labels] = -np.where(labels, 0.0, slopes).sum(axis=1)
-    v = w * _penalised(w, intercept)
-    penalty = alpha * (l1_ratio * np.abs(v).sum() + (1 - l1_ratio) / 2 * (v**2).sum())
-    gradient = (s[:, np.newaxis] * slopes).T @ A / s.sum() + alpha * (1 - l1_ratio) * v
+    penalty, slope, _ = elastic_net(w, intercept, alpha, l1_ratio)
+    gradient = (s[:, np.newaxis] * slopes).T @ A / s.sum() + slope
     return float((s * values).sum() / s.sum() + penalty), float64(gradient)
 
 
@@ -71,8 +70,8 @@ def softmax_hessian(
     p = _probabilities(A @ w.T)
     curvature = p[:, :, np.newaxis] * (np.eye(len(w)) - p[:, np.newaxis, :]) * (s / s.sum())[:, np.newaxis, np.newaxis]
     blocks = np.einsum("iab,ij,ik->ajbk", curvature, A, A, optimize=True)
-    ridge = alpha * (1 - l1_ratio) * np.diag(_penalised(w, intercept).ravel())
-    return float64(blocks.reshape(w.size, w.size) + ridge)
+    ridge = elastic_net(w, intercept, alpha, l1_ratio)[2]
+    return float64(blocks.reshape(w.size, w.size) + np.diag(ridge.ravel()))
 
 
 def _probabilities(z: Array) -> Array:
@@ -85,11 +84,4 @@ def _arrays(
 ) -> tuple[Array, Array, Array, Array]:
     A, y = float64(X), float64(y)
     A = np.column_stack([A, np.ones(len(y))]) if intercept else A
-    return A, y, float64(w), np.ones(len(y)) if s is None else float64(s)
-
-
-def _penalised(w: Array, intercept: bool) -> Array:
-    """Ones where the penalty acts, 0 for the intercepts."""
-    penalised = np.ones(w.shape)
-    penalised[:, w.shape[1] - intercept :] = 0.0
-    return penalised
+    return A, y, float64(w), weights_of(s, len(y))
