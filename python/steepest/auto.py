@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .hessian import Hessian
-from .objectives import DataObjective, LeastSquares
+from .objectives import DataObjective
 from .optimizers import CurvatureRule
 from .runners import Runner
-from .taylor import Taylor
+from .taylor import is_quadratic
 
 __all__ = ["AutoRate"]
 
@@ -44,12 +45,12 @@ class AutoRate:
 
     def __init__(self, objective: Any, rule: CurvatureRule, w: NDArray[Any], batch_size: int) -> None:
         self._objective, self._rule, self._w, self._batch_size = objective, rule, w, batch_size
-        self._quadratic = isinstance(objective, LeastSquares | Taylor)
+        self._quadratic = is_quadratic(objective)
         self._mu = float(getattr(rule, "momentum", 0.0))
-        self._memory = 1 + (math.ceil(5 / (1 - self._mu)) if self._mu else 0)
         self._vector: NDArray[np.float64] | None = None
         self._share, self._failures = 1.0, 0
-        self._last: list[tuple[float, float]] = []  # losses and gradient norms
+        memory = 1 + (math.ceil(5 / (1 - self._mu)) if self._mu else 0)
+        self._last: deque[tuple[float, float]] = deque(maxlen=memory)  # losses and gradient norms
         self._best: tuple[float, float, NDArray[Any]] | None = None  # loss, gradient norm, w
         self._first_loss = math.inf
         self._noise = 0.0  # of the loss, where steps that fail show it
@@ -71,7 +72,7 @@ class AutoRate:
             return self._accepts_epoch(loss, gradient_norm)
         if not self._is_better(loss, gradient_norm):
             return False
-        self._last = [*self._last, (loss, gradient_norm)][-self._memory :]
+        self._last.append((loss, gradient_norm))
         if self._best is None or loss <= self._best[0]:
             self._best = (loss, gradient_norm, self._w.copy())
         self._failures = 0
@@ -104,7 +105,7 @@ class AutoRate:
             self._first_loss = loss + 1e-3 * abs(loss)
         if self._last and loss >= self._last[-1][0]:
             self.rate *= _SHORTER
-        self._last = [(loss, gradient_norm)]
+        self._last.append((loss, gradient_norm))
         self._best = (loss, gradient_norm, self._w.copy())
         self._failures = 0
         return True
@@ -123,7 +124,8 @@ class AutoRate:
         if self._failures > _MOST_FAILURES:
             return None
         self._rule.forget()
-        self._last = [(loss, gradient_norm)]
+        self._last.clear()
+        self._last.append((loss, gradient_norm))
         self._share *= _SHORTER
         self._until_check = self._check_every = _NEXT_CHECK
         if self._batch_size:
@@ -152,11 +154,7 @@ class AutoRate:
     def _steady_rate(self, smallest: float, largest: float) -> float:
         if largest <= 0.0:
             return math.inf
-        if self._quadratic:
-            return self._rule.best_rate(smallest, largest)
-        stable = self._rule.largest_stable_rate(largest)
-        assert stable is not None
-        return (0.5 if self._mu else 0.9) * stable
+        return self._rule.best_rate(smallest, largest) if self._quadratic else self._rule.cautious_rate(largest)
 
     def _noisy_rate(self, hessian: Hessian, largest: float) -> float:
         total = largest + self._unlikeness * max(hessian.trace(), largest) / self._batch_size

@@ -43,6 +43,12 @@ class CurvatureRule(Optimizer):
         slowest = np.maximum(self.contraction(rates * eigenvalue_min), self.contraction(rates * eigenvalue_max))
         return float(rates[np.argmin(slowest)])
 
+    def cautious_rate(self, eigenvalue_max: float) -> float:
+        """Return a rate for a curvature that changes on the way: 0.9 of the largest stable one, 0.5 with momentum."""
+        stable = self.largest_stable_rate(eigenvalue_max)
+        assert stable is not None
+        return (0.5 if self._hyperparameters.get("momentum") else 0.9) * stable
+
 
 class GradientDescent(CurvatureRule):
     """Plain gradient descent: w -= eta g.

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from .curvature import Curvature, curvature
 from .hessian import Hessian
-from .objectives import DataObjective, LeastSquares
+from .objectives import DataObjective
 from .optimizers import CurvatureRule, Optimizer
 from .quasi_newton import QuasiNewton
-from .taylor import Taylor
+from .taylor import is_quadratic
 
 __all__ = ["Symptoms"]
 
@@ -77,26 +77,26 @@ class Symptoms:
     @property
     def is_quadratic(self) -> bool:
         """Whether the curvature is the same everywhere."""
-        return isinstance(self.objective, LeastSquares | Taylor)
+        return is_quadratic(self.objective)
 
     @property
     def largest_eigenvalue(self) -> float | None:
         """That of the Hessian, the larger of here and the start where it changes; None where it is not known."""
-        return max(self._largest, default=None)
+        return max(self._largest_here_and_there, default=None)
 
     @cached_property
-    def _largest(self) -> list[float]:
+    def _largest_here_and_there(self) -> list[float]:
         of_data = isinstance(self.objective, DataObjective)
         products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
         places = [self.w] if self.is_quadratic else [self.w, self.start]
         products = max(products // len(places), _FREE_CALLS // 2)
-        found = [_largest(self.objective, place, products) for place in places]
+        found = [_size_at(self.objective, place, products) for place in places]
         return [value for value in found if value is not None]
 
     @property
     def _looks_quadratic(self) -> bool:
         """Whether the curvature is the same here and at the start."""
-        known = self._largest
+        known = self._largest_here_and_there
         return self.is_quadratic or (len(known) == 2 and max(known) - min(known) <= _ALIKE * max(known))
 
     @cached_property
@@ -130,12 +130,12 @@ class Symptoms:
         if stable is None or largest is None or not isinstance(self.optimizer, CurvatureRule):
             return self.rate / 10
         if not self._looks_quadratic:
-            return (0.5 if getattr(self.optimizer, "momentum", 0.0) else 0.9) * stable
+            return self.optimizer.cautious_rate(largest)
         kappa = math.inf if self.curvature is None else self.curvature.effective_condition_number
         return self.optimizer.best_rate(0.0 if kappa == math.inf else largest / kappa, largest)
 
 
-def _largest(objective: Any, w: NDArray[Any], products: int) -> float | None:
+def _size_at(objective: Any, w: NDArray[Any], products: int) -> float | None:
     try:
         size, _ = Hessian(objective, w.copy()).largest(iterations=products)
         return size if math.isfinite(size) and size > 0.0 else None

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .checks import check_count, check_number, check_vector, describe
 from .hessian import Hessian, own_copy
-from .objectives import Objective
+from .objectives import LeastSquares, Objective
 
-__all__ = ["Taylor", "taylor"]
+__all__ = ["Taylor", "is_quadratic", "taylor"]
 
 
 class Taylor:
@@ -97,6 +97,11 @@ class Taylor:
 
     def __repr__(self) -> str:
         return f"Taylor(value={self.value:.6g}, n_parameters={self.n_parameters})"
+
+
+def is_quadratic(objective: object) -> bool:
+    """Return whether the curvature of an objective is known to be the same everywhere."""
+    return isinstance(objective, LeastSquares | Taylor)
 
 
 def taylor(objective: Objective, w: Any) -> Taylor:
