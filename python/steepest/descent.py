@@ -20,7 +20,7 @@ from .objectives import DataObjective, Objective
 from .optimizers import Adam, Momentum, Optimizer
 from .quasi_newton import QuasiNewton, QuasiNewtonRunner
 from .result import Result
-from .run import Callback, Run
+from .run import Callback, Run, Settings
 from .runners import is_native, runner_for
 from .softmax import vector_of
 from .starts import best_of, points
@@ -142,27 +142,36 @@ def minimize(
     w = feasible_start(projection, objective, w, given=w0 is not None)
     seed = seed_of(random_state)
 
+    rows, steps = _batches(objective, batch_size)
+    settings = Settings(
+        batch_size=rows,
+        steps_per_epoch=steps,
+        max_epochs=check_count("max_epochs", max_epochs, 0),
+        max_seconds=math.inf if max_seconds is None else check_number("max_seconds", max_seconds, least=0.0),
+        evaluate_every=check_count("evaluate_every", evaluate_every, 1),
+        stop=_several("stop", stop, StopRule, "rules of st.stop"),
+        callbacks=_several("callbacks", callbacks, Callable, "callables"),  # type: ignore[arg-type]
+        validation=_validation(objective, validation),
+        diagnose=check_flag("diagnose", diagnose),
+        constrained=projection is not None,
+        record_path=check_flag("record_path", record_path),
+    )
+    if settings.validation is None and any(isinstance(rule, NoImprovement) for rule in settings.stop):
+        raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
+    shuffle, reset, progress = (
+        check_flag(name, flag) for name, flag in (("shuffle", shuffle), ("reset", reset), ("progress", progress))
+    )
+
     def run_from(w: NDArray[Any], optimizer: Optimizer | QuasiNewton) -> Result:
-        run = Run(objective, optimizer, w, check_flag("record_path", record_path))
-        run.batch_size, run.steps_per_epoch = _batches(objective, batch_size)
-        run.max_epochs = check_count("max_epochs", max_epochs, 0)
-        run.max_seconds = math.inf if max_seconds is None else check_number("max_seconds", max_seconds, least=0.0)
-        run.evaluate_every = check_count("evaluate_every", evaluate_every, 1)
-        run.diagnose, run.constrained = check_flag("diagnose", diagnose), projection is not None
-        run.stop = _several("stop", stop, StopRule, "rules of st.stop")
-        run.callbacks = _several("callbacks", callbacks, Callable, "callables")  # type: ignore[arg-type]
-        run.validation = _validation(objective, validation)
-        if run.validation is None and any(isinstance(rule, NoImprovement) for rule in run.stop):
-            raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
-        if check_flag("reset", reset):
+        run = Run(objective, optimizer, w, settings)
+        if reset:
             optimizer.reset()
-        shuffled = check_flag("shuffle", shuffle)
         if isinstance(optimizer, QuasiNewton):
             run.start(QuasiNewtonRunner(objective, optimizer, w))  # type: ignore[arg-type]
         else:
-            run.start(runner_for(objective, optimizer, w, run.batch_size, shuffled, seed, projection))
-        if check_flag("progress", progress):
-            run.bar = require("tqdm", "progress").tqdm(total=run.max_epochs, unit="epoch")
+            run.start(runner_for(objective, optimizer, w, rows, shuffle, seed, projection))
+        if progress:
+            run.bar = require("tqdm", "progress").tqdm(total=settings.max_epochs, unit="epoch")
         result = run.result()
         if isinstance(run.parameters, DeviceArray):
             result.w = DeviceArray.from_numpy(result.w, run.parameters.device)

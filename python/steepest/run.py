@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,17 @@ _BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
 _PATH_ELEMENTS = 1 << 20  # and elements of the path
 
 
-class Run:
-    """One call of minimize."""
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked for, checked: see `minimize`.
+
+    Attributes
+    ----------
+    batch_size, steps_per_epoch : int
+        Rows of a step, 0 for all, and how many make an epoch.
+    constrained : bool
+        Whether w is kept in a set.
+    """
 
     batch_size: int
     steps_per_epoch: int
@@ -38,12 +48,17 @@ class Run:
     evaluate_every: int
     diagnose: bool
     constrained: bool
+    record_path: bool
     stop: Sequence[StopRule]
     callbacks: Sequence[Callback]
     validation: Any
 
-    def __init__(self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], record_path: bool) -> None:
-        self.objective, self.optimizer, self.w = objective, optimizer, w
+
+class Run:
+    """One run from one start."""
+
+    def __init__(self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], settings: Settings) -> None:
+        self.objective, self.optimizer, self.w, self.settings = objective, optimizer, w, settings
         self.start_w = w.copy()
         self.bar: Any = None
         self.supervision = supervision()
@@ -51,7 +66,7 @@ class Run:
         self.n_epochs = 0
         self.last_rate = math.nan
         self.rows: list[tuple[float, ...]] = []
-        self.path: list[NDArray[Any]] | None = [w[None].copy()] if record_path else None
+        self.path: list[NDArray[Any]] | None = [w[None].copy()] if settings.record_path else None
         self.previous_w: NDArray[Any] | None = None
         self.best_w: NDArray[Any] | None = None
         self.best_row = 0
@@ -65,14 +80,14 @@ class Run:
         self.first_step = runner.n_steps
         if isinstance(self.optimizer, CurvatureRule) and self.optimizer.is_auto:
             refuse_device(self.objective)
-            self.auto = AutoRate(self.objective, self.optimizer, self.w, self.batch_size)
+            self.auto = AutoRate(self.objective, self.optimizer, self.w, self.settings.batch_size)
         self.rates = self.optimizer.rates if self.auto is None else self.auto.rates
         self.watch = Watch(self)
 
     def result(self) -> Result:
         """Run to the end."""
         self.started = time.perf_counter()
-        for rule in self.stop:
+        for rule in self.settings.stop:
             rule.reset()
         try:
             reason = self._loop()
@@ -85,21 +100,21 @@ class Run:
             if self.bar is not None:
                 self.bar.close()
         if reason == "interrupted":
-            self.n_epochs = (self.runner.n_steps - self.first_step) // self.steps_per_epoch
+            self.n_epochs = (self.runner.n_steps - self.first_step) // self.settings.steps_per_epoch
         value = self._final_value(reason)
         try:
             diagnosis = self.watch.last_look(reason)
         except KeyboardInterrupt:  # the run is done: it is not to be lost for want of an explanation
             diagnosis = Diagnosis()
         names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
-        names = names if self.validation is not None else names[:-1]
+        names = names if self.settings.validation is not None else names[:-1]
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
         history: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=True))
         history["epoch"] = history["epoch"].astype(np.int64)
         return Result(
             w=self.w if self.best_w is None else self.best_w,
             value=value,
-            converged=reason not in _UNFINISHED and not (reason == "precision" and self.stop),
+            converged=reason not in _UNFINISHED and not (reason == "precision" and self.settings.stop),
             stop_reason=reason,
             n_epochs=self.n_epochs,
             n_steps=self.runner.n_steps - self.first_step,
@@ -112,38 +127,40 @@ class Run:
     def _loop(self) -> str:
         reason = self._evaluate()
         while reason is None:
-            if self.n_epochs >= self.max_epochs:
+            if self.n_epochs >= self.settings.max_epochs:
                 return "max_epochs"
-            if time.perf_counter() - self.started >= self.max_seconds:
+            if time.perf_counter() - self.started >= self.settings.max_seconds:
                 return "max_seconds"
             ended = self._epoch()
             if ended == "diverged":
                 if not self._take_back():
                     return ended
                 ended = None
-            self.n_epochs += ended is None
-            last = ended is not None or self.n_epochs == self.max_epochs or getattr(self.runner, "finished", None)
-            if last or self.n_epochs % self.evaluate_every == 0:
+            whole = ended is None
+            self.n_epochs += whole
+            ended = ended or getattr(self.runner, "finished", None)
+            last = ended is not None or self.n_epochs == self.settings.max_epochs
+            if last or self.n_epochs % self.settings.evaluate_every == 0:
                 reason = self._evaluate()
             if self.bar is not None:
-                self.bar.update(ended is None)
-            reason = reason or ended or getattr(self.runner, "finished", None)
+                self.bar.update(whole)
+            reason = reason or ended
         return reason
 
     def _epoch(self) -> str | None:
         """Take the steps of an epoch; return why it ended early, if it did."""
-        end = self.runner.n_steps + self.steps_per_epoch
+        end = self.runner.n_steps + self.settings.steps_per_epoch
         while True:
             self.supervision.check()
             now = time.perf_counter() - self.started
-            if now >= self.max_seconds:
+            if now >= self.settings.max_seconds:
                 return "max_seconds"
             n = min(_BLOCK_STEPS, end - self.runner.n_steps, max(_PATH_ELEMENTS // self.w.size, 1))
             path = None if self.path is None else np.empty((n, self.w.size), self.w.dtype)
             rates = self.rates(self.runner.n_steps, n)
             before = self.runner.n_steps
             try:
-                _, done, diverged = self.runner.run(rates, min(_SLICE_SECONDS, self.max_seconds - now), path)
+                _, done, diverged = self.runner.run(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
             finally:
                 taken = self.runner.n_steps - before
                 if taken:
@@ -174,22 +191,22 @@ class Run:
             self.runner.restore()
             return "diverged"
         self.evaluated_steps = self.runner.n_steps
-        if math.isnan(self.last_rate) and self.max_epochs > 0:
+        if math.isnan(self.last_rate) and self.settings.max_epochs > 0:
             self.last_rate = float(self.rates(self.runner.n_steps, 1)[0])
         rate = self.last_rate
         seconds = time.perf_counter() - self.started
         row: tuple[float, ...] = (self.n_epochs, loss, gradient_norm, rate, seconds)
-        if self.validation is not None:
-            row += (float(self.validation.value(self.parameters)),)
+        if self.settings.validation is not None:
+            row += (float(self.settings.validation.value(self.parameters)),)
             if not self.rows and not math.isfinite(row[5]):
                 raise StartError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
         self.rows.append(row)
         self.watch.look()
-        if self.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):
+        if self.settings.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):
             self.best_row, self.best_w = len(self.rows) - 1, self.w.copy()
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
-        return self._ask(row) if self.stop or self.callbacks else None
+        return self._ask(row) if self.settings.stop or self.settings.callbacks else None
 
     def _take_back(self) -> tuple[float, float] | None:
         """Undo a step that failed at a learning rate of our own; return loss and gradient norm of where it leaves w."""
@@ -207,8 +224,11 @@ class Run:
         steps = self.runner.n_steps - self.first_step
         validation_loss = validation[0] if validation else None
         progress = Progress(self.n_epochs, steps, w.copy(), loss, norm, rate, seconds, validation_loss, change)
-        fired = [type(rule).__name__ for rule in self.stop if rule(progress)]
-        ended = [answer is True or answer is np.True_ for answer in (callback(progress) for callback in self.callbacks)]
+        fired = [type(rule).__name__ for rule in self.settings.stop if rule(progress)]
+        ended = [
+            answer is True or answer is np.True_
+            for answer in (callback(progress) for callback in self.settings.callbacks)
+        ]
         return fired[0] if fired else "callback" if any(ended) else None
 
     def _final_value(self, reason: str) -> float:

@@ -33,7 +33,7 @@ class Watch:
 
     def look(self) -> None:
         """Look at a run that goes on, every so many rows."""
-        if self._run.diagnose and len(self._run.rows) >= self._next:
+        if self._run.settings.diagnose and len(self._run.rows) >= self._next:
             self._next *= 2
             found = diagnose(self._symptoms(None))
             if not (found.kind == "exploding" and self._run.rows[-1][1] > _FAR * abs(self._run.rows[0][1])):
@@ -41,7 +41,7 @@ class Watch:
 
     def last_look(self, reason: str) -> Diagnosis:
         """Return the diagnosis of a run that has ended."""
-        if not (self._run.diagnose and self._run.rows):
+        if not (self._run.settings.diagnose and self._run.rows):
             return Diagnosis()
         found = diagnose(self._symptoms(reason))
         self._say(found, reason == "diverged")
@@ -51,21 +51,21 @@ class Watch:
         run = self._run
         epochs, losses, norms, rates = np.array([row[:4] for row in run.rows], dtype=np.float64).T
         has_l1 = getattr(run.objective, "alpha", 0.0) * getattr(run.objective, "l1_ratio", 0.0) > 0.0
-        tolerances = [rule.tol for rule in run.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
+        tolerances = [rule.tol for rule in run.settings.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
         return Symptoms(
             epochs=epochs.astype(np.int64),
             losses=losses,
             gradient_norms=norms,
             rates=rates,
             reason=reason,
-            max_epochs=run.max_epochs,
+            max_epochs=run.settings.max_epochs,
             tol=max(tolerances, default=None),
-            batch_size=run.batch_size,
+            batch_size=run.settings.batch_size,
             objective=run.objective,
             optimizer=run.optimizer,
             start=run.start_w,
             w=run.w,
-            constrained=run.constrained or has_l1,
+            constrained=run.settings.constrained or has_l1,
         )
 
     def _say(self, found: Diagnosis, diverged: bool = False) -> None:
