@@ -35,18 +35,25 @@ Scaling scaling_of(const double* centre, const double* inverse, std::size_t d) {
     return {centre, inverse, !(std::sqrt(squared) <= largest_shift<T>)};
 }
 
-// The parameters of the same scores over raw columns; u is kept in `raw`. The bias is that of the rounded u, so that
-// their rounding moves no score by more than it changes w.
+// Writes the u of a score; returns the bias over raw columns, which is that of the rounded u, so that their rounding
+// moves no score by more than it changes w.
+template <class T>
+T write_raw(const Scaling& scaling, const T* w, T bias, std::size_t d, T* u) {
+    double shifted = double(bias);
+    for (std::size_t j = 0; j < d; ++j) {
+        u[j] = T(double(w[j]) * scaling.inverse[j]);
+        shifted -= scaling.centre[j] * double(u[j]);
+    }
+    return T(shifted);
+}
+
+// The parameters of the same scores over raw columns; they are kept in `raw`.
 template <class T>
 Linear<T> over_raw_columns(const Scaling& scaling, Linear<T> point, std::size_t d, std::vector<T>& raw) {
     if (!scaling || scaling.blockwise) return point;
     raw.resize(d);
-    double bias = double(point.bias);
-    for (std::size_t j = 0; j < d; ++j) {
-        raw[j] = T(double(point.w[j]) * scaling.inverse[j]);
-        bias -= scaling.centre[j] * double(raw[j]);
-    }
-    return {raw.data(), T(bias)};
+    const T bias = write_raw(scaling, point.w, point.bias, d, raw.data());
+    return {raw.data(), bias};
 }
 
 // The same of several scores. Over raw columns each has an intercept.
@@ -55,12 +62,9 @@ Scores<T> over_raw_columns(const Scaling& scaling, const Scores<T>& point, std::
     if (!scaling || scaling.blockwise) return point;
     const std::size_t d = point.n_columns;
     raw.resize(point.k * (d + 1));
-    std::vector<T> one;
     for (std::size_t c = 0; c < point.k; ++c) {
-        T* to = raw.data() + c * (d + 1);
-        const Linear<T> score = over_raw_columns(scaling, Linear<T>{point.of(c), point.bias(c)}, d, one);
-        std::copy_n(score.w, d, to);
-        to[d] = score.bias;
+        T* u = raw.data() + c * (d + 1);
+        u[d] = write_raw(scaling, point.of(c), point.bias(c), d, u);
     }
     return {raw.data(), point.k, d + 1, d};
 }
