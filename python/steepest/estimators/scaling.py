@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scaling import column_statistics
+from ..scaling import column_statistics, unscaled
 
 __all__ = ["Columns", "Scaling"]
 
@@ -63,5 +63,5 @@ class Scaling:
 
     def to_original(self, coefficients: Vector, intercepts: Vector) -> tuple[Vector, Vector]:
         """Take coefficients of shape (k, n_features) and k intercepts of standardised columns to the original ones."""
-        coefficients = coefficients / self.scale
-        return coefficients, intercepts - coefficients @ self.centre
+        found = [unscaled(w, self.centre, self.scale, b) for w, b in zip(coefficients, intercepts, strict=True)]
+        return np.array([w for w, _ in found]), np.array([b for _, b in found])
