@@ -65,11 +65,14 @@ def make_ours(objective: Any) -> Any:
 
 
 def ours(problem: Problem) -> list[Contender]:
-    """Fit by `st.minimize`, from the binding of the objective on; nothing where there is no st.Softmax for classes."""
-    losses = {"logistic": "Logistic", "squares": "LeastSquares", "lasso": "LeastSquares", "softmax": "Softmax"}
-    loss = getattr(st, losses[problem.kind], None)
-    if loss is None:
-        return []
+    """Fit by `st.minimize`, from the binding of the objective on."""
+    losses: dict[str, Any] = {
+        "logistic": st.Logistic,
+        "squares": st.LeastSquares,
+        "lasso": st.LeastSquares,
+        "softmax": st.Softmax,
+    }
+    loss = losses[problem.kind]
 
     def fit(effort: int) -> Array:
         objective = loss(problem.X, problem.y, alpha=problem.alpha, l1_ratio=float(problem.kind == "lasso"))

@@ -9,7 +9,6 @@ from sklearn.datasets import load_digits, load_iris, load_wine
 import steepest as st
 from linear_models import assert_same, logistic_regression
 
-pytestmark = pytest.mark.skipif(not hasattr(st, "Softmax"), reason="there is no st.Softmax yet")
 each_set = pytest.mark.parametrize("load", [load_iris, load_wine, load_digits])
 
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import steepest as st
-
 from ..extras import require
 from ..objectives import DataObjective, Logistic
+from ..softmax import Softmax
 from .base import LinearModel
 from .documentation import documented
 from .labels import class_factors, classes_of, numbers_of
@@ -20,7 +19,6 @@ __all__ = ["LogisticClassifier"]
 
 ClassifierMixin: Any = require("sklearn.base", "sklearn").ClassifierMixin
 Array = NDArray[Any]
-_Softmax: Any = getattr(st, "Softmax", None)
 
 
 @documented
@@ -151,17 +149,9 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             return np.column_stack([special.log_expit(-scores), special.log_expit(scores)])
         return np.asarray(special.log_softmax(scores, axis=1))
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = _Softmax is not None
-        return tags
-
     def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
-        classes = classes_of(y, sample_weight)
-        if len(classes) > 2 and _Softmax is None:
-            raise ValueError("Only binary classification is supported. The type of the target is multiclass.")
-        self.classes_ = classes
-        return numbers_of(y, classes, sample_weight, dtype)
+        self.classes_ = classes_of(y, sample_weight)
+        return numbers_of(y, self.classes_, sample_weight, dtype)
 
     def _more_targets(self, y: Any, dtype: Any) -> Array:
         return numbers_of(y, self.classes_, None, dtype)
@@ -175,7 +165,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
         n_classes = len(self.classes_)
-        return (Logistic, 1, {}) if n_classes == 2 else (_Softmax, n_classes, {"n_classes": n_classes})
+        return (Logistic, 1, {}) if n_classes == 2 else (Softmax, n_classes, {"n_classes": n_classes})
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         self.coef_ = parameters.coefficients.astype(dtype)
