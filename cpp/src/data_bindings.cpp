@@ -7,6 +7,7 @@
 
 #include "checks.hpp"
 #include "gil.hpp"
+#include "steepest/cholesky.hpp"
 #include "steepest/dispatch.hpp"
 #include "steepest/order.hpp"
 #include "steepest/statistics.hpp"
@@ -72,6 +73,26 @@ py::object column_statistics_of_any(const py::array& X, const py::object& weight
     throw py::type_error("X: expected an array of float32, float64, float16 or bfloat16");
 }
 
+template <class T>
+Cholesky cholesky_of(const py::array_t<T, py::array::c_style>& matrix, double ridge) {
+    if (matrix.ndim() != 2 || matrix.shape(0) != matrix.shape(1))
+        throw py::value_error("matrix: expected a square matrix, got " + describe(matrix));
+    const T* a = matrix.data();
+    const auto n = std::size_t(matrix.shape(0));
+    return without_gil([&](Interrupt& interrupt) { return Cholesky(a, n, ridge, interrupt); });
+}
+
+py::array_t<double> solve(const Cholesky& factor, const py::handle& right) {
+    if (!factor.definite()) throw py::value_error("there is no factor: the matrix is not definite");
+    const double* from = checked_vector<double>(right, "right", factor.size());
+    py::array_t<double> x{py::ssize_t(factor.size())};
+    double* to = x.mutable_data();
+    std::copy(from, from + factor.size(), to);
+    const py::gil_scoped_release release;
+    factor.solve(to);
+    return x;
+}
+
 }  // namespace
 
 void bind_data(py::module_& m) {
@@ -87,6 +108,11 @@ void bind_data(py::module_& m) {
             return sum;
         },
         py::arg("array"));
+    py::class_<Cholesky>(m, "Cholesky")
+        .def(py::init(&cholesky_of<float>), py::arg("matrix").noconvert(), py::arg("ridge"))
+        .def(py::init(&cholesky_of<double>), py::arg("matrix").noconvert(), py::arg("ridge"))
+        .def_property_readonly("definite", &Cholesky::definite)
+        .def("solve", &solve, py::arg("right"));
     m.def("column_statistics", &column_statistics_of_any, py::arg("X"), py::arg("sample_weight").none(true));
 }
 

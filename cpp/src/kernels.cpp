@@ -1,5 +1,6 @@
 // The passes over X of one ISA level. Compiled once per level, with STEEPEST_LEVEL naming it; everything but the table
 // has internal linkage, so that the linker can never put one level's code in place of another's.
+#include "kernels/cholesky.hpp"
 #include "kernels/columns.hpp"
 #include "kernels/hessian.hpp"
 #include "kernels/permute.hpp"
@@ -120,7 +121,8 @@ constexpr Kernels<S> table = {
 #define STEEPEST_NAME(level) STEEPEST_PASTE(passes_, level)
 
 extern const PassTable STEEPEST_NAME(STEEPEST_LEVEL);
-const PassTable STEEPEST_NAME(STEEPEST_LEVEL) = {table<float>, table<double>, table<Float16>, table<BFloat16>,
-                                                 &permute};
+const PassTable STEEPEST_NAME(STEEPEST_LEVEL) = {
+    table<float>,    table<double>, table<Float16>,
+    table<BFloat16>, &permute,      {&factor_triangle, &factor_rows_of, &factor_subtract, &factor_solve}};
 
 }  // namespace steepest

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from . import _core
 
 __all__ = ["Diagonal", "Memory", "Metric", "Whole"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
+_ZERO = 1e-300  # a column of zeros has no more
 _PAIRS = 20  # of steps and changes of the gradient that are remembered
 
 
@@ -35,40 +39,40 @@ class Diagonal(Metric):
 
 
 class Whole(Metric):
-    """A symmetric matrix, made definite by a small ridge on its diagonal.
+    """A symmetric matrix, made definite by a small ridge on its diagonal, where a 1 takes the place of a 0.
 
     Parameters
     ----------
-    matrix : array of shape (p, p)
+    matrix : array of shape (p, p), float32 or float64
         The Hessian.
     ridge : float
         As a share of the diagonal.
     """
 
-    def __init__(self, matrix: Vector, ridge: float) -> None:
-        scale = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-        scale[scale <= 1e-150] = 1.0
-        scaled = matrix / np.outer(scale, scale)
-        scaled.flat[:: len(scale) + 1] += ridge
-        self.matrix = matrix + np.diag(ridge * scale**2)
-        self._inverse = _inverse(scaled) / np.outer(scale, scale)
+    def __init__(self, matrix: NDArray[Any], ridge: float) -> None:
+        self._given, self._ridge = matrix, ridge
+        self._factor = _core.Cholesky(matrix, ridge)
+        self._inverse = None if self._factor.definite else _inverse(self.matrix)
+
+    @cached_property
+    def matrix(self) -> Vector:
+        """The matrix with its ridge: array of shape (p, p)."""
+        exact = self._given.astype(np.float64)
+        diagonal = np.diag(exact)
+        exact.flat[:: len(exact) + 1] = np.where(diagonal > _ZERO, diagonal, 1.0) * (1.0 + self._ridge)
+        return exact
 
     def solve(self, g: Vector) -> Vector:
-        return np.asarray(self._inverse @ g)
+        return self._factor.solve(g) if self._inverse is None else np.asarray(self._inverse @ g)
 
 
 def _inverse(matrix: Vector) -> Vector:
-    """Invert a matrix of diagonal about 1, leaving out directions in which rounding hides whether it is definite."""
-    try:
-        factor = np.linalg.cholesky(matrix)
-        if np.diag(factor).min() > 1e-5:
-            inverse = np.linalg.inv(factor)
-            return np.asarray(inverse.T @ inverse)
-    except np.linalg.LinAlgError:
-        pass
-    values, vectors = np.linalg.eigh(matrix)
+    """Invert a matrix that rounding may have left indefinite, leaving out directions in which it hides what is there."""
+    scale = np.sqrt(np.diag(matrix))
+    units = np.outer(scale, scale)
+    values, vectors = np.linalg.eigh(matrix / units)
     kept = values > 1e-11 * values[-1]
-    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T)
+    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T) / units
 
 
 class Memory:

@@ -153,7 +153,7 @@ class QuasiNewtonRunner:
         return self._metric(sample_of(self._objective, rows, _SEED), w)
 
     def _metric(self, sample: Any, w: NDArray[Any]) -> Whole:
-        return Whole(np.asarray(sample.hessian(w), dtype=np.float64), self._ridge)
+        return Whole(sample.hessian(w), self._ridge)
 
     def _newton(self, sample: Any, place: Place) -> tuple[Place, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's."""

@@ -74,6 +74,20 @@ struct Updates {
                                 T l1);
 };
 
+// Parts of a Cholesky factorisation A = U^T U in the upper triangle of A, by rows that are `stride` apart and padded
+// with zeros to more than a tile.
+struct CholeskyKernels {
+    // Factors the triangle of rows and columns [first, last); false at a pivot that is not above `least`.
+    bool (*triangle)(double* a, std::size_t stride, std::size_t first, std::size_t last, double least);
+    // Columns [from, to) of the rows [first, last) of U, whose triangle is there; tasks begin at whole tiles.
+    void (*rows)(double* a, std::size_t stride, std::size_t first, std::size_t last, std::size_t from, std::size_t to);
+    // Subtracts what the rows [first, last) of U make of the rows [from, to), from their diagonal to column n.
+    void (*subtract)(double* a, std::size_t stride, std::size_t first, std::size_t last, std::size_t from,
+                     std::size_t to, std::size_t n);
+    // x = (U^T U)^-1 x.
+    void (*solve)(const double* u, std::size_t stride, std::size_t n, double* x);
+};
+
 struct PassTable {
     Kernels<float> for_float;
     Kernels<double> for_double;
@@ -81,6 +95,7 @@ struct PassTable {
     Kernels<BFloat16> for_bfloat16;
     // Entries [start, start + n) of the pseudorandom permutation of [0, 2^bits) with these keys.
     void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
+    CholeskyKernels cholesky;
 };
 
 struct SoftmaxTable {
