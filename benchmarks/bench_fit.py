@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 import harness
-from fit_contenders import Contender
+from fit_contenders import OURS, Contender
 from fit_ladder import LEAST_SECONDS, PATIENCE, TARGETS, Climb, check_lowest, climb, rounds
 from fit_peers import contenders, versions
 from fit_picture import picture
@@ -76,14 +76,14 @@ def attempt(contender: Contender, suboptimality: Callable[[Array], float], limit
     try:
         return climb(contender, suboptimality, limit)
     except Exception as error:
-        if contender.name == "ours":
+        if contender.name in OURS:
             raise
         return Climb(contender, reason=f"{type(error).__name__}: {error}".partition("\n")[0][:60])
 
 
 def limit(climbs: Sequence[Climb], budget: float) -> float:
     """Return the seconds that a fit may take: the budget, or 20 times the fastest peer to the last target yet."""
-    reached = [made.first(TARGETS[-1]) for made in climbs if made.contender.name != "ours"]
+    reached = [made.first(TARGETS[-1]) for made in climbs if made.contender.name not in OURS]
     fastest = min((fit.seconds for fit in reached if fit), default=math.inf)
     return min(budget, max(LEAST_SECONDS, PATIENCE * fastest))
 
@@ -125,7 +125,7 @@ def rows(
         row: dict[str, Any] = {"data set": label, "contender": name, "note": made.reason, "optimum excess": excess}
         row["reached"] = made.best if math.isfinite(made.best) else None
         for target, heading in zip(TARGETS, (COARSE, FINE), strict=True):
-            times, own = seconds.get((name, target)), seconds.get(("ours", target))
+            times, own = seconds.get((name, target)), seconds.get((OURS[0], target))
             row[heading] = statistics.median(times) if times else None
             pairs = zip(times or [], own or [], strict=False)
             ratios = [a / b for a, b in pairs] if len(times or []) == len(own or []) else []
@@ -144,8 +144,8 @@ def summary(table: Sequence[dict[str, Any]]) -> list[str]:
     for label in dict.fromkeys(row["data set"] for row in table):
         here = [row for row in table if row["data set"] == label]
         for heading in (COARSE, FINE):
-            peers = [row for row in here if row["contender"] != "ours" and row[heading] is not None]
-            own = next((row[heading] for row in here if row["contender"] == "ours"), None)
+            peers = [row for row in here if row["contender"] not in OURS and row[heading] is not None]
+            own = next((row[heading] for row in here if row["contender"] == OURS[0]), None)
             if not peers:
                 lines.append(f"{label} {heading}: no peer got there")
                 continue

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 import harness
 from fit_contenders import Contender
 from fit_reference import Array
@@ -72,9 +74,18 @@ def silent() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def all_threads() -> Iterator[None]:
+    """Give OpenMP all cores and NumPy its own handling of errors: some peers leave both changed behind them."""
+    threadpoolctl = harness.peer("threadpoolctl")
+    limits = threadpoolctl.threadpool_limits(harness.cores(), "openmp") if threadpoolctl else contextlib.nullcontext()
+    with limits, np.errstate(all="ignore"):
+        yield
+
+
 def timed(contender: Contender, effort: int) -> tuple[float, Array]:
     """Fit once; return the seconds and the parameters."""
-    with silent():
+    with silent(), all_threads():
         start = time.perf_counter()
         w = contender.fit(effort)
         return time.perf_counter() - start, w
@@ -144,7 +155,7 @@ def rounds(climbs: Sequence[Climb], repeats: int) -> dict[tuple[str, float], lis
         for key in short[:: -1 if repeat % 2 else 1]:
             contender, fit = chosen[key][0].contender, chosen[key][1]
             assert fit is not None
-            time.sleep(0.05)  # as harness.interleave: the last one's spinning threads
+            time.sleep(0.25)  # for the last one's threads to stop spinning: some OpenMP has them spin for 0.2 s
             again, _ = timed(contender, fit.effort)
             seconds[key] = [again] if repeat == 0 else [*seconds[key], again]
     return seconds

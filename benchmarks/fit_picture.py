@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fit_contenders import OURS
 from steepest.extras import require
 
 Row = dict[str, Any]
@@ -31,9 +32,10 @@ def curve(row: Row) -> tuple[list[float], list[float]]:
 def figure_of(rows: Sequence[Row]) -> Any:
     """Draw a panel for each data set; a contender has one colour in all of them, and ours is black."""
     labels = list(dict.fromkeys(row["data set"] for row in rows))
-    names = sorted({row["contender"] for row in rows} - {"ours"})
+    rows = [row for row in rows if row["contender"] != OURS[1]]
+    names = sorted({row["contender"] for row in rows} - {OURS[0]})
     styles = {name: {"color": f"C{i % 10}", "ls": STYLES[i // 10], "lw": 1.5} for i, name in enumerate(names)}
-    styles["ours"] = {"color": "black", "ls": "-", "lw": 2.8, "zorder": 5}
+    styles[OURS[0]] = {"color": "black", "ls": "-", "lw": 2.8, "zorder": 5}
     across = min(COLUMNS, len(labels))
     down = -(-len(labels) // across)
     size = (max(6.4, 4 * across), 3.2 * down + 1.2)
@@ -46,7 +48,7 @@ def figure_of(rows: Sequence[Row]) -> Any:
     for ax in panels[: len(labels) : across]:
         ax.set_ylabel("relative suboptimality")
     handles = {line.get_label(): line for ax in panels for line in ax.get_lines()}
-    shown = [name for name in ("ours", *names) if name in handles]
+    shown = [name for name in (OURS[0], *names) if name in handles]
     options = {"loc": "outside lower center", "ncols": min(5, 2 * across), "frameon": False}
     figure.legend([handles[name] for name in shown], shown, **options)
     return figure
