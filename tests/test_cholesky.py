@@ -1,4 +1,4 @@
-"""The Cholesky factor that QuasiNewton divides by: against NumPy, at every ISA level, with the same bits on any threads."""
+"""The Cholesky factor that QuasiNewton divides by: against NumPy at every ISA level, the same bits on any threads."""
 
 from __future__ import annotations
 

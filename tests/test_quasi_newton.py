@@ -147,10 +147,10 @@ def test_the_proximal_point_is_the_minimum_of_its_model(seed, p, strength):
     assert np.abs(subgradient).max() <= 1e-6 * (1 + np.abs(matrix).max())
 
 
-@given(n=st_.integers(1, 10**8), p=st_.integers(1, 10**5), itemsize=st_.sampled_from([4, 8]))
+@given(n=st_.integers(1, 10**8), d=st_.integers(1, 10**5), k=st_.integers(1, 20), itemsize=st_.sampled_from([4, 8]))
 @settings(deadline=None, max_examples=100)
-def test_a_plan_fits_its_problem(n, p, itemsize):
-    plan = Plan(n, p, itemsize)
+def test_a_plan_fits_its_problem(n, d, k, itemsize):
+    plan = Plan(n, d, k * (d + 1), itemsize)
     assert 1 <= plan.rows <= plan.hessian_rows <= n
     assert plan.possible or not plan.whole
     assert plan.cost(plan.rows) <= plan.cost(n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +14,7 @@ import steepest as st
 from cases import Problem
 from interpreter import python
 from steepest import _core
+from steepest.runtime import own_threads
 
 MANY = Problem("logistic", n=30_000, d=20, weighted=True, alpha=0.1)  # enough for several chunks
 
@@ -25,6 +27,36 @@ def threads_as_before():
     before = _core.threads_setting()
     yield
     _core.set_threads(before)
+
+
+def test_a_thread_may_have_a_number_of_its_own():
+    st.threads(3)
+    seen, inside, done = [], threading.Event(), threading.Event()
+
+    def other():
+        with own_threads(2):
+            seen.append(st.info()["threads"])
+            inside.set()
+            done.wait(10)
+        seen.append(st.info()["threads"])
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(10)
+    assert st.info()["threads"] == 3
+    with own_threads(None):
+        assert st.info()["threads"] == 3
+    st.threads(None)
+    all_there_are = st.info()["threads"]
+    st.threads(3)
+    with own_threads(1), own_threads(0):
+        assert st.info()["threads"] == all_there_are
+    st.threads(4)
+    done.set()
+    thread.join()
+    assert seen == [2, 4]
+    assert st.info()["threads"] == 4
+    st.threads(None)
 
 
 def test_threads_at_once():

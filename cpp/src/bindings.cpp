@@ -210,6 +210,9 @@ void bind_runtime(py::module_& m) {
     m.attr("max_threads") = max_threads;
     m.def("set_threads", &set_threads, py::arg("n"));
     m.def("threads_setting", &threads_setting);
+    m.attr("as_all_threads") = as_all;
+    m.def("set_own_threads", &set_own_threads, py::arg("n"));
+    m.def("own_threads_setting", &own_threads_setting);
     m.def("threads_in_use", &threads_in_use);
     m.def("built_with_openmp", &built_with_openmp);
     m.def("isa_levels", &built_levels);

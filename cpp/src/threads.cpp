@@ -9,6 +9,7 @@ namespace steepest {
 namespace {
 
 std::atomic<int> setting{0};
+thread_local int own_setting = as_all;
 std::atomic<bool> forked{false};
 
 #if defined(_OPENMP)
@@ -33,9 +34,13 @@ void set_threads(int n) { setting = n; }
 
 int threads_setting() { return setting; }
 
+void set_own_threads(int n) { own_setting = n; }
+
+int own_threads_setting() { return own_setting; }
+
 int threads_in_use() {
     if (forked || registered != 0) return 1;
-    const int wanted = setting, now = offered();
+    const int wanted = own_setting == as_all ? int(setting) : own_setting, now = offered();
     if (wanted == 0) return now;
     return now < offered_at_start() ? std::min(wanted, now) : wanted;
 }

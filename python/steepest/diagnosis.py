@@ -29,6 +29,10 @@ _SEPARABLE = (
     "the classes are separable: every row is on its side and the loss falls for ever as w grows; set alpha above 0, "
     "which makes a minimum"
 )
+_ROUNDING = (
+    "rounding hides the way down at a gradient that is still large: columns may be far from zero beside their spread, "
+    "or nearly alike; standardise them, or use float64"
+)
 
 
 class Diagnosis(str):
@@ -37,7 +41,7 @@ class Diagnosis(str):
     Attributes
     ----------
     kind : str
-        "", "exploding", "oscillating", "slow", "saddle" or "separable".
+        "", "exploding", "oscillating", "slow", "saddle", "separable" or "rounding".
     learning_rate : float or None
         The rate to set instead, where that is the remedy.
     """
@@ -60,6 +64,8 @@ def diagnose(s: Symptoms) -> Diagnosis:
         return _diverged(s)
     if s.reason == "separable":
         return Diagnosis(_SEPARABLE, "separable")
+    if s.reason == "rounding":
+        return Diagnosis(_ROUNDING, "rounding")
     if s.reason in ("callback", "interrupted") or isinstance(s.optimizer, QuasiNewton):
         return Diagnosis()
     found = Diagnosis() if s.optimizer.is_auto else _exploding(s)

@@ -67,12 +67,12 @@ class Whole(Metric):
 
 
 def _inverse(matrix: Vector) -> Vector:
-    """Invert a matrix that rounding may have left indefinite, leaving out directions in which it hides what is there."""
+    """Invert a matrix that may be indefinite by rounding, without the directions in which this hides what is there."""
     scale = np.sqrt(np.diag(matrix))
     units = np.outer(scale, scale)
     values, vectors = np.linalg.eigh(matrix / units)
     kept = values > 1e-11 * values[-1]
-    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T) / units
+    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T / units)
 
 
 class Memory:

@@ -107,6 +107,7 @@ class DataObjective:
         self._alpha = check_alpha(alpha)
         self._l1_ratio = check_fraction("l1_ratio", l1_ratio)
         self._centre, self._scale = centre, scale
+        self._scaling = check_scaling(centre, scale, self.n_features)
         self._bind()
 
     def _native_data(self) -> tuple[Any, Any, Any]:
@@ -116,7 +117,6 @@ class DataObjective:
     def _bind(self) -> None:
         X, y, weight = self._data
         self._weight_sum = weight_sum_of(weight, X, library_of(self._sample_weight))
-        self._scaling = check_scaling(self._centre, self._scale, self.n_features)
         self.native = self._made(native_class(X), X, y, weight, self._weight_sum)
 
     def _made(self, kind: Any, X: Any, y: Any, weight: Any, weight_sum: float) -> Any:
@@ -141,7 +141,7 @@ class DataObjective:
             raise TypeError(
                 "an objective on a CUDA device cannot be pickled; pickle one of arrays in the host's memory"
             )
-        return {name: value for name, value in self.__dict__.items() if name not in ("native", "_data", "_scaling")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("native", "_data")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

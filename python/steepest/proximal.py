@@ -7,8 +7,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .reference import soft_threshold
-
 __all__ = ["orthant_direction", "proximal_point", "pseudo_gradient"]
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -46,7 +44,7 @@ def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> V
             next_try = 2 * t + _FIRST_TRY
             step = step or 1.0 / float(np.linalg.eigvalsh(scaled)[-1])
         descent = slope + scaled @ (ahead - origin)
-        found = soft_threshold(ahead - step * descent, step * threshold)
+        found = _shrunk(ahead - step * descent, step * threshold)
         if float((ahead - found) @ (found - here)) > 0.0 and momentum > 1.0:  # it goes uphill: restart
             momentum, ahead = 1.0, here
             continue
@@ -57,6 +55,11 @@ def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> V
         if float(np.abs(moved).max()) <= _TOLERANCE * (1.0 + float(np.abs(here).max())):
             break
     return np.asarray(here / scale)
+
+
+def _shrunk(v: Vector, threshold: Vector) -> Vector:
+    """Move each element towards 0 by its threshold but not past it."""
+    return np.asarray(np.sign(v) * np.maximum(np.abs(v) - threshold, 0.0))
 
 
 def _active_set(matrix: Vector, slope: Vector, origin: Vector, threshold: Vector, z: Vector) -> Vector | None:
@@ -79,7 +82,7 @@ def _active_set(matrix: Vector, slope: Vector, origin: Vector, threshold: Vector
 
 def pseudo_gradient(gradient: Vector, w: Vector, l1: Vector) -> Vector:
     """Return the smallest subgradient beside sum l1 |w|."""
-    return np.where(w == 0, soft_threshold(gradient, l1), gradient + l1 * np.sign(w))
+    return np.where(w == 0, _shrunk(gradient, l1), gradient + l1 * np.sign(w))
 
 
 def orthant_direction(direction: Vector, pseudo: Vector) -> Vector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from .line_search import Place, backtrack
 from .metric import Diagonal, Memory, Metric, Whole
-from .objectives import DataObjective, LeastSquares, Logistic
+from .objectives import DataObjective, LeastSquares
 from .proximal import orthant_direction, proximal_point, pseudo_gradient
 from .sample import Plan, column_squares, sample_of
+from .separation import all_on_their_side, separating_loss
+from .softmax import Softmax
 
 __all__ = ["QuasiNewton", "QuasiNewtonRunner"]
 
@@ -25,6 +28,8 @@ _NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no 
 _SAMPLE_PASSES = 30  # with a diagonal
 _LOOKS, _SHORT_LOOKS = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
 _MORE_ROWS = 4  # times as many as the last Hessian had
+_ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
+_SMALL_LOSS = 0.1  # mean of classes that may be separable
 
 
 class QuasiNewton:
@@ -82,7 +87,8 @@ class QuasiNewtonRunner:
         self._l1 = objective.alpha * objective.l1_ratio
         self._penalised = _penalised(objective)
         itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
-        self._plan = Plan(objective.n_samples, w.size, itemsize)
+        self._plan = Plan(objective.n_samples, objective.n_features, w.size, itemsize)
+        self._separating = separating_loss(objective)
         self._ridge = 1e-12 if w.dtype == np.float64 else 1e-6
         self._place: Place | None = None
         self._memory: Memory | None = None
@@ -104,7 +110,7 @@ class QuasiNewtonRunner:
         if not math.isfinite(place.value):
             return 0, False, True
         self._norms = self._norms or [place.norm]
-        found = self._begin(place) if self._memory is None else self._step(place)
+        found = self._begin(place) if self._memory is None else self._step(place) or self._way_out(place)
         if found is None:
             self.finished = "precision"
         else:
@@ -112,7 +118,7 @@ class QuasiNewtonRunner:
             self._w[:] = found.w
             self._norms.append(found.norm)
             self._look_at_the_pace()
-        if self._is_separated():
+        if self._place is not None and self._place.value < self._separating:
             self.finished = "separable"
         self.n_steps += 1
         if path is not None:
@@ -121,6 +127,25 @@ class QuasiNewtonRunner:
 
     def restore(self) -> None:
         """Leave w where it is: only finite places are visited."""
+
+    def verdict(self, reason: str) -> str:
+        """Return why the run ended, in the light of where it did."""
+        place = self._place
+        if place is None or reason in ("interrupted", "callback", "diverged"):
+            return reason
+        suspicious = self._separating > 0.0 and place.value < _SMALL_LOSS
+        if suspicious and all_on_their_side(self._objective, place.w):
+            return "separable"
+        near = reason != "precision" or self._is_near(place, 0.0) or self._is_near(place, self._zeros.norm)
+        return reason if near else "rounding"
+
+    def _is_near(self, place: Place, reference: float) -> bool:
+        """Return whether the gradient is about as small as its rounding."""
+        return place.norm <= _ROUGH * self._goal * max(self._norms[0], reference)
+
+    @cached_property
+    def _zeros(self) -> Place:
+        return self._visit(self._objective.native, np.zeros_like(self._w))
 
     def _here(self) -> Place:
         if self._place is None:
@@ -132,15 +157,17 @@ class QuasiNewtonRunner:
         return Place(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
 
     def _begin(self, place: Place) -> Place:
-        """Go where a sample leads, and take its curvature; stay where that is no better."""
+        """Go where a sample leads, from zeros if these are lower than here, and take its curvature."""
+        if place.w.any() and self._zeros.value < place.value:  # far out all rows may be saturated
+            place = self._zeros
         sample = sample_of(self._objective, self._plan.rows, _SEED)
         if self._plan.whole:
-            start, metric = self._newton(sample, place)
             self._rows = self._plan.rows
+            start, metric = self._newton(sample, place)
             if self._plan.hessian_rows > self._plan.rows:
                 metric = self._curvature(self._plan.hessian_rows, start.w)
         else:
-            metric = Diagonal(column_squares(self._objective, self._plan.rows, _SEED))
+            metric = self._diagonal()
             start = self._descend(sample, place, Memory(metric))
         self._memory = Memory(metric)
         if sample is self._objective.native:
@@ -152,8 +179,18 @@ class QuasiNewtonRunner:
         self._rows = rows
         return self._metric(sample_of(self._objective, rows, _SEED), w)
 
-    def _metric(self, sample: Any, w: NDArray[Any]) -> Whole:
-        return Whole(sample.hessian(w), self._ridge)
+    def _metric(self, sample: Any, w: NDArray[Any]) -> Metric:
+        """Return a sample's Hessian; its diagonal alone where the squares of a column overflow."""
+        hessian = sample.hessian(w)
+        if not np.isfinite(hessian).all():
+            return self._diagonal()
+        if isinstance(self._objective, Softmax):
+            hold_common_shifts(hessian, self._objective)
+        return Whole(hessian, self._ridge)
+
+    def _diagonal(self) -> Diagonal:
+        self._rows = 0
+        return Diagonal(column_squares(self._objective, self._plan.rows, _SEED))
 
     def _newton(self, sample: Any, place: Place) -> tuple[Place, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's."""
@@ -195,6 +232,16 @@ class QuasiNewtonRunner:
         if found is not None:
             self._memory.note(found.w.astype(np.float64) - place.w, found.gradient - place.gradient)
         return found
+
+    def _way_out(self, place: Place) -> Place | None:
+        """Go on by a diagonal where a curvature misleads; None where rounding is what allows no further step."""
+        assert self._memory is not None
+        if isinstance(self._memory.metric, Diagonal) or self._is_near(place, 0.0):
+            return None
+        if self._is_near(place, self._zeros.norm):
+            return None
+        self._memory, self._looked = Memory(self._diagonal()), len(self._norms) - 1
+        return self._step(place)
 
     def _search(self, native: Any, place: Place, memory: Memory) -> Place | None:
         """Backtrack along the direction of a metric and its memory."""
@@ -246,12 +293,17 @@ class QuasiNewtonRunner:
             self._memory = Memory(self._curvature(rows, self._w))
             self._looked = len(norms) - 1
 
-    def _is_separated(self) -> bool:
-        """Return whether every row is on its side, so that the loss has no minimum: its mean is below log(2) / n."""
-        objective = self._objective
-        if not isinstance(objective, Logistic) or objective.alpha > 0.0 or objective.sample_weight is not None:
-            return False
-        return self._place is not None and self._place.value * objective.n_samples < math.log(2.0)
+
+def hold_common_shifts(hessian: NDArray[Any], objective: Softmax) -> None:
+    """Add curvature along the same shift of all classes' parameters, which changes no probability.
+
+    There the loss has none, nor a slope: what is added changes no step, and makes the Hessian definite. It is written
+    to the array of shape (p, p). The penalty has a say in the coefficients' shifts.
+    """
+    k, row = objective.parameters_shape
+    blocks = hessian.reshape(k, row, k, row)
+    for j in range(row) if objective.alpha == 0.0 else range(objective.n_features, row):
+        blocks[:, j, :, j] += blocks[:, j, :, j].trace() / k
 
 
 def _penalised(objective: DataObjective) -> Vector:

@@ -42,8 +42,8 @@ class Result:
         Whether a rule of ``stop`` ended the run; without rules, whether it went as low as the arithmetic allows.
     stop_reason : str
         The class name of that rule, or "max_epochs", "max_seconds", "diverged", "callback" or "interrupted"; of
-        QuasiNewton also "precision", where the arithmetic allows no lower value, and "separable", where classes without
-        a penalty have no minimum.
+        QuasiNewton also "precision", where the arithmetic allows no lower value, "rounding", where it hides the way
+        down at a gradient that is still large, and "separable", where classes without a penalty have no minimum.
     n_epochs, n_steps : int
         Whole epochs and updates done.
     history : dict of str to array
@@ -56,8 +56,8 @@ class Result:
         The epoch of the lowest validation loss, where there is one.
     diagnosis : Diagnosis
         What ails the run, a str that is empty where nothing does: an exploding loss, an oscillation, very slow
-        progress, a stall at a saddle, separable classes. Its `kind` is one of "", "exploding", "oscillating", "slow",
-        "saddle" and "separable", its `learning_rate` the number to set instead, or None.
+        progress, a stall at a saddle, separable classes, rounding. Its `kind` is one of "", "exploding", "oscillating",
+        "slow", "saddle", "separable" and "rounding", its `learning_rate` the number to set instead, or None.
     starts : tuple of Result or None
         The runs from all starts, where several were asked for; this result is the best of them.
     """

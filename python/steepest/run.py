@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .auto import AutoRate, refuse_device
 from .diagnosis import Diagnosis
 from .optimizers import CurvatureRule, Optimizer
-from .quasi_newton import QuasiNewton
+from .quasi_newton import QuasiNewton, QuasiNewtonRunner
 from .result import Result, StartError
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule
@@ -23,7 +23,7 @@ from .watch import Watch
 
 Callback = Callable[[Progress], Any]
 
-_UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable")
+_UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable", "rounding")
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
 _BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
 _PATH_ELEMENTS = 1 << 20  # and elements of the path
@@ -91,6 +91,8 @@ class Run:
             rule.reset()
         try:
             reason = self._loop()
+            if isinstance(self.runner, QuasiNewtonRunner):
+                reason = self.runner.verdict(reason)
         except KeyboardInterrupt:
             reason = "interrupted"
         finally:
@@ -187,7 +189,8 @@ class Run:
                 loss, gradient_norm = back
         if not math.isfinite(loss):
             if not self.rows:
-                raise StartError(f"objective must be finite at w0, got {loss}; look for nan and infinity in X and w0")
+                look = "look for nan, infinity and numbers whose squares overflow in X, y and w0"
+                raise StartError(f"objective must be finite at w0, got {loss}; {look}")
             self.runner.restore()
             return "diverged"
         self.evaluated_steps = self.runner.n_steps

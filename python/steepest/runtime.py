@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any
@@ -38,6 +40,18 @@ class threads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _core.set_threads(self._before)
+
+
+@contextlib.contextmanager
+def own_threads(n: int | None) -> Iterator[None]:
+    """Set how many threads the kernels use for calls of this thread in the block: 0 for all, None for no change."""
+    before = _core.own_threads_setting()
+    if n is not None:
+        _core.set_own_threads(n)
+    try:
+        yield
+    finally:
+        _core.set_own_threads(before)
 
 
 class Info(dict[str, Any]):

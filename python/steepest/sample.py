@@ -18,9 +18,9 @@ _ROWS = 10_000
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
 _ROWS_A_PARAMETER = 10
 _MOST_PARAMETERS = 4096  # of a whole Hessian
-# Of two cores, roughly: bytes a second that a pass reads; multiply-adds a second of the Hessian (counted as n p^2) and
-# of a factorisation in float64. Only their ratios matter.
-_PASS, _HESSIAN, _FACTOR = 22e9, 60e9, 10e9
+# Of two cores, roughly: bytes a second that a pass reads, and its multiply-adds a second; those of the Hessian (counted
+# as n p^2) and of a factorisation in float64 (p^3). Only their ratios matter.
+_READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 60e9, 60e9
 _CHEAP = 4.0  # passes that a whole Hessian may cost without being asked for
 _SHARE = 20  # of the rows, at most, are copied for a better one
 _ENOUGH = 1000  # rows a parameter
@@ -29,6 +29,13 @@ _WORTH = 1.5  # passes to be spent on a better one
 
 class Plan:
     """What a problem's shape says of how to go about it; nothing is timed, so that the same run has the same bits.
+
+    Parameters
+    ----------
+    n, d, p : int
+        Rows, columns and parameters.
+    itemsize : int
+        Bytes of an element of X.
 
     Attributes
     ----------
@@ -40,9 +47,9 @@ class Plan:
         Whether to begin with a whole Hessian, rather than a diagonal one.
     """
 
-    def __init__(self, n: int, p: int, itemsize: int) -> None:
+    def __init__(self, n: int, d: int, p: int, itemsize: int) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
-        pass_seconds = n * p * itemsize / _PASS
+        pass_seconds = max(n * d * itemsize / _READ, 2 * n * p / _MULTIPLY)
         row_cost = p * p / _HESSIAN / pass_seconds
         self._row_cost, self._factor_cost = row_cost, float(p) ** 3 / _FACTOR / pass_seconds
         self.whole = p <= _MOST_PARAMETERS and self.cost(self.rows) <= _CHEAP
@@ -86,5 +93,5 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     weight = 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
-    smallest = 1e-8 * float(diagonal.max())
-    return np.tile(np.maximum(diagonal, smallest if smallest > 0 else 1.0), k)
+    smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of which the rows say nothing
+    return np.tile(np.where(diagonal > 0, diagonal, smallest if smallest < np.inf else 1.0), k)

@@ -15,9 +15,13 @@ namespace steepest {
 
 constexpr int max_threads = 1024;
 
-// At most max_threads; 0: as many as OpenMP offers.
+// At most max_threads; 0: as many as OpenMP offers. The calling thread may have a setting of its own, which goes
+// before.
 void set_threads(int n);
 int threads_setting();
+constexpr int as_all = -1;  // the calling thread goes by the common setting
+void set_own_threads(int n);
+int own_threads_setting();
 // What the next parallel loop uses: 1 in a forked child, where OpenMP's threads no longer exist.
 int threads_in_use();
 bool built_with_openmp();

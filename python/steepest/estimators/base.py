@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -75,8 +77,17 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         Warns
         -----
         ConvergenceWarning
-            The fit diverged, or did not reach ``tol`` within ``max_iter``.
+            The fit diverged or does not converge, did not reach ``tol`` within ``max_iter``, was ended by rounding, or
+            found classes that are separable, without a penalty.
+
+        Ctrl-C raises KeyboardInterrupt, after what the fit had reached is stored.
         """
+        with self._unchanged_by_errors():
+            self._fit(X, y, sample_weight, X_val, y_val)
+        self._raise_if_interrupted()
+        return self
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         settings = Settings.of(self)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given both or neither")
@@ -90,12 +101,12 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         elif settings.early_stopping:
             rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
         start = None if previous is None else self._checked_start(*previous)
-        result, parameters, self._online = self._training(settings).fit(rows, held_out, start, _seed(random))
+        seed = 0 if settings.batch_size is None else _seed(random)  # all rows have no order to draw
+        result, parameters, self._online = self._training(settings).fit(rows, held_out, start, seed)
         self._store(parameters, X.dtype)
         self.n_iter_, self.history_, self.stop_reason_ = result.n_epochs, result.history, result.stop_reason
-        return self
 
-    def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> Any:
+    def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> None:
         """Take the steps of one epoch over X and y, from where the last call or fit left the parameters."""
         settings = Settings.of(self)
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=first)
@@ -112,7 +123,22 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         self._store(parameters, X.dtype)
         self.n_iter_ = result.n_epochs + (0 if first else self.n_iter_)
         self.history_, self.stop_reason_, self._online = result.history, result.stop_reason, online
-        return self
+
+    @contextlib.contextmanager
+    def _unchanged_by_errors(self) -> Iterator[None]:
+        """Put all attributes back where an error ends the block."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _raise_if_interrupted(self) -> None:
+        """Raise the KeyboardInterrupt that ended a fit, now that what it had reached is kept."""
+        if self.stop_reason_ == "interrupted":
+            raise KeyboardInterrupt
 
     def _training(self, settings: Settings) -> Training:
         return Training(settings, *self._loss())
@@ -123,6 +149,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         X = _in_place(X)
         if sample_weight is not None:
             sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+            if (least := sample_weight.min()) < 0:
+                raise ValueError(f"sample_weight must be at least 0, got {least:g}")
         return X, y, sample_weight
 
     def _rows(self, X: Array, y: Array, sample_weight: Array | None) -> Rows:
@@ -154,7 +182,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         return start
 
     def _scores(self, X: Any) -> Array:
-        validation.check_is_fitted(self)
+        validation.check_is_fitted(self, "coef_")
         X = validation.validate_data(self, X, dtype=_DTYPES, reset=False)
         return np.asarray(X @ np.transpose(self.coef_) + self.intercept_)
 

@@ -110,6 +110,12 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             As `fit`; a first call without classes; later other classes; ``class_weight="balanced"``, which needs all
             rows; an optimizer that takes no steps.
         """
+        with self._unchanged_by_errors():
+            self._go_on_with_classes(X, y, classes, sample_weight)
+        self._raise_if_interrupted()
+        return self
+
+    def _go_on_with_classes(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         if isinstance(self.class_weight, str):
             raise ValueError(f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}")
         first = not hasattr(self, "coef_")
@@ -121,8 +127,8 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
                 self.classes_ = classes_of(given, None)
             elif not np.array_equal(given, self.classes_):
                 raise ValueError(f"classes must be those of the calls before, {self.classes_}, got {given}")
+        self._factors = class_factors(self.class_weight, self.classes_, None, None)
         self._go_on(X, y, sample_weight, first)
-        return self
 
     def decision_function(self, X: Any) -> Array:
         """Return the scores of X: of shape (n,) for the second of two classes, (n, n_classes) for more."""
@@ -151,16 +157,17 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
     def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
         self.classes_ = classes_of(y, sample_weight)
-        return numbers_of(y, self.classes_, sample_weight, dtype)
+        numbers = numbers_of(y, self.classes_, sample_weight, dtype)
+        self._factors = class_factors(self.class_weight, self.classes_, numbers, sample_weight)
+        return numbers
 
     def _more_targets(self, y: Any, dtype: Any) -> Array:
         return numbers_of(y, self.classes_, None, dtype)
 
     def _loss_weight(self, y: Array, sample_weight: Array | None) -> Array | None:
-        factors = class_factors(self.class_weight, self.classes_, y, sample_weight)
-        if factors is None:
+        if self._factors is None:
             return sample_weight
-        weights = factors.astype(y.dtype)[y.astype(np.intp)]
+        weights: Array = self._factors.astype(y.dtype)[y.astype(np.intp)]
         return weights if sample_weight is None else weights * sample_weight
 
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:

@@ -32,7 +32,7 @@ standardize : bool
     those of the training rows with their ``sample_weight``; X is neither copied nor changed. The penalty is that of
     the coefficients of the standardised columns; ``coef_`` and ``intercept_`` are in the original units.
 max_iter : int
-    Most passes over the data, at least 1.
+    Most epochs, at least 1: passes over the data, or iterations of QuasiNewton, which are one or a few passes.
 tol : float or "auto"
     The fit ends where the norm of the gradient (with L1 that of the smallest subgradient) is at most ``tol`` times what
     it is at zeros; with 0 ``max_iter`` ends it. "auto": 1e-10 for float64 and 1e-6 for float32 on all rows at rates
@@ -68,12 +68,12 @@ verbose : bool or int
 
 _ATTRIBUTES = """\
 n_iter_ : int
-    Passes over the data.
+    Epochs, as ``max_iter`` counts them.
 history_ : dict of str to array
     That of `Result`, with "validation_loss" where there is a validation set.
 stop_reason_ : str
     That of `Result`: "GradientNorm", "NoImprovement", "precision" (rounding allows no further step), "max_epochs",
-    "callback", "separable" (there is no minimum), "diverged" or "interrupted".
+    "callback", "separable" (there is no minimum), "rounding" (it hides the way down) or "diverged".
 n_features_in_ : int
 feature_names_in_ : array of str, shape (n_features,)
     Where X has names of columns.

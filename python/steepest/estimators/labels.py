@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checks import blocks_of
 from ..extras import require
 
 __all__ = ["class_factors", "classes_of", "numbers_of"]
@@ -24,7 +25,11 @@ def classes_of(y: Array, sample_weight: Array | None) -> Array:
     """
     if y.dtype.kind not in "biuUS":  # integers and texts always are classes; to look at all of them takes a pass's time
         require("sklearn.utils.multiclass", "sklearn").check_classification_targets(y)
-    classes = np.unique(y if sample_weight is None else y[sample_weight > 0])
+    found = []
+    for start, part in blocks_of(y):
+        counted = part if sample_weight is None else part[sample_weight[start : start + len(part)] > 0]
+        found.append(np.unique(counted))
+    classes = np.unique(np.concatenate(found))
     if len(classes) < 2:
         raise ValueError(
             f"y must hold at least two classes in rows with a weight above 0, got {len(classes)} class(es)"
@@ -40,18 +45,22 @@ def numbers_of(y: Array, classes: Array, sample_weight: Array | None, dtype: Any
     ValueError
         A label is not among the classes.
     """
-    places = np.searchsorted(classes, y).clip(max=len(classes) - 1)
-    foreign = classes[places] != y
-    if foreign.any():
-        wrong = foreign if sample_weight is None else foreign & (sample_weight > 0)
-        if wrong.any():
-            raise ValueError(f"y must hold the classes {classes} only, got {y[int(np.argmax(wrong))]!r}")
-        places[foreign] = 0
-    return places.astype(dtype)
+    numbers = np.empty(len(y), dtype)
+    for start, part in blocks_of(y):
+        rows = slice(start, start + len(part))
+        places = np.searchsorted(classes, part).clip(max=len(classes) - 1)
+        foreign = classes[places] != part
+        if foreign.any():
+            wrong = foreign if sample_weight is None else foreign & (sample_weight[rows] > 0)
+            if wrong.any():
+                raise ValueError(f"y must hold the classes {classes} only, got {part[int(np.argmax(wrong))]!r}")
+            places[foreign] = 0
+        numbers[rows] = places
+    return numbers
 
 
-def class_factors(class_weight: Any, classes: Array, numbers: Array, sample_weight: Array | None) -> Array | None:
-    """Return the factor of each class's weights, float64, or None for 1.
+def class_factors(class_weight: Any, classes: Array, numbers: Array | None, sample_weight: Array | None) -> Any:
+    """Return the factor of each class's weights, a float64 array, or None for 1; `numbers` are for "balanced" only.
 
     Raises
     ------
@@ -61,12 +70,13 @@ def class_factors(class_weight: Any, classes: Array, numbers: Array, sample_weig
     if class_weight is None:
         return None
     if isinstance(class_weight, str) and class_weight == "balanced":
+        assert numbers is not None
         totals = np.bincount(numbers.astype(np.intp), sample_weight, minlength=len(classes)).astype(np.float64)
         return np.asarray(totals.sum() / (len(classes) * totals))
     if not isinstance(class_weight, dict):
         raise ValueError(f'class_weight must be a dict, "balanced" or None, got {class_weight!r}')
     weigh = require("sklearn.utils.class_weight", "sklearn").compute_class_weight
-    factors = np.asarray(weigh(class_weight, classes=classes, y=classes[numbers.astype(np.intp)]), np.float64)
+    factors = np.asarray(weigh(class_weight, classes=classes, y=classes), np.float64)
     if not (np.isfinite(factors).all() and (factors > 0).all()):
         raise ValueError(f"class_weight must be finite and above 0, got {class_weight!r}")
     return factors

@@ -28,7 +28,9 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
     For the coefficients of scikit-learn's ``Ridge(alpha=a)`` take ``alpha = 2 * a / sum(sample_weight)``, for those of
     ``ElasticNet(alpha=a)`` and ``Lasso(alpha=a)`` ``alpha = 2 * a`` with the same ``l1_ratio`` (1 for Lasso), and for
-    ``LinearRegression`` the default. Without weights their sum is n_samples.
+    ``LinearRegression`` the default. Without weights their sum is n_samples. Where columns depend on each other, or
+    outnumber the rows, several coefficients fit equally well without a penalty: those found then need not be the
+    shortest ones, which are LinearRegression's.
 
     {parameters}
     coef_ : array of shape (n_features,), the dtype of X
@@ -96,7 +98,9 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         TypeError, ValueError
             As `fit`, and for an optimizer that takes no steps.
         """
-        self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))
+        with self._unchanged_by_errors():
+            self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))
+        self._raise_if_interrupted()
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from ..scaling import column_statistics, unscaled
 
-__all__ = ["Columns", "Scaling"]
+__all__ = ["Columns", "Scaling", "is_far_from_zero"]
 
 Vector = NDArray[np.float64]
+_LOOKED_AT = 256  # rows
+_FAR = 30.0  # deviations
 _AWAY = 1e200  # what rounding leaves of a centred column that never changes must not look like one that does
 
 
@@ -47,6 +49,20 @@ class Columns:
         changes = deviation > 10 * np.finfo(np.float64).eps * np.abs(self.mean)
         scale = np.where(changes, deviation, _AWAY if intercept else 1.0)
         return Scaling(self.mean if intercept else np.zeros_like(self.mean), scale)
+
+    def centring(self) -> Scaling:
+        """Return what takes the columns' means away, and nothing else."""
+        return Scaling(self.mean, np.ones_like(self.mean))
+
+
+def is_far_from_zero(X: NDArray[Any]) -> bool:
+    """Return whether some column's mean is many deviations from zero, by some of the rows.
+
+    Beside an intercept such columns are nearly alike, which leaves few digits for what they differ by.
+    """
+    some = X[:: max(1, len(X) // _LOOKED_AT)].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool((np.abs(some.mean(axis=0)) > _FAR * some.std(axis=0)).any())
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from .. import _core
 from ..checks import check_alpha, check_count, check_flag, check_fraction, check_number, describe
-from ..runtime import threads
+from ..runtime import own_threads
 from ..stopping import Progress
 
 __all__ = ["Settings"]
@@ -74,12 +75,9 @@ class Settings:
             callbacks=_checked_callbacks(estimator.callbacks) + [_print] * bool(_checked_verbose(estimator.verbose)),
         )
 
-    def in_threads(self) -> threads:
+    def in_threads(self) -> AbstractContextManager[None]:
         """Return the context in which the kernels use as many threads as n_jobs says."""
-        wanted = (
-            (_core.threads_setting() or None) if self.n_jobs is None else None if self.n_jobs == -1 else self.n_jobs
-        )
-        return threads(wanted)
+        return own_threads(0 if self.n_jobs == -1 else self.n_jobs)
 
 
 def _checked_jobs(value: Any) -> int | None:

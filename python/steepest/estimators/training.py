@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from ..descent import minimize
 from ..extras import require
 from ..objectives import DataObjective
+from ..quasi_newton import QuasiNewton
 from ..result import Result
 from ..stopping import NoImprovement, StopRule
 from ..supervision import Supervision, supervised, supervision
 from ..watch import levels_outside
 from .choice import ONLINE_BATCH, GradientNorm, optimizer_for, tolerance
-from .scaling import Columns, Scaling
+from .scaling import Columns, Scaling, is_far_from_zero
 from .settings import Settings
 
 __all__ = ["Online", "Parameters", "Rows", "Training"]
@@ -117,12 +118,16 @@ class Training:
     ) -> tuple[Result, Parameters, Online]:
         """Minimise over whole epochs until a rule ends it."""
         settings = self.settings
-        columns = Columns.of(rows.X, rows.sample_weight) if settings.standardize else None
-        scaling = None if columns is None else columns.scaling(settings.fit_intercept)
-        objective = self._bind(rows, scaling, self._alpha(rows.total()))
         n_rows = len(rows.y)
         batch_size = None if settings.batch_size is None else min(settings.batch_size, n_rows)
         optimizer = optimizer_for(settings, settings.max_iter * (-(-n_rows // batch_size) if batch_size else 1))
+        columns, scaling = None, None
+        if settings.standardize:
+            columns = Columns.of(rows.X, rows.sample_weight)
+            scaling = columns.scaling(settings.fit_intercept)
+        elif settings.fit_intercept and isinstance(optimizer, QuasiNewton) and is_far_from_zero(rows.X):
+            scaling = Columns.of(rows.X, rows.sample_weight).centring()
+        objective = self._bind(rows, scaling, self._alpha(rows.total()))
         tol = tolerance(settings, optimizer, objective.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
         if settings.early_stopping:
@@ -220,6 +225,10 @@ class Training:
             text = f"The fit has not converged to tol within max_iter={self.settings.max_iter} passes over the data."
         elif result.stop_reason == "separable":
             text = "The fit found no minimum;"
+        elif result.stop_reason == "rounding":
+            text = "The fit did not reach the minimum;"
+        elif result.diagnosis.kind in ("exploding", "oscillating"):
+            text = "The fit does not converge;"
         else:
             return
         category = require("sklearn.exceptions", "sklearn").ConvergenceWarning
