@@ -13,7 +13,6 @@ from hypothesis import strategies as st_
 import steepest as st
 from cases import Problem, each_loss
 from datasets import diamonds, digits, flights, small
-from steepest.proximal import proximal_point
 from steepest.quasi_newton import QuasiNewtonRunner
 from steepest.sample import Plan
 
@@ -131,20 +130,6 @@ def test_one_class_has_no_minimum_either():
     X = np.random.default_rng(0).standard_normal((30, 2))
     with pytest.warns(st.DiagnosisWarning, match="separable"):
         assert fit(st.Logistic(X, np.ones(30))).stop_reason == "separable"
-
-
-@given(seed=seeds, p=st_.integers(1, 8), strength=st_.floats(0, 2))
-@settings(deadline=None, max_examples=60)
-def test_the_proximal_point_is_the_minimum_of_its_model(seed, p, strength):
-    rng = np.random.default_rng(seed)
-    half = rng.standard_normal((p, p)) * 10.0 ** rng.integers(-1, 2, p)
-    matrix = half.T @ half + 1e-2 * np.eye(p)
-    gradient, w = rng.standard_normal(p), rng.standard_normal(p) * rng.integers(0, 2, p)
-    l1 = strength * rng.integers(0, 2, p)
-    z = proximal_point(matrix, gradient, w, l1)
-    slope = gradient + matrix @ (z - w)
-    subgradient = np.where(z == 0, st.reference.soft_threshold(slope, l1), slope + l1 * np.sign(z))
-    assert np.abs(subgradient).max() <= 1e-6 * (1 + np.abs(matrix).max())
 
 
 @given(n=st_.integers(1, 10**8), d=st_.integers(1, 10**5), k=st_.integers(1, 20), itemsize=st_.sampled_from([4, 8]))

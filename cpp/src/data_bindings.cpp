@@ -8,6 +8,7 @@
 #include "checks.hpp"
 #include "gil.hpp"
 #include "steepest/cholesky.hpp"
+#include "steepest/coordinates.hpp"
 #include "steepest/dispatch.hpp"
 #include "steepest/order.hpp"
 #include "steepest/statistics.hpp"
@@ -82,6 +83,22 @@ Cholesky cholesky_of(const py::array_t<T, py::array::c_style>& matrix, double ri
     return without_gil([&](Interrupt& interrupt) { return Cholesky(a, n, ridge, interrupt); });
 }
 
+py::tuple descend(const py::array_t<double, py::array::c_style>& matrix, const py::handle& slope, const py::handle& w,
+                  const py::handle& l1, const py::handle& start, std::size_t max_sweeps, double tolerance) {
+    if (matrix.ndim() != 2 || matrix.shape(0) != matrix.shape(1))
+        throw py::value_error("matrix: expected a square matrix, got " + describe(matrix));
+    const auto n = std::size_t(matrix.shape(0));
+    const QuadraticModel model{matrix.data(), checked_vector<double>(slope, "slope", n),
+                               checked_vector<double>(w, "w", n), checked_vector<double>(l1, "l1", n), n};
+    const double* from = checked_vector<double>(start, "start", n);
+    py::array_t<double> z{py::ssize_t(n)};
+    double* to = z.mutable_data();
+    std::copy(from, from + n, to);
+    const bool settled = without_gil(
+        [&](Interrupt& interrupt) { return coordinate_descent(model, to, max_sweeps, tolerance, interrupt); });
+    return py::make_tuple(z, settled);
+}
+
 py::array_t<double> solve(const Cholesky& factor, const py::handle& right) {
     if (!factor.definite()) throw py::value_error("there is no factor: the matrix is not definite");
     const double* from = checked_vector<double>(right, "right", factor.size());
@@ -113,6 +130,8 @@ void bind_data(py::module_& m) {
         .def(py::init(&cholesky_of<double>), py::arg("matrix").noconvert(), py::arg("ridge"))
         .def_property_readonly("definite", &Cholesky::definite)
         .def("solve", &solve, py::arg("right"));
+    m.def("coordinate_descent", &descend, py::arg("matrix").noconvert(), py::arg("slope"), py::arg("w"), py::arg("l1"),
+          py::arg("start"), py::arg("max_sweeps"), py::arg("tolerance"));
     m.def("column_statistics", &column_statistics_of_any, py::arg("X"), py::arg("sample_weight").none(true));
 }
 

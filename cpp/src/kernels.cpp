@@ -2,6 +2,7 @@
 // has internal linkage, so that the linker can never put one level's code in place of another's.
 #include "kernels/cholesky.hpp"
 #include "kernels/columns.hpp"
+#include "kernels/coordinates.hpp"
 #include "kernels/hessian.hpp"
 #include "kernels/permute.hpp"
 #include "kernels/rows.hpp"
@@ -122,7 +123,8 @@ constexpr Kernels<S> table = {
 
 extern const PassTable STEEPEST_NAME(STEEPEST_LEVEL);
 const PassTable STEEPEST_NAME(STEEPEST_LEVEL) = {
-    table<float>,    table<double>, table<Float16>,
-    table<BFloat16>, &permute,      {&factor_triangle, &factor_rows_of, &factor_subtract, &factor_solve}};
+    table<float>,        table<double>, table<Float16>,
+    table<BFloat16>,     &permute,      {&factor_triangle, &factor_rows_of, &factor_subtract, &factor_solve},
+    &descend_coordinates};
 
 }  // namespace steepest

@@ -99,6 +99,16 @@ class Cholesky:
     def definite(self) -> bool: ...
     def solve(self, right: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
+def coordinate_descent(
+    matrix: NDArray[np.float64],
+    slope: NDArray[np.float64],
+    w: NDArray[np.float64],
+    l1: NDArray[np.float64],
+    start: NDArray[np.float64],
+    max_sweeps: int,
+    tolerance: float,
+) -> tuple[NDArray[np.float64], bool]: ...
+
 cuda_reason: str
 max_threads: int
 

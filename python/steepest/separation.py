@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import blocks_of
 from .objectives import DataObjective, Logistic
 from .softmax import Softmax
 from .weighted_rows import widened
 
 __all__ = ["all_on_their_side", "separating_loss"]
 
-_BLOCK = 1 << 20  # elements of X that are widened at a time
+_BLOCK = 1 << 17  # elements of X that are widened at a time
 
 
 def separating_loss(objective: DataObjective) -> float:
@@ -25,7 +26,9 @@ def separating_loss(objective: DataObjective) -> float:
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
         return 0.0
     weight = objective._data[2]
-    least = 1.0 if weight is None else float(np.min(weight, where=weight > 0, initial=np.inf))
+    least = 1.0
+    if weight is not None:
+        least = min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(weight))
     return math.log(2.0) * least / objective._weight_sum
 
 

@@ -96,6 +96,10 @@ struct PassTable {
     // Entries [start, start + n) of the pseudorandom permutation of [0, 2^bits) with these keys.
     void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
     CholeskyKernels cholesky;
+    // Minimises slope . z + z . matrix z / 2 + sum l1 |z|, its matrix n x n, over each of `count` coordinates in turn,
+    // and keeps `slope` what it is at z. Returns the largest square of a change times its curvature.
+    double (*descend_coordinates)(const double* matrix, std::size_t n, const double* l1, const std::uint32_t* which,
+                                  std::size_t count, double* z, double* slope);
 };
 
 struct SoftmaxTable {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..extras import require
 from ..objectives import DataObjective
 from .choice import online_optimizer
@@ -145,8 +146,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Array, Array, Array | None]:
         numeric = is_regressor(self)
-        X, y = validation.validate_data(self, X, y, dtype=_DTYPES, y_numeric=numeric, reset=reset)
+        options = {"dtype": _DTYPES, "y_numeric": numeric, "reset": reset, "ensure_all_finite": False}
+        X, y = validation.validate_data(self, X, y, **options)
         X = _in_place(X)
+        if not np.isfinite(_core.read_sum(X)):  # on all threads; numbers whose sum overflows are looked at one by one
+            validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
         if sample_weight is not None:
             sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
             if (least := sample_weight.min()) < 0:

@@ -13,6 +13,7 @@ from ..extras import require
 __all__ = ["class_factors", "classes_of", "numbers_of"]
 
 Array = NDArray[Any]
+_FEW = 16  # classes
 
 
 def classes_of(y: Array, sample_weight: Array | None) -> Array:
@@ -23,13 +24,17 @@ def classes_of(y: Array, sample_weight: Array | None) -> Array:
     ValueError
         y holds no classes, or fewer than two.
     """
-    if y.dtype.kind not in "biuUS":  # integers and texts always are classes; to look at all of them takes a pass's time
+    # Integers and texts always are classes. To look at all of the others once more takes a pass's time.
+    whole = y.dtype.kind == "f" and all((part == np.floor(part)).all() for _, part in blocks_of(y))
+    if y.dtype.kind not in "biuUS" and not whole:
         require("sklearn.utils.multiclass", "sklearn").check_classification_targets(y)
-    found = []
+    classes = y[:0]
     for start, part in blocks_of(y):
-        counted = part if sample_weight is None else part[sample_weight[start : start + len(part)] > 0]
-        found.append(np.unique(counted))
-    classes = np.unique(np.concatenate(found))
+        fresh = part if sample_weight is None else part[sample_weight[start : start + len(part)] > 0]
+        for known in classes[:_FEW]:  # which is faster than to sort
+            fresh = fresh[fresh != known]
+        if len(fresh):
+            classes = np.union1d(classes, fresh)
     if len(classes) < 2:
         raise ValueError(
             f"y must hold at least two classes in rows with a weight above 0, got {len(classes)} class(es)"
@@ -45,6 +50,8 @@ def numbers_of(y: Array, classes: Array, sample_weight: Array | None, dtype: Any
     ValueError
         A label is not among the classes.
     """
+    if sample_weight is None and _are_numbers(y, classes):
+        return np.ascontiguousarray(y, dtype)
     numbers = np.empty(len(y), dtype)
     for start, part in blocks_of(y):
         rows = slice(start, start + len(part))
@@ -57,6 +64,14 @@ def numbers_of(y: Array, classes: Array, sample_weight: Array | None, dtype: Any
             places[foreign] = 0
         numbers[rows] = places
     return numbers
+
+
+def _are_numbers(y: Array, classes: Array) -> bool:
+    """Return whether the classes are 0 ... k - 1, as the loss has them, and all labels are among them."""
+    k = len(classes)
+    if y.dtype.kind not in "iuf" or k > _FEW or not np.array_equal(classes, np.arange(k)):
+        return False
+    return all(np.isin(part, classes).all() for _, part in blocks_of(y))
 
 
 def class_factors(class_weight: Any, classes: Array, numbers: Array | None, sample_weight: Array | None) -> Any:

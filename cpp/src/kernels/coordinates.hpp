@@ -1,0 +1,32 @@
+// Coordinate descent on a quadratic model beside an L1 penalty.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "simd.hpp"
+
+namespace steepest {
+namespace {
+
+// See PassTable.
+double descend_coordinates(const double* matrix, std::size_t n, const double* l1, const std::uint32_t* which,
+                           std::size_t count, double* z, double* slope) {
+    double largest = 0.0;
+    for (std::size_t k = 0; k < count; ++k) {
+        const std::size_t i = which[k];
+        const double* row = matrix + i * n;
+        const double curvature = row[i], aim = z[i] - slope[i] / curvature;
+        const double shrunk = std::fmax(std::fabs(aim) - l1[i] / curvature, 0.0);
+        const double change = std::copysign(shrunk, aim) - z[i];
+        if (change == 0.0) continue;
+        z[i] += change;
+        STEEPEST_VECTORIZE
+        for (std::size_t j = 0; j < n; ++j) slope[j] += change * row[j];
+        largest = std::fmax(largest, change * change * curvature);
+    }
+    return largest;
+}
+
+}  // namespace
+}  // namespace steepest
