@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import os
 import sys
@@ -76,10 +77,18 @@ def silent() -> Iterator[None]:
 
 @contextlib.contextmanager
 def all_threads() -> Iterator[None]:
-    """Give OpenMP all cores and NumPy its own handling of errors: some peers leave both changed behind them."""
+    """Give OpenMP all cores, whatever the load, and NumPy its own handling of errors.
+
+    A peer may leave each of these changed behind it: with snapml in the process, OpenMP has one thread, or "dynamic" ones.
+    """
     threadpoolctl = harness.peer("threadpoolctl")
-    limits = threadpoolctl.threadpool_limits(harness.cores(), "openmp") if threadpoolctl else contextlib.nullcontext()
-    with limits, np.errstate(all="ignore"):
+    if threadpoolctl is None:
+        yield
+        return
+    for pool in threadpoolctl.threadpool_info():
+        if pool["user_api"] == "openmp":
+            ctypes.CDLL(pool["filepath"]).omp_set_dynamic(0)
+    with threadpoolctl.threadpool_limits(harness.cores(), "openmp"), np.errstate(all="ignore"):
         yield
 
 

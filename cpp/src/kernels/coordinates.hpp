@@ -1,7 +1,6 @@
 // Coordinate descent on a quadratic model beside an L1 penalty.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
 #include "simd.hpp"
@@ -17,13 +16,15 @@ double descend_coordinates(const double* matrix, std::size_t n, const double* l1
         const std::size_t i = which[k];
         const double* row = matrix + i * n;
         const double curvature = row[i], aim = z[i] - slope[i] / curvature;
-        const double shrunk = std::fmax(std::fabs(aim) - l1[i] / curvature, 0.0);
-        const double change = std::copysign(shrunk, aim) - z[i];
+        const double threshold = l1[i] / curvature;
+        const double found = aim > threshold ? aim - threshold : aim < -threshold ? aim + threshold : 0.0;
+        const double change = found - z[i];
         if (change == 0.0) continue;
         z[i] += change;
         STEEPEST_VECTORIZE
         for (std::size_t j = 0; j < n; ++j) slope[j] += change * row[j];
-        largest = std::fmax(largest, change * change * curvature);
+        const double moved = change * change * curvature;
+        if (moved > largest) largest = moved;
     }
     return largest;
 }
