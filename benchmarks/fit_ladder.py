@@ -79,7 +79,7 @@ def silent() -> Iterator[None]:
 def all_threads() -> Iterator[None]:
     """Give OpenMP all cores, whatever the load, and NumPy its own handling of errors.
 
-    A peer may leave each of these changed behind it: with snapml in the process, OpenMP has one thread, or "dynamic" ones.
+    A peer may leave each of these changed behind it: after snapml OpenMP has one thread, and there are "dynamic" ones.
     """
     threadpoolctl = harness.peer("threadpoolctl")
     if threadpoolctl is None:
