@@ -188,6 +188,7 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
              py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
              py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"), py::arg("scaling") = py::none(),
              py::arg("n_scores") = 1)
+        .def_readonly("X", &BoundT::X)
         .def("value", &BoundT::value, py::arg("w"))
         .def("value_and_gradient", &BoundT::value_and_gradient, py::arg("w"))
         .def("hessian_product", &BoundT::hessian_product, py::arg("w"), py::arg("v"))

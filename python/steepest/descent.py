@@ -18,7 +18,8 @@ from .device_objective import DeviceObjective
 from .extras import require
 from .objectives import DataObjective, Objective
 from .optimizers import Adam, Momentum, Optimizer
-from .quasi_newton import QuasiNewton, QuasiNewtonRunner
+from .quasi_newton import QuasiNewton
+from .quasi_newton_runner import QuasiNewtonRunner
 from .result import Result
 from .run import Callback, Run, Settings
 from .runners import is_native, runner_for

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from .auto import AutoRate, refuse_device
 from .diagnosis import Diagnosis
 from .optimizers import CurvatureRule, Optimizer
-from .quasi_newton import QuasiNewton, QuasiNewtonRunner
+from .quasi_newton import QuasiNewton
+from .quasi_newton_runner import QuasiNewtonRunner
 from .result import Result, StartError
 from .runners import DeviceRunner, Runner
 from .stopping import Progress, StopRule

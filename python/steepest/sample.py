@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from .objectives import DataObjective, LeastSquares
 from .weighted_rows import widened
 
-__all__ = ["Plan", "sample_of"]
+__all__ = ["Plan", "column_squares", "prior_of", "sample_of"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
 _ROWS = 10_000
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
+_PRIOR_ROWS = 1024  # at a time
+_HELD = 5.0  # rows
 _ROWS_A_PARAMETER = 10
 _MOST_PARAMETERS = 4096  # of a whole Hessian
 # Of two cores, roughly: bytes a second that a pass reads, and its multiply-adds a second; those of the Hessian (counted
@@ -74,6 +76,34 @@ def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
     return objective.native_batch(np.unique(chosen).astype(np.uint32))
 
 
+def prior_of(objective: DataObjective, sample: Any) -> Vector:
+    """Return curvatures that hold down what a sample says little of: array of shape (p,).
+
+    A column whose sum of squares a few rows make is known no better than from so many rows, (sum x^2)^2 / sum x^4. It
+    gets the curvature at 0 of some rows more.
+    """
+    n, d = sample.X.shape
+    squares, fourths = np.zeros(d), np.zeros(d)
+    for first in range(0, n, _PRIOR_ROWS):
+        square = widened(sample.X[first : first + _PRIOR_ROWS])
+        if objective._scaling is not None:
+            centre, scale = objective._scaling
+            square = (square - centre) / scale
+        square = square * square
+        squares += square.sum(axis=0)
+        fourths += np.einsum("ij,ij->j", square, square)
+    known = np.divide(squares**2, fourths, out=np.full(d, float(n)), where=fourths > 0)
+    k, weight = _curvature_at_zeros(objective)
+    prior = _HELD * weight * squares / n / known
+    return np.tile(np.append(prior, np.zeros(int(objective.intercept))), k)
+
+
+def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
+    """Return the scores of a row, and the second derivative of a row's loss at 0."""
+    k = objective.n_parameters // (objective.n_features + objective.intercept)
+    return k, 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
+
+
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
     X, _, sample_weight = objective._data
@@ -89,8 +119,7 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
             exact = (exact - centre) / scale
         squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
     squares /= weights.sum()
-    k = objective.n_parameters // (objective.n_features + objective.intercept)
-    weight = 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
+    k, weight = _curvature_at_zeros(objective)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
     smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of which the rows say nothing

@@ -1,0 +1,288 @@
+"""How QuasiNewton goes about a run: a sample first, then steps over all rows in the coordinates that it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .line_search import Place, backtrack
+from .metric import Diagonal, Memory, Metric, Whole
+from .objectives import DataObjective, LeastSquares
+from .proximal import orthant_direction, proximal_point, pseudo_gradient
+from .quasi_newton import QuasiNewton
+from .sample import Plan, column_squares, prior_of, sample_of
+from .separation import all_on_their_side, separating_loss
+from .softmax import Softmax
+
+__all__ = ["QuasiNewtonRunner"]
+
+Vector: TypeAlias = NDArray[np.float64]
+Visit: TypeAlias = Callable[[NDArray[Any]], Place]
+
+_SEED = 0  # of the sample's rows: the same run every time
+_NEWTON_STEPS = 12  # on the sample, at most
+_NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no better than the sample itself
+_SAMPLE_PASSES = 30  # with a diagonal
+_LOOKS, _SHORT_LOOKS = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
+_MORE_ROWS = 4  # times as many as the last Hessian had
+_ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
+_SMALL_LOSS = 0.1  # mean of classes that may be separable
+
+
+class QuasiNewtonRunner:
+    """Takes the iterations of a run."""
+
+    def __init__(self, objective: DataObjective, optimizer: QuasiNewton, w: NDArray[Any]) -> None:
+        self._objective, self._w = objective, w
+        self.n_steps = optimizer.n_steps
+        self.finished: str | None = None
+        self._l1 = objective.alpha * objective.l1_ratio
+        self._penalised = _penalised(objective)
+        itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
+        self._plan = Plan(objective.n_samples, objective.n_features, w.size, itemsize)
+        self._separating = separating_loss(objective)
+        self._ridge = 1e-12 if w.dtype == np.float64 else 1e-6
+        self._place: Place | None = None
+        self._memory: Memory | None = None
+        self._norms: list[float] = []
+        self._looked = 0  # steps taken when the Hessian was made
+        self._rows = 0  # that it is of; 0: a diagonal
+        self._goal = 1e-10 if w.dtype == np.float64 else 1e-6
+
+    def evaluate(self) -> tuple[float, float]:
+        """Return the objective and the norm of its (smallest sub)gradient at w."""
+        place = self._here()
+        return place.value, place.norm
+
+    def run(
+        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
+    ) -> tuple[int, bool, bool]:
+        """Take one iteration."""
+        place = self._here()
+        if not math.isfinite(place.value):
+            return 0, False, True
+        self._norms = self._norms or [place.norm]
+        found = self._begin(place) if self._memory is None else self._step(place) or self._way_out(place)
+        if found is None:
+            self.finished = "precision"
+        else:
+            self._place = found
+            self._w[:] = found.w
+            self._norms.append(found.norm)
+            self._look_at_the_pace()
+        if self._place is not None and self._place.value < self._separating:
+            self.finished = "separable"
+        self.n_steps += 1
+        if path is not None:
+            path[0] = self._w
+        return 1, True, False
+
+    def restore(self) -> None:
+        """Leave w where it is: only finite places are visited."""
+
+    def verdict(self, reason: str) -> str:
+        """Return why the run ended, in the light of where it did."""
+        place = self._place
+        if place is None or reason in ("interrupted", "callback", "diverged"):
+            return reason
+        suspicious = self._separating > 0.0 and place.value < _SMALL_LOSS
+        if suspicious and all_on_their_side(self._objective, place.w):
+            return "separable"
+        near = reason != "precision" or self._is_near(place, 0.0) or self._is_near(place, self._zeros.norm)
+        return reason if near else "rounding"
+
+    def _is_near(self, place: Place, reference: float) -> bool:
+        """Return whether the gradient is about as small as its rounding."""
+        return place.norm <= _ROUGH * self._goal * max(self._norms[0], reference)
+
+    @cached_property
+    def _zeros(self) -> Place:
+        return self._visit_all(np.zeros_like(self._w))
+
+    def _here(self) -> Place:
+        if self._place is None:
+            self._place = self._visit_all(self._w.copy())
+        return self._place
+
+    def _visit(self, native: Any, w: NDArray[Any], prior: Vector | None = None) -> Place:
+        value, gradient = native.value_and_gradient(w)
+        if prior is not None:
+            value, gradient = value + 0.5 * float(prior @ (w * w)), gradient + (prior * w).astype(w.dtype)
+        return Place(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
+
+    def _visit_all(self, w: NDArray[Any]) -> Place:
+        return self._visit(self._objective.native, w)
+
+    def _begin(self, place: Place) -> Place:
+        """Go where a sample leads, from zeros if these are lower than here, and take its curvature."""
+        if place.w.any() and self._zeros.value < place.value:  # far out all rows may be saturated
+            place = self._zeros
+        sample = sample_of(self._objective, self._plan.rows, _SEED)
+        if self._plan.whole:
+            self._rows = self._plan.rows
+            start, metric = self._newton(sample, place)
+            if self._plan.hessian_rows > self._plan.rows:
+                metric = self._curvature(self._plan.hessian_rows, start.w)
+        else:
+            metric = self._diagonal()
+            start = self._descend(sample, place, Memory(metric))
+        self._memory = Memory(metric)
+        if sample is self._objective.native:
+            return start
+        found = self._visit_all(start.w)
+        return found if found.value < place.value else place
+
+    def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
+        self._rows = rows
+        return self._metric(sample_of(self._objective, rows, _SEED), w)
+
+    def _metric(self, sample: Any, w: NDArray[Any], prior: Vector | None = None) -> Metric:
+        """Return a sample's Hessian; its diagonal alone where the squares of a column overflow."""
+        hessian = sample.hessian(w)
+        if not np.isfinite(hessian).all():
+            return self._diagonal()
+        if isinstance(self._objective, Softmax):
+            hold_common_shifts(hessian, self._objective)
+        if prior is not None:
+            hessian.flat[:: len(w) + 1] += prior
+        return Whole(hessian, self._ridge)
+
+    def _diagonal(self) -> Diagonal:
+        self._rows = 0
+        return Diagonal(column_squares(self._objective, self._plan.rows, _SEED))
+
+    def _newton(self, sample: Any, place: Place) -> tuple[Place, Metric]:
+        """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
+
+        What some columns are in few of the rows says little: these are held near zeros.
+        """
+        whole = sample is self._objective.native
+        prior = None if whole else prior_of(self._objective, sample)
+
+        def visit(w: NDArray[Any]) -> Place:
+            return self._visit(sample, w, prior)
+
+        here = place if whole else visit(place.w)
+        goal = 0.0 if whole else _NEAR_ENOUGH * here.norm
+        metric = self._metric(sample, here.w, prior)
+        for _ in range(1 if whole else _NEWTON_STEPS):
+            found = self._search(visit, here, Memory(metric))
+            if found is None:
+                break
+            here = found
+            if not isinstance(self._objective, LeastSquares):
+                metric = self._metric(sample, here.w, prior)
+            if here.norm <= goal:
+                break
+        return here, metric
+
+    def _descend(self, sample: Any, place: Place, memory: Memory) -> Place:
+        """Descend on a sample with a diagonal metric."""
+        whole = sample is self._objective.native
+
+        def visit(w: NDArray[Any]) -> Place:
+            return self._visit(sample, w)
+
+        here = place if whole else visit(place.w)
+        goal = _NEAR_ENOUGH * here.norm
+        for _ in range(1 if whole else _SAMPLE_PASSES):
+            found = self._search(visit, here, memory)
+            if found is None or found.norm <= goal:
+                return found or here
+            memory.note(found.w.astype(np.float64) - here.w, found.gradient - here.gradient)
+            here = found
+        return here
+
+    def _step(self, place: Place) -> Place | None:
+        """Take a step over all rows; None where rounding allows no further one."""
+        assert self._memory is not None
+        found = self._search(self._visit_all, place, self._memory)
+        if found is None and len(self._memory):
+            self._memory.clear()
+            found = self._search(self._visit_all, place, self._memory)
+        if found is not None:
+            self._memory.note(found.w.astype(np.float64) - place.w, found.gradient - place.gradient)
+        return found
+
+    def _way_out(self, place: Place) -> Place | None:
+        """Go on by a diagonal where a curvature misleads; None where rounding is what allows no further step."""
+        assert self._memory is not None
+        if isinstance(self._memory.metric, Diagonal) or self._is_near(place, 0.0):
+            return None
+        if self._is_near(place, self._zeros.norm):
+            return None
+        self._memory, self._looked = Memory(self._diagonal()), len(self._norms) - 1
+        return self._step(place)
+
+    def _search(self, visit: Visit, place: Place, memory: Memory) -> Place | None:
+        """Backtrack along the direction of a metric and its memory."""
+        w = place.w.astype(np.float64)
+        if self._l1 == 0.0:
+            direction = memory.direction(place.gradient)
+            slope = float(direction @ place.gradient)
+
+            def along(share: float) -> NDArray[Any]:
+                return (w + share * direction).astype(place.w.dtype)
+
+        elif isinstance(memory.metric, Whole):
+            point = proximal_point(memory.metric.matrix, place.gradient, w, self._l1 * self._penalised)
+            direction = point - w
+            lower = self._l1 * float(np.abs(point) @ self._penalised - np.abs(w) @ self._penalised)
+            slope = float(direction @ place.gradient) + lower
+
+            def along(share: float) -> NDArray[Any]:
+                return (point if share == 1.0 else w + share * direction).astype(place.w.dtype)
+
+        else:
+            pseudo = pseudo_gradient(place.gradient, w, self._l1 * self._penalised)
+            direction = orthant_direction(memory.direction(pseudo), pseudo)
+            slope = float(direction @ pseudo)
+            sign = np.where(w != 0, np.sign(w), -np.sign(pseudo))
+
+            def along(share: float) -> NDArray[Any]:
+                moved = w + share * direction
+                return np.where((moved * sign > 0) | (self._penalised == 0), moved, 0.0).astype(place.w.dtype)
+
+        if not slope < 0.0:
+            return None
+        return backtrack(place, along, slope, visit)
+
+    def _look_at_the_pace(self) -> None:
+        """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""
+        plan, norms, looks = self._plan, self._norms, _LOOKS if self._rows == 0 else _SHORT_LOOKS
+        if not plan.possible or len(norms) - 1 - self._looked < looks or norms[-1] <= self._goal * norms[0]:
+            return
+        fall = math.log(norms[-1 - looks] / norms[-1]) / looks if norms[-1 - looks] > norms[-1] else 0.0
+        left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
+        n = self._objective.n_samples
+        rows = plan.rows if self._rows == 0 else min(n, _MORE_ROWS * self._rows)
+        rows = n if rows > n // 8 else rows  # which takes no copy
+        if rows == self._rows and isinstance(self._objective, LeastSquares):
+            return
+        spent = len(norms) - 1 - self._looked
+        if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * looks:
+            self._memory = Memory(self._curvature(rows, self._w))
+            self._looked = len(norms) - 1
+
+
+def hold_common_shifts(hessian: NDArray[Any], objective: Softmax) -> None:
+    """Add curvature along the same shift of all classes' parameters, which changes no probability.
+
+    There the loss has none, nor a slope: what is added changes no step, and makes the Hessian definite. It is written
+    to the array of shape (p, p). The penalty has a say in the coefficients' shifts.
+    """
+    k, row = objective.parameters_shape
+    blocks = hessian.reshape(k, row, k, row)
+    for j in range(row) if objective.alpha == 0.0 else range(objective.n_features, row):
+        blocks[:, j, :, j] += blocks[:, j, :, j].trace() / k
+
+
+def _penalised(objective: DataObjective) -> Vector:
+    """Return 1 for each coefficient and 0 for each intercept."""
+    row = np.append(np.ones(objective.n_features), np.zeros(int(objective.intercept)))
+    return np.tile(row, objective.n_parameters // row.size)
