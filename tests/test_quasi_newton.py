@@ -14,7 +14,7 @@ import steepest as st
 from cases import Problem, each_loss
 from datasets import diamonds, digits, flights, small
 from steepest.quasi_newton_runner import QuasiNewtonRunner
-from steepest.sample import Plan
+from steepest.sample import Plan, prior_of
 
 seeds = st_.integers(0, 2**32 - 1)
 NEVER = st.stop.GradientNorm(0.0)
@@ -201,14 +201,32 @@ def test_a_state_of_another_optimizer_is_refused():
         st.QuasiNewton().load_state_dict(st.Adam().state_dict())
 
 
-def test_columns_of_few_rows_are_not_taken_from_a_sample():
+def test_carriers_of_few_flights_cost_no_passes(monkeypatch):
+    visits, visit = [], QuasiNewtonRunner._visit_all
+    monkeypatch.setattr(QuasiNewtonRunner, "_visit_all", lambda self, w: visits.append(w) or visit(self, w))
+    data = flights("late").standardised()
+    objective = st.Logistic(data.X.astype(np.float32), data.y.astype(np.float32), alpha=1e-4)
+    assert fit(objective, stop=st.stop.GradientNorm(1e-6)).converged
+    assert len(visits) <= 10  # 12 and a whole Hessian where the sample alone has its say
+
+
+@pytest.mark.parametrize("loss", [st.Logistic, st.LeastSquares, st.Softmax])
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_what_few_rows_say_is_held_down(loss, dtype, scaled):
     rng = np.random.default_rng(0)
-    n = 100_000
-    X = rng.standard_normal((n, 12))
-    rare = rng.random((n, 4)) < 3e-4  # some 30 rows each, standardised: of a sample one to five
-    X[:, 8:] = (rare - rare.mean(axis=0)) / rare.std(axis=0)
-    y = (X[:, :8] @ rng.standard_normal(8) - 1 > rng.logistic(size=n)).astype(np.float32)
-    objective = st.Logistic(np.ascontiguousarray(X, np.float32), y, alpha=1e-4)
-    lowest = st.minimize(st.Logistic(X, y.astype(float), alpha=1e-4)).value
-    losses = st.minimize(objective, max_epochs=6).history["loss"]
-    assert losses[-1] - lowest < 1e-6 * (losses[0] - lowest)
+    X = rng.standard_normal((1500, 3))
+    X[:, 2] = np.arange(1500) == 7
+    X, centre, scale = X.astype(dtype), np.array([0.5, 0, 0]), np.array([1, 2, 0.1])
+    y = (np.arange(1500) % 3 if loss is st.Softmax else np.arange(1500) % 2).astype(
+        np.float32 if dtype == np.float16 else dtype
+    )
+    objective = loss(X, y, **({"centre": centre, "scale": scale} if scaled else {}))
+    prior = prior_of(objective, objective.native_batch(np.arange(1200, dtype=np.uint32)))
+    exact = X[:1200].astype(float)
+    exact = (exact - centre) / scale if scaled else exact
+    curvature = {st.Logistic: 0.25, st.LeastSquares: 2.0, st.Softmax: 2 / 9}[loss]
+    known = (exact**2).sum(axis=0) ** 2 / (exact**4).sum(axis=0)
+    expected = 5 * curvature * (exact**2).mean(axis=0) / known
+    assert known[2] == pytest.approx(1)
+    np.testing.assert_allclose(prior, np.tile(np.append(expected, 0), 3 if loss is st.Softmax else 1), rtol=1e-3)

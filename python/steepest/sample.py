@@ -83,19 +83,28 @@ def prior_of(objective: DataObjective, sample: Any) -> Vector:
     gets the curvature at 0 of some rows more.
     """
     n, d = sample.X.shape
-    squares, fourths = np.zeros(d), np.zeros(d)
-    for first in range(0, n, _PRIOR_ROWS):
-        square = widened(sample.X[first : first + _PRIOR_ROWS])
-        if objective._scaling is not None:
-            centre, scale = objective._scaling
-            square = (square - centre) / scale
-        square = square * square
-        squares += square.sum(axis=0)
-        fourths += np.einsum("ij,ij->j", square, square)
+    squares, fourths = _powers(objective, sample.X, objective.dtype)
+    if not np.isfinite(fourths).all():
+        squares, fourths = _powers(objective, sample.X, np.dtype(np.float64))
     known = np.divide(squares**2, fourths, out=np.full(d, float(n)), where=fourths > 0)
     k, weight = _curvature_at_zeros(objective)
     prior = _HELD * weight * squares / n / known
     return np.tile(np.append(prior, np.zeros(int(objective.intercept))), k)
+
+
+def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Return the sums of second and fourth powers of each column, of numbers of a dtype."""
+    squares, fourths = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    with np.errstate(over="ignore"):
+        for first in range(0, len(X), _PRIOR_ROWS):
+            square = widened(X[first : first + _PRIOR_ROWS]).astype(dtype, copy=False)
+            if objective._scaling is not None:
+                centre, scale = objective._scaling
+                square = (square - centre) / scale
+            square = square * square
+            squares += square.sum(axis=0)
+            fourths += np.einsum("ij,ij->j", square, square)
+    return squares, fourths
 
 
 def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
