@@ -218,9 +218,7 @@ def test_what_few_rows_say_is_held_down(loss, dtype, scaled):
     X = rng.standard_normal((1500, 3))
     X[:, 2] = np.arange(1500) == 7
     X, centre, scale = X.astype(dtype), np.array([0.5, 0, 0]), np.array([1, 2, 0.1])
-    y = (np.arange(1500) % 3 if loss is st.Softmax else np.arange(1500) % 2).astype(
-        np.float32 if dtype == np.float16 else dtype
-    )
+    y = (np.arange(1500) % (3 if loss is st.Softmax else 2)).astype(np.float32 if dtype == np.float16 else dtype)
     objective = loss(X, y, **({"centre": centre, "scale": scale} if scaled else {}))
     prior = prior_of(objective, objective.native_batch(np.arange(1200, dtype=np.uint32)))
     exact = X[:1200].astype(float)
@@ -230,3 +228,7 @@ def test_what_few_rows_say_is_held_down(loss, dtype, scaled):
     expected = 5 * curvature * (exact**2).mean(axis=0) / known
     assert known[2] == pytest.approx(1)
     np.testing.assert_allclose(prior, np.tile(np.append(expected, 0), 3 if loss is st.Softmax else 1), rtol=1e-3)
+    if not scaled and dtype == np.float64:
+        large = loss((1e15 * X).astype(np.float32), y.astype(np.float32))
+        found = prior_of(large, large.native_batch(np.arange(1200, dtype=np.uint32)))
+        np.testing.assert_allclose(found, 1e30 * prior, rtol=1e-4)
