@@ -278,3 +278,24 @@ def test_the_picture_has_a_panel_a_data_set(load: Callable[[str], Any], tmp_path
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours", "peer"]
     module.picture(rows, tmp_path / "fit.png")
     assert (tmp_path / "fit.png").stat().st_size > 1000
+
+
+def test_the_page_says_who_was_fastest(load: Callable[[str], Any]) -> None:
+    machine = dict.fromkeys(("date", "processor", "memory", "system", "python", "numpy", "sklearn"), "x")
+    machine["steepest"] = "version 1; isa_built [1]; isa v3; threads 2"
+    ours = {
+        "to 1e-3": 0.01,
+        "to 1e-6": 0.02,
+        "x ours to 1e-3": 1.0,
+        "x ours to 1e-6": 1.0,
+        "reached": -1e-12,
+        "note": "",
+    }
+    slow = {"to 1e-3": 0.04, "to 1e-6": None, "x ours to 1e-3": 4.2, "reached": 1e-4, "note": "over 5 s"}
+    rows = [{"data set": "synthetic/a/1", "contender": "ours", **ours}]
+    rows += [{"data set": "synthetic/a/1", "contender": name, **slow} for name in ("our estimator", "peer")]
+    text = load("fit_page").page([{"machine": machine, "rows": rows}])
+    assert "steepest with isa v3" in text
+    assert "| a, 1 | 10 ms | peer 40 ms (4.2 x) | 20 ms | - | none got there |" in text
+    assert "| a, 1 | peer | 40 ms | 4.2 | - | - | 1e-04 | over 5 s |" in text
+    assert "| a, 1 | ours | 10 ms | 1.0 | 20 ms | 1.0 | 0e+00 |  |" in text

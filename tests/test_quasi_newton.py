@@ -139,6 +139,9 @@ def test_a_plan_fits_its_problem(n, d, k, itemsize):
     assert 1 <= plan.rows <= plan.hessian_rows <= n
     assert plan.possible or not plan.whole
     assert plan.cost(plan.rows) <= plan.cost(n)
+    exact = Plan(n, d, k * (d + 1), itemsize, is_quadratic=True)
+    assert plan.rows <= exact.rows <= n
+    assert exact.rows < n or exact.whole == (exact.cost(n) <= 5 or plan.whole)
 
 
 def test_what_a_run_has_besides():

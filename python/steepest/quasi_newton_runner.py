@@ -44,7 +44,8 @@ class QuasiNewtonRunner:
         self._l1 = objective.alpha * objective.l1_ratio
         self._penalised = _penalised(objective)
         itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
-        self._plan = Plan(objective.n_samples, objective.n_features, w.size, itemsize)
+        is_quadratic = isinstance(objective, LeastSquares)
+        self._plan = Plan(objective.n_samples, objective.n_features, w.size, itemsize, is_quadratic)
         self._separating = separating_loss(objective)
         self._ridge = 1e-12 if w.dtype == np.float64 else 1e-6
         self._place: Place | None = None
