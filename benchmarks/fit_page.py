@@ -35,7 +35,7 @@ def fastest(rows: Sequence[Row], heading: str) -> str:
     """Name the fastest peer, its time and how many times ours that is."""
     peers = [row for row in rows if row["contender"] not in OURS and row[heading] is not None]
     if not peers:
-        return "none got there"
+        return "none in the time given"
     best = min(peers, key=lambda row: float(row[heading]))
     return f"{best['contender']} {harness.seconds(best[heading])} ({ratio(best, heading):.1f} x)"
 
