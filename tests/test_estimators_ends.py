@@ -182,4 +182,4 @@ def test_labels_take_little_memory(kind):
     model.fit(X, y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 0.1 * X.nbytes + 10_000 * X.shape[1] * 8 * 4
+    assert peak < 0.17 * X.nbytes  # a twentieth of the rows is copied as the sample; labels at once would add as much

@@ -17,7 +17,7 @@ _SWEEPS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560)  # between tries to end it
 _SOLVES = 10  # of a try
 _WORTH = 6.0  # times sweeps times p: the most that the square of the number of free coordinates may be for a try
 _TOLERANCE = 1e-12
-_RIDGES = 1e-14, 1e-11, 1e-8  # of the diagonal, for columns that depend on one another
+_RIDGES = 1e-14, 1e-8  # of the diagonal, for columns that depend on one another
 
 
 def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> Vector:

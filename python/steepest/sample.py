@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objectives import DataObjective, LeastSquares
-from .weighted_rows import widened
+from .weighted_rows import standardised
 
 __all__ = ["Plan", "column_squares", "prior_of", "sample_of"]
 
@@ -103,11 +103,8 @@ def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> 
     squares, fourths = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     with np.errstate(over="ignore"):
         for first in range(0, len(X), _PRIOR_ROWS):
-            square = widened(X[first : first + _PRIOR_ROWS]).astype(dtype, copy=False)
-            if objective._scaling is not None:
-                centre, scale = objective._scaling
-                square = (square - centre) / scale
-            square = square * square
+            exact = standardised(objective, X[first : first + _PRIOR_ROWS], dtype)
+            square = exact * exact
             squares += square.sum(axis=0)
             fourths += np.einsum("ij,ij->j", square, square)
     return squares, fourths
@@ -128,10 +125,7 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     weights = weights if weights.any() else np.ones(len(chosen))
     squares = np.zeros(X.shape[1])
     for first in range(0, len(chosen), _BLOCK_ROWS):
-        exact = widened(X[chosen[first : first + _BLOCK_ROWS]]).astype(np.float64)
-        if objective._scaling is not None:
-            centre, scale = objective._scaling
-            exact = (exact - centre) / scale
+        exact = standardised(objective, X[chosen[first : first + _BLOCK_ROWS]])
         squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
     squares /= weights.sum()
     k, weight = _curvature_at_zeros(objective)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .checks import blocks_of
 from .objectives import DataObjective, Logistic
 from .softmax import Softmax
-from .weighted_rows import widened
+from .weighted_rows import standardised
 
 __all__ = ["all_on_their_side", "separating_loss"]
 
@@ -40,11 +40,7 @@ def all_on_their_side(objective: DataObjective, w: NDArray[Any]) -> bool:
     step = max(1, _BLOCK // d)
     for first in range(0, n, step):
         rows = slice(first, first + step)
-        exact = widened(X[rows]).astype(np.float64)
-        if objective._scaling is not None:
-            centre, scale = objective._scaling
-            exact = (exact - centre) / scale
-        scores = exact @ table[:, :d].T + (table[:, d] if objective.intercept else 0.0)
+        scores = standardised(objective, X[rows]) @ table[:, :d].T + (table[:, d] if objective.intercept else 0.0)
         counted = slice(None) if weight is None else weight[rows] > 0
         if not (_margins(scores, y[rows])[counted] > 0.0).all():
             return False

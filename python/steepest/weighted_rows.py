@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .device import BFLOAT16
-from .objectives import LeastSquares
+from .objectives import DataObjective, LeastSquares
 
 _BLOCK = 1 << 16  # elements of a block at least
 
@@ -20,6 +20,15 @@ def widened(X: NDArray[Any]) -> NDArray[Any]:
     if X.dtype == BFLOAT16:
         return (X.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     return X
+
+
+def standardised(objective: DataObjective, X: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
+    """Return rows of an objective's X as numbers of a dtype, standardised where the objective's are."""
+    exact = widened(X).astype(dtype, copy=False)
+    if objective._scaling is None:
+        return exact
+    centre, scale = objective._scaling
+    return np.asarray((exact - centre) / scale)
 
 
 class Rows:

@@ -74,14 +74,14 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         ------
         TypeError, ValueError
             Data that scikit-learn's checks or the objective refuse; a parameter of the wrong type or out of range.
+        KeyboardInterrupt
+            After Ctrl-C, with what the fit had reached kept.
 
         Warns
         -----
         ConvergenceWarning
             The fit diverged or does not converge, did not reach ``tol`` within ``max_iter``, was ended by rounding, or
             found classes that are separable, without a penalty.
-
-        Ctrl-C raises KeyboardInterrupt, after what the fit had reached is stored.
         """
         with self._unchanged_by_errors():
             self._fit(X, y, sample_weight, X_val, y_val)

@@ -73,7 +73,8 @@ history_ : dict of str to array
     That of `Result`, with "validation_loss" where there is a validation set.
 stop_reason_ : str
     That of `Result`: "GradientNorm", "NoImprovement", "precision" (rounding allows no further step), "max_epochs",
-    "callback", "separable" (there is no minimum), "rounding" (it hides the way down) or "diverged".
+    "callback", "separable" (there is no minimum), "rounding" (it hides the way down), "diverged" or
+    "interrupted" (after the KeyboardInterrupt that `fit` raised).
 n_features_in_ : int
 feature_names_in_ : array of str, shape (n_features,)
     Where X has names of columns.
