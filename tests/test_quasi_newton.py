@@ -13,6 +13,7 @@ from hypothesis import strategies as st_
 import steepest as st
 from cases import Problem, each_loss
 from datasets import diamonds, digits, flights, small
+from steepest.objectives import column_statistics
 from steepest.quasi_newton_runner import QuasiNewtonRunner
 from steepest.sample import Plan, prior_of
 
@@ -21,7 +22,7 @@ NEVER = st.stop.GradientNorm(0.0)
 
 
 def fit(objective, **options):
-    return st.minimize(objective, None, st.QuasiNewton(), **{"max_epochs": 300, "stop": NEVER, **options})
+    return st.minimize(objective, optimizer=st.QuasiNewton(), **{"max_epochs": 300, "stop": NEVER, **options})
 
 
 def correlated(n, d, seed=0, dtype=np.float64, loss=st.Logistic, correlation=0.95, **options):
@@ -87,6 +88,26 @@ def test_few_passes_where_plain_descent_takes_hundreds(monkeypatch):
     assert len(visits) <= 10
     options = {"max_epochs": 300, "stop": st.stop.GradientNorm(1e-6), "diagnose": False}
     assert not st.minimize(objective, None, st.GradientDescent("auto"), **options).converged
+
+
+@pytest.mark.parametrize("standardised", [False, True])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_least_squares_of_few_columns_take_two_passes(monkeypatch, l1_ratio, standardised):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30_000, 12)) + 3.0
+    y = X @ rng.standard_normal(12) + rng.standard_normal(30_000)
+    scaling = dict(zip(("centre", "scale"), column_statistics(X), strict=True)) if standardised else {}
+    objective = st.LeastSquares(X, y, alpha=0.01, l1_ratio=l1_ratio, **scaling)
+    visits, visit = [], QuasiNewtonRunner._visit_all
+    monkeypatch.setattr(QuasiNewtonRunner, "_visit_all", lambda self, w: visits.append(w) or visit(self, w))
+    zeros, far = np.zeros(13), np.full(13, 100.0)
+    for start, passes in ((zeros, 1), (far, 2)):  # beside that of the Hessian; zeros are lower than what is far
+        visits.clear()
+        result = fit(objective, max_epochs=1, w0=start)
+        assert len(visits) == passes
+        loss, norms = result.history["loss"], result.history["gradient_norm"]
+        assert loss[0] == pytest.approx(objective.value(start), rel=1e-12)
+        assert norms[1] <= 1e-9 * norms[0]
 
 
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.7])

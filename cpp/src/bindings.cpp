@@ -93,6 +93,15 @@ struct BoundObjective {
         without_gil([&](Interrupt& interrupt) { steepest::hessian(native, p, out, interrupt); });
         return result;
     }
+    py::tuple value_gradient_and_hessian(const py::handle& w) const {
+        const T* p = parameters(w, "w");
+        const auto n = py::ssize_t(native.n_parameters());
+        py::array_t<T> gradient(n), hessian({n, n});
+        T *g = gradient.mutable_data(), *h = hessian.mutable_data();
+        const double value = without_gil(
+            [&](Interrupt& interrupt) { return steepest::value_gradient_and_hessian(native, p, g, h, interrupt); });
+        return py::make_tuple(value, gradient, hessian);
+    }
     double gradient_norm(const py::handle& w, const py::handle& gradient) const {
         return steepest::gradient_norm(native, parameters(w, "w"), parameters(gradient, "gradient"));
     }
@@ -193,6 +202,7 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
         .def("value_and_gradient", &BoundT::value_and_gradient, py::arg("w"))
         .def("hessian_product", &BoundT::hessian_product, py::arg("w"), py::arg("v"))
         .def("hessian", &BoundT::hessian, py::arg("w"))
+        .def("value_gradient_and_hessian", &BoundT::value_gradient_and_hessian, py::arg("w"))
         .def("gradient_norm", &BoundT::gradient_norm, py::arg("w"), py::arg("gradient"));
     using DescentT = BoundDescent<S>;
     py::class_<DescentT>(m, ("Descent" + suffix).c_str())

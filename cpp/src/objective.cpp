@@ -123,16 +123,19 @@ void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* p
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, v, product);
 }
 
+// The sums of a Hessian's shape over all rows, of standardised columns where there is a scaling, with those of the
+// gradient and the loss where asked.
 template <class S, class T>
-void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& interrupt) {
-    if (objective.n_scores > 1) return scores::hessian(objective, w, result, interrupt);
-    constexpr std::size_t panel = 64;  // rows of the Hessian that a task makes
-    constexpr std::size_t slice_work = std::size_t(1) << 28;  // multiply-adds of a task, about 20 ms
-    const std::size_t d = objective.X.n_columns, size = objective.n_parameters();
-    const std::size_t elements = objective.X.n_rows * d;
+std::vector<double> hessian_sums(const Objective<S>& objective, const T* w, bool with_gradient, Interrupt& interrupt) {
+    constexpr std::size_t slice_work = std::size_t(1) << 30;  // multiply-adds of a task, about 30 ms
+    constexpr std::size_t few_chunks = 8;
+    const HessianShape shape{objective.n_parameters()};
+    const std::size_t n_rows = shape.size + with_gradient, stride = shape.n_elements();
+    const std::size_t elements = objective.X.n_rows * objective.X.n_columns;
     const std::size_t n_chunks =
-        count_chunks(objective.X.n_rows, elements * size, elements * sizeof(S), size * size * sizeof(double), 1);
-    const std::size_t n_panels = (size + panel - 1) / panel, n_tasks = n_chunks * n_panels;
+        count_chunks(objective.X.n_rows, elements * shape.size, elements * sizeof(S), stride * sizeof(double), 1);
+    const std::size_t panel = n_chunks < few_chunks ? hessian_panel / 2 : hessian_panel;  // rows that a task makes
+    const std::size_t n_panels = (n_rows + panel - 1) / panel, n_tasks = n_chunks * n_panels;
     const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_tasks));
     // Always of columns that are standardised already: sums of the products of two raw ones would cost twice the
     // digits.
@@ -140,29 +143,62 @@ void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& in
     scaling.blockwise = bool(scaling);
     const std::size_t scratch_size = scratch_size_of<LossTables>(
         scaling, objective.X, [](const auto& kernels, const auto& X) { return kernels.hessian_scratch_size(X); });
-    std::vector<double> partial(n_chunks * size * size);
+    std::vector<double> partial(n_chunks * stride);
     std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
     // In slices of the chunks, so that no task runs long before it asks whether to stop.
-    const std::size_t n_slices = elements / n_chunks * std::min(size, panel) / slice_work + 1;
+    const std::size_t n_slices = elements / n_chunks * std::min(n_rows, panel) / slice_work + 1;
     for (std::size_t slice = 0; slice < n_slices; ++slice) {
         for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
-            const std::size_t chunk = task / n_panels, first = task % n_panels * panel;
+            const std::size_t chunk = task / n_panels;
+            const std::size_t first = (n_panels - 1 - task % n_panels) * panel;  // the longest rows first
             const Rows<S> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
             run_kernel<LossTables>(scaling, rows, scratch.data() + std::size_t(thread) * scratch_size,
                                    [&](const auto& kernels, const auto& some, T* rest) {
                                        kernels.hessian[objective.loss](some, objective.at(w), objective.intercept,
-                                                                       first, std::min(first + panel, size), rest,
-                                                                       partial.data() + chunk * size * size);
+                                                                       first, std::min(first + panel, n_rows), rest,
+                                                                       partial.data() + chunk * stride);
                                    });
         });
     }
-    add_partials(partial, n_chunks, size * size, n_threads);
-    for (std::size_t i = 0; i < size; ++i) {
+    add_partials(partial, n_chunks, stride, n_threads);
+    return partial;
+}
+
+template <class S, class T>
+void write_hessian(const Objective<S>& objective, const std::vector<double>& sums, T* result) {
+    const HessianShape shape{objective.n_parameters()};
+    const double scale = 1.0 / objective.weight_sum;
+    for (std::size_t i = 0; i < shape.size; ++i) {
         for (std::size_t j = 0; j <= i; ++j) {
-            const double ridge = i == j && i < d ? objective.l2 : 0.0;
-            result[i * size + j] = result[j * size + i] = T(partial[i * size + j] / objective.weight_sum + ridge);
+            const double ridge = i == j && i < objective.X.n_columns ? objective.l2 : 0.0;
+            result[i * shape.size + j] = result[j * shape.size + i] = T(scale * sums[i * shape.stride() + j] + ridge);
         }
     }
+}
+
+template <class S, class T>
+void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& interrupt) {
+    if (objective.n_scores > 1) return scores::hessian(objective, w, result, interrupt);
+    write_hessian(objective, hessian_sums(objective, w, false, interrupt), result);
+}
+
+template <class S, class T>
+double value_gradient_and_hessian(const Objective<S>& objective, const T* w, T* gradient, T* result,
+                                  Interrupt& interrupt) {
+    if (objective.n_scores > 1) {
+        Workspace<T> workspace;
+        scores::hessian(objective, w, result, interrupt);
+        return scores::value_and_gradient(objective, w, gradient, workspace, interrupt);
+    }
+    const std::vector<double> sums = hessian_sums(objective, w, true, interrupt);
+    const HessianShape shape{objective.n_parameters()};
+    const double scale = 1.0 / objective.weight_sum, *slopes = sums.data() + shape.size * shape.stride();
+    for (std::size_t j = 0; j < shape.size; ++j) {
+        const double ridge = j < objective.X.n_columns ? objective.l2 * double(w[j]) : 0.0;
+        gradient[j] = T(scale * slopes[j] + ridge);
+    }
+    write_hessian(objective, sums, result);
+    return scale * sums[shape.corner()] + penalty(objective.l1, objective.l2, w, objective.layout());
 }
 
 template <class S, class T>
@@ -178,6 +214,7 @@ double gradient_norm(const Objective<S>& objective, const T* w, const T* gradien
     template void hessian_product(const Objective<S>&, const T*, const T*, T*, Interrupt&);                           \
     template const T* row_slopes(const Objective<S>&, const Rows<S>&, const T*, T*, Workspace<T>&);                   \
     template void hessian(const Objective<S>&, const T*, T*, Interrupt&);                                             \
+    template double value_gradient_and_hessian(const Objective<S>&, const T*, T*, T*, Interrupt&);                    \
     template double gradient_norm(const Objective<S>&, const T*, const T*);
 STEEPEST_INSTANTIATE(float, float)
 STEEPEST_INSTANTIATE(double, double)

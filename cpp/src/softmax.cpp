@@ -36,9 +36,19 @@ void hessian_product(const Rows<S>& rows, const Scores<T>& point, const Scores<T
     pass<SoftmaxHessianProduct>(rows, point, direction, scratch, sums);
 }
 
-constexpr std::size_t hessian_rows = 1024;
+constexpr std::size_t weighted_rows = 1024;
 
+// With all that is known of a row in its weight.
 struct UnitCurvature {
+    static constexpr bool constant_curvature = true;
+    template <class T>
+    static STEEPEST_INLINE T value(T, T) {
+        return T(0);
+    }
+    template <class T>
+    static STEEPEST_INLINE T slope(T, T) {
+        return T(0);
+    }
     template <class T>
     static STEEPEST_INLINE T curvature(T, T) {
         return T(1);
@@ -47,7 +57,7 @@ struct UnitCurvature {
 
 template <class S>
 std::size_t softmax_hessian_scratch_size(const Matrix<S>& X, std::size_t k) {
-    return scores_scratch_size(X, k) + hessian_rows + hessian_scratch_size(X);
+    return scores_scratch_size(X, k) + weighted_rows + hessian_scratch_size(X);
 }
 
 template <class S, class T = ArithmeticOf<S>>
@@ -55,9 +65,9 @@ void softmax_hessian(const Rows<S>& rows, const Scores<T>& point, std::size_t a,
                      std::size_t last, T* scratch, double* sums) {
     T* curvature = scratch + scores_scratch_size(rows.X, point.k);
     Rows<S> part = rows;
-    for (std::size_t start = 0; start < rows.count; start += hessian_rows) {
+    for (std::size_t start = 0; start < rows.count; start += weighted_rows) {
         const std::size_t at = rows.begin + start;
-        part.count = rows.count - start < hessian_rows ? rows.count - start : hessian_rows;
+        part.count = rows.count - start < weighted_rows ? rows.count - start : weighted_rows;
         part.begin = at;
         SoftmaxCurvature<T> stage{a, b, curvature};
         double unused[1] = {};
@@ -68,7 +78,7 @@ void softmax_hessian(const Rows<S>& rows, const Scores<T>& point, std::size_t a,
         weighted.weight = curvature;
         weighted.begin = 0;
         hessian<S, UnitCurvature>(weighted, {point.w, T(0)}, point.row > point.n_columns, first, last,
-                                  curvature + hessian_rows, sums);
+                                  curvature + weighted_rows, sums);
     }
 }
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .softmax import Softmax
 
-__all__ = ["Diagonal", "Memory", "Metric", "Whole"]
+__all__ = ["Diagonal", "Memory", "Metric", "Whole", "hold_common_shifts"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -109,3 +110,15 @@ class Memory:
         for (step, change, inverse), weight in zip(self._pairs, reversed(weights), strict=True):
             q += (weight - inverse * float(change @ q)) * step
         return -q
+
+
+def hold_common_shifts(hessian: NDArray[Any], objective: Softmax) -> None:
+    """Add curvature along the same shift of all classes' parameters, which changes no probability.
+
+    There the loss has none, nor a slope: what is added changes no step, and makes the Hessian definite. It is written
+    to the array of shape (p, p). The penalty has a say in the coefficients' shifts.
+    """
+    k, row = objective.parameters_shape
+    blocks = hessian.reshape(k, row, k, row)
+    for j in range(row) if objective.alpha == 0.0 else range(objective.n_features, row):
+        blocks[:, j, :, j] += blocks[:, j, :, j].trace() / k

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .line_search import Place, backtrack
-from .metric import Diagonal, Memory, Metric, Whole
+from .metric import Diagonal, Memory, Metric, Whole, hold_common_shifts
 from .objectives import DataObjective, LeastSquares
 from .proximal import orthant_direction, proximal_point, pseudo_gradient
 from .quasi_newton import QuasiNewton
@@ -49,6 +49,7 @@ class QuasiNewtonRunner:
         self._separating = separating_loss(objective)
         self._ridge = 1e-12 if w.dtype == np.float64 else 1e-6
         self._place: Place | None = None
+        self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
         self._memory: Memory | None = None
         self._norms: list[float] = []
         self._looked = 0  # steps taken when the Hessian was made
@@ -107,14 +108,23 @@ class QuasiNewtonRunner:
 
     def _here(self) -> Place:
         if self._place is None:
-            self._place = self._visit_all(self._w.copy())
+            self._place = self._start()
         return self._place
+
+    def _start(self) -> Place:
+        """Visit where the run begins, and take the Hessian in the same pass where the first step needs all rows'."""
+        w, native = self._w.copy(), self._objective.native
+        exact = self._plan.whole and self._plan.rows == self._objective.n_samples
+        if not exact or (w.any() and not isinstance(self._objective, LeastSquares)):  # which may begin at zeros instead
+            return self._visit_all(w)
+        value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
+        return _place_at(native, w, value, gradient)
 
     def _visit(self, native: Any, w: NDArray[Any], prior: Vector | None = None) -> Place:
         value, gradient = native.value_and_gradient(w)
         if prior is not None:
             value, gradient = value + 0.5 * float(prior @ (w * w)), gradient + (prior * w).astype(w.dtype)
-        return Place(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
+        return _place_at(native, w, value, gradient)
 
     def _visit_all(self, w: NDArray[Any]) -> Place:
         return self._visit(self._objective.native, w)
@@ -144,7 +154,9 @@ class QuasiNewtonRunner:
 
     def _metric(self, sample: Any, w: NDArray[Any], prior: Vector | None = None) -> Metric:
         """Return a sample's Hessian; its diagonal alone where the squares of a column overflow."""
-        hessian = sample.hessian(w)
+        hessian, self._first_hessian = self._first_hessian, None
+        if hessian is None:
+            hessian = sample.hessian(w)
         if not np.isfinite(hessian).all():
             return self._diagonal()
         if isinstance(self._objective, Softmax):
@@ -271,16 +283,8 @@ class QuasiNewtonRunner:
             self._looked = len(norms) - 1
 
 
-def hold_common_shifts(hessian: NDArray[Any], objective: Softmax) -> None:
-    """Add curvature along the same shift of all classes' parameters, which changes no probability.
-
-    There the loss has none, nor a slope: what is added changes no step, and makes the Hessian definite. It is written
-    to the array of shape (p, p). The penalty has a say in the coefficients' shifts.
-    """
-    k, row = objective.parameters_shape
-    blocks = hessian.reshape(k, row, k, row)
-    for j in range(row) if objective.alpha == 0.0 else range(objective.n_features, row):
-        blocks[:, j, :, j] += blocks[:, j, :, j].trace() / k
+def _place_at(native: Any, w: NDArray[Any], value: float, gradient: NDArray[Any]) -> Place:
+    return Place(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
 
 
 def _penalised(objective: DataObjective) -> Vector:

@@ -21,10 +21,11 @@ _HELD = 5.0  # rows
 _ROWS_A_PARAMETER = 10
 _MOST_PARAMETERS = 4096  # of a whole Hessian
 # Of two cores, roughly: bytes a second that a pass reads, and its multiply-adds a second; those of the Hessian (counted
-# as n p^2) and of a factorisation in float64 (p^3). Only their ratios matter.
-_READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 60e9, 60e9
+# as n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
+_READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
+_NARROW = 20  # what a row costs in the Hessian beside its products, in columns
 _CHEAP = 4.0  # passes that a whole Hessian of a sample may cost without being asked for
-_CHEAP_EXACT = 5.0  # and that of all rows, where it is the same everywhere: the first step with it is the last
+_CHEAP_EXACT = 4.0  # and that of all rows, where it is the same everywhere: the first step with it is the last
 _SHARE = 20  # of the rows, at most, are copied for a better one
 _ENOUGH = 1000  # rows a parameter
 _WORTH = 1.5  # passes to be spent on a better one
@@ -55,7 +56,7 @@ class Plan:
     def __init__(self, n: int, d: int, p: int, itemsize: int, is_quadratic: bool = False) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
         pass_seconds = max(n * d * itemsize / _READ, 2 * n * p / _MULTIPLY)
-        row_cost = p * p / _HESSIAN / pass_seconds
+        row_cost = p * (p + _NARROW) / _HESSIAN / pass_seconds
         self._row_cost, self._factor_cost = row_cost, float(p) ** 3 / _FACTOR / pass_seconds
         self.whole = p <= _MOST_PARAMETERS and self.cost(self.rows) <= _CHEAP
         self.possible = p <= _MOST_PARAMETERS

@@ -23,6 +23,21 @@ struct Sums {
     double* gradient;
 };
 
+constexpr std::size_t hessian_tile = 6;    // rows of a Hessian that a kernel makes at once
+constexpr std::size_t hessian_panel = 192;  // and at most in one call: a multiple of that, and of a vector
+
+STEEPEST_INLINE constexpr std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
+
+// Sums of a Hessian of so many parameters: its lower triangle, a row for the gradient below it, and in that row's
+// corner the loss. Rows are padded to vectors and tiles; what stands above the diagonal means nothing.
+struct HessianShape {
+    std::size_t size;
+
+    STEEPEST_INLINE std::size_t stride() const { return round_up(size + 1, 32); }
+    STEEPEST_INLINE std::size_t n_elements() const { return round_up(size + 1, hessian_tile) * stride(); }
+    STEEPEST_INLINE std::size_t corner() const { return size * stride() + size; }
+};
+
 // Of an X stored as S; everything else is what S is computed in.
 template <class S>
 struct Kernels {
@@ -33,8 +48,8 @@ struct Kernels {
     void (*value[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
     void (*gradient[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
     void (*hessian_product[n_losses])(const Rows<S>&, Linear<T>, Linear<T> direction, T* scratch, Sums&);
-    // Rows [first, last) of the lower triangle of sum_i curvature_i x_i x_i^T, with the intercept as a last column of
-    // ones where asked; `hessian` has n_columns + intercept rows and columns and is added to.
+    // Rows [first, last), first a multiple of hessian_panel, of the sums of a HessianShape, which are added to: those
+    // of curvature_i x_i x_i^T, with the intercept as a last column of ones where asked, then that of slope_i x_i.
     void (*hessian[n_losses])(const Rows<S>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
                               T* scratch, double* hessian);
     std::size_t (*hessian_scratch_size)(const Matrix<S>& X);
@@ -55,7 +70,7 @@ struct SoftmaxKernels {
     void (*gradient)(const Rows<S>&, const Scores<T>&, T* scratch, double* sums);
     void (*hessian_product)(const Rows<S>&, const Scores<T>&, const Scores<T>& direction, T* scratch, double* sums);
     // Rows [first, last) of the lower triangle of the Hessian's block of scores a and b (it is symmetric): added to
-    // `hessian`, of as many rows and columns as a score has parameters. No selection has an index.
+    // `hessian`, of the shape of a score's parameters, without a gradient. No selection has an index.
     std::size_t (*hessian_scratch_size)(const Matrix<S>& X, std::size_t k);
     void (*hessian)(const Rows<S>&, const Scores<T>&, std::size_t a, std::size_t b, std::size_t first, std::size_t last,
                     T* scratch, double* hessian);

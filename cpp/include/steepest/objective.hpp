@@ -67,6 +67,10 @@ void hessian_product(const Objective<S>&, const T* w, const T* v, T* product, In
 template <class S, class T>
 void hessian(const Objective<S>&, const T* w, T* result, Interrupt&);
 
+// The same, and what value_and_gradient gives, from one pass.
+template <class S, class T>
+double value_gradient_and_hessian(const Objective<S>&, const T* w, T* gradient, T* hessian, Interrupt&);
+
 // Euclidean norm of the gradient; with L1 that of the subgradient nearest to 0.
 template <class S, class T>
 double gradient_norm(const Objective<S>&, const T* w, const T* gradient);

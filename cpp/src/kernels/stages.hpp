@@ -68,5 +68,28 @@ STEEPEST_INLINE void finish_block(StageArrays<T>& a, T bias, T direction_bias, c
     if constexpr (Stage::accumulates) sums.slope += sum_of(a.r, n);
 }
 
+// What the Hessian and the gradient of a block of rows are made of.
+template <class T, std::size_t most>
+struct NewtonArrays {
+    T z[most], loss[most], slope[most], curvature[most];
+
+    // From the products x . w, with the weights; returns the sum of the losses. Without the gradient they and the
+    // slopes are left out.
+    template <class Loss>
+    STEEPEST_INLINE double finish(T bias, const T* y, const T* weight, std::size_t n, bool with_gradient) {
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i)
+            curvature[i] = (weight ? weight[i] : T(1)) * Loss::curvature(z[i] + bias, y[i]);
+        if (!with_gradient) return 0.0;
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i) {
+            const T score = z[i] + bias, s = weight ? weight[i] : T(1);
+            loss[i] = s * Loss::value(score, y[i]);
+            slope[i] = s * Loss::slope(score, y[i]);
+        }
+        return sum_of(loss, n);
+    }
+};
+
 }  // namespace
 }  // namespace steepest
