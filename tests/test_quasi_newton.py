@@ -98,8 +98,8 @@ def test_least_squares_of_few_columns_take_two_passes(monkeypatch, l1_ratio, sta
     y = X @ rng.standard_normal(12) + rng.standard_normal(30_000)
     scaling = dict(zip(("centre", "scale"), column_statistics(X), strict=True)) if standardised else {}
     objective = st.LeastSquares(X, y, alpha=0.01, l1_ratio=l1_ratio, **scaling)
-    visits, visit = [], QuasiNewtonRunner._visit_all
-    monkeypatch.setattr(QuasiNewtonRunner, "_visit_all", lambda self, w: visits.append(w) or visit(self, w))
+    visits, visit = [], QuasiNewtonRunner._visit
+    monkeypatch.setattr(QuasiNewtonRunner, "_visit", lambda *args: visits.append(args) or visit(*args))
     zeros, far = np.zeros(13), np.full(13, 100.0)
     for start, passes in ((zeros, 1), (far, 2)):  # beside that of the Hessian; zeros are lower than what is far
         visits.clear()
@@ -162,7 +162,7 @@ def test_a_plan_fits_its_problem(n, d, k, itemsize):
     assert plan.cost(plan.rows) <= plan.cost(n)
     exact = Plan(n, d, k * (d + 1), itemsize, is_quadratic=True)
     assert plan.rows <= exact.rows <= n
-    assert exact.rows < n or exact.whole == (exact.cost(n) <= 5 or plan.whole)
+    assert exact.rows < n or exact.whole == (exact.cost(n) <= 4 or plan.whole)
 
 
 def test_what_a_run_has_besides():
