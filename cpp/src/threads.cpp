@@ -1,9 +1,23 @@
-// The number of threads: a setting of our own under OpenMP's, so that threadpoolctl's limits hold as well.
+// The number of threads, a setting of our own under OpenMP's, so that threadpoolctl's limits hold as well; and the
+// threads themselves. They are not OpenMP's, which wait by spinning: where one stands on the processor of the thread
+// that it is to work for, or of another library's, both wait for the scheduler's clock, some milliseconds a loop.
 #include "steepest/threads.hpp"
 
 #include <pthread.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 
 namespace steepest {
 namespace {
@@ -15,7 +29,7 @@ std::atomic<bool> forked{false};
 #if defined(_OPENMP)
 int offered() { return omp_get_max_threads(); }
 #else
-int offered() { return 1; }
+int offered() { return std::clamp<int>(int(std::thread::hardware_concurrency()), 1, max_threads); }
 #endif
 
 int offered_at_start() {
@@ -27,6 +41,138 @@ const int registered = [] {
     offered_at_start();
     return pthread_atfork(nullptr, nullptr, [] { forked = true; });
 }();
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::microseconds idle_spin{100};  // from one loop to the next in a descent
+constexpr std::chrono::microseconds join_spin{50};
+constexpr std::size_t stack_bytes = std::size_t(2) << 20;  // musl's own are smaller than a kernel's blocks
+
+void pause_briefly() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// Returns when the value is no longer `old`, first watching it and then asleep.
+void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, Clock::duration spin) {
+    const auto changed = [&] { return value.load(std::memory_order_acquire) != old; };
+    for (const Clock::time_point until = Clock::now() + spin; Clock::now() < until;) {
+        for (int n = 0; n < 32; ++n) {
+            if (changed()) return;
+            pause_briefly();
+        }
+    }
+    while (!changed()) value.wait(old, std::memory_order_acquire);
+}
+
+void set_and_wake(std::atomic<std::uint32_t>& value, std::uint32_t to) {
+    value.store(to, std::memory_order_release);
+    value.notify_one();
+}
+
+// The processors that a thread may run on.
+#if defined(__linux__)
+class Processors {
+  public:
+    // Those of the calling thread but the one that it is on. In a virtual machine, whose idle processors look taken,
+    // Linux wakes a thread on the one that wakes it, and leaves it there.
+    static Processors beside_this_one() {
+        Processors all;
+        if (sched_getaffinity(0, sizeof(all.set_), &all.set_) != 0) return {};  // more than a set can hold
+        const int here = sched_getcpu();
+        if (here >= 0 && CPU_COUNT(&all.set_) > 1) CPU_CLR(std::size_t(here), &all.set_);
+        return all;
+    }
+    bool operator==(const Processors& other) const { return CPU_EQUAL(&set_, &other.set_); }
+    void keep(pthread_t thread) const { pthread_setaffinity_np(thread, sizeof(set_), &set_); }
+
+  private:
+    cpu_set_t set_{};
+};
+#else
+struct Processors {
+    static Processors beside_this_one() { return {}; }
+    bool operator==(const Processors&) const { return true; }
+    void keep(pthread_t) const {}
+};
+#endif
+
+// A thread that waits for work and never ends.
+struct Worker {
+    pthread_t thread{};
+    Processors processors;
+    void (*work)(void*, int) = nullptr;
+    void* context = nullptr;
+    int number = 0;
+    std::atomic<std::uint32_t> asked{0}, done{0};  // how often
+
+    void ask(void (*work_)(void*, int), void* context_, int number_, const Processors& on) {
+        if (!(processors == on)) {
+            processors = on;
+            processors.keep(thread);
+        }
+        work = work_;
+        context = context_;
+        number = number_;
+        set_and_wake(asked, asked.load(std::memory_order_relaxed) + 1);
+    }
+    void join() const {
+        const std::uint32_t all = asked.load(std::memory_order_relaxed);
+        if (done.load(std::memory_order_acquire) != all) wait_for_change(done, all - 1, join_spin);
+    }
+    void serve() {
+        for (std::uint32_t served = 0;; ++served) {
+            wait_for_change(asked, served, idle_spin);
+            work(context, number);
+            set_and_wake(done, served + 1);
+        }
+    }
+};
+
+Worker* new_worker() {
+    auto* worker = new Worker;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    const auto serve = [](void* of) -> void* {
+        static_cast<Worker*>(of)->serve();
+        return nullptr;
+    };
+    const bool failed = pthread_create(&worker->thread, &attributes, serve, worker) != 0;
+    pthread_attr_destroy(&attributes);
+    if (failed) delete worker;
+    return failed ? nullptr : worker;
+}
+
+// The idle workers, of which the last is the first to be taken. Never destroyed: the threads outlive main().
+class Pool {
+  public:
+    static Pool& get() {
+        static Pool* const pool = new Pool;
+        return *pool;
+    }
+
+    void take(std::size_t n, std::vector<Worker*>& team) {
+        const std::lock_guard lock(mutex_);
+        while (team.size() < n) {
+            Worker* const worker = idle_.empty() ? new_worker() : idle_.back();
+            if (!worker) return;
+            if (!idle_.empty()) idle_.pop_back();
+            team.push_back(worker);
+        }
+    }
+    void give_back(const std::vector<Worker*>& team) {
+        const std::lock_guard lock(mutex_);
+        idle_.insert(idle_.end(), team.rbegin(), team.rend());
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<Worker*> idle_;
+};
 
 }  // namespace
 
@@ -51,6 +197,17 @@ bool built_with_openmp() {
 #else
     return false;
 #endif
+}
+
+void run_on_threads(int n, void (*work)(void*, int), void* context) {
+    std::vector<Worker*> team;
+    team.reserve(std::size_t(n));
+    Pool::get().take(std::size_t(n) - 1, team);
+    const Processors others = Processors::beside_this_one();
+    for (std::size_t i = 0; i < team.size(); ++i) team[i]->ask(work, context, int(i) + 1, others);
+    work(context, 0);
+    for (const Worker* worker : team) worker->join();
+    Pool::get().give_back(team);
 }
 
 }  // namespace steepest

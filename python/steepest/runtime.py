@@ -25,7 +25,7 @@ class threads:
     Parameters
     ----------
     n : int or None
-        1 to 1024; None for as many as OpenMP offers.
+        1 to 1024; None for as many as OpenMP offers, or all cores where the compiler had no OpenMP.
     """
 
     def __init__(self, n: int | None) -> None:

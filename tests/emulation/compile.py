@@ -60,7 +60,7 @@ def _compile(source: Path, flags: Sequence[str], folders: Sequence[Path]) -> Pat
 
 
 @functools.cache
-def _launcher() -> tuple[str, ...]:
+def launcher() -> tuple[str, ...]:
     """The thread sanitizer of older compilers needs its addresses where they were without randomisation."""
     if shutil.which("setarch") is None:
         return ()
@@ -79,7 +79,7 @@ def reason_without(sanitizer: str) -> str | None:
         program = source.with_suffix("")
         try:
             _call([COMPILER, *SANITIZERS[sanitizer], source, "-o", program])
-            _call([*_launcher(), program])
+            _call([*launcher(), program])
         except RuntimeError as error:
             return f"no {sanitizer or 'plain'} programs: {error}"
     return None
@@ -108,7 +108,7 @@ def run(program: Path, *arguments: str, seed: int = 0, **variables: str) -> subp
     """Run a driver at one schedule; variables go into its environment."""
     options = {"ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "atexit_sleep_ms=0:halt_on_error=1"}
     environment = {**os.environ, **options, "EMULATED_SEED": str(seed), **variables}
-    return subprocess.run([*_launcher(), program, *arguments], env=environment, stdout=subprocess.PIPE,
+    return subprocess.run([*launcher(), program, *arguments], env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", timeout=250, check=False)  # fmt: skip
 
 
