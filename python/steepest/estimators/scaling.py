@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..scaling import column_statistics, unscaled
 
-__all__ = ["Columns", "Scaling", "is_far_from_zero"]
+__all__ = ["Columns", "Scaling", "may_be_far_from_zero"]
 
 Vector = NDArray[np.float64]
 _LOOKED_AT = 256  # rows
@@ -50,16 +50,20 @@ class Columns:
         scale = np.where(changes, deviation, _AWAY if intercept else 1.0)
         return Scaling(self.mean if intercept else np.zeros_like(self.mean), scale)
 
+    def are_far_from_zero(self) -> bool:
+        """Return whether some column's mean is many deviations from zero.
+
+        Beside an intercept such columns are nearly alike, which leaves few digits for what they differ by.
+        """
+        return bool((np.abs(self.mean) > _FAR * np.sqrt(self.variance)).any())
+
     def centring(self) -> Scaling:
         """Return what takes the columns' means away, and nothing else."""
         return Scaling(self.mean, np.ones_like(self.mean))
 
 
-def is_far_from_zero(X: NDArray[Any]) -> bool:
-    """Return whether some column's mean is many deviations from zero, by some of the rows.
-
-    Beside an intercept such columns are nearly alike, which leaves few digits for what they differ by.
-    """
+def may_be_far_from_zero(X: NDArray[Any]) -> bool:
+    """Return whether `Columns.are_far_from_zero` is worth asking, by some of the rows."""
     some = X[:: max(1, len(X) // _LOOKED_AT)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         return bool((np.abs(some.mean(axis=0)) > _FAR * some.std(axis=0)).any())

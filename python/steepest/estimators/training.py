@@ -18,7 +18,7 @@ from ..stopping import NoImprovement, StopRule
 from ..supervision import Supervision, supervised, supervision
 from ..watch import levels_outside
 from .choice import ONLINE_BATCH, GradientNorm, optimizer_for, tolerance
-from .scaling import Columns, Scaling, is_far_from_zero
+from .scaling import Columns, Scaling, may_be_far_from_zero
 from .settings import Settings
 
 __all__ = ["Online", "Parameters", "Rows", "Training"]
@@ -125,8 +125,9 @@ class Training:
         if settings.standardize:
             columns = Columns.of(rows.X, rows.sample_weight)
             scaling = columns.scaling(settings.fit_intercept)
-        elif settings.fit_intercept and isinstance(optimizer, QuasiNewton) and is_far_from_zero(rows.X):
-            scaling = Columns.of(rows.X, rows.sample_weight).centring()
+        elif settings.fit_intercept and isinstance(optimizer, QuasiNewton) and may_be_far_from_zero(rows.X):
+            all_rows = Columns.of(rows.X, rows.sample_weight)
+            scaling = all_rows.centring() if all_rows.are_far_from_zero() else None
         objective = self._bind(rows, scaling, self._alpha(rows.total()))
         tol = tolerance(settings, optimizer, objective.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
