@@ -21,7 +21,28 @@ SETTINGS = [
     {"weighted": True, "alpha": 0.3, "l1_ratio": 0.4},
 ]
 BIG = [(3000, 1000), (200_000, 7), (20, 70_000), (40_000, 100)]  # several chunks, several panels, wide blocks
-EDGES = [4, 5, 6, 11, 12, 15, 16, 46, 47, 48, 95, 96, 190, 191, 192, 193]  # of a Hessian's tiles, rows and panels
+EDGES = [
+    1,
+    2,
+    5,
+    6,
+    12,
+    15,
+    16,
+    30,
+    31,
+    32,
+    46,
+    47,
+    48,
+    95,
+    96,
+    97,
+    190,
+    191,
+    192,
+    193,
+]  # of a Hessian's tiles, rows and panels
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}  # of the largest element, four times as much where sums are long
 METHODS = ["value", "value_and_gradient", "hessian_product", "hessian", "native.value_gradient_and_hessian"]
 

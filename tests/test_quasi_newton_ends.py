@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as strategy
 
 import steepest as st
-from steepest.quasi_newton_runner import hold_common_shifts
+from steepest.metric import hold_common_shifts
 from steepest.separation import all_on_their_side, separating_loss
 
 NEVER = st.stop.GradientNorm(0.0)

@@ -54,6 +54,61 @@ void write_gradient(const Objective<S>& objective, const std::vector<double>& su
     if (objective.intercept) gradient[d] = T(scale * sums[1]);
 }
 
+// The sums of a Hessian's shape over all rows, of standardised columns where there is a scaling, with those of the
+// gradient and the loss where asked.
+template <class S, class T>
+std::vector<double> hessian_sums(const Objective<S>& objective, const T* w, bool with_gradient, Interrupt& interrupt) {
+    constexpr std::size_t slice_work = std::size_t(1) << 29;  // multiply-adds of a task, about 15 ms with AVX2
+    constexpr std::size_t few_chunks = 8;
+    const HessianShape shape{objective.n_parameters()};
+    const std::size_t n_sums = shape.size + with_gradient, stride = shape.n_elements();
+    const std::size_t elements = objective.X.n_rows * objective.X.n_columns;
+    const std::size_t n_chunks =
+        count_chunks(objective.X.n_rows, elements * shape.size, elements * sizeof(S), stride * sizeof(double), 1);
+    // A task makes so many rows of the sums, and the last one that of the gradient too.
+    const std::size_t panel = n_chunks < few_chunks ? hessian_panel / 2 : hessian_panel;
+    const std::size_t n_panels = (shape.size + panel - 1) / panel, n_tasks = n_chunks * n_panels;
+    const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_tasks));
+    // Always of columns that are standardised already: sums of the products of two raw ones would cost twice the
+    // digits.
+    Scaling scaling = objective.scaling;
+    scaling.blockwise = bool(scaling);
+    const std::size_t scratch_size = scratch_size_of<LossTables>(
+        scaling, objective.X, [](const auto& kernels, const auto& X) { return kernels.hessian_scratch_size(X); });
+    std::vector<double> partial(n_chunks * stride);
+    std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
+    // In slices of the chunks, so that no task runs long before it asks whether to stop.
+    const std::size_t n_slices = elements / n_chunks * std::min(shape.size, panel) / slice_work + 1;
+    for (std::size_t slice = 0; slice < n_slices; ++slice) {
+        for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
+            const std::size_t chunk = task / n_panels;
+            const std::size_t place = n_panels - 1 - task % n_panels, first = place * panel;  // the longest rows first
+            const std::size_t last = place + 1 == n_panels ? n_sums : first + panel;
+            const Rows<S> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
+            run_kernel<LossTables>(scaling, rows, scratch.data() + std::size_t(thread) * scratch_size,
+                                   [&](const auto& kernels, const auto& some, T* rest) {
+                                       kernels.hessian[objective.loss](some, objective.at(w), objective.intercept,
+                                                                       first, last, rest,
+                                                                       partial.data() + chunk * stride);
+                                   });
+        });
+    }
+    add_partials(partial, n_chunks, stride, n_threads);
+    return partial;
+}
+
+template <class S, class T>
+void write_hessian(const Objective<S>& objective, const std::vector<double>& sums, T* result) {
+    const HessianShape shape{objective.n_parameters()};
+    const double scale = 1.0 / objective.weight_sum;
+    for (std::size_t i = 0; i < shape.size; ++i) {
+        for (std::size_t j = 0; j <= i; ++j) {
+            const double ridge = i == j && i < objective.X.n_columns ? objective.l2 : 0.0;
+            result[i * shape.size + j] = result[j * shape.size + i] = T(scale * sums[i * shape.stride() + j] + ridge);
+        }
+    }
+}
+
 }  // namespace
 
 template <class S, class T>
@@ -121,59 +176,6 @@ void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* p
              kernels.hessian_product[objective.loss](rows, point, direction, scratch, sums);
          });
     write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, v, product);
-}
-
-// The sums of a Hessian's shape over all rows, of standardised columns where there is a scaling, with those of the
-// gradient and the loss where asked.
-template <class S, class T>
-std::vector<double> hessian_sums(const Objective<S>& objective, const T* w, bool with_gradient, Interrupt& interrupt) {
-    constexpr std::size_t slice_work = std::size_t(1) << 30;  // multiply-adds of a task, about 30 ms
-    constexpr std::size_t few_chunks = 8;
-    const HessianShape shape{objective.n_parameters()};
-    const std::size_t n_rows = shape.size + with_gradient, stride = shape.n_elements();
-    const std::size_t elements = objective.X.n_rows * objective.X.n_columns;
-    const std::size_t n_chunks =
-        count_chunks(objective.X.n_rows, elements * shape.size, elements * sizeof(S), stride * sizeof(double), 1);
-    const std::size_t panel = n_chunks < few_chunks ? hessian_panel / 2 : hessian_panel;  // rows that a task makes
-    const std::size_t n_panels = (n_rows + panel - 1) / panel, n_tasks = n_chunks * n_panels;
-    const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_tasks));
-    // Always of columns that are standardised already: sums of the products of two raw ones would cost twice the
-    // digits.
-    Scaling scaling = objective.scaling;
-    scaling.blockwise = bool(scaling);
-    const std::size_t scratch_size = scratch_size_of<LossTables>(
-        scaling, objective.X, [](const auto& kernels, const auto& X) { return kernels.hessian_scratch_size(X); });
-    std::vector<double> partial(n_chunks * stride);
-    std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
-    // In slices of the chunks, so that no task runs long before it asks whether to stop.
-    const std::size_t n_slices = elements / n_chunks * std::min(n_rows, panel) / slice_work + 1;
-    for (std::size_t slice = 0; slice < n_slices; ++slice) {
-        for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
-            const std::size_t chunk = task / n_panels;
-            const std::size_t first = (n_panels - 1 - task % n_panels) * panel;  // the longest rows first
-            const Rows<S> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
-            run_kernel<LossTables>(scaling, rows, scratch.data() + std::size_t(thread) * scratch_size,
-                                   [&](const auto& kernels, const auto& some, T* rest) {
-                                       kernels.hessian[objective.loss](some, objective.at(w), objective.intercept,
-                                                                       first, std::min(first + panel, n_rows), rest,
-                                                                       partial.data() + chunk * stride);
-                                   });
-        });
-    }
-    add_partials(partial, n_chunks, stride, n_threads);
-    return partial;
-}
-
-template <class S, class T>
-void write_hessian(const Objective<S>& objective, const std::vector<double>& sums, T* result) {
-    const HessianShape shape{objective.n_parameters()};
-    const double scale = 1.0 / objective.weight_sum;
-    for (std::size_t i = 0; i < shape.size; ++i) {
-        for (std::size_t j = 0; j <= i; ++j) {
-            const double ridge = i == j && i < objective.X.n_columns ? objective.l2 : 0.0;
-            result[i * shape.size + j] = result[j * shape.size + i] = T(scale * sums[i * shape.stride() + j] + ridge);
-        }
-    }
 }
 
 template <class S, class T>

@@ -129,14 +129,13 @@ template <class S, class T>
 void write_hessian(const Objective<S>& objective, const std::vector<double>& partial, T* result) {
     const Layout layout = objective.layout();
     const std::size_t p = layout.row;
-    const HessianShape shape{p};
     const double* block = partial.data();
     for (std::size_t a = 0; a < objective.n_scores; ++a) {
-        for (std::size_t b = 0; b <= a; ++b, block += shape.n_elements()) {
+        for (std::size_t b = 0; b <= a; ++b, block += p * p) {
             for (std::size_t i = 0; i < p; ++i) {
                 for (std::size_t j = 0; j < p; ++j) {
                     const double ridge = a == b && i == j && i < layout.penalised ? objective.l2 : 0.0;
-                    const double sum = block[std::max(i, j) * shape.stride() + std::min(i, j)];
+                    const double sum = block[std::max(i, j) * p + std::min(i, j)];
                     const T element = T(sum / objective.weight_sum + ridge);
                     result[(a * p + i) * layout.n + b * p + j] = element;
                     result[(b * p + j) * layout.n + a * p + i] = element;
@@ -152,7 +151,8 @@ template <class S, class T>
 void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& interrupt) {
     constexpr std::size_t slice_work = std::size_t(1) << 28;  // multiply-adds of a task, about 10 ms
     const std::size_t k = objective.n_scores, p = objective.layout().row, pairs = k * (k + 1) / 2;
-    const std::size_t of_pair = HessianShape{p}.n_elements(), stride = pairs * of_pair;
+    const std::size_t stride = pairs * p * p;
+    const HessianShape shape{p};
     const std::size_t n_panels = (p + hessian_panel - 1) / hessian_panel;
     const std::size_t elements = objective.X.n_rows * objective.X.n_columns;
     const std::size_t n_chunks =
@@ -163,22 +163,27 @@ void hessian(const Objective<S>& objective, const T* w, T* result, Interrupt& in
     scaling.blockwise = bool(scaling);  // as in the Hessian of one score
     const std::size_t scratch_size = scratch_size_of<SoftmaxTables>(
         scaling, objective.X, [k](const auto& kernels, const auto& X) { return kernels.hessian_scratch_size(X, k); });
-    std::vector<double> partial(n_chunks * stride);
+    std::vector<double> partial(n_chunks * stride), padded(std::size_t(n_threads) * shape.n_elements());
     std::vector<T> scratch(std::size_t(n_threads) * scratch_size);
     const std::size_t n_slices = elements / n_chunks * std::min(p + k, hessian_panel + k) / slice_work + 1;
     for (std::size_t slice = 0; slice < n_slices; ++slice) {
         for_each_task(n_tasks, n_threads, interrupt, [&](std::size_t task, int thread) {
-            const std::size_t first = task % n_panels * hessian_panel, pair = task / n_panels % pairs;
+            const std::size_t first = task % n_panels * hessian_panel, last = std::min(first + hessian_panel, p);
+            const std::size_t pair = task / n_panels % pairs;
             const std::size_t chunk = task / n_panels / pairs;
             std::size_t a = 0;
             while ((a + 1) * (a + 2) / 2 <= pair) ++a;
             const Rows<S> rows = chunk_of(chunk_of(all_rows(objective), chunk, n_chunks), slice, n_slices);
+            double* sums = padded.data() + std::size_t(thread) * shape.n_elements();
+            std::fill_n(sums + first * shape.stride(), (last - first) * shape.stride(), 0.0);
             run_kernel<SoftmaxTables>(scaling, rows, scratch.data() + std::size_t(thread) * scratch_size,
                                       [&](const auto& kernels, const auto& some, T* rest) {
                                           kernels.hessian(some, objective.scores_at(w), a, pair - a * (a + 1) / 2,
-                                                          first, std::min(first + hessian_panel, p), rest,
-                                                          partial.data() + chunk * stride + pair * of_pair);
+                                                          first, last, rest, sums);
                                       });
+            double* block = partial.data() + chunk * stride + pair * p * p;
+            for (std::size_t i = first; i < last; ++i)
+                for (std::size_t j = 0; j <= i; ++j) block[i * p + j] += sums[i * shape.stride() + j];
         });
     }
     add_partials(partial, n_chunks, stride, n_threads);

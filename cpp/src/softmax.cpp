@@ -73,7 +73,12 @@ void softmax_hessian(const Rows<S>& rows, const Scores<T>& point, std::size_t a,
         double unused[1] = {};
         scores_over_rows(stage, part, point, point, scratch, unused);
         Rows<S> weighted = part;  // with row `at` as its first, where its curvature stands
-        weighted.X.data += rows.X.order == Order::row_major ? at * rows.X.n_columns : at;
+        if (rows.X.order == Order::row_major) {
+            weighted.X.data += at * rows.X.n_columns;
+            weighted.X.n_rows -= at;
+        } else {
+            weighted.X.data += at;
+        }
         weighted.y += at;
         weighted.weight = curvature;
         weighted.begin = 0;

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -27,7 +28,7 @@ thread_local int own_setting = as_all;
 std::atomic<bool> forked{false};
 
 #if defined(_OPENMP)
-int offered() { return omp_get_max_threads(); }
+int offered() { return std::min(omp_get_max_threads(), omp_get_thread_limit()); }
 #else
 int offered() { return std::clamp<int>(int(std::thread::hardware_concurrency()), 1, max_threads); }
 #endif
@@ -68,7 +69,7 @@ void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old,
 }
 
 void set_and_wake(std::atomic<std::uint32_t>& value, std::uint32_t to) {
-    value.store(to, std::memory_order_release);
+    value.store(to, std::memory_order_seq_cst);  // before notify_one looks whether somebody waits
     value.notify_one();
 }
 
@@ -76,24 +77,44 @@ void set_and_wake(std::atomic<std::uint32_t>& value, std::uint32_t to) {
 #if defined(__linux__)
 class Processors {
   public:
-    // Those of the calling thread but the one that it is on. In a virtual machine, whose idle processors look taken,
-    // Linux wakes a thread on the one that wakes it, and leaves it there.
-    static Processors beside_this_one() {
-        Processors all;
-        if (sched_getaffinity(0, sizeof(all.set_), &all.set_) != 0) return {};  // more than a set can hold
+    // Those for the n - 1 threads that are to help the calling one: where it may run, or on OpenMP's places where it is
+    // bound to one of these; but not where it is, unless there are more threads than processors. In a virtual machine,
+    // whose idle processors look taken, Linux wakes a thread on the processor that wakes it, and leaves it there.
+    static Processors beside_this_one(int n) {
+        static const Processors places = of_places();
+        Processors all = places;
+        if (places.count() == 0 && sched_getaffinity(0, sizeof(all.set_), &all.set_) != 0) return {};  // above 1024
         const int here = sched_getcpu();
-        if (here >= 0 && CPU_COUNT(&all.set_) > 1) CPU_CLR(std::size_t(here), &all.set_);
+        if (here >= 0 && here < CPU_SETSIZE && all.count() > 1 && n <= all.count())
+            CPU_CLR(std::size_t(here), &all.set_);
         return all;
     }
+    bool is_only_this_one() const { return count() == 1 && CPU_ISSET(std::size_t(sched_getcpu()), &set_); }
     bool operator==(const Processors& other) const { return CPU_EQUAL(&set_, &other.set_); }
     void keep(pthread_t thread) const { pthread_setaffinity_np(thread, sizeof(set_), &set_); }
 
   private:
+    int count() const { return CPU_COUNT(&set_); }
+    static Processors of_places() {
+        Processors all;
+#if defined(_OPENMP) && _OPENMP >= 201511
+        if (omp_get_proc_bind() == omp_proc_bind_false) return all;
+        for (int place = 0; place < omp_get_num_places(); ++place) {
+            std::vector<int> ids(std::size_t(omp_get_place_num_procs(place)));
+            omp_get_place_proc_ids(place, ids.data());
+            for (const int id : ids)
+                if (id >= 0 && id < CPU_SETSIZE) CPU_SET(std::size_t(id), &all.set_);
+        }
+#endif
+        return all;
+    }
+
     cpu_set_t set_{};
 };
 #else
 struct Processors {
-    static Processors beside_this_one() { return {}; }
+    static Processors beside_this_one(int) { return {}; }
+    bool is_only_this_one() const { return false; }
     bool operator==(const Processors&) const { return true; }
     void keep(pthread_t) const {}
 };
@@ -132,7 +153,8 @@ struct Worker {
 };
 
 Worker* new_worker() {
-    auto* worker = new Worker;
+    auto* worker = new (std::nothrow) Worker;
+    if (!worker) return nullptr;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack_bytes);
@@ -155,13 +177,19 @@ class Pool {
         return *pool;
     }
 
+    // Adds up to n workers to a team, which has room for them.
     void take(std::size_t n, std::vector<Worker*>& team) {
         const std::lock_guard lock(mutex_);
         while (team.size() < n) {
-            Worker* const worker = idle_.empty() ? new_worker() : idle_.back();
-            if (!worker) return;
-            if (!idle_.empty()) idle_.pop_back();
-            team.push_back(worker);
+            if (idle_.empty()) {
+                idle_.reserve(n_workers_ + 1);  // so that giving back needs no memory
+                Worker* const made = new_worker();
+                if (!made) return;
+                ++n_workers_;
+                idle_.push_back(made);
+            }
+            team.push_back(idle_.back());
+            idle_.pop_back();
         }
     }
     void give_back(const std::vector<Worker*>& team) {
@@ -172,6 +200,30 @@ class Pool {
   private:
     std::mutex mutex_;
     std::vector<Worker*> idle_;
+    std::size_t n_workers_ = 0;
+};
+
+// The workers of one loop, which end before it does, however it ends.
+class Team {
+  public:
+    explicit Team(std::size_t n) {
+        workers_.reserve(n);
+        Pool::get().take(n, workers_);
+    }
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+    ~Team() {
+        for (std::size_t i = 0; i < asked_; ++i) workers_[i]->join();
+        Pool::get().give_back(workers_);
+    }
+
+    void ask(void (*work)(void*, int), void* context, const Processors& on) {
+        for (; asked_ < workers_.size(); ++asked_) workers_[asked_]->ask(work, context, int(asked_) + 1, on);
+    }
+
+  private:
+    std::vector<Worker*> workers_;
+    std::size_t asked_ = 0;
 };
 
 }  // namespace
@@ -200,14 +252,11 @@ bool built_with_openmp() {
 }
 
 void run_on_threads(int n, void (*work)(void*, int), void* context) {
-    std::vector<Worker*> team;
-    team.reserve(std::size_t(n));
-    Pool::get().take(std::size_t(n) - 1, team);
-    const Processors others = Processors::beside_this_one();
-    for (std::size_t i = 0; i < team.size(); ++i) team[i]->ask(work, context, int(i) + 1, others);
+    const Processors processors = Processors::beside_this_one(n);
+    if (processors.is_only_this_one()) return work(context, 0);
+    Team team(std::size_t(n) - 1);
+    team.ask(work, context, processors);
     work(context, 0);
-    for (const Worker* worker : team) worker->join();
-    Pool::get().give_back(team);
 }
 
 }  // namespace steepest

@@ -14,7 +14,7 @@ __all__ = ["DeviceObjective"]
 
 
 class DeviceObjective:
-    """The native objective over a device's arrays, with the methods of those of the CPU."""
+    """The native objective over a device's arrays, with the public methods of those of the CPU."""
 
     def __init__(
         self,

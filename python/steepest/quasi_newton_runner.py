@@ -114,8 +114,8 @@ class QuasiNewtonRunner:
     def _start(self) -> Place:
         """Visit where the run begins, and take the Hessian in the same pass where the first step needs all rows'."""
         w, native = self._w.copy(), self._objective.native
-        exact = self._plan.whole and self._plan.rows == self._objective.n_samples
-        if not exact or (w.any() and not isinstance(self._objective, LeastSquares)):  # which may begin at zeros instead
+        all_rows = self._plan.whole and self._plan.rows == self._objective.n_samples
+        if w.any() or not all_rows:
             return self._visit_all(w)
         value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
         return _place_at(native, w, value, gradient)

@@ -24,8 +24,9 @@ _MOST_PARAMETERS = 4096  # of a whole Hessian
 # as n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
 _READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
 _NARROW = 20  # what a row costs in the Hessian beside its products, in columns
-_CHEAP = 4.0  # passes that a whole Hessian of a sample may cost without being asked for
-_CHEAP_EXACT = 4.0  # and that of all rows, where it is the same everywhere: the first step with it is the last
+# Passes that a whole Hessian of a sample may cost without being asked for, and that of all rows where it is the same
+# everywhere: the first step with it is the last.
+_CHEAP = 4.0
 _SHARE = 20  # of the rows, at most, are copied for a better one
 _ENOUGH = 1000  # rows a parameter
 _WORTH = 1.5  # passes to be spent on a better one
@@ -60,7 +61,7 @@ class Plan:
         self._row_cost, self._factor_cost = row_cost, float(p) ** 3 / _FACTOR / pass_seconds
         self.whole = p <= _MOST_PARAMETERS and self.cost(self.rows) <= _CHEAP
         self.possible = p <= _MOST_PARAMETERS
-        if is_quadratic and self.possible and self.cost(n) <= _CHEAP_EXACT:
+        if is_quadratic and self.possible and self.cost(n) <= _CHEAP:
             self.whole, self.rows, self.hessian_rows = True, n, n
             return
         affordable = int(_WORTH / row_cost)

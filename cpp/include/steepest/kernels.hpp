@@ -23,8 +23,8 @@ struct Sums {
     double* gradient;
 };
 
-constexpr std::size_t hessian_tile = 6;    // rows of a Hessian that a kernel makes at once
-constexpr std::size_t hessian_panel = 192;  // and at most in one call: a multiple of that, and of a vector
+constexpr std::size_t hessian_tile = 6;     // rows of a Hessian that a kernel makes at once
+constexpr std::size_t hessian_panel = 192;  // rows for one call: this and half of it are whole tiles and vectors
 
 STEEPEST_INLINE constexpr std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
@@ -33,7 +33,7 @@ STEEPEST_INLINE constexpr std::size_t round_up(std::size_t n, std::size_t step) 
 struct HessianShape {
     std::size_t size;
 
-    STEEPEST_INLINE std::size_t stride() const { return round_up(size + 1, 32); }
+    STEEPEST_INLINE constexpr std::size_t stride() const { return round_up(size + 1, 32); }
     STEEPEST_INLINE std::size_t n_elements() const { return round_up(size + 1, hessian_tile) * stride(); }
     STEEPEST_INLINE std::size_t corner() const { return size * stride() + size; }
 };
@@ -48,8 +48,9 @@ struct Kernels {
     void (*value[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
     void (*gradient[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
     void (*hessian_product[n_losses])(const Rows<S>&, Linear<T>, Linear<T> direction, T* scratch, Sums&);
-    // Rows [first, last), first a multiple of hessian_panel, of the sums of a HessianShape, which are added to: those
-    // of curvature_i x_i x_i^T, with the intercept as a last column of ones where asked, then that of slope_i x_i.
+    // Rows [first, last), first a multiple of hessian_panel / 2, of the sums of a HessianShape, which are added to:
+    // those of curvature_i x_i x_i^T, with the intercept as a last column of ones where asked, then that of slope_i
+    // x_i.
     void (*hessian[n_losses])(const Rows<S>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
                               T* scratch, double* hessian);
     std::size_t (*hessian_scratch_size)(const Matrix<S>& X);

@@ -20,6 +20,10 @@ constexpr std::size_t panel_width = 2 * std::size_t(lanes<T>);
 
 constexpr std::size_t hessian_rows = 48;  // of the sums, that a block's rows are scaled for at a time: whole tiles
 
+static_assert(HessianShape{0}.stride() % panel_width<float> == 0);
+static_assert(hessian_rows % hessian_tile == 0 && hessian_rows % lanes<float> == 0);
+static_assert(hessian_panel / 2 % hessian_rows == 0 && hessian_block<float> <= max_row_block);
+
 template <class S>
 std::size_t hessian_scratch_size(const Matrix<S>& X) {
     using T = ArithmeticOf<S>;
@@ -105,9 +109,10 @@ struct HessianBlock {
         gathered = multipliers + hessian_block<T> * hessian_rows;
         const std::size_t n = last - first < hessian_rows ? last - first : hessian_rows;
         stride = round_up(round_up(n, hessian_tile), W);
-        for (T* p = packed; p < gathered; ++p) *p = T(0);
-        if (intercept) {
-            for (std::size_t i = 0; i < hessian_block<T>; ++i) *at(i, d) = T(1);
+        const std::size_t filled = last < d ? last : d, needed = last < shape.size ? last : shape.size;
+        for (std::size_t i = 0; i < hessian_block<T>; ++i) {
+            for (std::size_t j = filled; j < round_up(needed, width); ++j) *at(i, j) = T(0);
+            if (intercept && last > d) *at(i, d) = T(1);
         }
     }
 
@@ -169,29 +174,29 @@ template <class T, class Loss>
 void hessian(const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t first, std::size_t last, T* scratch,
              double* sums) {
     const std::size_t d = rows.X.n_columns;
-    const HessianBlock<T> packed(scratch, d, intercept, first, last);
-    const bool with_gradient = packed.with_gradient();
+    const HessianBlock<T> of(scratch, d, intercept, first, last);
+    const bool with_gradient = of.with_gradient();
     RowBlock<T> block;
     NewtonArrays<T, hessian_block<T>> arrays = {};
     double loss = 0.0;
     for (std::size_t start = 0; start < rows.count; start += hessian_block<T>) {
         const std::size_t left = rows.count - start, n = left < hessian_block<T> ? left : hessian_block<T>;
-        fetch(rows, start, n, packed.gathered, block);
+        fetch(rows, start, n, of.gathered, block);
         if (!Loss::constant_curvature || with_gradient) {
             with_width<T>(d, [&](auto width) {
                 dots<T, width.value>(block.x, n, Operand<T, width.value>(point.w, d), d, arrays.z);
             });
         }
         loss += arrays.template finish<Loss>(point.bias, block.y, block.weight, n, with_gradient);
-        for (std::size_t i = 0; i < n; ++i) packed.pack(block.x[i], i);
-        Ahead ahead = rows_after(rows, start, n, packed.n_tiles());
+        for (std::size_t i = 0; i < n; ++i) of.pack(block.x[i], i);
+        Ahead ahead = rows_after(rows, start, n, of.n_tiles());
         for (std::size_t from = first; from < last; from += hessian_rows) {
             const std::size_t to = from + hessian_rows < last ? from + hessian_rows : last;
-            packed.scale(n, arrays.curvature, arrays.slope, from, to);
-            packed.add(n, from, to, sums, ahead);
+            of.scale(n, arrays.curvature, arrays.slope, from, to);
+            of.add(n, from, to, sums, ahead);
         }
     }
-    if (with_gradient) sums[packed.shape.corner()] += loss;
+    if (with_gradient) sums[of.shape.corner()] += loss;
 }
 
 // Widened to where gathered rows stand, which rows that are floats already leave free.

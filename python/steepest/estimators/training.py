@@ -126,8 +126,8 @@ class Training:
             columns = Columns.of(rows.X, rows.sample_weight)
             scaling = columns.scaling(settings.fit_intercept)
         elif settings.fit_intercept and isinstance(optimizer, QuasiNewton) and may_be_far_from_zero(rows.X):
-            all_rows = Columns.of(rows.X, rows.sample_weight)
-            scaling = all_rows.centring() if all_rows.are_far_from_zero() else None
+            found = Columns.of(rows.X, rows.sample_weight)
+            scaling = found.centring() if found.are_far_from_zero() else None
         objective = self._bind(rows, scaling, self._alpha(rows.total()))
         tol = tolerance(settings, optimizer, objective.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
@@ -193,8 +193,9 @@ class Training:
         """Return the rule that compares with the gradient at zeros, wherever the run starts."""
         if start is None:
             return GradientNorm(tol)
-        at_zeros = self._minimize(objective, max_epochs=0, diagnose=False)
-        return GradientNorm(tol, float(at_zeros.history["gradient_norm"][0]))
+        zeros = np.zeros(objective.n_parameters, objective.dtype)
+        _, gradient = objective.native.value_and_gradient(zeros)
+        return GradientNorm(tol, objective.native.gradient_norm(zeros, gradient))
 
     def _w(self, start: Parameters | None, scaling: Scaling | None, objective: DataObjective) -> Array | None:
         if start is None:
