@@ -53,6 +53,31 @@ def test_threads_change_no_bit(n: int) -> None:
     assert len(set(found)) == 1
 
 
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("n", SIZES)
+def test_many_vectors_at_once(n: int) -> None:
+    factor = _core.Cholesky(hessian_of(n, np.float64), 1e-3)
+    for k in (1, 2, 7, 8, 9, 17):
+        right = np.random.default_rng(k).standard_normal((k, n))
+        found, one_by_one = factor.solve_all(right), np.array([factor.solve(row) for row in right])
+        np.testing.assert_allclose(found, one_by_one, rtol=1e-9, atol=1e-12 * np.abs(one_by_one).max())
+    results = set()
+    for threads in (1, 2, 3):
+        with st.threads(threads):
+            results.add(factor.solve_all(right).tobytes())
+    assert len(results) == 1
+    assert factor.solve_all(np.empty((0, n))).shape == (0, n)
+
+
+def test_vectors_of_another_length() -> None:
+    factor = _core.Cholesky(np.eye(3), 0.0)
+    for right in (np.ones((2, 4)), np.ones(3)):
+        with pytest.raises(ValueError, match="right: expected vectors of 3 elements, got"):
+            factor.solve_all(right)
+    with pytest.raises(ValueError, match="there is no factor"):
+        _core.Cholesky(np.ones((3, 3)), 0.0).solve_all(np.ones((1, 3)))
+
+
 @given(strategy.integers(1, 40), strategy.integers(0, 1000), strategy.floats(-100, 100))
 def test_units_do_not_matter(n: int, seed: int, power: float) -> None:
     matrix, right = hessian_of(n, np.float64, seed), np.random.default_rng(seed).standard_normal(n)

@@ -67,6 +67,22 @@ void Cholesky::solve(double* x) const {
     for (std::size_t i = 0; i < n; ++i) x[i] /= scale_[i];
 }
 
+void Cholesky::solve(double* x, std::size_t k, Interrupt& interrupt) const {
+    constexpr std::size_t group = cholesky_group;
+    const std::size_t n = size();
+    const int n_threads = n <= small ? 1 : threads_in_use();
+    std::vector<double> groups(parts(k, group) * n * group);
+    for_each_task(parts(k, group), n_threads, interrupt, [&](std::size_t task, int) {
+        const std::size_t first = task * group, last = std::min(first + group, k);
+        double* side_by_side = groups.data() + task * n * group;
+        for (std::size_t c = first; c < last; ++c)
+            for (std::size_t i = 0; i < n; ++i) side_by_side[i * group + c - first] = x[c * n + i] / scale_[i];
+        passes().cholesky.solve_group(factor_.data(), stride_, n, side_by_side);
+        for (std::size_t c = first; c < last; ++c)
+            for (std::size_t i = 0; i < n; ++i) x[c * n + i] = side_by_side[i * group + c - first] / scale_[i];
+    });
+}
+
 template Cholesky::Cholesky(const float*, std::size_t, double, Interrupt&);
 template Cholesky::Cholesky(const double*, std::size_t, double, Interrupt&);
 

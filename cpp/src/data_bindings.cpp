@@ -99,6 +99,20 @@ py::tuple descend(const py::array_t<double, py::array::c_style>& matrix, const p
     return py::make_tuple(z, settled);
 }
 
+py::array_t<double> solve_all(const Cholesky& factor, const py::array_t<double, py::array::c_style>& right) {
+    if (!factor.definite()) throw py::value_error("there is no factor: the matrix is not definite");
+    if (right.ndim() != 2 || std::size_t(right.shape(1)) != factor.size())
+        throw py::value_error("right: expected vectors of " + std::to_string(factor.size()) + " elements, got " +
+                              describe(right));
+    py::array_t<double> x({right.shape(0), right.shape(1)});
+    const double* from = right.data();
+    double* to = x.mutable_data();
+    std::copy(from, from + right.size(), to);
+    const auto k = std::size_t(right.shape(0));
+    without_gil([&](Interrupt& interrupt) { factor.solve(to, k, interrupt); });
+    return x;
+}
+
 py::array_t<double> solve(const Cholesky& factor, const py::handle& right) {
     if (!factor.definite()) throw py::value_error("there is no factor: the matrix is not definite");
     const double* from = checked_vector<double>(right, "right", factor.size());
@@ -129,7 +143,8 @@ void bind_data(py::module_& m) {
         .def(py::init(&cholesky_of<float>), py::arg("matrix").noconvert(), py::arg("ridge"))
         .def(py::init(&cholesky_of<double>), py::arg("matrix").noconvert(), py::arg("ridge"))
         .def_property_readonly("definite", &Cholesky::definite)
-        .def("solve", &solve, py::arg("right"));
+        .def("solve", &solve, py::arg("right"))
+        .def("solve_all", &solve_all, py::arg("right").noconvert());
     m.def("coordinate_descent", &descend, py::arg("matrix").noconvert(), py::arg("slope"), py::arg("w"), py::arg("l1"),
           py::arg("start"), py::arg("max_sweeps"), py::arg("tolerance"));
     m.def("column_statistics", &column_statistics_of_any, py::arg("X"), py::arg("sample_weight").none(true));

@@ -123,8 +123,12 @@ constexpr Kernels<S> table = {
 
 extern const PassTable STEEPEST_NAME(STEEPEST_LEVEL);
 const PassTable STEEPEST_NAME(STEEPEST_LEVEL) = {
-    table<float>,        table<double>, table<Float16>,
-    table<BFloat16>,     &permute,      {&factor_triangle, &factor_rows_of, &factor_subtract, &factor_solve},
+    table<float>,
+    table<double>,
+    table<Float16>,
+    table<BFloat16>,
+    &permute,
+    {&factor_triangle, &factor_rows_of, &factor_subtract, &factor_solve, &factor_solve_group},
     &descend_coordinates};
 
 }  // namespace steepest

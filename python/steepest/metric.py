@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import _core
 from .softmax import Softmax
 
-__all__ = ["Diagonal", "Memory", "Metric", "Whole", "hold_common_shifts"]
+__all__ = ["Diagonal", "Memory", "Metric", "Shared", "Whole", "hold_common_shifts", "is_nearly_diagonal"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -67,6 +67,34 @@ class Whole(Metric):
         return self._factor.solve(g) if self._inverse is None else np.asarray(self._inverse @ g)
 
 
+class Shared(Metric):
+    """The same symmetric matrix for the parameters of each score.
+
+    Parameters
+    ----------
+    matrix : array of shape (p, p), float32 or float64
+    ridge : float
+        As of `Whole`.
+    """
+
+    def __init__(self, matrix: NDArray[Any], ridge: float) -> None:
+        self._size = len(matrix)
+        self._factor = _core.Cholesky(matrix, ridge)
+        self._inverse = None if self._factor.definite else _inverse(Whole(matrix, ridge).matrix)
+
+    def solve(self, g: Vector) -> Vector:
+        of_scores = g.reshape(-1, self._size)
+        found = self._factor.solve_all(of_scores) if self._inverse is None else of_scores @ self._inverse
+        return np.asarray(found.ravel())
+
+
+def is_nearly_diagonal(matrix: NDArray[Any]) -> bool:
+    """Return whether a column's squared correlations with all others add up to less than 1, on average."""
+    scale = np.sqrt(np.maximum(np.diag(matrix), _ZERO))
+    squares = (matrix / scale / scale[:, None]) ** 2
+    return bool(squares.sum() < 2.0 * len(matrix))
+
+
 def _inverse(matrix: Vector) -> Vector:
     """Invert a matrix that may be indefinite by rounding, without the directions in which this hides what is there."""
     scale = np.sqrt(np.diag(matrix))
@@ -81,6 +109,7 @@ class Memory:
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
+        self._factor = 1.0  # of the metric: steps tell that of a diagonal, and the first one that of a shared matrix
         self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=_PAIRS)
 
     def __len__(self) -> int:
@@ -89,6 +118,7 @@ class Memory:
     def clear(self) -> None:
         """Forget the steps."""
         self._pairs.clear()
+        self._factor = 1.0
 
     def note(self, step: Vector, change: Vector) -> None:
         """Remember a step and the change of the gradient over it, if it shows a positive curvature."""
@@ -104,9 +134,10 @@ class Memory:
             q -= weight * change
             weights.append(weight)
         q = self.metric.solve(q)
-        if self._pairs and isinstance(self.metric, Diagonal):  # a diagonal is known up to a factor only
+        if (isinstance(self.metric, Diagonal) and self._pairs) or (isinstance(self.metric, Shared) and len(self) == 1):
             _, change, inverse = self._pairs[-1]
-            q /= inverse * float(change @ self.metric.solve(change))
+            self._factor = inverse * float(change @ self.metric.solve(change))
+        q /= self._factor
         for (step, change, inverse), weight in zip(self._pairs, reversed(weights), strict=True):
             q += (weight - inverse * float(change @ q)) * step
         return -q

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .objectives import DataObjective
 
-__all__ = ["orthant_direction", "proximal_point", "pseudo_gradient"]
+__all__ = ["orthant_direction", "penalised", "proximal_point", "pseudo_gradient"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -96,3 +97,9 @@ def pseudo_gradient(gradient: Vector, w: Vector, l1: Vector) -> Vector:
 def orthant_direction(direction: Vector, pseudo: Vector) -> Vector:
     """Return a direction without the coordinates in which it does not go down."""
     return np.where(direction * pseudo < 0, direction, 0.0)
+
+
+def penalised(objective: DataObjective) -> Vector:
+    """Return 1 for each coefficient and 0 for each intercept."""
+    row = np.append(np.ones(objective.n_features), np.zeros(int(objective.intercept)))
+    return np.tile(row, objective.n_parameters // row.size)

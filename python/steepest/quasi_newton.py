@@ -16,9 +16,11 @@ class QuasiNewton:
 
     The Hessian of a random sample of the rows, or its diagonal where that is cheaper, makes coordinates in which the
     condition number is near 1; limited-memory BFGS does the rest (Nocedal 1980; Byrd, Chin, Neveitt, Nocedal 2011 for
-    curvature from a sample). With an L1 penalty, proximal Newton steps take the place of these (Lee, Sun, Saunders
-    2014), or an orthant-wise method with a diagonal (Andrew, Gao 2007). What is done follows from the shape of the data
-    and from the progress made, never from time, and nothing is left to chance: a run has the same bits every time.
+    curvature from a sample). Classes whose parameters are too many for a Hessian share the mean of its blocks, where
+    the columns are correlated. With an L1 penalty, proximal Newton steps take the place of these (Lee, Sun, Saunders
+    2014), or an orthant-wise method with a diagonal (Andrew, Gao 2007). What is done follows from the shape of the
+    data and from the progress made, never from time, and nothing is left to chance: a run has the same bits every
+    time.
 
     It has no ``step`` of its own, as it looks at whole objectives; give it to `minimize`, whose default it is for
     whole-data runs of `LeastSquares`, `Logistic` and `Softmax` without a constraint. An iteration is an epoch of one or

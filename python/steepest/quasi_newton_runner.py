@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .line_search import Place, backtrack
-from .metric import Diagonal, Memory, Metric, Whole, hold_common_shifts
+from .metric import Diagonal, Memory, Metric, Shared, Whole, hold_common_shifts, is_nearly_diagonal
 from .objectives import DataObjective, LeastSquares
-from .proximal import orthant_direction, proximal_point, pseudo_gradient
+from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradient
 from .quasi_newton import QuasiNewton
-from .sample import Plan, column_squares, prior_of, sample_of
+from .sample import Plan, column_squares, mean_block, prior_of, sample_of
 from .separation import all_on_their_side, separating_loss
 from .softmax import Softmax
 
@@ -42,10 +42,11 @@ class QuasiNewtonRunner:
         self.n_steps = optimizer.n_steps
         self.finished: str | None = None
         self._l1 = objective.alpha * objective.l1_ratio
-        self._penalised = _penalised(objective)
+        self._penalised = penalised(objective)
         itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
         is_quadratic = isinstance(objective, LeastSquares)
-        self._plan = Plan(objective.n_samples, objective.n_features, w.size, itemsize, is_quadratic)
+        shape = objective.n_samples, objective.n_features, w.size
+        self._plan = Plan(*shape, itemsize, is_quadratic, objective.n_classes if isinstance(objective, Softmax) else 1)
         self._separating = separating_loss(objective)
         self._ridge = 1e-12 if w.dtype == np.float64 else 1e-6
         self._place: Place | None = None
@@ -169,6 +170,14 @@ class QuasiNewtonRunner:
         self._rows = 0
         return Diagonal(column_squares(self._objective, self._plan.rows, _SEED))
 
+    def _share_a_block(self) -> None:
+        """Take one matrix for all classes' parameters in place of the diagonal, where it has more to say."""
+        assert isinstance(self._objective, Softmax)
+        self._rows = self._plan.block_rows
+        block = mean_block(self._objective, self._w, self._rows, _SEED)
+        if np.isfinite(block).all() and not is_nearly_diagonal(block):
+            self._memory, self._looked = Memory(Shared(block, self._ridge)), len(self._norms) - 1
+
     def _newton(self, sample: Any, place: Place) -> tuple[Place, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
 
@@ -268,16 +277,21 @@ class QuasiNewtonRunner:
     def _look_at_the_pace(self) -> None:
         """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""
         plan, norms, looks = self._plan, self._norms, _LOOKS if self._rows == 0 else _SHORT_LOOKS
-        if not plan.possible or len(norms) - 1 - self._looked < looks or norms[-1] <= self._goal * norms[0]:
+        spent = len(norms) - 1 - self._looked
+        if spent < looks or norms[-1] <= self._goal * norms[0]:
             return
         fall = math.log(norms[-1 - looks] / norms[-1]) / looks if norms[-1 - looks] > norms[-1] else 0.0
         left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
+        if not plan.possible:
+            pays = spent >= 0.5 * plan.block_cost and left > plan.block_cost + 2 * looks
+            if pays and self._rows == 0 and plan.block_rows and self._l1 == 0.0:
+                self._share_a_block()
+            return
         n = self._objective.n_samples
         rows = plan.rows if self._rows == 0 else min(n, _MORE_ROWS * self._rows)
         rows = n if rows > n // 8 else rows  # which takes no copy
         if rows == self._rows and isinstance(self._objective, LeastSquares):
             return
-        spent = len(norms) - 1 - self._looked
         if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * looks:
             self._memory = Memory(self._curvature(rows, self._w))
             self._looked = len(norms) - 1
@@ -285,9 +299,3 @@ class QuasiNewtonRunner:
 
 def _place_at(native: Any, w: NDArray[Any], value: float, gradient: NDArray[Any]) -> Place:
     return Place(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
-
-
-def _penalised(objective: DataObjective) -> Vector:
-    """Return 1 for each coefficient and 0 for each intercept."""
-    row = np.append(np.ones(objective.n_features), np.zeros(int(objective.intercept)))
-    return np.tile(row, objective.n_parameters // row.size)

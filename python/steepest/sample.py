@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objectives import DataObjective, LeastSquares
+from .softmax import Softmax
 from .weighted_rows import standardised
 
-__all__ = ["Plan", "column_squares", "prior_of", "sample_of"]
+__all__ = ["Plan", "column_squares", "mean_block", "prior_of", "sample_of"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -23,6 +24,7 @@ _MOST_PARAMETERS = 4096  # of a whole Hessian
 # Of two cores, roughly: bytes a second that a pass reads, and its multiply-adds a second; those of the Hessian (counted
 # as n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
 _READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
+_SCORES = 3e9  # multiply-adds of NumPy without its linear algebra, whose bits would depend on its threads
 _NARROW = 20  # what a row costs in the Hessian beside its products, in columns
 # Passes that a whole Hessian of a sample may cost without being asked for, and that of all rows where it is the same
 # everywhere: the first step with it is the last.
@@ -43,6 +45,8 @@ class Plan:
         Bytes of an element of X.
     is_quadratic : bool
         Whether the Hessian is the same everywhere.
+    n_scores : int
+        Of a row.
 
     Attributes
     ----------
@@ -52,15 +56,28 @@ class Plan:
         Rows for the Hessian, where there is one.
     whole : bool
         Whether to begin with a whole Hessian, rather than a diagonal one.
+    possible : bool
+        Whether a whole Hessian may come later.
+    block_rows : int
+        Rows for the `mean_block` of the scores' Hessians, where there are several and that may take the place of one; 0
+        elsewhere.
+    block_cost : float
+        What it costs, in passes over the data.
     """
 
-    def __init__(self, n: int, d: int, p: int, itemsize: int, is_quadratic: bool = False) -> None:
+    def __init__(self, n: int, d: int, p: int, itemsize: int, is_quadratic: bool = False, n_scores: int = 1) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
         pass_seconds = max(n * d * itemsize / _READ, 2 * n * p / _MULTIPLY)
         row_cost = p * (p + _NARROW) / _HESSIAN / pass_seconds
         self._row_cost, self._factor_cost = row_cost, float(p) ** 3 / _FACTOR / pass_seconds
         self.whole = p <= _MOST_PARAMETERS and self.cost(self.rows) <= _CHEAP
         self.possible = p <= _MOST_PARAMETERS
+        self.block_rows, self.block_cost = 0, 0.0
+        size = p // n_scores
+        if n_scores > 1 and not self.possible and size <= _MOST_PARAMETERS:
+            self.block_rows = min(n, max(_ROWS_A_PARAMETER * size, _ROWS))
+            made = self.block_rows * (size * (size + _NARROW) / _HESSIAN + p / _SCORES) + float(size) ** 3 / _FACTOR
+            self.block_cost = made / pass_seconds
         if is_quadratic and self.possible and self.cost(n) <= _CHEAP:
             self.whole, self.rows, self.hessian_rows = True, n, n
             return
@@ -82,6 +99,32 @@ def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
         return objective.native
     chosen = np.random.default_rng(seed).integers(0, objective.n_samples, rows)
     return objective.native_batch(np.unique(chosen).astype(np.uint32))
+
+
+def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
+    """Return what stands for the Hessian of each class at w: array of shape (p, p), p parameters a class.
+
+    The sum over the classes of their blocks on its diagonal, over k - 1: where all probabilities are alike that is the
+    whole Hessian for changes that add up to 0 over the classes (as in Boehning, Ann. Inst. Statist. Math. 44, 1992).
+    """
+    X, y, sample_weight = objective._data
+    n, d, k = objective.n_samples, objective.n_features, objective.n_classes
+    chosen = np.unique(np.random.default_rng(seed).integers(0, n, rows)) if rows < n else slice(None)
+    X, y = X[chosen], y[chosen]
+    X = X if X.flags.c_contiguous or X.flags.f_contiguous else np.ascontiguousarray(X)
+    table = w.reshape(k, -1)
+    scores = np.einsum("ij,kj->ik", standardised(objective, X, objective.dtype), table[:, :d])
+    if objective.intercept:
+        scores += table[:, d]
+    p = np.exp(scores - scores.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    curvature = (p * (1.0 - p)).sum(axis=1) / (k - 1)
+    if sample_weight is not None:
+        curvature *= sample_weight[chosen]
+    total, l2 = objective._weight_sum * len(y) / n, objective.alpha * (1.0 - objective.l1_ratio)
+    options = (objective.intercept, 0.0, 2.0 * l2, objective._scaling)  # twice, as squares have twice the curvature
+    squares = type(objective.native)("least_squares", X, y, curvature.astype(objective.dtype), total, *options)
+    return np.asarray(squares.hessian(np.zeros(table.shape[1], objective.dtype)) / 2)
 
 
 def prior_of(objective: DataObjective, sample: Any) -> Vector:

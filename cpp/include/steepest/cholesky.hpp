@@ -22,6 +22,8 @@ class Cholesky {
     std::size_t size() const { return scale_.size(); }
     // x = (A + ridge S^2)^-1 x.
     void solve(double* x) const;
+    // The same of k vectors, one after the other.
+    void solve(double* x, std::size_t k, Interrupt& interrupt) const;
 
   private:
     bool factor(Interrupt& interrupt);

@@ -90,6 +90,8 @@ struct Updates {
                                 T l1);
 };
 
+constexpr std::size_t cholesky_group = 8;
+
 // Parts of a Cholesky factorisation A = U^T U in the upper triangle of A, by rows that are `stride` apart and padded
 // with zeros to more than a tile.
 struct CholeskyKernels {
@@ -100,8 +102,9 @@ struct CholeskyKernels {
     // Subtracts what the rows [first, last) of U make of the rows [from, to), from their diagonal to column n.
     void (*subtract)(double* a, std::size_t stride, std::size_t first, std::size_t last, std::size_t from,
                      std::size_t to, std::size_t n);
-    // x = (U^T U)^-1 x.
+    // x = (U^T U)^-1 x, of one vector and of cholesky_group of them, whose elements number i stand side by side.
     void (*solve)(const double* u, std::size_t stride, std::size_t n, double* x);
+    void (*solve_group)(const double* u, std::size_t stride, std::size_t n, double* x);
 };
 
 struct PassTable {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "simd.hpp"
+#include "steepest/kernels.hpp"
 
 namespace steepest {
 namespace {
@@ -98,6 +99,45 @@ void factor_solve(const double* a, std::size_t stride, std::size_t n, double* x)
         fold<double, W, 1>(total[0] + total[1], &sum);
         for (; j < n; ++j) sum += row[j] * x[j];
         x[i] = (x[i] - sum) / row[i];
+    }
+}
+
+// The same of a group of vectors, whose elements number i stand side by side.
+void factor_solve_group(const double* a, std::size_t stride, std::size_t n, double* x) {
+    constexpr int W = factor_lanes, V = int(cholesky_group) / W;
+    static_assert(V * W == int(cholesky_group));
+    for (std::size_t i = 0; i < n; ++i) {
+        const double* row = a + i * stride;
+        FactorVector factor[V];
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) {
+            factor[v] = load<double, W>(x + i * cholesky_group + v * W) / row[i];
+            store<double, W>(x + i * cholesky_group + v * W, factor[v]);
+        }
+        for (std::size_t j = i + 1; j < n; ++j) {
+            double* to = x + j * cholesky_group;
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) store<double, W>(to + v * W, load<double, W>(to + v * W) - row[j] * factor[v]);
+        }
+    }
+    for (std::size_t i = n; i-- > 0;) {
+        const double* row = a + i * stride;
+        FactorVector sum[2][V] = {};
+        const auto add = [&](FactorVector* to, std::size_t j) {
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) to[v] += row[j] * load<double, W>(x + j * cholesky_group + v * W);
+        };
+        std::size_t j = i + 1;
+        for (; j + 2 <= n; j += 2) {
+            add(sum[0], j);
+            add(sum[1], j + 1);
+        }
+        if (j < n) add(sum[0], j);
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) {
+            double* to = x + i * cholesky_group + v * W;
+            store<double, W>(to, (load<double, W>(to) - (sum[0][v] + sum[1][v])) / row[i]);
+        }
     }
 }
 
