@@ -45,13 +45,13 @@ Linear<T> point_of(const Objective<S>& objective, const T* w, std::vector<T>& ra
     return over_raw_columns(objective.scaling, objective.at(w), objective.X.n_columns, raw);
 }
 
-// gradient = scale * sums + l2 * w, the intercept's last.
+// gradient = scale * sums + l2 * w, and last the intercept's, of which `slope` is the sum.
 template <class S, class T>
-void write_gradient(const Objective<S>& objective, const std::vector<double>& sums, double scale, const T* w,
+void write_gradient(const Objective<S>& objective, const double* sums, double slope, double scale, const T* w,
                     T* gradient) {
     const std::size_t d = objective.X.n_columns;
-    for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * sums[2 + j] + objective.l2 * double(w[j]));
-    if (objective.intercept) gradient[d] = T(scale * sums[1]);
+    for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * sums[j] + objective.l2 * double(w[j]));
+    if (objective.intercept) gradient[d] = T(scale * slope);
 }
 
 // The sums of a Hessian's shape over all rows, of standardised columns where there is a scaling, with those of the
@@ -139,7 +139,8 @@ double value_and_gradient(const Objective<S>& objective, const T* w, T* gradient
                           Interrupt& interrupt) {
     if (objective.n_scores > 1) return scores::value_and_gradient(objective, w, gradient, workspace, interrupt);
     gradient_pass(objective, w, all_rows(objective), workspace, interrupt);
-    write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, w, gradient);
+    write_gradient(objective, workspace.partial.data() + 2, workspace.partial[1], 1.0 / objective.weight_sum, w,
+                   gradient);
     return workspace.partial[0] / objective.weight_sum + penalty(objective.l1, objective.l2, w, objective.layout());
 }
 
@@ -150,7 +151,7 @@ double batch_gradient(const Objective<S>& objective, const T* w, const std::uint
     if (objective.n_scores > 1) return scores::batch_gradient(objective, rows, w, gradient, workspace, interrupt);
     gradient_pass(objective, w, rows, workspace, interrupt);
     const double scale = double(objective.X.n_rows) / objective.weight_sum / double(count);
-    write_gradient(objective, workspace.partial, scale, w, gradient);
+    write_gradient(objective, workspace.partial.data() + 2, workspace.partial[1], scale, w, gradient);
     return workspace.partial[0] * scale;
 }
 
@@ -175,7 +176,8 @@ void hessian_product(const Objective<S>& objective, const T* w, const T* v, T* p
          [&](const auto& kernels, const auto& rows, T* scratch, Sums& sums) {
              kernels.hessian_product[objective.loss](rows, point, direction, scratch, sums);
          });
-    write_gradient(objective, workspace.partial, 1.0 / objective.weight_sum, v, product);
+    write_gradient(objective, workspace.partial.data() + 2, workspace.partial[1], 1.0 / objective.weight_sum, v,
+                   product);
 }
 
 template <class S, class T>
@@ -195,10 +197,7 @@ double value_gradient_and_hessian(const Objective<S>& objective, const T* w, T* 
     const std::vector<double> sums = hessian_sums(objective, w, true, interrupt);
     const HessianShape shape{objective.n_parameters()};
     const double scale = 1.0 / objective.weight_sum, *slopes = sums.data() + shape.size * shape.stride();
-    for (std::size_t j = 0; j < shape.size; ++j) {
-        const double ridge = j < objective.X.n_columns ? objective.l2 * double(w[j]) : 0.0;
-        gradient[j] = T(scale * slopes[j] + ridge);
-    }
+    write_gradient(objective, slopes, slopes[objective.X.n_columns], scale, w, gradient);
     write_hessian(objective, sums, result);
     return scale * sums[shape.corner()] + penalty(objective.l1, objective.l2, w, objective.layout());
 }

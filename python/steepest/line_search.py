@@ -30,6 +30,11 @@ class Place:
     gradient: Vector
     norm: float
 
+    @classmethod
+    def at(cls, native: Any, w: NDArray[Any], value: float, gradient: NDArray[Any]) -> Place:
+        """Make one of what a native objective found at w."""
+        return cls(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
+
 
 def backtrack(
     place: Place, along: Callable[[float], NDArray[Any]], slope: float, visit: Callable[[NDArray[Any]], Place]

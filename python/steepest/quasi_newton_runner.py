@@ -119,13 +119,13 @@ class QuasiNewtonRunner:
         if w.any() or not all_rows:
             return self._visit_all(w)
         value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
-        return _place_at(native, w, value, gradient)
+        return Place.at(native, w, value, gradient)
 
     def _visit(self, native: Any, w: NDArray[Any], prior: Vector | None = None) -> Place:
         value, gradient = native.value_and_gradient(w)
         if prior is not None:
             value, gradient = value + 0.5 * float(prior @ (w * w)), gradient + (prior * w).astype(w.dtype)
-        return _place_at(native, w, value, gradient)
+        return Place.at(native, w, value, gradient)
 
     def _visit_all(self, w: NDArray[Any]) -> Place:
         return self._visit(self._objective.native, w)
@@ -295,7 +295,3 @@ class QuasiNewtonRunner:
         if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * looks:
             self._memory = Memory(self._curvature(rows, self._w))
             self._looked = len(norms) - 1
-
-
-def _place_at(native: Any, w: NDArray[Any], value: float, gradient: NDArray[Any]) -> Place:
-    return Place(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))

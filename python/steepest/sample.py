@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objectives import DataObjective, LeastSquares
+from .reference.softmax import probabilities
 from .softmax import Softmax
 from .weighted_rows import standardised
 
@@ -97,8 +98,12 @@ def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
     """Return the native objective of so many random rows, all of them where that is as good."""
     if rows >= objective.n_samples:
         return objective.native
-    chosen = np.random.default_rng(seed).integers(0, objective.n_samples, rows)
-    return objective.native_batch(np.unique(chosen).astype(np.uint32))
+    return objective.native_batch(_some_of(objective.n_samples, rows, seed).astype(np.uint32))
+
+
+def _some_of(n: int, rows: int, seed: int) -> NDArray[np.int64]:
+    """Return about so many of the numbers below n, in order."""
+    return np.unique(np.random.default_rng(seed).integers(0, n, rows))
 
 
 def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
@@ -109,15 +114,14 @@ def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDA
     """
     X, y, sample_weight = objective._data
     n, d, k = objective.n_samples, objective.n_features, objective.n_classes
-    chosen = np.unique(np.random.default_rng(seed).integers(0, n, rows)) if rows < n else slice(None)
+    chosen = _some_of(n, rows, seed) if rows < n else slice(None)
     X, y = X[chosen], y[chosen]
     X = X if X.flags.c_contiguous or X.flags.f_contiguous else np.ascontiguousarray(X)
     table = w.reshape(k, -1)
     scores = np.einsum("ij,kj->ik", standardised(objective, X, objective.dtype), table[:, :d])
     if objective.intercept:
         scores += table[:, d]
-    p = np.exp(scores - scores.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
+    p = probabilities(scores)
     curvature = (p * (1.0 - p)).sum(axis=1) / (k - 1)
     if sample_weight is not None:
         curvature *= sample_weight[chosen]
@@ -165,7 +169,7 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
     X, _, sample_weight = objective._data
     n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
-    chosen = np.arange(n) if n <= most else np.unique(np.random.default_rng(seed).integers(0, n, most))
+    chosen = np.arange(n) if n <= most else _some_of(n, most, seed)
     weights = np.ones(len(chosen)) if sample_weight is None else sample_weight[chosen].astype(np.float64)
     weights = weights if weights.any() else np.ones(len(chosen))
     squares = np.zeros(X.shape[1])

@@ -24,11 +24,16 @@ static_assert(HessianShape{0}.stride() % panel_width<float> == 0);
 static_assert(hessian_rows % hessian_tile == 0 && hessian_rows % lanes<float> == 0);
 static_assert(hessian_panel / 2 % hessian_rows == 0 && hessian_block<float> <= max_row_block);
 
+// Elements of scratch before those of the rows that are gathered or widened.
+template <class T>
+STEEPEST_INLINE std::size_t packed_size(std::size_t d) {
+    return hessian_block<T> * (round_up(d + 1, panel_width<T>) + hessian_rows) + line<T>;
+}
+
 template <class S>
 std::size_t hessian_scratch_size(const Matrix<S>& X) {
     using T = ArithmeticOf<S>;
-    const std::size_t columns = round_up(X.n_columns + 1, panel_width<T>);
-    return hessian_block<T> * (columns + hessian_rows + X.n_columns) + line<T>;
+    return packed_size<T>(X.n_columns) + hessian_block<T> * X.n_columns;
 }
 
 // out[t, 0 .. V W) += sum_i multipliers[i, t] x[i, 0 .. V W) for the rows of a tile.
@@ -204,8 +209,7 @@ template <class S, class Loss>
     requires is_widened<S>
 void hessian(const Rows<S>& rows, Linear<float> point, bool intercept, std::size_t first, std::size_t last,
              float* scratch, double* sums) {
-    const std::size_t columns = round_up(rows.X.n_columns + 1, panel_width<float>);
-    float* widened = scratch + hessian_block<float> * (columns + hessian_rows) + line<float>;
+    float* widened = scratch + packed_size<float>(rows.X.n_columns);
     over_widened(rows, hessian_block<float>, widened, [&](const Rows<float>& block) {
         hessian<float, Loss>(block, point, intercept, first, last, scratch, sums);
     });

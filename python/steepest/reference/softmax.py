@@ -48,7 +48,7 @@ def softmax(
     others = np.where(labels, 0.0, np.exp(above - largest[:, np.newaxis])).sum(axis=1)
     small = np.log1p(np.where(largest == 0, others, 0.0))
     values = np.where(largest == 0, small, largest + np.log(np.exp(-largest) + others))
-    slopes = _probabilities(z)
+    slopes = probabilities(z)
     slopes[labels] = -np.where(labels, 0.0, slopes).sum(axis=1)
     penalty, slope, _ = elastic_net(w, intercept, alpha, l1_ratio)
     gradient = (s[:, np.newaxis] * slopes).T @ A / s.sum() + slope
@@ -67,14 +67,15 @@ def softmax_hessian(
 ) -> Array:
     """Hessian of the smooth part of `softmax` at w: a float64 array of shape (w.size, w.size), the classes in turn."""
     A, _, w, s = _arrays(X, y, w, sample_weight, intercept)
-    p = _probabilities(A @ w.T)
+    p = probabilities(A @ w.T)
     curvature = p[:, :, np.newaxis] * (np.eye(len(w)) - p[:, np.newaxis, :]) * (s / s.sum())[:, np.newaxis, np.newaxis]
     blocks = np.einsum("iab,ij,ik->ajbk", curvature, A, A, optimize=True)
     ridge = elastic_net(w, intercept, alpha, l1_ratio)[2]
     return float64(blocks.reshape(w.size, w.size) + np.diag(ridge.ravel()))
 
 
-def _probabilities(z: Array) -> Array:
+def probabilities(z: Array) -> Array:
+    """Probabilities of the classes from scores of shape (n, k)."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return float64(e / e.sum(axis=1, keepdims=True))
 
