@@ -103,7 +103,7 @@ def test_float32_stays_float32(make):
 @pytest.mark.parametrize("options", [{}, {"standardize": True}, {"early_stopping": True}], ids=str)
 def test_the_data_are_read_in_place(monkeypatch, dtype, order, options):
     X, y, _ = blobs(dtype)
-    X = np.array(X, order=order)
+    X, y = np.array(np.tile(X, (40, 1)), order=order), np.tile(y, 40)  # little data are copied
     before = X.copy()
     seen = []
     bind = st.LeastSquares._bind

@@ -18,7 +18,6 @@ _ARMIJO = 1e-4
 _MOST_TRIES = 30
 _NOTHING = 1e-7  # of the noise is no change worth a try
 _FALL = 0.99  # of the gradient, where it alone tells
-_NOISE = 4.0  # units of the last place of a value
 
 
 @dataclass
@@ -37,7 +36,11 @@ class Place:
 
 
 def backtrack(
-    place: Place, along: Callable[[float], NDArray[Any]], slope: float, visit: Callable[[NDArray[Any]], Place]
+    place: Place,
+    along: Callable[[float], NDArray[Any]],
+    slope: float,
+    visit: Callable[[NDArray[Any]], Place],
+    noise: float,
 ) -> Place | None:
     """Find a point with sufficient decrease (Armijo); None where rounding allows none.
 
@@ -51,8 +54,9 @@ def backtrack(
         Predicted change of the objective over the whole step, below 0.
     visit : callable
         Evaluates a point.
+    noise : float
+        Rounding of a value.
     """
-    noise = _NOISE * float(np.finfo(place.w.dtype).eps) * abs(place.value)
     if -slope <= _NOTHING * noise:
         return None
     share = 1.0

@@ -10,11 +10,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .conditioned import conditioned
 from .line_search import Place, backtrack
+from .little_data import least_squares_of_little_data
 from .metric import Diagonal, Memory, Metric, Shared, Whole, hold_common_shifts, is_nearly_diagonal
 from .objectives import DataObjective, LeastSquares
 from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradient
 from .quasi_newton import QuasiNewton
+from .rounding import rounding_of_gradient
 from .sample import Plan, column_squares, mean_block, prior_of, sample_of
 from .separation import all_on_their_side, separating_loss
 from .softmax import Softmax
@@ -31,6 +34,8 @@ _SAMPLE_PASSES = 30  # with a diagonal
 _LOOKS, _SHORT_LOOKS = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
 _MORE_ROWS = 4  # times as many as the last Hessian had
 _ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
+_NOISE = 4.0  # units of the last place of a value
+_LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
 _SMALL_LOSS = 0.1  # mean of classes that may be separable
 
 
@@ -38,7 +43,10 @@ class QuasiNewtonRunner:
     """Takes the iterations of a run."""
 
     def __init__(self, objective: DataObjective, optimizer: QuasiNewton, w: NDArray[Any]) -> None:
-        self._objective, self._w = objective, w
+        self._given, self._given_w = objective, w
+        self._objective, self._coordinates = conditioned(objective)
+        self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
+        objective, w = self._objective, self._w
         self.n_steps = optimizer.n_steps
         self.finished: str | None = None
         self._l1 = objective.alpha * objective.l1_ratio
@@ -53,6 +61,7 @@ class QuasiNewtonRunner:
         self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
         self._memory: Memory | None = None
         self._norms: list[float] = []
+        self._largest_value = 0.0
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
         self._goal = 1e-10 if w.dtype == np.float64 else 1e-6
@@ -67,22 +76,25 @@ class QuasiNewtonRunner:
     ) -> tuple[int, bool, bool]:
         """Take one iteration."""
         place = self._here()
-        if not math.isfinite(place.value):
+        if not (math.isfinite(place.value) and math.isfinite(place.norm)):
             return 0, False, True
         self._norms = self._norms or [place.norm]
+        self._largest_value = max(self._largest_value, abs(place.value))
         found = self._begin(place) if self._memory is None else self._step(place) or self._way_out(place)
         if found is None:
             self.finished = "precision"
         else:
             self._place = found
             self._w[:] = found.w
+            if self._coordinates is not None:
+                self._given_w[:] = self._coordinates.to_raw(found.w)
             self._norms.append(found.norm)
             self._look_at_the_pace()
         if self._place is not None and self._place.value < self._separating:
             self.finished = "separable"
         self.n_steps += 1
         if path is not None:
-            path[0] = self._w
+            path[0] = self._given_w
         return 1, True, False
 
     def restore(self) -> None:
@@ -96,12 +108,20 @@ class QuasiNewtonRunner:
         suspicious = self._separating > 0.0 and place.value < _SMALL_LOSS
         if suspicious and all_on_their_side(self._objective, place.w):
             return "separable"
+        if self._coordinates is not None and not self._holds(place):
+            return "rounding"
         near = reason != "precision" or self._is_near(place, 0.0) or self._is_near(place, self._zeros.norm)
         return reason if near else "rounding"
 
     def _is_near(self, place: Place, reference: float) -> bool:
         """Return whether the gradient is about as small as its rounding."""
-        return place.norm <= _ROUGH * self._goal * max(self._norms[0], reference)
+        rough = _ROUGH * self._goal * max(self._norms[0], reference)
+        return place.norm <= max(rough, rounding_of_gradient(self._objective))
+
+    def _holds(self, place: Place) -> bool:
+        """Return whether the parameters of the raw columns are as good, to the digits that they have."""
+        value = float(self._given.native.value(self._given_w))
+        return value - place.value <= _LOST * max(abs(place.value), abs(self._zeros.value))
 
     @cached_property
     def _zeros(self) -> Place:
@@ -134,6 +154,13 @@ class QuasiNewtonRunner:
         """Go where a sample leads, from zeros if these are lower than here, and take its curvature."""
         if place.w.any() and self._zeros.value < place.value:  # far out all rows may be saturated
             place = self._zeros
+        exact = least_squares_of_little_data(self._objective)
+        if exact is not None:
+            found = self._visit_all(exact.astype(place.w.dtype))
+            if found.value <= place.value:
+                self._rows = self._objective.n_samples
+                self._memory = Memory(self._metric(self._objective.native, found.w))
+                return found
         sample = sample_of(self._objective, self._plan.rows, _SEED)
         if self._plan.whole:
             self._rows = self._plan.rows
@@ -272,7 +299,14 @@ class QuasiNewtonRunner:
 
         if not slope < 0.0:
             return None
-        return backtrack(place, along, slope, visit)
+        return backtrack(place, along, slope, visit, self._noise(place))
+
+    def _noise(self, place: Place) -> float:
+        """Return about the rounding of the objective's value: of the scores, it weighs as the slopes do."""
+        noise = _NOISE * abs(place.value)
+        if isinstance(self._objective, LeastSquares):
+            noise = _NOISE * (abs(place.value) + math.sqrt(abs(place.value) * self._largest_value))
+        return float(np.finfo(place.w.dtype).eps) * noise
 
     def _look_at_the_pace(self) -> None:
         """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""

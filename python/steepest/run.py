@@ -194,6 +194,14 @@ class Run:
                 raise StartError(f"objective must be finite at w0, got {loss}; {look}")
             self.runner.restore()
             return "diverged"
+        if math.isinf(gradient_norm):
+            if not self.rows:
+                look = "the squares of columns, targets or weights overflow: bring them near 1 by other units"
+                raise StartError(
+                    f"objective must have a finite gradient at w0, got one of norm {gradient_norm}; {look}"
+                )
+            self.runner.restore()
+            return "diverged"
         self.evaluated_steps = self.runner.n_steps
         if math.isnan(self.last_rate) and self.settings.max_epochs > 0:
             self.last_rate = float(self.rates(self.runner.n_steps, 1)[0])

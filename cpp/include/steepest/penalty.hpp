@@ -36,17 +36,35 @@ double smallest_subgradient(double l1, T w, T gradient) {
     return std::copysign(std::max(std::fabs(g) - l1, 0.0), g);
 }
 
-// Of coordinate(j, whether it is penalised).
+// The largest magnitude among coordinate(j, whether it is penalised); NaN where there is one.
 template <class Coordinate>
-double norm_of(const Layout& layout, Coordinate coordinate) {
+double largest_of(const Layout& layout, Coordinate coordinate) {
+    double largest = 0.0;
+    for (std::size_t start = 0; start < layout.n; start += layout.row) {
+        for (std::size_t j = 0; j < layout.row; ++j) {
+            const double g = std::fabs(coordinate(start + j, j < layout.penalised));
+            largest = g <= largest ? largest : g;
+            if (std::isnan(largest)) return largest;
+        }
+    }
+    return largest;
+}
+
+// The Euclidean norm of the same, over `unit`, a power of two.
+template <class Coordinate>
+double norm_of(const Layout& layout, Coordinate coordinate, double unit = 1.0) {
+    constexpr double most = 1e300, least = 1e-280;  // beyond them squares overflow, or lose digits
     double sum = 0.0;
     for (std::size_t start = 0; start < layout.n; start += layout.row) {
         for (std::size_t j = 0; j < layout.row; ++j) {
-            const double g = coordinate(start + j, j < layout.penalised);
+            const double g = coordinate(start + j, j < layout.penalised) / unit;
             sum += g * g;
         }
     }
-    return std::sqrt(sum);
+    if (sum <= most && sum >= least) return std::sqrt(sum) * unit;
+    const double largest = unit == 1.0 ? largest_of(layout, coordinate) : 0.0;
+    if (!(largest > 0.0 && std::isfinite(largest))) return unit == 1.0 ? largest : std::sqrt(sum) * unit;
+    return norm_of(layout, coordinate, std::ldexp(1.0, std::clamp(std::ilogb(largest), -1021, 1022)));
 }
 
 // Euclidean norm of the gradient; with L1, where it acts, that of the subgradient nearest to 0.

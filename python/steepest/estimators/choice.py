@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 from .. import stopping
@@ -13,7 +14,7 @@ from ..schedules import CosineDecay, InverseTimeDecay
 from ..stopping import Progress
 from .settings import Settings
 
-__all__ = ["GradientNorm", "online_optimizer", "optimizer_for", "tolerance"]
+__all__ = ["GradientNorm", "chooses_rate", "online_optimizer", "optimizer_for", "tolerance"]
 
 ONLINE_BATCH = 32
 # AdaGrad shrinks its own steps; the others come to rest only at rates that fall.
@@ -22,22 +23,43 @@ _WHOLE_DATA = "quasi-newton"
 
 
 class GradientNorm(stopping.GradientNorm):
-    """Stop when the gradient's norm is at most `share` of a reference, by default that of the start."""
+    """Stop when the gradient's norm is at most `share` of a reference, by default that of the start.
 
-    def __init__(self, share: float, reference: float | None = None) -> None:
+    Parameters
+    ----------
+    share : float
+    reference : float, optional
+    least, most : float
+        Bounds of the norm that is asked for; `least`, of its rounding, goes before `most`.
+    """
+
+    def __init__(
+        self, share: float, reference: float | None = None, least: float = 0.0, most: float = math.inf
+    ) -> None:
         super().__init__(share)
-        self.share, self.reference = share, reference
-        self.tol = 0.0 if reference is None else share * reference
+        self.share, self.least, self.most = share, least, most
+        self.tol = 0.0
+        self.reference = reference
+        if reference is not None:
+            self._refer_to(reference)
+
+    def _refer_to(self, norm: float) -> None:
+        self.reference = norm
+        self.tol = max(min(self.share * norm, self.most), self.least)
 
     def __call__(self, progress: Progress) -> bool:
         if self.reference is None:
-            self.reference = progress.gradient_norm
-            self.tol = self.share * self.reference
+            self._refer_to(progress.gradient_norm)
         return super().__call__(progress)
 
 
 def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
+
+
+def chooses_rate(settings: Settings) -> bool:
+    """Return whether the learning rate is ours to choose, so that no number is in the units of the columns."""
+    return isinstance(settings.optimizer, str) and _is_auto(settings.learning_rate)
 
 
 def _name(settings: Settings, online: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,79 +10,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import Columns, may_be_far_from_zero
 from ..descent import minimize
 from ..extras import require
-from ..objectives import DataObjective
+from ..objectives import DataObjective, LeastSquares
 from ..quasi_newton import QuasiNewton
 from ..result import Result
+from ..rounding import rounding_of_gradient
 from ..stopping import NoImprovement, StopRule
 from ..supervision import Supervision, supervised, supervision
 from ..watch import levels_outside
-from .choice import ONLINE_BATCH, GradientNorm, optimizer_for, tolerance
-from .scaling import Columns, Scaling, may_be_far_from_zero
+from .choice import ONLINE_BATCH, GradientNorm, chooses_rate, optimizer_for, tolerance
+from .rows import Parameters, Rows
+from .scaling import Scaling, centring, standardising
 from .settings import Settings
+from .units import Units
 
 __all__ = ["Online", "Parameters", "Rows", "Training"]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Data for an objective, all of one dtype.
-
-    Attributes
-    ----------
-    X : array of shape (n, n_features), C- or F-contiguous
-    y : array of shape (n,)
-    sample_weight : array of shape (n,) or None
-        What the user gave, and 0 for rows that are held out.
-    loss_weight : array of shape (n,) or None
-        The same times the weights of the classes.
-    """
-
-    X: Array
-    y: Array
-    sample_weight: Array | None
-    loss_weight: Array | None
-
-    def total(self) -> float:
-        """Return the sum of the weights of the losses."""
-        return float(len(self.y)) if self.loss_weight is None else float(self.loss_weight.sum(dtype=np.float64))
-
-    def hold_out(self, fraction: float, stratify: bool, random: Any) -> tuple[Rows, Rows]:
-        """Return the rows to train on, which are all, with a weight of 0 for those held out, and copies of these.
-
-        X is not copied for the rows to train on. Rows that had no weight are not among those held out.
-        """
-        weight = np.ones_like(self.y) if self.sample_weight is None else self.sample_weight
-        candidates = np.flatnonzero(weight > 0)
-        labels = self.y[candidates] if stratify else np.zeros(len(candidates))
-        held = np.sort(candidates[_chosen(labels, fraction, random)])
-        kept = np.ones_like(self.y)
-        kept[held] = 0
-        loss_weight = weight if self.loss_weight is None else self.loss_weight
-        training = Rows(self.X, self.y, weight * kept, loss_weight * kept)
-        return training, Rows(self.X[held], self.y[held], weight[held], loss_weight[held])
-
-
-def _chosen(labels: Array, fraction: float, random: Any) -> NDArray[np.intp]:
-    """Return the places of a fraction of each label, never all of them, and at least one place in all."""
-    members = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
-    members.sort(key=len, reverse=True)
-    sizes = [min(round(fraction * len(each)), len(each) - 1) for each in members]
-    sizes[0] = max(sizes[0], 1)
-    if sizes[0] == len(members[0]):
-        raise ValueError(f"early_stopping holds rows out: expected two of a class at least, got {len(labels)} row(s)")
-    return np.concatenate([each[:size] for each, size in zip(members, sizes, strict=True)])
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Coefficients of shape (k, n_features) and k intercepts in the original units, float64."""
-
-    coefficients: NDArray[np.float64]
-    intercepts: NDArray[np.float64]
+_OF_L1 = 1e-3  # a subgradient that is no larger than this share of the L1 penalty's strength is small beside it
+_NOTICEABLE = 1e-6
 
 
 @dataclass
@@ -91,6 +40,7 @@ class Online:
     optimizer: Any = None
     made_from: tuple[Any, Any] | None = None
     columns: Columns | None = None
+    targets: Columns | None = None
     weight: float = 0.0
 
 
@@ -121,44 +71,60 @@ class Training:
         n_rows = len(rows.y)
         batch_size = None if settings.batch_size is None else min(settings.batch_size, n_rows)
         optimizer = optimizer_for(settings, settings.max_iter * (-(-n_rows // batch_size) if batch_size else 1))
-        columns, scaling = None, None
+        whole, alpha = isinstance(optimizer, QuasiNewton), self._alpha(rows.total())
+        free = whole or chooses_rate(settings)
+        rescales = free and (alpha == 0.0 or settings.standardize)
+        units = Units.of(
+            rows,
+            rescales=rescales,
+            exact=free,
+            centres=settings.fit_intercept,
+            has_target_units=free and self._has_target_units,
+        )
+        online = Online(targets=units.targets(rows.total()), weight=rows.total())
+        rows = units.rows(rows)
+        scaling = None
         if settings.standardize:
-            columns = Columns.of(rows.X, rows.sample_weight)
-            scaling = columns.scaling(settings.fit_intercept)
-        elif settings.fit_intercept and isinstance(optimizer, QuasiNewton) and may_be_far_from_zero(rows.X):
             found = Columns.of(rows.X, rows.sample_weight)
-            scaling = found.centring() if found.are_far_from_zero() else None
-        objective = self._bind(rows, scaling, self._alpha(rows.total()))
-        tol = tolerance(settings, optimizer, objective.dtype)
+            online.columns = units.statistics(found)
+            scaling = standardising(found, settings.fit_intercept)
+        elif settings.fit_intercept and whole and may_be_far_from_zero(rows.X):
+            found = Columns.of(rows.X, rows.sample_weight)
+            scaling = centring(found, rescales) if found.are_far_from_zero() else None
+        objective = self._bind(rows, scaling, alpha, units)
+        tol = tolerance(settings, optimizer, units.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
         if settings.early_stopping:
             stop.append(NoImprovement(settings.n_iter_no_change))
         result = self._minimize(
+            units,
             objective,
-            self._w(start, scaling, objective),
+            self._w(start, units, scaling, objective),
             optimizer,
             batch_size=batch_size,
             max_epochs=settings.max_iter,
             stop=stop,
-            validation=None if held_out is None else self._bind(held_out, scaling, 0.0),
+            validation=None if held_out is None else self._bind(units.rows(held_out), scaling, 0.0, units),
             random_state=seed,
         )
-        self._warn(result, expected_to_converge=tol is not None)
-        return result, self._parameters(result.w, scaling), Online(columns=columns, weight=rows.total())
+        self._warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows)))
+        return result, self._parameters(result.w, units, scaling), online
 
     def go_on(self, rows: Rows, online: Online, start: Parameters | None, seed: int) -> tuple[Result, Parameters]:
         """Take the steps of one epoch over some rows with the optimizer as the last call left it."""
         settings = self.settings
-        scaling = None
+        units = self._units_of_stream(rows, online)
+        online.weight += rows.total()
+        rows, scaling = units.rows(rows), None
         if settings.standardize:
             columns = Columns.of(rows.X, rows.sample_weight)
             online.columns = columns if online.columns is None else online.columns.with_more(columns)
-            scaling = online.columns.scaling(settings.fit_intercept)
-        online.weight += rows.total()
-        objective = self._bind(rows, scaling, self._alpha(online.weight))
+            scaling = standardising(online.columns, settings.fit_intercept)
+        objective = self._bind(rows, scaling, self._alpha(online.weight), units)
         result = self._minimize(
+            units,
             objective,
-            self._w(start, scaling, objective),
+            self._w(start, units, scaling, objective),
             online.optimizer,
             batch_size=min(settings.batch_size or ONLINE_BATCH, len(rows.y)),
             max_epochs=1,
@@ -166,40 +132,73 @@ class Training:
             random_state=seed,
         )
         self._warn(result, expected_to_converge=False)
-        return result, self._parameters(result.w, scaling)
+        return result, self._parameters(result.w, units, scaling)
 
-    def _minimize(self, *arguments: Any, **options: Any) -> Result:
+    @property
+    def _has_target_units(self) -> bool:
+        return issubclass(self.loss, LeastSquares)
+
+    def _units_of_stream(self, rows: Rows, online: Online) -> Units:
+        """Return the units of the targets that came so far."""
+        if not (self._has_target_units and chooses_rate(self.settings)):
+            return Units(None, 0.0, 0, rows.X.dtype)
+        targets = Columns.of(rows.y[:, None], rows.loss_weight)
+        online.targets = targets if online.targets is None else online.targets.with_more(targets)
+        return Units.of_stream(online.targets, rows.X.dtype, self.settings.fit_intercept)
+
+    def _null_loss(self, rows: Rows) -> float:
+        """Return the loss of the best intercept alone, that of zeros where there is none, in the units of the fit."""
+        total = rows.total()
+        if self._has_target_units:
+            squares = rows.y.astype(np.float64) ** 2
+            return float(np.sum(squares if rows.loss_weight is None else squares * rows.loss_weight)) / total
+        shares = np.bincount(rows.y.astype(np.intp), rows.loss_weight) / total
+        shares = shares[shares > 0]
+        return (
+            -float(np.sum(shares * np.log(shares))) if self.settings.fit_intercept else np.log(max(2, self.n_outputs))
+        )
+
+    def _minimize(self, units: Units, *arguments: Any, **options: Any) -> Result:
         quiet = Supervision(warns=False, cancelled=supervision().cancelled)
+        callbacks = [units.callback(each) for each in self.settings.callbacks]
         with self.settings.in_threads(), supervised(quiet):
-            return minimize(*arguments, callbacks=self.settings.callbacks, **options)
+            result = minimize(*arguments, callbacks=callbacks, **options)
+        units.restore(result)
+        return result
 
     def _alpha(self, total: float) -> float:
         return 1.0 / total if self.settings.alpha is None else self.settings.alpha
 
-    def _bind(self, rows: Rows, scaling: Scaling | None, alpha: float) -> DataObjective:
+    def _bind(self, rows: Rows, scaling: Scaling | None, alpha: float, units: Units) -> DataObjective:
+        alpha, l1_ratio = units.penalty(alpha, self.settings.l1_ratio)
         return self.loss(
             rows.X,
             rows.y,
             sample_weight=rows.loss_weight,
             intercept=self.settings.fit_intercept,
             alpha=alpha,
-            l1_ratio=self.settings.l1_ratio,
+            l1_ratio=l1_ratio,
             centre=None if scaling is None else scaling.centre,
             scale=None if scaling is None else scaling.scale,
             **self.options,
         )
 
     def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> GradientNorm:
-        """Return the rule that compares with the gradient at zeros, wherever the run starts."""
+        """Return the rule that compares with the gradient at zeros, wherever the run starts, and with its rounding."""
+        least = rounding_of_gradient(objective)
+        most = _OF_L1 * objective.alpha * objective.l1_ratio or math.inf
         if start is None:
-            return GradientNorm(tol)
+            return GradientNorm(tol, least=least, most=most)
         zeros = np.zeros(objective.n_parameters, objective.dtype)
         _, gradient = objective.native.value_and_gradient(zeros)
-        return GradientNorm(tol, objective.native.gradient_norm(zeros, gradient))
+        return GradientNorm(tol, objective.native.gradient_norm(zeros, gradient), least, most)
 
-    def _w(self, start: Parameters | None, scaling: Scaling | None, objective: DataObjective) -> Array | None:
+    def _w(
+        self, start: Parameters | None, units: Units, scaling: Scaling | None, objective: DataObjective
+    ) -> Array | None:
         if start is None:
             return None
+        start = units.to_fit(start)
         coefficients, intercepts = start.coefficients, start.intercepts
         if scaling is not None:
             coefficients, intercepts = scaling.to_scaled(coefficients, intercepts)
@@ -207,7 +206,7 @@ class Training:
             coefficients = np.column_stack([coefficients, intercepts])
         return coefficients.astype(objective.dtype).ravel()
 
-    def _parameters(self, w: Array, scaling: Scaling | None) -> Parameters:
+    def _parameters(self, w: Array, units: Units, scaling: Scaling | None) -> Parameters:
         table = w.reshape(self.n_outputs, -1).astype(np.float64)
         intercept = self.settings.fit_intercept
         coefficients = table[:, :-1] if intercept else table
@@ -217,10 +216,10 @@ class Training:
             coefficients = coefficients - coefficients.mean(axis=0) if self.settings.alpha == 0 else coefficients
         if scaling is not None:
             coefficients, intercepts = scaling.to_original(coefficients, intercepts)
-        return Parameters(coefficients, intercepts)
+        return units.to_original(Parameters(coefficients, intercepts))
 
-    def _warn(self, result: Result, expected_to_converge: bool) -> None:
-        """Warn as scikit-learn does, with the diagnosis of the run."""
+    def _warn(self, result: Result, expected_to_converge: bool, null_loss: float | None = None) -> None:
+        """Warn as scikit-learn does, with the diagnosis of the run; `null_loss` is that of the intercept alone."""
         if result.stop_reason == "diverged":
             text = "The fit diverged; the last finite parameters are kept."
         elif result.stop_reason == "max_epochs" and expected_to_converge:
@@ -231,6 +230,11 @@ class Training:
             text = "The fit did not reach the minimum;"
         elif result.diagnosis.kind in ("exploding", "oscillating"):
             text = "The fit does not converge;"
+        elif null_loss is not None and result.value > (1.0 + _NOTICEABLE) * null_loss:
+            text = (
+                f"The fit has learned nothing: it ends at a loss of {result.value:.6g}, above the {null_loss:.6g} of "
+                "the intercept alone. Take more passes (max_iter), another learning rate or optimizer, or standardize."
+            )
         else:
             return
         category = require("sklearn.exceptions", "sklearn").ConvergenceWarning

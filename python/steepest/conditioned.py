@@ -1,0 +1,70 @@
+"""Coordinates in which a problem's columns are near zero and near 1, for what loses digits in those of the user."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import Columns, exponents_of, may_be_extreme, may_be_far_from_zero
+from .objectives import DataObjective
+
+__all__ = ["Coordinates", "conditioned"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Those of the columns (x - centre) / scale: arrays of shape (n_features,), float64."""
+
+    centre: Vector
+    scale: Vector
+    intercept: bool
+
+    def to_inner(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Take parameters of the raw columns to these coordinates."""
+        table = self._table(w)
+        if self.intercept:
+            table[:, -1] += np.sum(table[:, :-1] * self.centre, axis=1)
+        table[:, : len(self.centre)] *= self.scale
+        return table.ravel().astype(w.dtype)
+
+    def to_raw(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Take parameters of these coordinates to those of the raw columns."""
+        table = self._table(w)
+        table[:, : len(self.centre)] /= self.scale
+        if self.intercept:
+            raw = table[:, :-1].astype(w.dtype).astype(np.float64)  # the intercept makes up for their rounding
+            table[:, -1] -= np.sum(raw * self.centre, axis=1)
+        return table.ravel().astype(w.dtype)
+
+    def _table(self, w: NDArray[Any]) -> Vector:
+        return w.astype(np.float64).reshape(-1, len(self.centre) + self.intercept)
+
+
+def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | None]:
+    """Return the same objective in coordinates that cost no digits; itself, and None, where its own do not.
+
+    Beside an intercept columns that are far from zero are centred, which changes no penalty. Without a penalty columns
+    of huge or tiny units are multiplied by powers of two.
+    """
+    X, _, weight = objective._data
+    if objective._scaling is not None or X.dtype.kind != "f":
+        return objective, None
+    centre, scale = np.zeros(objective.n_features), np.ones(objective.n_features)
+    if objective.alpha == 0.0 and may_be_extreme(X):
+        scale = np.ldexp(1.0, np.clip(exponents_of(X, weight), -1021, 1023))
+    elif objective.intercept and may_be_far_from_zero(X):
+        found = Columns.of(X, weight)
+        if found.are_far_from_zero():
+            centre, scale = found.mean, found.powers_of_two() if objective.alpha == 0.0 else scale
+    if not (centre.any() or (scale != 1.0).any()):
+        return objective, None
+    inner = copy.copy(objective)
+    inner._centre, inner._scale, inner._scaling = centre, scale, (centre, scale)
+    inner._bind()
+    return inner, Coordinates(centre, scale, objective.intercept)

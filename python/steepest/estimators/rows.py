@@ -1,0 +1,71 @@
+"""What a fit takes and gives: rows with their weights, and parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Parameters", "Rows"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Data for an objective, all of one dtype.
+
+    Attributes
+    ----------
+    X : array of shape (n, n_features), C- or F-contiguous
+    y : array of shape (n,)
+    sample_weight : array of shape (n,) or None
+        What the user gave, and 0 for rows that are held out.
+    loss_weight : array of shape (n,) or None
+        The same times the weights of the classes.
+    """
+
+    X: Array
+    y: Array
+    sample_weight: Array | None
+    loss_weight: Array | None
+
+    def total(self) -> float:
+        """Return the sum of the weights of the losses."""
+        return float(len(self.y)) if self.loss_weight is None else float(self.loss_weight.sum(dtype=np.float64))
+
+    def hold_out(self, fraction: float, stratify: bool, random: Any) -> tuple[Rows, Rows]:
+        """Return the rows to train on, which are all, with a weight of 0 for those held out, and copies of these.
+
+        X is not copied for the rows to train on. Rows that had no weight are not among those held out.
+        """
+        weight = np.ones_like(self.y) if self.sample_weight is None else self.sample_weight
+        candidates = np.flatnonzero(weight > 0)
+        labels = self.y[candidates] if stratify else np.zeros(len(candidates))
+        held = np.sort(candidates[_chosen(labels, fraction, random)])
+        kept = np.ones_like(self.y)
+        kept[held] = 0
+        loss_weight = weight if self.loss_weight is None else self.loss_weight
+        training = Rows(self.X, self.y, weight * kept, loss_weight * kept)
+        return training, Rows(self.X[held], self.y[held], weight[held], loss_weight[held])
+
+
+def _chosen(labels: Array, fraction: float, random: Any) -> NDArray[np.intp]:
+    """Return the places of a fraction of each label, never all of them, and at least one place in all."""
+    members = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    members.sort(key=len, reverse=True)
+    sizes = [min(round(fraction * len(each)), len(each) - 1) for each in members]
+    sizes[0] = max(sizes[0], 1)
+    if sizes[0] == len(members[0]):
+        raise ValueError(f"early_stopping holds rows out: expected two of a class at least, got {len(labels)} row(s)")
+    return np.concatenate([each[:size] for each, size in zip(members, sizes, strict=True)])
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Coefficients of shape (k, n_features) and k intercepts in the original units, float64."""
+
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]

@@ -1,0 +1,217 @@
+"""Units of the data of a fit: columns, targets and weights are brought near 1, and what was found is taken back.
+
+Only powers of two scale, so no bit is lost. Targets of least squares are centred too, beside an intercept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..checks import blocks_of
+from ..columns import Columns, Exponents, exponents_of, may_be_extreme
+from ..result import Result
+from ..stopping import Progress
+from .rows import Parameters, Rows
+
+__all__ = ["Units"]
+
+Array = NDArray[Any]
+Vector = NDArray[np.float64]
+_SMALL = 1 << 16  # elements of X that are copied without a thought
+_MOST_L1 = 1e300
+_HUGE = 2.0**40  # where columns are at most 1
+_HEAVY = 16  # the exponent of weights that are brought near 1
+_SQUARED = ("loss", "validation_loss")  # of a history, in squared units of the target
+
+
+@dataclass(frozen=True)
+class Units:
+    """What takes rows to the units of a fit.
+
+    Attributes
+    ----------
+    columns : array of shape (n_features,) of int or None
+        Columns are multiplied by 2 to the power of minus these; None leaves X as it is.
+    centre, target : float, int
+        Targets become (y - centre) / 2^target.
+    dtype : dtype
+        That of the fit.
+    """
+
+    columns: Exponents | None
+    centre: float
+    target: int
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, rows: Rows, *, rescales: bool, exact: bool, centres: bool, has_target_units: bool) -> Units:
+        """Choose the units of a fit.
+
+        Parameters
+        ----------
+        rows : Rows
+        rescales : bool
+            Whether the columns may be multiplied: no penalty or rate is in their units.
+        exact : bool
+            Whether small data are to be computed with as float64.
+        centres : bool
+            Whether the weighted mean is to be taken from the targets.
+        has_target_units : bool
+            Whether targets are quantities rather than classes.
+        """
+        small = rows.X.size <= _SMALL
+        columns = None
+        if rescales and (small or may_be_extreme(rows.X)):
+            columns = exponents_of(rows.X, rows.sample_weight)
+        centre, target = _of_targets(rows.y, rows.loss_weight, centres) if has_target_units else (0.0, 0)
+        dtype = np.dtype(np.float64) if exact and small else rows.X.dtype
+        return cls(columns, centre, target, dtype)
+
+    @classmethod
+    def of_stream(cls, targets: Columns, dtype: np.dtype[Any], centres: bool) -> Units:
+        """Choose the units of targets by the mean and the deviation of those that came so far."""
+        mean, deviation = float(targets.mean[0]), float(np.sqrt(targets.variance[0]))
+        centre = mean if centres else 0.0
+        return cls(None, centre, int(np.frexp(np.hypot(deviation, mean - centre) or mean)[1]), dtype)
+
+    def rows(self, rows: Rows) -> Rows:
+        """Return rows in these units; what needs no change is not copied."""
+        X = rows.X.astype(self.dtype, copy=False)
+        with np.errstate(over="ignore", under="ignore"):
+            if self.columns is not None and self.columns.any():
+                X = np.ldexp(X, -self.columns.astype(np.int32), dtype=self.dtype)
+        if rows.sample_weight is not None and self.columns is not None:
+            X = _without_absent(X, rows.sample_weight)
+        y = self._targets(rows).astype(self.dtype, copy=False)
+        weights = [_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight)]
+        return Rows(X, y, *weights)
+
+    def _targets(self, rows: Rows) -> Array:
+        if self.centre == 0.0 and self.target == 0:
+            return rows.y
+        y = np.empty(len(rows.y), self.dtype)
+        counts = rows.loss_weight
+        for start, part in blocks_of(rows.y):
+            exact = part.astype(np.float64)
+            if counts is not None:
+                exact = np.where(counts[start : start + len(part)] > 0, exact, self.centre)
+            half = self.target // 2  # in two steps: 2^-target itself may overflow
+            y[start : start + len(part)] = np.ldexp(_difference(exact, self.centre, half), half - self.target)
+        return y
+
+    def to_fit(self, start: Parameters) -> Parameters:
+        """Take parameters in the original units to those of the fit."""
+        coefficients = start.coefficients if self.columns is None else np.ldexp(start.coefficients, self.columns)
+        return Parameters(np.ldexp(coefficients, -self.target), np.ldexp(start.intercepts - self.centre, -self.target))
+
+    def to_original(self, found: Parameters) -> Parameters:
+        """Take parameters of the fit to the original units."""
+        shifts = self.target if self.columns is None else self.target - self.columns
+        with np.errstate(over="ignore", under="ignore"):
+            return Parameters(
+                np.ldexp(found.coefficients, shifts), np.ldexp(found.intercepts, self.target) + self.centre
+            )
+
+    def statistics(self, columns: Columns) -> Columns:
+        """Take the statistics of columns of the fit to the original units."""
+        if self.columns is None:
+            return columns
+        with np.errstate(over="ignore", under="ignore"):
+            mean, variance = np.ldexp(columns.mean, self.columns), np.ldexp(columns.variance, 2 * self.columns)
+        return Columns(columns.weight, mean, variance)
+
+    def targets(self, weight: float) -> Columns:
+        """Return about the statistics of the targets, for more to come."""
+        with np.errstate(over="ignore", under="ignore"):
+            return Columns(weight, np.array([self.centre]), np.ldexp(np.array([0.5]), 2 * self.target))
+
+    def penalty(self, alpha: float, l1_ratio: float) -> tuple[float, float]:
+        """Return alpha and l1_ratio of the same penalty: coefficients times c have c times the L1 norm, losses c^2."""
+        if alpha * l1_ratio == 0.0 or self.target == 0:
+            return alpha, l1_ratio
+        with np.errstate(over="ignore", under="ignore"):
+            l1 = min(float(np.ldexp(alpha * l1_ratio, -self.target)), _MOST_L1)
+        total = l1 + alpha * (1.0 - l1_ratio)
+        return total, l1 / total if total else 0.0
+
+    def squared(self, loss: float) -> float:
+        """Return a loss, in squared units of the target, in the original units."""
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.ldexp(loss, 2 * self.target))
+
+    def restore(self, result: Result) -> None:
+        """Take the losses and the norms of a result's history to the original units of the target."""
+        with np.errstate(over="ignore", under="ignore"):
+            for name, column in result.history.items():
+                if name in _SQUARED:
+                    result.history[name] = np.ldexp(column, 2 * self.target)
+            result.history["gradient_norm"] = np.ldexp(result.history["gradient_norm"], self.target)
+        result.value = self.squared(result.value)
+
+    def callback(self, call: Callable[[Progress], Any]) -> Callable[[Progress], Any]:
+        """Return a callback that is told the original units of the target."""
+        if self.target == 0:
+            return call
+
+        def told(progress: Progress) -> Any:
+            validation = progress.validation_loss
+            loss = self.squared(progress.loss)
+            with np.errstate(over="ignore", under="ignore"):
+                norm = float(np.ldexp(progress.gradient_norm, self.target))
+            validation = None if validation is None else self.squared(validation)
+            return call(dataclasses.replace(progress, loss=loss, gradient_norm=norm, validation_loss=validation))
+
+        return told
+
+
+def _difference(y: NDArray[np.float64], centre: float, exponent: int) -> NDArray[np.float64]:
+    """Return (y - centre) / 2^exponent, of which the difference may overflow."""
+    return np.asarray(np.ldexp(y, -exponent) - np.ldexp(centre, -exponent))
+
+
+def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, int]:
+    """Return the weighted mean of targets, 0 where it is not taken, and the exponent of their deviation from it."""
+    heaviest = 1.0 if weight is None else float(weight.max())
+
+    def parts(exponent: int) -> Iterator[tuple[Vector, Vector]]:
+        """Yield the targets of rows with a weight, times 2^-exponent, and their weights over the largest."""
+        for at, part in blocks_of(y):
+            some = np.ones(len(part)) if weight is None else weight[at : at + len(part)] / heaviest
+            counts = some > 0
+            yield np.ldexp(part[counts].astype(np.float64), -exponent), some[counts].astype(np.float64)
+
+    lowest = min(float(part.min(initial=np.inf)) for part, _ in parts(0))
+    highest = max(float(part.max(initial=-np.inf)) for part, _ in parts(0))
+    if lowest == highest:
+        return (lowest, 0) if centres else (0.0, int(np.frexp(lowest)[1]))
+    unit = int(np.frexp(max(abs(lowest), abs(highest)))[1])
+    with np.errstate(under="ignore"):
+        total = sum(float(some.sum()) for _, some in parts(unit))
+        mean = sum(float(np.sum(some * part)) for part, some in parts(unit)) / total if centres else 0.0
+        squares = sum(float(np.sum(some * (part - mean) ** 2)) for part, some in parts(unit))
+    return float(np.ldexp(mean, unit)), unit + int(np.frexp(np.sqrt(squares / total))[1])
+
+
+def _near_one(weight: Array | None, dtype: np.dtype[Any]) -> Array | None:
+    """Return weights of a dtype, of which the largest is near 1 where they were huge or tiny."""
+    if weight is None:
+        return None
+    exponent = int(np.frexp(weight.max())[1])
+    if abs(exponent) > _HEAVY:
+        return np.ldexp(weight.astype(np.float64), -exponent).astype(dtype)
+    return weight.astype(dtype, copy=False)
+
+
+def _without_absent(X: Array, weight: Array) -> Array:
+    """Return X with zeros in rows without a weight, where their numbers are huge in the units of the others."""
+    absent = weight == 0
+    if absent.any() and not float(np.abs(X[absent]).max()) < _HUGE:
+        X = X.copy(order="K")
+        X[absent] = 0.0
+    return X
