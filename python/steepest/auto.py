@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .hessian import Hessian
 from .objectives import DataObjective
 from .optimizers import CurvatureRule
+from .result import StartError
 from .runners import Runner
 from .taylor import is_quadratic
 
@@ -137,7 +138,13 @@ class AutoRate:
     def _measure(self, gradient_norm: float) -> None:
         hessian = Hessian(self._objective, self._w)
         if self._quadratic and self._w.size <= _DENSE_PARAMETERS:
-            values = np.linalg.eigvalsh(hessian.matrix())
+            matrix = hessian.matrix()
+            if not np.isfinite(matrix).all():
+                raise StartError(
+                    "objective must have a finite Hessian for learning_rate='auto', got one that overflows; bring "
+                    "columns, targets and weights near 1 by other units, or give a number"
+                )
+            values = np.linalg.eigvalsh(matrix)
             largest = float(values[-1])
             smallest = float(values[values > hessian.tolerance * largest][0]) if largest > 0 else 0.0
         else:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from .scaling import column_statistics
 
-__all__ = ["Columns", "exponents_of", "may_be_extreme", "may_be_far_from_zero"]
+__all__ = ["LITTLE", "Columns", "exponents_of", "may_be_extreme", "may_be_far_from_zero"]
 
 Vector = NDArray[np.float64]
 Exponents = NDArray[np.int64]
+LITTLE = 1 << 16  # elements of data that are copied without a thought
 _LOOKED_AT = 256  # rows
 _BLOCK_ELEMENTS = 1 << 18
 _FAR = 30.0  # deviations

@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Columns, exponents_of, may_be_extreme, may_be_far_from_zero
+from .columns import LITTLE, Columns, exponents_of, may_be_extreme, may_be_far_from_zero
 from .objectives import DataObjective
 
 __all__ = ["Coordinates", "conditioned"]
 
 Vector: TypeAlias = NDArray[np.float64]
+
+_COPIED = 4  # bytes at least of the numbers that are copied: those of 16 bits have no room for other units
 
 
 @dataclass(frozen=True)
@@ -50,21 +52,38 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
     """Return the same objective in coordinates that cost no digits; itself, and None, where its own do not.
 
     Beside an intercept columns that are far from zero are centred, which changes no penalty. Without a penalty columns
-    of huge or tiny units are multiplied by powers of two.
+    of huge or tiny units are multiplied by powers of two, and so are all columns of little data, in a copy.
     """
     X, _, weight = objective._data
     if objective._scaling is not None or X.dtype.kind != "f":
         return objective, None
-    centre, scale = np.zeros(objective.n_features), np.ones(objective.n_features)
-    if objective.alpha == 0.0 and may_be_extreme(X):
+    inner, scale, free = objective, np.ones(objective.n_features), objective.alpha == 0.0
+    if free and X.size <= LITTLE and X.dtype.itemsize >= _COPIED:
+        exponents = exponents_of(X, weight)
+        if exponents.any():
+            inner, scale = copy.copy(objective), np.ldexp(1.0, np.clip(exponents, -1021, 1023))
+            inner._X = X = np.ldexp(X, -exponents.astype(np.int32), dtype=X.dtype)
+            inner._data = inner._native_data()
+            inner._bind()
+    elif free and may_be_extreme(X):
         scale = np.ldexp(1.0, np.clip(exponents_of(X, weight), -1021, 1023))
-    elif objective.intercept and may_be_far_from_zero(X):
+        return _scaled(objective, np.zeros_like(scale), scale), Coordinates(
+            np.zeros_like(scale), scale, objective.intercept
+        )
+    if objective.intercept and may_be_far_from_zero(X):
         found = Columns.of(X, weight)
         if found.are_far_from_zero():
-            centre, scale = found.mean, found.powers_of_two() if objective.alpha == 0.0 else scale
-    if not (centre.any() or (scale != 1.0).any()):
+            deviations = found.powers_of_two() if free else np.ones_like(scale)
+            coordinates = Coordinates(found.mean * scale, deviations * scale, True)
+            return _scaled(inner, found.mean, deviations), coordinates
+    if inner is objective:
         return objective, None
+    return inner, Coordinates(np.zeros_like(scale), scale, objective.intercept)
+
+
+def _scaled(objective: DataObjective, centre: Vector, scale: Vector) -> DataObjective:
+    """Return the objective of standardised columns."""
     inner = copy.copy(objective)
     inner._centre, inner._scale, inner._scaling = centre, scale, (centre, scale)
     inner._bind()
-    return inner, Coordinates(centre, scale, objective.intercept)
+    return inner

@@ -36,6 +36,7 @@ _MORE_ROWS = 4  # times as many as the last Hessian had
 _ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
 _NOISE = 4.0  # units of the last place of a value
 _LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
+_NEAR = 16.0  # times its rounding, a gradient is no larger than many rows make that
 _SMALL_LOSS = 0.1  # mean of classes that may be separable
 
 
@@ -116,7 +117,7 @@ class QuasiNewtonRunner:
     def _is_near(self, place: Place, reference: float) -> bool:
         """Return whether the gradient is about as small as its rounding."""
         rough = _ROUGH * self._goal * max(self._norms[0], reference)
-        return place.norm <= max(rough, rounding_of_gradient(self._objective))
+        return place.norm <= max(rough, _NEAR * rounding_of_gradient(self._objective))
 
     def _holds(self, place: Place) -> bool:
         """Return whether the parameters of the raw columns are as good, to the digits that they have."""

@@ -148,11 +148,12 @@ class Training:
 
     def _null_loss(self, rows: Rows) -> float:
         """Return the loss of the best intercept alone, that of zeros where there is none, in the units of the fit."""
-        total = rows.total()
         if self._has_target_units:
-            squares = rows.y.astype(np.float64) ** 2
-            return float(np.sum(squares if rows.loss_weight is None else squares * rows.loss_weight)) / total
-        shares = np.bincount(rows.y.astype(np.intp), rows.loss_weight) / total
+            y = rows.y.astype(np.float64)
+            mean = np.average(y, weights=rows.loss_weight) if self.settings.fit_intercept else 0.0
+            with np.errstate(over="ignore"):
+                return float(np.average((y - mean) ** 2, weights=rows.loss_weight))
+        shares = np.bincount(rows.y.astype(np.intp), rows.loss_weight) / rows.total()
         shares = shares[shares > 0]
         return (
             -float(np.sum(shares * np.log(shares))) if self.settings.fit_intercept else np.log(max(2, self.n_outputs))

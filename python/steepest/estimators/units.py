@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import blocks_of
-from ..columns import Columns, Exponents, exponents_of, may_be_extreme
+from ..columns import LITTLE, Columns, Exponents, exponents_of, may_be_extreme
 from ..result import Result
 from ..stopping import Progress
 from .rows import Parameters, Rows
@@ -23,7 +23,6 @@ __all__ = ["Units"]
 
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
-_SMALL = 1 << 16  # elements of X that are copied without a thought
 _MOST_L1 = 1e300
 _HUGE = 2.0**40  # where columns are at most 1
 _HEAVY = 16  # the exponent of weights that are brought near 1
@@ -65,7 +64,7 @@ class Units:
         has_target_units : bool
             Whether targets are quantities rather than classes.
         """
-        small = rows.X.size <= _SMALL
+        small = rows.X.size <= LITTLE
         columns = None
         if rescales and (small or may_be_extreme(rows.X)):
             columns = exponents_of(rows.X, rows.sample_weight)
