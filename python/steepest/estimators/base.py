@@ -13,6 +13,7 @@ from .. import _core
 from ..extras import require
 from ..objectives import DataObjective
 from .choice import online_optimizer
+from .columns import validated
 from .settings import Settings
 from .training import Online, Parameters, Rows, Training
 
@@ -147,7 +148,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Array, Array, Array | None]:
         numeric = is_regressor(self)
         options = {"dtype": _DTYPES, "y_numeric": numeric, "reset": reset, "ensure_all_finite": False}
-        X, y = validation.validate_data(self, X, y, **options)
+        X, y = validated(self, X, y, **options)
         X = _in_place(X)
         if not np.isfinite(_core.read_sum(X)):  # on all threads; numbers whose sum overflows are looked at one by one
             validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
@@ -187,7 +188,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: Any) -> Array:
         validation.check_is_fitted(self, "coef_")
-        X = validation.validate_data(self, X, dtype=_DTYPES, reset=False)
+        X = validated(self, X, dtype=_DTYPES, reset=False)
         return np.asarray(X @ np.transpose(self.coef_) + self.intercept_)
 
 

@@ -1,0 +1,68 @@
+"""The names of columns: scikit-learn's own check for pandas, ours for every other library's data frames.
+
+scikit-learn's versions differ in whose data frames they can name, and so do the libraries' in what they offer to it.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..extras import require
+from ..watch import levels_outside
+
+__all__ = ["validated"]
+
+_validation = require("sklearn.utils.validation", "sklearn")
+
+
+def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
+    """Return what scikit-learn's validate_data returns, and set or check feature_names_in_."""
+    names = _names(X)
+    if names is None:
+        return _validation.validate_data(model, X, *y, reset=reset, **options)
+    if not reset:
+        _check_names(model, names)
+    # A copy of the model without names, and X without them: scikit-learn has nothing to compare.
+    nameless = copy.copy(model)
+    nameless.__dict__.pop("feature_names_in_", None)
+    checked = _validation.validate_data(nameless, np.asarray(X), *y, reset=reset, **options)
+    if reset:
+        model.n_features_in_, model.feature_names_in_ = nameless.n_features_in_, np.array(names, dtype=object)
+    return checked
+
+
+def _names(X: Any) -> list[str] | None:
+    """Return the names of the columns of a data frame, None for all that scikit-learn looks at itself."""
+    if hasattr(X, "iloc") or not hasattr(X, "__array__"):
+        return None
+    names = getattr(X, "column_names", None)  # Arrow, whose `columns` are the data
+    names = getattr(X, "columns", None) if names is None else names
+    try:
+        names = list(names)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def _check_names(model: Any, names: list[str]) -> None:
+    """Raise or warn as scikit-learn does where the names are not those of the fit."""
+    if getattr(model, "feature_names_in_", None) is None:
+        message = f"X has feature names, but {type(model).__name__} was fitted without feature names"
+        warnings.warn(message, UserWarning, stacklevel=levels_outside())
+        return
+    fitted = list(model.feature_names_in_)
+    if names == fitted:
+        return
+    message = "The feature names should match those that were passed during fit"
+    unseen, missing = sorted({*names} - {*fitted}), sorted({*fitted} - {*names})
+    if not unseen and not missing:
+        raise ValueError(f"{message}: the same columns came in another order")
+    raise ValueError(f"{message}: unseen then {_some(unseen)}, missing now {_some(missing)}")
+
+
+def _some(names: list[str]) -> str:
+    return (", ".join(map(repr, names[:5])) or "none") + (", ..." if len(names) > 5 else "")
