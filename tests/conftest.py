@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without a time limit, the ISA levels of this machine, and the CUDA modules."""
+"""What all tests share: hypothesis without a time limit, warnings, the ISA levels here, and the CUDA modules."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from steepest import _core, device
 
 hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("steepest")
+
+
+def pytest_configure(config):
+    """Make this package's warnings errors, and in CI those of all packages, wherever they are attributed to."""
+    lines = ["error::steepest.DiagnosisWarning", "error::steepest.RankWarning"]
+    for line in [*lines, "error"] if "CI" in os.environ else lines:
+        config.addinivalue_line("filterwarnings", line)
 
 
 @pytest.fixture(params=_core.isa_levels_supported())

@@ -89,7 +89,7 @@ def test_a_validation_set_is_compared(frame):
 def test_partial_fit_compares():
     model = st.LinearRegressor().partial_fit(Frame(X, NAMES), TARGET)
     assert model.feature_names_in_.tolist() == NAMES
-    with pytest.raises(ValueError, match="feature names should match.*another order"):
+    with pytest.raises(ValueError, match="another order"):
         model.partial_fit(Frame(X, NAMES[::-1]), TARGET)
 
 
