@@ -19,3 +19,12 @@ def assert_stationary(objective, w, tolerance=100):
     """The gradient is zero but for the rounding of w and of its own sums."""
     size = np.abs(objective.hessian(w)).sum(axis=1).max() * np.abs(w).max() + np.abs(objective.gradient(0 * w)).max()
     assert np.abs(objective.gradient(w)).max() <= tolerance * np.finfo(w.dtype).eps * size
+
+
+def rounding(A, w, condition):
+    """How far rounding may move w, the solution of least squares with the rows A in float64.
+
+    Solved by Householder QR, w is the exact solution for rows that differ from A by about A.size eps |A| (Higham,
+    Accuracy and Stability of Numerical Algorithms, 2002, Theorem 20.3); `condition` is how much of that reaches w.
+    """
+    return A.size * np.finfo(np.float64).eps * condition * np.linalg.norm(w)

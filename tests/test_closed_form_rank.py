@@ -10,7 +10,7 @@ import pytest
 
 import steepest as st
 from cases import Problem
-from least_squares import assert_stationary, rows_of
+from least_squares import assert_stationary, rounding, rows_of
 from steepest import data
 
 
@@ -55,7 +55,9 @@ def test_a_constant_column(column, intercept, message):
     with pytest.warns(st.RankWarning, match=re.escape(message)):
         found = st.normal_equation(st.LeastSquares(X, y, intercept=intercept))
     assert_least_norm(found, X, y, 4 + intercept, intercept=intercept)
-    assert column or abs(found.w[1]) < 1e-15
+    A, _ = rows_of(X, y, intercept=intercept)
+    singular = np.linalg.svd(A, compute_uv=False)
+    assert column or abs(found.w[1]) <= rounding(A, found.w, singular[0] / singular[found.rank - 1])
 
 
 def test_a_constant_column_without_an_intercept_is_one():
@@ -70,7 +72,12 @@ def test_least_norm_counts_columns_as_they_are_scaled():
     with pytest.warns(st.RankWarning, match="columns 0, 2 of X"):
         found = st.normal_equation(st.LeastSquares(X, y))
     assert_least_norm(found, X, y, 3)
-    np.testing.assert_allclose(found.w[0], 1e-6 * found.w[2], rtol=0, atol=1e-15)
+    # The direction of no effect is taken out of a solution whose parts are of the size of their common effect.
+    A, _ = rows_of(X[:, :2], y)
+    effects = np.array([found.w[0] + 1e6 * found.w[2], found.w[1], found.w[3]])
+    bound = rounding(A, effects, np.linalg.cond(A))
+    assert bound < 0.1 * found.w[0]
+    assert abs(found.w[0] - 1e-6 * found.w[2]) <= bound
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -92,7 +99,9 @@ def test_fewer_rows_than_columns(dtype):
     with pytest.warns(st.RankWarning, match=message):
         found = st.normal_equation(problem.objective)
     assert_least_norm(found, X, y, 7)
-    assert found.value < 1e-10
+    A, b = rows_of(X, y)
+    least = A.size * np.finfo(dtype).eps * np.linalg.norm(A, 2) * np.linalg.norm(found.w)  # |A w - b| where stable
+    assert found.value <= least**2 < 1e-6 * (b @ b)
     penalised = st.normal_equation(Problem(n=7, d=40, dtype=dtype, alpha=0.1).objective)
     assert (penalised.method, penalised.rank) == ("cholesky", 41)
 

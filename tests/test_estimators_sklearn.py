@@ -30,7 +30,13 @@ def expected_failures(estimator):
     return {"check_sample_weight_equivalence_on_dense_data": "a row taken k times is k steps, one of weight k is one"}
 
 
+def each_check():
+    """scikit-learn's parametrization as a list: some of its versions give a generator, which pytest refuses."""
+    names, checks = (mark := parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures).mark).args
+    return pytest.mark.parametrize(names, list(checks), **mark.kwargs)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+@each_check()
 def test_follows_the_contract(estimator, check):
     check(estimator)
