@@ -11,7 +11,7 @@ from hypothesis import strategies as strategy
 
 import steepest as st
 from steepest.metric import hold_common_shifts
-from steepest.separation import all_on_their_side, separating_loss
+from steepest.separation import separating_loss, separation
 
 NEVER = st.stop.GradientNorm(0.0)
 
@@ -88,8 +88,8 @@ def test_below_the_separating_loss_every_row_is_on_its_side(seed, scale, weighte
     y[:3] = [0, 1, k - 1]
     objective = loss(X, y, sample_weight=weight)
     w = scale * random.standard_normal(objective.n_parameters)
-    below = objective.value(w) < separating_loss(objective)
-    assert all_on_their_side(objective, w) or not below
+    value = objective.value(w)
+    assert separation(objective, w, value) == "all" or not value < separating_loss(objective)
     assert separating_loss(loss(X, y, alpha=0.1)) == 0.0
 
 

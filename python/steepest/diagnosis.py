@@ -14,9 +14,9 @@ from .optimizers import CurvatureRule
 from .quasi_newton import QuasiNewton
 from .symptoms import Symptoms
 
-__all__ = ["Diagnosis", "Symptoms", "diagnose"]
+__all__ = ["FEW_ROWS", "Diagnosis", "Symptoms", "diagnose"]
 
-_FEW_ROWS = 20  # of a history say nothing yet
+FEW_ROWS = 20  # of a history say nothing yet
 _LAST_ROWS = 40  # are looked at for an oscillation
 _RISING_ROWS = 8  # in a row are an explosion
 _DECAYED = 1e-3  # of a wave is left
@@ -25,10 +25,12 @@ _SLOW_FACTOR = 10.0  # times the epochs of a run that goes on, still to go, is s
 _BLOWN_UP = 10.0  # times the first loss above it
 
 
-_SEPARABLE = (
-    "the classes are separable: every row is on its side and the loss falls for ever as w grows; set alpha above 0, "
-    "which makes a minimum"
-)
+_SEPARABLE = {
+    "all": "the classes are separable: a plane has every row on its side, the loss falls for ever and the coefficients "
+    "grow without bound; set alpha above 0, which makes a minimum",
+    "some": "the classes are quasi-separable: a plane has some of the rows on their side and no row on the wrong one, "
+    "the loss falls for ever and some coefficients grow without bound; set alpha above 0, which makes a minimum",
+}
 _ROUNDING = (
     "rounding hides the way down at a gradient that is still large: columns may be far from zero beside their spread, "
     "or nearly alike; standardise them, or use float64"
@@ -62,16 +64,29 @@ def diagnose(s: Symptoms) -> Diagnosis:
     """Say what ails a run, if anything does."""
     if s.reason == "diverged":
         return _diverged(s)
-    if s.reason == "separable":
-        return Diagnosis(_SEPARABLE, "separable")
+    if s.separation:
+        return _separable(s)
     if s.reason == "rounding":
         return Diagnosis(_ROUNDING, "rounding")
-    if s.reason in ("callback", "interrupted") or isinstance(s.optimizer, QuasiNewton):
+    return _unfinished(s)
+
+
+def _separable(s: Symptoms) -> Diagnosis:
+    """Say that there is no minimum, after what else hinders a run whose budget ended first."""
+    hindrance, text = _unfinished(s), _SEPARABLE[s.separation]
+    if not hindrance:
+        return Diagnosis(text, "separable")
+    return Diagnosis(f"{hindrance}; besides, {text}", hindrance.kind, hindrance.learning_rate)
+
+
+def _unfinished(s: Symptoms) -> Diagnosis:
+    """Say what hinders a run on its way."""
+    if s.reason in ("callback", "interrupted", "separable") or isinstance(s.optimizer, QuasiNewton):
         return Diagnosis()
     found = Diagnosis() if s.optimizer.is_auto else _exploding(s)
     if not found and s.reason is not None:
         found = _saddle(s)
-    if found or len(s.losses) < _FEW_ROWS or s.reason not in (None, "max_epochs", "max_seconds"):
+    if found or len(s.losses) < FEW_ROWS or s.reason not in (None, "max_epochs", "max_seconds"):
         return found
     if not s.optimizer.is_auto and not (s.batch_size and s.reason is None):  # noise comes and goes
         found = _oscillating(s)

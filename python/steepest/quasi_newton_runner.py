@@ -19,7 +19,7 @@ from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradi
 from .quasi_newton import QuasiNewton
 from .rounding import rounding_of_gradient
 from .sample import Plan, column_squares, mean_block, prior_of, sample_of
-from .separation import all_on_their_side, separating_loss
+from .separation import separating_loss
 from .softmax import Softmax
 
 __all__ = ["QuasiNewtonRunner"]
@@ -37,7 +37,6 @@ _ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by i
 _NOISE = 4.0  # units of the last place of a value
 _LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
 _NEAR = 16.0  # times its rounding, a gradient is no larger than many rows make that
-_SMALL_LOSS = 0.1  # mean of classes that may be separable
 
 
 class QuasiNewtonRunner:
@@ -106,9 +105,6 @@ class QuasiNewtonRunner:
         place = self._place
         if place is None or reason in ("interrupted", "callback", "diverged"):
             return reason
-        suspicious = self._separating > 0.0 and place.value < _SMALL_LOSS
-        if suspicious and all_on_their_side(self._objective, place.w):
-            return "separable"
         if self._coordinates is not None and not self._holds(place):
             return "rounding"
         near = reason != "precision" or self._is_near(place, 0.0) or self._is_near(place, self._zeros.norm)

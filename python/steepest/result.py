@@ -42,8 +42,10 @@ class Result:
         Whether a rule of ``stop`` ended the run; without rules, whether it went as low as the arithmetic allows.
     stop_reason : str
         The class name of that rule, or "max_epochs", "max_seconds", "diverged", "callback" or "interrupted"; of
-        QuasiNewton also "precision", where the arithmetic allows no lower value, "rounding", where it hides the way
-        down at a gradient that is still large, and "separable", where classes without a penalty have no minimum.
+        QuasiNewton also "precision", where the arithmetic allows no lower value, and "rounding", where it hides the way
+        down at a gradient that is still large. "separable" takes the place of a rule and of these where classes without
+        a penalty, all or some, have no minimum to converge to; "max_epochs" and "max_seconds" stay, and the diagnosis
+        says it, from 20 evaluated epochs on.
     n_epochs, n_steps : int
         Whole epochs and updates done.
     history : dict of str to array

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .auto import AutoRate, refuse_device
-from .diagnosis import Diagnosis
+from .diagnosis import FEW_ROWS, Diagnosis
 from .optimizers import CurvatureRule, Optimizer
 from .quasi_newton import QuasiNewton
 from .quasi_newton_runner import QuasiNewtonRunner
 from .result import Result, StartError
-from .runners import DeviceRunner, Runner
+from .runners import DeviceRunner, Runner, is_native
+from .separation import Separation, separation
 from .stopping import Progress, StopRule
 from .supervision import supervision
 from .watch import Watch
@@ -25,6 +26,7 @@ from .watch import Watch
 Callback = Callable[[Progress], Any]
 
 _UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable", "rounding")
+_SAYS_NO_MORE = ("diverged", "callback", "interrupted", "NoImprovement")  # ends that no minimum is read from
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
 _BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
 _PATH_ELEMENTS = 1 << 20  # and elements of the path
@@ -73,6 +75,7 @@ class Run:
         self.best_row = 0
         self.evaluation_seconds = 0.0
         self.evaluated_steps = -1
+        self.separation: Separation = ""
 
     def start(self, runner: Runner) -> None:
         """Take the runner that changes w; steps count from here."""
@@ -94,6 +97,7 @@ class Run:
             reason = self._loop()
             if isinstance(self.runner, QuasiNewtonRunner):
                 reason = self.runner.verdict(reason)
+            reason = self._without_a_minimum(reason)
         except KeyboardInterrupt:
             reason = "interrupted"
         finally:
@@ -242,6 +246,18 @@ class Run:
             for answer in (callback(progress) for callback in self.settings.callbacks)
         ]
         return fired[0] if fired else "callback" if any(ended) else None
+
+    def _without_a_minimum(self, reason: str) -> str:
+        """Return why the run ended, after a look for classes that leave no minimum to converge to."""
+        in_budget = reason not in ("max_epochs", "max_seconds")
+        short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
+        if reason == "separable":
+            self.separation = "all"
+        elif reason in _SAYS_NO_MORE or self.settings.constrained or (short and not in_budget):
+            return reason
+        elif is_native(self.objective):
+            self.separation = separation(self.objective, self.w, self.rows[-1][1])
+        return "separable" if self.separation and in_budget else reason
 
     def _final_value(self, reason: str) -> float:
         if self.best_w is not None:

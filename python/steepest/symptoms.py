@@ -15,6 +15,7 @@ from .hessian import Hessian
 from .objectives import DataObjective
 from .optimizers import CurvatureRule, Optimizer
 from .quasi_newton import QuasiNewton
+from .separation import Separation
 from .taylor import is_quadratic
 
 __all__ = ["Symptoms"]
@@ -48,6 +49,8 @@ class Symptoms:
         Where it began and where it stands.
     constrained : bool
         Whether the gradient is not to vanish by itself, for a constraint or an L1 penalty.
+    separation : str
+        Whether classes without a penalty are separable: "all", "some" or "". See `separation`.
     """
 
     epochs: NDArray[Any]
@@ -63,6 +66,7 @@ class Symptoms:
     start: NDArray[Any]
     w: NDArray[Any]
     constrained: bool = False
+    separation: Separation = ""
 
     @property
     def rate(self) -> float:

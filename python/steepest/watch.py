@@ -66,6 +66,7 @@ class Watch:
             start=run.start_w,
             w=run.w,
             constrained=run.settings.constrained or has_l1,
+            separation=run.separation,
         )
 
     def _say(self, found: Diagnosis, diverged: bool = False) -> None:

@@ -131,7 +131,7 @@ class Training:
             reset=False,
             random_state=seed,
         )
-        self._warn(result, expected_to_converge=False)
+        self._warn(result, expected_to_converge=False, some_rows=True)
         return result, self._parameters(result.w, units, scaling)
 
     @property
@@ -219,13 +219,18 @@ class Training:
             coefficients, intercepts = scaling.to_original(coefficients, intercepts)
         return units.to_original(Parameters(coefficients, intercepts))
 
-    def _warn(self, result: Result, expected_to_converge: bool, null_loss: float | None = None) -> None:
-        """Warn as scikit-learn does, with the diagnosis of the run; `null_loss` is that of the intercept alone."""
+    def _warn(
+        self, result: Result, expected_to_converge: bool, null_loss: float | None = None, some_rows: bool = False
+    ) -> None:
+        """Warn as scikit-learn does, with the diagnosis of the run.
+
+        `null_loss` is that of the intercept alone. Some rows of many may be separable by chance.
+        """
         if result.stop_reason == "diverged":
             text = "The fit diverged; the last finite parameters are kept."
         elif result.stop_reason == "max_epochs" and expected_to_converge:
             text = f"The fit has not converged to tol within max_iter={self.settings.max_iter} passes over the data."
-        elif result.stop_reason == "separable":
+        elif result.diagnosis.kind == "separable" and (result.stop_reason == "separable" or not some_rows):
             text = "The fit found no minimum;"
         elif result.stop_reason == "rounding":
             text = "The fit did not reach the minimum;"
