@@ -146,17 +146,6 @@ def test_a_weight_of_k_is_k_rows(make, options):
     assert_same(weighted, repeated, 1e-7)
 
 
-def test_labels_of_rows_without_a_weight_are_no_classes():
-    X, _, y = blobs()
-    labels = np.array(["no", "yes"], dtype=object)[y]
-    labels[:5] = "unknown"
-    weight = np.ones(len(y))
-    weight[:5] = 0
-    model = st.LogisticClassifier().fit(X, labels, sample_weight=weight)
-    assert list(model.classes_) == ["no", "yes"]
-    np.testing.assert_allclose(model.coef_, st.LogisticClassifier().fit(X[5:], y[5:]).coef_, rtol=1e-6)
-
-
 @pytest.mark.parametrize("threads", [1, 2, -1])
 def test_the_number_of_threads_changes_no_bit(threads):
     X, y, _ = blobs(n=20_000)

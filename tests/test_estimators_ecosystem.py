@@ -124,7 +124,7 @@ def test_sparse_data_are_refused(make, method):
     [
         ({"alpha": -1.0}, ValueError, r"alpha must be a finite number of at least 0, got -1\.0"),
         ({"l1_ratio": 2}, ValueError, "l1_ratio must be"),
-        ({"max_iter": 0}, ValueError, "max_iter must be an integer of at least 1, got 0"),
+        ({"max_iter": -1}, ValueError, "max_iter must be an integer of at least 0, got -1"),
         ({"tol": "small"}, TypeError, "tol must be a finite number"),
         ({"batch_size": 1.5}, TypeError, "batch_size must be an integer"),
         ({"fit_intercept": 1}, TypeError, "fit_intercept must be True or False"),
@@ -182,17 +182,15 @@ def test_later_calls_of_partial_fit_must_have_the_same_classes_and_columns():
 
 def test_what_fit_refuses_of_labels_and_class_weights():
     model = st.LogisticClassifier()
-    with pytest.raises(ValueError, match=r"at least two classes in rows with a weight above 0, got 1 class"):
+    with pytest.raises(ValueError, match="at least two classes, got 1 class"):
         model.fit(X, np.zeros(len(X)))
-    with pytest.raises(ValueError, match="at least two classes"):
-        model.fit(X, LABEL, sample_weight=LABEL)
     with pytest.raises(ValueError, match=r"X_val and y_val must be like X and y: y must hold the classes \[0 1\] only"):
         model.fit(X, LABEL, X_val=X, y_val=LABEL + 1)
     with pytest.raises(ValueError, match="given both or neither"):
         model.fit(X, LABEL, X_val=X)
     for wrong, message in [
         ("even", "class_weight must be a dict"),
-        ({0: -1.0}, "above 0"),
+        ({0: -1.0}, "at least 0"),
         ({0: 1.0, 7: 2.0}, "class"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from .. import _core
 from ..extras import require
 from ..objectives import DataObjective
+from ..result import Result
 from .choice import online_optimizer
 from .columns import validated
+from .present import Present, run_of_one
 from .settings import Settings
 from .training import Online, Parameters, Rows, Training
 
@@ -48,6 +50,10 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
         """Return the loss, the scores of a row and further arguments of the loss."""
         raise NotImplementedError
+
+    def _present(self, settings: Settings, rows: Rows) -> Present | None:
+        """Return the classes that have a weight where the fit is to leave others out, None for no such thing."""
+        return None
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         raise NotImplementedError
@@ -97,16 +103,31 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=True)
         y = self._checked_targets(y, sample_weight, X.dtype)
         rows, held_out = self._rows(X, y, sample_weight), None
-        random = check_random_state(self.random_state)
         if X_val is not None:
             held_out = self._validation_rows(X_val, y_val, X.dtype)
-        elif settings.early_stopping:
-            rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
         start = None if previous is None else self._checked_start(*previous)
-        seed = 0 if settings.batch_size is None else _seed(random)  # all rows have no order to draw
-        result, parameters, self._online = self._training(settings).fit(rows, held_out, start, seed)
+        result, parameters, self._online = self._run(settings, rows, held_out, start)
         self._store(parameters, X.dtype)
         self.n_iter_, self.history_, self.stop_reason_ = result.n_epochs, result.history, result.stop_reason
+
+    def _run(
+        self, settings: Settings, rows: Rows, held_out: Rows | None, start: Parameters | None
+    ) -> tuple[Result, Parameters, Online]:
+        """Minimise, over the classes that have a weight."""
+        present = self._present(settings, rows)
+        if present is not None:
+            rows, held_out = present.rows(rows), None if held_out is None else present.validation_rows(held_out)
+            if len(present.places) == 1:
+                parameters = present.parameters_of_one(rows.X.shape[1])
+                return run_of_one(held_out is not None), parameters, Online(weight=rows.total())
+            start = present.start(start)
+        random = check_random_state(self.random_state)
+        if held_out is None and settings.early_stopping:
+            rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
+        seed = 0 if settings.batch_size is None else _seed(random)  # all rows have no order to draw
+        training = self._training(settings) if present is None else Training(settings, *present.loss())
+        result, parameters, online = training.fit(rows, held_out, start, seed)
+        return result, parameters if present is None else present.parameters(parameters), online
 
     def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> None:
         """Take the steps of one epoch over X and y, from where the last call or fit left the parameters."""

@@ -13,7 +13,9 @@ from ..softmax import Softmax
 from .base import LinearModel
 from .documentation import documented
 from .labels import class_factors, classes_of, numbers_of
-from .training import Parameters
+from .present import Present, classes_with_weight, off_the_limit
+from .settings import Settings
+from .training import Parameters, Rows
 
 __all__ = ["LogisticClassifier"]
 
@@ -37,7 +39,8 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
     {parameters}
     classes_ : array of shape (n_classes,)
-        The labels of the rows with a weight above 0, sorted.
+        The labels, sorted, those whose rows all have a weight of 0 included. Beside an intercept, such a class has
+        the parameters of its limit, a probability of 0: coefficients of 0 and an intercept of -1e9.
     coef_ : array of shape (1, n_features) for two classes, (n_classes, n_features) for more, the dtype of X
     intercept_ : array of shape (1,) or (n_classes,), the dtype of X
     {attributes}
@@ -124,7 +127,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         if classes is not None:
             given = np.unique(np.asarray(classes))
             if first:
-                self.classes_ = classes_of(given, None)
+                self.classes_ = classes_of(given)
             elif not np.array_equal(given, self.classes_):
                 raise ValueError(f"classes must be those of the calls before, {self.classes_}, got {given}")
         self._factors = class_factors(self.class_weight, self.classes_, None, None)
@@ -156,19 +159,33 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         return np.asarray(special.log_softmax(scores, axis=1))
 
     def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
-        self.classes_ = classes_of(y, sample_weight)
-        numbers = numbers_of(y, self.classes_, sample_weight, dtype)
+        self.classes_ = classes_of(y)
+        numbers = numbers_of(y, self.classes_, dtype)
         self._factors = class_factors(self.class_weight, self.classes_, numbers, sample_weight)
         return numbers
 
     def _more_targets(self, y: Any, dtype: Any) -> Array:
-        return numbers_of(y, self.classes_, None, dtype)
+        return numbers_of(y, self.classes_, dtype)
 
     def _loss_weight(self, y: Array, sample_weight: Array | None) -> Array | None:
         if self._factors is None:
             return sample_weight
-        weights: Array = self._factors.astype(y.dtype)[y.astype(np.intp)]
+        factors = self._factors.astype(y.dtype)
+        if ((factors == 0) != (self._factors == 0)).any():
+            raise ValueError(f"class_weight must be 0 or a number of {y.dtype}, got {self.class_weight!r}")
+        weights: Array = factors[y.astype(np.intp)]
         return weights if sample_weight is None else weights * sample_weight
+
+    def _present(self, settings: Settings, rows: Rows) -> Present | None:
+        places = classes_with_weight(rows.y, rows.loss_weight, len(self.classes_))
+        if len(places) == 0:
+            raise ValueError("sample_weight and class_weight must leave some row a weight above 0, got 0 for all")
+        # Without an intercept that takes its probability to 0, a class without a weight still has coefficients to find.
+        whole = len(places) == len(self.classes_) or not settings.fit_intercept
+        return None if whole else Present(places, self.classes_)
+
+    def _checked_start(self, start: Parameters, classes: Any) -> Parameters:
+        return off_the_limit(super()._checked_start(start, classes))
 
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
         n_classes = len(self.classes_)

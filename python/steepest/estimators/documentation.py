@@ -32,7 +32,7 @@ standardize : bool
     those of the training rows with their ``sample_weight``; X is neither copied nor changed. The penalty is that of
     the coefficients of the standardised columns; ``coef_`` and ``intercept_`` are in the original units.
 max_iter : int
-    Most epochs, at least 1: passes over the data, or iterations of QuasiNewton, which are one or a few passes.
+    Most epochs, at least 0: passes over the data, or iterations of QuasiNewton, which are one or a few passes.
 tol : float or "auto"
     The fit ends where the norm of the gradient (with L1 that of the smallest subgradient) is at most ``tol`` times what
     it is at zeros; with 0 ``max_iter`` ends it. "auto": 1e-10 for float64 and 1e-6 for float32 on all rows at rates
@@ -48,8 +48,8 @@ n_iter_no_change : int
 
 _CLASS_WEIGHT = """\
 class_weight : dict, "balanced" or None
-    Factors of the weights of the rows, by class; "balanced" gives all classes the same sum. The validation loss has
-    them too.
+    Factors of the weights of the rows, by class, at least 0; "balanced" gives all classes the same sum. The validation
+    loss has them too.
 """
 
 _MORE_PARAMETERS = """\

@@ -16,8 +16,8 @@ Array = NDArray[Any]
 _FEW = 16  # classes
 
 
-def classes_of(y: Array, sample_weight: Array | None) -> Array:
-    """Return the sorted classes of the rows that have a weight.
+def classes_of(y: Array) -> Array:
+    """Return the sorted classes, those whose rows have no weight included.
 
     Raises
     ------
@@ -29,40 +29,34 @@ def classes_of(y: Array, sample_weight: Array | None) -> Array:
     if y.dtype.kind not in "biuUS" and not whole:
         require("sklearn.utils.multiclass", "sklearn").check_classification_targets(y)
     classes = y[:0]
-    for start, part in blocks_of(y):
-        fresh = part if sample_weight is None else part[sample_weight[start : start + len(part)] > 0]
+    for _, part in blocks_of(y):
+        fresh = part
         for known in classes[:_FEW]:  # which is faster than to sort
             fresh = fresh[fresh != known]
         if len(fresh):
             classes = np.union1d(classes, fresh)
     if len(classes) < 2:
-        raise ValueError(
-            f"y must hold at least two classes in rows with a weight above 0, got {len(classes)} class(es)"
-        )
+        raise ValueError(f"y must hold at least two classes, got {len(classes)} class(es)")
     return classes
 
 
-def numbers_of(y: Array, classes: Array, sample_weight: Array | None, dtype: Any) -> Array:
-    """Return the place of each label among the classes; rows without a weight may have any label.
+def numbers_of(y: Array, classes: Array, dtype: Any) -> Array:
+    """Return the place of each label among the classes.
 
     Raises
     ------
     ValueError
         A label is not among the classes.
     """
-    if sample_weight is None and _are_numbers(y, classes):
+    if _are_numbers(y, classes):
         return np.ascontiguousarray(y, dtype)
     numbers = np.empty(len(y), dtype)
     for start, part in blocks_of(y):
-        rows = slice(start, start + len(part))
         places = np.searchsorted(classes, part).clip(max=len(classes) - 1)
         foreign = classes[places] != part
         if foreign.any():
-            wrong = foreign if sample_weight is None else foreign & (sample_weight[rows] > 0)
-            if wrong.any():
-                raise ValueError(f"y must hold the classes {classes} only, got {part[int(np.argmax(wrong))]!r}")
-            places[foreign] = 0
-        numbers[rows] = places
+            raise ValueError(f"y must hold the classes {classes} only, got {part[int(np.argmax(foreign))]!r}")
+        numbers[start : start + len(part)] = places
     return numbers
 
 
@@ -80,18 +74,19 @@ def class_factors(class_weight: Any, classes: Array, numbers: Array | None, samp
     Raises
     ------
     TypeError, ValueError
-        class_weight is no dict, "balanced" or None, names classes that there are not, or holds what is not above 0.
+        class_weight is no dict, "balanced" or None, names classes that there are not, or holds a number below 0.
     """
     if class_weight is None:
         return None
     if isinstance(class_weight, str) and class_weight == "balanced":
         assert numbers is not None
         totals = np.bincount(numbers.astype(np.intp), sample_weight, minlength=len(classes)).astype(np.float64)
-        return np.asarray(totals.sum() / (len(classes) * totals))
+        weighted = totals > 0  # the others have nothing to balance
+        return totals.sum() / (np.count_nonzero(weighted) * np.where(weighted, totals, 1.0))
     if not isinstance(class_weight, dict):
         raise ValueError(f'class_weight must be a dict, "balanced" or None, got {class_weight!r}')
     weigh = require("sklearn.utils.class_weight", "sklearn").compute_class_weight
     factors = np.asarray(weigh(class_weight, classes=classes, y=classes), np.float64)
-    if not (np.isfinite(factors).all() and (factors > 0).all()):
-        raise ValueError(f"class_weight must be finite and above 0, got {class_weight!r}")
+    if not (np.isfinite(factors).all() and (factors >= 0).all()):
+        raise ValueError(f"class_weight must be finite and at least 0, got {class_weight!r}")
     return factors

@@ -63,7 +63,7 @@ class Settings:
             l1_ratio=check_fraction("l1_ratio", estimator.l1_ratio),
             fit_intercept=check_flag("fit_intercept", estimator.fit_intercept),
             standardize=check_flag("standardize", estimator.standardize),
-            max_iter=check_count("max_iter", estimator.max_iter, 1),
+            max_iter=check_count("max_iter", estimator.max_iter, 0),
             tol=None if isinstance(tol, str) and tol == "auto" else check_number("tol", tol, least=0.0),
             early_stopping=check_flag("early_stopping", estimator.early_stopping),
             validation_fraction=check_number(
