@@ -89,7 +89,7 @@ def test_a_class_weight_of_0_is_a_weight_of_0_of_its_rows():
     check_probabilities(both, [2])
     with pytest.raises(ValueError, match="leave some row a weight above 0"):
         st.LogisticClassifier(class_weight={0: 0, 1: 0}).fit(X[KEPT], Y[KEPT])
-    with pytest.raises(ValueError, match="class_weight must be 0 or a number of float32"):
+    with pytest.raises(ValueError, match="class_weight must be 0 or within float32"):
         st.LogisticClassifier(class_weight={2: 1e-60}).fit(X.astype(np.float32), Y)
 
 

@@ -162,7 +162,6 @@ def test_wrong_parameters_are_named_by_fit(make, options, kind, message):
         ({}, {"classes": [0]}, "at least two classes"),
         ({}, {"classes": [0, 2]}, "y must hold the classes .* only, got .*1"),
         ({"class_weight": "balanced"}, {"classes": [0, 1]}, "class_weight must be a dict or None for partial_fit"),
-        ({"optimizer": "quasi-newton"}, {"classes": [0, 1]}, "one that takes steps for partial_fit"),
     ],
 )
 def test_what_partial_fit_refuses(options, arguments, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
@@ -15,6 +16,8 @@ from .device import BFLOAT16, arithmetic_dtype, dtype_name
 from .remedies import as_contiguous, as_copy, as_dtype
 
 _BLOCK = 1 << 16
+_MOST = 2**63 - 1  # the largest integer that the native code and NumPy take
+_LONG = 80  # characters of a value in a message
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _STORAGES = (*FLOATS, np.dtype(np.float16), BFLOAT16)
 
@@ -26,7 +29,16 @@ def describe(value: Any) -> str:
     if isinstance(value, DeviceView):
         return f"{value.dtype} of shape {value.shape} on CUDA device {value.device}"
     kind = type(value).__name__
-    return f"{value!r} ({kind})" if value is None or isinstance(value, Real | str) else kind
+    return f"{shown(value)} ({kind})" if value is None or isinstance(value, Real | str) else kind
+
+
+def shown(value: Any) -> str:
+    """Return the repr of a number or a text, shortened if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of more than 4,300 digits
+        return f"a {type(value).__name__} of more than {sys.get_int_max_str_digits()} digits"
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]}... ({len(text)} characters)"
 
 
 def check_number(
@@ -44,20 +56,26 @@ def check_number(
     expected = f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{expected}, got {describe(value)}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer or a fraction beyond every float
+        raise ValueError(f"{expected}, got {shown(value)}") from None
     if not (math.isfinite(number) and above < number < below and least <= number <= most):
-        raise ValueError(f"{expected}, got {value!r}")
+        raise ValueError(f"{expected}, got {shown(value)}")
     return number
 
 
 def check_count(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Return an integer within the bounds."""
-    expected = f"{name} must be an integer " + (f"of at least {least}" if most is None else f"from {least} to {most}")
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    expected = f"{name} must be an integer {bounds}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{expected}, got {describe(value)}")
     count = int(value)
     if count < least or (most is not None and count > most):
-        raise ValueError(f"{expected}, got {value!r}")
+        raise ValueError(f"{expected}, got {shown(value)}")
+    if count > _MOST:
+        raise ValueError(f"{expected} and at most {_MOST}, got {shown(value)}")
     return count
 
 

@@ -10,25 +10,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..checks import describe
 from ..extras import require
 from ..objectives import DataObjective
+from ..quasi_newton import QuasiNewton
 from ..result import Result
 from .choice import online_optimizer
 from .columns import validated
+from .conversion import naming_faults
 from .present import Present, run_of_one
 from .settings import Settings
 from .training import Online, Parameters, Rows, Training
 
-__all__ = ["LinearModel"]
+__all__ = ["LinearModel", "available_if", "takes_steps"]
 
 _base = require("sklearn.base", "sklearn")
 BaseEstimator: Any = _base.BaseEstimator
 is_regressor: Any = _base.is_regressor
 validation = require("sklearn.utils.validation", "sklearn")
+available_if: Any = require("sklearn.utils.metaestimators", "sklearn").available_if
 check_random_state = require("sklearn.utils", "sklearn").check_random_state
 
 Array = NDArray[Any]
 _DTYPES = [np.float64, np.float32]
+
+
+def takes_steps(estimator: Any) -> bool:
+    """Return whether an estimator has `partial_fit`: not where its optimizer needs all rows at once.
+
+    Raises
+    ------
+    AttributeError
+        It has none, with the reason.
+    """
+    optimizer = estimator.optimizer
+    if isinstance(optimizer, QuasiNewton) or (isinstance(optimizer, str) and optimizer == "quasi-newton"):
+        raise AttributeError(f"optimizer must be one that takes steps for partial_fit, got {optimizer!r}")
+    return True
 
 
 class LinearModel(BaseEstimator):  # type: ignore[misc]
@@ -123,6 +141,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             start = present.start(start)
         random = check_random_state(self.random_state)
         if held_out is None and settings.early_stopping:
+            if not self._stratify and (n := _n_weighted(rows)) < 2:
+                raise ValueError(f"early_stopping holds rows out: expected at least two with a weight, got {n} row(s)")
             rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
         seed = 0 if settings.batch_size is None else _seed(random)  # all rows have no order to draw
         training = self._training(settings) if present is None else Training(settings, *present.loss())
@@ -132,11 +152,13 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> None:
         """Take the steps of one epoch over X and y, from where the last call or fit left the parameters."""
         settings = Settings.of(self)
-        X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=first)
-        dtype = X.dtype if first else self.coef_.dtype
-        X, y = X.astype(dtype, copy=False), self._more_targets(y, dtype)
+        fresh = first or not hasattr(self, "n_features_in_")  # coefficients may have been set by hand
+        X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=fresh)
+        before = None if first else getattr(self.coef_, "dtype", None)
+        dtype = before if before in _DTYPES else X.dtype
+        X, y = _cast("X", X, dtype), self._more_targets(y, dtype)
         sample_weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
-        online = Online() if first else self._online
+        online = Online() if first else getattr(self, "_online", Online())
         made_from = (self.optimizer, self.learning_rate)
         if online.optimizer is None or online.made_from != made_from:
             online.optimizer, online.made_from = online_optimizer(settings), made_from
@@ -144,15 +166,16 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         seed = _seed(check_random_state(self.random_state))
         result, parameters = self._training(settings).go_on(self._rows(X, y, sample_weight), online, start, seed)
         self._store(parameters, X.dtype)
-        self.n_iter_ = result.n_epochs + (0 if first else self.n_iter_)
+        self.n_iter_ = result.n_epochs + (0 if first else getattr(self, "n_iter_", 0))
         self.history_, self.stop_reason_, self._online = result.history, result.stop_reason, online
 
     @contextlib.contextmanager
     def _unchanged_by_errors(self) -> Iterator[None]:
-        """Put all attributes back where an error ends the block."""
+        """Put all attributes back where an error ends the block; what overflows in it is told by its result."""
         before = dict(self.__dict__)
         try:
-            yield
+            with np.errstate(over="ignore", invalid="ignore"):
+                yield
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -169,12 +192,16 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Array, Array, Array | None]:
         numeric = is_regressor(self)
         options = {"dtype": _DTYPES, "y_numeric": numeric, "reset": reset, "ensure_all_finite": False}
-        X, y = validated(self, X, y, **options)
-        X = _in_place(X)
-        if not np.isfinite(_core.read_sum(X)):  # on all threads; numbers whose sum overflows are looked at one by one
-            validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
+        with naming_faults(X, y if numeric else None):
+            X, y = validated(self, X, y, **options)
+            X = _in_place(X)
+            if not np.isfinite(_core.read_sum(X)):  # on all threads; an overflow is looked at number by number
+                validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
         if sample_weight is not None:
-            sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+            try:
+                sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+            except OverflowError as error:
+                raise ValueError(f"sample_weight must hold numbers within {X.dtype}: {error}") from None
             if (least := sample_weight.min()) < 0:
                 raise ValueError(f"sample_weight must be at least 0, got {least:g}")
         return X, y, sample_weight
@@ -186,13 +213,18 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         try:
             X, y, _ = self._checked_data(X, y, None, reset=False)
             y = self._more_targets(y, dtype)
-        except ValueError as error:
-            raise ValueError(f"X_val and y_val must be like X and y: {error}") from error
-        return self._rows(X.astype(dtype, copy=False), y, None)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"X_val and y_val must be like X and y: {error}") from error
+        return self._rows(_cast("X_val", X, dtype), y, None)
 
     def _parameters_and_classes(self) -> tuple[Parameters, Any]:
-        coefficients = np.atleast_2d(self.coef_).astype(np.float64)
-        intercepts = np.atleast_1d(self.intercept_).astype(np.float64)
+        """Return where to go on from; the intercepts are zeros where a user has set coef_ alone."""
+        try:
+            coefficients = np.atleast_2d(np.array(self.coef_, np.float64))
+            intercepts = np.array(getattr(self, "intercept_", np.zeros(len(coefficients))), np.float64).ravel()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"coef_ and intercept_, to start from, must be arrays of numbers: {error}") from error
         return Parameters(coefficients, intercepts), getattr(self, "classes_", None)
 
     def _previous(self) -> tuple[Parameters, Any] | None:
@@ -200,17 +232,32 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     def _checked_start(self, start: Parameters, classes: Any) -> Parameters:
         """Return the parameters of the last fit, which this one goes on from."""
-        if start.coefficients.shape[1] != self.n_features_in_:
+        n_features = self.n_features_in_
+        if start.coefficients.ndim == 2 and start.coefficients.shape[1] != n_features:
             n = start.coefficients.shape[1]
-            raise ValueError(f"X must have {n} columns as in the last fit (warm_start), got {self.n_features_in_}")
+            raise ValueError(f"X must have {n} columns as in the last fit (warm_start), got {n_features}")
+        k = self._loss()[1]
+        for name, found, shape in (
+            ("coef_", start.coefficients, (k, n_features)),
+            ("intercept_", start.intercepts, (k,)),
+        ):
+            if found.shape != shape or not np.isfinite(found).all():
+                expected = f"finite numbers of shape {shape}, to start from"
+                raise ValueError(f"{name} must hold {expected}, got {describe(found)}")
         if classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(f"y must have the classes {classes} of the last fit (warm_start), got {self.classes_}")
         return start
 
     def _scores(self, X: Any) -> Array:
-        validation.check_is_fitted(self, "coef_")
-        X = validated(self, X, dtype=_DTYPES, reset=False)
-        return np.asarray(X @ np.transpose(self.coef_) + self.intercept_)
+        validation.check_is_fitted(self, ["coef_", "intercept_"])
+        with naming_faults(X):
+            X = validated(self, X, dtype=_DTYPES, reset=False)
+        coefficients = np.transpose(self.coef_)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = np.asarray(X @ coefficients + self.intercept_)
+            if np.isnan(scores).any():  # infinite terms of both signs
+                scores = np.asarray(_product(X, coefficients) + self.intercept_)
+        return scores
 
 
 def _in_place(X: Array) -> Array:
@@ -219,5 +266,24 @@ def _in_place(X: Array) -> Array:
     return X if contiguous and X.flags.aligned else np.array(X, order="C")
 
 
+def _product(X: Array, coefficients: Array) -> Array:
+    """Return X @ coefficients of finite numbers, infinite only where the product is."""
+    largest = [np.frexp(np.abs(each).max())[1] for each in (X, coefficients)]
+    scaled = [np.ldexp(each, -exponent) for each, exponent in zip((X, coefficients), largest, strict=True)]
+    return np.asarray(np.ldexp(scaled[0] @ scaled[1], sum(largest)))
+
+
+def _cast(name: str, X: Array, dtype: Any) -> Array:
+    """Return finite X in the dtype of the fit."""
+    found = X.astype(dtype, copy=False)
+    if found is not X and not np.isfinite(found).all():
+        raise ValueError(f"{name} must be within {dtype}, the dtype of the fit, got {np.abs(X).max():g}")
+    return found
+
+
 def _seed(random: Any) -> int:
     return int(random.randint(np.iinfo(np.int32).max))
+
+
+def _n_weighted(rows: Rows) -> int:
+    return len(rows.y) if rows.sample_weight is None else int(np.count_nonzero(rows.sample_weight))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..extras import require
 from ..objectives import DataObjective, Logistic
 from ..softmax import Softmax
-from .base import LinearModel
+from .base import LinearModel, available_if, takes_steps
 from .documentation import documented
 from .labels import class_factors, classes_of, numbers_of
 from .present import Present, classes_with_weight, off_the_limit
@@ -89,6 +89,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         self.callbacks = callbacks
         self.verbose = verbose
 
+    @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> LogisticClassifier:
         """Take the steps of one epoch over some rows, from where the parameters are.
 
@@ -111,7 +112,9 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         ------
         TypeError, ValueError
             As `fit`; a first call without classes; later other classes; ``class_weight="balanced"``, which needs all
-            rows; an optimizer that takes no steps.
+            rows.
+        AttributeError
+            The optimizer takes no steps: QuasiNewton has no `partial_fit`.
         """
         with self._unchanged_by_errors():
             self._go_on_with_classes(X, y, classes, sample_weight)
@@ -121,12 +124,12 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
     def _go_on_with_classes(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         if isinstance(self.class_weight, str):
             raise ValueError(f"class_weight must be a dict or None for partial_fit, got {self.class_weight!r}")
-        first = not hasattr(self, "coef_")
-        if classes is None and first:
+        first, known = not hasattr(self, "coef_"), hasattr(self, "classes_")
+        if classes is None and not known:
             raise ValueError("classes must be given in the first call of partial_fit, got None")
         if classes is not None:
             given = np.unique(np.asarray(classes))
-            if first:
+            if first or not known:
                 self.classes_ = classes_of(given)
             elif not np.array_equal(given, self.classes_):
                 raise ValueError(f"classes must be those of the calls before, {self.classes_}, got {given}")
@@ -171,8 +174,8 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         if self._factors is None:
             return sample_weight
         factors = self._factors.astype(y.dtype)
-        if ((factors == 0) != (self._factors == 0)).any():
-            raise ValueError(f"class_weight must be 0 or a number of {y.dtype}, got {self.class_weight!r}")
+        if ((factors == 0) != (self._factors == 0)).any() or np.isinf(factors).any():
+            raise ValueError(f"class_weight must be 0 or within {y.dtype}, the dtype of X, got {self.class_weight!r}")
         weights: Array = factors[y.astype(np.intp)]
         return weights if sample_weight is None else weights * sample_weight
 

@@ -86,7 +86,10 @@ def class_factors(class_weight: Any, classes: Array, numbers: Array | None, samp
     if not isinstance(class_weight, dict):
         raise ValueError(f'class_weight must be a dict, "balanced" or None, got {class_weight!r}')
     weigh = require("sklearn.utils.class_weight", "sklearn").compute_class_weight
-    factors = np.asarray(weigh(class_weight, classes=classes, y=classes), np.float64)
+    try:
+        factors = np.asarray(weigh(class_weight, classes=classes, y=classes), np.float64)
+    except OverflowError as error:
+        raise ValueError(f"class_weight must hold numbers within float64: {error}") from None
     if not (np.isfinite(factors).all() and (factors >= 0).all()):
         raise ValueError(f"class_weight must be finite and at least 0, got {class_weight!r}")
     return factors

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..extras import require
 from ..objectives import DataObjective, LeastSquares
-from .base import LinearModel
+from .base import LinearModel, available_if, takes_steps
+from .conversion import naming_faults
 from .documentation import documented
 from .training import Parameters
 
@@ -34,7 +35,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
     {parameters}
     coef_ : array of shape (n_features,), the dtype of X
-    intercept_ : float
+    intercept_ : number of the dtype of X
     {attributes}
     """
 
@@ -77,6 +78,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         self.callbacks = callbacks
         self.verbose = verbose
 
+    @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LinearRegressor:
         """Take the steps of one epoch over some rows, from where the parameters are.
 
@@ -96,7 +98,9 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            As `fit`, and for an optimizer that takes no steps.
+            As `fit`.
+        AttributeError
+            The optimizer takes no steps: QuasiNewton has no `partial_fit`.
         """
         with self._unchanged_by_errors():
             self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))
@@ -111,12 +115,15 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         return self._more_targets(y, dtype)
 
     def _more_targets(self, y: Any, dtype: Any) -> NDArray[Any]:
-        with np.errstate(over="ignore"):
-            return np.ascontiguousarray(y, dtype=dtype)
+        with naming_faults(None, y):
+            targets = np.ascontiguousarray(y, dtype=dtype)
+        if targets.dtype != y.dtype and not np.isfinite(targets).all():
+            raise ValueError(f"y must be within {targets.dtype}, the dtype of X, got {np.abs(y).max():g}")
+        return targets
 
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
         return LeastSquares, 1, {}
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         self.coef_ = parameters.coefficients[0].astype(dtype)
-        self.intercept_ = float(parameters.intercepts[0])
+        self.intercept_ = parameters.intercepts.astype(dtype)[0]

@@ -1,0 +1,85 @@
+"""Which column of X, or which target, a conversion to finite numbers failed at."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..checks import describe
+
+__all__ = ["naming_faults"]
+
+_REMEDY = "; text must be encoded first, for example with sklearn.preprocessing.OneHotEncoder"
+
+
+@contextlib.contextmanager
+def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
+    """Say where an error that the block raises about its data comes from; y is None where it need not be numbers.
+
+    Only after an error are the data looked at again.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        found = _fault_of_table(X) or _fault_of_targets(y)
+        if not found:
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # an integer beyond every float as well
+        raise kind(f"{found}. {error}") from error
+
+
+def _fault_of_table(X: Any) -> str:
+    shape = getattr(X, "shape", None)
+    table = X if shape is not None else _as_objects(X)
+    if len(getattr(table, "shape", ())) != 2 or not hasattr(table, "__array__"):
+        return ""  # sparse data, or no table at all: the error is about that
+    names = getattr(table, "columns", None)
+    cells = getattr(table, "iloc", table)
+    for column in range(table.shape[1]):
+        if found := _fault(np.asarray(cells[:, column])):
+            called = f"{column}" if names is None else f"{names[column]!r}"
+            return f"X must hold finite numbers, got {found} of column {called}" + _REMEDY * ("'" in found)
+    return ""
+
+
+def _fault_of_targets(y: Any) -> str:
+    if y is None:
+        return ""
+    targets = _as_objects(y) if not hasattr(y, "__array__") else np.asarray(y)
+    found = _fault(targets.ravel()) if targets.ndim in (1, 2) else ""
+    text = "; for classes take LogisticClassifier" * ("'" in found)
+    return f"y must hold finite numbers, got {found}{text}" if found else ""
+
+
+def _as_objects(data: Any) -> Any:
+    try:
+        return np.asarray(data, dtype=object)
+    except ValueError:  # lists of different lengths
+        return np.empty(0, dtype=object)
+
+
+def _fault(values: Any) -> str:
+    """Return the first value that is no finite number and its row, "" where there is none."""
+    kind = values.dtype.kind
+    if kind in "biuf":
+        wrong = ~np.isfinite(values)
+        return f"{values[int(np.argmax(wrong))]} in row {int(np.argmax(wrong))}" if wrong.any() else ""
+    if kind not in "OUST":
+        return f"{values.dtype} in row 0"
+    for row, value in enumerate(values):
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            return f"{_shown(value)} in row {row}"
+        if not np.isfinite(number):
+            return f"{number} in row {row}"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, str):
+        return describe(value)
+    return repr(str(value) if len(value) <= 40 else f"{value[:37]}...")
