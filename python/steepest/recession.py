@@ -38,7 +38,8 @@ class HalfSpaces:
         The classes of the rows.
     """
 
-    def __init__(self, objective: DataObjective) -> None:
+    def __init__(self, objective: DataObjective, rows_seen: int | None = None) -> None:
+        """Take the units from all rows, or from so many of them."""
         self._X, y, weight = objective._data
         self.labels = y.astype(np.intp)
         self._intercept = objective.intercept
@@ -54,18 +55,19 @@ class HalfSpaces:
         self.origin = widened(self._X[first : first + 1]).astype(np.float64)[0] if self._intercept else centre
         self.unit = np.ones(d)
         largest = np.zeros(d)
-        for rows, Z in self.blocks():
+        every = 1 if rows_seen is None else max(1, n // rows_seen)
+        for rows, Z in self.blocks(every):
             np.maximum(largest, np.abs(Z[present[rows], :d]).max(axis=0, initial=0.0), out=largest)
         self.finite = bool(np.isfinite(largest).all())
         if self.finite:
             self.unit = np.ldexp(1.0, np.where(largest > 0.0, np.frexp(largest)[1], 0))
 
-    def blocks(self) -> Iterator[tuple[slice, Vector]]:
-        """Yield the columns of some rows, and ones where there is an intercept."""
+    def blocks(self, every: int = 1) -> Iterator[tuple[slice, Vector]]:
+        """Yield some rows and their columns, and ones where there is an intercept; of each so many rows, one."""
         n, d = self._X.shape
-        step = max(1, _BLOCK // d)
+        step = max(1, _BLOCK // d) * every
         for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
+            rows = slice(start, min(start + step, n), every)
             yield rows, self._standardised(self._X[rows])
 
     def _standardised(self, X: NDArray[np.floating]) -> Vector:

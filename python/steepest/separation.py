@@ -29,7 +29,9 @@ _MOST_PARAMETERS = 200  # of an exact search
 _SEARCH_PASSES = 40
 _ZERO = 1e-12  # share of its terms: a sum that rounding may have made
 _MORE = 1e-9  # and one that it has not
-_PER_PARAMETER = 4  # rows of the first look
+_PER_PARAMETER = 4  # rows of the first look that are the least decided
+_SPREAD = 20  # and others
+_ROWS_SEEN = 2000  # by which it scales columns
 
 
 def separating_loss(objective: DataObjective) -> float:
@@ -59,7 +61,7 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
         spread = float(np.abs(scores).max() if scores.shape[1] == 1 else np.ptp(scores, axis=1).max())
         if not np.isfinite(w).all() or (spread < _FAR and not value < _SMALL_LOSS):
             return ""
-        spaces = HalfSpaces(objective)
+        spaces = HalfSpaces(objective, _ROWS_SEEN)
         return _look(objective, spaces, w, scores) if spaces.finite else ""
 
 
@@ -70,6 +72,9 @@ def _look(objective: Any, spaces: HalfSpaces, w: NDArray[Any], scores: NDArray[A
         return "all"
     first = _closest(spaces, margins)
     if _overlap_is_shown(objective, spaces, w, first):
+        return ""
+    spaces = HalfSpaces(objective)
+    if not spaces.finite:
         return ""
     if spaces.size > _MOST_PARAMETERS:
         return "some" if _a_column_separates(objective, spaces) else ""
@@ -124,12 +129,12 @@ def _moved(objective: Any, spaces: HalfSpaces, w: NDArray[Any], dual: bool = Fal
 
 
 def _closest(spaces: HalfSpaces, margins: NDArray[np.float64]) -> Pairs:
-    """Return the rows, and the classes, that are the least of all decided, and as many from everywhere."""
+    """Return the rows, and the classes, that are the least of all decided, and others from everywhere."""
     k = margins.shape[1]
-    many = _PER_PARAMETER * spaces.size
+    many, others = _PER_PARAMETER * spaces.size, _SPREAD * spaces.size
     flat = margins.ravel()
     least = np.argpartition(flat, many)[:many] if many < flat.size else np.arange(flat.size)
-    spread = np.linspace(0, flat.size - 1, many).astype(np.intp)
+    spread = np.linspace(0, flat.size - 1, others).astype(np.intp)
     chosen = np.unique(np.concatenate([least, spread]))
     chosen = chosen[spaces.counted.ravel()[chosen]]
     return chosen // k, chosen % k
@@ -143,20 +148,22 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
     the weight of each.
     """
     A = spaces.vectors(pairs)
-    gradient = objective.native.value_and_gradient(np.ascontiguousarray(w).reshape(-1))[1]
+    value, gradient = objective.native.value_and_gradient(np.ascontiguousarray(w).reshape(-1))
     total = -_moved(objective, spaces, gradient, dual=True) * objective._weight_sum
     chances = _chances(spaces, _moved(objective, spaces, w), pairs)
     weight = objective._data[2]
     chances = chances if weight is None else chances * weight[pairs[0]]
     hessian = (A * chances[:, None]).T @ A
     far = 1.0 + float(np.abs(spaces.origin / spaces.unit).max())
-    noise = 8.0 * float(np.finfo(objective.dtype).eps) * objective._weight_sum * far * math.sqrt(spaces.size)
+    lengths = np.linalg.norm(A, axis=1)
+    noise = 2.0 * float(np.finfo(objective.dtype).eps) * far * float(lengths.max())
+    noise *= objective._weight_sum * min(value, 1.0)  # a chance is no more than its row's loss
     if not (np.isfinite(hessian).all() and np.isfinite(total).all()):
         return False
     least = float(np.linalg.eigvalsh(hessian)[0])
-    if not least > 4.0 * noise * float(np.linalg.norm(A, axis=1).max()):
+    if not least > 2.0 * noise * float(lengths.max()):
         return False
-    return float((A @ np.linalg.solve(hessian, total)).max()) < 0.5
+    return float((A @ np.linalg.solve(hessian, total)).max()) < 0.4
 
 
 def _chances(spaces: HalfSpaces, u: NDArray[np.float64], pairs: Pairs) -> NDArray[np.float64]:
