@@ -16,6 +16,7 @@ from .constraints import Constraint, Simplex
 from .device import DeviceArray
 from .device_objective import DeviceObjective
 from .extras import require
+from .hints import hinting
 from .objectives import DataObjective, Objective
 from .optimizers import Adam, Momentum, Optimizer
 from .quasi_newton import QuasiNewton
@@ -30,6 +31,29 @@ from .stopping import NoImprovement, StopRule
 __all__ = ["minimize", "seed_of"]
 
 _MAX_INDEXED_ROWS = 2**32 - 1
+_RATE = "an optimizer that has it, such as optimizer=st.Adam(0.01)"
+_TOLERANCE = "stop=st.stop.GradientNorm(...)"
+_PENALTY = "the objective's, such as st.LeastSquares(X, y, alpha=...)"
+_HINTS = (  # the names of other libraries for what is said otherwise here
+    dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter", "maxiter", "n_iter", "nb_epoch"), "max_epochs=...")
+    | dict.fromkeys(("iterations", "n_iterations", "max_iterations", "steps", "n_steps"), "max_epochs=...")
+    | dict.fromkeys(("lr", "learning_rate", "eta0", "step_size", "rate", "momentum"), _RATE)
+    | dict.fromkeys(("tol", "gtol", "ftol", "xtol", "eps", "tolerance"), _TOLERANCE)
+    | dict.fromkeys(("patience", "early_stopping", "n_iter_no_change"), "stop=st.stop.NoImprovement(...)")
+    | dict.fromkeys(("alpha", "l1_ratio", "weight_decay", "penalty", "C"), _PENALTY)
+    | dict.fromkeys(("seed", "rng", "random_seed"), "random_state=...")
+    | dict.fromkeys(("x0", "init", "start", "w", "w_init"), "w0=...")
+    | dict.fromkeys(("method", "solver", "algorithm"), "optimizer=...")
+    | dict.fromkeys(("fun", "loss", "function", "f"), "objective=...")
+    | dict.fromkeys(("validation_data", "X_val", "y_val"), "validation=(X_val, y_val)")
+    | dict.fromkeys(("bounds", "constraints", "projection"), "constraint=...")
+    | {
+        "callback": "callbacks=...",
+        "verbose": "progress=True",
+        "max_time": "max_seconds=...",
+        "batch": "batch_size=...",
+    }
+)
 
 
 def seed_of(random_state: Any) -> int:
@@ -41,6 +65,7 @@ def seed_of(random_state: Any) -> int:
         raise ValueError(f"random_state must be {expected}, got {describe(random_state)}") from None
 
 
+@hinting(**_HINTS)
 def minimize(
     objective: Objective,
     w0: Any = None,
