@@ -18,7 +18,8 @@ struct FloatFormat<float> {
     static constexpr float round_magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr float ln2_high = 0.693359375f;    // few bits, so that k * ln2_high is exact
     static constexpr float ln2_low = -2.12194440e-4f;
-    static constexpr float smallest_exponent = -87.0f;  // exp of it is still a normal number
+    static constexpr float smallest_exponent = -104.0f;  // exp of it rounds to 0
+    static constexpr int lift = 64;  // 2^(k + lift) is a normal number for the k of every exponent
     static constexpr int exp_degree = 7;
     static constexpr int log1p_terms = 8;
 };
@@ -31,7 +32,8 @@ struct FloatFormat<double> {
     static constexpr double round_magic = 6755399441055744.0;  // 1.5 * 2^52
     static constexpr double ln2_high = 6.93145751953125e-1;
     static constexpr double ln2_low = 1.42860682030941723212e-6;
-    static constexpr double smallest_exponent = -708.0;
+    static constexpr double smallest_exponent = -746.0;
+    static constexpr int lift = 512;
     static constexpr int exp_degree = 13;
     static constexpr int log1p_terms = 17;
 };
@@ -50,6 +52,12 @@ STEEPEST_HOST_DEVICE float magnitude(float x) { return __builtin_fabsf(x); }
 STEEPEST_HOST_DEVICE double magnitude(double x) { return __builtin_fabs(x); }
 STEEPEST_HOST_DEVICE float with_sign_of(float x, float sign) { return __builtin_copysignf(x, sign); }
 STEEPEST_HOST_DEVICE double with_sign_of(double x, double sign) { return __builtin_copysign(x, sign); }
+
+// weight * value, and 0 for a weight of 0 even where the value overflowed: such a row is absent.
+template <class T>
+STEEPEST_HOST_DEVICE T weighted(T weight, T value) {
+    return weight == T(0) ? T(0) : weight * value;
+}
 
 STEEPEST_HOST_DEVICE constexpr double inverse_factorial(int n) {
     double value = 1.0;
@@ -70,8 +78,16 @@ STEEPEST_HOST_DEVICE T exp_series(const T* powers) {
     }
 }
 
+// 2^k, for a k whose power is a normal number.
+template <class T>
+STEEPEST_HOST_DEVICE T power_of_two(typename FloatFormat<T>::Integer k) {
+    using Integer = typename FloatFormat<T>::Integer;
+    return bits_as<T>(static_cast<Integer>((k + FloatFormat<T>::exponent_bias) << FloatFormat<T>::mantissa_bits));
+}
+
 // exp(x) for x <= 0, to about one unit in the last place: x = k ln 2 + r with |r| <= ln 2 / 2, Taylor series in r.
-// Below the exponent of the smallest normal number the result stays there instead of underflowing.
+// The power 2^k is applied in two steps, of which the first is exact: so the result goes on into denormals down to 0,
+// and is rounded once more there.
 template <class T>
 STEEPEST_HOST_DEVICE T exp_nonpositive(T x) {
     using Format = FloatFormat<T>;
@@ -84,7 +100,8 @@ STEEPEST_HOST_DEVICE T exp_nonpositive(T x) {
     const T r2 = r * r, r4 = r2 * r2;
     const T powers[] = {r, r2, r4, r4 * r4};
     const T sum = exp_series<T, 0, Format::exp_degree + 1>(powers);
-    return sum * bits_as<T>(static_cast<Integer>((k + Format::exponent_bias) << Format::mantissa_bits));
+    const T lifted = sum * power_of_two<T>(k + Format::lift);
+    return lifted * power_of_two<T>(-Format::lift);
 }
 
 // log(1 + t) for 0 <= t <= 1, as 2 artanh(t / (2 + t)): the argument is at most 1/3, so the series ends soon.
@@ -98,16 +115,17 @@ STEEPEST_HOST_DEVICE T log1p_unit(T t) {
     return T(2) * s * sum;
 }
 
-// log(1 + t) for t >= 0: with 1 + t = 2^k (1 + f), k ln 2 + log(1 + f); below 1 f is t itself, with all its digits.
+// log(1 + t) for t >= 0: with 1 + t = 2^k (1 + f), k ln 2 + log(1 + f); below 1 f is t itself, with all its digits, and
+// k is 0. The last t below 1 show why k is not read from 1 + t there: that sum rounds to 2.
 template <class T>
 STEEPEST_HOST_DEVICE T log1p_nonnegative(T t) {
     using Format = FloatFormat<T>;
     using Integer = typename Format::Integer;
     const T u = T(1) + t;
     const Integer k = (bits_as<Integer>(u) >> Format::mantissa_bits) - Format::exponent_bias;
-    const T power = bits_as<T>(static_cast<Integer>((Format::exponent_bias - k) << Format::mantissa_bits));
-    const T f = t < T(1) ? t : u * power - T(1);
-    return T(k) * T(0.69314718055994530942) + log1p_unit(f);
+    const bool below_one = t < T(1);
+    const T f = below_one ? t : u * power_of_two<T>(-k) - T(1);
+    return (below_one ? T(0) : T(k)) * T(0.69314718055994530942) + log1p_unit(f);
 }
 
 }  // namespace steepest
