@@ -8,6 +8,7 @@
 
 #include "addresses.hpp"
 #include "descent.hpp"
+#include "steepest/gil.hpp"
 #include "steepest/names.hpp"
 #include "update.hpp"
 
@@ -18,22 +19,17 @@
 namespace steepest::cuda {
 namespace {
 
-bool signal_arrived() {
-    const py::gil_scoped_acquire gil;
-    return PyErr_CheckSignals() != 0;
-}
-
 template <class S>
 struct BoundObjective {
     std::shared_ptr<Objective<S>> native;
     using T = ArithmeticOf<S>;
 
     double value_and_gradient(Address w, Address gradient) const {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         return native->value_and_gradient(pointer<T>(w), pointer<T>(gradient));
     }
     double value(Address w) const {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         return native->value(pointer<T>(w));
     }
     std::string tiling() const { return tiling_names[int(native->plan().tiling)]; }
@@ -58,7 +54,7 @@ struct BoundRule {
         Parameters<T> p{pointer<T>(w), {}, n, n_penalised};
         for (std::size_t k = 0; k < states.size(); ++k) p.state[k] = pointer<T>(states[k].cast<Address>());
         Hyperparameters h = hyperparameters;
-        const py::gil_scoped_release release;
+        const GilReleased released;
         h.learning_rate = learning_rate;
         h.set_step(t);
         const OnDevice here(device_number);
@@ -87,7 +83,7 @@ struct BoundDescent {
     py::tuple evaluate() const {
         Evaluation e;
         {
-            const py::gil_scoped_release release;
+            const GilReleased released;
             e = native->evaluate();
         }
         return py::make_tuple(e.value, e.gradient_norm);
@@ -96,7 +92,7 @@ struct BoundDescent {
         py::array_t<std::uint32_t, py::array::c_style> rows;
         if (!order.is_none()) rows = order.cast<py::array_t<std::uint32_t, py::array::c_style>>();
         const std::uint32_t* first = order.is_none() ? nullptr : rows.data();
-        const py::gil_scoped_release release;
+        const GilReleased released;
         native->start_epoch(first);
     }
     py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds,
@@ -104,14 +100,8 @@ struct BoundDescent {
         T* p = path.is_none() ? nullptr : path.cast<py::array_t<T>>().mutable_data();
         const double* rates = learning_rates.data();
         const auto n = std::size_t(learning_rates.size());
-        RunReport r;
-        try {
-            const py::gil_scoped_release release;
-            Interrupt interrupt(&signal_arrived);
-            r = native->run(rates, n, seconds, p, interrupt);
-        } catch (const Interrupted&) {
-            throw py::error_already_set();
-        }
+        const RunReport r =
+            without_gil([&](Interrupt& interrupt) { return native->run(rates, n, seconds, p, interrupt); });
         return py::make_tuple(r.n_steps, r.epoch_done, r.diverged);
     }
 };
@@ -136,7 +126,7 @@ py::object make_objective(const std::string& loss, Address X, std::size_t n_rows
     const Data<S> data{rows, weight_sum, intercept, l1, l2, device_number, stream_of(stream), tiling};
     BoundObjective<S> bound;
     {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         bound.native = std::make_shared<Objective<S>>(data);
     }
     return py::cast(bound);
@@ -158,7 +148,7 @@ BoundDescent<S> descent(const BoundObjective<S>& objective, const BoundRule& rul
     rule.check_states(states);
     T* state[max_states] = {};
     for (std::size_t k = 0; k < states.size(); ++k) state[k] = pointer<T>(states[k].cast<Address>());
-    const py::gil_scoped_release release;
+    const GilReleased released;
     return {std::make_shared<Descent<S>>(objective.native, rule.rule, rule.hyperparameters, pointer<T>(w), state,
                                          n_steps, batch_size)};
 }
@@ -176,7 +166,7 @@ void bind_storage(py::module_& m, const std::string& suffix) {
         .def("evaluate", &D::evaluate)
         .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def(
-            "restore", [](const D& d) { d.native->restore(); }, py::call_guard<py::gil_scoped_release>())
+            "restore", [](const D& d) { d.native->restore(); }, py::call_guard<GilReleased>())
         .def_property_readonly("n_steps", [](const D& d) { return d.native->n_steps(); });
     m.def("Descent", &descent<S>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
           py::arg("n_steps"), py::arg("batch_size"));

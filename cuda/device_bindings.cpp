@@ -4,6 +4,7 @@
 #include <string>
 
 #include "addresses.hpp"
+#include "steepest/gil.hpp"
 #include "survey.hpp"
 
 namespace steepest::cuda {
@@ -23,7 +24,7 @@ struct BoundBuffer {
     BoundBuffer(const BoundBuffer&) = delete;
     BoundBuffer& operator=(const BoundBuffer&) = delete;
     void free() {
-        const py::gil_scoped_release release;  // the device may have work left, which this waits for
+        const GilReleased released;  // the device may have work left, which this waits for
         memory.release();
     }
     Address address() const { return reinterpret_cast<Address>(memory.as<void>()); }
@@ -31,7 +32,7 @@ struct BoundBuffer {
 
 py::tuple survey_of(const std::string& dtype, Address address, std::size_t n, int device_number, Address stream) {
     const auto found = [&] {
-        const py::gil_scoped_release release;
+        const GilReleased released;
         const OnDevice here(device_number);
         return dtype == "float32" ? survey(pointer<const float>(address), n, stream_of(stream))
                                   : survey(pointer<const double>(address), n, stream_of(stream));
@@ -71,7 +72,7 @@ void bind_memory(py::module_& m) {
         [](Address source, py::array array, int device_number, Address stream) {
             void* target = array.mutable_data();
             const auto n_bytes = std::size_t(array.nbytes());
-            const py::gil_scoped_release release;
+            const GilReleased released;
             const OnDevice here(device_number);
             copy_to_host(target, pointer<void>(source), n_bytes, stream_of(stream));
         },
@@ -81,7 +82,7 @@ void bind_memory(py::module_& m) {
         [](const py::array& array, Address target, int device_number, Address stream) {
             const void* source = array.data();
             const auto n_bytes = std::size_t(array.nbytes());
-            const py::gil_scoped_release release;
+            const GilReleased released;
             const OnDevice here(device_number);
             copy_to_device(pointer<void>(target), source, n_bytes, stream_of(stream));
             wait(stream_of(stream));

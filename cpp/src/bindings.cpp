@@ -11,9 +11,9 @@
 #include "checks.hpp"
 #include "data_bindings.hpp"
 #include "dlpack.hpp"
-#include "gil.hpp"
 #include "steepest/descent.hpp"
 #include "steepest/dispatch.hpp"
+#include "steepest/gil.hpp"
 #include "steepest/names.hpp"
 
 namespace steepest {
@@ -131,7 +131,7 @@ struct BoundRule {
         const Parameters<T> p = parameters<T>(w, states);
         const T* g = static_cast<const T*>(gradient.data());
         Hyperparameters h = hyperparameters;
-        const py::gil_scoped_release release;
+        const GilReleased released;
         h.learning_rate = learning_rate;
         h.set_step(t);
         apply_rule(rule, p, g, h, T(0));

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "checks.hpp"
-#include "gil.hpp"
 #include "steepest/cholesky.hpp"
 #include "steepest/coordinates.hpp"
 #include "steepest/dispatch.hpp"
+#include "steepest/gil.hpp"
 #include "steepest/order.hpp"
 #include "steepest/statistics.hpp"
 #include "steepest/threads.hpp"
@@ -119,7 +119,7 @@ py::array_t<double> solve(const Cholesky& factor, const py::handle& right) {
     py::array_t<double> x{py::ssize_t(factor.size())};
     double* to = x.mutable_data();
     std::copy(from, from + factor.size(), to);
-    const py::gil_scoped_release release;
+    const GilReleased released;
     factor.solve(to);
     return x;
 }

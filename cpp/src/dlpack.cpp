@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace py = pybind11;
+#include "steepest/gil.hpp"
 
 namespace steepest {
 namespace {
@@ -171,7 +171,7 @@ struct Given {
 
     static void release(Managed* managed) {
         if (!Py_IsInitialized()) return;
-        const py::gil_scoped_acquire gil;
+        const GilHeld gil;
         const py::error_scope kept;
         delete static_cast<Given*>(managed->context);
     }
