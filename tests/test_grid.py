@@ -52,6 +52,32 @@ def test_leaves_the_optimizer_and_the_threads_as_they_were(rule, reset):
         optimizer.load_state_dict(alone)
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_searches_that_overlap_leave_the_threads_as_they_were(n_jobs):
+    before, seen = _core.threads_setting(), []
+    objective, first_began, second_began = Problem(n=300).objective, threading.Event(), threading.Event()
+
+    def search(begin, wait_for):
+        def wait(progress):
+            seen.append(_core.threads_setting())
+            begin.set()
+            assert wait_for is None or wait_for.wait(30)
+
+        st.grid_search(objective, st.Adam(), (0.1, 0.2), n_jobs=n_jobs, max_epochs=2, callbacks=wait)
+
+    first = threading.Thread(target=search, args=(first_began, second_began))
+    first.start()
+    assert first_began.wait(30)
+
+    def hold(progress):
+        second_began.set()
+        first.join()  # the search that began first ends first
+
+    st.grid_search(objective, st.Adam(), (0.1, 0.2), n_jobs=n_jobs, max_epochs=2, callbacks=hold)
+    assert _core.threads_setting() == before
+    assert set(seen) == {before}
+
+
 @pytest.mark.parametrize("random_state", [None, 3, np.random.SeedSequence(3), np.random.default_rng(3)])
 def test_every_run_has_the_same_order_of_rows(random_state):
     search = st.grid_search(
@@ -209,3 +235,40 @@ print("fine", len(sent))
 def test_ctrl_c_ends_all_runs(n_jobs):
     run = python(INTERRUPT, n_jobs, 20 if SANITIZED else 1)
     assert (run.returncode, run.stdout.strip()) == (0, "fine 0"), run.stderr
+
+
+EARLY = """
+import signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import steepest as st
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+X = np.random.default_rng(0).random((20_000, 20), np.float32) - np.float32(0.5)
+objective = st.Logistic(X, (X[:, 0] > 0.1).astype(np.float32))
+at, submit, count = int(sys.argv[1]), ThreadPoolExecutor.submit, 0
+
+def submit_and_interrupt(self, *arguments):
+    global count
+    count += 1
+    if count == at:
+        signal.raise_signal(signal.SIGINT)
+    future = submit(self, *arguments)
+    if count == -at:
+        signal.raise_signal(signal.SIGINT)
+    return future
+
+ThreadPoolExecutor.submit = submit_and_interrupt
+try:
+    st.grid_search(objective, st.Adam(), n_jobs=2, max_epochs=10**9)
+except KeyboardInterrupt:
+    while threading.active_count() > 1:
+        time.sleep(0.01)
+    print("fine")
+"""
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, -1, -2, -4])  # the job before or after (-) whose start Ctrl-C comes
+def test_ctrl_c_while_the_runs_are_started_ends_all(at):
+    run = python(EARLY, at, timeout=60)
+    assert (run.returncode, run.stdout.strip()) == (0, "fine"), run.stderr

@@ -78,6 +78,29 @@ def test_threads_for_a_block():
     assert st.info()["threads"] == 2
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+def test_blocks_that_overlap_bring_back_what_was_before_all(order):
+    st.threads(7)
+    blocks = [st.threads(n) for n in (2, 3, 4)]
+    for block in blocks:
+        block.__enter__()
+    open_blocks = [2, 3, 4]
+    for place in order:
+        blocks[place].__exit__(None, None, None)
+        open_blocks.remove(place + 2)
+        assert _core.threads_setting() == (open_blocks or [7])[-1]
+
+
+def test_one_setting_may_have_several_blocks():
+    st.threads(7)
+    setting = st.threads(2)
+    for before in (7, 5):
+        with setting:
+            assert _core.threads_setting() == 2
+        assert _core.threads_setting() == before
+        st.threads(5)
+
+
 def test_threads_come_back_after_an_error():
     st.threads(2)
     with pytest.raises(ZeroDivisionError), st.threads(4):

@@ -9,7 +9,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -24,7 +23,7 @@ from .objectives import Objective
 from .optimizers import Optimizer
 from .result import DivergenceWarning, Result
 from .runners import is_native
-from .runtime import threads
+from .runtime import own_threads
 from .schedules import ScheduleLike
 from .stopping import StopRule
 from .supervision import Supervision, supervised
@@ -221,30 +220,30 @@ def _in_turn(jobs: list[Callable[[], Result]], done: Callable[[], Any]) -> Itera
 def _in_threads(
     jobs: list[Callable[[], Result]], workers: int, cancel: threading.Event, done: Callable[[], Any]
 ) -> list[Result]:
-    with threads(1), _pool(workers, cancel) as pool:
-        futures: list[Future[Result]] = [pool.submit(job) for job in jobs]
-        waiting = set(futures)
-        try:
-            while waiting:
-                ended, waiting = wait(waiting, _LOOK_SECONDS, FIRST_COMPLETED)
-                for future in ended:
-                    future.result()
-                    done()
-        except BaseException:
-            cancel.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            wait(waiting, _END_SECONDS)
-            raise
-        return [future.result() for future in futures]
-
-
-@contextmanager
-def _pool(workers: int, cancel: threading.Event) -> Iterator[ThreadPoolExecutor]:
     pool = ThreadPoolExecutor(workers, "steepest")
+    futures: list[Future[Result]] = []
     try:
-        yield pool
-    finally:
-        pool.shutdown(wait=not cancel.is_set())
+        for job in jobs:  # the first job runs from here on, so that an error or Ctrl-C in this loop has to end it
+            futures.append(pool.submit(_with_one_thread, job))
+        waiting = set(futures)
+        while waiting:
+            ended, waiting = wait(waiting, _LOOK_SECONDS, FIRST_COMPLETED)
+            for future in ended:
+                future.result()
+                done()
+    except BaseException:
+        cancel.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(futures, _END_SECONDS)
+        raise
+    pool.shutdown()
+    return [future.result() for future in futures]
+
+
+def _with_one_thread(job: Callable[[], Result]) -> Result:
+    """Return what the job does, with one thread for the kernels that this thread calls."""
+    with own_threads(1):
+        return job()
 
 
 def _table(rows: list[list[str]]) -> str:

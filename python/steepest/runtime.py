@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import weakref
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
@@ -20,7 +22,8 @@ class threads:
     """Set how many threads the kernels use, at once or for a ``with`` block.
 
     ``st.threads(4)`` holds until the next call; ``with st.threads(1): ...`` until the block ends. Results do not depend
-    on it. A limit set through threadpoolctl holds as well.
+    on it. A limit set through threadpoolctl holds as well. The setting is the process's: of blocks that overlap in
+    several Python threads, the last one entered decides, and when all have ended, the number is again what it was.
 
     Parameters
     ----------
@@ -29,17 +32,50 @@ class threads:
     """
 
     def __init__(self, n: int | None) -> None:
-        wanted = 0 if n is None else check_count("n_threads", n, 1, _core.max_threads)
-        self._before = _core.threads_setting()
-        _core.set_threads(wanted)
+        self._wanted = 0 if n is None else check_count("n_threads", n, 1, _core.max_threads)
+        self._active = False
+        with _lock:
+            self._take_over()
 
     def __enter__(self) -> threads:
+        with _lock:
+            if self in _settings_alive():
+                _core.set_threads(self._wanted)
+            else:  # a second block of the same object
+                self._take_over()
+            self._active = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _core.set_threads(self._before)
+        with _lock:
+            alive = _settings_alive()
+            place = alive.index(self)
+            later = alive[place + 1 :]
+            del _settings[place]
+            self._active = False
+            if later:
+                later[0]._before = self._before
+            if not any(setting._active for setting in later):
+                _core.set_threads(self._before)
+
+    def _take_over(self) -> None:
+        self._before = _core.threads_setting()
+        _settings_alive()
+        _settings.append(weakref.ref(self))
+        _core.set_threads(self._wanted)
+
+
+_lock = threading.RLock()
+_settings: list[weakref.ref[threads]] = []  # in the order in which they were made
+
+
+def _settings_alive() -> list[threads]:
+    """Return the settings that still exist, and forget the others."""
+    alive = [setting for reference in _settings if (setting := reference()) is not None]
+    _settings[:] = [weakref.ref(setting) for setting in alive]
+    return alive
 
 
 @contextlib.contextmanager
