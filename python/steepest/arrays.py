@@ -96,6 +96,7 @@ def as_native(name: str, array: Any) -> Any:
     gradient are detached: what is computed from them is not recorded.
     """
     if isinstance(array, np.ndarray):
+        check_unmasked(name, array)
         return array.view(BFLOAT16) if array.dtype.kind == "V" and array.dtype.name == "bfloat16" else array
     if isinstance(array, DeviceArray):
         return _of_device_array(array)
@@ -103,6 +104,12 @@ def as_native(name: str, array: Any) -> Any:
     if isinstance(found, DeviceView) and found.pointer % numpy_dtype(found.dtype).itemsize:
         raise ValueError(f"{name} must be aligned in memory, got {found.dtype} at the address {found.pointer:#x}")
     return found
+
+
+def check_unmasked(name: str, array: Any) -> None:
+    """Refuse a masked array, whose memory also holds what its mask hides."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop what is masked")
 
 
 def _opened(name: str, array: Any) -> Any:

@@ -50,7 +50,7 @@ class Function:
         return self._hessian_product is not None
 
     def _vector(self, name: str, array: Any) -> NDArray[Any]:
-        result = np.asarray(array, dtype=np.float64)
+        result = np.array(array, dtype=np.float64)  # a copy: the function may use its array again
         if result.shape != (self.n_parameters,):
             raise ValueError(f"{name} must be an array of shape ({self.n_parameters},), got shape {result.shape}")
         return result
@@ -66,7 +66,7 @@ class Function:
     def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         """Return the value at w and the gradient, of shape (n_parameters,)."""
         check_vector("w", w, self.n_parameters, self.dtype)
-        value, gradient = self._value_and_gradient(w)
+        value, gradient = self._value_and_gradient(w.copy())  # what it writes there changes no run
         return float(value), self._vector("the gradient that value_and_gradient returns", gradient)
 
     def hessian_product(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
@@ -75,7 +75,7 @@ class Function:
             raise TypeError("hessian_product was not given to this Function")
         check_vector("w", w, self.n_parameters, self.dtype)
         check_vector("v", v, self.n_parameters, self.dtype)
-        return self._vector("what hessian_product returns", self._hessian_product(w, v))
+        return self._vector("what hessian_product returns", self._hessian_product(w.copy(), v.copy()))
 
     def hessian(self, w: NDArray[Any]) -> NDArray[Any]:
         """Return the Hessian, of shape (n_parameters, n_parameters), a product with a unit vector a column."""

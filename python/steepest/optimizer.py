@@ -10,7 +10,7 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from . import _core
-from .arrays import DeviceView, as_native, note_change
+from .arrays import DeviceView, as_native, check_unmasked, note_change
 from .checks import FLOATS, check_count, describe
 from .device_checks import check_step
 from .device_step import DeviceState
@@ -99,6 +99,9 @@ class Optimizer:
         if not (isinstance(w, ndarray) and isinstance(gradient, ndarray)):
             self._step_foreign(rate, w, gradient)
             return
+        if type(w) is not ndarray or type(gradient) is not ndarray:
+            check_unmasked("w", w)
+            check_unmasked("gradient", gradient)
         state = self.state_for(w)
         self.rule.step(w, gradient, state, rate, self.n_steps + 1)
         self._state = state

@@ -1,0 +1,70 @@
+"""Who owns an array: masks are refused, and a user's function cannot write into the arrays of a run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import steepest as st
+
+
+@pytest.mark.parametrize("name", ["w", "gradient"])
+def test_a_step_refuses_a_masked_array(name):
+    arrays = {"w": np.ones(3), "gradient": np.ones(3)}
+    masked = np.ma.masked_array(arrays[name], [False, True, False])
+    with pytest.raises(TypeError, match=f"{name} must be an array without a mask, got a masked array; fill or drop"):
+        st.Adam().step(**{**arrays, name: masked})
+    assert (arrays["w"] == 1).all()
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_an_objective_refuses_a_masked_array(name):
+    arrays = {"X": np.ones((3, 2)), "y": np.ones(3), "sample_weight": np.ones(3)}
+    arrays[name] = np.ma.masked_array(arrays[name])
+    with pytest.raises(TypeError, match=f"{name} must be .*, got a masked array; fill or drop what is masked"):
+        st.LeastSquares(**arrays)
+
+
+def test_a_start_refuses_a_masked_array():
+    with pytest.raises(TypeError, match="w0 must be an array without a mask"):
+        st.minimize(st.Function(lambda w: (w @ w, 2 * w), 2), np.ma.ones(2), st.GradientDescent(0.1))
+
+
+def test_a_step_takes_other_subclasses():
+    w = np.ones(3).view(np.memmap)
+    st.GradientDescent(0.5).step(w, np.ones(3))
+    assert (w == 0.5).all()
+
+
+@pytest.mark.parametrize("method", ["value", "gradient", "value_and_gradient", "hessian_product", "hessian"])
+def test_a_function_that_writes_changes_only_a_copy(method):
+    def bowl(w):
+        value, gradient = float(w @ w), 2 * w
+        w[:] = np.nan
+        return value, gradient
+
+    def product(w, v):
+        result = 2 * v
+        w[:] = v[:] = np.nan
+        return result
+
+    function, w = st.Function(bowl, 2, product), np.ones(2)
+    v = np.array([3.0, 4.0])
+    getattr(function, method)(*([w, v] if method == "hessian_product" else [w]))
+    assert w.tolist() == [1.0, 1.0]
+    assert v.tolist() == [3.0, 4.0]
+    if method == "hessian":
+        assert function.hessian(w).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+
+
+def test_a_function_may_use_its_gradient_again():
+    buffer = np.empty(2)
+
+    def bowl(w):
+        np.multiply(w, 2, out=buffer)
+        return float(w @ w), buffer
+
+    function = st.Function(bowl, 2)
+    first = function.gradient(np.ones(2))
+    function.gradient(np.zeros(2))
+    assert first.tolist() == [2.0, 2.0]
