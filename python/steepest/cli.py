@@ -22,6 +22,7 @@ from .extras import MissingExtraError, require
 from .fitting import FitOptions, OptionError, Problem
 from .model import Model
 from .optimizer_names import DEFAULT_RATES, OPTIMIZERS
+from .saving import saving
 
 DIVERGED, MISUSED, INTERRUPTED = 1, 2, 130
 WHY = {
@@ -224,7 +225,8 @@ def _draw(result: Any, picture: Path) -> None:
     # A Figure of its own: no pyplot, so no window system is asked for.
     figure = require("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.4), layout="constrained")
     plot.loss_curve(result, ax=figure.subplots())
-    figure.savefig(picture, dpi=160)
+    with saving(picture) as file:
+        figure.savefig(file, format=picture.suffix[1:].lower(), dpi=160)
 
 
 @steepest.command()
@@ -244,12 +246,19 @@ def predict(model: Path, table: Path, output: Path | None) -> None:
     """
     fitted = Model.load(model)
     columns = fitted.predict(load_table(table))
-    if output and output.suffix.lower() == ".npy":
-        np.save(output, _records(columns))
+    if output is None:
+        click.echo(_csv(columns), nl=False)
         return
-    text = require("pandas", "cli").DataFrame(columns).to_csv(output, index=False)
-    if text is not None:
-        click.echo(text, nl=False)
+    with saving(output) as file:
+        if output.suffix.lower() == ".npy":
+            np.save(file, _records(columns))
+        else:
+            file.write(_csv(columns).encode())
+
+
+def _csv(columns: dict[str, Any]) -> str:
+    text: str = require("pandas", "cli").DataFrame(columns).to_csv(index=False)
+    return text
 
 
 def _records(columns: dict[str, Any]) -> Any:

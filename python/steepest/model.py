@@ -12,6 +12,7 @@ import numpy as np
 
 from .data import Table, TableError
 from .features import Array, Encoder, Label
+from .saving import saving
 
 LossName = Literal["least-squares", "logistic"]
 
@@ -58,7 +59,9 @@ class Model:
         OSError
             The file cannot be written.
         """
-        Path(path).write_text(json.dumps(asdict(self), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        text = json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+        with saving(path) as file:
+            file.write(text.encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Model:

@@ -1,0 +1,68 @@
+"""Saving a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def saving(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a binary file to write, which takes the place of `path` when the block ends without an error.
+
+    Until then the content goes to a temporary file in the same folder, so a full disk, an error or a killed process
+    leaves the old file as it was. The temporary file is removed after an error; only a killed process leaves it behind.
+    The new file has the permissions of the old one. A link stays a link: the file that it names is replaced. A pipe or
+    a device has no old content and is written directly.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; the message names it.
+    """
+    target = Path(os.path.realpath(path))
+    with _naming(path):
+        if target.exists() and not target.is_file():
+            with target.open("wb") as file:
+                yield file
+            return
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(13, "it is read-only", str(path))
+        temporary = target.with_name(f".steepest-{secrets.token_hex(8)}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def _naming(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise OSError(f"{path} cannot be written: {error}") from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    # Makes the new name last through a power cut. Some systems cannot open a folder: the file is whole even so.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
