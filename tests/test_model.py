@@ -98,6 +98,26 @@ def test_the_probability_of_an_extreme_score_does_not_overflow() -> None:
         ({"coefficients": {"size": "big"}}, "'coefficients' is not what"),
         ({"coefficients": {"size": 1}}, "'coefficients' has none for 'colour=green'"),
         ({"intercept": None}, "'intercept' is not what"),
+        ({"intercept": 10**400}, "'intercept' is not what"),
+        ({"coefficients": {"size": True, "colour=green": 1, "colour=red": 1}}, "'coefficients' is not what"),
+        ({"coefficients": {"size": 10**400, "colour=green": 1, "colour=red": 1}}, "'coefficients' is not what"),
+        ({"coefficients": {"size": 1, "colour=green": 1, "colour=red": 1, "x": 1}}, "has 'x', which is no feature"),
+        ({"classes": [1, 1]}, "'classes' is not what"),
+        ({"classes": [1, True]}, "'classes' is not what"),
+        ({"classes": [1, "1"]}, "'classes' is not what"),
+        ({"classes": [0, 10**400]}, "'classes' is not what"),
+        ({"classes": [[0], [1]]}, "'classes' is not what"),
+        ({"classes": None}, "'classes' null contradicts the loss 'logistic'"),
+        ({"loss": "least-squares"}, "contradicts the loss 'least-squares'"),
+        ({"columns": []}, "'columns' is not what"),
+        ({"columns": ["size", "size", "colour"]}, "'columns' is not what"),
+        ({"columns": ["size", "colour", "late"]}, "the target 'late' is one of 'columns' too"),
+        ({"categories": {"shape": ["a", "b"]}}, "'categories' has 'shape', which is not one of 'columns'"),
+        ({"categories": {"colour": []}}, "'categories' is not what"),
+        ({"categories": {"colour": ["red", "red"]}}, "'categories' is not what"),
+        ({"version": "999.1.dev3"}, "is of steepest 999.1.dev3, newer than this"),
+        ({"version": "new"}, "'version' is not what"),
+        ({"interactions": []}, "it has 'interactions', which no model of steepest .* has"),
     ],
 )
 def test_a_model_that_was_tampered_with(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -114,6 +134,12 @@ def test_a_model_that_was_tampered_with(tmp_path: Path, change: dict[str, Any], 
         ("{", "is not a model of steepest: Expecting"),
         ("[]", "is not a model of steepest: expected an object, got list"),
         ("{}", "is not a model of steepest: it has no 'loss'"),
+        ('{"intercept": NaN}', "is not a model of steepest: NaN is no number of JSON"),
+        ('{"intercept": -Infinity}', "is not a model of steepest: -Infinity is no number"),
+        ('{"loss": "logistic", "target": "y", "loss": "least-squares"}', "it has 'loss' twice"),
+        ("[" * 100_000, "is not a model of steepest"),
+        ('{"loss": ' + "[" * 900 + "]" * 900 + "}", "is not a model|'loss' is not what"),
+        ('{"intercept": 1' + "0" * 5000 + "}", "is not a model of steepest"),
     ],
 )
 def test_a_file_that_is_no_model(tmp_path: Path, text: str, message: str) -> None:
@@ -122,3 +148,34 @@ def test_a_file_that_is_no_model(tmp_path: Path, text: str, message: str) -> Non
         Model.load(tmp_path / "model.json")
     with pytest.raises(FileNotFoundError, match=r"none.json: no such file"):
         Model.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "1" + "0" * 400, "1" + "0" * 5000])
+@pytest.mark.parametrize("name", ["intercept", "coefficients"])
+def test_numbers_that_are_none(tmp_path: Path, number: str, name: str) -> None:
+    path = tmp_path / "model.json"
+    MODEL.save(path)
+    text = path.read_text().replace("-0.1" if name == "intercept" else "-2.0", number)
+    path.write_text(text)
+    with pytest.raises(TableError, match=r"model\.json") as error:
+        Model.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TableError, match=r"model\.json is not a model of steepest"):
+        Model.load(tmp_path / "model.json")
+
+
+def test_a_model_with_a_number_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
+    model = Model("least-squares", "y", None, ["a"], {}, {"a": float("inf")}, 0.0, False, "0")
+    with pytest.raises(TableError, match="the model cannot be saved: the coefficient of 'a' is inf"):
+        model.save(tmp_path / "model.json")
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_a_prediction_that_overflows_names_its_row() -> None:
+    model = Model("least-squares", "y", None, ["a"], {}, {"a": 1e200}, 0.0, False, "0")
+    with pytest.raises(TableError, match="the prediction of row 1 overflows"):
+        model.predict(Table(pd.DataFrame({"a": [1.0, 1e200]})))

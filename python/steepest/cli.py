@@ -245,7 +245,7 @@ def predict(model: Path, table: Path, output: Path | None) -> None:
     an array of numbers, or of records with these two fields.
     """
     fitted = Model.load(model)
-    columns = fitted.predict(load_table(table))
+    columns = fitted.predict(load_table(table, text=fitted.categories))
     if output is None:
         click.echo(_csv(columns), nl=False)
         return

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-import lzma
 import warnings
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +19,7 @@ FLIGHT_FEATURES = (
     *("carrier", "flight", "origin", "air_time", "distance", "hour", "minute"),
 )
 LATE_MINUTES = 15
+MAX_DENSE_CELLS = 10**9
 
 
 class TableError(ValueError):
@@ -99,17 +98,31 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path, text: Collection[str] = ()) -> Table:
     pandas = require("pandas", "cli")
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:
-            return Table(pandas.read_csv(path, index_col=False))
+            # With low_memory the type of a column is decided for one part of the file at a time, so that the text "01"
+            # becomes the number 1 in the parts without other text.
+            frame = pandas.read_csv(path, index_col=False, low_memory=False, dtype=dict.fromkeys(text, str))
         except pandas.errors.ParserWarning:  # else the first field of longer rows would be taken for a label
             raise TableError(f"{path}: rows have more fields than the header") from None
+    for name in frame.columns:
+        if name not in text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
+            frame[name] = _large_integers(frame[name])
+    return Table(frame)
 
 
-def _read_parquet(path: Path) -> Table:
+def _large_integers(column: Any) -> Any:
+    # The reader leaves a column of numbers as text, or as objects, where no type of integers holds all of them.
+    try:
+        return require("pandas", "cli").to_numeric(column).astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return column
+
+
+def _read_parquet(path: Path, text: Collection[str] = ()) -> Table:
     require("pyarrow", "cli")
     return Table(require("pandas", "cli").read_parquet(path, engine="pyarrow"))
 
@@ -121,13 +134,14 @@ def _matrix(array: np.ndarray[Any, Any], name: str) -> Any:
     return require("pandas", "cli").DataFrame(array, columns=[str(i) for i in range(array.shape[1])], copy=False)
 
 
-def _read_npy(path: Path) -> Table:
-    return Table(_matrix(np.load(path, allow_pickle=False), "array"), kind="matrix")
+def _read_npy(path: Path, text: Collection[str] = ()) -> Table:
+    with path.open("rb") as file:  # np.load leaves a damaged file open
+        return Table(_matrix(np.load(file, allow_pickle=False), "array"), kind="matrix")
 
 
-def _read_npz(path: Path) -> Table:
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+def _read_npz(path: Path, text: Collection[str] = ()) -> Table:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
     if "X" in arrays:
         frame = _matrix(arrays["X"], "X")
         if "y" not in arrays:
@@ -144,16 +158,19 @@ def _read_npz(path: Path) -> Table:
     return Table(require("pandas", "cli").DataFrame(arrays))
 
 
-def _read_svmlight(path: Path) -> Table:
+def _read_svmlight(path: Path, text: Collection[str] = ()) -> Table:
     # Read as zero-based whatever the file means: a column is then called by the index that the file gives it.
     X, y = require("sklearn.datasets", "cli").load_svmlight_file(str(path), zero_based=True)
+    if X.shape[0] * X.shape[1] > MAX_DENSE_CELLS:
+        rows, columns = X.shape
+        raise ValueError(f"{rows:,} rows of {columns:,} columns are too many to be made dense")
     frame = _matrix(X.toarray(), "features")
     if X.shape[1] and not X[:, [0]].nnz:
         frame = frame.drop(columns="0")
     return Table(frame.assign(y=y), target="y", kind="sparse")
 
 
-_READERS: dict[str, tuple[str, Callable[[Path], Table]]] = {
+_READERS: dict[str, tuple[str, Callable[[Path, Collection[str]], Table]]] = {
     ".csv": ("CSV", _read_csv),
     **dict.fromkeys((".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip"), ("compressed CSV", _read_csv)),
     ".parquet": ("Parquet", _read_parquet),
@@ -163,14 +180,19 @@ _READERS: dict[str, tuple[str, Callable[[Path], Table]]] = {
 }
 
 
-def load_table(path: str | Path) -> Table:
+def load_table(path: str | Path, text: Collection[str] = ()) -> Table:
     """Read a table; its suffix says how.
+
+    A file that says nothing of types (CSV) has them decided by the whole column: a column is numbers where every value
+    is one. So a file with fewer rows can give a column another type; `text` prevents it.
 
     Parameters
     ----------
     path : str or Path
         CSV (also .csv.gz, .csv.bz2, .csv.xz, .csv.zip), Parquet, NPY (two-dimensional), NPZ (X and y, or
         one-dimensional arrays by name) or svmlight (.svmlight, .libsvm, .svm; made dense).
+    text : collection of str
+        Columns of a CSV file that are text whatever they hold, such as codes with leading zeros; others are ignored.
 
     Raises
     ------
@@ -178,6 +200,8 @@ def load_table(path: str | Path) -> Table:
         The suffix is unknown, or the content is not what the suffix promises, or there is no row or no column.
     OSError
         The file cannot be opened.
+    MemoryError
+        It is too large, or damaged so that it seems to be.
     MissingExtraError
         A package that reads this kind of file is not installed.
     """
@@ -190,17 +214,40 @@ def load_table(path: str | Path) -> Table:
         raise IsADirectoryError(f"{path} is a folder; expected a {kind} file")
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
+    with reading(path, f"cannot be read as {kind}"):
+        return _checked_table(reader(path, text), path)
+
+
+@contextlib.contextmanager
+def reading(path: Path, failure: str) -> Iterator[None]:
+    """Turn any error of a block that reads a file into one that names the file: a TableError of one line.
+
+    The packages that read files raise errors of every type on damaged ones, so no list of types is complete. What is
+    not the file's fault keeps its type: a package that cannot be imported, a file that the system does not open, and
+    memory that does not suffice, which is told with the file's name. Ctrl-C goes through.
+    """
     try:
-        table = reader(path)
-    except (ValueError, EOFError, OSError, lzma.LZMAError, zipfile.BadZipFile, zlib.error) as error:
-        # An OSError of the system has a number; gzip and bz2 raise one without, for bad content.
-        if isinstance(error, OSError) and error.errno is not None:
+        yield
+    except (TableError, ImportError):
+        raise
+    except MemoryError as error:
+        raise MemoryError(f"{path}: {error}") from error
+    except Exception as error:
+        # An OSError of the system has a number and a name; gzip, bz2 and Arrow raise one without, for bad content.
+        if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
             raise
-        raise TableError(f"{path} cannot be read as {kind}: {error}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise TableError(f"{path} {failure}: {reason}") from error
+
+
+def _checked_table(table: Table, path: Path) -> Table:
     if 0 in table.frame.shape:
         rows, columns = table.frame.shape
         raise TableError(f"{path} is empty: {rows} rows, {columns} columns")
     table.frame.columns = table.frame.columns.map(str)
+    repeated = table.frame.columns[table.frame.columns.duplicated()]
+    if len(repeated):
+        raise TableError(f"{path} has two columns of the name '{repeated[0]}': rename one")
     return table
 
 
