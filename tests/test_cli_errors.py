@@ -31,8 +31,11 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
     ("arguments", "message"),
     [
         (("--loss", "hinge"), "Invalid value for '--loss': 'hinge' is not one of 'logistic', 'least-squares'."),
-        (("--optimizer", "sgd"), "Invalid value for '--optimizer': 'sgd' is not one of 'adam', 'rmsprop',"),
+        (("--optimizer", "sgd"), "Invalid value for '--optimizer': 'sgd' is not one of 'quasi-newton', 'adam',"),
         (("--optimizer", "momentum"), "--learning-rate is needed: momentum has no default"),
+        (("--learning-rate", 1), "--learning-rate: quasi-newton has none; choose another --optimizer"),
+        (("--batch-size", 5), "--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer"),
+        (("--text", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
         (("--alpha", -1), "Invalid value for '--alpha': -1.0 is not in the range x>=0"),
         (("--alpha", "nan"), "Invalid value for '--alpha': expected a finite number, got nan"),
         (("--alpha", "strong"), "Invalid value for '--alpha': 'strong' is not a valid float"),

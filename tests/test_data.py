@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow
-import pyarrow.parquet
 import pytest
 
-from steepest.data import FLIGHT_FEATURES, Table, TableError, load_flights, load_table, reading
+from steepest.data import FLIGHT_FEATURES, Table, TableError, load_flights, load_table
 from steepest.extras import MissingExtraError, require
 from steepest.features import Encoder
 
@@ -238,91 +234,3 @@ def test_columns_that_are_asked_for_as_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b,c\n010,true,1\n")
     frame = load_table(tmp_path / "a.csv", text=["a", "b", "absent"]).frame
     assert frame.to_dict("list") == {"a": ["010"], "b": ["true"], "c": [1]}
-
-
-def damaged_files() -> dict[str, bytes]:
-    """Files of every kind, cut off, with bytes changed, or of another kind than their name says."""
-    files = {}
-    for name in ("t.npy", "t.npz", "t.parquet", "t.csv.zip", "t.csv.gz", "t.csv.bz2", "t.csv.xz"):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            if name == "t.npy":
-                np.save(path, MATRIX)
-            elif name == "t.npz":
-                np.savez_compressed(path, X=MATRIX)
-            elif name == "t.parquet":
-                FRAME.to_parquet(path)
-            else:
-                FRAME.to_csv(path, index=False)
-            files[name] = path.read_bytes()
-    return files
-
-
-def complaint_of(path: Path) -> str:
-    """The name in the error of a file; empty where it can be read."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            load_table(path)
-    except (TableError, OSError, MemoryError) as error:
-        return path.name if path.name in str(error) else str(error)
-    return ""
-
-
-@pytest.mark.parametrize(
-    "name", ["t.npy", "t.npz", "t.parquet", "t.csv.zip", "t.csv.gz", "t.csv.bz2", "t.csv.xz", "t.csv", "t.svmlight"]
-)
-def test_damaged_files_are_read_or_named(tmp_path: Path, name: str) -> None:
-    """No damage ends in an error of another type than the three that the command line tells in one line."""
-    rng = np.random.default_rng(5)
-    files = damaged_files()
-    contents = [content[: len(content) // 2] for content in files.values()] + list(files.values())
-    own = files.get(name, b"1 1:2 2:3\n0 1:4\n" if name == "t.svmlight" else b"a,b\n1,2\n")
-    for _ in range(150):
-        damaged = bytearray(own)
-        for position in rng.integers(0, len(own), rng.integers(1, 6)):
-            damaged[position] = rng.integers(0, 256)
-        contents.append(bytes(damaged))
-    for content in contents:
-        (tmp_path / name).write_bytes(content)
-        assert complaint_of(tmp_path / name) in ("", name)
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.svmlight", b"1 99999999999:1\n"),
-        ("a.svmlight", b"1 2000000000:1\n"),
-        ("a.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8'}\n"),
-        ("a.npy", b"\x93NUMPY\x01\x00\x36\x00{'descr': [[[, 'fortran_order': False, 'shape': (3, 2)}  \n"),
-    ],
-)
-def test_files_that_ended_in_tracebacks(tmp_path: Path, name: str, content: bytes) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(TableError, match=rf"{name} cannot be read as [^\n]+$"):
-        load_table(tmp_path / name)
-
-
-def test_two_columns_of_one_name(tmp_path: Path) -> None:
-    pd.DataFrame({"a": [1], "b": [2]}).to_parquet(tmp_path / "a.parquet")
-    table = pyarrow.table([[1], [2]], names=["a", "a"])
-    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(TableError, match=r"a\.parquet"):
-        load_table(tmp_path / "a.parquet")
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ImportError])
-def test_what_is_not_the_fault_of_a_file_keeps_its_type(error: type[BaseException]) -> None:
-    with pytest.raises(error, match=r"^stop$"), reading(Path("a.csv"), "cannot be read"):
-        raise error("stop")
-
-
-def test_memory_that_does_not_suffice_is_told_with_the_name_of_the_file() -> None:
-    with pytest.raises(MemoryError, match=r"^a\.csv: stop$"), reading(Path("a.csv"), "cannot be read"):
-        raise MemoryError("stop")
-
-
-@pytest.mark.parametrize("error", [RuntimeError, NotImplementedError, RecursionError, KeyError, AssertionError])
-def test_any_other_error_of_a_reader_names_the_file(error: type[Exception]) -> None:
-    with pytest.raises(TableError, match=r"^a\.csv cannot be read: "), reading(Path("a.csv"), "cannot be read"):
-        raise error("two\nlines")

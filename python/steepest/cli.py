@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import runpy
 import sys
 import warnings
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,10 @@ import numpy as np
 import steepest as st
 
 from . import plot
+from .cli_parameters import PICTURE, Number, batch_size_of, output_path
 from .data import TableError, load_flights, load_table
 from .extras import MissingExtraError, require
-from .fitting import FitOptions, OptionError, Problem
+from .fitting import DEFAULT_BATCH_SIZE, QUASI_NEWTON, FitOptions, OptionError, Problem
 from .model import Model
 from .optimizer_names import DEFAULT_RATES, OPTIMIZERS
 from .saving import saving
@@ -31,7 +30,12 @@ WHY = {
     "max_epochs": "all the epochs asked for are done",
     "max_seconds": "the time given is over",
     "interrupted": "Ctrl-C",
+    "precision": "the arithmetic allows no lower loss",
+    "rounding": "rounding hides the way down",
+    "separable": "separable classes have no minimum without a penalty",
 }
+# "precision" is as far as any run gets, and the validation loss ends a run where that was asked for.
+CONVERGED = ("GradientNorm", "precision", "NoImprovement")
 
 
 class OneLineErrors(click.Group):
@@ -61,39 +65,6 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-class Number(click.FloatRange):
-    """A finite number in a range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"expected a finite number, got {value}", param, ctx)
-        return number
-
-
-def _batch_size(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise click.BadParameter(f"expected a positive integer or 'all', got '{text}'")
-    return int(text)
-
-
-def _output(*suffixes: str) -> Callable[[str], Path]:
-    def to_path(text: str) -> Path:
-        path = Path(text)
-        if path.suffix.lower() not in suffixes:
-            raise click.BadParameter(f"expected a name that ends in {' or '.join(suffixes)}, got '{text}'")
-        if not path.parent.is_dir():
-            raise click.BadParameter(f"there is no folder '{path.parent}'")
-        return path
-
-    return to_path
-
-
-PICTURE = _output(".png", ".pdf", ".svg")
-
-
 @click.group(cls=OneLineErrors, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(st.__version__, prog_name="steepest")
 @click.pass_context
@@ -119,6 +90,7 @@ def demo(picture: Path, max_epochs: int, random_state: int) -> int:
     """Fit a logistic model to 327,346 real flights: which of them come late."""
     options = FitOptions(
         "logistic",
+        optimizer="adam",
         batch_size=4096,
         max_epochs=max_epochs,
         validation_fraction=0.2,
@@ -137,14 +109,20 @@ def demo(picture: Path, max_epochs: int, random_state: int) -> int:
 @click.option("--target", help="Column to predict (an index for NPY).  [default: y for NPZ and svmlight]")
 @click.option("--loss", required=True, type=click.Choice(["logistic", "least-squares"]))
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out; may be repeated.")
-@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default="adam", show_default=True)
+@click.option("--text", multiple=True, metavar="COLUMN", help="Take a column as text, such as codes; may be repeated.")
+@click.option("--optimizer", type=click.Choice([QUASI_NEWTON, *OPTIMIZERS]), default=QUASI_NEWTON, show_default=True)
 @click.option(
     "--learning-rate",
     type=Number(min=0, min_open=True),
     help="A constant rate.  [default, for " + ", ".join(DEFAULT_RATES) + ": a rate that falls to 0 over the run]",
 )
 @click.option(
-    "--batch-size", type=_batch_size, default="256", metavar="INTEGER|all", show_default=True, help="Rows a step."
+    "--batch-size",
+    type=batch_size_of,
+    default="auto",
+    metavar="INTEGER|all",
+    show_default=f"all for quasi-newton, else {DEFAULT_BATCH_SIZE}",
+    help="Rows a step.",
 )
 @click.option("--max-epochs", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--max-seconds", type=Number(min=0, min_open=True))
@@ -162,12 +140,17 @@ def demo(picture: Path, max_epochs: int, random_state: int) -> int:
 @click.option("--standardize/--no-standardize", default=True, show_default=True, help="Descend on scaled columns.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
 @click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--model", type=_output(".json"), metavar="OUT.json", help="Where to write the model.")
+@click.option("--model", type=output_path(".json"), metavar="OUT.json", help="Where to write the model.")
 @click.option("--plot", "picture", type=PICTURE, metavar="OUT.png", help="Where to draw the loss curve.")
-@click.option("--quiet", is_flag=True, help="Print errors only.")
+@click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def fit(table: Path, model: Path | None, picture: Path | None, quiet: bool, **options: Any) -> int:
     """Fit a model to TABLE: CSV, Parquet, NPY, NPZ or svmlight."""
-    return _fit(Problem(load_table(table), FitOptions(**options)), model, picture, quiet)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        problem = Problem(load_table(table, text=options["text"]), FitOptions(**options))
+    for warning in caught:
+        _say(str(warning.message))
+    return _fit(problem, model, picture, quiet)
 
 
 def _fit(problem: Problem, model: Path | None, picture: Path | None, quiet: bool) -> int:
@@ -188,6 +171,10 @@ def _fit(problem: Problem, model: Path | None, picture: Path | None, quiet: bool
         return DIVERGED
     if not quiet:
         _report(problem, result)
+    if result.stop_reason not in CONVERGED:
+        norm = float(result.history["gradient_norm"][-1])
+        why = WHY.get(result.stop_reason, result.stop_reason)
+        _say(f"not converged: {why}; the norm of the gradient is {norm:.2g}, --tol asks for {problem.options.tol:g}")
     if model:
         problem.model(result.w).save(model)
     if picture:
@@ -234,7 +221,7 @@ def _draw(result: Any, picture: Path) -> None:
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option(
     "--output",
-    type=_output(".csv", ".npy"),
+    type=output_path(".csv", ".npy"),
     metavar="OUT.csv|OUT.npy",
     help="Where to write the predictions.  [default: CSV to stdout]",
 )

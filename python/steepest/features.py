@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +12,11 @@ import numpy.typing as npt
 
 from .data import TableError
 from .extras import require
+from .numerals import is_number, spelling
 
 MAX_LEVELS = 1000
+SUSPECT_LEVELS = 10  # with more than these, nearly all of them numbers, text is worth a warning
+SUSPECT_PART = 0.9
 
 Array = npt.NDArray[Any]
 Label = bool | int | float | str
@@ -30,7 +35,10 @@ def _is_numeric(column: Any) -> bool:
     types = require("pandas", "cli").api.types
     if types.is_datetime64_any_dtype(column.dtype) or column.dtype.kind in "mc":
         raise TableError(f"column '{column.name}' is of type {column.dtype}; expected numbers, booleans or text")
-    return bool(types.is_numeric_dtype(column.dtype))
+    if types.is_numeric_dtype(column.dtype):
+        return True
+    kinds = ("integer", "floating", "mixed-integer-float", "boolean")
+    return column.dtype == object and types.infer_dtype(column, skipna=False) in kinds
 
 
 def _check_labels(column: Any) -> None:
@@ -39,6 +47,38 @@ def _check_labels(column: Any) -> None:
             raise TableError(
                 f"column '{column.name}' holds a {type(value).__name__}; expected numbers, booleans or text"
             )
+
+
+def _texts(column: Any) -> dict[str, Any]:
+    """Return the different values of a column by their text; two of one text, such as 1 and "1", are an error."""
+    _check_labels(column)
+    texts: dict[str, Any] = {}
+    for value in column.unique():
+        if str(value) in texts:
+            raise TableError(
+                f"column '{column.name}' holds '{value}' both as {type(value).__name__} and as "
+                f"{type(texts[str(value)]).__name__}: give the column one type"
+            )
+        texts[str(value)] = value
+    return texts
+
+
+def _levels(column: Any, as_text: bool) -> list[str]:
+    """Return the sorted levels of a column of text; numbers that could not be read are an error unless `as_text`."""
+    levels = sorted(_texts(column))
+    odd = [level for level in levels if not is_number(level)]
+    found = None if as_text else spelling(levels)
+    if found:
+        keep = f"or keep the column as text with --text '{column.name}'"
+        raise TableError(
+            f"column '{column.name}' has numbers with {found[0]}, such as '{found[1]}': write them like 1234.5, {keep}"
+        )
+    beside = f"; it holds '{odd[0]}' beside numbers" if odd and len(odd) <= (1 - SUSPECT_PART) * len(levels) else ""
+    if len(levels) > MAX_LEVELS:
+        raise TableError(f"column '{column.name}' has {len(levels):,} levels; expected at most {MAX_LEVELS:,}{beside}")
+    if beside and not as_text and len(levels) > SUSPECT_LEVELS:
+        warnings.warn(f"column '{column.name}' is taken as text of {len(levels)} levels{beside}", stacklevel=3)
+    return levels
 
 
 @dataclass
@@ -59,25 +99,28 @@ class Encoder:
     categories: dict[str, list[str]]
 
     @classmethod
-    def of(cls, frame: Any) -> Encoder:
+    def of(cls, frame: Any, text: Collection[str] = ()) -> Encoder:
         """Make the encoder of a frame's columns, with the levels that its rows hold.
+
+        Columns in `text` are meant as text even where all their levels look like numbers.
 
         Raises
         ------
         TableError
-            A column of dates or of complex numbers, or with more than MAX_LEVELS levels.
+            A column of dates or of complex numbers, or with more than MAX_LEVELS levels, or of numbers that are written
+            so that they cannot be read (decimal commas, thousands separators, percent signs); or no feature is left, as
+            all columns are text of one level.
         """
         categories = {}
         for name in frame.columns:
             if not _is_numeric(frame[name]):
-                _check_labels(frame[name])
-                levels = sorted({str(level) for level in frame[name].unique()})
-                if len(levels) > MAX_LEVELS:
-                    raise TableError(f"column '{name}' has {len(levels):,} levels; expected at most {MAX_LEVELS:,}")
-                categories[name] = levels
+                categories[name] = _levels(frame[name], name in text)
         encoder = cls(list(frame.columns), categories)
         if len(set(encoder.features)) < len(encoder.features):
             raise TableError("a column has the name of another one's level, such as 'colour=red': rename it")
+        if not encoder.features:
+            name, levels = next(iter(categories.items()))
+            raise TableError(f"column '{name}' has only one level, '{levels[0]}': no feature is left to fit")
         return encoder
 
     @property
@@ -116,12 +159,24 @@ class Encoder:
 
 def _numbers(column: Any, dtype: npt.DTypeLike) -> Array:
     if not _is_numeric(column):
-        raise TableError(f"column '{column.name}' holds text such as '{column.iloc[0]}'; expected numbers")
-    with np.errstate(over="ignore"):
-        values: Array = column.to_numpy(dtype=dtype)
+        raise TableError(f"column '{column.name}' holds text such as {_first_text(column)}; expected numbers")
+    try:
+        with np.errstate(over="ignore"):
+            values: Array = column.to_numpy(dtype=dtype)
+    except OverflowError:  # an integer beyond every type
+        values = np.array([np.inf])
     if not np.isfinite(values).all():
         raise TableError(f"column '{column.name}' has values that are not finite in {np.dtype(dtype).name}")
     return values
+
+
+def _first_text(column: Any) -> str:
+    """Return the first value of a column that is no number, in quotes, with what keeps it from being one."""
+    texts = [str(value) for value in column]
+    numbers = require("pandas", "cli").to_numeric(column.astype(str), errors="coerce")
+    text = texts[int(np.argmax(numbers.isna()))]
+    found = spelling([text])
+    return f"'{text}'" + (f" (a number with {found[0]})" if found else "")
 
 
 def _codes(column: Any, levels: list[str]) -> Array:
@@ -143,7 +198,7 @@ def classes_of(column: Any) -> list[Label]:
     TableError
         There are more or fewer than two.
     """
-    values = [value.item() if isinstance(value, np.generic) else value for value in column.unique()]
+    values = [value.item() if isinstance(value, np.generic) else value for value in _texts(column).values()]
     numeric = all(isinstance(value, bool | int | float) for value in values)
     classes: list[Label] = sorted(values if numeric else map(str, values))
     if len(classes) != 2:

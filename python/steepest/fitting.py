@@ -10,10 +10,13 @@ import numpy as np
 
 import steepest as st
 
-from .data import Table
+from .data import Table, TableError
 from .features import Array, Encoder, Label, Scaling, check_complete, classes_of, encode_target, split_rows
 from .model import LossName, Model
 from .optimizer_names import DEFAULT_RATES, OPTIMIZERS
+
+QUASI_NEWTON = "quasi-newton"
+DEFAULT_BATCH_SIZE = 256
 
 
 @dataclass
@@ -27,12 +30,14 @@ class FitOptions:
         Column to predict; None for the one that the file's format marks.
     drop : tuple of str
         Columns to leave out.
+    text : tuple of str
+        Columns that are text whatever they hold.
     optimizer : str
-        A key of OPTIMIZERS.
+        "quasi-newton", or a key of OPTIMIZERS.
     learning_rate : float or None
         None: from DEFAULT_RATES, with cosine decay.
-    batch_size : int or None
-        None for all rows.
+    batch_size : int, None or "auto"
+        None for all rows; "auto" for all rows with "quasi-newton", else 256.
     alpha, l1_ratio : float
         The penalty, on standardised coefficients where `standardize`.
     validation_fraction : float
@@ -48,9 +53,10 @@ class FitOptions:
     loss: LossName
     target: str | None = None
     drop: tuple[str, ...] = ()
-    optimizer: str = "adam"
+    text: tuple[str, ...] = ()
+    optimizer: str = QUASI_NEWTON
     learning_rate: float | None = None
-    batch_size: int | None = 256
+    batch_size: int | Literal["auto"] | None = "auto"
     max_epochs: int = 100
     max_seconds: float | None = None
     alpha: float = 0.0
@@ -96,12 +102,16 @@ class Problem:
         columns = self._columns(table)
         frame = table.frame[[*columns, self.target]]
         check_complete(frame)
+        self.text = {table.column(name) for name in options.text}
+        frame = frame.assign(**{name: frame[name].map(str) for name in self.text & set(frame.columns)})
         self.classes: list[Label] | None = classes_of(frame[self.target]) if options.loss == "logistic" else None
         training_rows, held_out_rows = split_rows(len(frame), options.validation_fraction, options.random_state)
         training_frame = frame.iloc[training_rows]
         if self.classes is not None:
             classes_of(training_frame[self.target])
-        self.encoder = Encoder.of(frame[columns])  # levels are no statistics: held-out rows may have their own
+        self.encoder = Encoder.of(
+            frame[columns], self.text
+        )  # levels are no statistics: held-out rows may have their own
         self.training = self._encode(training_frame)
         self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
         self._standardize()
@@ -114,7 +124,8 @@ class Problem:
         return columns
 
     def _encode(self, frame: Any) -> Split:
-        dtype = self.options.dtype
+        # Statistics come from float64, so that a column far from zero keeps its digits where the dtype is float32.
+        dtype = np.float64 if self.options.standardize else self.options.dtype
         y = encode_target(frame[self.target], self.classes, dtype)
         return Split(self.encoder.encode(frame, dtype), y)
 
@@ -126,6 +137,14 @@ class Problem:
             if scale:
                 self.scaling.apply(split.X)
                 self.target_scaling.apply(split.y)
+                split.X, split.y = self._cast(split.X), self._cast(split.y)
+
+    def _cast(self, values: Array) -> Array:
+        with np.errstate(over="ignore"):
+            cast: Array = values.astype(self.options.dtype, copy=False)
+        if not np.isfinite(cast).all():
+            raise TableError(f"numbers of a held-out row are too far from the training rows' for {self.options.dtype}")
+        return cast
 
     def descend(self, progress: bool = False) -> st.Result:
         """Run the optimizer.
@@ -133,13 +152,13 @@ class Problem:
         Raises
         ------
         OptionError
-            The optimizer needs a learning rate.
+            The optimizer needs a learning rate, or does not take an option that is given.
         """
         options = self.options
         loss = st.Logistic if options.loss == "logistic" else st.LeastSquares
         objective = loss(self.training.X, self.training.y, alpha=options.alpha, l1_ratio=options.l1_ratio)
         n = len(self.training.y)
-        batch_size = None if options.batch_size is None or options.batch_size >= n else options.batch_size
+        batch_size = _batch_size(options, n)
         stop: list[Any] = [st.stop.GradientNorm(options.tol)]
         if self.held_out is not None and options.patience is not None:
             stop.append(st.stop.NoImprovement(options.patience))
@@ -185,15 +204,30 @@ class Problem:
         )
 
 
+def _batch_size(options: FitOptions, n: int) -> int | None:
+    size = options.batch_size
+    if size == "auto":
+        size = None if options.optimizer == QUASI_NEWTON else DEFAULT_BATCH_SIZE
+    if size is None or size >= n:
+        return None
+    if options.optimizer == QUASI_NEWTON:
+        raise OptionError("--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer")
+    return size
+
+
 def make_optimizer(options: FitOptions, n_steps: int) -> Any:
     """Return the optimizer that the options name, for a run of at most n_steps steps.
 
     Raises
     ------
     OptionError
-        It has no default learning rate and none is given.
+        It has no default learning rate and none is given, or it takes none.
     """
     rate: Any = options.learning_rate
+    if options.optimizer == QUASI_NEWTON:
+        if rate is not None:
+            raise OptionError("--learning-rate: quasi-newton has none; choose another --optimizer")
+        return st.QuasiNewton()
     if rate is None:
         if options.optimizer not in DEFAULT_RATES:
             raise OptionError(f"--learning-rate is needed: {options.optimizer} has no default")

@@ -1,0 +1,48 @@
+"""The types of the command line's options: each turns a text into a value, or says what was expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+
+class Number(click.FloatRange):
+    """A finite number in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number, got {value}", param, ctx)
+        return number
+
+
+def batch_size_of(text: str) -> int | Literal["auto"] | None:
+    """Return the number of rows that a text asks for: None for "all"."""
+    if text == "auto":
+        return "auto"
+    if text == "all":
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise click.BadParameter(f"expected a positive integer or 'all', got '{text}'")
+    return int(text)
+
+
+def output_path(*suffixes: str) -> Callable[[str], Path]:
+    """Return what checks the name of a file to write, whose folder must exist, for one of these suffixes."""
+
+    def to_path(text: str) -> Path:
+        path = Path(text)
+        if path.suffix.lower() not in suffixes:
+            raise click.BadParameter(f"expected a name that ends in {' or '.join(suffixes)}, got '{text}'")
+        if not path.parent.is_dir():
+            raise click.BadParameter(f"there is no folder '{path.parent}'")
+        return path
+
+    return to_path
+
+
+PICTURE = output_path(".png", ".pdf", ".svg")

@@ -1,0 +1,43 @@
+"""Numbers in text that a reader of tables does not take for numbers: decimal commas, separators, signs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_PLAIN = r"(?:\d+\.?\d*|\.\d+)"
+_GROUPED = r"\d{1,3}(?P<separator>[,.'\u2019 \u00a0\u202f_])\d{3}(?:(?P=separator)\d{3})*(?:[.,]\d+)?"
+_COMMA = r"\d*,\d+"
+_SIGN = r"[+\-\u2212]?"
+_UNIT = r"[%\u2030$\u20ac\u00a3\u00a5]"
+_NUMBER = re.compile(rf"\(?{_SIGN}\s*{_UNIT}?\s*{_SIGN}(?:{_GROUPED}|{_COMMA}|{_PLAIN})(?:[eE][+-]?\d+)?\s*{_UNIT}?\)?")
+_READ = re.compile(rf"[+-]?{_PLAIN}(?:[eE][+-]?\d+)?")
+_KINDS = (
+    ("a percent sign", re.compile(r"[%\u2030]")),
+    ("a currency sign", re.compile(r"[$\u20ac\u00a3\u00a5]")),
+    ("parentheses", re.compile(r"\(")),
+    ("a minus that is no hyphen", re.compile("\u2212")),
+    ("a decimal comma", re.compile(r"(?<![\d,])0?,\d|\d,(?!\d{3}(?!\d))\d|\.\d{3},\d")),
+    ("a thousands separator", re.compile(r"\d[,.'\u2019 \u00a0\u202f_]\d{3}")),
+)
+
+
+def is_number(text: str) -> bool:
+    """Whether a person reads this text as a number."""
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
+def spelling(texts: Iterable[str]) -> tuple[str, str] | None:
+    """Return what keeps numbers from being read, such as "a decimal comma", and the first text that shows it.
+
+    None where a text is no number, or where all of them can be read.
+    """
+    texts = [text.strip() for text in texts]
+    if not all(map(is_number, texts)):
+        return None
+    unread = [text for text in texts if not _READ.fullmatch(text)]
+    for kind, pattern in _KINDS:
+        for text in unread:
+            if pattern.search(text):
+                return kind, text
+    return ("signs that are no digits", unread[0]) if unread else None
