@@ -159,3 +159,12 @@ def test_integers_beyond_every_type_are_numbers() -> None:
 def test_lists_are_no_classes() -> None:
     with pytest.raises(TableError, match="column 'y' holds a list; expected numbers, booleans or text"):
         classes_of(pd.Series([[1], [2]], name="y"))
+
+
+@pytest.mark.parametrize(("start", "told"), [(1.7e9, True), (0.0, False)])
+def test_digits_that_float32_loses_without_standardising_are_told(tmp_path: Path, start: float, told: bool) -> None:
+    t = start + np.arange(400.0)
+    frame = pd.DataFrame({"t": t, "one": 1.0 + 1e9, "y": np.arange(400.0)})
+    model = fitted(tmp_path, frame, "--dtype", "float32", "--no-standardize")
+    assert ("column 't' loses most of its digits in float32: leave --no-standardize out" in model["stderr"]) == told
+    assert "column 'one'" not in model["stderr"]

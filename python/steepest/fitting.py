@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from .optimizer_names import DEFAULT_RATES, OPTIMIZERS
 
 QUASI_NEWTON = "quasi-newton"
 DEFAULT_BATCH_SIZE = 256
+LOST_PART = 1e-3  # of the range of a column, what its rounding to float32 may take
 
 
 @dataclass
@@ -114,6 +116,8 @@ class Problem:
         )  # levels are no statistics: held-out rows may have their own
         self.training = self._encode(training_frame)
         self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
+        if not options.standardize and options.dtype == "float32":
+            self._warn_of_lost_digits(training_frame)
         self._standardize()
 
     def _columns(self, table: Table) -> list[str]:
@@ -128,6 +132,17 @@ class Problem:
         dtype = np.float64 if self.options.standardize else self.options.dtype
         y = encode_target(frame[self.target], self.classes, dtype)
         return Split(self.encoder.encode(frame, dtype), y)
+
+    def _warn_of_lost_digits(self, frame: Any) -> None:
+        """Warn of columns that vary by little more than float32 can tell apart, where they are not standardised."""
+        for name in [*self.encoder.columns, *[self.target] * (self.classes is None)]:
+            if name in self.encoder.categories:
+                continue
+            values = frame[name].to_numpy(np.float64)
+            lost, spread = np.abs(values - values.astype(np.float32)).max(), np.ptp(values)
+            if lost > LOST_PART * spread > 0:
+                instead = "leave --no-standardize out, or take --dtype float64"
+                warnings.warn(f"column '{name}' loses most of its digits in float32: {instead}", stacklevel=4)
 
     def _standardize(self) -> None:
         scale = self.options.standardize
