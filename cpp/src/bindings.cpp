@@ -43,9 +43,13 @@ struct BoundObjective {
     BoundObjective(const std::string& loss, py::array_t<S> X_, py::array_t<T> y_, py::object weight_, double weight_sum,
                    bool intercept, double l1, double l2, const py::object& scaling, std::size_t n_scores)
         : X(std::move(X_)), y(std::move(y_)), weight(std::move(weight_)) {
+        check_matrix(X);
+        if (n_scores == 0) throw py::value_error("n_scores must be at least 1, got 0");
+        const auto n = std::size_t(X.shape(0));
+        checked_vector<T>(y, "y", n);
         const bool row_major = X.flags() & py::array::c_style;
-        const T* weights = weight.is_none() ? nullptr : weight.cast<py::array_t<T>>().data();
-        const Matrix<S> matrix{X.data(), std::size_t(X.shape(0)), std::size_t(X.shape(1)),
+        const T* weights = weight.is_none() ? nullptr : checked_vector<T>(weight, "sample_weight", n);
+        const Matrix<S> matrix{X.data(), n, std::size_t(X.shape(1)),
                                row_major ? Order::row_major : Order::column_major};
         const int number = n_scores > 1 ? check_softmax(loss) : index_of(loss_names, loss, "loss");
         native = {number, matrix, y.data(), weights, weight_sum, intercept, l1, l2, n_scores};
@@ -169,6 +173,12 @@ struct BoundDescent {
                  n_steps, checked_constraint<T>(constraint, std::size_t(w.size()), objective->native.X.n_columns)) {}
 
     Parameters<T> penalised(const BoundRule& rule) const {
+        const std::size_t n = objective->native.n_parameters();
+        const auto n_states = std::size_t(states_of_rule[rule.rule]);
+        checked_output<T>(w, "w", n);
+        if (states.size() != n_states)
+            throw py::value_error("states: expected " + std::to_string(n_states) + " arrays");
+        for (const py::handle& state : states) checked_output<T>(state, "state", n);
         Parameters<T> p = rule.parameters<T>(w, states);
         p.layout = objective->native.layout();
         return p;
@@ -178,9 +188,9 @@ struct BoundDescent {
         return py::make_tuple(e.value, e.gradient_norm);
     }
     py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds, py::object path) {
-        T* p = path.is_none() ? nullptr : path.cast<py::array_t<T>>().mutable_data();
         const double* rates = learning_rates.data();
         const auto n = std::size_t(learning_rates.size());
+        T* p = path.is_none() ? nullptr : checked_path<T>(path, n, std::size_t(w.size()));
         const RunReport r =
             without_gil([&](Interrupt& interrupt) { return native.run(rates, n, seconds, p, interrupt); });
         return py::make_tuple(r.n_steps, r.epoch_done, r.diverged);

@@ -69,6 +69,38 @@ const T* checked_vector(const py::handle& object, const char* name, std::size_t 
     return static_cast<const T*>(array.data());
 }
 
+// Rows and columns, C- or F-contiguous, at least one of each.
+inline void check_matrix(const py::array& X) {
+    const bool contiguous = X.flags() & (py::array::c_style | py::array::f_style);
+    const bool aligned = X.flags() & int(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+    if (X.ndim() != 2 || X.size() == 0 || !contiguous || !aligned)
+        throw py::value_error("X must be a C- or F-contiguous array of two dimensions that is not empty, got " +
+                              describe(X));
+}
+
+// The data of a writeable array of T, where the native loop writes.
+template <class T>
+T* checked_output(const py::handle& object, const char* name, std::size_t n) {
+    const T* data = checked_vector<T>(object, name, n);
+    if (!py::reinterpret_borrow<py::array>(object).writeable())
+        throw py::value_error(std::string(name) + " must be writeable, got " + describe(object));
+    return const_cast<T*>(data);
+}
+
+// The data of a writeable array of at least `rows` rows of n elements of T.
+template <class T>
+T* checked_path(const py::handle& object, std::size_t rows, std::size_t n) {
+    const std::string expected = "path must be a contiguous, writeable " + std::string(dtype_name<T>()) +
+                                 " array of at least " + std::to_string(rows) + " rows of " + std::to_string(n) +
+                                 ", got ";
+    if (!py::isinstance<py::array_t<T>>(object)) throw py::type_error(expected + describe(object));
+    auto array = py::reinterpret_borrow<py::array>(object);
+    if (array.ndim() != 2 || std::size_t(array.shape(0)) < rows || std::size_t(array.shape(1)) != n ||
+        !contiguous(array) || !array.writeable())
+        throw py::value_error(expected + describe(object));
+    return static_cast<T*>(array.mutable_data());
+}
+
 // None, the bounds (lower, upper) of all n parameters, whose arrays the caller keeps, or the total of the first d.
 template <class T>
 Constraint<T> checked_constraint(const py::object& constraint, std::size_t n, std::size_t d) {

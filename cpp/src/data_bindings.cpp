@@ -55,6 +55,7 @@ template <class S>
 py::object column_statistics_of(const py::array& X, const py::object& weight) {
     using T = ArithmeticOf<S>;
     if (!py::isinstance<py::array_t<S>>(X)) return py::none();
+    check_matrix(X);
     const auto n = std::size_t(X.shape(0)), d = std::size_t(X.shape(1));
     const Order order = X.flags() & py::array::c_style ? Order::row_major : Order::column_major;
     const Matrix<S> matrix{static_cast<const S*>(X.data()), n, d, order};

@@ -1,0 +1,57 @@
+"""Private native calls: arrays of a wrong size or layout are refused, and nothing is read out of bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from steepest import _core
+
+X, Y = np.ones((6, 3)), np.ones(6)
+
+
+def objective(X=X, y=Y, sample_weight=None, n_scores=1, loss="least_squares"):
+    return _core.Objective64(loss, X, y, sample_weight, 6.0, True, 0.0, 0.0, None, n_scores)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"X": np.ones(6)},
+        {"X": np.ones((12, 3))[::2]},
+        {"X": np.ones((6, 3, 2))},
+        {"y": np.ones(5)},
+        {"y": np.ones(12)[::2]},
+        {"y": np.ones((6, 1))},
+        {"sample_weight": np.ones(5)},
+        {"sample_weight": np.ones(6, np.float32)},
+        {"n_scores": 0},
+    ],
+)
+def test_an_objective_checks_its_arrays(wrong):
+    with pytest.raises((TypeError, ValueError), match=rf"^{next(iter(wrong))} must be"):
+        objective(**wrong)
+
+
+def descent(w=4, states=(4,)):
+    arrays = tuple(np.zeros(n) for n in states)
+    target = np.zeros(w) if isinstance(w, int) else w
+    return _core.Descent64(objective(), _core.Rule("momentum_sum", momentum=0.9), target, arrays, 0, 0, False, 0)
+
+
+@pytest.mark.parametrize("wrong", [{"w": 3}, {"w": np.zeros(8)[::2]}, {"states": ()}, {"states": (3,)}])
+def test_a_descent_checks_its_arrays(wrong):
+    with pytest.raises((TypeError, ValueError), match=r"^(w|state) must be|^states: expected 1"):
+        descent(**wrong)
+
+
+@pytest.mark.parametrize("path", [np.zeros((1, 4)), np.zeros((2, 3)), np.zeros(8), np.zeros((2, 4), np.float32)])
+def test_a_descent_checks_its_path(path):
+    with pytest.raises((TypeError, ValueError), match=r"^path must be a contiguous, writeable float64 array"):
+        descent().run(np.full(2, 0.1), 1.0, path)
+
+
+@pytest.mark.parametrize("wrong", [np.ones(6), np.ones((12, 3))[::2], np.ones((0, 3))])
+def test_column_statistics_checks_its_rows(wrong):
+    with pytest.raises(ValueError, match="^X must be"):
+        _core.column_statistics(wrong, None)
