@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "steepest/math.hpp"
 
@@ -124,6 +125,17 @@ struct Nesterov {
     }
 };
 
+// rate / below, and 0 where that is not a finite number: at below = 0, of a coordinate whose gradients were all 0 or
+// whose squares all underflow, and at an epsilon too small for the type. Such a coordinate stays where it is. A NaN
+// stays one.
+template <class T>
+STEEPEST_HOST_DEVICE T scaled_rate(T rate, T below) {
+    constexpr T most = std::numeric_limits<T>::max();
+    const T quotient = rate / below;
+    const T finite = quotient > most ? T(0) : quotient;
+    return below == T(0) ? T(0) : finite;
+}
+
 template <class T>
 struct AdaGrad {
     static constexpr int n_states = 1;
@@ -132,7 +144,7 @@ struct AdaGrad {
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& sum = state[0];
         sum += g * g;
-        const T scaled = rate / (square_root(sum) + epsilon);
+        const T scaled = scaled_rate(rate, square_root(sum) + epsilon);
         w -= scaled * g;
         return scaled;
     }
@@ -147,7 +159,7 @@ struct RMSProp {
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& mean = state[0];
         mean = rho * mean + fresh * g * g;
-        const T scaled = rate / (square_root(mean) + epsilon);
+        const T scaled = scaled_rate(rate, square_root(mean) + epsilon);
         w -= scaled * g;
         return scaled;
     }
@@ -174,7 +186,7 @@ struct Adam {
         w *= keep;
         m = beta1 * m + fresh1 * g;
         v = beta2 * v + fresh2 * g * g;
-        const T scaled = rate / (square_root(unbias2 * v) + epsilon);
+        const T scaled = scaled_rate(rate, square_root(unbias2 * v) + epsilon);
         w -= scaled * (unbias1 * m);
         return scaled;
     }

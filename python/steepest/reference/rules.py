@@ -92,7 +92,7 @@ def adagrad(
     """One step of AdaGrad, ``G += g^2; w -= eta g / (sqrt(G) + eps)``; see `gradient_descent`."""
     w, g = float64(w), float64(g)
     G = state.get("squares", np.zeros_like(w)) + g**2
-    rate = learning_rate / (np.sqrt(G) + epsilon)
+    rate = _scaled_rate(learning_rate, np.sqrt(G) + epsilon)
     return soft_threshold(w - rate * g, rate * float64(l1)), {"squares": G}
 
 
@@ -110,7 +110,7 @@ def rmsprop(
     """One step of RMSProp, ``G = rho G + (1 - rho) g^2; w -= eta g / (sqrt(G) + eps)``; see `gradient_descent`."""
     w, g = float64(w), float64(g)
     G = rho * state.get("squares", np.zeros_like(w)) + (1 - rho) * g**2
-    rate = learning_rate / (np.sqrt(G) + epsilon)
+    rate = _scaled_rate(learning_rate, np.sqrt(G) + epsilon)
     return soft_threshold(w - rate * g, rate * float64(l1)), {"squares": G}
 
 
@@ -140,8 +140,15 @@ def adam(
     v = beta2 * state.get("squares", np.zeros_like(w)) + (1 - beta2) * g**2
     mh = m / (1 - beta1**t) if bias_correction else m
     vh = v / (1 - beta2**t) if bias_correction else v
-    rate = learning_rate / (np.sqrt(vh) + epsilon)
+    rate = _scaled_rate(learning_rate, np.sqrt(vh) + epsilon)
     return soft_threshold(w - rate * mh, rate * float64(l1)), {"mean": m, "squares": v}
+
+
+def _scaled_rate(learning_rate: float, below: Array) -> Array:
+    """Return the quotient, and 0 where it is not finite: such a coordinate stays where it is. A NaN stays one."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        rate = learning_rate / below
+    return float64(np.where((below == 0) | np.isinf(rate), 0.0, rate))
 
 
 def soft_threshold(w: ArrayLike, threshold: ArrayLike) -> Array:
