@@ -53,5 +53,5 @@ def test_a_descent_checks_its_path(path):
 
 @pytest.mark.parametrize("wrong", [np.ones(6), np.ones((12, 3))[::2], np.ones((0, 3))])
 def test_column_statistics_checks_its_rows(wrong):
-    with pytest.raises(ValueError, match="^X must be"):
+    with pytest.raises(ValueError, match=r"^X must be"):
         _core.column_statistics(wrong, None)
