@@ -1,4 +1,4 @@
-"""Least squares of little data: QR of the rows in extended precision, where the Hessian would square their condition."""
+"""Least squares of little data: QR of the rows in extended precision; the Hessian would square their condition."""
 
 from __future__ import annotations
 

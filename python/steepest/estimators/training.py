@@ -74,7 +74,7 @@ class Training:
         whole, alpha = isinstance(optimizer, QuasiNewton), self._alpha(rows.total())
         free = whole or chooses_rate(settings)
         rescales = free and (alpha == 0.0 or settings.standardize)
-        units = Units.of(
+        units = Units.of_fit(
             rows,
             rescales=rescales,
             exact=free,

@@ -49,12 +49,13 @@ class Units:
     dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, rows: Rows, *, rescales: bool, exact: bool, centres: bool, has_target_units: bool) -> Units:
+    def of_fit(cls, rows: Rows, *, rescales: bool, exact: bool, centres: bool, has_target_units: bool) -> Units:
         """Choose the units of a fit.
 
         Parameters
         ----------
         rows : Rows
+            In the original units.
         rescales : bool
             Whether the columns may be multiplied: no penalty or rate is in their units.
         exact : bool
