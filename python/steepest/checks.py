@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .arrays import DeviceView, as_native, check_place, library_of
 from .device import BFLOAT16, arithmetic_dtype, dtype_name
-from .remedies import as_contiguous, as_copy, as_dtype
+from .remedies import as_array, as_contiguous, as_copy, as_numbers, as_vector
 
 _BLOCK = 1 << 16
 _MOST = 2**63 - 1  # the largest integer that the native code and NumPy take
@@ -115,7 +115,7 @@ def _check_array(expected: str, array: Any) -> None:
     if isinstance(array, DeviceView):
         check_place(expected.partition(" ")[0], array, None, "numpy")
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"{expected}, got {describe(array)}; convert it with np.asarray")
+        raise TypeError(f"{expected}, got {describe(array)}; {as_array(expected.partition(' ')[0], array)}")
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{expected}, got a masked array; fill or drop what is masked")
 
@@ -133,9 +133,10 @@ def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str =
     expected = f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
     _check_array(expected, array)
     if array.dtype != dtype:
-        raise TypeError(f"{expected}, got {describe(array)}; {as_dtype(name, str(dtype), library)}")
+        remedy = as_numbers(name, array, str(dtype), library)
+        raise TypeError(f"{expected}, got {describe(array)}; {remedy}")
     if array.shape != (n,):
-        raise ValueError(f"{expected}, got {describe(array)}")
+        raise ValueError(f"{expected}, got {describe(array)}{as_vector(name, array) * (array.size == n)}")
     _check_layout(expected, name, array, array.flags.c_contiguous, library)
 
 
@@ -144,7 +145,7 @@ def check_matrix(X: Any, library: str) -> None:
     expected = "X must be a C- or F-contiguous float16, bfloat16, float32 or float64 NumPy array of two dimensions"
     _check_array(expected, X)
     if X.dtype not in _STORAGES:
-        raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', library)}")
+        raise TypeError(f"{expected}, got {describe(X)}; {as_numbers('X', X, 'float32', library)}")
     if X.ndim != 2:
         raise ValueError(f"{expected}, got {describe(X)}")
     if X.size == 0:

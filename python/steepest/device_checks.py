@@ -9,7 +9,7 @@ import numpy as np
 from .arrays import DeviceView, check_place
 from .checks import check_weight_sum, describe
 from .device import arithmetic_dtype, backend
-from .remedies import as_contiguous, as_dtype
+from .remedies import as_contiguous, as_dtype, as_vector
 
 _STORAGES = ("float32", "float64", "float16", "bfloat16")
 
@@ -63,7 +63,7 @@ def check_device_vector(
     if array.dtype != dtype.name:
         raise TypeError(f"{expected}, got {describe(array)}; {as_dtype(name, dtype.name, array.library)}")
     if array.shape != (n,):
-        raise ValueError(f"{expected}, got {describe(array)}")
+        raise ValueError(f"{expected}, got {describe(array)}{as_vector(name, array) * (array.size == n)}")
     if not array.c_contiguous:
         raise ValueError(f"{expected}, got one with strides {array.strides}; {as_contiguous(name, array.library)}")
     backend().check_pointer(name, array.pointer, device)

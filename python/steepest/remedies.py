@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["as_contiguous", "as_copy", "as_dtype", "on_device", "on_host"]
+from typing import Any
+
+import numpy as np
+
+__all__ = ["as_array", "as_contiguous", "as_copy", "as_dtype", "as_numbers", "as_vector", "on_device", "on_host"]
 
 _CONTIGUOUS = {
     "cupy": "cupy.ascontiguousarray({name})",
@@ -27,6 +31,44 @@ _ON_HOST = {
 def as_dtype(name: str, dtype: str, library: str) -> str:
     """Return how to convert an array to a dtype."""
     return "convert it with " + (f"{name}.to(torch.{dtype})" if library == "torch" else f"{name}.astype(np.{dtype})")
+
+
+def as_array(name: str, array: Any) -> str:
+    """Return how to make a NumPy array of what is none."""
+    if not (hasattr(array, "toarray") and hasattr(array, "nnz")):
+        return f"convert it with np.asarray({name})"
+    return f"convert it with {name}.toarray()" + ".ravel()" * (name != "X")  # a sparse matrix of scipy
+
+
+def as_numbers(name: str, array: Any, dtype: str, library: str) -> str:
+    """Return how to get numbers of a dtype out of an array of another."""
+    kind = getattr(array.dtype, "kind", "f")
+    if kind not in "OSTUmMcV" or library != "numpy":
+        return as_dtype(name, dtype, library)
+    if kind in "c":
+        return f"take its real part: {name}.real.astype(np.{dtype})"
+    if kind in "OSTU" and not _are_numbers(array):
+        if name == "X":
+            return "encode its text as numbers, for example with sklearn.preprocessing.OneHotEncoder"
+        return f"number its labels with np.unique({name}, return_inverse=True)[1].astype(np.{dtype})"
+    return as_dtype(name, dtype, library)
+
+
+def _are_numbers(array: Any) -> bool:
+    try:
+        array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def as_vector(name: str, array: Any) -> str:
+    """Return how to make one dimension of a single column or row, "" for what is neither."""
+    shape = tuple(array.shape)
+    if len(shape) < 2 or sum(length != 1 for length in shape) > 1:
+        return ""
+    flat = f"np.asarray({name}).ravel()" if isinstance(array, np.matrix) else f"{name}.ravel()"
+    return f"; flatten it with {flat}"
 
 
 def as_contiguous(name: str, library: str) -> str:
