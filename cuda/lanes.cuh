@@ -117,10 +117,10 @@ class LaneSums {
             const LossAndSlope<T> of_row = loss_and_slope(chunk.loss, z + bias, row.y);
             // A row that is none has weight 0, but its loss must not be one that is not finite times 0.
             const bool real = turn + std::size_t(at_.group) < last;
-            const T slope = real ? row.weight * of_row.slope : T(0);
+            const T slope = real ? weighted(row.weight, of_row.slope) : T(0);
             for (int e = 0; e < elements; ++e) g[e] += slope * element<S>(row.x[e / width], e % width);
             slopes += slope;
-            losses += real ? row.weight * of_row.loss : T(0);
+            losses += real ? weighted(row.weight, of_row.loss) : T(0);
         }
         flush(g, slopes, losses);
     }

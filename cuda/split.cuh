@@ -142,8 +142,8 @@ class SplitSums {
             if (lane != 0 || r >= n) continue;
             const T weight = slopes_[r];
             const LossAndSlope<T> of_row = loss_and_slope(split_.rows.loss, z[k] + bias, losses_[r]);
-            slopes_[r] = weight * of_row.slope;
-            losses_[r] = weight * of_row.loss;
+            slopes_[r] = weighted(weight, of_row.slope);
+            losses_[r] = weighted(weight, of_row.loss);
         }
     }
 

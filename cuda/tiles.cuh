@@ -92,8 +92,8 @@ class TileSums {
         for (unsigned part = 0; part < parts_; ++part) z += scores_[threadIdx.x * parts_ + part];
         const LossAndSlope<T> of_row = loss_and_slope(chunk.loss, z, chunk.y[row]);
         const T weight = chunk.weight ? chunk.weight[row] : T(1);
-        slopes_[threadIdx.x] = weight * of_row.slope;
-        losses_[threadIdx.x] = weight * of_row.loss;
+        slopes_[threadIdx.x] = weighted(weight, of_row.slope);
+        losses_[threadIdx.x] = weighted(weight, of_row.loss);
     }
 
     // A thread takes its columns; where there are fewer columns than threads, a part of the rows too.

@@ -75,8 +75,9 @@ const T* row(const Rows<S>& rows, std::size_t at, Linear<T> point, T* scratch, T
     RowBlock<T> block;
     prefetch_row(rows, at + prefetch_bytes / (rows.X.n_columns * sizeof(S) + 1) + 4);
     fetch(rows, at, 1, scratch, block);
-    *score = dot(block.x[0], point.w, rows.X.n_columns) + point.bias;
-    *slope = (block.weight ? *block.weight : T(1)) * Loss::slope(*score, *block.y);
+    const T weight = block.weight ? *block.weight : T(1), z = dot(block.x[0], point.w, rows.X.n_columns) + point.bias;
+    *score = weight == T(0) ? T(0) : z;
+    *slope = weighted(weight, Loss::slope(*score, *block.y));
     return block.x[0];
 }
 

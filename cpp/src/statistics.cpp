@@ -36,6 +36,7 @@ void add_rows(const Part<S>& part, const double* shift, double* first, double* s
     for (std::size_t i = part.row; i < part.last_row; ++i) {
         const S* x = part.at(i, part.column);
         const double s = part.weight_of(i);
+        if (s == 0.0) continue;
         STEEPEST_VECTORIZE
         for (std::size_t j = 0; j < n; ++j) {
             const double difference = double(widen(x[j])) - shift[j], weighted = s * difference;
@@ -50,7 +51,8 @@ template <bool weighted, class S, class T = ArithmeticOf<S>>
 void add_segment(const S* x, const T* weight, std::size_t n, double shift, double* first, double* second) {
     STEEPEST_VECTORIZE
     for (std::size_t i = 0; i < n; ++i) {
-        const double difference = double(widen(x[i])) - shift;
+        const bool absent = weighted && weight[i] == T(0);
+        const double difference = absent ? 0.0 : double(widen(x[i])) - shift;
         const double product = weighted ? double(weight[i]) * difference : difference;
         first[i] += product;
         second[i] += product * difference;

@@ -18,9 +18,21 @@ struct SoftmaxBlock {
     T largest[softmax_rows], label_score[softmax_rows], own[softmax_rows], others[softmax_rows], scale[softmax_rows];
 };
 
+// Gives the rows of weight 0 products of 0 in place of what may have overflowed: they are absent.
+template <class T>
+STEEPEST_INLINE void clear_absent(const SoftmaxBlock<T>& b, std::size_t k, T* products) {
+    if (!b.weight) return;
+    bool any = false;
+    for (std::size_t i = 0; i < b.n; ++i) any |= b.weight[i] == T(0);
+    if (!any) return;
+    for (std::size_t c = 0; c < k; ++c, products += b.step)
+        for (std::size_t i = 0; i < b.n; ++i) products[i] = b.weight[i] == T(0) ? T(0) : products[i];
+}
+
 // Adds the intercepts, and makes e_c of the scores and what Softmax asks for.
 template <class T>
 STEEPEST_INLINE void exponentiate(SoftmaxBlock<T>& b, const Scores<T>& point) {
+    clear_absent(b, point.k, b.z);
     for (std::size_t i = 0; i < b.n; ++i) {
         b.largest[i] = T(-__builtin_inf());
         b.own[i] = b.others[i] = b.label_score[i] = T(0);
@@ -105,6 +117,7 @@ struct SoftmaxHessianProduct {
     static constexpr bool direction = true, accumulates = true;
     template <class T>
     STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Scores<T>& point, const Scores<T>& direction) const {
+        clear_absent(b, point.k, b.u);
         exponentiate(b, point);
         scale_of_rows(b);
         T* mean = b.largest;

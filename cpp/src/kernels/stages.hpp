@@ -4,6 +4,7 @@
 
 #include "simd.hpp"
 #include "steepest/kernels.hpp"
+#include "steepest/math.hpp"
 
 namespace steepest {
 namespace {
@@ -60,8 +61,8 @@ STEEPEST_INLINE void finish_block(StageArrays<T>& a, T bias, T direction_bias, c
     if (weight) {
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
-            if constexpr (Stage::losses) a.loss[i] *= weight[i];
-            if constexpr (Stage::accumulates) a.r[i] *= weight[i];
+            if constexpr (Stage::losses) a.loss[i] = weighted(weight[i], a.loss[i]);
+            if constexpr (Stage::accumulates) a.r[i] = weighted(weight[i], a.r[i]);
         }
     }
     if constexpr (Stage::losses) sums.loss += sum_of(a.loss, n);
@@ -79,13 +80,13 @@ struct NewtonArrays {
     STEEPEST_INLINE double finish(T bias, const T* y, const T* weight, std::size_t n, bool with_gradient) {
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i)
-            curvature[i] = (weight ? weight[i] : T(1)) * Loss::curvature(z[i] + bias, y[i]);
+            curvature[i] = weighted(weight ? weight[i] : T(1), Loss::curvature(z[i] + bias, y[i]));
         if (!with_gradient) return 0.0;
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
             const T score = z[i] + bias, s = weight ? weight[i] : T(1);
-            loss[i] = s * Loss::value(score, y[i]);
-            slope[i] = s * Loss::slope(score, y[i]);
+            loss[i] = weighted(s, Loss::value(score, y[i]));
+            slope[i] = weighted(s, Loss::slope(score, y[i]));
         }
         return sum_of(loss, n);
     }

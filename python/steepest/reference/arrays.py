@@ -15,9 +15,13 @@ def float64(array: ArrayLike) -> Array:
     return np.asarray(array, dtype=np.float64)
 
 
-def weights_of(sample_weight: ArrayLike | None, n: int) -> Array:
-    """Return the weights of n rows, ones if not given."""
-    return np.ones(n) if sample_weight is None else float64(sample_weight)
+def present_rows(X: Array, y: Array, sample_weight: ArrayLike | None) -> tuple[Array, Array, Array]:
+    """Return the rows with their targets and weights, ones if not given, without the rows of weight 0."""
+    if sample_weight is None:
+        return X, y, np.ones(len(y))
+    weight = float64(sample_weight)
+    present = weight != 0
+    return X[present], y[present], weight[present]
 
 
 def elastic_net(w: Array, intercept: bool, alpha: float, l1_ratio: float) -> tuple[float, Array, Array]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, elastic_net, float64, weights_of
+from .arrays import Array, elastic_net, float64, present_rows
 
 __all__ = ["least_squares", "least_squares_hessian", "logistic", "logistic_hessian"]
 
@@ -136,5 +136,5 @@ def _hessian(
 
 
 def _arrays(X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None) -> tuple[Array, Array, Array, Array]:
-    y = float64(y)
-    return float64(X), y, float64(w), weights_of(s, len(y))
+    X, y, s = present_rows(float64(X), float64(y), s)
+    return X, y, float64(w), s

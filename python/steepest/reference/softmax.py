@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, elastic_net, float64, weights_of
+from .arrays import Array, elastic_net, float64, present_rows
 
 __all__ = ["softmax", "softmax_hessian"]
 
@@ -83,6 +83,6 @@ def probabilities(z: Array) -> Array:
 def _arrays(
     X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None, intercept: bool
 ) -> tuple[Array, Array, Array, Array]:
-    A, y = float64(X), float64(y)
+    A, y, s = present_rows(float64(X), float64(y), s)
     A = np.column_stack([A, np.ones(len(y))]) if intercept else A
-    return A, y, float64(w), weights_of(s, len(y))
+    return A, y, float64(w), s
