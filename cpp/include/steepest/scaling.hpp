@@ -1,7 +1,8 @@
 // Implicit standardisation: the objective of the columns (x_j - centre_j) / scale_j, made from passes over X as it is.
 // With u_j = w_j / scale_j the score is x . u + b - sum_j centre_j u_j, and the gradient of w_j is
 // (g_j - centre_j g_b) / scale_j, where g are sums over the raw columns and g_b is that of the slopes. Where the means
-// are so large that these differences lose digits, the columns are standardised block by block instead.
+// are so large that these differences lose digits, or a scale so large or small that w_j / scale_j may leave the range
+// of T, the columns are standardised block by block instead.
 #pragma once
 
 #include <algorithm>
@@ -28,11 +29,19 @@ struct Scaling {
 template <class T>
 constexpr double largest_shift = sizeof(T) == 4 ? 200.0 : 1e5;
 
+// Of a scale and its inverse: beyond it w / scale, or a sum of x over raw columns, may leave the range of T.
+template <class T>
+constexpr double largest_unit = sizeof(T) == 4 ? 0x1p40 : 0x1p400;
+
 template <class T>
 Scaling scaling_of(const double* centre, const double* inverse, std::size_t d) {
     double squared = 0.0;
-    for (std::size_t j = 0; j < d; ++j) squared += centre[j] * inverse[j] * (centre[j] * inverse[j]);
-    return {centre, inverse, !(std::sqrt(squared) <= largest_shift<T>)};
+    bool moderate = true;
+    for (std::size_t j = 0; j < d; ++j) {
+        squared += centre[j] * inverse[j] * (centre[j] * inverse[j]);
+        moderate &= inverse[j] <= largest_unit<T> && inverse[j] * largest_unit<T> >= 1.0;
+    }
+    return {centre, inverse, !moderate || !(std::sqrt(squared) <= largest_shift<T>)};
 }
 
 // Writes the u of a score; returns the bias over raw columns, which is that of the rounded u, so that their rounding
@@ -108,6 +117,7 @@ class StandardisedBlocks {
             } else {
                 take_columns(rows, first, n, scaling, order, x);
             }
+            if (rows.weight) clear_absent(weight, n, d, order, x);
             kernel(Rows<T>{{x, n, d, order}, y, rows.weight ? weight : nullptr, nullptr, 0, n, 0});
         }
     }
@@ -115,6 +125,15 @@ class StandardisedBlocks {
   private:
     static std::size_t row_of(const Rows<S>& rows, std::size_t at) {
         return rows.index ? rows.index[at] : rows.begin + at;
+    }
+
+    // A row of weight 0 is absent, but what is standardised of it may have overflowed.
+    static void clear_absent(const T* weight, std::size_t n, std::size_t d, Order order, T* x) {
+        const bool in_rows = order == Order::row_major;
+        for (std::size_t i = 0; i < n; ++i) {
+            if (weight[i] != T(0)) continue;
+            for (std::size_t j = 0; j < d; ++j) x[in_rows ? i * d + j : j * n + i] = T(0);
+        }
     }
 
     static void take_rows(const Rows<S>& rows, std::size_t first, std::size_t n, const Scaling& scaling, T* out) {
