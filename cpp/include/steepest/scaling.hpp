@@ -33,13 +33,17 @@ constexpr double largest_shift = sizeof(T) == 4 ? 200.0 : 1e5;
 template <class T>
 constexpr double largest_unit = sizeof(T) == 4 ? 0x1p40 : 0x1p400;
 
+// Below it a column counts for nothing in either way of standardising.
+constexpr double scaled_away = 1e-150;
+
 template <class T>
 Scaling scaling_of(const double* centre, const double* inverse, std::size_t d) {
     double squared = 0.0;
     bool moderate = true;
     for (std::size_t j = 0; j < d; ++j) {
         squared += centre[j] * inverse[j] * (centre[j] * inverse[j]);
-        moderate &= inverse[j] <= largest_unit<T> && inverse[j] * largest_unit<T> >= 1.0;
+        const bool away = inverse[j] < scaled_away;
+        moderate &= away || (inverse[j] <= largest_unit<T> && inverse[j] * largest_unit<T> >= 1.0);
     }
     return {centre, inverse, !moderate || !(std::sqrt(squared) <= largest_shift<T>)};
 }
