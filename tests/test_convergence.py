@@ -186,7 +186,7 @@ def test_a_start_that_is_the_minimum_ends_the_fit(optimizer, repeats):
     assert st.LogisticClassifier(**strong).fit(X, classes).n_iter_ <= 1
     residual = t - st.LinearRegressor().fit(X, t).predict(X)
     model = st.LinearRegressor(optimizer=optimizer).fit(X, residual)
-    assert model.stop_reason_ == "GradientNorm"
+    assert model.stop_reason_ in ("GradientNorm", "precision")
     np.testing.assert_allclose(model.coef_, 0, atol=1e-11)
 
 

@@ -39,6 +39,7 @@ def test_pickles_of_fitted_models_predict_and_go_on(make):
 
 
 @each_kind
+@pytest.mark.filterwarnings("ignore:The fit has learned nothing")  # in two passes
 def test_a_clone_has_the_parameters_and_not_the_fit(make):
     optimizer = st.Adam(0.02)
     model = make(optimizer, alpha=0.3, batch_size=8, max_iter=2).fit(X, targets(make))

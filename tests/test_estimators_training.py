@@ -40,6 +40,7 @@ def test_an_optimizer_instance_is_copied(make):
     assert_same(model, make(alpha=0.1).fit(X, targets(make)), 1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The fit has learned nothing")  # in four passes
 def test_a_schedule_sets_the_rate():
     model = st.LinearRegressor("gradient-descent", learning_rate=st.schedules.StepDecay(0.05, 0.5, 2), max_iter=4)
     model.fit(X, TARGET)

@@ -31,6 +31,7 @@ from .stopping import NoImprovement, StopRule
 __all__ = ["minimize", "seed_of"]
 
 _MAX_INDEXED_ROWS = 2**32 - 1
+_ALL = 2**62  # rows are more than any X has
 _RATE = "an optimizer that has it, such as optimizer=st.Adam(0.01)"
 _TOLERANCE = "stop=st.stop.GradientNorm(...)"
 _PENALTY = "the objective's, such as st.LeastSquares(X, y, alpha=...)"
@@ -251,7 +252,7 @@ def _batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
     """Return the rows of a step (0: all) and the steps of an epoch."""
     if batch_size is None:
         return 0, 1
-    size = check_count("batch_size", batch_size, 1)
+    size = check_count("batch_size", min(batch_size, _ALL) if isinstance(batch_size, int) else batch_size, 1)
     if not is_native(objective):
         kind = type(objective).__name__
         raise ValueError(f"batch_size must be None for a {kind}, which only its own Python evaluates, got {batch_size}")

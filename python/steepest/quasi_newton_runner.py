@@ -113,7 +113,9 @@ class QuasiNewtonRunner:
     def _is_near(self, place: Place, reference: float) -> bool:
         """Return whether the gradient is about as small as its rounding."""
         rough = _ROUGH * self._goal * max(self._norms[0], reference)
-        return place.norm <= max(rough, _NEAR * rounding_of_gradient(self._objective))
+        rounding = rounding_of_gradient(self._objective)
+        scale = rounding / float(np.finfo(place.w.dtype).eps)
+        return place.norm <= max(rough, _NEAR * rounding, self._goal * scale)
 
     def _holds(self, place: Place) -> bool:
         """Return whether the parameters of the raw columns are as good, to the digits that they have."""

@@ -16,7 +16,7 @@ from .checks import blocks_of
 from .objectives import DataObjective, Logistic
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 from .softmax import Softmax
-from .weighted_rows import widened
+from .weighted_rows import standardised, widened
 
 __all__ = ["Separation", "separating_loss", "separation"]
 
@@ -31,6 +31,9 @@ _ZERO = 1e-12  # share of its terms: a sum that rounding may have made
 _MORE = 1e-9  # and one that it has not
 _PER_PARAMETER = 4  # rows of the first look that are the least decided
 _SPREAD = 20  # and others
+_FIRST_ROWS = 4096  # that are looked at before all
+_NEWTON_STEPS = 4
+_FULL_RANK = 1e-9  # the smallest eigenvalue of columns of norm 1 that depend on no others
 _ROWS_SEEN = 2000  # by which it scales columns
 
 
@@ -57,12 +60,53 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0 or objective.device is not None:
         return ""
     with np.errstate(over="ignore", invalid="ignore"):
+        if _some_rows_overlap(objective, w):
+            return ""
         scores = _scores(objective, w)
         spread = float(np.abs(scores).max() if scores.shape[1] == 1 else np.ptp(scores, axis=1).max())
         if not np.isfinite(w).all() or (spread < _FAR and not value < _SMALL_LOSS):
             return ""
         spaces = HalfSpaces(objective, _ROWS_SEEN)
         return _look(objective, spaces, w, scores) if spaces.finite else ""
+
+
+def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
+    """Return whether some rows of many show that there is a minimum, so that the others need no look.
+
+    In no direction that moves them do all of them gain or stay, and every direction moves them.
+    """
+    X, y, weight = objective._data
+    n = len(X)
+    some = max(_FIRST_ROWS, _SPREAD * w.size)
+    if n < 4 * some or w.size > _MOST_PARAMETERS:
+        return False
+    rows = np.linspace(0, n - 1, some).astype(np.intp)
+    if weight is not None:
+        rows = rows[weight[rows] > 0]
+    if len(np.unique(y[rows])) < max(2, getattr(objective, "n_classes", 2)):
+        return False
+    part = objective.loss_on(
+        np.ascontiguousarray(X[rows]), y[rows].copy(), None if weight is None else weight[rows].copy()
+    )
+    spaces = HalfSpaces(part, _ROWS_SEEN)
+    if not spaces.finite:
+        return False
+    exact = standardised(part, part._data[0])
+    exact = np.column_stack([exact, np.ones(len(exact))]) if objective.intercept else exact
+    size = np.sqrt(np.einsum("ij,ij->j", exact, exact))
+    if not (np.isfinite(size).all() and (size > 0).all()):
+        return False
+    exact = exact / size
+    if not np.linalg.eigvalsh(exact.T @ exact)[0] > _FULL_RANK:
+        return False
+    w = w.ravel().copy()
+    for _ in range(_NEWTON_STEPS):  # from the minimum of all rows to that of some
+        _, gradient, hessian = part.native.value_gradient_and_hessian(w)
+        if not np.isfinite(hessian).all():
+            return False
+        step = np.linalg.lstsq(hessian.astype(np.float64), gradient.astype(np.float64), rcond=1e-9)[0]
+        w = (w - step).astype(w.dtype)
+    return _overlap_is_shown(part, spaces, w, _closest(spaces, _margins(spaces, _scores(part, w))))
 
 
 def _look(objective: Any, spaces: HalfSpaces, w: NDArray[Any], scores: NDArray[Any]) -> Separation:

@@ -34,10 +34,10 @@ def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
 def _fault_of_table(X: Any) -> str:
     shape = getattr(X, "shape", None)
     table = X if shape is not None else _as_objects(X)
-    if len(getattr(table, "shape", ())) != 2 or not hasattr(table, "__array__"):
+    if len(getattr(table, "shape", ()) or ()) != 2 or not hasattr(table, "__array__"):
         return ""  # sparse data, or no table at all: the error is about that
     names = getattr(table, "columns", None)
-    cells = getattr(table, "iloc", table)
+    cells = getattr(table, "iloc", table if isinstance(table, np.ndarray) else np.asarray(table))
     for column in range(table.shape[1]):
         if found := _fault(np.asarray(cells[:, column])):
             called = f"{column}" if names is None else f"{names[column]!r}"
