@@ -100,3 +100,32 @@ def digits(found, certified):
     found, certified = np.asarray(found), np.asarray(certified)
     errors = np.abs(found - certified) / np.abs(certified)
     return float(np.clip(-np.log10(np.maximum(errors, 1e-15)), 0, 15).min())
+
+
+def _table():
+    """Print the digits that docs/numbers.md shows."""
+    import warnings
+
+    from sklearn.linear_model import LinearRegression
+
+    import steepest as st
+
+    warnings.simplefilter("ignore")
+    columns = ("problem", "`LinearRegressor`", "`minimize`", "`normal_equation`", "numpy `lstsq`", "scikit-learn")
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    for name, (X, y, intercept, certified) in problems().items():
+        A = np.column_stack([np.ones(len(X)), X]) if intercept else X
+        order = [*[-1] * intercept, *range(X.shape[1])]
+        objective = st.LeastSquares(X, y, intercept=intercept)
+        found = [
+            st.minimize(objective).w[order],
+            st.normal_equation(objective).w[order],
+            np.linalg.lstsq(A, y, rcond=None)[0],
+        ]
+        models = [kind(fit_intercept=intercept).fit(X, y) for kind in (st.LinearRegressor, LinearRegression)]
+        ours, theirs = ([*[model.intercept_] * intercept, *model.coef_] for model in models)
+        print("|", name, *(f"| {digits(each, certified):.1f}" for each in (ours, *found, theirs)), "|")
+
+
+if __name__ == "__main__":
+    _table()
