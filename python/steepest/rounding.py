@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .checks import blocks_of
 from .objectives import DataObjective, LeastSquares
-from .sample import mean_squares
+from .weighted_rows import standardised
 
 __all__ = ["rounding_of_gradient"]
 
 _UNITS = 4.0  # of the last place
-_LOOKED_AT, _SEED = 256, 0  # rows
+_LOOKED_AT = 256  # rows
+_TARGETS = 4096  # that are looked at
 
 
 def rounding_of_gradient(objective: DataObjective, value: float | None = None) -> float:
@@ -30,7 +32,7 @@ def rounding_of_gradient(objective: DataObjective, value: float | None = None) -
         The mean loss there; that of zeros if not given.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        columns = math.sqrt(float(mean_squares(objective, _LOOKED_AT, _SEED).sum()) + objective.intercept)
+        columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
         if isinstance(objective, LeastSquares):
             slope = 2.0 * math.sqrt(_mean_square_of_targets(objective) if value is None else value)
         else:
@@ -40,9 +42,21 @@ def rounding_of_gradient(objective: DataObjective, value: float | None = None) -
 
 
 def _mean_square_of_targets(objective: DataObjective) -> float:
+    """Return the weighted mean of the squares of the targets, of some of many rows."""
     _, y, weight = objective._data
-    total = 0.0
-    for at, part in blocks_of(y):
-        squares = part.astype(np.float64) ** 2
-        total += float(np.sum(squares if weight is None else squares * weight[at : at + len(part)]))
-    return total / objective._weight_sum
+    some = slice(None, None, max(1, len(y) // _TARGETS))
+    return float(_mean(y[some].astype(np.float64) ** 2, None if weight is None else weight[some]))
+
+
+def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:
+    """Return the same of the columns: array of shape (n_features,)."""
+    X, _, weight = objective._data
+    some = slice(None, None, max(1, len(X) // _LOOKED_AT))
+    exact = standardised(objective, X[some])
+    return np.asarray(_mean(exact * exact, None if weight is None else weight[some]))
+
+
+def _mean(values: NDArray[np.float64], weight: NDArray[Any] | None) -> Any:
+    if weight is None or not weight.any():
+        return values.mean(axis=0)
+    return np.average(values, axis=0, weights=weight.astype(np.float64))

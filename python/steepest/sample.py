@@ -12,7 +12,7 @@ from .reference.softmax import probabilities
 from .softmax import Softmax
 from .weighted_rows import standardised
 
-__all__ = ["Plan", "column_squares", "mean_block", "mean_squares", "prior_of", "sample_of"]
+__all__ = ["Plan", "column_squares", "mean_block", "prior_of", "sample_of"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -165,8 +165,8 @@ def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
     return k, 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
 
 
-def mean_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
-    """Return the weighted mean of the squares of each column, about, from some rows: array of shape (d,)."""
+def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
+    """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
     X, _, sample_weight = objective._data
     n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
     chosen = np.arange(n) if n <= most else _some_of(n, most, seed)
@@ -176,12 +176,7 @@ def mean_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     for first in range(0, len(chosen), _BLOCK_ROWS):
         exact = standardised(objective, X[chosen[first : first + _BLOCK_ROWS]])
         squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
-    return np.asarray(squares / weights.sum())
-
-
-def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
-    """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
-    squares = mean_squares(objective, rows, seed)
+    squares /= weights.sum()
     k, weight = _curvature_at_zeros(objective)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))

@@ -80,6 +80,7 @@ class Training:
             exact=free,
             centres=settings.fit_intercept,
             has_target_units=free and self._has_target_units,
+            keeps=whole,
         )
         online = Online(targets=units.targets(rows.total()), weight=rows.total())
         rows = units.rows(rows)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..checks import blocks_of
 from ..columns import LITTLE, Columns, Exponents, exponents_of, may_be_extreme
 from ..result import Result
+from ..scaling import column_statistics
 from ..stopping import Progress
 from .rows import Parameters, Rows
 
@@ -24,6 +25,11 @@ __all__ = ["Units"]
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
 _MOST_L1 = 1e300
+_TINY = 1e-30  # and its inverse are no units for sums of squares
+_MODERATE = 12  # exponent of targets that may stay
+_LOOKED_AT = 4096  # targets
+_NEAR = 4.0  # deviations from zero, where their mean may stay
+_LARGEST_FACTOR = 1000  # exponent of a factor that does not overflow
 _HUGE = 2.0**40  # where columns are at most 1
 _HEAVY = 16  # the exponent of weights that are brought near 1
 _SQUARED = ("loss", "validation_loss")  # of a history, in squared units of the target
@@ -49,7 +55,9 @@ class Units:
     dtype: np.dtype[Any]
 
     @classmethod
-    def of_fit(cls, rows: Rows, *, rescales: bool, exact: bool, centres: bool, has_target_units: bool) -> Units:
+    def of_fit(
+        cls, rows: Rows, *, rescales: bool, exact: bool, centres: bool, has_target_units: bool, keeps: bool
+    ) -> Units:
         """Choose the units of a fit.
 
         Parameters
@@ -64,12 +72,17 @@ class Units:
             Whether the weighted mean is to be taken from the targets.
         has_target_units : bool
             Whether targets are quantities rather than classes.
+        keeps : bool
+            Whether many targets that are near zero and one may stay as they are.
         """
         small = rows.X.size <= LITTLE
         columns = None
         if rescales and (small or may_be_extreme(rows.X)):
             columns = exponents_of(rows.X, rows.sample_weight)
-        centre, target = _of_targets(rows.y, rows.loss_weight, centres) if has_target_units else (0.0, 0)
+        centre, target = 0.0, 0
+        if has_target_units:
+            found = None if small else _of_many_targets(rows.y, rows.loss_weight, centres, keeps)
+            centre, target = _of_targets(rows.y, rows.loss_weight, centres) if found is None else found
         dtype = np.dtype(np.float64) if exact and small else rows.X.dtype
         return cls(columns, centre, target, dtype)
 
@@ -97,7 +110,13 @@ class Units:
             return rows.y
         y = np.empty(len(rows.y), self.dtype)
         counts = rows.loss_weight
+        moderate = counts is None and abs(self.target) < _LARGEST_FACTOR and rows.y.size > LITTLE
+        buffer, factor = np.empty(min(rows.y.size, LITTLE)), float(np.ldexp(1.0, -self.target)) if moderate else 1.0
         for start, part in blocks_of(rows.y):
+            if moderate:
+                np.subtract(part, self.centre, out=buffer[: len(part)], dtype=np.float64)
+                np.multiply(buffer[: len(part)], factor, out=y[start : start + len(part)], casting="same_kind")
+                continue
             exact = part.astype(np.float64)
             if counts is not None:
                 exact = np.where(counts[start : start + len(part)] > 0, exact, self.centre)
@@ -196,6 +215,29 @@ def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, i
         mean = sum(float(np.sum(some * part)) for part, some in parts(unit)) / total if centres else 0.0
         squares = sum(float(np.sum(some * (part - mean) ** 2)) for part, some in parts(unit))
     return float(np.ldexp(mean, unit)), unit + int(np.frexp(np.sqrt(squares / total))[1])
+
+
+def _of_many_targets(y: Array, weight: Array | None, centres: bool, keeps: bool) -> tuple[float, int] | None:
+    """Return the same of moderate targets, measured in one native pass; None for other ones.
+
+    Where they may stay as they are, some of them tell whether they need to be measured.
+    """
+    some = y[:: max(1, len(y) // _LOOKED_AT)].astype(np.float64)
+    if keeps and weight is None and _may_stay(float(some.mean()), float(some.std()), centres):
+        return 0.0, 0
+    mean, deviation = (float(each[0]) for each in column_statistics(y[:, None], weight))
+    size = np.hypot(deviation, 0.0 if centres else mean)
+    if not (_TINY < size < 1 / _TINY and abs(mean) < 1 / _TINY):
+        return None
+    if keeps and _may_stay(mean, deviation, centres):
+        return 0.0, 0
+    return (mean if centres else 0.0), int(np.frexp(size)[1])
+
+
+def _may_stay(mean: float, deviation: float, centres: bool) -> bool:
+    size = deviation if centres else float(np.hypot(deviation, mean))
+    moderate = 2.0**-_MODERATE < size < 2.0**_MODERATE
+    return moderate and (not centres or abs(mean) <= _NEAR * deviation)
 
 
 def _near_one(weight: Array | None, dtype: np.dtype[Any]) -> Array | None:
