@@ -15,6 +15,7 @@ struct FloatFormat<float> {
     using Integer = std::int32_t;
     static constexpr int mantissa_bits = 23;
     static constexpr Integer exponent_bias = 127;
+    static constexpr float largest = 0x1.fffffep127f;
     static constexpr float round_magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr float ln2_high = 0.693359375f;    // few bits, so that k * ln2_high is exact
     static constexpr float ln2_low = -2.12194440e-4f;
@@ -29,6 +30,7 @@ struct FloatFormat<double> {
     using Integer = std::int64_t;
     static constexpr int mantissa_bits = 52;
     static constexpr Integer exponent_bias = 1023;
+    static constexpr double largest = 0x1.fffffffffffffp1023;
     static constexpr double round_magic = 6755399441055744.0;  // 1.5 * 2^52
     static constexpr double ln2_high = 6.93145751953125e-1;
     static constexpr double ln2_low = 1.42860682030941723212e-6;

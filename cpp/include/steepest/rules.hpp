@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "steepest/math.hpp"
 
@@ -130,7 +129,7 @@ struct Nesterov {
 // stays one.
 template <class T>
 STEEPEST_HOST_DEVICE T scaled_rate(T rate, T below) {
-    constexpr T most = std::numeric_limits<T>::max();
+    constexpr T most = FloatFormat<T>::largest;
     const T quotient = rate / below;
     const T finite = quotient > most ? T(0) : quotient;
     return below == T(0) ? T(0) : finite;
