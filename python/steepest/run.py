@@ -253,7 +253,9 @@ class Run:
         short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
         if reason == "separable":
             self.separation = "all"
-        elif reason in _SAYS_NO_MORE or self.settings.constrained or (short and not in_budget):
+        elif reason in _SAYS_NO_MORE or self.settings.constrained:
+            return reason
+        elif not in_budget and (short or not self.settings.diagnose):  # nobody would be told
             return reason
         elif is_native(self.objective):
             self.separation = separation(self.objective, self.w, self.rows[-1][1])
