@@ -251,11 +251,10 @@ class Run:
         """Return why the run ended, after a look for classes that leave no minimum to converge to."""
         in_budget = reason not in ("max_epochs", "max_seconds")
         short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
+        untold = short or not self.settings.diagnose
         if reason == "separable":
             self.separation = "all"
-        elif reason in _SAYS_NO_MORE or self.settings.constrained:
-            return reason
-        elif not in_budget and (short or not self.settings.diagnose):  # nobody would be told
+        elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
             return reason
         elif is_native(self.objective):
             self.separation = separation(self.objective, self.w, self.rows[-1][1])
