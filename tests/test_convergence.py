@@ -120,6 +120,17 @@ def test_a_gradient_that_overflows_is_no_convergence():
         st.minimize(st.LeastSquares(X * 1e154, t), optimizer=st.Momentum("auto"))
 
 
+@pytest.mark.parametrize("kind", [st.LeastSquares, st.Logistic])
+@pytest.mark.parametrize(("unit", "repeats"), [(1000.0, 1), (1e150, 30)])
+def test_the_norm_of_a_history_is_in_the_units_of_the_columns(kind, unit, repeats):
+    X, t, c = (np.tile(each.T, repeats).T for each in rows())
+    objective = kind(X * unit, t if kind is st.LeastSquares else c)
+    result = st.minimize(objective, max_epochs=3, diagnose=False)
+    gradient = objective.gradient(np.zeros(objective.n_parameters))
+    expected = np.linalg.norm(gradient / unit) * unit
+    np.testing.assert_allclose(result.history["gradient_norm"][0], expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("size", [1e-170, 1e-3, 1e170])
 def test_a_norm_neither_overflows_nor_underflows(size):
     objective = st.LeastSquares(np.array([[3.0], [4.0]]), np.zeros(2), intercept=False)

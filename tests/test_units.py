@@ -126,10 +126,12 @@ def test_a_shift_of_columns_and_targets_moves_the_intercept_only(dtype, options)
     X, y, _ = problem(dtype, 5)
     X, y = np.round(X * 64) / 64, np.round(y * 64) / 64  # so that the shifts lose no bit
     model = fitted(st.LinearRegressor(**options), X, y)
-    other = fitted(st.LinearRegressor(**options), X + dtype(1024), y + dtype(4096))
-    tolerance = 1e-4 if options.get("optimizer") and "standardize" not in options else 1e-5
-    if tolerance == 1e-5:  # raw columns far from zero are ill-conditioned, which momentum says
-        np.testing.assert_allclose(other.coef_, model.coef_, rtol=tolerance)
-        np.testing.assert_allclose(other.predict(X + dtype(1024)), model.predict(X) + 4096, rtol=1e-6)
-    else:
-        assert other.stop_reason_ == "GradientNorm" or other.n_iter_ == other.max_iter
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        other = st.LinearRegressor(**options).fit(X + dtype(1024), y + dtype(4096))
+    if options == {"optimizer": "momentum"}:  # raw columns far from zero are ill-conditioned: it does not get there
+        assert any("not converged" in str(each.message) for each in told)
+        return
+    assert not told
+    np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-5)
+    np.testing.assert_allclose(other.predict(X + dtype(1024)), model.predict(X) + 4096, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Coordinates in which a problem's columns are near zero and near 1, for what loses digits in those of the user."""
+"""Coordinates in which columns are near zero and near 1; in the user's own, sums over such columns may lose digits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ _COPIED = 4  # bytes at least of the numbers that are copied: those of 16 bits h
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Those of the columns (x - centre) / scale: arrays of shape (n_features,), float64."""
+    """The coordinates that the parameters of the columns (x - centre) / scale are in.
+
+    Attributes
+    ----------
+    centre, scale : arrays of shape (n_features,), float64
+    intercept : bool
+        Whether the last parameter of a score is an intercept.
+    """
 
     centre: Vector
     scale: Vector
@@ -44,6 +51,16 @@ class Coordinates:
             table[:, -1] -= np.sum(raw * self.centre, axis=1)
         return table.ravel().astype(w.dtype)
 
+    def norm(self, gradient: Vector) -> float:
+        """Return the Euclidean norm that a gradient in these coordinates has in the units of the raw columns.
+
+        The columns stay centred: what their distance from zero adds to a gradient says nothing of how far it is to go.
+        """
+        table = self._table(gradient)
+        table[:, : len(self.centre)] *= self.scale
+        largest = float(np.abs(table).max())
+        return largest * float(np.linalg.norm(table / largest)) if 0.0 < largest < np.inf else largest
+
     def _table(self, w: NDArray[Any]) -> Vector:
         return w.astype(np.float64).reshape(-1, len(self.centre) + self.intercept)
 
@@ -51,8 +68,8 @@ class Coordinates:
 def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | None]:
     """Return the same objective in coordinates that cost no digits; itself, and None, where its own do not.
 
-    Beside an intercept columns that are far from zero are centred, which changes no penalty. Without a penalty columns
-    of huge or tiny units are multiplied by powers of two, and so are all columns of little data, in a copy.
+    Columns that are far from zero are centred where there is an intercept, which changes no penalty. Without a penalty,
+    columns of huge or tiny units are multiplied by powers of two. All columns of little data are, in a copy.
     """
     X, _, weight = objective._data
     if objective._scaling is not None or X.dtype.kind != "f":

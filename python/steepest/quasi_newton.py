@@ -25,6 +25,11 @@ class QuasiNewton:
     It has no ``step`` of its own, as it looks at whole objectives; give it to `minimize`, whose default it is for
     whole-data runs of `LeastSquares`, `Logistic` and `Softmax` without a constraint. An iteration is an epoch of one or
     a few passes.
+
+    Columns that lie more than 30 deviations from zero are centred inside, where the objective has an intercept and no
+    centre of its own. The gradient's norm in the history and in the stopping rules is then that of centred columns.
+    Without a penalty, columns of extreme units are rescaled inside; so are all columns of up to 65,536 numbers, in a
+    copy. The norm stays in the units of the columns.
     """
 
     scales_coordinates = True

@@ -69,7 +69,9 @@ class QuasiNewtonRunner:
     def evaluate(self) -> tuple[float, float]:
         """Return the objective and the norm of its (smallest sub)gradient at w."""
         place = self._here()
-        return place.value, place.norm
+        if self._coordinates is None or self._l1 > 0.0:
+            return place.value, place.norm
+        return place.value, self._coordinates.norm(place.gradient)
 
     def run(
         self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None

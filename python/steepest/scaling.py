@@ -55,7 +55,7 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     -------
     mean, deviation : arrays of shape (n_features,), float64
         The deviation is the population's: the root of the weighted mean of the squared distances to the mean. It is
-        exactly 0 where the rows of positive weight are all equal, and nan in a column that holds nan or infinity.
+        exactly 0 where the rows of positive weight are all equal, and nan in a column where these hold nan or infinity.
 
     Raises
     ------
