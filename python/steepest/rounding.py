@@ -18,25 +18,16 @@ _LOOKED_AT = 256  # rows
 _TARGETS = 4096  # that are looked at
 
 
-def rounding_of_gradient(objective: DataObjective, value: float | None = None) -> float:
+def rounding_of_gradient(objective: DataObjective) -> float:
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
-    Each of its numbers is a mean of slope times x: its rounding is some units in the last place times the root of the
-    mean of the squares of each, which some of the rows tell.
-
-    Parameters
-    ----------
-    objective : DataObjective
-        In the host's memory.
-    value : float, optional
-        The mean loss there; that of zeros if not given.
+    Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product of
+    their root mean squares. Some of the rows tell that of x; the targets tell that of the slopes of least squares, as
+    the slopes of the other losses are at most 1. The objective lies in the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
-        if isinstance(objective, LeastSquares):
-            slope = 2.0 * math.sqrt(_mean_square_of_targets(objective) if value is None else value)
-        else:
-            slope = 1.0 if value is None else min(1.0, value)
+        slope = 2.0 * math.sqrt(_mean_square_of_targets(objective)) if isinstance(objective, LeastSquares) else 1.0
         found = _UNITS * float(np.finfo(objective.dtype).eps) * columns * slope
     return found if math.isfinite(found) else 0.0
 
