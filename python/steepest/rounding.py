@@ -22,7 +22,7 @@ def rounding_of_gradient(objective: DataObjective) -> float:
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
     Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
-    of their root mean squares. Some of the rows tell that of x; the targets tell that of the slopes of least squares, as
+    of their root mean squares. Some of the rows tell that of x. The targets tell that of the slopes of least squares;
     the slopes of the other losses are at most 1. The objective lies in the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
