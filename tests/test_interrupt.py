@@ -10,6 +10,7 @@ import pytest
 
 import steepest as st
 from cases import Problem
+from device_arrays import on_device
 from interpreter import SANITIZED, python
 
 INTERRUPT = """
@@ -75,6 +76,23 @@ def call(X, y, method):
     if method != "hessian":
         assert str(compute()) == str(before)
 
+def steps(n, dtype, fresh=False):
+    make = lambda: st.Adam(0.001)
+    w, gradient, optimizer = np.zeros(n, dtype), np.linspace(-1, 1, n, dtype=dtype), make()
+    def step():
+        nonlocal w, optimizer
+        if fresh:  # memory that nobody has touched
+            w, optimizer = np.zeros(n, dtype), make()
+        optimizer.step(w, gradient)
+    assert interrupted(lambda: forever(step)) is None
+    again, count = make(), optimizer.n_steps  # all of a step was done or nothing
+    replayed = np.zeros(n, dtype)
+    for _ in range(count):
+        again.step(replayed, gradient)
+    assert replayed.tobytes() == w.tobytes(), count
+    states = zip(again.state_dict()["state"].values(), optimizer.state_dict()["state"].values(), strict=True)
+    assert all(a.tobytes() == b.tobytes() for a, b in states), count
+
 cases = {
     "batch": lambda: run(*data(2_000_000, 20), replay=False),
     "small batch": lambda: run(*data(1000, 5), replay=True),
@@ -84,6 +102,8 @@ cases = {
     "value_and_gradient": lambda: call(*data(2_000_000, 20), "value_and_gradient"),
     "value": lambda: call(*data(2_000_000, 20), "value"),
     "hessian": lambda: call(*data(20_000, 1500), "hessian"),
+    "steps": lambda: steps(1_000_000, np.float64),
+    "first steps": lambda: steps(30_000_000, np.float32, fresh=True),
 }
 cases[sys.argv[1]]()
 print("fine")
@@ -115,6 +135,89 @@ def test_ctrl_c_in_a_python_function(at):
     calls[:] = [None] * at
     whole = st.minimize(st.Function(bowl, 2), np.ones(2), st.Momentum(0.1), max_epochs=100, record_path=True)
     np.testing.assert_array_equal(result.w, whole.path[result.n_steps])
+
+
+class Interrupted:
+    """A rule during whose step number `at` Ctrl-C comes, which Python answers as soon as the step is done."""
+
+    def __init__(self, rule, at):
+        self.rule, self.at, self.n = rule, at, 0
+
+    def step(self, *arguments):
+        self.n += 1
+        self.rule.step(*arguments)
+        if self.n == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_ctrl_c_in_a_step(at):
+    w, expected, gradient = np.ones(3), np.ones(3), np.array([1.0, -2.0, 0.0])
+    optimizer, other = st.Adam(0.1), st.Adam(0.1)
+    optimizer.rule = Interrupted(optimizer.rule, at)
+    for n in range(1, 5):
+        other.step(expected, gradient)
+        if n == at:
+            with pytest.raises(KeyboardInterrupt):
+                optimizer.step(w, gradient)
+        else:
+            optimizer.step(w, gradient)
+        assert optimizer.n_steps == n
+        assert w.tobytes() == expected.tobytes()
+        for name, array in other.state_dict()["state"].items():
+            assert optimizer.state_dict()["state"][name].tobytes() == array.tobytes()
+
+
+def test_ctrl_c_in_a_step_on_a_device(cuda):
+    w, expected, gradient = on_device(np.ones(3)), np.ones(3), np.array([1.0, -2.0, 0.0])
+    optimizer, other = st.Adam(0.1), st.Adam(0.1)
+    optimizer.step(w, on_device(gradient))
+    state = optimizer._on_device
+    state.rule = Interrupted(state.rule, 1)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step(w, on_device(gradient))
+    for _ in range(2):
+        other.step(expected, gradient)
+    assert optimizer.n_steps == 2
+    assert w.numpy().tobytes() == expected.tobytes()
+
+
+def test_a_step_that_is_refused_leaves_no_state():
+    optimizer = st.Adam(0.1)
+    with pytest.raises(ValueError, match="gradient must have the shape of w"):
+        optimizer.step(np.ones(3), np.ones(4))
+    optimizer.step(np.ones(4), np.ones(4))
+    assert optimizer.n_steps == 1
+
+
+def test_ctrl_c_in_a_step_of_a_function_with_a_constraint():
+    optimizer = st.GradientDescent(1.0)
+    optimizer.rule = Interrupted(optimizer.rule, 1)
+    bowl = st.Function(lambda w: (float(w @ w), 2 * w), 2)
+    result = st.minimize(bowl, np.ones(2), optimizer, constraint=st.Box(0.5, 2), max_epochs=9, record_path=True)
+    assert (result.stop_reason, result.n_steps) == ("interrupted", 1)
+    assert result.w.tolist() == [0.5, 0.5]  # 1 - 2, brought back into the box
+    assert result.path.tolist() == [[1.0, 1.0], [0.5, 0.5]]
+    assert result.value == 0.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the page faults of Linux")
+def test_a_first_step_finds_its_memory_mapped():
+    import resource
+
+    n, faults = 10_000_000, []
+
+    class Counting:
+        def step(self, *arguments):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            rule.step(*arguments)
+            faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+    optimizer, gradient = st.Adam(0.1), np.ones(n, np.float32)
+    rule, optimizer.rule = optimizer.rule, Counting()
+    optimizer.step(np.zeros(n, np.float32), gradient)
+    mapped = 4 * n // 4096  # pages of w; each of the two states has as many, or a few huge ones
+    assert faults[0] < mapped / 100
 
 
 def test_ctrl_c_in_a_callback():

@@ -54,12 +54,13 @@ class DeviceState:
                 array.wait()
                 array.stream = w.stream
 
-    def step(self, rate: float, t: int, w: DeviceView, gradient: DeviceView) -> None:
-        """Change w by step number t, on its stream; arrays were checked. It may still be under way on return."""
-        if w.size == 0:
-            return
+    def prepare(self, rate: float, t: int, w: DeviceView, gradient: DeviceView) -> tuple[Any, ...]:
+        """Return the arguments of the rule's step number t of w, on its stream; the arrays were checked."""
         if gradient.stream != w.stream:
             gradient.wait()
-        self.rule.step(w.dtype, w.pointer, gradient.pointer, self.pointers, w.size, rate, t, w.device, w.stream)
+        return w.dtype, w.pointer, gradient.pointer, self.pointers, w.size, rate, t, w.device, w.stream
+
+    def finish(self, w: DeviceView, gradient: DeviceView) -> None:
+        """Let the gradient be written again after the step, which may still be under way."""
         if gradient.stream != w.stream:  # there it may be written again as soon as this returns
             w.wait()

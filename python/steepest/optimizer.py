@@ -18,12 +18,29 @@ from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
 __all__ = ["Optimizer"]
 
+_BLOCK_BYTES = 1 << 24  # of memory that is touched between two answers to a signal
+_PAGE_BYTES = 4096
+
 
 def _no_curvature(step: Any) -> float:
     raise ValueError(
         'learning_rate="auto" comes from the curvature of an objective, which minimize has and a step alone has not: '
         "give a number or a schedule"
     )
+
+
+def _map_pages(array: NDArray[Any]) -> None:
+    """Write to every page of an array what stands there, so that a long native call is not held up by its first use.
+
+    The kernel maps and clears memory at its first use, which takes ten times as long as a step over it. Python answers
+    Ctrl-C between the blocks.
+    """
+    if array.nbytes <= _BLOCK_BYTES or not (array.flags.c_contiguous and array.flags.writeable):
+        return
+    flat, block, page = array.reshape(-1), _BLOCK_BYTES // array.itemsize, max(_PAGE_BYTES // array.itemsize, 1)
+    for first in range(0, flat.size, block):
+        elements = flat[first : first + block : page]
+        elements[...] = elements.copy()
 
 
 class Optimizer:
@@ -88,6 +105,12 @@ class Optimizer:
         ------
         TypeError, ValueError
             An array of the wrong type, dtype, shape or layout, or of another shape or dtype than the steps before.
+
+        Notes
+        -----
+        A gradient that is not finite makes its coordinates of w NaN; so does a state that overflows. No warning is
+        given. A step is whole or not begun: Ctrl-C during a step is answered after it, and w, the state and n_steps
+        then agree.
         """
         rate = self._fixed_rate
         if rate is None:
@@ -102,23 +125,39 @@ class Optimizer:
         if type(w) is not ndarray or type(gradient) is not ndarray:
             check_unmasked("w", w)
             check_unmasked("gradient", gradient)
-        state = self.state_for(w)
-        self.rule.step(w, gradient, state, rate, self.n_steps + 1)
-        self._state = state
-        self.n_steps += 1
+        state, before = self.state_for(w), (self._state, self.n_steps)
+        self._state, self.n_steps = state, self.n_steps + 1  # first, since a signal is answered after the native call
+        try:
+            self.rule.step(w, gradient, state, rate, self.n_steps)
+        except (TypeError, ValueError):  # of the checks, which come before any change
+            self._state, self.n_steps = before
+            raise
 
     def _step_foreign(self, rate: float, w: Any, gradient: Any) -> None:
         target, slope = as_native("w", w), as_native("gradient", gradient)
         if isinstance(target, DeviceView) or isinstance(slope, DeviceView):
             check_step(target, slope)
-            self.on_device(target).step(rate, self.n_steps + 1, target, slope)
-            self.n_steps += 1
+            self._step_on_device(rate, target, slope)
         else:
             for name, array in (("w", target), ("gradient", slope)):
                 if not isinstance(array, ndarray):
                     raise TypeError(f"{name} must be a C-contiguous float32 or float64 array, got {describe(array)}")
             self.step_at(rate, target, slope)
         note_change(w)
+
+    def _step_on_device(self, rate: float, w: DeviceView, gradient: DeviceView) -> None:
+        state = self.on_device(w)
+        arguments, step = state.prepare(rate, self.n_steps + 1, w, gradient), state.rule.step
+        if w.size == 0:
+            self.n_steps += 1
+            return
+        self.n_steps += 1  # before the step, as on the host
+        try:
+            step(*arguments)
+        except (TypeError, ValueError, RuntimeError):
+            self.n_steps -= 1
+            raise
+        state.finish(w, gradient)
 
     def on_device(self, w: DeviceView) -> DeviceState:
         """Return the state on w's device: that of the steps before, moved there if it came from the host, or zeros."""
@@ -138,7 +177,10 @@ class Optimizer:
         if self._state is None:
             if self._on_device is not None and self._states:
                 raise ValueError(f"w must be on a CUDA device as in the steps before, got {describe(w)}")
-            return tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
+            new = tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
+            for array in (w, *new):
+                _map_pages(array)
+            return new
         for array in self._state:
             if array.shape != w.shape or array.dtype != w.dtype:
                 raise ValueError(f"w must be {describe(array)} as in the steps before, got {describe(w)}")
@@ -153,6 +195,11 @@ class Optimizer:
         if self._fixed_rate is not None:
             return np.full(n, self._fixed_rate)
         return rates_at(self._schedule, np.arange(first, first + n))
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the state holds a number that is not finite."""
+        return any(not np.isfinite(array).all() for array in self._arrays() or ())
 
     @property
     def is_auto(self) -> bool:

@@ -84,12 +84,15 @@ class PythonRunner:
         if not self._finite:
             self.restore()
             return 0, False, True
-        gradient, self._gradient = self._gradient, None
-        self._optimizer.step_at(float(learning_rates[0]), self._w, gradient)
-        if self._projection is not None:
-            self._w[:] = self._projection.project(self._w)
-        if path is not None:
-            path[0] = self._w
+        gradient, self._gradient, before = self._gradient, None, self.n_steps
+        try:
+            self._optimizer.step_at(float(learning_rates[0]), self._w, gradient)
+        finally:
+            if self.n_steps > before:  # the step was taken, even where Ctrl-C came during it
+                if self._projection is not None:
+                    self._w[:] = self._projection.project(self._w)
+                if path is not None:
+                    path[0] = self._w
         return 1, True, False
 
     def restore(self) -> None:
