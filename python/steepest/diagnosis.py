@@ -22,6 +22,7 @@ _RISING_ROWS = 8  # in a row are an explosion
 _DECAYED = 1e-3  # of a wave is left
 _WAVE = 100.0  # times the first loss
 _SLOW_FACTOR = 10.0  # times the epochs of a run that goes on, still to go, is slow; at its end as many as it had
+_SMALL_SQUARE = 1e-3  # times the root of the largest number: a million squares of it add up to no overflow
 _BLOWN_UP = 10.0  # times the first loss above it
 
 
@@ -98,10 +99,25 @@ def _diverged(s: Symptoms) -> Diagnosis:
     advised = f"try a learning rate of {rate:.3g}"
     if stable is not None and stable < s.rate:
         rate, advised = stable / 2, f"the largest stable learning rate at the last finite w is about {stable:.3g}"
+    if _squares_overflow(s):
+        text, rate_helps = _overflowed(s)
+        return Diagnosis(f"{text}; or {advised}", "exploding", rate) if rate_helps else Diagnosis(text, "exploding")
     text = f"the run diverged in epoch {s.epochs[-1] + 1} at learning rate {s.rate:.3g}: {advised}"
     if isinstance(s.objective, DataObjective):
         text += "; scaling the features to mean 0 and deviation 1 allows larger ones"
     return Diagnosis(text, "exploding", rate)
+
+
+def _squares_overflow(s: Symptoms) -> bool:
+    return s.optimizer.scales_coordinates and not isinstance(s.optimizer, QuasiNewton) and s.optimizer.overflowed
+
+
+def _overflowed(s: Symptoms) -> tuple[str, bool]:
+    """Say that squares of gradients overflowed; return too whether a lower learning rate may help."""
+    where = f"the squares of gradients overflow {s.w.dtype} in the state of {type(s.optimizer).__name__}"
+    wider = ", or use float64" if s.w.dtype.itemsize < 8 else ""
+    text = f"the run diverged in epoch {s.epochs[-1] + 1}: {where}; bring the loss near 1 by other units{wider}"
+    return text, bool(s.gradient_norms.min() < _SMALL_SQUARE * math.sqrt(np.finfo(s.w.dtype).max))
 
 
 def _exploding(s: Symptoms) -> Diagnosis:

@@ -143,7 +143,8 @@ class Momentum(CurvatureRule):
 class AdaGrad(Optimizer):
     """G += g^2; w -= eta g / (sqrt(G) + epsilon) (Duchi, Hazan, Singer 2011).
 
-    epsilon stands outside the root, as in PyTorch; optax has it inside.
+    epsilon stands outside the root, as in PyTorch; optax has it inside. The step is 0 where sqrt(G) + epsilon is 0.
+    Where G overflows to infinity, the coordinate becomes NaN, and `minimize` ends as diverged.
     """
 
     _states = ("square_sum",)
@@ -156,7 +157,8 @@ class AdaGrad(Optimizer):
 class RMSProp(Optimizer):
     """G = rho G + (1 - rho) g^2; w -= eta g / (sqrt(G) + epsilon) (Hinton 2012).
 
-    epsilon stands outside the root, as in PyTorch; optax has it inside.
+    epsilon stands outside the root, as in PyTorch; optax has it inside. The step is 0 where sqrt(G) + epsilon is 0.
+    Where G overflows to infinity, the coordinate becomes NaN, and `minimize` ends as diverged.
     """
 
     _states = ("square_average",)
@@ -173,6 +175,8 @@ class Adam(Optimizer):
     mh = m / (1 - b1^t) and vh = v / (1 - b2^t) at step t; with bias_correction=False m and v themselves.
     weight_decay > 0 takes eta weight_decay w from w before the step (AdamW; Loshchilov, Hutter 2019). It acts on every
     parameter; for a penalty that spares the intercept, use the objective's alpha.
+    The step is 0 where sqrt(vh) + epsilon is 0. Where v or vh overflows to infinity, the coordinate becomes NaN, and
+    `minimize` ends as diverged.
     """
 
     _states = ("average", "square_average")

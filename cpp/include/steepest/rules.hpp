@@ -126,13 +126,14 @@ struct Nesterov {
 
 // rate / below, and 0 where that is not a finite number: at below = 0, of a coordinate whose gradients were all 0 or
 // whose squares all underflow, and at an epsilon too small for the type. Such a coordinate stays where it is. A NaN
-// stays one.
+// stays one, and an infinite `below` gives one: squares of gradients overflowed, and a rate of 0 would freeze the
+// coordinate for ever. The last term is 0 for every finite number.
 template <class T>
 STEEPEST_HOST_DEVICE T scaled_rate(T rate, T below) {
     constexpr T most = FloatFormat<T>::largest;
     const T quotient = rate / below;
     const T finite = quotient > most ? T(0) : quotient;
-    return below == T(0) ? T(0) : finite;
+    return (below == T(0) ? T(0) : finite) + (below - below);
 }
 
 template <class T>

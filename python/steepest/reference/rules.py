@@ -145,10 +145,13 @@ def adam(
 
 
 def _scaled_rate(learning_rate: float, below: Array) -> Array:
-    """Return the quotient, and 0 where it is not finite: such a coordinate stays where it is. A NaN stays one."""
+    """Return the quotient, and 0 where it is not finite: such a coordinate stays where it is.
+
+    NaN and infinity in ``below`` give NaN: squares of gradients that overflowed.
+    """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         rate = learning_rate / below
-    return float64(np.where((below == 0) | np.isinf(rate), 0.0, rate))
+        return float64(np.where((below == 0) | np.isinf(rate), 0.0, rate) + (below - below))
 
 
 def soft_threshold(w: ArrayLike, threshold: ArrayLike) -> Array:
