@@ -78,7 +78,7 @@ class Hessian:
         """Return the whole Hessian, of shape (n_parameters, n_parameters) and symmetric."""
         own = None if self.by_differences else getattr(self._objective, "hessian", None)
         if own is not None:
-            found = np.asarray(own(self._w), dtype=np.float64)
+            found = np.asarray(own(self._w.copy()), dtype=np.float64)
         else:
             found = np.stack([self.product(unit) for unit in np.eye(self._w.size)], axis=1)
         return np.asarray((found + found.T) / 2)

@@ -213,7 +213,7 @@ class Run:
         seconds = time.perf_counter() - self.started
         row: tuple[float, ...] = (self.n_epochs, loss, gradient_norm, rate, seconds)
         if self.settings.validation is not None:
-            row += (float(self.settings.validation.value(self.parameters)),)
+            row += (float(self.settings.validation.value(self._given_parameters())),)
             if not self.rows and not math.isfinite(row[5]):
                 raise StartError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
         self.rows.append(row)
@@ -267,4 +267,8 @@ class Run:
             return self.rows[-1][1]
         if reason == "interrupted" and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
             return math.nan
-        return float(self.objective.value_and_gradient(self.parameters)[0])
+        return float(self.objective.value_and_gradient(self._given_parameters())[0])
+
+    def _given_parameters(self) -> Any:
+        """Return the parameters for a method that a user may have written: a copy, which it may write to."""
+        return self.w.copy() if self.parameters is self.w else self.parameters
