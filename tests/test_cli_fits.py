@@ -85,6 +85,8 @@ def test_a_target_far_from_zero_in_float32_keeps_its_digits(tmp_path: Path) -> N
         (["5 €", "1.000,50 €"], "a currency sign"),
         (["(5)", "10"], "parentheses"),
         (["\u22125", "5"], "a minus that is no hyphen"),
+        (["1.5D+03", "2.5d-01"], "an exponent that is written with D"),
+        (["\u0661", "\u0662"], "signs that are no digits"),
     ],
 )
 def test_numbers_that_cannot_be_read_are_named(tmp_path: Path, values: list[str], kind: str) -> None:
@@ -103,7 +105,8 @@ def test_numbers_that_cannot_be_read_are_named(tmp_path: Path, values: list[str]
 
 
 @pytest.mark.parametrize(
-    "values", [["1,5", "red"], ["2013-01-01"], ["1.2.3"], ["1", "2.5", "-3e5"], ["A1"], ["1,2,3"], ["12:30"], [""]]
+    "values",
+    [["1,5", "red"], ["2013-01-01"], ["1.2.3"], ["1", "2.5", "-3e5"], ["A1"], ["1D5"], ["1,2,3"], ["12:30"], [""]],
 )
 def test_text_that_is_no_number_is_left_alone(values: list[str]) -> None:
     assert spelling(values) is None
@@ -168,3 +171,11 @@ def test_digits_that_float32_loses_without_standardising_are_told(tmp_path: Path
     model = fitted(tmp_path, frame, "--dtype", "float32", "--no-standardize")
     assert ("column 't' loses most of its digits in float32: leave --no-standardize out" in model["stderr"]) == told
     assert "column 'one'" not in model["stderr"]
+
+
+@pytest.mark.parametrize(("start", "step", "told"), [(2**62, 1, True), (2**62, 2**40, False), (0, 1, False)])
+def test_digits_of_integers_that_float64_loses_are_told(tmp_path: Path, start: int, step: int, told: bool) -> None:
+    # Neighbours of 2^62 among float64 numbers are 1024 apart, more than these 400 numbers span.
+    frame = pd.DataFrame({"t": start + step * np.arange(400), "y": np.arange(400.0), "z": range(400)})
+    message = f"column 't' loses most of its digits in float64: subtract {start} from it"
+    assert (message in fitted(tmp_path, frame)["stderr"]) == told

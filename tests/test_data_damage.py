@@ -89,6 +89,16 @@ def test_files_that_ended_in_tracebacks(tmp_path: Path, name: str, content: byte
         load_table(tmp_path / name)
 
 
+@pytest.mark.parametrize("dtype", [">f8", "<f8", ">f4", ">i2"])
+def test_numbers_of_either_byte_order_are_read(tmp_path: Path, dtype: str) -> None:
+    np.save(tmp_path / "a.npy", MATRIX.astype(dtype))
+    np.testing.assert_array_equal(load_table(tmp_path / "a.npy").frame.sum(), MATRIX.sum(axis=0))
+    np.savez(tmp_path / "a.npz", X=MATRIX.astype(dtype), y=MATRIX[:, 0].astype(dtype))
+    np.testing.assert_array_equal(load_table(tmp_path / "a.npz").frame[["y", "0"]].sum(), MATRIX[:, 0].sum())
+    np.savez(tmp_path / "b.npz", a=MATRIX[:, 0].astype(dtype))
+    assert load_table(tmp_path / "b.npz").frame["a"].sum() == MATRIX[:, 0].sum()
+
+
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1], "b": [2]}).to_parquet(tmp_path / "a.parquet")
     table = pyarrow.table([[1], [2]], names=["a", "a"])

@@ -99,6 +99,7 @@ def test_the_probability_of_an_extreme_score_does_not_overflow() -> None:
         ({"coefficients": {"size": 1}}, "'coefficients' has none for 'colour=green'"),
         ({"intercept": None}, "'intercept' is not what"),
         ({"intercept": 10**400}, "'intercept' is not what"),
+        ({"classes": ["\ud800", "x"]}, "model.json is not a model of steepest"),
         ({"coefficients": {"size": True, "colour=green": 1, "colour=red": 1}}, "'coefficients' is not what"),
         ({"coefficients": {"size": 10**400, "colour=green": 1, "colour=red": 1}}, "'coefficients' is not what"),
         ({"coefficients": {"size": 1, "colour=green": 1, "colour=red": 1, "x": 1}}, "has 'x', which is no feature"),

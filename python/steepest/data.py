@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from . import headers
 from .extras import MissingExtraError, require
 
 FLIGHT_FEATURES = (
@@ -100,6 +101,9 @@ def _some(names: list[str]) -> str:
 
 def _read_csv(path: Path, text: Collection[str] = ()) -> Table:
     pandas = require("pandas", "cli")
+    wrong = headers.complaint(path)
+    if wrong:
+        raise TableError(wrong)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:
@@ -131,7 +135,13 @@ def _matrix(array: np.ndarray[Any, Any], name: str) -> Any:
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         got = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"{name}: expected a two-dimensional array of numbers, got {got}")
+    array = _native(array)
     return require("pandas", "cli").DataFrame(array, columns=[str(i) for i in range(array.shape[1])], copy=False)
+
+
+def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    # A file may hold numbers in the byte order of another processor, which pandas refuses.
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _read_npy(path: Path, text: Collection[str] = ()) -> Table:
@@ -141,7 +151,7 @@ def _read_npy(path: Path, text: Collection[str] = ()) -> Table:
 
 def _read_npz(path: Path, text: Collection[str] = ()) -> Table:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+        arrays = {name: _native(archive[name]) for name in archive.files}
     if "X" in arrays:
         frame = _matrix(arrays["X"], "X")
         if "y" not in arrays:

@@ -116,6 +116,7 @@ class Problem:
         )  # levels are no statistics: held-out rows may have their own
         self.training = self._encode(training_frame)
         self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
+        self._warn_of_large_integers(training_frame)
         if not options.standardize and options.dtype == "float32":
             self._warn_of_lost_digits(training_frame)
         self._standardize()
@@ -133,11 +134,25 @@ class Problem:
         y = encode_target(frame[self.target], self.classes, dtype)
         return Split(self.encoder.encode(frame, dtype), y)
 
+    def _numeric(self) -> list[str]:
+        names = [*self.encoder.columns, *[self.target] * (self.classes is None)]
+        return [name for name in names if name not in self.encoder.categories]
+
+    def _warn_of_large_integers(self, frame: Any) -> None:
+        """Warn of columns of integers beyond 2^53 that vary by little more than float64 can tell apart."""
+        for name in self._numeric():
+            if frame[name].dtype.kind not in "iu":
+                continue
+            least, most = int(frame[name].min()), int(frame[name].max())
+            lost = np.spacing(float(max(-least, most))) / 2
+            if max(-least, most) > 2**53 and lost > LOST_PART * (most - least) > 0:
+                warnings.warn(
+                    f"column '{name}' loses most of its digits in float64: subtract {least} from it", stacklevel=4
+                )
+
     def _warn_of_lost_digits(self, frame: Any) -> None:
         """Warn of columns that vary by little more than float32 can tell apart, where they are not standardised."""
-        for name in [*self.encoder.columns, *[self.target] * (self.classes is None)]:
-            if name in self.encoder.categories:
-                continue
+        for name in self._numeric():
             values = frame[name].to_numpy(np.float64)
             lost, spread = np.abs(values - values.astype(np.float32)).max(), np.ptp(values)
             if lost > LOST_PART * spread > 0:

@@ -90,6 +90,7 @@ class Model:
             content = json.loads(
                 path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_refuse_constant
             )
+            json.dumps(content, ensure_ascii=False).encode()  # half of a character, such as \ud800, is no text
         return cls(**_checked(content, path))
 
     def decision(self, table: Table) -> Array:

@@ -9,12 +9,14 @@ _PLAIN = r"(?:\d+\.?\d*|\.\d+)"
 _GROUPED = r"\d{1,3}(?P<separator>[,.'\u2019 \u00a0\u202f_])\d{3}(?:(?P=separator)\d{3})*(?:[.,]\d+)?"
 _COMMA = r"\d*,\d+"
 _SIGN = r"[+\-\u2212]?"
+_EXPONENT = r"(?:[eE][+-]?\d+|[dD][+-]\d+)"
 _UNIT = r"[%\u2030$\u20ac\u00a3\u00a5]"
-_NUMBER = re.compile(rf"\(?{_SIGN}\s*{_UNIT}?\s*{_SIGN}(?:{_GROUPED}|{_COMMA}|{_PLAIN})(?:[eE][+-]?\d+)?\s*{_UNIT}?\)?")
-_READ = re.compile(rf"[+-]?{_PLAIN}(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(rf"\(?{_SIGN}\s*{_UNIT}?\s*{_SIGN}(?:{_GROUPED}|{_COMMA}|{_PLAIN}){_EXPONENT}?\s*{_UNIT}?\)?")
+_READ = re.compile(rf"[+-]?{_PLAIN}(?:[eE][+-]?\d+)?", re.ASCII)
 _KINDS = (
     ("a percent sign", re.compile(r"[%\u2030]")),
     ("a currency sign", re.compile(r"[$\u20ac\u00a3\u00a5]")),
+    ("an exponent that is written with D", re.compile(r"[dD]")),
     ("parentheses", re.compile(r"\(")),
     ("a minus that is no hyphen", re.compile("\u2212")),
     ("a decimal comma", re.compile(r"(?<![\d,])0?,\d|\d,(?!\d{3}(?!\d))\d|\.\d{3},\d")),
