@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -227,3 +228,20 @@ def test_ctrl_c_in_a_callback():
 
     result = st.minimize(Problem(n=3000).objective, batch_size=1000, max_epochs=10, callbacks=interrupt)
     assert (result.stop_reason, result.n_epochs) == ("interrupted", 3)
+
+
+def test_ctrl_c_while_the_command_line_is_imported_is_one_line() -> None:
+    code = """
+import sys
+from steepest.__main__ import main
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "steepest.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stderr) == (130, "steepest: interrupted\n")

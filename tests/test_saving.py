@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -126,6 +127,31 @@ def test_a_killed_process_leaves_the_old_model(tmp_path: Path) -> None:
     killed: Any = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "model.json")], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert Model.load(tmp_path / "model.json") == MODEL
+    left = list(tmp_path.glob(".steepest-*.tmp"))
+    assert len(left) == 1
+    MODEL.save(tmp_path / "model.json")
+    assert left[0].exists()  # it may be another machine's, which is about to rename it
+    age(left[0])
+    MODEL.save(tmp_path / "model.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
+
+
+def age(path: Path) -> None:
+    then = time.time() - 2 * 3600
+    os.utime(path, (then, then))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of files")
+def test_a_file_that_is_being_saved_is_not_taken_for_a_stale_one(tmp_path: Path) -> None:
+    (tmp_path / ".steepest-mine.tmp").write_bytes(OLD)  # of no name that saving gives
+    age(tmp_path / ".steepest-mine.tmp")
+    with saving(tmp_path / "slow") as file:
+        file.write(b"slow")
+        file.flush()
+        age(next(tmp_path.glob(".steepest-????????????????.tmp")))
+        MODEL.save(tmp_path / "model.json")
+    assert (tmp_path / "slow").read_bytes() == b"slow"
+    assert (tmp_path / ".steepest-mine.tmp").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere")

@@ -15,6 +15,9 @@ def main() -> None:
     except MissingExtraError as error:
         print(f"steepest: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:  # the imports take a good part of a second
+        print("steepest: interrupted", file=sys.stderr)
+        sys.exit(130)
 
     steepest.main(prog_name="steepest")
 

@@ -6,9 +6,17 @@ import contextlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # a system without file locks of this kind: what a killed process left stays
+    fcntl = None  # type: ignore[assignment]
+
+_STALE_SECONDS = 3600
 
 
 @contextlib.contextmanager
@@ -16,7 +24,8 @@ def saving(path: str | Path) -> Iterator[BinaryIO]:
     """Open a binary file to write, which takes the place of `path` when the block ends without an error.
 
     Until then the content goes to a temporary file in the same folder, so a full disk, an error or a killed process
-    leaves the old file as it was. The temporary file is removed after an error; only a killed process leaves it behind.
+    leaves the old file as it was. The temporary file is removed after an error; only a killed process leaves it behind,
+    until a save in the same folder an hour later or more.
     The new file has the permissions of the old one. A link stays a link: the file that it names is replaced. A pipe or
     a device has no old content and is written directly.
 
@@ -36,6 +45,7 @@ def saving(path: str | Path) -> Iterator[BinaryIO]:
         temporary = target.with_name(f".steepest-{secrets.token_hex(8)}.tmp")
         try:
             with temporary.open("xb") as file:
+                _lock(file.fileno())
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -46,6 +56,28 @@ def saving(path: str | Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
             raise
         _sync_folder(target.parent)
+        _remove_stale(target.parent)
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether this process now holds a file, which the system frees when the process ends in any way."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process holds it, or the file system has no locks
+        return False
+    return True
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove the temporary files that killed processes left: those of some age that no process holds."""
+    for path in folder.glob(".steepest-" + "[0-9a-f]" * 16 + ".tmp"):
+        with contextlib.suppress(OSError):
+            if not path.is_symlink() and path.is_file() and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                with path.open("rb") as file:
+                    if _lock(file.fileno()):
+                        path.unlink()
 
 
 @contextlib.contextmanager
