@@ -99,3 +99,15 @@ def test_loops_of_several_callers_at_once():
         for caller in callers:
             caller.join()
     assert found == [expected] * 100
+
+
+def test_blocks_of_one_object_within_each_other_end_once() -> None:
+    before = st._core.threads_setting()
+    limit = st.threads(2)
+    with limit:
+        with limit:
+            assert st._core.threads_setting() == 2
+        assert st._core.threads_setting() == 2
+    assert st._core.threads_setting() == before
+    limit.__exit__(None, None, None)
+    assert st._core.threads_setting() == before

@@ -33,7 +33,7 @@ class threads:
 
     def __init__(self, n: int | None) -> None:
         self._wanted = 0 if n is None else check_count("n_threads", n, 1, _core.max_threads)
-        self._active = False
+        self._blocks = 0
         with _lock:
             self._take_over()
 
@@ -43,7 +43,7 @@ class threads:
                 _core.set_threads(self._wanted)
             else:  # a second block of the same object
                 self._take_over()
-            self._active = True
+            self._blocks += 1
         return self
 
     def __exit__(
@@ -51,13 +51,15 @@ class threads:
     ) -> None:
         with _lock:
             alive = _settings_alive()
+            self._blocks = max(self._blocks - 1, 0)
+            if self._blocks or self not in alive:  # a block of the same object goes on around this one, or it has ended
+                return
             place = alive.index(self)
             later = alive[place + 1 :]
             del _settings[place]
-            self._active = False
             if later:
                 later[0]._before = self._before
-            if not any(setting._active for setting in later):
+            if not any(setting._blocks for setting in later):
                 _core.set_threads(self._before)
 
     def _take_over(self) -> None:
