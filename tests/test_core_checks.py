@@ -26,6 +26,7 @@ def objective(X=X, y=Y, sample_weight=None, n_scores=1, loss="least_squares"):
         {"sample_weight": np.ones(5)},
         {"sample_weight": np.ones(6, np.float32)},
         {"n_scores": 0},
+        {"n_scores": 2**62},  # times the parameters of a score this is 0 in 64 bits
     ],
 )
 def test_an_objective_checks_its_arrays(wrong):
@@ -55,3 +56,22 @@ def test_a_descent_checks_its_path(path):
 def test_column_statistics_checks_its_rows(wrong):
     with pytest.raises(ValueError, match=r"^X must be"):
         _core.column_statistics(wrong, None)
+
+
+def test_a_descent_refuses_to_have_no_objective():
+    with pytest.raises(TypeError):
+        _core.Descent64(None, _core.Rule("gradient_descent"), np.zeros(4), (), 0, 0, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("set_number", "wrong"),
+    [(_core.set_threads, -1), (_core.set_threads, 1025), (_core.set_own_threads, -2), (_core.set_own_threads, 1025)],
+)
+def test_numbers_of_threads_are_checked(set_number, wrong):
+    before = _core.threads_setting(), _core.own_threads_setting()
+    try:
+        with pytest.raises(ValueError, match=r"^n must be from"):
+            set_number(wrong)
+    finally:
+        _core.set_threads(before[0])
+        _core.set_own_threads(before[1])

@@ -24,6 +24,8 @@ namespace {
 #endif
 constexpr const char* cuda_reason = STEEPEST_CUDA_REASON;  // why there is no module _cuda; empty: it was built
 
+constexpr std::size_t max_scores = 1u << 31;  // so that the number of parameters does not overflow
+
 // The one loss of several scores a row is no number in a table.
 int check_softmax(const std::string& loss) {
     if (loss != "softmax") throw std::invalid_argument("unknown loss '" + loss + "' of several scores");
@@ -44,7 +46,9 @@ struct BoundObjective {
                    bool intercept, double l1, double l2, const py::object& scaling, std::size_t n_scores)
         : X(std::move(X_)), y(std::move(y_)), weight(std::move(weight_)) {
         check_matrix(X);
-        if (n_scores == 0) throw py::value_error("n_scores must be at least 1, got 0");
+        if (n_scores == 0 || n_scores > max_scores)
+            throw py::value_error("n_scores must be from 1 to " + std::to_string(max_scores) + ", got " +
+                                  std::to_string(n_scores));
         const auto n = std::size_t(X.shape(0));
         checked_vector<T>(y, "y", n);
         const bool row_major = X.flags() & py::array::c_style;
@@ -218,21 +222,29 @@ void bind_dtype(py::module_& m, const std::string& suffix) {
     py::class_<DescentT>(m, ("Descent" + suffix).c_str())
         .def(py::init<std::shared_ptr<BoundT>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t, std::size_t,
                       bool, std::uint64_t, py::object>(),
-             py::arg("objective"), py::arg("rule"), py::arg("w").noconvert(), py::arg("states"), py::arg("n_steps"),
-             py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"), py::arg("constraint") = py::none())
+             py::arg("objective").none(false), py::arg("rule"), py::arg("w").noconvert(), py::arg("states"),
+             py::arg("n_steps"), py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"),
+             py::arg("constraint") = py::none())
         .def("evaluate", &DescentT::evaluate)
         .def("run", &DescentT::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def("restore", [](DescentT& d) { d.native.restore(); })
         .def_property_readonly("n_steps", [](const DescentT& d) { return d.native.n_steps(); });
 }
 
+int checked_threads(int n, int least) {
+    if (n < least || n > max_threads)
+        throw py::value_error("n must be from " + std::to_string(least) + " to " + std::to_string(max_threads) +
+                              ", got " + std::to_string(n));
+    return n;
+}
+
 void bind_runtime(py::module_& m) {
     m.attr("cuda_reason") = cuda_reason;
     m.attr("max_threads") = max_threads;
-    m.def("set_threads", &set_threads, py::arg("n"));
+    m.def("set_threads", [](int n) { set_threads(checked_threads(n, 0)); }, py::arg("n"));
     m.def("threads_setting", &threads_setting);
     m.attr("as_all_threads") = as_all;
-    m.def("set_own_threads", &set_own_threads, py::arg("n"));
+    m.def("set_own_threads", [](int n) { set_own_threads(checked_threads(n, as_all)); }, py::arg("n"));
     m.def("own_threads_setting", &own_threads_setting);
     m.def("threads_in_use", &threads_in_use);
     m.def("built_with_openmp", &built_with_openmp);
