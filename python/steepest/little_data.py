@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .objectives import DataObjective, LeastSquares
-from .weighted_rows import standardised
+from .weighted_rows import standardised, widened
 
 __all__ = ["least_squares_of_little_data"]
 
@@ -16,6 +16,8 @@ Matrix: TypeAlias = NDArray[Any]
 
 _MOST_WORK = 1 << 18  # rows times squared columns: some milliseconds
 _DEPENDENT = 1e-15  # share of a column that the ones before it leave, where they leave only rounding
+_UNITS = 8.0  # of the last place, that the numbers of columns made from others are off
+_WEAK = 1e-6  # share of a column that a penalty leaves, at which its coefficient is one of rounding
 _REFINEMENTS = 2
 
 
@@ -42,6 +44,8 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
         if found is None:
             return None
         Q, R = found
+        if _depend_by_rounding(objective, A, R, scale):
+            return None
         w, residual = np.zeros(p, np.longdouble), y
         for _ in range(1 + _REFINEMENTS):
             rest, right = residual.copy(), np.empty(p, np.longdouble)
@@ -86,8 +90,30 @@ def _orthogonal(A: Matrix) -> tuple[Matrix, Matrix] | None:
     return Q, R
 
 
+def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: Matrix) -> bool:
+    """Return whether some column is made from others but for the rounding of the numbers as they were given.
+
+    Such a column has a coefficient of noise over noise, however exactly it is solved for. Times column j of the inverse
+    of R, the columns are a vector of length 1: dependent are those of which rounding makes as much. Under a penalty so
+    weak that its rows are what tells columns apart, the squares of the inverse are beyond the digits of `longdouble`.
+    """
+    inverse = _back_substituted(R, np.eye(len(R), dtype=np.longdouble))
+    if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
+        return True
+    X, _, weight = objective._data
+    sizes = np.zeros(len(R), np.longdouble)  # a column of ones has no rounding
+    exact = widened(X).astype(np.longdouble)
+    if objective._scaling is not None:
+        exact /= objective._scaling[1]
+    counts = np.ones(len(X)) if weight is None else weight
+    rows = exact[counts > 0]  # the others may overflow
+    sizes[: X.shape[1]] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[: X.shape[1]]
+    rounding = _UNITS * objective.given_eps * np.sqrt(((inverse * sizes[:, None]) ** 2).sum(axis=0))
+    return not bool((rounding < 1.0).all())
+
+
 def _back_substituted(R: Matrix, right: Matrix) -> Matrix:
     x = np.zeros_like(right)
     for j in reversed(range(len(right))):
-        x[j] = (right[j] - (R[j, j + 1 :] * x[j + 1 :]).sum()) / R[j, j]
+        x[j] = (right[j] - (R[j, j + 1 :] * x[j + 1 :].T).sum(axis=-1)) / R[j, j]
     return x

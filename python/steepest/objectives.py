@@ -82,6 +82,7 @@ class DataObjective:
 
     _loss: ClassVar[str]
     _n_scores = 1  # of a row
+    _given_dtype: Any = None  # of the numbers that X was made from, where that was another
 
     def __init__(
         self,
@@ -156,6 +157,11 @@ class DataObjective:
 
     def _check_targets(self, y: Any) -> None:
         pass
+
+    @property
+    def given_eps(self) -> float:
+        """The unit in the last place of 1, of the numbers as they were given."""
+        return float(np.finfo(self._given_dtype or self.dtype).eps)
 
     @property
     def X(self) -> Any:

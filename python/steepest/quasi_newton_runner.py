@@ -56,7 +56,8 @@ class QuasiNewtonRunner:
         shape = objective.n_samples, objective.n_features, w.size
         self._plan = Plan(*shape, itemsize, is_quadratic, objective.n_classes if isinstance(objective, Softmax) else 1)
         self._separating = separating_loss(objective)
-        self._ridge = 1e-12 if w.dtype == np.float64 else 1e-6
+        exact = objective.given_eps < 1e-10
+        self._ridge = 1e-12 if exact else 1e-6
         self._place: Place | None = None
         self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
         self._memory: Memory | None = None
@@ -64,7 +65,7 @@ class QuasiNewtonRunner:
         self._largest_value = 0.0
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
-        self._goal = 1e-10 if w.dtype == np.float64 else 1e-6
+        self._goal = 1e-10 if exact else 1e-6
 
     def evaluate(self) -> tuple[float, float]:
         """Return the objective and the norm of its (smallest sub)gradient at w."""
@@ -116,7 +117,7 @@ class QuasiNewtonRunner:
         """Return whether the gradient is about as small as its rounding."""
         rough = _ROUGH * self._goal * max(self._norms[0], reference)
         rounding = rounding_of_gradient(self._objective)
-        scale = rounding / float(np.finfo(place.w.dtype).eps)
+        scale = rounding / self._objective.given_eps
         return place.norm <= max(rough, _NEAR * rounding, self._goal * scale)
 
     def _holds(self, place: Place) -> bool:

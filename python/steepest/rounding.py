@@ -28,7 +28,7 @@ def rounding_of_gradient(objective: DataObjective) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
         slope = 2.0 * math.sqrt(_mean_square_of_targets(objective)) if isinstance(objective, LeastSquares) else 1.0
-        found = _UNITS * float(np.finfo(objective.dtype).eps) * columns * slope
+        found = _UNITS * objective.given_eps * columns * slope
     return found if math.isfinite(found) else 0.0
 
 

@@ -142,7 +142,7 @@ class Training:
     def _units_of_stream(self, rows: Rows, online: Online) -> Units:
         """Return the units of the targets that came so far."""
         if not (self._has_target_units and chooses_rate(self.settings)):
-            return Units(None, 0.0, 0, rows.X.dtype)
+            return Units(None, 0.0, 0, rows.X.dtype, rows.X.dtype)
         targets = Columns.of(rows.y[:, None], rows.loss_weight)
         online.targets = targets if online.targets is None else online.targets.with_more(targets)
         return Units.of_stream(online.targets, rows.X.dtype, self.settings.fit_intercept)
@@ -173,7 +173,7 @@ class Training:
 
     def _bind(self, rows: Rows, scaling: Scaling | None, alpha: float, units: Units) -> DataObjective:
         alpha, l1_ratio = units.penalty(alpha, self.settings.l1_ratio)
-        return self.loss(
+        objective = self.loss(
             rows.X,
             rows.y,
             sample_weight=rows.loss_weight,
@@ -184,6 +184,9 @@ class Training:
             scale=None if scaling is None else scaling.scale,
             **self.options,
         )
+        if alpha * l1_ratio == 0.0:  # the L1 norm holds back what rounding makes of columns by itself
+            objective._given_dtype = units.given
+        return objective
 
     def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> GradientNorm:
         """Return the rule that compares with the gradient at zeros, wherever the run starts, and with its rounding."""

@@ -47,12 +47,15 @@ class Units:
         Targets become (y - centre) / 2^target.
     dtype : dtype
         That of the fit.
+    given : dtype
+        That of the rows as they came.
     """
 
     columns: Exponents | None
     centre: float
     target: int
     dtype: np.dtype[Any]
+    given: np.dtype[Any]
 
     @classmethod
     def of_fit(
@@ -84,14 +87,14 @@ class Units:
             found = None if small else _of_many_targets(rows.y, rows.loss_weight, centres, keeps)
             centre, target = _of_targets(rows.y, rows.loss_weight, centres) if found is None else found
         dtype = np.dtype(np.float64) if exact and small else rows.X.dtype
-        return cls(columns, centre, target, dtype)
+        return cls(columns, centre, target, dtype, rows.X.dtype)
 
     @classmethod
     def of_stream(cls, targets: Columns, dtype: np.dtype[Any], centres: bool) -> Units:
         """Choose the units of targets by the mean and the deviation of those that came so far."""
         mean, deviation = float(targets.mean[0]), float(np.sqrt(targets.variance[0]))
         centre = mean if centres else 0.0
-        return cls(None, centre, int(np.frexp(np.hypot(deviation, mean - centre) or mean)[1]), dtype)
+        return cls(None, centre, int(np.frexp(np.hypot(deviation, mean - centre) or mean)[1]), dtype, dtype)
 
     def rows(self, rows: Rows) -> Rows:
         """Return rows in these units; what needs no change is not copied."""
