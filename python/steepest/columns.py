@@ -66,7 +66,10 @@ def may_be_far_from_zero(X: NDArray[Any]) -> bool:
     """Return whether `Columns.are_far_from_zero` is worth asking, by some of the rows."""
     some = _some_rows(X).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool((np.abs(some.mean(axis=0)) > _FAR * some.std(axis=0)).any())
+        mean = some.mean(axis=0)
+        some -= mean
+        deviation = np.sqrt(np.einsum("ij,ij->j", some, some) / len(some))
+        return bool((np.abs(mean) > _FAR * deviation).any())
 
 
 def may_be_extreme(X: NDArray[Any]) -> bool:

@@ -116,9 +116,12 @@ class QuasiNewtonRunner:
     def _is_near(self, place: Place, reference: float) -> bool:
         """Return whether the gradient is about as small as its rounding."""
         rough = _ROUGH * self._goal * max(self._norms[0], reference)
-        rounding = rounding_of_gradient(self._objective)
-        scale = rounding / self._objective.given_eps
-        return place.norm <= max(rough, _NEAR * rounding, self._goal * scale)
+        scale = self._rounding / self._objective.given_eps
+        return place.norm <= max(rough, _NEAR * self._rounding, self._goal * scale)
+
+    @cached_property
+    def _rounding(self) -> float:
+        return rounding_of_gradient(self._objective)
 
     def _holds(self, place: Place) -> bool:
         """Return whether the parameters of the raw columns are as good, to the digits that they have."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import blocks_of
-from .objectives import DataObjective, Logistic
+from .objectives import DataObjective, LeastSquares, Logistic
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 from .softmax import Softmax
 from .weighted_rows import standardised, widened
@@ -97,7 +97,7 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
     if not (np.isfinite(size).all() and (size > 0).all()):
         return False
     exact = exact / size
-    if not np.linalg.eigvalsh(exact.T @ exact)[0] > _FULL_RANK:
+    if not np.linalg.eigvalsh(_products(exact))[0] > _FULL_RANK:
         return False
     w = w.ravel().copy()
     for _ in range(_NEWTON_STEPS):  # from the minimum of all rows to that of some
@@ -107,6 +107,12 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
         step = np.linalg.lstsq(hessian.astype(np.float64), gradient.astype(np.float64), rcond=1e-9)[0]
         w = (w - step).astype(w.dtype)
     return _overlap_is_shown(part, spaces, w, _closest(spaces, _margins(spaces, _scores(part, w))))
+
+
+def _products(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the products of all pairs of columns, by our threads: BLAS's wait long where processors are taken."""
+    squares = LeastSquares(columns, np.zeros(len(columns)), intercept=False)
+    return np.asarray(squares.native.hessian(np.zeros(columns.shape[1]))) * (0.5 * len(columns))
 
 
 def _look(objective: Any, spaces: HalfSpaces, w: NDArray[Any], scores: NDArray[Any]) -> Separation:

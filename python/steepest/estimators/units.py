@@ -204,12 +204,15 @@ def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, i
     def parts(exponent: int) -> Iterator[tuple[Vector, Vector]]:
         """Yield the targets of rows with a weight, times 2^-exponent, and their weights over the largest."""
         for at, part in blocks_of(y):
-            some = np.ones(len(part)) if weight is None else weight[at : at + len(part)] / heaviest
+            if weight is None:
+                yield np.ldexp(part.astype(np.float64), -exponent), np.ones(len(part))
+                continue
+            some = weight[at : at + len(part)] / heaviest
             counts = some > 0
             yield np.ldexp(part[counts].astype(np.float64), -exponent), some[counts].astype(np.float64)
 
-    lowest = min(float(part.min(initial=np.inf)) for part, _ in parts(0))
-    highest = max(float(part.max(initial=-np.inf)) for part, _ in parts(0))
+    ranges = [(part.min(initial=np.inf), part.max(initial=-np.inf)) for part, _ in parts(0)]
+    lowest, highest = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
     if lowest == highest:
         return (lowest, 0) if centres else (0.0, int(np.frexp(lowest)[1]))
     unit = int(np.frexp(max(abs(lowest), abs(highest)))[1])
