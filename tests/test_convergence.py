@@ -213,3 +213,17 @@ def test_minimize_at_a_start_that_is_the_minimum(dtype):
         st.LeastSquares(X, residual),
     ):
         assert st.minimize(objective).converged
+
+
+@pytest.mark.parametrize("seed", [9, 11, 0, 1])
+def test_an_l1_penalty_on_columns_that_are_centred_as_they_are_read(seed):
+    # Such scores are rounded some 10,000 times as much as their values are; a shift changes the intercept only.
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(40, 3))
+    y = X @ [1, 2, 3] + 0.1 * random.normal(size=40) > 0
+    options = {"l1_ratio": 0.5, "alpha": 0.01}
+    near = st.LogisticClassifier(**options).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        far = st.LogisticClassifier(**options).fit(X + 1e4, y)
+    np.testing.assert_allclose(far.coef_, near.coef_, rtol=1e-5)

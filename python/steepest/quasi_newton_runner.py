@@ -35,6 +35,7 @@ _LOOKS, _SHORT_LOOKS = 5, 2  # steps that a pace is taken from: of a diagonal, o
 _MORE_ROWS = 4  # times as many as the last Hessian had
 _ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
 _NOISE = 4.0  # units of the last place of a value
+_CENTRED_IN_BLOCKS = {4: 200.0, 8: 1e5}  # from this distance on, in deviations, columns are read without that rounding
 _LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
 _NEAR = 16.0  # times its rounding, a gradient is no larger than many rows make that
 
@@ -311,7 +312,16 @@ class QuasiNewtonRunner:
         noise = _NOISE * abs(place.value)
         if isinstance(self._objective, LeastSquares):
             noise = _NOISE * (abs(place.value) + math.sqrt(abs(place.value) * self._largest_value))
-        return float(np.finfo(place.w.dtype).eps) * noise
+        return float(np.finfo(place.w.dtype).eps) * self._amplified * noise
+
+    @cached_property
+    def _amplified(self) -> float:
+        """How many times a score's rounding is that of near columns, where columns are centred as they are read."""
+        if self._objective._scaling is None:
+            return 1.0
+        centre, scale = self._objective._scaling
+        away = float(np.linalg.norm(centre / scale))
+        return 1.0 + away if away <= _CENTRED_IN_BLOCKS[self._w.dtype.itemsize] else 1.0
 
     def _look_at_the_pace(self) -> None:
         """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""
