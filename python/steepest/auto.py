@@ -176,7 +176,8 @@ def _unlikeness(objective: Any) -> float:
     weight = objective._data[2] if isinstance(objective, DataObjective) else None
     if not isinstance(weight, np.ndarray):
         return 1.0
-    return float(np.mean(np.square(weight, dtype=np.float64)) / np.mean(weight, dtype=np.float64) ** 2)
+    near = np.ldexp(weight.astype(np.float64), -math.frexp(float(weight.max()))[1])  # squares stay within the range
+    return float(np.mean(np.square(near)) / np.mean(near) ** 2)
 
 
 def refuse_device(objective: Any) -> None:
