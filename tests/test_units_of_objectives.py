@@ -131,6 +131,53 @@ def test_weights_times_a_power_of_two(dtype, loss, optimizer, penalty, data):
 
 
 @each_dtype
+@pytest.mark.parametrize("share", [-1, 1])
+def test_a_rule_of_the_change_of_the_parameters_is_in_their_units(dtype, share):
+    # The squares of the changes lie beyond the range of the dtype.
+    k = {np.float32: {-1: -80, 1: 70}, np.float64: {-1: -450, 1: 450}}[dtype][share]
+    X, y, weight = problem("squares", dtype)
+    one, other = (
+        st.minimize(
+            objective("squares", X, np.ldexp(y, times - 20), weight),
+            optimizer=st.Momentum(0.02),
+            stop=st.stop.ParameterChange(np.ldexp(1e-3, times - 20)),
+            max_epochs=300,
+            diagnose=False,
+        )
+        for times in (0, k)
+    )
+    assert one.stop_reason == "ParameterChange"
+    assert_same_run(other, one, k)
+
+
+@pytest.mark.parametrize("unit", [2.0**-600, 1.0, 2.0**600])
+@pytest.mark.parametrize("constraint", [None, st.constraints.Box(-2.0, 2.0)])
+def test_a_rule_of_the_gradient_of_a_function_is_in_its_units(unit, constraint):
+    bowl = st.Function(lambda w: (unit * float(w @ w) / 2, unit * w), 2)
+    run = st.minimize(
+        bowl, np.ones(2), st.GradientDescent(0.5 / unit), stop=st.stop.GradientNorm(unit / 100), constraint=constraint
+    )
+    # The steps halve w: the norm of 2^-n (1, 1) is below 1 / 100 from n = 8 on.
+    assert (run.stop_reason, run.n_epochs, run.w.tolist()) == ("GradientNorm", 8, [2.0**-8] * 2)
+
+
+@each_dtype
+@pytest.mark.parametrize("loss", ["logistic", "softmax"])
+@pytest.mark.parametrize("make", [lambda: st.Momentum("auto"), lambda: st.GradientDescent("auto")])
+def test_a_curvature_beyond_the_squares_of_the_range(dtype, loss, make):
+    # The curvature of columns times 2^k is 4^k as large; its square overflows in a norm that does not scale.
+    k = {np.float32: 40, np.float64: 400}[dtype]
+    X, y, weight = problem(loss, dtype)
+    near, far = (objective(loss, np.ldexp(X, times), y, weight, intercept=False) for times in (0, k))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", st.DiagnosisWarning)
+        found = st.minimize(far, optimizer=make(), max_epochs=300)
+    zeros, least = near.value(np.zeros(near.parameters_shape, dtype)), minimized(near, "quasi-newton").value
+    assert found.value - least < 0.5 * (zeros - least)
+
+
+@each_dtype
 @each_loss
 @each_optimizer
 @pytest.mark.parametrize("penalty", PENALTIES)

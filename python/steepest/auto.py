@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .hessian import Hessian
+from .hessian import Hessian, norm_of
 from .objectives import DataObjective
 from .optimizers import CurvatureRule
 from .result import StartError
@@ -152,7 +152,7 @@ class AutoRate:
             iterations = 100 if self._vector is None else 5
             largest, self._vector = hessian.largest(self._vector, iterations)
         rate = self._noisy_rate(hessian, largest) if self._batch_size else self._steady_rate(smallest, largest)
-        longest = _LONGEST_MOVE * (1.0 + float(np.linalg.norm(self._w.astype(np.float64))))
+        longest = _LONGEST_MOVE * (1.0 + norm_of(self._w))
         longest = longest / gradient_norm if gradient_norm > 0 else 1.0
         if not math.isfinite(rate) or (not self._quadratic and rate > longest):
             rate = longest  # where hardly anything curves, the model holds for no such step

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .advice import report
 from .checks import check_number, describe
-from .hessian import Hessian, own_copy
+from .hessian import Hessian, norm_of, own_copy
 from .objectives import Objective
 from .spectrum import dense_spectrum, extremes, finite, first, standardised
 
@@ -280,5 +280,5 @@ def curvature(
 def _gradient(objective: Any, w: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     gradient = objective.value_and_gradient(w)[1]
     native = getattr(objective, "native", None)
-    norm = np.linalg.norm(np.asarray(gradient, np.float64)) if native is None else native.gradient_norm(w, gradient)
+    norm = norm_of(np.asarray(gradient)) if native is None else native.gradient_norm(w, gradient)
     return np.array(gradient, dtype=np.float64), float(norm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,17 @@ from .function import Function
 from .objectives import DataObjective
 from .softmax import vector_of
 
-__all__ = ["Hessian", "own_copy"]
+__all__ = ["Hessian", "norm_of", "own_copy"]
 
 Vector = NDArray[np.float64]
 
 _SHORTER_STEPS = 4
+
+
+def norm_of(v: NDArray[Any]) -> float:
+    """Return the Euclidean norm, whose squares neither overflow nor underflow: they are of numbers near 1."""
+    exponent = min(max(math.frexp(float(np.abs(v).max(initial=0.0)))[1], -1021), 1021)
+    return float(np.linalg.norm(np.ldexp(v.astype(np.float64), -exponent))) * 2.0**exponent
 
 
 def own_copy(objective: Any, w: Any) -> NDArray[Any]:
@@ -98,15 +105,15 @@ class Hessian:
         v = np.random.default_rng(0).standard_normal(self._w.size) if v is None else v
         size = 0.0
         for _ in range(iterations):
-            v = v / np.linalg.norm(v)
+            v = v / norm_of(v)
             product = self.product(v)
-            before, size = size, float(np.linalg.norm(product))
+            before, size = size, norm_of(product)
             if not np.isfinite(size) or size == 0.0:
                 break
             v = product
             if abs(size - before) <= tolerance * size:
                 break
-        return size, v / np.linalg.norm(v) if np.isfinite(v).all() and v.any() else v
+        return size, v / norm_of(v) if np.isfinite(v).all() and v.any() else v
 
     def trace(self, samples: int = 16) -> float:
         """Estimate the sum of the eigenvalues from products with vectors of random signs (Hutchinson 1989)."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import reference
+from .hessian import norm_of
 
 __all__ = ["BoxProjection", "Projection", "SimplexProjection"]
 
@@ -70,7 +71,7 @@ class BoxProjection(Projection):
 
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
         leaves = ((w <= self.lower) & (gradient > 0)) | ((w >= self.upper) & (gradient < 0))
-        return float(np.linalg.norm(np.where(leaves, 0.0, gradient.astype(np.float64))))
+        return norm_of(np.where(leaves, 0.0, gradient.astype(np.float64)))
 
     def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
         lower, upper = self.lower.astype(np.float64), self.upper.astype(np.float64)
@@ -107,7 +108,7 @@ class SimplexProjection(Projection):
 
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
         exact = w.astype(np.float64)
-        return float(np.linalg.norm(exact - self._nearest(exact - gradient)))
+        return norm_of(exact - self._nearest(exact - gradient))
 
     def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
         coefficients = self.total * random.dirichlet(np.ones(self.n_coefficients))

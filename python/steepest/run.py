@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .auto import AutoRate, refuse_device
 from .diagnosis import FEW_ROWS, Diagnosis
+from .hessian import norm_of
 from .optimizers import CurvatureRule, Optimizer
 from .quasi_newton import QuasiNewton
 from .quasi_newton_runner import QuasiNewtonRunner
@@ -234,7 +235,7 @@ class Run:
 
     def _ask(self, row: tuple[float, ...]) -> str | None:
         w = self.w.copy()
-        change = None if self.previous_w is None else float(np.linalg.norm(w - self.previous_w))
+        change = None if self.previous_w is None else norm_of(w - self.previous_w)
         self.previous_w = w
         _, loss, norm, rate, seconds, *validation = row
         steps = self.runner.n_steps - self.first_step

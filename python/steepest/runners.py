@@ -13,6 +13,7 @@ from . import _core
 from .arrays import as_native
 from .device import DeviceArray, backend
 from .device_objective import DeviceObjective
+from .hessian import norm_of
 from .objectives import DataObjective, Objective
 from .optimizers import Optimizer
 from .projections import Projection
@@ -73,7 +74,7 @@ class PythonRunner:
         with np.errstate(over="ignore", invalid="ignore"):
             if self._projection is not None:
                 return value, self._projection.gradient_norm(self._w, self._gradient)
-            return value, float(np.linalg.norm(self._gradient.astype(np.float64)))
+            return value, norm_of(self._gradient)
 
     def run(
         self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
