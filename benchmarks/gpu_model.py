@@ -1,6 +1,6 @@
 """What the CUDA kernels must move and do, and the times that follow on an H100: predicted, nothing here is measured.
 
-How a pass is cut up mirrors cuda/plan.hpp and cuda/plan.cuh. `gpu_tables.py` prints the tables of docs/gpu.md.
+How a pass is cut up mirrors cuda/kernels/plan.hpp and cuda/launch/plan.cuh. `gpu_tables.py` prints the tables of docs/gpu.md.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 BLOCK_THREADS, BLOCK_WARPS = 256, 8
 ELEMENT_BYTES = {"float32": 4, "float64": 8, "16 bit": 2}
-ROW_OPERATIONS = {"least_squares": 10, "logistic": 65}  # of loss and slope, counted in losses.hpp and math.hpp
+ROW_OPERATIONS = {"least_squares": 10, "logistic": 65}  # of loss and slope, counted in losses.hpp and elementary.hpp
 # Registers of lanes_gradient by vectors, as nvcc 13.0 counts them for sm_90; of the two formats of 16 bits the more.
 REGISTERS = {
     "float32": {1: 63, 2: 79, 4: 115, 8: 193},
@@ -96,7 +96,7 @@ def tile_bytes(rows: int, d: int, storage: str) -> int:
 
 
 def tiling(d: int, storage: str, gpu: Gpu = H100) -> Tiling:
-    """Choose the tiling of a row-major X as cuda/plan.cuh does."""
+    """Choose the tiling of a row-major X as cuda/launch/plan.cuh does."""
     element, number = ELEMENT_BYTES[storage], arithmetic_bytes(storage)
     if shape := register_shape(d, 16 // element):
         registers = math.ceil(REGISTERS[storage][shape[1]] / 8) * 8

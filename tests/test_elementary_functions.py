@@ -42,7 +42,7 @@ def flags_of(level):
 def errors(level, stride, folder):
     """The largest error in ULP, and where it is, by function and dtype."""
     program = Path(folder) / level
-    command = [COMPILER, "-std=c++20", *flags_of(level), "-Wno-psabi", "-I", ROOT / "cpp" / "include", SOURCE]
+    command = [COMPILER, "-std=c++20", *flags_of(level), "-Wno-psabi", "-I", ROOT, SOURCE]
     subprocess.run([*map(str, command), "-o", str(program)], check=True)
     output = subprocess.run([str(program), str(stride)], check=True, capture_output=True, text=True).stdout
     rows = [line.split() for line in output.splitlines()]

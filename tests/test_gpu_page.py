@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 PLAN = r"""
 #include <cstdio>
-#include "plan.hpp"
+#include "cuda/kernels/plan.hpp"
 using namespace steepest::cuda;
 int main(int, char** of) {
     std::size_t n, d, bytes;
@@ -56,15 +56,14 @@ def test_every_time_on_the_page_is_called_a_prediction(load):
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    """A function that asks cuda/plan.hpp how rows are cut up."""
+    """A function that asks cuda/kernels/plan.hpp how rows are cut up."""
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
-        pytest.skip("no C++ compiler to read cuda/plan.hpp with")
+        pytest.skip("no C++ compiler to read cuda/kernels/plan.hpp with")
     folder = tmp_path_factory.mktemp("plan")
     (folder / "plan.cpp").write_text(PLAN)
-    includes = [f"-I{ROOT / name}" for name in ("cuda", "cpp/include")]
     subprocess.run(
-        [compiler, "-std=c++20", *includes, str(folder / "plan.cpp"), "-o", str(folder / "plan")], check=True
+        [compiler, "-std=c++20", f"-I{ROOT}", str(folder / "plan.cpp"), "-o", str(folder / "plan")], check=True
     )
 
     def ask(n, d, n_bytes):

@@ -16,8 +16,8 @@ from cases import Problem
 from emulation.compile import COMPILER, ROOT, SANITIZERS, launcher, reason_without
 from interpreter import python
 
-SOURCES = [ROOT / "cpp" / "src" / "threads.cpp", Path(__file__).parent / "native" / "threads.cpp"]
-FLAGS = ["-std=c++20", "-O1", "-g1", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'cpp' / 'include'}", "-pthread"]
+SOURCES = [ROOT / "cpp" / "engine" / "threads.cpp", Path(__file__).parent / "native" / "threads.cpp"]
+FLAGS = ["-std=c++20", "-O1", "-g1", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}", "-pthread"]
 
 TASKS = Path("/proc/self/task")
 

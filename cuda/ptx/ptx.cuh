@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "steepest/storage.hpp"
+#include "cpp/math/storage.hpp"
 
 // The block's dynamic shared memory, as bytes.
 #define STEEPEST_SHARED(name) extern __shared__ __align__(128) unsigned char name[]

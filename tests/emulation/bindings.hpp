@@ -1,4 +1,4 @@
-// Included before cuda/bindings.cpp: adds the emulator's own functions to the module.
+// Included before cuda/bindings/module.cpp: adds the emulator's own functions to the module.
 #pragma once
 
 #include <pybind11/pybind11.h>

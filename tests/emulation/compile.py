@@ -86,17 +86,20 @@ def reason_without(sanitizer: str) -> str | None:
 
 
 def compile_driver(driver: Path, folder: Path, *, sanitizer: str = "", cuda: Path | None = None) -> Path:
-    """Compile a driver with the emulator, and with all sources of the folder `cuda` where one is given.
+    """Compile a driver with the emulator, and with all sources of the folder `cuda`, of that name, where one is given.
 
     The program lies in `folder`, objects in build/emulation. The thread sanitizer must not see the emulator itself.
     """
     if reason := reason_without(sanitizer):
         raise Unavailable(reason)
-    flags, folders = SANITIZERS[sanitizer], [HERE, ROOT / "cpp" / "include"]
+    flags, folders = SANITIZERS[sanitizer], [HERE, ROOT]
     jobs = [(source, ["-DEMULATED_TSAN"] if sanitizer == "thread" else flags, folders) for source in EMULATOR]
     # Two storages stand for the four, which take twice as long to compile.
     fewer = [*flags, "-DSTEEPEST_FOR_EACH_STORAGE(X)=X(float) X(BFloat16)"] if cuda else flags
-    jobs += [(source, fewer, [*folders, cuda or CUDA]) for source in [driver, *(cuda.glob("*.cu") if cuda else [])]]
+    jobs += [
+        (source, fewer, [HERE, (cuda or CUDA).parent, ROOT])
+        for source in [driver, *(cuda.glob("*/*.cu") if cuda else [])]
+    ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda job: _compile(*job), jobs))
     program = folder / f"{driver.stem}-{sanitizer.partition(',')[0] or 'plain'}"

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "steepest/storage.hpp"
+#include "cpp/math/storage.hpp"
 
 #define STEEPEST_SHARED(name) unsigned char* name = ::emulated::shared_memory()
 

@@ -1,8 +1,6 @@
 // The largest errors of the elementary functions, in units in the last place (ULP): each as the kernels evaluate it, in
 // a vectorised loop, against the next wider type. `math [stride [function [type]]]`: every stride-th float is tried (1:
 // all of them), and as many doubles drawn at random. Prints `function type largest-error at` line by line.
-#include "steepest/math.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,7 +10,8 @@
 #include <random>
 #include <string>
 
-#include "steepest/losses.hpp"
+#include "cpp/math/elementary.hpp"
+#include "cpp/math/losses.hpp"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // Loops of many sizes from several threads at once, each sum checked; with an argument, how many threads call.
-#include "steepest/threads.hpp"
+#include "cpp/engine/threads.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "descent.hpp"
-#include "survey.hpp"
-#include "update.hpp"
+#include "cuda/engine/descent.hpp"
+#include "cuda/launch/survey.hpp"
+#include "cuda/launch/update.hpp"
 
 namespace {
 

@@ -1,0 +1,196 @@
+#include "cpp/engine/descent.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "cpp/engine/dispatch.hpp"
+
+namespace steepest {
+namespace {
+
+constexpr std::size_t update_block = 8192;        // elements of a task
+constexpr std::size_t parallel_updates = 65536;   // from here on more than one thread
+constexpr std::size_t look_ahead = 1024;          // row numbers known beyond the batch, for prefetching
+constexpr std::size_t index_room = 8192;          // row numbers made at once
+constexpr std::size_t elements_between_looks = 1 << 16;
+constexpr int steps_between_looks = 64;           // at the clock
+
+template <class T>
+void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1,
+                    std::size_t first, std::size_t last) {
+    const auto update = table_for<T>(updates()).update[rule];
+    const auto part = [&](std::size_t from, std::size_t to, T threshold) {
+        if (from >= to) return;
+        T* state[max_states];
+        for (int s = 0; s < max_states; ++s) state[s] = p.state[s] ? p.state[s] + from : nullptr;
+        update(p.w + from, gradient + from, state, to - from, h, threshold);
+    };
+    const Layout& layout = p.layout;
+    if (l1 == T(0)) return part(first, last, T(0));
+    for (std::size_t row = first / layout.row * layout.row; row < last; row += layout.row) {
+        const std::size_t bound = row + layout.penalised, end = row + layout.row;
+        part(std::max(first, row), std::min(last, bound), l1);
+        part(std::max(first, bound), std::min(last, end), T(0));
+    }
+}
+
+}  // namespace
+
+template <class T>
+void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1) {
+    const std::size_t n = p.layout.n;
+    const int n_threads = n < parallel_updates ? 1 : threads_in_use();
+    Interrupt never(nullptr);
+    for_each_task((n + update_block - 1) / update_block, n_threads, never, [&](std::size_t task, int) {
+        const std::size_t first = task * update_block;
+        apply_to_range(rule, p, gradient, h, l1, first, std::min(first + update_block, n));
+    });
+}
+
+template <class S>
+Descent<S>::Descent(const Objective<S>& objective, int rule, const Hyperparameters& hyperparameters,
+                    const Parameters<T>& parameters, const Batches& batches, std::int64_t n_steps,
+                    Constraint<T> constraint)
+    : objective_(objective),
+      rule_(rule),
+      hyperparameters_(hyperparameters),
+      parameters_(parameters),
+      constraint_(std::move(constraint)),
+      batch_size_(std::min(batches.size, objective.X.n_rows)),
+      order_(batch_size_ ? objective.X.n_rows : 1, batches.shuffled, batches.seed),
+      n_steps_(n_steps),
+      gradient_(parameters.layout.n),
+      slopes_(objective.n_scores),
+      last_finite_(parameters.w, parameters.w + parameters.layout.n),
+      index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0) {}
+
+template <class S>
+Evaluation Descent<S>::evaluate(Interrupt& interrupt) {
+    const double loss = value_and_gradient(objective_, parameters_.w, gradient_.data(), workspace_, interrupt);
+    gradient_ready_ = batch_size_ == 0;
+    finite_ = std::isfinite(loss);
+    if (finite_) std::copy_n(parameters_.w, parameters_.layout.n, last_finite_.begin());
+    return {loss, constraint_.gradient_norm(objective_.l1, parameters_.w, gradient_.data(), parameters_.layout)};
+}
+
+template <class S>
+void Descent<S>::restore() {
+    std::copy(last_finite_.begin(), last_finite_.end(), parameters_.w);
+    gradient_ready_ = false;
+}
+
+template <class S>
+void Descent<S>::start_step(double learning_rate) {
+    hyperparameters_.learning_rate = learning_rate;
+    hyperparameters_.set_step(++n_steps_);
+}
+
+// Makes sure that the next batch's row numbers, and those to prefetch after it, stand in index_.
+template <class S>
+void Descent<S>::fill_index() {
+    const std::size_t known = index_end_ - index_at_;
+    if (known >= batch_size_ + look_ahead || known == left_in_epoch_) return;
+    std::copy(index_.begin() + std::ptrdiff_t(index_at_), index_.begin() + std::ptrdiff_t(index_end_), index_.begin());
+    index_end_ -= index_at_;
+    index_at_ = 0;
+    index_end_ += order_.next(passes(), index_.data() + index_end_, index_.size() - index_end_);
+}
+
+// A step from a single row of raw columns, whose gradient is never stored. Returns whether the row's loss was finite;
+// takes no step where it was not.
+template <class S>
+bool Descent<S>::row_step() {
+    const Objective<S>& o = objective_;
+    const Rows<S> rows{o.X, o.y, o.weight, index_.data() + index_at_, 0, 1, index_end_ - index_at_ - 1};
+    const std::size_t d = o.X.n_columns;
+    const T scale = T(double(o.X.n_rows) / o.weight_sum);
+    T* slopes = slopes_.data();
+    const T* x = row_slopes(o, rows, parameters_.w, slopes, workspace_);
+    if (!x) return false;
+    const Updates<T>& table = table_for<T>(updates());
+    T* state[max_states];
+    for (std::size_t c = 0, first = 0; c < o.n_scores; ++c, first += parameters_.layout.row) {
+        T* w = parameters_.w + first;
+        const auto at = [&](std::size_t j) {
+            for (int s = 0; s < max_states; ++s) state[s] = parameters_.state[s] ? parameters_.state[s] + j : nullptr;
+            return state;
+        };
+        slopes[c] *= scale;
+        table.update_row[rule_](w, x, slopes[c], T(o.l2), at(first), d, hyperparameters_, T(o.l1));
+        if (o.intercept) table.update[rule_](w + d, slopes + c, at(first + d), 1, hyperparameters_, T(0));
+    }
+    return true;
+}
+
+// Returns whether the loss was finite and so the step taken.
+template <class S>
+bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
+    const T l1 = T(objective_.l1);
+    if (batch_size_ == 0) {
+        if (!gradient_ready_) evaluate(interrupt);
+        if (!finite_) return false;
+        start_step(learning_rate);
+        apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
+        gradient_ready_ = false;
+        return true;
+    }
+    fill_index();
+    const std::size_t count = std::min(batch_size_, left_in_epoch_);
+    bool finite;
+    if (count == 1 && !objective_.scaling) {
+        start_step(learning_rate);
+        finite = row_step();
+    } else {
+        finite = std::isfinite(batch_gradient(objective_, parameters_.w, index_.data() + index_at_, count,
+                                              index_end_ - index_at_ - count, gradient_.data(), workspace_, interrupt));
+        start_step(learning_rate);
+        if (finite) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
+    }
+    n_steps_ -= !finite;
+    index_at_ += count;
+    left_in_epoch_ -= count;
+    return finite;
+}
+
+template <class S>
+RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    RunReport report;
+    if (left_in_epoch_ == 0) {
+        left_in_epoch_ = batch_size_ ? objective_.X.n_rows : 1;
+        index_at_ = index_end_ = 0;
+        if (batch_size_) order_.start_epoch(epoch_);
+        ++epoch_;
+    }
+    std::size_t unseen = 0;
+    while (report.n_steps < n && left_in_epoch_ > 0) {
+        if (!batch_step(learning_rates[report.n_steps], interrupt)) {
+            report.diverged = true;
+            restore();
+            return report;
+        }
+        constraint_.project(parameters_.w);
+        if (batch_size_ == 0) left_in_epoch_ = 0;
+        ++report.n_steps;
+        if (path) path = std::copy_n(parameters_.w, parameters_.layout.n, path);
+        unseen += std::max<std::size_t>(batch_size_, 1) * parameters_.layout.n;
+        if (report.n_steps % steps_between_looks == 0 || unseen >= elements_between_looks) {
+            unseen = 0;
+            if (Clock::now() >= end) break;
+        }
+    }
+    report.epoch_done = left_in_epoch_ == 0;
+    return report;
+}
+
+template class Descent<float>;
+template class Descent<double>;
+template class Descent<Float16>;
+template class Descent<BFloat16>;
+template void apply_rule(int, const Parameters<float>&, const float*, const Hyperparameters&, float);
+template void apply_rule(int, const Parameters<double>&, const double*, const Hyperparameters&, double);
+
+}  // namespace steepest

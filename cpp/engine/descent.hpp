@@ -1,0 +1,84 @@
+// The native training loop: batches, shuffling and steps, written against the table of kernels. It knows no loss, no
+// rule and no schedule (learning rates arrive as numbers).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cpp/engine/objective.hpp"
+#include "cpp/engine/order.hpp"
+#include "cpp/math/constraint.hpp"
+#include "cpp/math/rules.hpp"
+
+namespace steepest {
+
+// Parameters that a rule changes; the L1 penalty acts on those that the layout says.
+template <class T>
+struct Parameters {
+    T* w;
+    T* state[max_states];
+    Layout layout;
+};
+
+// One step, shared among the threads where n is large.
+template <class T>
+void apply_rule(int rule, const Parameters<T>&, const T* gradient, const Hyperparameters&, T l1);
+
+struct Evaluation {
+    double value, gradient_norm;
+};
+
+struct RunReport {
+    std::size_t n_steps = 0;
+    bool epoch_done = false;
+    bool diverged = false;  // a loss was not finite: w is where the last finite evaluation was
+};
+
+struct Batches {
+    std::size_t size;  // 0: all rows
+    bool shuffled;
+    std::uint64_t seed;
+};
+
+template <class S>
+class Descent {
+  public:
+    using T = ArithmeticOf<S>;
+    // `n_steps`: steps that the optimizer has taken already.
+    Descent(const Objective<S>&, int rule, const Hyperparameters&, const Parameters<T>&, const Batches&,
+            std::int64_t n_steps, Constraint<T> constraint);
+
+    // Value and gradient of all rows at w; a batch step uses this gradient.
+    Evaluation evaluate(Interrupt&);
+    // Up to n steps with these learning rates, until the epoch ends or `seconds` have passed. With `path` (null: none)
+    // the parameters after each step are written there.
+    RunReport run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt&);
+    // Back to the last w whose loss was finite.
+    void restore();
+    std::int64_t n_steps() const { return n_steps_; }
+
+  private:
+    bool batch_step(double learning_rate, Interrupt&);
+    bool row_step();
+    void fill_index();
+    void start_step(double learning_rate);
+
+    Objective<S> objective_;
+    int rule_;
+    Hyperparameters hyperparameters_;
+    Parameters<T> parameters_;
+    Constraint<T> constraint_;
+    std::size_t batch_size_;
+    RowOrder order_;
+    std::int64_t n_steps_;
+    std::uint64_t epoch_ = 0;
+    std::size_t left_in_epoch_ = 0;
+    bool gradient_ready_ = false, finite_ = true;  // of the last evaluation
+    std::vector<T> gradient_, slopes_, last_finite_;
+    std::vector<std::uint32_t> index_;
+    std::size_t index_at_ = 0, index_end_ = 0;
+    Workspace<T> workspace_;
+};
+
+}  // namespace steepest

@@ -1,0 +1,96 @@
+// What is made of a block's scores z = x . w + b (and u = x . v + c along a direction): losses and the coefficients r
+// of the sum of r_i x_i. A pass over X knows a stage, never a loss.
+#pragma once
+
+#include "cpp/kernels/simd.hpp"
+#include "cpp/kernels/tables.hpp"
+#include "cpp/math/elementary.hpp"
+
+namespace steepest {
+namespace {
+
+constexpr std::size_t max_block = 2048;  // rows; the most a stage is given at once
+
+template <class T>
+struct StageArrays {
+    T z[max_block], u[max_block], loss[max_block], r[max_block];
+};
+
+template <class Loss>
+struct ValueStage {
+    static constexpr bool scores = true, direction = false, losses = true, accumulates = false;
+    template <class T>
+    static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i) a.loss[i] = Loss::value(a.z[i] + bias, y[i]);
+    }
+};
+
+template <class Loss>
+struct GradientStage {
+    static constexpr bool scores = true, direction = false, losses = true, accumulates = true;
+    template <class T>
+    static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i) {
+            const T z = a.z[i] + bias, target = y[i];
+            a.loss[i] = Loss::value(z, target);
+            a.r[i] = Loss::slope(z, target);
+        }
+    }
+};
+
+template <class Loss>
+struct HessianProductStage {
+    static constexpr bool scores = !Loss::constant_curvature, direction = true, losses = false, accumulates = true;
+    template <class T>
+    static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T direction_bias, const T* y, std::size_t n) {
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i) {
+            const T z = scores ? a.z[i] + bias : T(0);
+            a.r[i] = Loss::curvature(z, y[i]) * (a.u[i] + direction_bias);
+        }
+    }
+};
+
+// Applies the stage and the weights to a block of n rows and adds its sums.
+template <class Stage, class T>
+STEEPEST_INLINE void finish_block(StageArrays<T>& a, T bias, T direction_bias, const T* y, const T* weight,
+                                  std::size_t n, Sums& sums) {
+    Stage::apply(a, bias, direction_bias, y, n);
+    if (weight) {
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i) {
+            if constexpr (Stage::losses) a.loss[i] = weighted(weight[i], a.loss[i]);
+            if constexpr (Stage::accumulates) a.r[i] = weighted(weight[i], a.r[i]);
+        }
+    }
+    if constexpr (Stage::losses) sums.loss += sum_of(a.loss, n);
+    if constexpr (Stage::accumulates) sums.slope += sum_of(a.r, n);
+}
+
+// What the Hessian and the gradient of a block of rows are made of.
+template <class T, std::size_t most>
+struct NewtonArrays {
+    T z[most], loss[most], slope[most], curvature[most];
+
+    // From the products x . w, with the weights; returns the sum of the losses. Without the gradient they and the
+    // slopes are left out.
+    template <class Loss>
+    STEEPEST_INLINE double finish(T bias, const T* y, const T* weight, std::size_t n, bool with_gradient) {
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i)
+            curvature[i] = weighted(weight ? weight[i] : T(1), Loss::curvature(z[i] + bias, y[i]));
+        if (!with_gradient) return 0.0;
+        STEEPEST_VECTORIZE
+        for (std::size_t i = 0; i < n; ++i) {
+            const T score = z[i] + bias, s = weight ? weight[i] : T(1);
+            loss[i] = weighted(s, Loss::value(score, y[i]));
+            slope[i] = weighted(s, Loss::slope(score, y[i]));
+        }
+        return sum_of(loss, n);
+    }
+};
+
+}  // namespace
+}  // namespace steepest

@@ -1,0 +1,151 @@
+// The tables of kernels that one ISA level fills. Kernels take valid raw pointers and run on the calling thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "cpp/math/losses.hpp"
+#include "cpp/math/matrix.hpp"
+#include "cpp/math/rules.hpp"
+
+namespace steepest {
+
+#define STEEPEST_COUNT(type, name) +1
+constexpr int n_losses = 0 STEEPEST_FOR_EACH_LOSS(STEEPEST_COUNT);
+constexpr int n_rules = 0 STEEPEST_FOR_EACH_RULE(STEEPEST_COUNT);
+#undef STEEPEST_COUNT
+
+// Sums over rows, weighted, neither averaged nor penalised. `gradient` (length n_columns) is added to.
+struct Sums {
+    double loss;
+    double slope;
+    double* gradient;
+};
+
+constexpr std::size_t hessian_tile = 6;     // rows of a Hessian that a kernel makes at once
+constexpr std::size_t hessian_panel = 192;  // rows for one call: this and half of it are whole tiles and vectors
+
+STEEPEST_INLINE constexpr std::size_t round_up(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
+
+// Sums of a Hessian of so many parameters: its lower triangle, a row for the gradient below it, and in that row's
+// corner the loss. Rows are padded to vectors and tiles; what stands above the diagonal means nothing.
+struct HessianShape {
+    std::size_t size;
+
+    STEEPEST_INLINE constexpr std::size_t stride() const { return round_up(size + 1, 32); }
+    STEEPEST_INLINE std::size_t n_elements() const { return round_up(size + 1, hessian_tile) * stride(); }
+    STEEPEST_INLINE std::size_t corner() const { return size * stride() + size; }
+};
+
+// Of an X stored as S; everything else is what S is computed in.
+template <class S>
+struct Kernels {
+    using T = ArithmeticOf<S>;
+    // Elements of scratch that a kernel over rows of X needs.
+    std::size_t (*scratch_size)(const Matrix<S>& X);
+    // Sums of losses alone; of losses and gradients, one pass over X; of gradients of (x . direction) * curvature.
+    void (*value[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
+    void (*gradient[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
+    void (*hessian_product[n_losses])(const Rows<S>&, Linear<T>, Linear<T> direction, T* scratch, Sums&);
+    // Rows [first, last), first a multiple of hessian_panel / 2, of the sums of a HessianShape, which are added to:
+    // those of curvature_i x_i x_i^T, with the intercept as a last column of ones where asked, then that of slope_i
+    // x_i.
+    void (*hessian[n_losses])(const Rows<S>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
+                              T* scratch, double* hessian);
+    std::size_t (*hessian_scratch_size)(const Matrix<S>& X);
+    // The row of the selection at position `at` (column-major, or of 16 bits: copied to `scratch`), its score and its
+    // slope.
+    const T* (*row[n_losses])(const Rows<S>&, std::size_t at, Linear<T>, T* scratch, T* score, T* slope);
+    // The sum of n elements: a stream over memory and nothing else, to measure what the machine can read.
+    double (*sum)(const S* data, std::size_t n);
+};
+
+// The same for the softmax of k >= 2 scores a row. `sums` are added to: the weighted losses, then for each score the
+// n_columns of its gradient and its sum of slopes.
+template <class S>
+struct SoftmaxKernels {
+    using T = ArithmeticOf<S>;
+    std::size_t (*scratch_size)(const Matrix<S>& X, std::size_t k);
+    void (*value)(const Rows<S>&, const Scores<T>&, T* scratch, double* sums);
+    void (*gradient)(const Rows<S>&, const Scores<T>&, T* scratch, double* sums);
+    void (*hessian_product)(const Rows<S>&, const Scores<T>&, const Scores<T>& direction, T* scratch, double* sums);
+    // Rows [first, last) of the lower triangle of the Hessian's block of scores a and b (it is symmetric): added to
+    // `hessian`, of the shape of a score's parameters, without a gradient. No selection has an index.
+    std::size_t (*hessian_scratch_size)(const Matrix<S>& X, std::size_t k);
+    void (*hessian)(const Rows<S>&, const Scores<T>&, std::size_t a, std::size_t b, std::size_t first, std::size_t last,
+                    T* scratch, double* hessian);
+    // The row of the selection at position `at`, its k slopes and its loss.
+    const T* (*row)(const Rows<S>&, std::size_t at, const Scores<T>&, T* scratch, T* slopes, double* loss);
+};
+
+// The update rules, in an object of their own that is compiled without fused multiply-adds: a rule then rounds alike in
+// whole vectors and in the rest, and at every level.
+template <class T>
+struct Updates {
+    // One step of n parameters; l1 is the weight of the L1 penalty.
+    void (*update[n_rules])(T* w, const T* gradient, T* const* state, std::size_t n, const Hyperparameters&, T l1);
+    // The same with the gradient slope * x + l2 * w of a single row, never stored.
+    void (*update_row[n_rules])(T* w, const T* x, T slope, T l2, T* const* state, std::size_t n, const Hyperparameters&,
+                                T l1);
+};
+
+constexpr int permutation_turns = 8;  // as many keys as it has turns
+
+constexpr std::size_t cholesky_group = 8;
+
+// Parts of a Cholesky factorisation A = U^T U in the upper triangle of A, by rows that are `stride` apart and padded
+// with zeros to more than a tile.
+struct CholeskyKernels {
+    // Factors the triangle of rows and columns [first, last); false at a pivot that is not above `least`.
+    bool (*triangle)(double* a, std::size_t stride, std::size_t first, std::size_t last, double least);
+    // Columns [from, to) of the rows [first, last) of U, whose triangle is there; tasks begin at whole tiles.
+    void (*rows)(double* a, std::size_t stride, std::size_t first, std::size_t last, std::size_t from, std::size_t to);
+    // Subtracts what the rows [first, last) of U make of the rows [from, to), from their diagonal to column n.
+    void (*subtract)(double* a, std::size_t stride, std::size_t first, std::size_t last, std::size_t from,
+                     std::size_t to, std::size_t n);
+    // x = (U^T U)^-1 x, of one vector and of cholesky_group of them, whose elements number i stand side by side.
+    void (*solve)(const double* u, std::size_t stride, std::size_t n, double* x);
+    void (*solve_group)(const double* u, std::size_t stride, std::size_t n, double* x);
+};
+
+struct PassTable {
+    Kernels<float> for_float;
+    Kernels<double> for_double;
+    Kernels<Float16> for_float16;
+    Kernels<BFloat16> for_bfloat16;
+    // Entries [start, start + n) of the pseudorandom permutation of [0, 2^bits) with these keys.
+    void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
+    CholeskyKernels cholesky;
+    // Minimises slope . z + z . matrix z / 2 + sum l1 |z|, its matrix n x n, over each of `count` coordinates in turn,
+    // and keeps `slope` what it is at z. Returns the largest square of a change times its curvature.
+    double (*descend_coordinates)(const double* matrix, std::size_t n, const double* l1, const std::uint32_t* which,
+                                  std::size_t count, double* z, double* slope);
+};
+
+struct SoftmaxTable {
+    SoftmaxKernels<float> for_float;
+    SoftmaxKernels<double> for_double;
+    SoftmaxKernels<Float16> for_float16;
+    SoftmaxKernels<BFloat16> for_bfloat16;
+};
+
+struct UpdateTable {
+    Updates<float> for_float;
+    Updates<double> for_double;
+};
+
+template <class S, class Table>
+const auto& table_for(const Table& table) {
+    if constexpr (std::is_same_v<S, Float16>) {
+        return table.for_float16;
+    } else if constexpr (std::is_same_v<S, BFloat16>) {
+        return table.for_bfloat16;
+    } else if constexpr (std::is_same_v<S, float>) {
+        return table.for_float;
+    } else {
+        return table.for_double;
+    }
+}
+
+}  // namespace steepest

@@ -1,0 +1,48 @@
+// Storage of X in 16 bits: numbers that are widened to float in registers, where all arithmetic is done.
+#pragma once
+
+#include <cstdint>
+
+#include "cpp/math/elementary.hpp"
+
+namespace steepest {
+
+struct Float16 {  // IEEE 754 binary16
+    std::uint16_t bits;
+};
+
+struct BFloat16 {  // the upper half of a float
+    std::uint16_t bits;
+};
+
+template <class Storage>
+struct Arithmetic {
+    using type = float;
+};
+
+template <>
+struct Arithmetic<double> {
+    using type = double;
+};
+
+// What elements stored as Storage are computed in, and what y, weights and parameters beside them are.
+template <class Storage>
+using ArithmeticOf = typename Arithmetic<Storage>::type;
+
+// Whether elements are widened when they are read.
+template <class Storage>
+constexpr bool is_widened = sizeof(Storage) < sizeof(ArithmeticOf<Storage>);
+
+STEEPEST_HOST_DEVICE float widen(float x) { return x; }
+STEEPEST_HOST_DEVICE double widen(double x) { return x; }
+STEEPEST_HOST_DEVICE float widen(BFloat16 x) { return bits_as<float>(std::uint32_t(x.bits) << 16); }
+
+// A multiplication moves the exponent and makes subnormal numbers normal; infinity and NaN get the largest exponent.
+STEEPEST_HOST_DEVICE float widen(Float16 x) {
+    const std::uint32_t magnitude = x.bits & 0x7fffu, sign = std::uint32_t(x.bits & 0x8000u) << 16;
+    const std::uint32_t special = magnitude >= 0x7c00u ? 0x7f800000u : 0u;
+    const float scaled = bits_as<float>(magnitude << 13) * 5.192296858534828e33f;  // 2^112
+    return bits_as<float>(bits_as<std::uint32_t>(scaled) | special | sign);
+}
+
+}  // namespace steepest

@@ -1,0 +1,131 @@
+// The Python face of the devices and their memory.
+#include <pybind11/numpy.h>
+
+#include <string>
+
+#include "cpp/bindings/gil.hpp"
+#include "cuda/bindings/addresses.hpp"
+#include "cuda/launch/survey.hpp"
+
+namespace steepest::cuda {
+namespace {
+
+struct BoundBuffer {
+    Buffer memory;
+    std::size_t n_bytes;
+    int device;
+
+    BoundBuffer(std::size_t n_bytes_, int device_) : n_bytes(n_bytes_), device(device_) {
+        cuda::device(device);
+        const OnDevice here(device);
+        memory.reserve(n_bytes ? n_bytes : 1);
+    }
+    ~BoundBuffer() { free(); }
+    BoundBuffer(const BoundBuffer&) = delete;
+    BoundBuffer& operator=(const BoundBuffer&) = delete;
+    void free() {
+        const GilReleased released;  // the device may have work left, which this waits for
+        memory.release();
+    }
+    Address address() const { return reinterpret_cast<Address>(memory.as<void>()); }
+};
+
+py::tuple survey_of(const std::string& dtype, Address address, std::size_t n, int device_number, Address stream) {
+    const auto found = [&] {
+        const GilReleased released;
+        const OnDevice here(device_number);
+        return dtype == "float32" ? survey(pointer<const float>(address), n, stream_of(stream))
+                                  : survey(pointer<const double>(address), n, stream_of(stream));
+    }();
+    return py::make_tuple(found.first_not_finite, found.first_not_label, found.minimum, found.sum);
+}
+
+void check_pointer(const std::string& name, Address address, int device_number) {
+    const int found = device_of(pointer<void>(address));
+    if (found == device_number) return;
+    const std::string came = found < 0 ? "an address that is not GPU memory (freed, or of the host)"
+                                       : "memory of device " + std::to_string(found);
+    throw py::value_error(name + " must be memory of CUDA device " + std::to_string(device_number) + ", got " + came);
+}
+
+py::dict describe(int number) {
+    const Device& d = device(number);
+    py::dict found;
+    found["name"] = d.name;
+    found["compute_capability"] = py::make_tuple(d.major, d.minor);
+    found["memory"] = d.memory;
+    found["multiprocessors"] = d.multiprocessors;
+    return found;
+}
+
+}  // namespace
+
+void bind_memory(py::module_& m) {
+    py::class_<BoundBuffer>(m, "Buffer")
+        .def(py::init<std::size_t, int>(), py::arg("n_bytes"), py::arg("device"))
+        .def_property_readonly("pointer", &BoundBuffer::address)
+        .def_readonly("n_bytes", &BoundBuffer::n_bytes)
+        .def_readonly("device", &BoundBuffer::device)
+        .def("free", &BoundBuffer::free);
+    m.def(
+        "copy_to_host",
+        [](Address source, py::array array, int device_number, Address stream) {
+            void* target = array.mutable_data();
+            const auto n_bytes = std::size_t(array.nbytes());
+            const GilReleased released;
+            const OnDevice here(device_number);
+            copy_to_host(target, pointer<void>(source), n_bytes, stream_of(stream));
+        },
+        py::arg("source"), py::arg("array").noconvert(), py::arg("device"), py::arg("stream"));
+    m.def(
+        "copy_to_device",
+        [](const py::array& array, Address target, int device_number, Address stream) {
+            const void* source = array.data();
+            const auto n_bytes = std::size_t(array.nbytes());
+            const GilReleased released;
+            const OnDevice here(device_number);
+            copy_to_device(pointer<void>(target), source, n_bytes, stream_of(stream));
+            wait(stream_of(stream));
+        },
+        py::arg("array").noconvert(), py::arg("target"), py::arg("device"), py::arg("stream"));
+    m.def(
+        "copy",
+        [](Address source, Address target, std::size_t n_bytes, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            copy(pointer<void>(target), pointer<void>(source), n_bytes, stream_of(stream));
+        },
+        py::arg("source"), py::arg("target"), py::arg("n_bytes"), py::arg("device"), py::arg("stream"));
+    m.def(
+        "fill_zero",
+        [](Address target, std::size_t n_bytes, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            fill_zero(pointer<void>(target), n_bytes, stream_of(stream));
+        },
+        py::arg("target"), py::arg("n_bytes"), py::arg("device"), py::arg("stream"));
+    m.def("device_of", [](Address address) { return device_of(pointer<void>(address)); }, py::arg("pointer"));
+    m.def("check_pointer", &check_pointer, py::arg("name"), py::arg("pointer"), py::arg("device"));
+    m.def("survey", &survey_of, py::arg("dtype"), py::arg("pointer"), py::arg("n"), py::arg("device"),
+          py::arg("stream"));
+}
+
+void bind_devices(py::module_& m) {
+    m.def("reason", []() -> py::object {
+        const std::string reason = why_no_device();
+        return reason.empty() ? py::object(py::none()) : py::cast(reason);
+    });
+    m.def("device_count", &count_devices);
+    m.def("device", &describe, py::arg("number"));
+    m.def("versions", [] {
+        py::dict versions;
+        versions["runtime"] = runtime_version();
+        versions["driver"] = driver_version();
+#if defined(STEEPEST_CUDA_ARCHITECTURES)
+        versions["architectures"] = STEEPEST_CUDA_ARCHITECTURES;
+#else
+        versions["architectures"] = "";
+#endif
+        return versions;
+    });
+}
+
+}  // namespace steepest::cuda

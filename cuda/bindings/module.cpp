@@ -1,0 +1,214 @@
+// The Python face of the CUDA kernels: release the GIL, call. Arrays come as addresses and sizes; what they are was
+// checked in Python (device_checks.py). Only this folder knows pybind11.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <string>
+
+#include "cpp/bindings/gil.hpp"
+#include "cpp/bindings/names.hpp"
+#include "cuda/bindings/addresses.hpp"
+#include "cuda/engine/descent.hpp"
+#include "cuda/launch/update.hpp"
+
+#if !defined(STEEPEST_CUDA_MODULE)
+#define STEEPEST_CUDA_MODULE _cuda
+#endif
+
+namespace steepest::cuda {
+namespace {
+
+template <class S>
+struct BoundObjective {
+    std::shared_ptr<Objective<S>> native;
+    using T = ArithmeticOf<S>;
+
+    double value_and_gradient(Address w, Address gradient) const {
+        const GilReleased released;
+        return native->value_and_gradient(pointer<T>(w), pointer<T>(gradient));
+    }
+    double value(Address w) const {
+        const GilReleased released;
+        return native->value(pointer<T>(w));
+    }
+    std::string tiling() const { return tiling_names[int(native->plan().tiling)]; }
+};
+
+struct BoundRule {
+    int rule;
+    Hyperparameters hyperparameters;
+
+    BoundRule(const std::string& name, const py::kwargs& values) : rule(index_of(rule_names, name, "rule")) {
+        for (const auto& [key, value] : values) set_hyperparameter(hyperparameters, py::cast<std::string>(key), value);
+    }
+
+    void check_states(const py::tuple& states) const {
+        if (int(states.size()) != states_of_rule[rule])
+            throw py::value_error("states: expected " + std::to_string(states_of_rule[rule]) + " arrays");
+    }
+
+    template <class T>
+    void step_as(Address w, Address gradient, const py::tuple& states, std::size_t n, double learning_rate,
+                 std::int64_t t, int device_number, Address stream, double l1, std::size_t n_penalised) const {
+        Parameters<T> p{pointer<T>(w), {}, n, n_penalised};
+        for (std::size_t k = 0; k < states.size(); ++k) p.state[k] = pointer<T>(states[k].cast<Address>());
+        Hyperparameters h = hyperparameters;
+        const GilReleased released;
+        h.learning_rate = learning_rate;
+        h.set_step(t);
+        const OnDevice here(device_number);
+        update(rule, p, pointer<const T>(gradient), h, T(l1), device(device_number), stream_of(stream));
+    }
+
+    void step(const std::string& dtype, Address w, Address gradient, const py::tuple& states, std::size_t n,
+              double learning_rate, std::int64_t t, int device_number, Address stream, double l1,
+              std::size_t n_penalised) const {
+        check_states(states);
+        if (dtype == "float32") {
+            step_as<float>(w, gradient, states, n, learning_rate, t, device_number, stream, l1, n_penalised);
+        } else if (dtype == "float64") {
+            step_as<double>(w, gradient, states, n, learning_rate, t, device_number, stream, l1, n_penalised);
+        } else {
+            throw py::value_error("dtype must be float32 or float64, got " + dtype);
+        }
+    }
+};
+
+template <class S>
+struct BoundDescent {
+    using T = ArithmeticOf<S>;
+    std::shared_ptr<Descent<S>> native;
+
+    py::tuple evaluate() const {
+        Evaluation e;
+        {
+            const GilReleased released;
+            e = native->evaluate();
+        }
+        return py::make_tuple(e.value, e.gradient_norm);
+    }
+    void start_epoch(const py::object& order) const {
+        py::array_t<std::uint32_t, py::array::c_style> rows;
+        if (!order.is_none()) rows = order.cast<py::array_t<std::uint32_t, py::array::c_style>>();
+        const std::uint32_t* first = order.is_none() ? nullptr : rows.data();
+        const GilReleased released;
+        native->start_epoch(first);
+    }
+    py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds,
+                  const py::object& path) const {
+        T* p = path.is_none() ? nullptr : path.cast<py::array_t<T>>().mutable_data();
+        const double* rates = learning_rates.data();
+        const auto n = std::size_t(learning_rates.size());
+        const RunReport r =
+            without_gil([&](Interrupt& interrupt) { return native->run(rates, n, seconds, p, interrupt); });
+        return py::make_tuple(r.n_steps, r.epoch_done, r.diverged);
+    }
+};
+
+template <class S>
+py::object make_objective(const std::string& loss, Address X, std::size_t n_rows, std::size_t n_columns, bool row_major,
+                          Address y, Address weight, double weight_sum, bool intercept, double l1, double l2,
+                          int device_number, Address stream, Tiling tiling) {
+    using T = ArithmeticOf<S>;
+    const bool aligned = row_major && X % 16 == 0 && n_columns * sizeof(S) % 16 == 0;
+    const Batch<S> rows{pointer<S>(X),
+                        pointer<T>(y),
+                        pointer<T>(weight),
+                        nullptr,
+                        n_rows,
+                        n_columns,
+                        0,
+                        n_rows,
+                        row_major,
+                        aligned,
+                        index_of(loss_names, loss, "loss")};
+    const Data<S> data{rows, weight_sum, intercept, l1, l2, device_number, stream_of(stream), tiling};
+    BoundObjective<S> bound;
+    {
+        const GilReleased released;
+        bound.native = std::make_shared<Objective<S>>(data);
+    }
+    return py::cast(bound);
+}
+
+template <class... Arguments>
+py::object objective(const std::string& loss, const std::string& storage, Arguments... arguments) {
+    if (storage == "float32") return make_objective<float>(loss, arguments...);
+    if (storage == "float64") return make_objective<double>(loss, arguments...);
+    if (storage == "float16") return make_objective<Float16>(loss, arguments...);
+    if (storage == "bfloat16") return make_objective<BFloat16>(loss, arguments...);
+    throw py::value_error("storage must be float32, float64, float16 or bfloat16, got " + storage);
+}
+
+template <class S>
+BoundDescent<S> descent(const BoundObjective<S>& objective, const BoundRule& rule, Address w, const py::tuple& states,
+                        std::int64_t n_steps, std::size_t batch_size) {
+    using T = ArithmeticOf<S>;
+    rule.check_states(states);
+    T* state[max_states] = {};
+    for (std::size_t k = 0; k < states.size(); ++k) state[k] = pointer<T>(states[k].cast<Address>());
+    const GilReleased released;
+    return {std::make_shared<Descent<S>>(objective.native, rule.rule, rule.hyperparameters, pointer<T>(w), state,
+                                         n_steps, batch_size)};
+}
+
+template <class S>
+void bind_storage(py::module_& m, const std::string& suffix) {
+    using O = BoundObjective<S>;
+    py::class_<O>(m, ("Objective" + suffix).c_str())
+        .def("value", &O::value, py::arg("w"))
+        .def("value_and_gradient", &O::value_and_gradient, py::arg("w"), py::arg("gradient"))
+        .def_property_readonly("tiling", &O::tiling);
+    using D = BoundDescent<S>;
+    py::class_<D>(m, ("Descent" + suffix).c_str())
+        .def("start_epoch", &D::start_epoch, py::arg("order").none(true))
+        .def("evaluate", &D::evaluate)
+        .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
+        .def(
+            "restore", [](const D& d) { d.native->restore(); }, py::call_guard<GilReleased>())
+        .def_property_readonly("n_steps", [](const D& d) { return d.native->n_steps(); });
+    m.def("Descent", &descent<S>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
+          py::arg("n_steps"), py::arg("batch_size"));
+}
+
+}  // namespace
+}  // namespace steepest::cuda
+
+PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
+    using namespace steepest;
+    using namespace steepest::cuda;
+    py::register_exception_translator([](std::exception_ptr error) {
+        try {
+            if (error) std::rethrow_exception(error);
+        } catch (const OutOfMemory& e) {
+            PyErr_SetString(PyExc_MemoryError, e.what());
+        }
+    });
+    bind_devices(m);
+    bind_memory(m);
+    py::class_<BoundRule>(m, "Rule")
+        .def(py::init<const std::string&, const py::kwargs&>(), py::arg("name"))
+        .def_property_readonly("n_states", [](const BoundRule& r) { return states_of_rule[r.rule]; })
+        .def("step", &BoundRule::step, py::arg("dtype"), py::arg("w"), py::arg("gradient"), py::arg("states"),
+             py::arg("n"), py::arg("learning_rate"), py::arg("t"), py::arg("device"), py::arg("stream"),
+             py::arg("l1") = 0.0, py::arg("n_penalised") = 0);
+    bind_storage<float>(m, "32");
+    bind_storage<double>(m, "64");
+    bind_storage<steepest::Float16>(m, "Float16");
+    bind_storage<steepest::BFloat16>(m, "BFloat16");
+    m.def(
+        "Objective",
+        [](const std::string& loss, const std::string& storage, Address X, std::size_t n_rows, std::size_t n_columns,
+           bool row_major, Address y, Address weight, double weight_sum, bool intercept, double l1, double l2,
+           int device_number, Address stream, const std::string& tiling) {
+            return objective(loss, storage, X, n_rows, n_columns, row_major, y, weight, weight_sum, intercept, l1, l2,
+                             device_number, stream, Tiling(index_of(tiling_names, tiling, "tiling")));
+        },
+        py::arg("loss"), py::arg("storage"), py::arg("X"), py::arg("n_rows"), py::arg("n_columns"),
+        py::arg("row_major"), py::arg("y"), py::arg("weight"), py::arg("weight_sum"), py::arg("intercept"),
+        py::arg("l1"), py::arg("l2"), py::arg("device"), py::arg("stream"), py::arg("tiling") = "auto");
+#if defined(STEEPEST_BIND_MORE)
+    STEEPEST_BIND_MORE(m);
+#endif
+}

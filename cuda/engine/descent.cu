@@ -1,0 +1,195 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#include "cuda/engine/descent.hpp"
+#include "cuda/launch/update.hpp"
+
+namespace steepest::cuda {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto short_launch = std::chrono::milliseconds(5);
+constexpr auto long_launch = std::chrono::milliseconds(40);
+constexpr std::size_t max_slice = 16384;
+
+// Appends the rule's struct with these numbers.
+template <class T>
+void append_rule(int rule, const Hyperparameters& h, std::vector<unsigned char>& bytes) {
+    const auto append = [&bytes](const auto& made) {
+        const std::size_t at = bytes.size();
+        bytes.resize(at + sizeof(made));
+        std::memcpy(bytes.data() + at, &made, sizeof(made));
+    };
+    switch (rule) {
+#define STEEPEST_CASE(Rule, name) \
+    case id_of_##Rule:            \
+        return append(Rule<T>(h));
+        STEEPEST_FOR_EACH_RULE(STEEPEST_CASE)
+#undef STEEPEST_CASE
+    }
+}
+
+}  // namespace
+
+template <class S>
+Descent<S>::Descent(std::shared_ptr<Objective<S>> objective, int rule, const Hyperparameters& hyperparameters, T* w,
+                    T* const* state, std::int64_t n_steps, std::size_t batch_size)
+    : objective_(std::move(objective)), hyperparameters_(hyperparameters), step_{}, n_steps_(n_steps) {
+    const Data<S>& data = objective_->data();
+    const OnDevice here(data.device);
+    batch_size_ = batch_size < data.rows.count ? batch_size : 0;
+    step_.w = w;
+    std::copy_n(state, max_states, step_.state);
+    step_.rule = rule;
+    step_.l1 = T(data.l1);
+    step_.l2 = T(data.l2);
+    step_.n_columns = data.rows.n_columns;
+    step_.intercept = data.intercept;
+    const std::size_t n = data.n_parameters();
+    gradient_.reserve(n * sizeof(T));
+    last_finite_.reserve(n * sizeof(T));
+    copy(last_finite_.as<T>(), w, n * sizeof(T), data.stream);
+    status_.reserve(sizeof(Status));
+    plan_ = plan_epoch<S>(data.layout(), batch_size_, device(data.device), data.tiling);
+    if (batch_size_ && plan_.fits) partial_.reserve(2 * plan_.n_chunks * sums_of(data.rows.n_columns) * sizeof(double));
+}
+
+template <class S>
+void Descent<S>::start_epoch(const std::uint32_t* order) {
+    const Data<S>& data = objective_->data();
+    left_in_epoch_ = batch_size_ ? data.rows.count : 1;
+    shuffled_ = batch_size_ && order;
+    if (!shuffled_) return;
+    const OnDevice here(data.device);
+    order_.reserve(data.rows.count * sizeof(std::uint32_t));
+    copy_to_device(order_.as<std::uint32_t>(), order, data.rows.count * sizeof(std::uint32_t), data.stream);
+}
+
+template <class S>
+Evaluation Descent<S>::evaluate() {
+    const Data<S>& data = objective_->data();
+    const OnDevice here(data.device);
+    const double value = objective_->value_and_gradient(step_.w, gradient_.as<T>());
+    gradient_ready_ = batch_size_ == 0;
+    finite_ = std::isfinite(value);
+    if (finite_) copy(last_finite_.as<T>(), step_.w, data.n_parameters() * sizeof(T), data.stream);
+    return {value, objective_->gradient_norm(step_.w, gradient_.as<T>())};
+}
+
+template <class S>
+void Descent<S>::restore() {
+    const Data<S>& data = objective_->data();
+    const OnDevice here(data.device);
+    copy(step_.w, last_finite_.as<T>(), data.n_parameters() * sizeof(T), data.stream);
+    wait(data.stream);
+    gradient_ready_ = false;
+}
+
+// A step from the gradient of all rows. Returns whether the loss was finite and so the step taken.
+template <class S>
+bool Descent<S>::batch_step(double learning_rate) {
+    const Data<S>& data = objective_->data();
+    if (!gradient_ready_) evaluate();
+    if (!finite_) return false;
+    hyperparameters_.learning_rate = learning_rate;
+    hyperparameters_.set_step(++n_steps_);
+    Parameters<T> parameters{step_.w, {}, data.n_parameters(), data.rows.n_columns};
+    std::copy_n(step_.state, max_states, parameters.state);
+    update(step_.rule, parameters, gradient_.as<T>(), hyperparameters_, T(data.l1), device(data.device), data.stream);
+    gradient_ready_ = false;
+    return true;
+}
+
+// The rule of each of the next n steps, in memory of the device.
+template <class S>
+const void* Descent<S>::make_rules(const double* learning_rates, std::size_t n) {
+    rules_on_host_.clear();
+    Hyperparameters h = hyperparameters_;
+    for (std::size_t i = 0; i < n; ++i) {
+        h.learning_rate = learning_rates[i];
+        h.set_step(n_steps_ + std::int64_t(i) + 1);
+        append_rule<T>(step_.rule, h, rules_on_host_);
+    }
+    rules_.reserve(rules_on_host_.size());
+    copy_to_device(rules_.as<void>(), rules_on_host_.data(), rules_on_host_.size(), objective_->data().stream);
+    return rules_.as<void>();
+}
+
+template <class S>
+Batch<S> Descent<S>::rows_left() const {
+    Batch<S> rows = objective_->data().rows;
+    if (shuffled_) rows.index = order_.as<std::uint32_t>();
+    return rows.part(rows.count - left_in_epoch_, left_in_epoch_);
+}
+
+// Takes n steps of mini-batches; returns how many were taken before a loss was not finite.
+template <class S>
+std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n, T* path) {
+    const Data<S>& data = objective_->data();
+    const std::size_t n_parameters = data.n_parameters();
+    Batch<S> rows = rows_left();
+    rows.count = std::min(rows.count, n * batch_size_);
+    step_.rules = make_rules(learning_rates, n);
+    step_.scale = double(data.rows.count) / data.weight_sum;
+    if (path) path_.reserve(n * n_parameters * sizeof(T));
+    T* device_path = path ? path_.as<T>() : nullptr;
+    Status* status = status_.as<Status>();
+    const std::lock_guard<std::recursive_mutex> lock(objective_->mutex());
+    fill_zero(status, sizeof(Status), data.stream);
+    if (plan_.fits) {
+        run_steps(plan_, Steps<S>{rows, batch_size_, n, step_, partial_.as<double>(), device_path, status},
+                  data.stream);
+    } else {
+        for (std::size_t i = 0; i < n; ++i) {
+            const Batch<S> batch = rows.part(i * batch_size_, std::min(batch_size_, rows.count - i * batch_size_));
+            Step<T> step = step_;
+            step.scale /= double(batch.count);
+            objective_->pass(batch, step, i, device_path ? device_path + i * n_parameters : nullptr, status);
+        }
+    }
+    Status done;
+    copy_to_host(&done, status, sizeof(Status), data.stream);
+    if (path && done.steps)
+        copy_to_host(path, device_path, std::size_t(done.steps) * n_parameters * sizeof(T), data.stream);
+    return std::size_t(done.steps);
+}
+
+template <class S>
+RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
+    const Data<S>& data = objective_->data();
+    const OnDevice here(data.device);
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    RunReport report;
+    while (report.n_steps < n && left_in_epoch_ > 0) {
+        const std::size_t left = batch_size_ ? (left_in_epoch_ + batch_size_ - 1) / batch_size_ : 1;
+        const std::size_t wanted = std::min({n - report.n_steps, left, batch_size_ ? slice_ : 1});
+        const auto start = Clock::now();
+        const double* rates = learning_rates + report.n_steps;
+        T* out = path ? path + report.n_steps * data.n_parameters() : nullptr;
+        const std::size_t taken = batch_size_ ? launch_steps(rates, wanted, out) : batch_step(*rates);
+        if (!batch_size_ && out && taken) copy_to_host(out, step_.w, data.n_parameters() * sizeof(T), data.stream);
+        report.n_steps += taken;
+        if (batch_size_) n_steps_ += std::int64_t(taken);
+        if (taken < wanted) {
+            report.diverged = true;
+            restore();
+            return report;
+        }
+        left_in_epoch_ -= std::min(left_in_epoch_, batch_size_ ? wanted * batch_size_ : 1);
+        const auto now = Clock::now();
+        if (now - start < short_launch) slice_ = std::min(2 * slice_, max_slice);
+        if (now - start > long_launch) slice_ = std::max<std::size_t>(slice_ / 2, 1);
+        if (interrupt.poll()) throw Interrupted{};
+        if (now >= end) break;
+    }
+    report.epoch_done = left_in_epoch_ == 0;
+    return report;
+}
+
+#define STEEPEST_INSTANTIATE(S) template class Descent<S>;
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
+#undef STEEPEST_INSTANTIATE
+
+}  // namespace steepest::cuda

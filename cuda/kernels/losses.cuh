@@ -1,0 +1,25 @@
+// The loss of a row by its number: a branch that all threads take alike.
+#pragma once
+
+#include "cuda/kernels/batch.hpp"
+
+namespace steepest::cuda {
+
+template <class T>
+struct LossAndSlope {
+    T loss, slope;
+};
+
+template <class T>
+__device__ __forceinline__ LossAndSlope<T> loss_and_slope(int loss, T z, T y) {
+    switch (loss) {
+#define STEEPEST_CASE(Loss, name) \
+    case id_of_##Loss:            \
+        return {Loss::value(z, y), Loss::slope(z, y)};
+        STEEPEST_FOR_EACH_LOSS(STEEPEST_CASE)
+#undef STEEPEST_CASE
+    }
+    return {T(0), T(0)};
+}
+
+}  // namespace steepest::cuda

@@ -1,0 +1,144 @@
+// Rows of X through shared memory: while a block works on one tile of rows the next one is copied. For rows too long
+// for registers, and for a column-major X, whose tiles are turned into rows by the copy.
+#pragma once
+
+#include "cuda/kernels/losses.cuh"
+#include "cuda/kernels/step.cuh"
+#include "cuda/kernels/tile_copy.cuh"
+
+namespace steepest::cuda {
+
+// The sums of one block over a chunk of rows. `bulk`: by the copy engine of sm_90, for aligned rows.
+template <class S, bool bulk>
+class TileSums {
+  public:
+    using T = ArithmeticOf<S>;
+
+    // Of shared memory: two tiles with their barriers, the gradient's parts, then scores, slopes and losses of a tile.
+    static STEEPEST_HOST_DEVICE std::size_t shared_bytes(std::size_t d, const TileShape& shape) {
+        const std::size_t numbers = gradient_size(d) + (parts_of(shape.rows) + 2) * std::size_t(shape.rows);
+        return (TileCopy<S, bulk>::shared_bytes(shape) + numbers * sizeof(T) + 15) / 16 * 16;
+    }
+
+    __device__ TileSums(unsigned char* shared, std::size_t d, const TileShape& shape)
+        : copy_(shared, d, shape),
+          d_(d),
+          rows_(shape.rows),
+          parts_(parts_of(shape.rows)),
+          share_(share_columns(d)),
+          gradient_(reinterpret_cast<T*>(shared + TileCopy<S, bulk>::shared_bytes(shape))),
+          scores_(gradient_ + gradient_size(d)),
+          slopes_(scores_ + parts_ * rows_),
+          losses_(slopes_ + rows_) {}
+
+    // Asks for the first tile of a chunk: what a step can have before its w is known.
+    __device__ __forceinline__ void prefetch(const Batch<S>& chunk) {
+        if (chunk.count > 0) copy_.start(chunk, 0, tile_rows(chunk, 0));
+    }
+
+    // Waits for a copy that was prefetched and is not wanted: it must not land when the block has gone.
+    __device__ __forceinline__ void drain() { copy_.drain(); }
+
+    // Sums the chunk, whose first tile was prefetched, and writes it to out. w lies in shared memory.
+    __device__ __forceinline__ void sum(const Batch<S>& chunk, const T* w, T bias, double* out) {
+        for (std::size_t j = threadIdx.x; j < gradient_size(d_); j += block_threads) gradient_[j] = T(0);
+        double slopes = 0.0, losses = 0.0;  // of the thread's row in each tile
+        for (std::size_t first = 0; first < chunk.count; first += rows_) {
+            const unsigned n = tile_rows(chunk, first);
+            if (first + rows_ < chunk.count) copy_.start(chunk, first + rows_, tile_rows(chunk, first + rows_));
+            const S* tile = copy_.wait(first + rows_ < chunk.count);
+            __syncthreads();
+            score(tile, n, w);
+            __syncthreads();
+            if (threadIdx.x < n) {
+                finish_row(chunk, first, bias);
+                slopes += double(slopes_[threadIdx.x]);
+                losses += double(losses_[threadIdx.x]);
+            }
+            __syncthreads();
+            accumulate(tile, n);
+            __syncthreads();
+        }
+        write(slopes, losses, out);
+    }
+
+  private:
+    static STEEPEST_HOST_DEVICE unsigned parts_of(unsigned rows) { return rows < block_warps ? block_warps / rows : 1; }
+    static STEEPEST_HOST_DEVICE std::size_t gradient_size(std::size_t d) {
+        return d < block_threads ? std::size_t(block_threads) : d;
+    }
+    __device__ __forceinline__ unsigned tile_rows(const Batch<S>& chunk, std::size_t first) const {
+        return unsigned(chunk.count - first < rows_ ? chunk.count - first : rows_);
+    }
+
+    // A warp takes a row, or a part of one where there are more warps than rows.
+    __device__ __forceinline__ void score(const S* tile, unsigned n, const T* w) {
+        const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+        const unsigned part = parts_ > 1 ? warp / rows_ : 0;
+        for (unsigned r = parts_ > 1 ? warp % rows_ : warp; r < n; r += parts_ > 1 ? rows_ : block_warps) {
+            const S* x = tile + r * copy_.pitch();
+            T z = T(0);
+#pragma unroll 4
+            for (std::size_t j = part * 32 + lane; j < d_; j += 32 * parts_) z += widen_element(x[j]) * w[j];
+            for (int offset = 16; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
+            if (lane == 0) scores_[r * parts_ + part] = z;
+        }
+    }
+
+    // The thread's row of the tile: its score, then its slope and loss.
+    __device__ __forceinline__ void finish_row(const Batch<S>& chunk, std::size_t first, T bias) {
+        const std::size_t row = chunk.row(first + threadIdx.x);
+        T z = bias;
+        for (unsigned part = 0; part < parts_; ++part) z += scores_[threadIdx.x * parts_ + part];
+        const LossAndSlope<T> of_row = loss_and_slope(chunk.loss, z, chunk.y[row]);
+        const T weight = chunk.weight ? chunk.weight[row] : T(1);
+        slopes_[threadIdx.x] = weighted(weight, of_row.slope);
+        losses_[threadIdx.x] = weighted(weight, of_row.loss);
+    }
+
+    // A thread takes its columns; where there are fewer columns than threads, a part of the rows too.
+    __device__ __forceinline__ void accumulate(const S* tile, unsigned n) {
+        const unsigned column = threadIdx.x % share_.width, part = threadIdx.x / share_.width;
+        for (std::size_t j = column; j < d_; j += share_.width) {
+            T sum = gradient_[part * share_.width + j];
+#pragma unroll 4
+            for (unsigned r = part; r < n; r += share_.parts)
+                sum += slopes_[r] * widen_element(tile[r * copy_.pitch() + j]);
+            gradient_[part * share_.width + j] = sum;
+        }
+    }
+
+    __device__ __forceinline__ void write(double slopes, double losses, double* out) {
+        __syncthreads();
+        for (std::size_t j = threadIdx.x; j < d_; j += block_threads) {
+            T sum = gradient_[j];
+            for (unsigned part = 1; part < share_.parts; ++part) sum += gradient_[part * share_.width + j];
+            __stcg(out + j, double(sum));
+        }
+        // The rows' owners in their order: max_tile_rows is two warps of threads.
+        double* of_warps = reinterpret_cast<double*>(copy_.spare());
+        for (int offset = 16; offset > 0; offset /= 2) {
+            slopes += __shfl_xor_sync(all_lanes, slopes, offset);
+            losses += __shfl_xor_sync(all_lanes, losses, offset);
+        }
+        static_assert(max_tile_rows <= 64);
+        if (threadIdx.x == 32) {
+            of_warps[0] = slopes;
+            of_warps[1] = losses;
+        }
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            __stcg(out + d_, slopes + of_warps[0]);
+            __stcg(out + d_ + 1, losses + of_warps[1]);
+        }
+        __syncthreads();
+    }
+
+    TileCopy<S, bulk> copy_;
+    std::size_t d_;
+    unsigned rows_, parts_;
+    Columns share_;
+    T *gradient_, *scores_, *slopes_, *losses_;
+};
+
+}  // namespace steepest::cuda

@@ -1,0 +1,138 @@
+#include <cuda_runtime.h>
+
+#include <mutex>
+#include <vector>
+
+#include "cuda/launch/device.hpp"
+
+namespace steepest::cuda {
+namespace {
+
+cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(stream); }
+
+std::string megabytes(std::size_t bytes) { return std::to_string((bytes + 999999) / 1000000) + " MB"; }
+
+Device read_device(int number) {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, number), "reading the device's properties");
+    return {properties.name,           properties.major,
+            properties.minor,          properties.multiProcessorCount,
+            properties.totalGlobalMem, properties.sharedMemPerBlockOptin};
+}
+
+}  // namespace
+
+void check(int code, const char* doing) {
+    if (code == cudaSuccess) return;
+    cudaGetLastError();  // so that no later call reports it again
+    const auto error = static_cast<cudaError_t>(code);
+    const std::string text = std::string(doing) + " failed: " + cudaGetErrorString(error) + " (" +
+                             cudaGetErrorName(error) + ", CUDA error " + std::to_string(code) + ")";
+    if (code == cudaErrorMemoryAllocation) throw OutOfMemory(text);
+    throw Error(text);
+}
+
+int count_devices() {
+    int count = 0;
+    return cudaGetDeviceCount(&count) == cudaSuccess ? count : (cudaGetLastError(), 0);
+}
+
+std::string why_no_device() {
+    int count = 0;
+    const cudaError_t code = cudaGetDeviceCount(&count);
+    if (code == cudaSuccess && count > 0) return "";
+    cudaGetLastError();
+    const std::string number = " (CUDA error " + std::to_string(int(code)) + ")";
+    if (code == cudaSuccess) return "no NVIDIA GPU was found";
+    if (code == cudaErrorNoDevice) return "no NVIDIA GPU was found" + number;
+    if (code != cudaErrorInsufficientDriver) return cudaGetErrorString(code) + number;
+    if (driver_version() == 0) return "no NVIDIA driver was found" + number;
+    const auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
+    return "the NVIDIA driver is too old: it serves CUDA " + version(driver_version()) + ", this module needs " +
+           version(runtime_version()) + number;
+}
+
+const Device& device(int number) {
+    static std::mutex mutex;
+    static std::vector<Device> devices;
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (devices.empty())
+        for (int i = 0, n = count_devices(); i < n; ++i) devices.push_back(read_device(i));
+    if (number < 0 || number >= int(devices.size()))
+        throw std::invalid_argument("device must be one of the " + std::to_string(devices.size()) +
+                                    " found, got number " + std::to_string(number));
+    return devices[std::size_t(number)];
+}
+
+int runtime_version() {
+    int version = 0;
+    check(cudaRuntimeGetVersion(&version), "reading the runtime's version");
+    return version;
+}
+
+int driver_version() {
+    int version = 0;
+    check(cudaDriverGetVersion(&version), "reading the driver's version");
+    return version;
+}
+
+OnDevice::OnDevice(int number) {
+    check(cudaGetDevice(&before_), "reading the current device");
+    if (number != before_) check(cudaSetDevice(number), "choosing the device");
+}
+
+OnDevice::~OnDevice() { cudaSetDevice(before_); }
+
+void Buffer::reserve(std::size_t bytes) {
+    if (bytes <= bytes_) return;
+    release();
+    void* data = nullptr;
+    const cudaError_t code = cudaMalloc(&data, bytes);
+    if (code == cudaErrorMemoryAllocation) {
+        cudaGetLastError();
+        std::size_t available = 0, total = 0;
+        check(cudaMemGetInfo(&available, &total), "reading the free memory");
+        throw OutOfMemory("the GPU's memory is full: " + megabytes(bytes) + " were asked for, " + megabytes(available) +
+                          " of " + megabytes(total) + " are free; free other arrays or take smaller batches");
+    }
+    check(code, "reserving GPU memory");
+    data_ = data;
+    bytes_ = bytes;
+}
+
+void Buffer::release() noexcept {
+    if (data_) cudaFree(data_);
+    data_ = nullptr;
+    bytes_ = 0;
+}
+
+void copy_to_host(void* host, const void* source, std::size_t bytes, Stream stream) {
+    check(cudaMemcpyAsync(host, source, bytes, cudaMemcpyDeviceToHost, stream_of(stream)), "copying to the host");
+    wait(stream);
+}
+
+void copy_to_device(void* target, const void* host, std::size_t bytes, Stream stream) {
+    check(cudaMemcpyAsync(target, host, bytes, cudaMemcpyHostToDevice, stream_of(stream)), "copying to the GPU");
+}
+
+void copy(void* target, const void* source, std::size_t bytes, Stream stream) {
+    check(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToDevice, stream_of(stream)), "copying on the GPU");
+}
+
+void fill_zero(void* target, std::size_t bytes, Stream stream) {
+    check(cudaMemsetAsync(target, 0, bytes, stream_of(stream)), "filling GPU memory");
+}
+
+void wait(Stream stream) { check(cudaStreamSynchronize(stream_of(stream)), "running on the GPU"); }
+
+int device_of(const void* pointer) {
+    cudaPointerAttributes attributes;
+    if (cudaPointerGetAttributes(&attributes, pointer) != cudaSuccess) {
+        cudaGetLastError();
+        return -1;
+    }
+    const bool usable = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
+    return usable ? attributes.device : -1;
+}
+
+}  // namespace steepest::cuda
