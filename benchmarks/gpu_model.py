@@ -1,6 +1,7 @@
 """What the CUDA kernels must move and do, and the times that follow on an H100: predicted, nothing here is measured.
 
-How a pass is cut up mirrors cuda/kernels/plan.hpp and cuda/launch/plan.cuh. `gpu_tables.py` prints the tables of docs/gpu.md.
+How a pass is cut up mirrors cuda/kernels/plan.hpp and cuda/launch/plan.cuh. `gpu_tables.py` prints the tables of
+docs/gpu.md.
 """
 
 from __future__ import annotations
