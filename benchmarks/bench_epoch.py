@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import harness
 import steepest as st
 from steepest import _core
-from steepest.descent import seed_of
+from steepest.descent.arguments import seed_of
 
 Array = NDArray[Any]
 BATCHES = [1, 32, 256, 4096]

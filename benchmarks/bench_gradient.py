@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import harness
 import steepest as st
 from steepest import _core
-from steepest.device import BFLOAT16
+from steepest.arrays.device import BFLOAT16
 
 Array = NDArray[Any]
 SHAPES = [(256, 100), (4096, 64), (1024, 1024), (5_000_000, 100), (500_000, 1000), (20_000_000, 16), (50_000, 10_000)]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 import steepest as st
-from steepest.data import FLIGHT_FEATURES, LATE_MINUTES, flights_frame
+from steepest.cli.encoding import Encoder
+from steepest.cli.tables import FLIGHT_FEATURES, LATE_MINUTES, flights_frame
 from steepest.extras import require
-from steepest.features import Encoder
 
 Array = npt.NDArray[Any]
 

@@ -17,7 +17,7 @@ from bench_gradient import OBJECTIVES, REFERENCES, blocks, draw, expected
 from gpu_arrays import Array, Library, as_tensor, rotated, timer, to_host
 from gpu_tables import in_words
 from steepest import _core
-from steepest.descent import seed_of
+from steepest.descent.arguments import seed_of
 
 STORAGES = {"float32": "float32", "float64": "float64", "float16": "16 bit"}
 TOLERANCES = {"float32": 5e-6, "float64": 1e-12, "float16": 5e-6}

@@ -11,7 +11,7 @@ import pytest
 
 import steepest as st
 from steepest import _core, reference
-from steepest.descent import seed_of
+from steepest.descent.arguments import seed_of
 
 
 class Rule(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from click.testing import CliRunner, Result
 
-from steepest.cli import steepest
+from steepest.cli.commands import steepest
 
 ROWS = 300
 

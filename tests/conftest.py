@@ -8,7 +8,8 @@ import hypothesis
 import pytest
 
 from devices import MODULES, Memory, module
-from steepest import _core, device
+from steepest import _core
+from steepest.arrays import device
 
 hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("steepest")

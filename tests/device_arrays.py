@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steepest.device import DeviceArray
+from steepest.arrays.device import DeviceArray
 
 
 class Interface:

@@ -12,8 +12,8 @@ import steepest as st
 from cases import LOSSES
 from devices import STORAGES, arithmetic, rounded
 from steepest import reference
-from steepest.device import numpy_dtype
-from steepest.objectives import column_statistics
+from steepest.arrays.device import numpy_dtype
+from steepest.objectives.scaling import column_statistics
 
 LARGEST = {"float32": 3e38, "float64": 1.7e308, "float16": 6e4, "bfloat16": 3e38}
 SIZES = [(300, 3), (41, 40), (1200, 17)]

@@ -10,7 +10,7 @@ import pytest
 
 import steepest as st
 from quadratics import quadratic, rotated
-from steepest.advice import about
+from steepest.analysis.report import about
 
 
 @pytest.mark.parametrize(

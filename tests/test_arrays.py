@@ -10,8 +10,8 @@ import pytest
 
 import steepest as st
 from steepest import _core
-from steepest.arrays import as_native, like
-from steepest.device import BFLOAT16
+from steepest.arrays.device import BFLOAT16
+from steepest.arrays.interop import as_native, like
 
 CPU, CUDA, CUDA_HOST, METAL = 1, 2, 3, 8
 

@@ -13,7 +13,7 @@ import steepest as st
 from cases import LOSSES, Problem, assert_follows, each_loss, each_rule
 from device_arrays import on_device
 from devices import MODULES, STORAGES, arithmetic, module, rounded
-from steepest import device
+from steepest.arrays import device
 
 
 class Place:

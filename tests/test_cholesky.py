@@ -11,7 +11,7 @@ from hypothesis import strategies as strategy
 
 import steepest as st
 from steepest import _core
-from steepest.metric import Whole
+from steepest.quasi_newton.metric import DenseMetric
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 63, 64, 65, 79, 80, 81, 127, 128, 129, 192, 193, 200, 257]
 
@@ -110,7 +110,7 @@ def test_a_matrix_that_is_not_definite_has_no_factor(n: int) -> None:
 def test_a_column_of_zeros_stays_where_it_is(dtype: Any) -> None:
     matrix = hessian_of(5, dtype)
     matrix[2] = matrix[:, 2] = 0
-    metric = Whole(matrix, 1e-6)
+    metric = DenseMetric(matrix, 1e-6)
     right = np.array([1.0, -2.0, 0.0, 3.0, 0.5])
     found = metric.solve(right)
     assert found[2] == 0.0
@@ -120,7 +120,7 @@ def test_a_column_of_zeros_stays_where_it_is(dtype: Any) -> None:
 
 def test_two_equal_columns_share_the_step() -> None:
     matrix = np.array([[2.0, 2.0, 0.0], [2.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
-    found = Whole(matrix, 0.0).solve(np.array([4.0, 4.0, 3.0]))
+    found = DenseMetric(matrix, 0.0).solve(np.array([4.0, 4.0, 3.0]))
     np.testing.assert_allclose(found, [1.0, 1.0, 3.0], rtol=1e-9)
 
 

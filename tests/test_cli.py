@@ -14,8 +14,8 @@ import pytest
 
 import steepest as st
 from command_line import FRAME, PRICE, ROWS, SOLD, process, run
-from steepest import cli
-from steepest.optimizer_names import OPTIMIZERS
+from steepest.cli import commands as cli
+from steepest.optimizers.rules import OPTIMIZERS
 
 ADAM = ("--optimizer", "adam")
 PNG = b"\x89PNG\r\n"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from command_line import FRAME, PRICE, ROWS, SOLD, complaint, process, run
-from steepest import cli
+from steepest.cli import commands as cli
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from command_line import FRAME, PRICE, SOLD, complaint, run
-from steepest.data import Table, TableError
-from steepest.features import Encoder, classes_of
-from steepest.fitting import FitOptions, Problem
-from steepest.numerals import spelling
+from steepest.cli.encoding import Encoder, classes_of
+from steepest.cli.fitting import FitOptions, Problem
+from steepest.cli.numerals import spelling
+from steepest.cli.tables import Table, TableError
 
 LINEAR = ("--target", "y", "--loss", "least-squares")
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as some
 import steepest as st
 from cases import Problem
 from least_squares import assert_stationary, rows_of
-from steepest import triangular
-from steepest.device import BFLOAT16
+from steepest.arrays.device import BFLOAT16
+from steepest.closed_form import triangular
 
 LEAST_SQUARES = some.builds(
     Problem,

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as arrays
 
 import steepest as st
 from devices import rounded
-from steepest.device import numpy_dtype
-from steepest.objectives import column_statistics
+from steepest.arrays.device import numpy_dtype
+from steepest.objectives.scaling import column_statistics
 from test_kernels import fenced
 
 SHAPES = [(1, 1), (2, 3), (255, 7), (257, 33), (2050, 5), (3, 3000), (70_001, 11), (5000, 150)]

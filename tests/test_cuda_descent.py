@@ -8,7 +8,7 @@ import pytest
 from cases import RULES, Problem, assert_follows, each_loss, each_rule
 from devices import STORAGES, Memory, rounded
 from steepest import _core
-from steepest.descent import seed_of
+from steepest.descent.arguments import seed_of
 
 ADAM = RULES[10]
 

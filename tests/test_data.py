@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steepest.data import FLIGHT_FEATURES, Table, TableError, load_flights, load_table
+from steepest.cli.encoding import Encoder
+from steepest.cli.tables import FLIGHT_FEATURES, Table, TableError, load_flights, load_table
 from steepest.extras import MissingExtraError, require
-from steepest.features import Encoder
 
 FRAME = pd.DataFrame(
     {"size": [1.5, 2.0, 4.0, 3.0], "colour": ["red", "blue", "red", "green"], "old": [True, False] * 2}

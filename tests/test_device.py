@@ -11,9 +11,10 @@ import pytest
 import steepest as st
 from cases import Problem
 from device_arrays import Interface, OnlyDLPack, on_device
-from steepest import _core, device
-from steepest.arrays import as_native, like
-from steepest.device import BFLOAT16, DeviceArray
+from steepest import _core
+from steepest.arrays import device
+from steepest.arrays.device import BFLOAT16, DeviceArray
+from steepest.arrays.interop import as_native, like
 
 # What info says, and the errors where there is no device
 

@@ -11,7 +11,7 @@ import pytest
 import steepest as st
 from cases import LOSSES, Problem, each_loss
 from device_arrays import Interface, on_device
-from steepest.device import BFLOAT16, DeviceArray
+from steepest.arrays.device import BFLOAT16, DeviceArray
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 

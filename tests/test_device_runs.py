@@ -10,7 +10,7 @@ import pytest
 import steepest as st
 from cases import LOSSES, Problem, assert_follows, each_loss, each_rule
 from device_arrays import on_device
-from steepest.device import DeviceArray
+from steepest.arrays.device import DeviceArray
 
 DATA = Problem("logistic", n=40, d=6, alpha=0.05)
 

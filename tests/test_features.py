@@ -11,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from steepest.data import TableError
-from steepest.features import MAX_LEVELS, Encoder, Scaling, check_complete, classes_of, encode_target, split_rows
+from steepest.cli.encoding import (
+    MAX_LEVELS,
+    ColumnScaling,
+    Encoder,
+    check_complete,
+    classes_of,
+    encode_target,
+    split_rows,
+)
+from steepest.cli.tables import TableError
 
 FRAME = pd.DataFrame(
     {"size": [1.5, 2.0, 4.0, 3.0], "colour": ["red", "blue", "red", "green"], "old": [True, False] * 2}
@@ -151,7 +159,7 @@ def test_a_split_takes_every_row_once(n: int, fraction: float, seed: int) -> Non
 
 @given(arrays(np.float64, (20, 3), elements=st.integers(-1000, 1000).map(lambda value: value / 7)))
 def test_standardised_columns_have_mean_0_and_deviation_1(X: np.ndarray[Any, Any]) -> None:
-    scaling = Scaling.of(X)
+    scaling = ColumnScaling.of(X)
     constant = np.ptp(X, axis=0) == 0
     np.testing.assert_array_equal(scaling.scale[constant], 1)
     np.testing.assert_allclose(scaling.scale[~constant], X.std(axis=0)[~constant], rtol=1e-12)
@@ -163,5 +171,5 @@ def test_standardised_columns_have_mean_0_and_deviation_1(X: np.ndarray[Any, Any
 def test_statistics_of_float32_are_summed_in_float64() -> None:
     X = np.full((200_000, 1), 1e4, np.float32)
     X[::2] += 1
-    scaling = Scaling.of(X)
+    scaling = ColumnScaling.of(X)
     np.testing.assert_allclose([scaling.mean[0], scaling.scale[0]], [10_000.5, 0.5], rtol=1e-9)

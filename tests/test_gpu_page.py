@@ -13,7 +13,7 @@ import pytest
 
 import steepest as st
 from devices import Memory, emulated
-from steepest import device
+from steepest.arrays import device
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from command_line import complaint, run
-from steepest.data import TableError, load_table
+from steepest.cli.tables import TableError, load_table
 
 ROWS = [[str(i), str(i * i % 7), str(3 * i)] for i in range(40)]
 LINEAR = ("--target", "y", "--loss", "least-squares")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from steepest.hints import hinting
+from steepest.arrays.hints import hinting
 
 OBJECTIVE = st.LeastSquares(np.eye(3), np.ones(3))
 

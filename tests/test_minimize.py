@@ -10,7 +10,7 @@ import pytest
 import steepest as st
 from cases import RULES, Problem, assert_follows, each_loss, each_rule, run
 from steepest import _core
-from steepest.descent import seed_of
+from steepest.descent.arguments import seed_of
 
 # The run against the NumPy loop
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steepest.data import Table, TableError
-from steepest.fitting import FitOptions, OptionError, Problem
-from steepest.model import Model
+from steepest.cli.fitting import FitOptions, OptionError, Problem
+from steepest.cli.model_file import Model
+from steepest.cli.tables import Table, TableError
 
 FRAME = pd.DataFrame(
     {"size": [1.5, 2.0, 4.0, 3.0], "colour": ["red", "blue", "red", "green"], "old": [True, False] * 2}

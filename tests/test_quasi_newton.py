@@ -13,9 +13,10 @@ from hypothesis import strategies as st_
 import steepest as st
 from cases import Problem, each_loss
 from datasets import diamonds, digits, flights, small
-from steepest.objectives import column_statistics
-from steepest.quasi_newton_runner import QuasiNewtonRunner
-from steepest.sample import Plan, prior_of
+from steepest.objectives.scaling import column_statistics
+from steepest.quasi_newton.plan import SamplePlan
+from steepest.quasi_newton.runner import QuasiNewtonRunner
+from steepest.quasi_newton.sample import prior_of
 
 seeds = st_.integers(0, 2**32 - 1)
 NEVER = st.stop.GradientNorm(0.0)
@@ -75,13 +76,13 @@ def test_real_problems_raw_and_standardised(name, l1_ratio):
 
 def test_few_passes_where_plain_descent_takes_hundreds(monkeypatch):
     visits = []
-    visit = QuasiNewtonRunner._visit_all
+    visit = QuasiNewtonRunner._evaluate_all_rows
 
     def counted(self, w):
         visits.append(w)
         return visit(self, w)
 
-    monkeypatch.setattr(QuasiNewtonRunner, "_visit_all", counted)
+    monkeypatch.setattr(QuasiNewtonRunner, "_evaluate_all_rows", counted)
     objective = correlated(60_000, 30, dtype=np.float32, alpha=1e-4)
     result = fit(objective, stop=st.stop.GradientNorm(1e-6))
     assert result.converged
@@ -98,8 +99,8 @@ def test_least_squares_of_few_columns_take_two_passes(monkeypatch, l1_ratio, sta
     y = X @ rng.standard_normal(12) + rng.standard_normal(30_000)
     scaling = dict(zip(("centre", "scale"), column_statistics(X), strict=True)) if standardised else {}
     objective = st.LeastSquares(X, y, alpha=0.01, l1_ratio=l1_ratio, **scaling)
-    visits, visit = [], QuasiNewtonRunner._visit
-    monkeypatch.setattr(QuasiNewtonRunner, "_visit", lambda *args: visits.append(args) or visit(*args))
+    visits, visit = [], QuasiNewtonRunner._evaluate_at
+    monkeypatch.setattr(QuasiNewtonRunner, "_evaluate_at", lambda *args: visits.append(args) or visit(*args))
     zeros, far = np.zeros(13), np.full(13, 100.0)
     for start, passes in ((zeros, 1), (far, 3)):  # beside that of the Hessian; far out and zeros are looked at
         visits.clear()
@@ -115,9 +116,9 @@ def test_least_squares_of_few_columns_take_two_passes(monkeypatch, l1_ratio, sta
 def test_a_diagonal_for_many_parameters_and_a_change_to_a_whole_hessian(monkeypatch, loss, l1_ratio):
     objective = correlated(2000, 120, loss=loss, correlation=0.8, alpha=1e-3, l1_ratio=l1_ratio)
     whole = fit(objective, max_epochs=400)
-    monkeypatch.setattr("steepest.sample._CHEAP", 0.0)
+    monkeypatch.setattr("steepest.quasi_newton.plan._CHEAP", 0.0)
     changed = fit(objective, max_epochs=400)
-    monkeypatch.setattr("steepest.sample._MOST_PARAMETERS", 0)
+    monkeypatch.setattr("steepest.quasi_newton.plan._MOST_PARAMETERS", 0)
     diagonal = fit(objective, max_epochs=400, stop=st.stop.GradientNorm(1e-7))
     for result in (whole, changed):
         assert result.history["gradient_norm"].min() <= 1e-8 * result.history["gradient_norm"][0]
@@ -156,11 +157,11 @@ def test_one_class_has_no_minimum_either():
 @given(n=st_.integers(1, 10**8), d=st_.integers(1, 10**5), k=st_.integers(1, 20), itemsize=st_.sampled_from([4, 8]))
 @settings(deadline=None, max_examples=100)
 def test_a_plan_fits_its_problem(n, d, k, itemsize):
-    plan = Plan(n, d, k * (d + 1), itemsize)
+    plan = SamplePlan(n, d, k * (d + 1), itemsize)
     assert 1 <= plan.rows <= plan.hessian_rows <= n
     assert plan.possible or not plan.whole
     assert plan.cost(plan.rows) <= plan.cost(n)
-    exact = Plan(n, d, k * (d + 1), itemsize, is_quadratic=True)
+    exact = SamplePlan(n, d, k * (d + 1), itemsize, is_quadratic=True)
     assert plan.rows <= exact.rows <= n
     assert exact.rows < n or exact.whole == (exact.cost(n) <= 4 or plan.whole)
 
@@ -226,8 +227,8 @@ def test_a_state_of_another_optimizer_is_refused():
 
 
 def test_carriers_of_few_flights_cost_no_passes(monkeypatch):
-    visits, visit = [], QuasiNewtonRunner._visit_all
-    monkeypatch.setattr(QuasiNewtonRunner, "_visit_all", lambda self, w: visits.append(w) or visit(self, w))
+    visits, visit = [], QuasiNewtonRunner._evaluate_all_rows
+    monkeypatch.setattr(QuasiNewtonRunner, "_evaluate_all_rows", lambda self, w: visits.append(w) or visit(self, w))
     data = flights("late").standardised()
     objective = st.Logistic(data.X.astype(np.float32), data.y.astype(np.float32), alpha=1e-4)
     assert fit(objective, stop=st.stop.GradientNorm(1e-6)).converged

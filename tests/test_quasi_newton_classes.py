@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as strategy
 
 import steepest as st
-from steepest.metric import Shared, is_nearly_diagonal
-from steepest.quasi_newton_runner import QuasiNewtonRunner
-from steepest.sample import Plan, mean_block
+from steepest.quasi_newton.metric import BlockMetric, is_nearly_diagonal
+from steepest.quasi_newton.plan import SamplePlan
+from steepest.quasi_newton.runner import QuasiNewtonRunner
+from steepest.quasi_newton.sample import mean_block
 
 K, D = 12, 350  # beyond 4,096 parameters
 
@@ -25,11 +26,11 @@ def classes(n=1500, d=D, k=K, correlation=0.9, dtype=np.float32, **options):
 
 
 def fit(objective, monkeypatch, shared=True, **options):
-    visits, visit = [], QuasiNewtonRunner._visit
+    visits, visit = [], QuasiNewtonRunner._evaluate_at
     with monkeypatch.context() as patch:
-        patch.setattr(QuasiNewtonRunner, "_visit", lambda *args: visits.append(args) or visit(*args))
+        patch.setattr(QuasiNewtonRunner, "_evaluate_at", lambda *args: visits.append(args) or visit(*args))
         if not shared:
-            patch.setattr(QuasiNewtonRunner, "_share_a_block", lambda self: None)
+            patch.setattr(QuasiNewtonRunner, "_take_block_metric", lambda self: None)
         options = {"stop": st.stop.GradientNorm(1e-5), "max_epochs": 1000, "diagnose": False, **options}
         return st.minimize(objective, **options), len(visits)
 
@@ -63,7 +64,9 @@ def test_the_same_bits_on_any_number_of_threads(monkeypatch):
 
 def test_columns_that_are_not_correlated_keep_their_diagonal(monkeypatch):
     objective, made = classes(6000, correlation=0.0), []
-    monkeypatch.setattr("steepest.quasi_newton_runner.Shared", lambda *args: made.append(args) or Shared(*args))
+    monkeypatch.setattr(
+        "steepest.quasi_newton.runner.BlockMetric", lambda *args: made.append(args) or BlockMetric(*args)
+    )
     assert fit(objective, monkeypatch)[0].converged
     assert not made
     rng = np.random.default_rng(0)
@@ -105,7 +108,7 @@ def test_the_mean_block_follows_its_formula(dtype, intercept, rows):
 def test_a_matrix_that_is_not_definite_is_inverted_without_what_rounding_hides():
     matrix = np.full((3, 3), 1.0)
     g = np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
-    np.testing.assert_allclose(Shared(matrix, 1e-12).solve(g.ravel()), (g / 3).ravel(), rtol=1e-9)
+    np.testing.assert_allclose(BlockMetric(matrix, 1e-12).solve(g.ravel()), (g / 3).ravel(), rtol=1e-9)
 
 
 @given(
@@ -116,7 +119,7 @@ def test_a_matrix_that_is_not_definite_is_inverted_without_what_rounding_hides()
 )
 @settings(deadline=None, max_examples=100)
 def test_a_plan_with_blocks(n, d, k, itemsize):
-    plan = Plan(n, d, k * (d + 1), itemsize, n_scores=k)
+    plan = SamplePlan(n, d, k * (d + 1), itemsize, n_scores=k)
     assert 0 <= plan.block_rows <= n
     assert (plan.block_rows > 0) == (not plan.possible and d + 1 <= 4096)
     assert (plan.block_cost > 0) == (plan.block_rows > 0)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as strategy
 
 import steepest as st
-from steepest.metric import hold_common_shifts
-from steepest.separation import separating_loss, separation
+from steepest.analysis.separability import separating_loss, separation
+from steepest.quasi_newton.metric import fix_softmax_gauge
 
 NEVER = st.stop.GradientNorm(0.0)
 
@@ -148,7 +148,7 @@ def test_common_shifts_are_held_without_a_change_of_the_step(alpha, intercept):
     w = np.random.default_rng(0).standard_normal(objective.n_parameters)
     gradient, hessian = objective.gradient(w), objective.hessian(w)
     held = hessian.copy()
-    hold_common_shifts(held, objective)
+    fix_softmax_gauge(held, objective)
     if alpha == 0.0 or intercept:
         assert np.linalg.eigvalsh(hessian)[0] < 1e-12
     assert np.linalg.eigvalsh(held)[0] > 1e-4

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from command_line import FRAME, PRICE, complaint, process, run
-from steepest.model import Model
-from steepest.saving import saving
+from steepest.cli.model_file import Model
+from steepest.cli.saving import saving
 
 OLD = b"the old content"
 MODEL = Model("least-squares", "y", None, ["a"], {}, {"a": 2.0}, 1.0, False, "0")
@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, name: str) -> None:
 KILLED = """
 import os, signal, sys
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
-from steepest.model import Model
+from steepest.cli.model_file import Model
 Model("least-squares", "y", None, ["a"], {}, {"a": 3.0}, 1.0, False, "0").save(sys.argv[1])
 """
 

@@ -12,8 +12,8 @@ import pytest
 import steepest as st
 from cases import LOSSES, Problem, assert_follows, each_loss, each_rule
 from devices import rounded
-from steepest.device import numpy_dtype
-from steepest.objectives import column_statistics, unscaled
+from steepest.arrays.device import numpy_dtype
+from steepest.objectives.scaling import column_statistics, unscaled
 from test_kernels import fenced
 
 TOLERANCE = {"float64": 1e-12, "float32": 4e-6, "float16": 4e-6, "bfloat16": 4e-6}  # of the largest element, at least 1

@@ -9,8 +9,8 @@ import pytest
 
 import steepest as st
 from cases import LOSSES, Problem, each_loss
-from steepest.device import DeviceArray
-from steepest.objectives import column_statistics, unscaled
+from steepest.arrays.device import DeviceArray
+from steepest.objectives.scaling import column_statistics, unscaled
 
 BAD = {
     "centre": {

@@ -9,8 +9,8 @@ from dataclasses import FrozenInstanceError, fields
 import numpy as np
 import pytest
 
-from steepest import schedules
-from steepest.schedules import (
+from steepest.optimizers import schedules
+from steepest.optimizers.schedules import (
     Constant,
     CosineDecay,
     ExponentialDecay,

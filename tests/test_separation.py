@@ -16,8 +16,8 @@ from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 
 import steepest as st
-from steepest.recession import HalfSpaces
-from steepest.separation import _a_column_separates, _search, separating_loss, separation
+from steepest.analysis.recession import HalfSpaces
+from steepest.analysis.separability import _a_column_separates, _search, separating_loss, separation
 
 
 def leads(X, y, k, intercept, weight=None):

@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from steepest.stopping import GradientNorm, LossChange, NoImprovement, ParameterChange, Progress
+from steepest.descent.stopping import GradientNorm, LossChange, NoImprovement, ParameterChange, Progress
 
 
 def progress(**fields):

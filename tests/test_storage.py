@@ -12,7 +12,7 @@ import steepest as st
 from cases import LOSSES, RULES, Problem, assert_follows, each_loss, each_rule, run
 from devices import rounded
 from steepest import _core, reference
-from steepest.device import BFLOAT16, numpy_dtype
+from steepest.arrays.device import BFLOAT16, numpy_dtype
 
 SIZES = [1, 7, 31, 33, 129, 1000]
 BIG = [(3000, 1000), (200_000, 7), (20, 70_000), (40_000, 100)]  # several chunks, wide blocks

@@ -11,7 +11,7 @@ import steepest as st
 from cases import Problem, each_loss, each_rule
 from device_arrays import on_device
 from steepest import _core
-from steepest.descent import seed_of
+from steepest.descent.arguments import seed_of
 
 
 def bits(optimizer):

@@ -18,8 +18,8 @@ import warnings
 import numpy as np
 
 import steepest as st
-from steepest.data import load_flights
-from steepest.features import Encoder
+from steepest.cli.encoding import Encoder
+from steepest.cli.tables import load_flights
 
 # %%
 # The flights

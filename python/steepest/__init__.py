@@ -5,25 +5,27 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
-from . import plot, reference, schedules
-from . import stopping as stop
-from .closed_form import ClosedForm, normal_equation
-from .constraints import Box, Simplex
-from .curvature import Curvature, curvature
-from .descent import minimize
-from .device import DeviceArray
-from .diagnosis import Diagnosis
-from .function import Function
-from .grid import GridSearch, grid_search
-from .objectives import LeastSquares, Logistic
-from .optimizers import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
-from .quasi_newton import QuasiNewton
-from .result import DiagnosisWarning, DivergenceWarning, RankWarning, Result
+from . import plot, reference
+from .analysis.curvature import Curvature, curvature
+from .analysis.taylor import Taylor, taylor
+from .arrays.device import DeviceArray
+from .closed_form.normal_equation import ClosedForm, normal_equation
+from .constraints.sets import Box, Simplex
+from .descent import stopping as stop
+from .descent.diagnosis import Diagnosis
+from .descent.minimize import minimize
+from .descent.result import Result
+from .descent.stopping import Progress
+from .objectives.function import Function
+from .objectives.losses import LeastSquares, Logistic
+from .objectives.softmax import Softmax
+from .optimizers import schedules
+from .optimizers.rules import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
+from .quasi_newton.optimizer import QuasiNewton
 from .runtime import info, installed_version, threads, threads_from_environment
-from .softmax import Softmax
-from .stopping import Progress
-from .taylor import Taylor, taylor
-from .tuning import LearningRateCurve, find_learning_rate
+from .search.grid import GridSearch, grid_search
+from .search.range_test import LearningRateCurve, find_learning_rate
+from .warnings import DiagnosisWarning, DivergenceWarning, RankWarning
 
 if TYPE_CHECKING:
     from .estimators import LinearRegressor as LinearRegressor

@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command line; its packages come with the extra `cli`."""
     try:
         require("click", "cli")
-        from .cli import steepest
+        from .cli.commands import steepest
     except MissingExtraError as error:
         print(f"steepest: {error}", file=sys.stderr)
         sys.exit(2)

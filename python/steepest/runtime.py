@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any
 
 from . import _core
-from .checks import check_count
-from .device import status
+from .arrays.checks import check_count
+from .arrays.device import status
 
 __all__ = ["Info", "info", "threads"]
 

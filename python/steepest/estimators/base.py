@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..checks import describe
+from ..arrays.checks import describe
+from ..descent.result import Result
 from ..extras import require
-from ..objectives import DataObjective
-from ..quasi_newton import QuasiNewton
-from ..result import Result
+from ..objectives.data import DataObjective
+from ..quasi_newton.optimizer import QuasiNewton
 from .choice import online_optimizer
 from .columns import validated
 from .conversion import naming_faults
 from .present import Present, run_of_one
-from .settings import Settings
+from .settings import FitSettings
 from .training import Online, Parameters, Rows, Training
 
 __all__ = ["LinearModel", "available_if", "takes_steps"]
@@ -69,7 +69,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         """Return the loss, the scores of a row and further arguments of the loss."""
         raise NotImplementedError
 
-    def _present(self, settings: Settings, rows: Rows) -> Present | None:
+    def _present(self, settings: FitSettings, rows: Rows) -> Present | None:
         """Return the classes that have a weight where the fit is to leave others out, None for no such thing."""
         return None
 
@@ -114,7 +114,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
-        settings = Settings.of(self)
+        settings = FitSettings.of(self)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given both or neither")
         previous = self._previous() if settings.warm_start else None
@@ -129,7 +129,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         self.n_iter_, self.history_, self.stop_reason_ = result.n_epochs, result.history, result.stop_reason
 
     def _run(
-        self, settings: Settings, rows: Rows, held_out: Rows | None, start: Parameters | None
+        self, settings: FitSettings, rows: Rows, held_out: Rows | None, start: Parameters | None
     ) -> tuple[Result, Parameters, Online]:
         """Minimise, over the classes that have a weight."""
         present = self._present(settings, rows)
@@ -151,7 +151,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> None:
         """Take the steps of one epoch over X and y, from where the last call or fit left the parameters."""
-        settings = Settings.of(self)
+        settings = FitSettings.of(self)
         fresh = first or not hasattr(self, "n_features_in_")  # coefficients may have been set by hand
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=fresh)
         before = None if first else getattr(self.coef_, "dtype", None)
@@ -186,7 +186,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         if self.stop_reason_ == "interrupted":
             raise KeyboardInterrupt
 
-    def _training(self, settings: Settings) -> Training:
+    def _training(self, settings: FitSettings) -> Training:
         return Training(settings, *self._loss())
 
     def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Array, Array, Array | None]:

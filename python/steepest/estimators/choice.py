@@ -6,13 +6,13 @@ import copy
 import math
 from typing import Any
 
-from .. import stopping
-from ..checks import describe
-from ..optimizer_names import DEFAULT_RATES, OPTIMIZERS
-from ..quasi_newton import QuasiNewton
-from ..schedules import CosineDecay, InverseTimeDecay
-from ..stopping import Progress
-from .settings import Settings
+from ..arrays.checks import describe
+from ..descent import stopping
+from ..descent.stopping import Progress
+from ..optimizers.rules import DEFAULT_RATES, OPTIMIZERS
+from ..optimizers.schedules import CosineDecay, InverseTimeDecay
+from ..quasi_newton.optimizer import QuasiNewton
+from .settings import FitSettings
 
 __all__ = ["GradientNorm", "chooses_rate", "online_optimizer", "optimizer_for", "tolerance"]
 
@@ -57,12 +57,12 @@ def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def chooses_rate(settings: Settings) -> bool:
+def chooses_rate(settings: FitSettings) -> bool:
     """Return whether the learning rate is ours to choose, so that no number is in the units of the columns."""
     return isinstance(settings.optimizer, str) and _is_auto(settings.learning_rate)
 
 
-def _name(settings: Settings, online: bool) -> str:
+def _name(settings: FitSettings, online: bool) -> str:
     """Return the name of the optimizer, what "auto" stands for included."""
     name: str = settings.optimizer
     names = ("auto", _WHOLE_DATA, *OPTIMIZERS)
@@ -73,12 +73,12 @@ def _name(settings: Settings, online: bool) -> str:
     return name
 
 
-def _refuse_rate(settings: Settings, why: str) -> None:
+def _refuse_rate(settings: FitSettings, why: str) -> None:
     if not _is_auto(settings.learning_rate):
         raise ValueError(f'learning_rate must be "auto" {why}, got {describe(settings.learning_rate)}')
 
 
-def optimizer_for(settings: Settings, n_steps: int) -> Any:
+def optimizer_for(settings: FitSettings, n_steps: int) -> Any:
     """Return a new optimizer for a fit of at most n_steps steps.
 
     Raises
@@ -100,7 +100,7 @@ def optimizer_for(settings: Settings, n_steps: int) -> Any:
     return OPTIMIZERS[name](rate)
 
 
-def online_optimizer(settings: Settings) -> Any:
+def online_optimizer(settings: FitSettings) -> Any:
     """Return a new optimizer for partial_fit, whose number of steps nobody knows.
 
     Raises
@@ -119,7 +119,7 @@ def online_optimizer(settings: Settings) -> Any:
     return OPTIMIZERS[name](_ONLINE_RATES.get(name, rate) if _is_auto(rate) else rate)
 
 
-def tolerance(settings: Settings, optimizer: Any, dtype: Any) -> float | None:
+def tolerance(settings: FitSettings, optimizer: Any, dtype: Any) -> float | None:
     """Return the share of the first gradient's norm that ends a fit, None for none.
 
     "auto" is for runs that get there: on whole data, at rates that the curvature gives.

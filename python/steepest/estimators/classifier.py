@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import require
-from ..objectives import DataObjective, Logistic
-from ..softmax import Softmax
+from ..objectives.data import DataObjective
+from ..objectives.losses import Logistic
+from ..objectives.softmax import Softmax
 from .base import LinearModel, available_if, takes_steps
 from .documentation import documented
 from .labels import class_factors, classes_of, numbers_of
 from .present import Present, classes_with_weight, off_the_limit
-from .settings import Settings
+from .settings import FitSettings
 from .training import Parameters, Rows
 
 __all__ = ["LogisticClassifier"]
@@ -179,7 +180,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         weights: Array = factors[y.astype(np.intp)]
         return weights if sample_weight is None else weights * sample_weight
 
-    def _present(self, settings: Settings, rows: Rows) -> Present | None:
+    def _present(self, settings: FitSettings, rows: Rows) -> Present | None:
         places = classes_with_weight(rows.y, rows.loss_weight, len(self.classes_))
         if len(places) == 0:
             raise ValueError("sample_weight and class_weight must leave some row a weight above 0, got 0 for all")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..extras import require
-from ..watch import levels_outside
+from ..warnings import levels_outside
 
 __all__ = ["validated"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import blocks_of
+from ..arrays.checks import blocks_of
 from ..extras import require
 
 __all__ = ["class_factors", "classes_of", "numbers_of"]

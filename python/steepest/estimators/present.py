@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import blocks_of
-from ..diagnosis import Diagnosis
-from ..result import Result
-from ..softmax import Softmax
+from ..arrays.checks import blocks_of
+from ..descent.diagnosis import Diagnosis
+from ..descent.result import Result
+from ..objectives.softmax import Softmax
 from .training import Parameters, Rows
 
 __all__ = ["Present", "classes_with_weight", "off_the_limit", "run_of_one"]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import require
-from ..objectives import DataObjective, LeastSquares
+from ..objectives.data import DataObjective
+from ..objectives.losses import LeastSquares
 from .base import LinearModel, available_if, takes_steps
 from .conversion import naming_faults
 from .documentation import documented

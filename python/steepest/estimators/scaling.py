@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import Columns
-from ..scaling import unscaled
+from ..objectives.columns import Columns
+from ..objectives.scaling import unscaled
 
 __all__ = ["Scaling", "centring", "standardising"]
 

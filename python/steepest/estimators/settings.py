@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _core
-from ..checks import check_alpha, check_count, check_flag, check_fraction, check_number, describe
+from ..arrays.checks import check_alpha, check_count, check_flag, check_fraction, check_number, describe
+from ..descent.stopping import Progress
 from ..runtime import own_threads
-from ..stopping import Progress
 
-__all__ = ["Settings"]
+__all__ = ["FitSettings"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class FitSettings:
     """What an estimator was told, with the names of its parameters.
 
     Attributes
@@ -46,7 +46,7 @@ class Settings:
     callbacks: list[Callable[[Progress], Any]]
 
     @classmethod
-    def of(cls, estimator: Any) -> Settings:
+    def of(cls, estimator: Any) -> FitSettings:
         """Return the checked parameters of an estimator.
 
         Raises

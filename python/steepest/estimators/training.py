@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import Columns, may_be_far_from_zero
-from ..descent import minimize
+from ..descent.minimize import minimize
+from ..descent.result import Result
+from ..descent.stopping import NoImprovement, StopRule
+from ..descent.supervision import Supervision, supervised, supervision
 from ..extras import require
-from ..objectives import DataObjective, LeastSquares
-from ..quasi_newton import QuasiNewton
-from ..result import Result
-from ..rounding import rounding_of_gradient
-from ..stopping import NoImprovement, StopRule
-from ..supervision import Supervision, supervised, supervision
-from ..watch import levels_outside
+from ..objectives.columns import Columns, may_be_far_from_zero
+from ..objectives.data import DataObjective
+from ..objectives.losses import LeastSquares
+from ..objectives.rounding import rounding_of_gradient
+from ..quasi_newton.optimizer import QuasiNewton
+from ..warnings import levels_outside
 from .choice import ONLINE_BATCH, GradientNorm, chooses_rate, optimizer_for, tolerance
 from .rows import Parameters, Rows
 from .scaling import Scaling, centring, standardising
-from .settings import Settings
+from .settings import FitSettings
 from .units import Units
 
 __all__ = ["Online", "Parameters", "Rows", "Training"]
@@ -50,7 +51,7 @@ class Training:
 
     Attributes
     ----------
-    settings : Settings
+    settings : FitSettings
     loss : subclass of DataObjective
     n_outputs : int
         k: the scores of a row.
@@ -58,7 +59,7 @@ class Training:
         Further arguments of the loss.
     """
 
-    settings: Settings
+    settings: FitSettings
     loss: type[DataObjective]
     n_outputs: int = 1
     options: dict[str, Any] = field(default_factory=dict)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import blocks_of
-from ..columns import LITTLE, Columns, Exponents, exponents_of, may_be_extreme
-from ..result import Result
-from ..scaling import column_statistics
-from ..stopping import Progress
+from ..arrays.checks import blocks_of
+from ..descent.result import Result
+from ..descent.stopping import Progress
+from ..objectives.columns import LITTLE, Columns, Exponents, exponents_of, may_be_extreme
+from ..objectives.scaling import column_statistics
 from .rows import Parameters, Rows
 
 __all__ = ["Units"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import check_flag
+from ..arrays.checks import check_flag
 from .landscape import Landscape, survey
 from .paths import Path, clip, within
 from .plane import eigenpairs

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_count
+from ..arrays.checks import check_count
 from .paths import Path, finite_part, read_paths, sample
 from .plane import Plane, eigenpairs, evaluator, plane_for, vector
 from .runs import Array

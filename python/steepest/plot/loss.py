@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..checks import check_flag
+from ..arrays.checks import check_flag
 from ..extras import require
 from .runs import Array, Run, Runs, check_history, finite, is_search, labelled, text_of
 from .style import COLOURS, DASHES, axes_for, colours, tidy

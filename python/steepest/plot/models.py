@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import check_count, describe
+from ..arrays.checks import check_count, describe
 from .contours import draw_ground, emptiest_corner
 from .landscape import check_limits, frame, grid_over, is_one_scale, levels_of
 from .plane import evaluator, plane_for, vector

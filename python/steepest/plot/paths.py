@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import describe
+from ..arrays.checks import describe
 from .runs import Array, is_search, labelled, text_of
 
 # Of a path, so many points are looked at to see where it goes.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import describe
+from ..arrays.checks import describe
 from .runs import Array
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import describe
+from ..arrays.checks import describe
 from .loss import LOG_RANGE
 from .runs import Array, check_history, finite, labelled
 from .style import COLOURS, DASHES, axes_for, sequence, tidy

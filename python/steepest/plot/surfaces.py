@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import check_number, describe
+from ..arrays.checks import check_number, describe
 from ..extras import require
 from .contours import END_MARKS, LINE, MINIMUM, add_end_marks, add_legend, colours_of, frame_axes
 from .landscape import Landscape, survey

@@ -1,0 +1,202 @@
+"""Checks of arguments: each error names the argument, what was expected and what came."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .device import BFLOAT16, arithmetic_dtype, dtype_name
+from .interop import DeviceView, as_native, check_place, library_of
+from .remedies import as_array, as_contiguous, as_copy, as_numbers, as_vector
+
+_BLOCK = 1 << 16
+_MOST = 2**63 - 1  # the largest integer that the native code and NumPy take
+_LONG = 80  # characters of a value in a message
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_STORAGES = (*FLOATS, np.dtype(np.float16), BFLOAT16)
+
+
+def describe(value: Any) -> str:
+    """Return what came, for an error message."""
+    if isinstance(value, np.ndarray):
+        return f"{'bfloat16' if value.dtype == BFLOAT16 else value.dtype} of shape {value.shape}"
+    if isinstance(value, DeviceView):
+        return f"{value.dtype} of shape {value.shape} on CUDA device {value.device}"
+    kind = type(value).__name__
+    return f"{shown(value)} ({kind})" if value is None or isinstance(value, Real | str) else kind
+
+
+def shown(value: Any) -> str:
+    """Return the repr of a number or a text, shortened if it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of more than 4,300 digits
+        return f"a {type(value).__name__} of more than {sys.get_int_max_str_digits()} digits"
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]}... ({len(text)} characters)"
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
+    most: float = math.inf,
+) -> float:
+    """Return a finite number within the bounds as a float."""
+    bounds = [f"above {above:g}"] * (above > -math.inf) + [f"of at least {least:g}"] * (least > -math.inf)
+    bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
+    expected = f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{expected}, got {describe(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer or a fraction beyond every float
+        raise ValueError(f"{expected}, got {shown(value)}") from None
+    if not (math.isfinite(number) and above < number < below and least <= number <= most):
+        raise ValueError(f"{expected}, got {shown(value)}")
+    return number
+
+
+def check_count(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return an integer within the bounds."""
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    expected = f"{name} must be an integer {bounds}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{expected}, got {describe(value)}")
+    count = int(value)
+    if count < least or (most is not None and count > most):
+        raise ValueError(f"{expected}, got {shown(value)}")
+    if count > _MOST:
+        raise ValueError(f"{expected} and at most {_MOST}, got {shown(value)}")
+    return count
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {describe(value)}")
+    return bool(value)
+
+
+def check_alpha(value: Any) -> float:
+    """Return the strength of a penalty."""
+    return check_number("alpha", value, least=0.0)
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """Return a number from 0 to 1."""
+    return check_number(name, value, least=0.0, most=1.0)
+
+
+def blocks_of(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield (start, part) of a vector, so that a check needs little memory beside it."""
+    for start in range(0, len(array), _BLOCK):
+        yield start, array[start : start + _BLOCK]
+
+
+def check_finite(name: str, array: NDArray[Any]) -> None:
+    """Check that a vector holds neither nan nor infinity."""
+    for start, part in blocks_of(array):
+        finite = np.isfinite(part)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise ValueError(f"{name} must be finite, got {part[at]} at index {start + at}")
+
+
+def _check_array(expected: str, array: Any) -> None:
+    if isinstance(array, DeviceView):
+        check_place(expected.partition(" ")[0], array, None, "numpy")
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{expected}, got {describe(array)}; {as_array(expected.partition(' ')[0], array)}")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{expected}, got a masked array; fill or drop what is masked")
+
+
+def _check_layout(expected: str, name: str, array: NDArray[Any], contiguous: bool, library: str) -> None:
+    if not contiguous:
+        remedy = as_contiguous(name, library)
+        raise ValueError(f"{expected}, got a view with strides {array.strides}; {remedy}")
+    if not array.flags.aligned:
+        raise ValueError(f"{expected}, got one that is not aligned in memory; {as_copy(name, library)}")
+
+
+def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str = "", library: str = "numpy") -> None:
+    """Check a contiguous vector of n elements of dtype; `library` is what it was made by, for the remedies."""
+    expected = f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
+    _check_array(expected, array)
+    if array.dtype != dtype:
+        remedy = as_numbers(name, array, str(dtype), library)
+        raise TypeError(f"{expected}, got {describe(array)}; {remedy}")
+    if array.shape != (n,):
+        raise ValueError(f"{expected}, got {describe(array)}{as_vector(name, array) * (array.size == n)}")
+    _check_layout(expected, name, array, array.flags.c_contiguous, library)
+
+
+def check_matrix(X: Any, library: str) -> None:
+    """Check data, which are used in place, made by this library."""
+    expected = "X must be a C- or F-contiguous float16, bfloat16, float32 or float64 NumPy array of two dimensions"
+    _check_array(expected, X)
+    if X.dtype not in _STORAGES:
+        raise TypeError(f"{expected}, got {describe(X)}; {as_numbers('X', X, 'float32', library)}")
+    if X.ndim != 2:
+        raise ValueError(f"{expected}, got {describe(X)}")
+    if X.size == 0:
+        raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
+    _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous, library)
+
+
+def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
+    """Check data and targets, which are used in place, made by these libraries."""
+    check_matrix(X, libraries[0])
+    _check_column("y", y, X, libraries[1])
+
+
+def _check_column(name: str, array: Any, X: NDArray[Any], library: str) -> None:
+    """Check a finite vector of the rows of X."""
+    stored, dtype = dtype_name(X.dtype), arithmetic_dtype(dtype_name(X.dtype))
+    why = "the rows and the dtype of X" if stored == dtype.name else f"the rows of X, and what goes with a {stored} X"
+    check_vector(name, array, X.shape[0], dtype, f" ({why})", library)
+    check_finite(name, array)
+
+
+def check_labels(y: NDArray[Any]) -> None:
+    """Check targets that may be 0 and 1 only."""
+    for start, part in blocks_of(y):
+        wrong = (part != 0) & (part != 1)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ValueError(f"y must hold the labels 0 and 1 only, got {part[at]} at index {start + at}")
+
+
+def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
+    """Check the weights of the rows and return their sum."""
+    _check_column("sample_weight", sample_weight, X, library)
+    with np.errstate(over="ignore"):
+        return check_weight_sum(float(sample_weight.min()), float(sample_weight.sum(dtype=np.float64)))
+
+
+def check_weight_sum(minimum: float, total: float) -> float:
+    """Check the smallest weight and the sum, and return that."""
+    if minimum < 0:
+        raise ValueError(f"sample_weight must be at least 0, got {minimum:g}")
+    if not 0.0 < total < math.inf:
+        raise ValueError(f"sample_weight must have a positive finite sum, got {total:g}")
+    return total
+
+
+def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a NumPy copy of the start, zeros for None."""
+    if w0 is None:
+        return np.zeros(n, dtype)
+    library, w0 = library_of(w0), as_native("w0", w0)
+    check_vector("w0", w0, n, dtype, library=library)
+    check_finite("w0", w0)
+    return np.array(w0)

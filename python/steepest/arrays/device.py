@@ -1,0 +1,221 @@
+"""The CUDA module, or why there is none, and arrays in a device's memory that steepest owns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+
+__all__ = ["BFLOAT16", "DeviceArray", "arithmetic_dtype", "backend", "dtype_name", "numpy_dtype", "status", "use"]
+
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # NumPy has none: its bits, as the kernels for the CPU take them
+LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
+
+_CUDA = 2  # DLPack's number of the kind of device
+_KNOWN = ("float16", "float32", "float64", "bfloat16")
+_used: list[Any] = []  # modules that stand in for _cuda, the last one in use
+_found: list[tuple[Any, str | None]] = []  # what the first look for _cuda found
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """Return NumPy's dtype of that name."""
+    return BFLOAT16 if name == "bfloat16" else np.dtype(name)
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Return the name of a NumPy dtype, "bfloat16" for all that stand for it."""
+    return "bfloat16" if dtype == BFLOAT16 else dtype.name
+
+
+def arithmetic_dtype(storage: str) -> np.dtype[Any]:
+    """Return the dtype of what is computed from X stored so, and of all beside it: float32 for 16 bits."""
+    return np.dtype(np.float64 if storage == "float64" else np.float32)
+
+
+@contextmanager
+def use(module: Any) -> Iterator[None]:
+    """Put a module with the face of ``steepest._cuda`` in its place for a ``with`` block; for tests."""
+    _used.append(module)
+    try:
+        yield
+    finally:
+        _used.remove(module)
+
+
+def backend() -> Any:
+    """Return the CUDA module.
+
+    Raises
+    ------
+    RuntimeError
+        It was not built, or there is no device that it can use; the message says what to do.
+    """
+    module, reason = _find()
+    if reason is None:
+        return module
+    remedy = "or copy the arrays to the host"
+    if module is None:
+        build = "build steepest where an nvcc is found, with STEEPEST_CUDA=ON"
+        raise RuntimeError(f"device arrays need the CUDA module, which was not built ({reason}): {build}, {remedy}")
+    raise RuntimeError(f"device arrays need a CUDA device that can be used: {reason}; mend that {remedy}")
+
+
+def status() -> str:
+    """Return the devices in words, or why there are none."""
+    module, reason = _find()
+    if module is None:
+        return f"not available: the CUDA module was not built ({reason})"
+    if reason is not None:
+        return f"not available: {reason}"
+    return "; ".join(_in_words(module.device(number)) for number in range(module.device_count()))
+
+
+def _in_words(device: dict[str, Any]) -> str:
+    major, minor = device["compute_capability"]
+    return f"{device['name']} (compute capability {major}.{minor}, {device['memory'] / 2**30:.1f} GiB)"
+
+
+def _find() -> tuple[Any, str | None]:
+    """Return the module, None if it was not built, and why there is no usable device, None if there is one."""
+    if _used:
+        return _used[-1], _used[-1].reason()
+    if not _found:
+        _found.append(_look())
+    return _found[0]
+
+
+def _look() -> tuple[Any, str | None]:
+    if _core.cuda_reason:
+        return None, _core.cuda_reason
+    try:
+        module = import_module("steepest._cuda")
+    except ImportError as error:
+        return None, str(error)
+    return module, module.reason()
+
+
+class DeviceArray:
+    """A C-contiguous array in the memory of a CUDA device.
+
+    CuPy, torch, JAX and Numba take it over without a copy, by ``__cuda_array_interface__`` (version 3) or DLPack.
+    Its memory is freed with the last object that looks at it. Made by `from_numpy` and `zeros`.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+        float16, float32, float64 or, as bfloat16, ``[("bfloat16", "<u2")]``.
+    device : int
+        The number of the device.
+    stream : int
+        The CUDA stream on which it was written last.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: str, device: int = 0) -> None:
+        if dtype not in _KNOWN:
+            raise TypeError(f"dtype must be one of {', '.join(_KNOWN)}, got {dtype}")
+        if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError(f"shape must be a tuple of integers of at least 0, got {shape!r}")
+        self._cuda = backend()
+        count = self._cuda.device_count()
+        if isinstance(device, bool) or not isinstance(device, int) or not 0 <= device < count:
+            raise ValueError(f"device must be an integer from 0 to {count - 1}, got {device!r}")
+        self.shape, self.dtype, self.device, self.stream = shape, numpy_dtype(dtype), device, LEGACY_STREAM
+        self._buffer = self._cuda.Buffer(max(self.nbytes, 1), device)
+
+    @classmethod
+    def from_numpy(cls, array: NDArray[Any], device: int = 0) -> DeviceArray:
+        """Return a copy on the device; bfloat16 comes as ml_dtypes' or as the dtype [("bfloat16", "<u2")]."""
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"array must be a NumPy array, got {type(array).__name__}")
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError("array must have no mask, got a masked array; fill or drop what is masked")
+        if not array.dtype.isnative:
+            remedy = "convert it with array.astype(array.dtype.newbyteorder('='))"
+            raise TypeError(f"array must be in this machine's byte order, got {array.dtype}; {remedy}")
+        result = cls(array.shape, dtype_name(array.dtype), device)
+        if array.size:
+            data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            result._cuda.copy_to_device(data, result.pointer, result.device, result.stream)
+        return result
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...], dtype: str, device: int = 0, stream: int = LEGACY_STREAM) -> DeviceArray:
+        """Return an array of zeros, written on the stream."""
+        result = cls(shape, dtype, device)
+        result.stream = stream
+        result._cuda.fill_zero(result.pointer, result.nbytes, device, stream)
+        return result
+
+    @property
+    def pointer(self) -> int:
+        """Its address in the device's memory."""
+        return int(self._buffer.pointer)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        return self.size * self.dtype.itemsize
+
+    def numpy(self) -> NDArray[Any]:
+        """Return a copy in the host's memory, made when what was to be done on its stream is done."""
+        result = np.empty(self.shape, self.dtype)
+        if self.size:
+            data = result.reshape(-1).view(np.uint8)
+            self._cuda.copy_to_host(self.pointer, data, self.device, self.stream)
+        return result
+
+    def wait(self) -> None:
+        """Wait until what was to be done on its stream is done."""
+        self._cuda.copy_to_host(self.pointer, np.empty(1, np.uint8), self.device, self.stream)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        typestr = "<V2" if self.dtype == BFLOAT16 else self.dtype.str
+        data = (self.pointer, False)
+        return {"shape": self.shape, "typestr": typestr, "data": data, "version": 3, "stream": self.stream}
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return _CUDA, self.device
+
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        if copy or (dl_device is not None and tuple(dl_device) != self.__dlpack_device__()):
+            raise BufferError("a DeviceArray is given by DLPack as it is: without a copy, on its own device")
+        if stream != -1 and (stream or LEGACY_STREAM) != self.stream:
+            self.wait()
+        versioned = max_version is not None and max_version[0] >= 1
+        name = dtype_name(self.dtype)
+        return _core.to_dlpack(self.pointer, self.shape, name, _CUDA, self.device, self._buffer, versioned)
+
+    def __array__(self, *arguments: Any, **keywords: Any) -> NoReturn:
+        raise TypeError("a DeviceArray is not copied to the host unasked; convert it with its method numpy()")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a DeviceArray cannot be pickled or copied; pickle what its method numpy() returns")
+
+    def __repr__(self) -> str:
+        return f"DeviceArray(shape={self.shape}, dtype={dtype_name(self.dtype)}, device={self.device})"

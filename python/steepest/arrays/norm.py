@@ -1,0 +1,17 @@
+"""The Euclidean norm, for numbers of any size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["norm_of"]
+
+
+def norm_of(v: NDArray[Any]) -> float:
+    """Return the Euclidean norm, whose squares neither overflow nor underflow: they are of numbers near 1."""
+    exponent = min(max(math.frexp(float(np.abs(v).max(initial=0.0)))[1], -1021), 1021)
+    return float(np.linalg.norm(np.ldexp(v.astype(np.float64), -exponent))) * 2.0**exponent

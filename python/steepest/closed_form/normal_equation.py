@@ -1,0 +1,215 @@
+"""The closed form of least squares: the normal equation by Cholesky, else by QR or SVD of the rows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.checks import describe
+from ..arrays.interop import like, place
+from ..objectives.losses import LeastSquares
+from ..warnings import RankWarning
+from . import triangular
+from .rows import WeightedRows
+
+__all__ = ["ClosedForm", "normal_equation"]
+
+_EPSILON = float(np.finfo(np.float64).eps)
+_NATIVE_COLUMNS = 64  # up to here the native Hessian of float64 rows is faster than BLAS, beyond 100 it is slower
+_REFINABLE = 1e-3  # each refinement divides the error by 1 / (condition number * epsilon)
+_REFINEMENTS = 6
+_NAMED = 6  # columns that a warning names
+
+
+@dataclass(eq=False)
+class ClosedForm:
+    """The minimum of a least-squares objective, as `normal_equation` returns it.
+
+    Attributes
+    ----------
+    w : array of shape (n_parameters,), the objective's dtype, of the library of its X
+        The parameters at the minimum, the intercept last.
+    value : float
+        The objective there, penalty included.
+    rank : int
+        The rank of the rows with the intercept and the penalty; below n_parameters the minimum is not unique.
+    method : {"cholesky", "qr", "svd"}
+        What solved it: the normal equation, QR of the rows, or, where the rank is short, the SVD of that.
+    """
+
+    w: Any
+    value: float
+    rank: int
+    method: str
+
+    def __repr__(self) -> str:
+        w = np.array2string(self.w, threshold=8, precision=4) if isinstance(self.w, np.ndarray) else self.w
+        return f"ClosedForm(value={self.value:.6g}, rank={self.rank}, method={self.method!r}, w={w})"
+
+
+def normal_equation(objective: LeastSquares) -> ClosedForm:
+    """Minimise a least-squares objective without descent, by solving for a gradient of zero.
+
+    Parameters
+    ----------
+    objective : LeastSquares
+        In the host's memory and without an L1 part of the penalty. It may have fewer rows than columns.
+
+    Returns
+    -------
+    ClosedForm
+
+    Raises
+    ------
+    TypeError
+        The objective is no LeastSquares.
+    ValueError
+        It lies on a device, has an L1 penalty, or its X holds nan or infinity.
+
+    Warns
+    -----
+    RankWarning
+        Columns depend on one another and there is no penalty, so that many parameters have the lowest value. Those
+        with the least Euclidean norm, of the coefficients and the intercept together, are returned.
+
+    Notes
+    -----
+    With s the weights over their sum, A the rows of X beside a column of ones for the intercept, and P the identity
+    without the intercept's row, the minimum solves (A' diag(s) A + alpha/2 P) w = A' diag(s) y, in O(n d^2 + d^3).
+
+    That matrix, its rows and columns scaled to a diagonal of ones, is factored by Cholesky, and for float64 the error
+    is taken out by steps with the native gradient (the corrected seminormal equations: Björck, Numerical Methods for
+    Least Squares Problems, 1996). Forming the matrix squares the condition number. Where it is then too
+    large for that, the rows, times the roots of their weights, go through QR block by block (TSQR: Demmel, Grigori,
+    Hoemmen and Langou, 2012), which takes several times as long. The rank is the number of singular values of its R,
+    the columns scaled to norm 1 unless the rows are fewer, above e sqrt(n_parameters) + 2.2e-15 (sqrt(n_parameters) +
+    sqrt(n_samples)) times the largest; e is the distance from 1 to the next number of the objective's dtype, or 0 with
+    a penalty.
+
+    All is computed in float64: float32 and 16 bits are widened by blocks of rows. X is never copied whole. Beyond it
+    this takes some matrices of (n_parameters + 1)^2 float64 numbers.
+    """
+    _check(objective)
+    rows = WeightedRows(objective)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        found = _by_cholesky(objective, rows) or _by_qr(objective, rows)
+    w, rank, method = found
+    w = w.astype(objective.dtype)
+    return ClosedForm(like(w, objective.X), objective.value(w), rank, method)
+
+
+def _check(objective: Any) -> None:
+    if not isinstance(objective, LeastSquares):
+        raise TypeError(
+            f"objective must be a LeastSquares, which has a closed form, got {describe(objective)}; "
+            "use st.minimize for others"
+        )
+    if objective.device is not None:
+        raise ValueError(
+            f"objective must be in {place(None)} for its closed form, got one in {place(objective.device)}; "
+            "use st.minimize, or copy X and y to the host"
+        )
+    if objective.alpha * objective.l1_ratio > 0:
+        raise ValueError(
+            f"l1_ratio must be 0, or alpha 0, for a closed form, got l1_ratio={objective.l1_ratio:g} with "
+            f"alpha={objective.alpha:g}; use st.minimize"
+        )
+
+
+def _by_cholesky(objective: LeastSquares, rows: WeightedRows) -> tuple[NDArray[Any], int, str] | None:
+    """Solve the normal equation; None where its condition number is too large for that."""
+    p = objective.n_parameters
+    if objective.n_samples < p and objective.alpha == 0:
+        return None
+    refine = objective.dtype == np.float64
+    if refine and p <= _NATIVE_COLUMNS:
+        zero = np.zeros(p)
+        matrix, target = objective.hessian(zero) / 2, -objective.gradient(zero) / 2
+    else:
+        matrix, target = rows.normal_equation()
+    scale = np.sqrt(np.diag(matrix))
+    scaled = matrix / scale / scale[:, None]
+    if not (np.isfinite(scaled).all() and np.isfinite(target).all()):
+        return None
+    try:
+        inverse = triangular.inverse(np.linalg.cholesky(scaled))
+    except np.linalg.LinAlgError:
+        return None
+    error = _EPSILON * np.abs(scaled).sum(axis=0).max() * (inverse**2).sum()  # no less than epsilon * condition number
+    if not error < (_REFINABLE if refine else np.finfo(np.float32).eps / 4):
+        return None
+    w = (inverse.T @ (inverse @ (target / scale))) / scale
+    if refine:
+        w = _refined(objective, w, inverse, scale)
+    return w, p, "cholesky"
+
+
+def _refined(objective: LeastSquares, w: NDArray[Any], inverse: NDArray[Any], scale: NDArray[Any]) -> NDArray[Any]:
+    """Take Newton steps with the native gradient until they no longer shrink."""
+    before = math.inf
+    for _ in range(_REFINEMENTS):
+        gradient = objective.gradient(w)
+        step = (inverse.T @ (inverse @ (gradient / 2 / scale))) / scale
+        size = float(np.linalg.norm(step * scale))
+        if not size < before / 2:
+            break
+        w = w - step
+        before = size
+        if size <= 2 * _EPSILON * float(np.linalg.norm(w * scale)):
+            break
+    return w
+
+
+def _by_qr(objective: LeastSquares, rows: WeightedRows) -> tuple[NDArray[Any], int, str]:
+    """Solve by QR of the rows, or where the rank is short by the SVD of R."""
+    p = objective.n_parameters
+    R = rows.triangle()
+    if not np.isfinite(R).all():
+        raise ValueError("objective must have a finite minimum; look for nan, infinity and numbers above 1e150 in X")
+    R, target = R[:p, :p], R[:p, p]
+    square = len(R) == p
+    scale = np.linalg.norm(R, axis=0) if square else np.ones(p)
+    scale[scale == 0] = 1.0
+    scaled = R / scale
+    rounding = 0.0 if objective.alpha > 0.0 else math.sqrt(p) * float(np.finfo(objective.dtype).eps)
+    tolerance = rounding + 10 * (math.sqrt(p) + math.sqrt(objective.n_samples)) * _EPSILON
+    if square:
+        singular = np.linalg.svd(scaled, compute_uv=False)
+        if singular[-1] > tolerance * singular[0]:
+            return np.linalg.solve(scaled, target) / scale, p, "qr"
+    left, singular, right = np.linalg.svd(scaled, full_matrices=False)
+    rank = int((singular > tolerance * singular[0]).sum())
+    _warn(objective, rank, 1.0 - (right[:rank] ** 2).sum(axis=0))
+    w = right[:rank].T @ ((left.T @ target)[:rank] / singular[:rank]) / scale
+    if square:  # else it is of the least norm already
+        null_space = np.linalg.qr((right[rank:] / scale).T)[0]
+        w -= null_space @ (null_space.T @ w)
+    return w, rank, "svd"
+
+
+def _warn(objective: LeastSquares, rank: int, share: NDArray[Any]) -> None:
+    """Warn that the rank is short; `share` of each parameter's axis lies in the null space."""
+    p, d = objective.n_parameters, objective.n_features
+    involved = np.flatnonzero(share > 1e-8)
+    columns = [str(column) for column in involved if column < d]
+    shown = ", ".join(columns[:_NAMED]) + (f", ... ({len(columns)} in all)" if len(columns) > _NAMED else "")
+    noun = "column" if len(columns) == 1 else "columns"
+    where = [f"{noun} {shown} of X"] * bool(columns) + ["the intercept"] * bool(len(columns) < len(involved))
+    penalty = "a larger alpha" if objective.alpha else "alpha > 0"
+    if objective.n_samples < p:
+        what = f"there are only {objective.n_samples} rows"
+        remedy = f"give more rows or {penalty}"
+    else:
+        what = "columns depend on one another"
+        remedy = f"drop {'one' if p - rank == 1 else p - rank} of them, or give {penalty}"
+    warnings.warn(
+        f"the rank is {rank}, but there are {p} parameters: {what}, so the minimum is not unique and that of least "
+        f"norm is returned. Undetermined: {' and '.join(where)}; {remedy}",
+        RankWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,116 @@
+"""The projections of a run: a constraint on parameters of a known number and dtype."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import reference
+from ..arrays.norm import norm_of
+
+__all__ = ["BoxProjection", "Projection", "SimplexProjection"]
+
+_ROUNDING = 8  # units of the last place by which a start may miss the set
+
+
+class Projection(ABC):
+    """A constraint on parameters of a known number and dtype."""
+
+    @property
+    @abstractmethod
+    def native(self) -> Any:
+        """What the native descent takes."""
+
+    @property
+    @abstractmethod
+    def scale(self) -> float:
+        """A size, beside that of a parameter, by which its rounding is measured."""
+
+    @abstractmethod
+    def project(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Return the nearest point; what is not finite may come back as nan."""
+
+    @abstractmethod
+    def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
+        """Return a norm of the gradient at w that is 0 at a minimum in the set."""
+
+    @abstractmethod
+    def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        """Return a random point of the set: uniform between two bounds, else within about 1 of one, or of `near`."""
+
+    def outside(self, w: NDArray[Any]) -> int | None:
+        """Return the index of the element by which w misses the set most, None if it is there but for rounding."""
+        nearest = self.project(w).astype(np.float64)
+        scale = np.maximum(np.abs(nearest), self.scale)
+        excess = np.abs(nearest - w) - _ROUNDING * float(np.finfo(w.dtype).eps) * scale
+        at = int(np.argmax(excess))
+        return at if excess[at] > 0.0 else None
+
+
+@dataclass(frozen=True, eq=False)
+class BoxProjection(Projection):
+    """Bounds of all parameters, in their dtype."""
+
+    lower: NDArray[Any]
+    upper: NDArray[Any]
+
+    @property
+    def native(self) -> Any:
+        return self.lower, self.upper
+
+    @property
+    def scale(self) -> float:
+        return 0.0
+
+    def project(self, w: NDArray[Any]) -> NDArray[Any]:
+        return reference.project_box(w, self.lower, self.upper).astype(w.dtype)
+
+    def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
+        leaves = ((w <= self.lower) & (gradient > 0)) | ((w >= self.upper) & (gradient < 0))
+        return norm_of(np.where(leaves, 0.0, gradient.astype(np.float64)))
+
+    def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        lower, upper = self.lower.astype(np.float64), self.upper.astype(np.float64)
+        within, away = random.random(near.size), random.standard_normal(near.size)
+        has_lower, has_upper = np.isfinite(lower), np.isfinite(upper)
+        with np.errstate(invalid="ignore"):
+            cases = [has_lower & has_upper, has_lower, has_upper]
+            values = [lower + within * (upper - lower), lower + np.abs(away), upper - np.abs(away)]
+            return self.project(np.select(cases, values, near + away).astype(near.dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class SimplexProjection(Projection):
+    """The simplex of the first parameters."""
+
+    total: float
+    n_coefficients: int
+
+    @property
+    def native(self) -> Any:
+        return self.total
+
+    @property
+    def scale(self) -> float:
+        return self.total
+
+    def _nearest(self, w: NDArray[Any]) -> NDArray[np.float64]:
+        with np.errstate(over="ignore"):
+            nearest = reference.project_simplex(w[: self.n_coefficients], self.total)
+        return np.append(nearest, w[self.n_coefficients :].astype(np.float64))
+
+    def project(self, w: NDArray[Any]) -> NDArray[Any]:
+        return self._nearest(w).astype(w.dtype)
+
+    def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
+        exact = w.astype(np.float64)
+        return norm_of(exact - self._nearest(exact - gradient))
+
+    def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+        coefficients = self.total * random.dirichlet(np.ones(self.n_coefficients))
+        rest = near[self.n_coefficients :] + random.standard_normal(near.size - self.n_coefficients)
+        return self.project(np.append(coefficients, rest).astype(near.dtype))

@@ -1,0 +1,85 @@
+"""The arguments of `minimize`, checked and made into what a run takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays.checks import check_count, describe
+from ..arrays.interop import place
+from ..objectives.data import DataObjective, is_native
+from ..objectives.device_objective import DeviceObjective
+from ..objectives.protocol import Objective
+from ..objectives.softmax import vector_of
+
+__all__ = ["seed_of"]
+
+_MAX_INDEXED_ROWS = 2**32 - 1
+_ALL = 2**62  # rows are more than any X has
+
+
+def seed_of(random_state: Any) -> int:
+    """Return the 64-bit seed of None (fresh entropy), an int, a SeedSequence or a NumPy generator."""
+    try:
+        return int(np.random.default_rng(random_state).integers(2**64, dtype=np.uint64))
+    except (TypeError, ValueError):
+        expected = "None, an integer of at least 0, a SeedSequence or a NumPy generator"
+        raise ValueError(f"random_state must be {expected}, got {describe(random_state)}") from None
+
+
+def flat_start(w0: Any, objective: Objective) -> Any:
+    """Return a start in the host's memory, as a vector."""
+    native = getattr(objective, "native", None)
+    if isinstance(native, DeviceObjective) and w0 is not None:
+        return native.start(w0)
+    return vector_of(objective, "w0", w0)
+
+
+def batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
+    """Return the rows of a step (0: all) and the steps of an epoch."""
+    if batch_size is None:
+        return 0, 1
+    size = check_count("batch_size", min(batch_size, _ALL) if isinstance(batch_size, int) else batch_size, 1)
+    if not is_native(objective):
+        kind = type(objective).__name__
+        raise ValueError(f"batch_size must be None for a {kind}, which only its own Python evaluates, got {batch_size}")
+    assert isinstance(objective, DataObjective)
+    if size >= objective.n_samples:
+        return 0, 1
+    if objective.n_samples > _MAX_INDEXED_ROWS:
+        raise ValueError(f"batch_size must be None for more than {_MAX_INDEXED_ROWS:,} rows, got {batch_size}")
+    return size, -(-objective.n_samples // size)
+
+
+def several(name: str, value: Any, kind: type, expected: str) -> Sequence[Any]:
+    items = [value] if isinstance(value, kind) else list(value) if isinstance(value, Iterable) else None
+    if items is None or not all(isinstance(item, kind) for item in items):
+        raise TypeError(f"{name} must be {expected}, one or several, got {value!r}")
+    return items
+
+
+def checked_validation(objective: Objective, validation: Any) -> Any:
+    if isinstance(validation, DataObjective):
+        found: Any = validation.loss_on(validation.X, validation.y, validation.sample_weight)
+    elif validation is None or (isinstance(validation, Objective) and hasattr(validation, "value")):
+        found = validation
+    elif isinstance(validation, tuple) and len(validation) in (2, 3) and isinstance(objective, DataObjective):
+        X, y, *weight = validation
+        try:
+            found = objective.loss_on(X, y, *weight)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation: {error}") from None
+    else:
+        expected = "an objective or a tuple (X, y) or (X, y, sample_weight)"
+        raise TypeError(f"validation must be {expected}, got {describe(validation)}")
+    on = [getattr(each, "device", None) for each in (objective, found)]
+    if found is not None and on[0] != on[1]:
+        raise ValueError(f"validation must be in {place(on[0])}, where the objective is, got {place(on[1])}")
+    if found is not None and (found.n_parameters, found.dtype) != (objective.n_parameters, objective.dtype):
+        raise ValueError(
+            f"validation must have {objective.n_parameters} parameters of {objective.dtype} as the objective has, got "
+            f"{found.n_parameters} of {found.dtype}"
+        )
+    return found

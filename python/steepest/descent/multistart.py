@@ -1,0 +1,68 @@
+"""Several starts: where a function has more than one minimum, the run that ends lowest is the one to have."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..constraints.projections import Projection
+from ..optimizers.base import Optimizer
+from ..quasi_newton.optimizer import QuasiNewton
+from .monitor import warn
+from .result import Result, StartError
+from .supervision import Supervision, supervised, supervision
+
+__all__ = ["best_of", "points"]
+
+AnyOptimizer: TypeAlias = Optimizer | QuasiNewton
+
+
+def points(n: int, first: NDArray[Any], projection: Projection | None, seed: int) -> Iterator[NDArray[Any]]:
+    """Yield n starts: the first one, then random ones.
+
+    These are normal around it with deviation 1; in a constraint, uniform where that is bounded.
+    """
+    yield first.copy()
+    random = np.random.default_rng(seed)
+    for _ in range(n - 1):
+        if projection is None:
+            yield (first + random.standard_normal(first.size)).astype(first.dtype)
+        else:
+            yield projection.spread(first, random)
+
+
+def best_of(
+    starts: Iterator[NDArray[Any]], optimizer: AnyOptimizer, run: Callable[[NDArray[Any], AnyOptimizer], Result]
+) -> Result:
+    """Run from every start and return the run of the lowest value, which knows the others.
+
+    Every run has its own copy of the optimizer; the one that is given takes over the state of the best run.
+    """
+    results: list[Result] = []
+    optimizers: list[AnyOptimizer] = []
+    quiet = Supervision(warns=False, cancelled=supervision().cancelled)
+    for start in starts:
+        optimizers.append(copy.deepcopy(optimizer))
+        try:
+            with supervised(quiet):
+                results.append(run(start, optimizers[-1]))
+        except StartError:
+            if not results:
+                raise
+            optimizers.pop()  # a random start outside of where the function is defined
+            continue
+        if results[-1].stop_reason == "interrupted":
+            break
+    values = [result.value if math.isfinite(result.value) else math.inf for result in results]
+    diverged = [result.stop_reason == "diverged" for result in results]
+    index = min(range(len(results)), key=lambda i: (diverged[i], values[i]))
+    optimizer.load_state_dict(optimizers[index].state_dict())
+    best = copy.copy(results[index])
+    best.starts = tuple(results)
+    warn(best.diagnosis, diverged[index])
+    return best

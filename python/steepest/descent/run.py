@@ -1,0 +1,280 @@
+"""One run: its epochs, its records, and the reasons to end it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis.separability import Separation, separation
+from ..arrays.norm import norm_of
+from ..objectives.data import is_native
+from ..optimizers.base import Optimizer
+from ..optimizers.rules import CurvatureRule
+from ..optimizers.runner import Runner
+from ..optimizers.runners import DeviceRunner
+from ..quasi_newton.optimizer import QuasiNewton
+from ..quasi_newton.runner import QuasiNewtonRunner
+from .auto_rate import AutoRate, refuse_device
+from .diagnosis import FEW_ROWS, Diagnosis
+from .monitor import Watch
+from .result import Result, StartError
+from .stopping import Progress, StopRule
+from .supervision import supervision
+
+Callback = Callable[[Progress], Any]
+
+_UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable", "rounding")
+_SAYS_NO_MORE = ("diverged", "callback", "interrupted", "NoImprovement")  # ends that no minimum is read from
+_SLICE_SECONDS = 0.1  # the longest time between two returns to Python
+_BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
+_PATH_ELEMENTS = 1 << 20  # and elements of the path
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is asked for, checked: see `minimize`.
+
+    Attributes
+    ----------
+    batch_size, steps_per_epoch : int
+        Rows of a step, 0 for all, and how many make an epoch.
+    constrained : bool
+        Whether w is kept in a set.
+    """
+
+    batch_size: int
+    steps_per_epoch: int
+    max_epochs: int
+    max_seconds: float
+    evaluate_every: int
+    diagnose: bool
+    constrained: bool
+    record_path: bool
+    stop: Sequence[StopRule]
+    callbacks: Sequence[Callback]
+    validation: Any
+
+
+class Run:
+    """One run from one start."""
+
+    def __init__(
+        self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], settings: RunSettings
+    ) -> None:
+        self.objective, self.optimizer, self.w, self.settings = objective, optimizer, w, settings
+        self.start_w = w.copy()
+        self.bar: Any = None
+        self.supervision = supervision()
+        self.auto: AutoRate | None = None
+        self.n_epochs = 0
+        self.last_rate = math.nan
+        self.rows: list[tuple[float, ...]] = []
+        self.path: list[NDArray[Any]] | None = [w[None].copy()] if settings.record_path else None
+        self.previous_w: NDArray[Any] | None = None
+        self.best_w: NDArray[Any] | None = None
+        self.best_row = 0
+        self.evaluation_seconds = 0.0
+        self.evaluated_steps = -1
+        self.separation: Separation = ""
+
+    def start(self, runner: Runner) -> None:
+        """Take the runner that changes w; steps count from here."""
+        self.runner = runner
+        self.parameters = runner.parameters if isinstance(runner, DeviceRunner) else self.w  # what objectives take
+        self.first_step = runner.n_steps
+        if isinstance(self.optimizer, CurvatureRule) and self.optimizer.is_auto:
+            refuse_device(self.objective)
+            self.auto = AutoRate(self.objective, self.optimizer, self.w, self.settings.batch_size)
+        self.rates = self.optimizer.rates if self.auto is None else self.auto.rates
+        self.watch = Watch(self)
+
+    def result(self) -> Result:
+        """Run to the end."""
+        self.started = time.perf_counter()
+        for rule in self.settings.stop:
+            rule.reset()
+        try:
+            reason = self._loop()
+            if isinstance(self.runner, QuasiNewtonRunner):
+                reason = self.runner.verdict(reason)
+            reason = self._without_a_minimum(reason)
+        except KeyboardInterrupt:
+            reason = "interrupted"
+        finally:
+            self.optimizer.n_steps = self.runner.n_steps
+            if isinstance(self.runner, DeviceRunner):
+                self.runner.fetch()
+            if self.bar is not None:
+                self.bar.close()
+        if reason == "interrupted":
+            self.n_epochs = (self.runner.n_steps - self.first_step) // self.settings.steps_per_epoch
+        value = self._final_value(reason)
+        try:
+            diagnosis = self.watch.last_look(reason)
+        except KeyboardInterrupt:  # the run is done: it is not to be lost for want of an explanation
+            diagnosis = Diagnosis()
+        names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
+        names = names if self.settings.validation is not None else names[:-1]
+        columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
+        history: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=True))
+        history["epoch"] = history["epoch"].astype(np.int64)
+        return Result(
+            w=self.w if self.best_w is None else self.best_w,
+            value=value,
+            converged=reason not in _UNFINISHED and not (reason == "precision" and self.settings.stop),
+            stop_reason=reason,
+            n_epochs=self.n_epochs,
+            n_steps=self.runner.n_steps - self.first_step,
+            history=history,
+            path=None if self.path is None else np.concatenate(self.path),
+            best_epoch=None if self.best_w is None else int(history["epoch"][self.best_row]),
+            diagnosis=diagnosis,
+        )
+
+    def _loop(self) -> str:
+        reason = self._evaluate()
+        while reason is None:
+            if self.n_epochs >= self.settings.max_epochs:
+                return "max_epochs"
+            if time.perf_counter() - self.started >= self.settings.max_seconds:
+                return "max_seconds"
+            ended = self._epoch()
+            if ended == "diverged":
+                if not self._take_back():
+                    return ended
+                ended = None
+            whole = ended is None
+            self.n_epochs += whole
+            ended = ended or getattr(self.runner, "finished", None)
+            last = ended is not None or self.n_epochs == self.settings.max_epochs
+            if last or self.n_epochs % self.settings.evaluate_every == 0:
+                reason = self._evaluate()
+            if self.bar is not None:
+                self.bar.update(whole)
+            reason = reason or ended
+        return reason
+
+    def _epoch(self) -> str | None:
+        """Take the steps of an epoch; return why it ended early, if it did."""
+        end = self.runner.n_steps + self.settings.steps_per_epoch
+        while True:
+            self.supervision.check()
+            now = time.perf_counter() - self.started
+            if now >= self.settings.max_seconds:
+                return "max_seconds"
+            n = min(_BLOCK_STEPS, end - self.runner.n_steps, max(_PATH_ELEMENTS // self.w.size, 1))
+            path = None if self.path is None else np.empty((n, self.w.size), self.w.dtype)
+            rates = self.rates(self.runner.n_steps, n)
+            before = self.runner.n_steps
+            try:
+                _, done, diverged = self.runner.run(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
+            finally:
+                taken = self.runner.n_steps - before
+                if taken:
+                    self.last_rate = float(rates[taken - 1])
+                if path is not None and self.path is not None:
+                    self.path.append(path[:taken])
+            if diverged:
+                return "diverged"
+            if done:
+                return None
+
+    def _evaluate(self) -> str | None:
+        """Note where the run stands; return the reason to end it here, if there is one."""
+        start = time.perf_counter()
+        loss, gradient_norm = self.runner.evaluate()
+        self.evaluation_seconds = time.perf_counter() - start
+        if self.auto is not None and (self.rows or math.isfinite(loss)):
+            if not self.rows:
+                self.auto.start(gradient_norm)
+            if not self.auto.accepts(loss, gradient_norm):
+                back = self._take_back()
+                if back is None:
+                    return "diverged"
+                loss, gradient_norm = back
+        if not math.isfinite(loss):
+            if not self.rows:
+                look = "look for nan, infinity and numbers whose squares overflow in X, y and w0"
+                raise StartError(f"objective must be finite at w0, got {loss}; {look}")
+            self.runner.restore()
+            return "diverged"
+        if math.isinf(gradient_norm):
+            if not self.rows:
+                look = "the squares of columns, targets or weights overflow: bring them near 1 by other units"
+                raise StartError(
+                    f"objective must have a finite gradient at w0, got one of norm {gradient_norm}; {look}"
+                )
+            self.runner.restore()
+            return "diverged"
+        self.evaluated_steps = self.runner.n_steps
+        if math.isnan(self.last_rate) and self.settings.max_epochs > 0:
+            self.last_rate = float(self.rates(self.runner.n_steps, 1)[0])
+        rate = self.last_rate
+        seconds = time.perf_counter() - self.started
+        row: tuple[float, ...] = (self.n_epochs, loss, gradient_norm, rate, seconds)
+        if self.settings.validation is not None:
+            row += (float(self.settings.validation.value(self._given_parameters())),)
+            if not self.rows and not math.isfinite(row[5]):
+                raise StartError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
+        self.rows.append(row)
+        self.watch.look()
+        if self.settings.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):
+            self.best_row, self.best_w = len(self.rows) - 1, self.w.copy()
+        if self.bar is not None:
+            self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
+        return self._ask(row) if self.settings.stop or self.settings.callbacks else None
+
+    def _take_back(self) -> tuple[float, float] | None:
+        """Undo a step that failed at a learning rate of our own; return loss and gradient norm of where it leaves w."""
+        if self.auto is None or (back := self.auto.take_back(self.runner)) is None:
+            return None
+        if self.path is not None and len(self.path[-1]):
+            self.path[-1][-1] = self.w
+        return back
+
+    def _ask(self, row: tuple[float, ...]) -> str | None:
+        w = self.w.copy()
+        change = None if self.previous_w is None else norm_of(w - self.previous_w)
+        self.previous_w = w
+        _, loss, norm, rate, seconds, *validation = row
+        steps = self.runner.n_steps - self.first_step
+        validation_loss = validation[0] if validation else None
+        progress = Progress(self.n_epochs, steps, w.copy(), loss, norm, rate, seconds, validation_loss, change)
+        fired = [type(rule).__name__ for rule in self.settings.stop if rule(progress)]
+        ended = [
+            answer is True or answer is np.True_
+            for answer in (callback(progress) for callback in self.settings.callbacks)
+        ]
+        return fired[0] if fired else "callback" if any(ended) else None
+
+    def _without_a_minimum(self, reason: str) -> str:
+        """Return why the run ended, after a look for classes that leave no minimum to converge to."""
+        in_budget = reason not in ("max_epochs", "max_seconds")
+        short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
+        untold = short or not self.settings.diagnose
+        if reason == "separable":
+            self.separation = "all"
+        elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
+            return reason
+        elif is_native(self.objective):
+            self.separation = separation(self.objective, self.w, self.rows[-1][1])
+        return "separable" if self.separation and in_budget else reason
+
+    def _final_value(self, reason: str) -> float:
+        if self.best_w is not None:
+            return self.rows[self.best_row][1]
+        if reason == "diverged" or self.evaluated_steps == self.runner.n_steps:
+            return self.rows[-1][1]
+        if reason == "interrupted" and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
+            return math.nan
+        return float(self.objective.value_and_gradient(self._given_parameters())[0])
+
+    def _given_parameters(self) -> Any:
+        """Return the parameters for a method that a user may have written: a copy, which it may write to."""
+        return self.w.copy() if self.parameters is self.w else self.parameters

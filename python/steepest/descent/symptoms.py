@@ -1,0 +1,148 @@
+"""What a diagnosis is made from: a run's history, and the curvature where it stands, as far as that costs little."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis.curvature import Curvature, curvature
+from ..analysis.hessian import Hessian
+from ..analysis.separability import Separation
+from ..analysis.taylor import is_quadratic
+from ..objectives.data import DataObjective
+from ..optimizers.base import Optimizer
+from ..optimizers.rules import CurvatureRule
+from ..quasi_newton.optimizer import QuasiNewton
+
+__all__ = ["Symptoms"]
+
+# An explanation may cost as much as the run did: counted in evaluations, so that it is the same on every machine.
+_PRODUCTS = 30  # of the Hessian, at most
+_FREE = 30  # passes over data that are always allowed, or
+_FREE_CALLS = 6  # calls of a function in Python
+_ALIKE = 1e-3  # a share by which eigenvalues of a quadratic may seem to differ
+_HESSIAN_PASSES = 0.1  # a whole Hessian's passes over data, a parameter
+_EIGEN_PASSES = 20.0  # and those of its eigenvalues, times p^2 / bytes of a column
+
+
+@dataclass
+class Symptoms:
+    """The columns of a history, and the run that it is of.
+
+    Attributes
+    ----------
+    epochs, losses, gradient_norms, rates : arrays of shape (rows,)
+        See `Result.history`.
+    reason : str or None
+        Why the run ended; None while it goes on.
+    max_epochs : int
+        Its budget.
+    tol : float or None
+        The gradient norm that it is to reach.
+    batch_size : int
+        0: all rows.
+    start, w : arrays of shape (n_parameters,)
+        Where it began and where it stands.
+    constrained : bool
+        Whether the gradient is not to vanish by itself, for a constraint or an L1 penalty.
+    separation : str
+        Whether classes without a penalty are separable: "all", "some" or "". See `separation`.
+    """
+
+    epochs: NDArray[Any]
+    losses: NDArray[np.float64]
+    gradient_norms: NDArray[np.float64]
+    rates: NDArray[np.float64]
+    reason: str | None
+    max_epochs: int
+    tol: float | None
+    batch_size: int
+    objective: Any
+    optimizer: Optimizer | QuasiNewton
+    start: NDArray[Any]
+    w: NDArray[Any]
+    constrained: bool = False
+    separation: Separation = ""
+
+    @property
+    def rate(self) -> float:
+        """The last learning rate."""
+        return float(self.rates[-1])
+
+    @property
+    def slack(self) -> float:
+        """What rounding may change of a loss."""
+        return 16 * float(np.finfo(self.w.dtype).eps) * float(np.abs(self.losses).max())
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether the curvature is the same everywhere."""
+        return is_quadratic(self.objective)
+
+    @property
+    def largest_eigenvalue(self) -> float | None:
+        """That of the Hessian, the larger of here and the start where it changes; None where it is not known."""
+        return max(self._largest_here_and_there, default=None)
+
+    @cached_property
+    def _largest_here_and_there(self) -> list[float]:
+        of_data = isinstance(self.objective, DataObjective)
+        products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
+        places = [self.w] if self.is_quadratic else [self.w, self.start]
+        products = max(products // len(places), _FREE_CALLS // 2)
+        found = [_size_at(self.objective, place, products) for place in places]
+        return [value for value in found if value is not None]
+
+    @property
+    def _looks_quadratic(self) -> bool:
+        """Whether the curvature is the same here and at the start."""
+        known = self._largest_here_and_there
+        return self.is_quadratic or (len(known) == 2 and max(known) - min(known) <= _ALIKE * max(known))
+
+    @cached_property
+    def curvature(self) -> Curvature | None:
+        """The whole curvature at w, where it costs no more than the run did."""
+        p = self.w.size
+        if isinstance(self.objective, DataObjective):
+            column = self.objective.n_samples * self.w.itemsize
+            cost, free = _HESSIAN_PASSES * p + _EIGEN_PASSES * p * p / column, _FREE
+        else:
+            cost, free = 2.0 * p, _FREE_CALLS
+        if cost > max(free, len(self.losses)):
+            return None
+        try:
+            return curvature(self.objective, self.w.copy(), method="dense")
+        except Exception:  # what a user's function raises must not lose the run that this only explains
+            return None
+
+    @property
+    def stable_rate(self) -> float | None:
+        """The largest stable learning rate of a whole-data run, None where it is not known."""
+        if self.batch_size or isinstance(self.optimizer, QuasiNewton):
+            return None
+        largest = self.largest_eigenvalue
+        return None if largest is None else self.optimizer.largest_stable_rate(largest)
+
+    @property
+    def better_rate(self) -> float:
+        """A learning rate that the curvature bears; a tenth of the last one where that says nothing."""
+        stable, largest = self.stable_rate, self.largest_eigenvalue if not self.batch_size else None
+        if stable is None or largest is None or not isinstance(self.optimizer, CurvatureRule):
+            return self.rate / 10
+        if not self._looks_quadratic:
+            return self.optimizer.cautious_rate(largest)
+        kappa = math.inf if self.curvature is None else self.curvature.effective_condition_number
+        return self.optimizer.best_rate(0.0 if kappa == math.inf else largest / kappa, largest)
+
+
+def _size_at(objective: Any, w: NDArray[Any], products: int) -> float | None:
+    try:
+        size, _ = Hessian(objective, w.copy()).largest(iterations=products)
+        return size if math.isfinite(size) and size > 0.0 else None
+    except Exception:  # as above
+        return None

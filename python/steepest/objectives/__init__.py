@@ -1,0 +1,13 @@
+"""What is minimised: losses bound to data, functions in Python, and what is known of the data.
+
+This folder may use `arrays`.
+"""
+
+from __future__ import annotations
+
+from .data import DataObjective
+from .losses import LeastSquares, Logistic
+from .protocol import Objective
+from .scaling import column_statistics, unscaled
+
+__all__ = ["DataObjective", "LeastSquares", "Logistic", "Objective", "column_statistics", "unscaled"]

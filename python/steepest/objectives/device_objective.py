@@ -1,0 +1,85 @@
+"""Objectives over arrays in a device's memory: calls of the CUDA module, whose results are there when they return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..arrays.device import DeviceArray, arithmetic_dtype, backend
+from ..arrays.device_checks import check_device_vector
+from ..arrays.interop import DeviceView, as_native
+
+__all__ = ["DeviceObjective"]
+
+
+class DeviceObjective:
+    """The native objective over a device's arrays, with the public methods of those of the CPU."""
+
+    def __init__(
+        self,
+        loss: str,
+        X: DeviceView,
+        y: DeviceView,
+        weight: DeviceView | None,
+        weight_sum: float,
+        intercept: bool,
+        l1: float,
+        l2: float,
+        scaling: Any = None,
+    ) -> None:
+        if scaling is not None:
+            raise NotImplementedError(
+                "centre and scale are not implemented for an objective on a CUDA device; make the objective of arrays "
+                "in the host's memory, or of standardised columns"
+            )
+        self._kept = X, y, weight
+        self.device, self.stream, self._library = X.device, X.stream, X.library
+        self.dtype = arithmetic_dtype(X.dtype)
+        self.n_parameters = X.shape[1] + intercept
+        rows, columns = X.shape
+        pointers = y.pointer, 0 if weight is None else weight.pointer
+        self.native = backend().Objective(
+            loss, X.dtype, X.pointer, rows, columns, X.c_contiguous, *pointers, weight_sum, intercept, l1, l2,
+            X.device, X.stream,
+        )  # fmt: skip
+
+    def check_memory(self) -> None:
+        """Check that the data are still there: who freed them early gets an error, and the device none that stays."""
+        for name, array in zip(("X", "y", "sample_weight"), self._kept, strict=True):
+            if array is not None:
+                backend().check_pointer(name, array.pointer, self.device)
+
+    def _checked(self, name: str, array: Any) -> int:
+        self.check_memory()
+        check_device_vector(name, array, self.n_parameters, self.dtype, self.device, self._library)
+        if array.stream != self.stream:
+            array.wait()
+        return int(array.pointer)
+
+    def value(self, w: Any) -> float:
+        """Return the objective at w."""
+        return float(self.native.value(self._checked("w", w)))
+
+    def value_and_gradient(self, w: Any) -> tuple[float, DeviceArray]:
+        """Return the objective at w and its gradient, on the device."""
+        pointer = self._checked("w", w)
+        gradient = DeviceArray((self.n_parameters,), self.dtype.name, self.device)
+        return float(self.native.value_and_gradient(pointer, gradient.pointer)), gradient
+
+    def hessian_product(self, w: Any, v: Any) -> Any:
+        """Raise NotImplementedError."""
+        raise NotImplementedError(
+            "the Hessian of an objective on a CUDA device is not implemented; make the objective of arrays in the "
+            "host's memory"
+        )
+
+    def hessian(self, w: Any) -> Any:
+        """Raise NotImplementedError."""
+        return self.hessian_product(w, w)
+
+    def start(self, w0: Any) -> NDArray[Any]:
+        """Return a NumPy copy of a start that is on the device."""
+        w0 = as_native("w0", w0)
+        check_device_vector("w0", w0, self.n_parameters, self.dtype, self.device, self._library)
+        return w0.numpy()  # type: ignore[no-any-return]

@@ -1,0 +1,54 @@
+"""How large a gradient is by rounding alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .data import DataObjective
+from .losses import LeastSquares
+from .rows import standardised_rows
+
+__all__ = ["rounding_of_gradient"]
+
+_UNITS = 4.0  # of the last place
+_LOOKED_AT = 256  # rows
+_TARGETS = 4096  # that are looked at
+
+
+def rounding_of_gradient(objective: DataObjective) -> float:
+    """Return about the norm that the gradient has by rounding, where it would be zero.
+
+    Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
+    of their root mean squares. Some of the rows tell that of x. The targets tell that of the slopes of least squares;
+    the slopes of the other losses are at most 1. The objective lies in the host's memory.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
+        slope = 2.0 * math.sqrt(_mean_square_of_targets(objective)) if isinstance(objective, LeastSquares) else 1.0
+        found = _UNITS * objective.given_eps * columns * slope
+    return found if math.isfinite(found) else 0.0
+
+
+def _mean_square_of_targets(objective: DataObjective) -> float:
+    """Return the weighted mean of the squares of the targets, of some of many rows."""
+    _, y, weight = objective._data
+    some = slice(None, None, max(1, len(y) // _TARGETS))
+    return float(_mean(y[some].astype(np.float64) ** 2, None if weight is None else weight[some]))
+
+
+def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:
+    """Return the same of the columns: array of shape (n_features,)."""
+    X, _, weight = objective._data
+    some = slice(None, None, max(1, len(X) // _LOOKED_AT))
+    exact = standardised_rows(objective, X[some])
+    return np.asarray(_mean(exact * exact, None if weight is None else weight[some]))
+
+
+def _mean(values: NDArray[np.float64], weight: NDArray[Any] | None) -> Any:
+    if weight is None or not weight.any():
+        return values.mean(axis=0)
+    return np.average(values, axis=0, weights=weight.astype(np.float64))

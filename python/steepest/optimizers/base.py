@@ -1,0 +1,276 @@
+"""The base of the optimizers: their steps, on the host or on a CUDA device, and their state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy import ndarray
+from numpy.typing import NDArray
+
+from .. import _core
+from ..arrays.checks import FLOATS, check_count, describe
+from ..arrays.device_checks import check_step
+from ..arrays.interop import DeviceView, as_native, check_unmasked, note_change
+from .device_step import DeviceState
+from .schedules import Constant, ScheduleLike, as_schedule, rates_at
+
+__all__ = ["Optimizer"]
+
+_BLOCK_BYTES = 1 << 24  # of memory that is touched between two answers to a signal
+_PAGE_BYTES = 4096
+
+
+def _no_curvature(step: Any) -> float:
+    raise ValueError(
+        'learning_rate="auto" comes from the curvature of an objective, which minimize has and a step alone has not: '
+        "give a number or a schedule"
+    )
+
+
+def _map_pages(array: NDArray[Any]) -> None:
+    """Write to every page of an array what stands there, so that a long native call is not held up by its first use.
+
+    The kernel maps and clears memory at its first use, which takes ten times as long as a step over it. Python answers
+    Ctrl-C between the blocks.
+    """
+    if array.nbytes <= _BLOCK_BYTES or not (array.flags.c_contiguous and array.flags.writeable):
+        return
+    flat, block, page = array.reshape(-1), _BLOCK_BYTES // array.itemsize, max(_PAGE_BYTES // array.itemsize, 1)
+    for first in range(0, flat.size, block):
+        elements = flat[first : first + block : page]
+        elements[...] = elements.copy()
+
+
+class Optimizer:
+    """The base of the optimizers: state of the shape and dtype of w, made at the first step and 0 then.
+
+    The learning rate is a float or a schedule: a callable of the number of steps taken so far, 0 before the first.
+    Where an optimizer says so it may be "auto": `minimize` then takes it from the objective's curvature.
+    """
+
+    _states: ClassVar[tuple[str, ...]] = ()
+    _takes_auto: ClassVar[bool] = False
+    scales_coordinates: ClassVar[bool] = False
+    """Whether a step scales each coordinate by a number of its own."""
+
+    def __init__(self, rule: str, learning_rate: float | str | ScheduleLike, **hyperparameters: float) -> None:
+        self.rule_name = rule
+        self._hyperparameters = hyperparameters
+        self.learning_rate = learning_rate
+        self._state: tuple[NDArray[Any], ...] | None = None
+        self._on_device: DeviceState | None = None  # instead of _state
+        self.n_steps = 0
+        self.rule = _core.Rule(rule, **hyperparameters)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in self.__dict__.items() if name != "rule"}
+        return {**state, "_state": self._arrays(), "_on_device": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.rule = _core.Rule(self.rule_name, **self._hyperparameters)
+
+    @property
+    def learning_rate(self) -> float | str | ScheduleLike:
+        """The rate or the schedule that the next steps follow; it may be set."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float | str | ScheduleLike) -> None:
+        if isinstance(learning_rate, str) and learning_rate == "auto":
+            if not self._takes_auto:
+                expected = 'a number above 0 or a schedule ("auto" is for GradientDescent and Momentum)'
+                raise ValueError(f"learning_rate of {type(self).__name__} must be {expected}, got 'auto'")
+            self._schedule: ScheduleLike = _no_curvature
+        else:
+            self._schedule = as_schedule(learning_rate)
+        self._learning_rate = learning_rate
+        self._fixed_rate = self._schedule(0) if isinstance(self._schedule, Constant) else None
+
+    def step(self, w: Any, gradient: Any) -> None:
+        """Change w by one step, in place and without a copy.
+
+        Parameters
+        ----------
+        w : array of any shape, float32 or float64
+            The parameters: C-contiguous and writeable. An array of NumPy, or of a library that has DLPack, such as a
+            tensor of torch; one that requires a gradient is changed as under ``torch.no_grad()``. On a CUDA device
+            the step is taken on the array's stream, and the state lives there.
+        gradient : array of the shape and dtype of w
+            C-contiguous, not overlapping w; of any such library.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array of the wrong type, dtype, shape or layout, or of another shape or dtype than the steps before.
+
+        Notes
+        -----
+        A gradient that is not finite makes its coordinates of w NaN; so does a state that overflows. No warning is
+        given. A step is whole or not begun: Ctrl-C during a step is answered after it, and w, the state and n_steps
+        then agree.
+        """
+        rate = self._fixed_rate
+        if rate is None:
+            rate = float(self.rates(self.n_steps, 1)[0])
+        self.step_at(rate, w, gradient)
+
+    def step_at(self, rate: float, w: Any, gradient: Any) -> None:
+        """Make the step with this learning rate instead of the schedule's."""
+        if not (isinstance(w, ndarray) and isinstance(gradient, ndarray)):
+            self._step_foreign(rate, w, gradient)
+            return
+        if type(w) is not ndarray or type(gradient) is not ndarray:
+            check_unmasked("w", w)
+            check_unmasked("gradient", gradient)
+        state, before = self.state_for(w), (self._state, self.n_steps)
+        self._state, self.n_steps = state, self.n_steps + 1  # first, since a signal is answered after the native call
+        try:
+            self.rule.step(w, gradient, state, rate, self.n_steps)
+        except (TypeError, ValueError):  # of the checks, which come before any change
+            self._state, self.n_steps = before
+            raise
+
+    def _step_foreign(self, rate: float, w: Any, gradient: Any) -> None:
+        target, slope = as_native("w", w), as_native("gradient", gradient)
+        if isinstance(target, DeviceView) or isinstance(slope, DeviceView):
+            check_step(target, slope)
+            self._step_on_device(rate, target, slope)
+        else:
+            for name, array in (("w", target), ("gradient", slope)):
+                if not isinstance(array, ndarray):
+                    raise TypeError(f"{name} must be a C-contiguous float32 or float64 array, got {describe(array)}")
+            self.step_at(rate, target, slope)
+        note_change(w)
+
+    def _step_on_device(self, rate: float, w: DeviceView, gradient: DeviceView) -> None:
+        state = self.on_device(w)
+        arguments, step = state.prepare(rate, self.n_steps + 1, w, gradient), state.rule.step
+        if w.size == 0:
+            self.n_steps += 1
+            return
+        self.n_steps += 1  # before the step, as on the host
+        try:
+            step(*arguments)
+        except (TypeError, ValueError, RuntimeError):
+            self.n_steps -= 1
+            raise
+        state.finish(w, gradient)
+
+    def on_device(self, w: DeviceView) -> DeviceState:
+        """Return the state on w's device: that of the steps before, moved there if it came from the host, or zeros."""
+        state = self._on_device
+        if state is None:
+            arrays = len(self._states) if self._state is None else self._state
+            state = DeviceState(self.rule_name, self._hyperparameters, w, arrays)
+        state.go_on_with(w)
+        self._on_device, self._state = state, None
+        return state
+
+    def _arrays(self) -> tuple[NDArray[Any], ...] | None:
+        return self._state if self._on_device is None else self._on_device.numpy()
+
+    def state_for(self, w: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Return the state's arrays for w: those of the steps before, or new ones."""
+        if self._state is None:
+            if self._on_device is not None and self._states:
+                raise ValueError(f"w must be on a CUDA device as in the steps before, got {describe(w)}")
+            new = tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
+            for array in (w, *new):
+                _map_pages(array)
+            return new
+        for array in self._state:
+            if array.shape != w.shape or array.dtype != w.dtype:
+                raise ValueError(f"w must be {describe(array)} as in the steps before, got {describe(w)}")
+        return self._state
+
+    def adopt(self, state: tuple[NDArray[Any], ...]) -> None:
+        """Take these arrays as the state that later steps change."""
+        self._state = state
+
+    def rates(self, first: int, n: int) -> NDArray[np.float64]:
+        """Return the learning rates of n steps, ``first`` having been taken before."""
+        if self._fixed_rate is not None:
+            return np.full(n, self._fixed_rate)
+        return rates_at(self._schedule, np.arange(first, first + n))
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the state holds a number that is not finite."""
+        return any(not np.isfinite(array).all() for array in self._arrays() or ())
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the learning rate is left to the objective's curvature."""
+        return self._schedule is _no_curvature
+
+    def forget(self) -> None:
+        """Set the state to 0 where it is, without the steps counted being forgotten."""
+        for array in self._state or ():
+            array[:] = 0
+
+    def reset(self) -> None:
+        """Forget the state and the steps taken."""
+        self._state = self._on_device = None
+        self.n_steps = 0
+
+    def largest_stable_rate(self, eigenvalue_max: float) -> float | None:
+        """Return the learning rate at which this rule starts to diverge on a quadratic, None if none is known.
+
+        Parameters
+        ----------
+        eigenvalue_max : float
+            The largest eigenvalue of the quadratic's Hessian, above 0.
+        """
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return name, rule, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""
+        arrays = self._arrays() if self.n_steps else None
+        state = {} if arrays is None else dict(zip(self._states, (a.copy() for a in arrays), strict=True))
+        hyperparameters = {"learning_rate": self.learning_rate, **self._hyperparameters}
+        return {
+            "name": type(self).__name__,
+            "rule": self.rule_name,
+            "n_steps": self.n_steps,
+            "hyperparameters": hyperparameters,
+            "state": state,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the n_steps and the state of a `state_dict`; the hyperparameters stay this optimizer's own.
+
+        Its arrays are NumPy's; a step on a device moves them there.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is no state_dict, it is one of another rule, or its arrays are not those that this rule needs.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a mapping, got {describe(state_dict)}")
+        missing = {"name", "rule", "n_steps", "state"} - set(state_dict)
+        if missing:
+            raise ValueError(f"state_dict must hold name, rule, n_steps and state, got none of {sorted(missing)}")
+        if (state_dict["name"], state_dict["rule"]) != (type(self).__name__, self.rule_name):
+            expected, came = f"{type(self).__name__} ({self.rule_name})", f"{state_dict['name']} ({state_dict['rule']})"
+            raise ValueError(f"state_dict must be of {expected}, got one of {came}")
+        n_steps = check_count("n_steps of state_dict", state_dict["n_steps"], 0)
+        arrays = state_dict["state"]
+        if set(arrays) != (set(self._states) if n_steps else set()):
+            raise ValueError(f"state_dict must hold the arrays {self._states} after a step, got {tuple(arrays)}")
+        state = tuple(np.array(arrays[name], order="C") for name in self._states if n_steps)
+        for array in state:
+            if array.dtype not in FLOATS or array.shape != state[0].shape or array.dtype != state[0].dtype:
+                raise ValueError(f"state_dict must hold float32 or float64 arrays of one shape, got {describe(array)}")
+        self._state, self._on_device = state if n_steps else None, None
+        self.n_steps = n_steps
+
+    def __repr__(self) -> str:
+        arguments = {"learning_rate": self.learning_rate, **self._arguments()}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._hyperparameters

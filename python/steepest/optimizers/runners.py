@@ -1,0 +1,183 @@
+"""The ways to take steps: native, for a loss bound to data, on the host or a device; in Python, for any function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..arrays.device import DeviceArray, backend
+from ..arrays.interop import as_native
+from ..arrays.norm import norm_of
+from ..constraints.projections import Projection
+from ..objectives.data import DataObjective, is_native
+from ..objectives.device_objective import DeviceObjective
+from ..objectives.protocol import Objective
+from .base import Optimizer
+from .runner import Runner
+
+_DESCENT = {
+    _core.Objective32: _core.Descent32,
+    _core.Objective64: _core.Descent64,
+    _core.Objective16: _core.Descent16,
+    _core.ObjectiveB16: _core.DescentB16,
+}
+_Orders = Callable[[int], NDArray[np.uint32] | None]  # of the rows in an epoch; None: in sequence
+
+
+class PythonRunner:
+    """Batch descent of an objective in Python: one step an epoch."""
+
+    def __init__(
+        self, objective: Objective, optimizer: Optimizer, w: NDArray[Any], projection: Projection | None
+    ) -> None:
+        self._objective, self._optimizer, self._w, self._projection = objective, optimizer, w, projection
+        self._finite_w = w.copy()
+        self._gradient: NDArray[Any] | None = None
+        self._finite = True
+
+    @property
+    def n_steps(self) -> int:
+        return self._optimizer.n_steps
+
+    def evaluate(self) -> tuple[float, float]:
+        value, gradient = self._objective.value_and_gradient(self._w.copy())
+        self._gradient = np.array(gradient, dtype=self._w.dtype)
+        self._finite = math.isfinite(value)
+        if self._finite:
+            self._finite_w[:] = self._w
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._projection is not None:
+                return value, self._projection.gradient_norm(self._w, self._gradient)
+            return value, norm_of(self._gradient)
+
+    def run(
+        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
+    ) -> tuple[int, bool, bool]:
+        if self._gradient is None:
+            self.evaluate()
+        assert self._gradient is not None
+        if not self._finite:
+            self.restore()
+            return 0, False, True
+        gradient, self._gradient, before = self._gradient, None, self.n_steps
+        try:
+            self._optimizer.step_at(float(learning_rates[0]), self._w, gradient)
+        finally:
+            if self.n_steps > before:  # the step was taken, even where Ctrl-C came during it
+                if self._projection is not None:
+                    self._w[:] = self._projection.project(self._w)
+                if path is not None:
+                    path[0] = self._w
+        return 1, True, False
+
+    def restore(self) -> None:
+        self._w[:] = self._finite_w
+        self._gradient = None
+
+
+class DeviceRunner:
+    """Steps on a device. The run's w is a copy on the host, brought up to date by `fetch` and at every evaluation."""
+
+    def __init__(
+        self, objective: DeviceObjective, optimizer: Optimizer, w: NDArray[Any], batch_size: int, order: _Orders
+    ) -> None:
+        self._w, self._objective, self._order = w, objective, order
+        self.parameters = DeviceArray.from_numpy(w, objective.device)
+        self.parameters.stream = objective.stream
+        self._state = optimizer.on_device(as_native("w", self.parameters))
+        self._descent = backend().Descent(
+            objective.native,
+            self._state.rule,
+            self.parameters.pointer,
+            self._state.pointers,
+            optimizer.n_steps,
+            batch_size,
+        )
+        self._epoch, self._in_epoch = 0, False
+
+    @property
+    def n_steps(self) -> int:
+        return int(self._descent.n_steps)
+
+    def fetch(self) -> None:
+        """Copy w to the host."""
+        self._w[:] = self.parameters.numpy()
+
+    def evaluate(self) -> tuple[float, float]:
+        self._objective.check_memory()
+        value, gradient_norm = self._descent.evaluate()
+        self.fetch()
+        return value, gradient_norm
+
+    def run(
+        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
+    ) -> tuple[int, bool, bool]:
+        self._objective.check_memory()
+        if not self._in_epoch:
+            self._descent.start_epoch(self._order(self._epoch))
+            self._epoch += 1
+            self._in_epoch = True
+        n_steps, done, diverged = self._descent.run(learning_rates, seconds, path)
+        self._in_epoch = not done
+        return n_steps, done, diverged
+
+    def restore(self) -> None:
+        self._descent.restore()
+        self.fetch()
+
+
+def runner_for(
+    objective: Objective,
+    optimizer: Optimizer,
+    w: NDArray[Any],
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    projection: Projection | None = None,
+) -> Runner:
+    """Return the runner that changes w; batch_size 0 is all rows."""
+    if not is_native(objective):
+        if getattr(objective, "device", None) is not None:
+            kind = type(objective).__name__
+            raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")
+        return PythonRunner(objective, optimizer, w, projection)
+    assert isinstance(objective, DataObjective)
+    if isinstance(objective.native, DeviceObjective):
+        n_rows, shuffled = objective.n_samples, shuffle and batch_size > 0
+
+        def order(epoch: int) -> NDArray[np.uint32] | None:
+            return _core.row_order(n_rows, seed, epoch) if shuffled else None
+
+        return DeviceRunner(objective.native, optimizer, w, batch_size, order)
+    return native_runner(objective.native, optimizer, w, batch_size, shuffle, seed, projection)
+
+
+def native_runner(
+    native: Any,
+    optimizer: Optimizer,
+    w: NDArray[Any],
+    batch_size: int = 0,
+    shuffle: bool = False,
+    seed: int = 0,
+    projection: Projection | None = None,
+) -> Runner:
+    """Return the runner of an objective of `_core`."""
+    state = optimizer.state_for(w)
+    optimizer.adopt(state)
+    descent: Runner = _DESCENT[type(native)](
+        native,
+        optimizer.rule,
+        w,
+        state,
+        optimizer.n_steps,
+        batch_size,
+        shuffle,
+        seed,
+        None if projection is None else projection.native,
+    )
+    return descent

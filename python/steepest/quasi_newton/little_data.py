@@ -1,0 +1,120 @@
+"""Least squares of little data: QR of the rows in extended precision; the Hessian would square their condition."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..objectives.data import DataObjective
+from ..objectives.losses import LeastSquares
+from ..objectives.rows import standardised_rows, widened
+
+__all__ = ["least_squares_of_little_data"]
+
+Matrix: TypeAlias = NDArray[Any]
+
+_MOST_WORK = 1 << 18  # rows times squared columns: some milliseconds
+_DEPENDENT = 1e-15  # share of a column that the ones before it leave, where they leave only rounding
+_UNITS = 8.0  # of the last place, that the numbers of columns made from others are off
+_WEAK = 1e-6  # share of a column that a penalty leaves, at which its coefficient is one of rounding
+_REFINEMENTS = 2
+
+
+def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64] | None:
+    """Return the minimum, of shape (n_parameters,); None where there is too much data or the minimum is not unique.
+
+    The rows, times the roots of their weights, are made orthogonal by modified Gram-Schmidt, the targets as the last
+    column, and the residuals are solved for again (Björck, Numerical Methods for Least Squares Problems, 1996). NumPy's
+    `longdouble` has 11 bits more than float64 on x86, and none on some processors. No product goes through BLAS, whose
+    bits depend on its threads.
+    """
+    n, p = objective.n_samples, objective.n_parameters
+    if not isinstance(objective, LeastSquares) or objective.alpha * objective.l1_ratio > 0 or n * p * p > _MOST_WORK:
+        return None
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        A, y = _rows(objective)
+        if len(A) < p:
+            return None
+        scale = np.exp2(np.frexp(np.sqrt((A * A).sum(axis=0)))[1].astype(np.longdouble))
+        if not (np.isfinite(scale).all() and (scale > 0).all()):
+            return None
+        A /= scale
+        found = _orthogonal(A)
+        if found is None:
+            return None
+        Q, R = found
+        if _depend_by_rounding(objective, A, R, scale):
+            return None
+        w, residual = np.zeros(p, np.longdouble), y
+        for _ in range(1 + _REFINEMENTS):
+            rest, right = residual.copy(), np.empty(p, np.longdouble)
+            for j in range(p):
+                right[j] = (Q[:, j] * rest).sum()
+                rest -= right[j] * Q[:, j]
+            w = w + _back_substituted(R, right)
+            residual = y - (A * w).sum(axis=1)
+        w = (w / scale).astype(np.float64)
+    return w if np.isfinite(w).all() else None
+
+
+def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
+    """Return the weighted rows, below them those of the penalty, and their targets."""
+    X, y, weight = objective._data
+    n, d, p = objective.n_samples, objective.n_features, objective.n_parameters
+    A, target = np.ones((n, p), np.longdouble), y.astype(np.longdouble)
+    A[:, :d] = standardised_rows(objective, X)
+    if weight is not None:
+        counts = weight > 0
+        roots = np.sqrt(weight[counts].astype(np.longdouble))
+        A, target = A[counts] * roots[:, None], target[counts] * roots
+    ridge = objective.alpha * objective._weight_sum / 2
+    if ridge > 0.0:
+        A = np.concatenate([A, np.eye(d, p, dtype=np.longdouble) * np.sqrt(np.longdouble(ridge))])
+        target = np.concatenate([target, np.zeros(d, np.longdouble)])
+    return A, target
+
+
+def _orthogonal(A: Matrix) -> tuple[Matrix, Matrix] | None:
+    """Return Q and R; None where a column depends on the ones before it."""
+    Q, p = A.copy(), A.shape[1]
+    R = np.zeros((p, p), np.longdouble)
+    norms = np.sqrt((Q * Q).sum(axis=0))
+    for j in range(p):
+        R[j, j] = np.sqrt((Q[:, j] * Q[:, j]).sum())
+        if not R[j, j] > _DEPENDENT * norms[j]:
+            return None
+        Q[:, j] /= R[j, j]
+        R[j, j + 1 :] = (Q[:, j, None] * Q[:, j + 1 :]).sum(axis=0)
+        Q[:, j + 1 :] -= Q[:, j, None] * R[j, j + 1 :]
+    return Q, R
+
+
+def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: Matrix) -> bool:
+    """Return whether some column is made from others but for the rounding of the numbers as they were given.
+
+    Such a column has a coefficient of noise over noise, however exactly it is solved for. Times column j of the inverse
+    of R, the columns are a vector of length 1: dependent are those of which rounding makes as much. Under a penalty so
+    weak that its rows are what tells columns apart, the squares of the inverse are beyond the digits of `longdouble`.
+    """
+    inverse = _back_substituted(R, np.eye(len(R), dtype=np.longdouble))
+    if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
+        return True
+    X, _, weight = objective._data
+    sizes = np.zeros(len(R), np.longdouble)  # a column of ones has no rounding
+    exact = widened(X).astype(np.longdouble)
+    if objective._scaling is not None:
+        exact /= objective._scaling[1]
+    counts = np.ones(len(X)) if weight is None else weight
+    rows = exact[counts > 0]  # the others may overflow
+    sizes[: X.shape[1]] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[: X.shape[1]]
+    rounding = _UNITS * objective.given_eps * np.sqrt(((inverse * sizes[:, None]) ** 2).sum(axis=0))
+    return not bool((rounding < 1.0).all())
+
+
+def _back_substituted(R: Matrix, right: Matrix) -> Matrix:
+    x = np.zeros_like(right)
+    for j in reversed(range(len(right))):
+        x[j] = (right[j] - (R[j, j + 1 :] * x[j + 1 :].T).sum(axis=-1)) / R[j, j]
+    return x

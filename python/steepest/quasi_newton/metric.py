@@ -1,0 +1,113 @@
+"""The coordinates that QuasiNewton descends in: a diagonal or a whole Hessian of a sample, and what steps add to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..objectives.softmax import Softmax
+
+__all__ = ["BlockMetric", "DenseMetric", "DiagonalMetric", "Metric", "fix_softmax_gauge", "is_nearly_diagonal"]
+
+Vector: TypeAlias = NDArray[np.float64]
+_ZERO = 1e-300  # a column of zeros has no more
+
+
+class Metric(ABC):
+    """A positive definite matrix that stands for the Hessian."""
+
+    @abstractmethod
+    def solve(self, g: Vector) -> Vector:
+        """Return the matrix's inverse times g."""
+
+
+class DiagonalMetric(Metric):
+    """A diagonal matrix, given by its elements above 0."""
+
+    def __init__(self, diagonal: Vector) -> None:
+        self.diagonal = diagonal
+
+    def solve(self, g: Vector) -> Vector:
+        return np.asarray(g / self.diagonal)
+
+
+class DenseMetric(Metric):
+    """A symmetric matrix, made definite by a small ridge on its diagonal, where a 1 takes the place of a 0.
+
+    Parameters
+    ----------
+    matrix : array of shape (p, p), float32 or float64
+        The Hessian.
+    ridge : float
+        As a share of the diagonal.
+    """
+
+    def __init__(self, matrix: NDArray[Any], ridge: float) -> None:
+        self._given, self._ridge = matrix, ridge
+        self._factor = _core.Cholesky(matrix, ridge)
+        self._inverse = None if self._factor.definite else _inverse(self.matrix)
+
+    @cached_property
+    def matrix(self) -> Vector:
+        """The matrix with its ridge: array of shape (p, p)."""
+        exact = self._given.astype(np.float64)
+        diagonal = np.diag(exact)
+        exact.flat[:: len(exact) + 1] = np.where(diagonal > _ZERO, diagonal, 1.0) * (1.0 + self._ridge)
+        return exact
+
+    def solve(self, g: Vector) -> Vector:
+        return self._factor.solve(g) if self._inverse is None else np.asarray(self._inverse @ g)
+
+
+class BlockMetric(Metric):
+    """The same symmetric matrix for the parameters of each score.
+
+    Parameters
+    ----------
+    matrix : array of shape (p, p), float32 or float64
+    ridge : float
+        As of `DenseMetric`.
+    """
+
+    def __init__(self, matrix: NDArray[Any], ridge: float) -> None:
+        self._size = len(matrix)
+        self._factor = _core.Cholesky(matrix, ridge)
+        self._inverse = None if self._factor.definite else _inverse(DenseMetric(matrix, ridge).matrix)
+
+    def solve(self, g: Vector) -> Vector:
+        of_scores = g.reshape(-1, self._size)
+        found = self._factor.solve_all(of_scores) if self._inverse is None else of_scores @ self._inverse
+        return np.asarray(found.ravel())
+
+
+def is_nearly_diagonal(matrix: NDArray[Any]) -> bool:
+    """Return whether a column's squared correlations with all others add up to less than 1, on average."""
+    scale = np.sqrt(np.maximum(np.diag(matrix), _ZERO))
+    squares = (matrix / scale / scale[:, None]) ** 2
+    return bool(squares.sum() < 2.0 * len(matrix))
+
+
+def _inverse(matrix: Vector) -> Vector:
+    """Invert a matrix that may be indefinite by rounding, without the directions in which this hides what is there."""
+    scale = np.sqrt(np.diag(matrix))
+    units = np.outer(scale, scale)
+    values, vectors = np.linalg.eigh(matrix / units)
+    kept = values > 1e-11 * values[-1]
+    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T / units)
+
+
+def fix_softmax_gauge(hessian: NDArray[Any], objective: Softmax) -> None:
+    """Add curvature along the same shift of all classes' parameters, which changes no probability.
+
+    There the loss has none, nor a slope: what is added changes no step, and makes the Hessian definite. It is written
+    to the array of shape (p, p). The penalty has a say in the coefficients' shifts.
+    """
+    k, row = objective.parameters_shape
+    blocks = hessian.reshape(k, row, k, row)
+    for j in range(row) if objective.alpha == 0.0 else range(objective.n_features, row):
+        blocks[:, j, :, j] += blocks[:, j, :, j].trace() / k

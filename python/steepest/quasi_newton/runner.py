@@ -1,0 +1,353 @@
+"""How QuasiNewton goes about a run: a sample first, then steps over all rows in the coordinates that it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis.separability import separating_loss
+from ..objectives.conditioned import conditioned
+from ..objectives.data import DataObjective
+from ..objectives.losses import LeastSquares
+from ..objectives.rounding import rounding_of_gradient
+from ..objectives.softmax import Softmax
+from .lbfgs import LBFGSHistory
+from .line_search import Iterate, backtrack
+from .little_data import least_squares_of_little_data
+from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
+from .optimizer import QuasiNewton
+from .plan import SamplePlan
+from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradient
+from .sample import column_squares, mean_block, prior_of, sample_of
+
+__all__ = ["QuasiNewtonRunner"]
+
+Vector: TypeAlias = NDArray[np.float64]
+Evaluation: TypeAlias = Callable[[NDArray[Any]], Iterate]
+
+_SEED = 0  # of the sample's rows: the same run every time
+_NEWTON_STEPS = 12  # on the sample, at most
+_NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no better than the sample itself
+_SAMPLE_PASSES = 30  # with a diagonal
+_WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
+_MORE_ROWS = 4  # times as many as the last Hessian had
+_ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
+_NOISE = 4.0  # units of the last place of a value
+_CENTRED_IN_BLOCKS = {4: 200.0, 8: 1e5}  # from this distance on, in deviations, columns are read without that rounding
+_LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
+_NEAR = 16.0  # times its rounding, a gradient is no larger than many rows make that
+
+
+class QuasiNewtonRunner:
+    """Takes the iterations of a run."""
+
+    def __init__(self, objective: DataObjective, optimizer: QuasiNewton, w: NDArray[Any]) -> None:
+        self._given, self._given_w = objective, w
+        self._objective, self._coordinates = conditioned(objective)
+        self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
+        objective, w = self._objective, self._w
+        self.n_steps = optimizer.n_steps
+        self.finished: str | None = None
+        self._l1 = objective.alpha * objective.l1_ratio
+        self._penalised = penalised(objective)
+        itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
+        is_quadratic = isinstance(objective, LeastSquares)
+        shape = objective.n_samples, objective.n_features, w.size
+        self._plan = SamplePlan(
+            *shape, itemsize, is_quadratic, objective.n_classes if isinstance(objective, Softmax) else 1
+        )
+        self._separating = separating_loss(objective)
+        exact = objective.given_eps < 1e-10
+        self._ridge = 1e-12 if exact else 1e-6
+        self._iterate: Iterate | None = None
+        self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
+        self._history: LBFGSHistory | None = None
+        self._norms: list[float] = []
+        self._largest_value = 0.0
+        self._looked = 0  # steps taken when the Hessian was made
+        self._rows = 0  # that it is of; 0: a diagonal
+        self._goal = 1e-10 if exact else 1e-6
+
+    def evaluate(self) -> tuple[float, float]:
+        """Return the objective and the norm of its (smallest sub)gradient at w."""
+        iterate = self._here()
+        if self._coordinates is None or self._l1 > 0.0:
+            return iterate.value, iterate.norm
+        return iterate.value, self._coordinates.norm(iterate.gradient)
+
+    def run(
+        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
+    ) -> tuple[int, bool, bool]:
+        """Take one iteration."""
+        iterate = self._here()
+        if not (math.isfinite(iterate.value) and math.isfinite(iterate.norm)):
+            return 0, False, True
+        self._norms = self._norms or [iterate.norm]
+        self._largest_value = max(self._largest_value, abs(iterate.value))
+        found = (
+            self._begin(iterate) if self._history is None else self._step(iterate) or self._step_by_diagonal(iterate)
+        )
+        if found is None:
+            self.finished = "precision"
+        else:
+            self._iterate = found
+            self._w[:] = found.w
+            if self._coordinates is not None:
+                self._given_w[:] = self._coordinates.to_raw(found.w)
+            self._norms.append(found.norm)
+            self._renew_metric()
+        if self._iterate is not None and self._iterate.value < self._separating:
+            self.finished = "separable"
+        self.n_steps += 1
+        if path is not None:
+            path[0] = self._given_w
+        return 1, True, False
+
+    def restore(self) -> None:
+        """Leave w where it is: only finite places are visited."""
+
+    def verdict(self, reason: str) -> str:
+        """Return why the run ended, in the light of where it did."""
+        iterate = self._iterate
+        if iterate is None or reason in ("interrupted", "callback", "diverged"):
+            return reason
+        if self._coordinates is not None and not self._holds(iterate):
+            return "rounding"
+        near = reason != "precision" or self._is_near(iterate, 0.0) or self._is_near(iterate, self._zeros.norm)
+        return reason if near else "rounding"
+
+    def _is_near(self, iterate: Iterate, reference: float) -> bool:
+        """Return whether the gradient is about as small as its rounding."""
+        rough = _ROUGH * self._goal * max(self._norms[0], reference)
+        scale = self._rounding / self._objective.given_eps
+        return iterate.norm <= max(rough, _NEAR * self._rounding, self._goal * scale)
+
+    @cached_property
+    def _rounding(self) -> float:
+        return rounding_of_gradient(self._objective)
+
+    def _holds(self, iterate: Iterate) -> bool:
+        """Return whether the parameters of the raw columns are as good, to the digits that they have."""
+        value = float(self._given.native.value(self._given_w))
+        return value - iterate.value <= _LOST * max(abs(iterate.value), abs(self._zeros.value))
+
+    @cached_property
+    def _zeros(self) -> Iterate:
+        return self._evaluate_all_rows(np.zeros_like(self._w))
+
+    def _here(self) -> Iterate:
+        if self._iterate is None:
+            self._iterate = self._start()
+        return self._iterate
+
+    def _start(self) -> Iterate:
+        """Evaluate where the run begins, and take the Hessian in the same pass where the first step needs all rows'."""
+        w, native = self._w.copy(), self._objective.native
+        all_rows = self._plan.whole and self._plan.rows == self._objective.n_samples
+        if w.any() or not all_rows:
+            return self._evaluate_all_rows(w)
+        value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
+        return Iterate.at(native, w, value, gradient)
+
+    def _evaluate_at(self, native: Any, w: NDArray[Any], prior: Vector | None = None) -> Iterate:
+        value, gradient = native.value_and_gradient(w)
+        if prior is not None:
+            value, gradient = value + 0.5 * float(prior @ (w * w)), gradient + (prior * w).astype(w.dtype)
+        return Iterate.at(native, w, value, gradient)
+
+    def _evaluate_all_rows(self, w: NDArray[Any]) -> Iterate:
+        return self._evaluate_at(self._objective.native, w)
+
+    def _begin(self, iterate: Iterate) -> Iterate:
+        """Go where a sample leads, from zeros if these are lower than here, and take its curvature."""
+        if iterate.w.any() and self._zeros.value < iterate.value:  # far out all rows may be saturated
+            iterate = self._zeros
+        exact = least_squares_of_little_data(self._objective)
+        if exact is not None:
+            found = self._evaluate_all_rows(exact.astype(iterate.w.dtype))
+            if found.value <= iterate.value:
+                self._rows = self._objective.n_samples
+                self._history = LBFGSHistory(self._metric(self._objective.native, found.w))
+                return found
+        sample = sample_of(self._objective, self._plan.rows, _SEED)
+        if self._plan.whole:
+            self._rows = self._plan.rows
+            start, metric = self._newton(sample, iterate)
+            if self._plan.hessian_rows > self._plan.rows:
+                metric = self._curvature(self._plan.hessian_rows, start.w)
+        else:
+            metric = self._diagonal()
+            start = self._descend(sample, iterate, LBFGSHistory(metric))
+        self._history = LBFGSHistory(metric)
+        if sample is self._objective.native:
+            return start
+        found = self._evaluate_all_rows(start.w)
+        return found if found.value < iterate.value else iterate
+
+    def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
+        self._rows = rows
+        return self._metric(sample_of(self._objective, rows, _SEED), w)
+
+    def _metric(self, sample: Any, w: NDArray[Any], prior: Vector | None = None) -> Metric:
+        """Return a sample's Hessian; its diagonal alone where the squares of a column overflow."""
+        hessian, self._first_hessian = self._first_hessian, None
+        if hessian is None:
+            hessian = sample.hessian(w)
+        if not np.isfinite(hessian).all():
+            return self._diagonal()
+        if isinstance(self._objective, Softmax):
+            fix_softmax_gauge(hessian, self._objective)
+        if prior is not None:
+            hessian.flat[:: len(w) + 1] += prior
+        return DenseMetric(hessian, self._ridge)
+
+    def _diagonal(self) -> DiagonalMetric:
+        self._rows = 0
+        return DiagonalMetric(column_squares(self._objective, self._plan.rows, _SEED))
+
+    def _take_block_metric(self) -> None:
+        """Take one matrix for all classes' parameters in place of the diagonal, where it has more to say."""
+        assert isinstance(self._objective, Softmax)
+        self._rows = self._plan.block_rows
+        block = mean_block(self._objective, self._w, self._rows, _SEED)
+        if np.isfinite(block).all() and not is_nearly_diagonal(block):
+            self._history, self._looked = LBFGSHistory(BlockMetric(block, self._ridge)), len(self._norms) - 1
+
+    def _newton(self, sample: Any, iterate: Iterate) -> tuple[Iterate, Metric]:
+        """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
+
+        What some columns are in few of the rows says little: these are held near zeros.
+        """
+        whole = sample is self._objective.native
+        prior = None if whole else prior_of(self._objective, sample)
+
+        def evaluate(w: NDArray[Any]) -> Iterate:
+            return self._evaluate_at(sample, w, prior)
+
+        here = iterate if whole else evaluate(iterate.w)
+        goal = 0.0 if whole else _NEAR_ENOUGH * here.norm
+        metric = self._metric(sample, here.w, prior)
+        for _ in range(1 if whole else _NEWTON_STEPS):
+            found = self._search(evaluate, here, LBFGSHistory(metric))
+            if found is None:
+                break
+            here = found
+            if not isinstance(self._objective, LeastSquares):
+                metric = self._metric(sample, here.w, prior)
+            if here.norm <= goal:
+                break
+        return here, metric
+
+    def _descend(self, sample: Any, iterate: Iterate, history: LBFGSHistory) -> Iterate:
+        """Descend on a sample with a diagonal metric."""
+        whole = sample is self._objective.native
+
+        def evaluate(w: NDArray[Any]) -> Iterate:
+            return self._evaluate_at(sample, w)
+
+        here = iterate if whole else evaluate(iterate.w)
+        goal = _NEAR_ENOUGH * here.norm
+        for _ in range(1 if whole else _SAMPLE_PASSES):
+            found = self._search(evaluate, here, history)
+            if found is None or found.norm <= goal:
+                return found or here
+            history.note(found.w.astype(np.float64) - here.w, found.gradient - here.gradient)
+            here = found
+        return here
+
+    def _step(self, iterate: Iterate) -> Iterate | None:
+        """Take a step over all rows; None where rounding allows no further one."""
+        assert self._history is not None
+        found = self._search(self._evaluate_all_rows, iterate, self._history)
+        if found is None and len(self._history):
+            self._history.clear()
+            found = self._search(self._evaluate_all_rows, iterate, self._history)
+        if found is not None:
+            self._history.note(found.w.astype(np.float64) - iterate.w, found.gradient - iterate.gradient)
+        return found
+
+    def _step_by_diagonal(self, iterate: Iterate) -> Iterate | None:
+        """Go on by a diagonal where a curvature misleads; None where rounding is what allows no further step."""
+        assert self._history is not None
+        if isinstance(self._history.metric, DiagonalMetric) or self._is_near(iterate, 0.0):
+            return None
+        if self._is_near(iterate, self._zeros.norm):
+            return None
+        self._history, self._looked = LBFGSHistory(self._diagonal()), len(self._norms) - 1
+        return self._step(iterate)
+
+    def _search(self, evaluate: Evaluation, iterate: Iterate, history: LBFGSHistory) -> Iterate | None:
+        """Backtrack along the direction of a metric and its memory."""
+        w = iterate.w.astype(np.float64)
+        if self._l1 == 0.0:
+            direction = history.direction(iterate.gradient)
+            slope = float(direction @ iterate.gradient)
+
+            def along(share: float) -> NDArray[Any]:
+                return (w + share * direction).astype(iterate.w.dtype)
+
+        elif isinstance(history.metric, DenseMetric):
+            point = proximal_point(history.metric.matrix, iterate.gradient, w, self._l1 * self._penalised)
+            direction = point - w
+            lower = self._l1 * float(np.abs(point) @ self._penalised - np.abs(w) @ self._penalised)
+            slope = float(direction @ iterate.gradient) + lower
+
+            def along(share: float) -> NDArray[Any]:
+                return (point if share == 1.0 else w + share * direction).astype(iterate.w.dtype)
+
+        else:
+            pseudo = pseudo_gradient(iterate.gradient, w, self._l1 * self._penalised)
+            direction = orthant_direction(history.direction(pseudo), pseudo)
+            slope = float(direction @ pseudo)
+            sign = np.where(w != 0, np.sign(w), -np.sign(pseudo))
+
+            def along(share: float) -> NDArray[Any]:
+                moved = w + share * direction
+                return np.where((moved * sign > 0) | (self._penalised == 0), moved, 0.0).astype(iterate.w.dtype)
+
+        if not slope < 0.0:
+            return None
+        return backtrack(iterate, along, slope, evaluate, self._noise(iterate))
+
+    def _noise(self, iterate: Iterate) -> float:
+        """Return about the rounding of the objective's value: of the scores, it weighs as the slopes do."""
+        noise = _NOISE * abs(iterate.value)
+        if isinstance(self._objective, LeastSquares):
+            noise = _NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
+        return float(np.finfo(iterate.w.dtype).eps) * self._amplified * noise
+
+    @cached_property
+    def _amplified(self) -> float:
+        """How many times a score's rounding is that of near columns, where columns are centred as they are read."""
+        if self._objective._scaling is None:
+            return 1.0
+        centre, scale = self._objective._scaling
+        away = float(np.linalg.norm(centre / scale))
+        return 1.0 + away if away <= _CENTRED_IN_BLOCKS[self._w.dtype.itemsize] else 1.0
+
+    def _renew_metric(self) -> None:
+        """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""
+        plan, norms, window = self._plan, self._norms, _WINDOW if self._rows == 0 else _SHORT_WINDOW
+        spent = len(norms) - 1 - self._looked
+        if spent < window or norms[-1] <= self._goal * norms[0]:
+            return
+        fall = math.log(norms[-1 - window] / norms[-1]) / window if norms[-1 - window] > norms[-1] else 0.0
+        left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
+        if not plan.possible:
+            pays = spent >= 0.5 * plan.block_cost and left > plan.block_cost + 2 * window
+            if pays and self._rows == 0 and plan.block_rows and self._l1 == 0.0:
+                self._take_block_metric()
+            return
+        n = self._objective.n_samples
+        rows = plan.rows if self._rows == 0 else min(n, _MORE_ROWS * self._rows)
+        rows = n if rows > n // 8 else rows  # which takes no copy
+        if rows == self._rows and isinstance(self._objective, LeastSquares):
+            return
+        if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * window:
+            self._history = LBFGSHistory(self._curvature(rows, self._w))
+            self._looked = len(norms) - 1

@@ -1,0 +1,111 @@
+"""The sample of the rows that QuasiNewton takes its curvature from, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..objectives.data import DataObjective
+from ..objectives.losses import LeastSquares
+from ..objectives.rows import standardised_rows
+from ..objectives.softmax import Softmax
+from ..reference.softmax import probabilities
+
+__all__ = ["column_squares", "mean_block", "prior_of", "sample_of"]
+
+Vector: TypeAlias = NDArray[np.float64]
+_DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
+_PRIOR_ROWS = 1024  # at a time
+_HELD = 5.0  # rows
+
+
+def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
+    """Return the native objective of so many random rows, all of them where that is as good."""
+    if rows >= objective.n_samples:
+        return objective.native
+    return objective.native_batch(_some_of(objective.n_samples, rows, seed).astype(np.uint32))
+
+
+def _some_of(n: int, rows: int, seed: int) -> NDArray[np.int64]:
+    """Return about so many of the numbers below n, in order."""
+    return np.unique(np.random.default_rng(seed).integers(0, n, rows))
+
+
+def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
+    """Return what stands for the Hessian of each class at w: array of shape (p, p), p parameters a class.
+
+    The sum over the classes of their blocks on its diagonal, over k - 1: where all probabilities are alike that is the
+    whole Hessian for changes that add up to 0 over the classes (as in Boehning, Ann. Inst. Statist. Math. 44, 1992).
+    """
+    X, y, sample_weight = objective._data
+    n, d, k = objective.n_samples, objective.n_features, objective.n_classes
+    chosen = _some_of(n, rows, seed) if rows < n else slice(None)
+    X, y = X[chosen], y[chosen]
+    X = X if X.flags.c_contiguous or X.flags.f_contiguous else np.ascontiguousarray(X)
+    table = w.reshape(k, -1)
+    scores = np.einsum("ij,kj->ik", standardised_rows(objective, X, objective.dtype), table[:, :d])
+    if objective.intercept:
+        scores += table[:, d]
+    p = probabilities(scores)
+    curvature = (p * (1.0 - p)).sum(axis=1) / (k - 1)
+    if sample_weight is not None:
+        curvature *= sample_weight[chosen]
+    total, l2 = objective._weight_sum * len(y) / n, objective.alpha * (1.0 - objective.l1_ratio)
+    options = (objective.intercept, 0.0, 2.0 * l2, objective._scaling)  # twice, as squares have twice the curvature
+    squares = type(objective.native)("least_squares", X, y, curvature.astype(objective.dtype), total, *options)
+    return np.asarray(squares.hessian(np.zeros(table.shape[1], objective.dtype)) / 2)
+
+
+def prior_of(objective: DataObjective, sample: Any) -> Vector:
+    """Return curvatures that hold down what a sample says little of: array of shape (p,).
+
+    A column whose sum of squares a few rows make is known no better than from so many rows, (sum x^2)^2 / sum x^4. It
+    gets the curvature at 0 of some rows more.
+    """
+    n, d = sample.X.shape
+    squares, fourths = _powers(objective, sample.X, objective.dtype)
+    if not np.isfinite(fourths).all():
+        squares, fourths = _powers(objective, sample.X, np.dtype(np.float64))
+    known = np.divide(squares**2, fourths, out=np.full(d, float(n)), where=fourths > 0)
+    k, weight = _curvature_at_zeros(objective)
+    prior = _HELD * weight * squares / n / known
+    return np.tile(np.append(prior, np.zeros(int(objective.intercept))), k)
+
+
+def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+    """Return the sums of second and fourth powers of each column, of numbers of a dtype."""
+    squares, fourths = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    with np.errstate(over="ignore"):
+        for first in range(0, len(X), _PRIOR_ROWS):
+            exact = standardised_rows(objective, X[first : first + _PRIOR_ROWS], dtype)
+            square = exact * exact
+            squares += square.sum(axis=0)
+            fourths += np.einsum("ij,ij->j", square, square)
+    return squares, fourths
+
+
+def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
+    """Return the scores of a row, and the second derivative of a row's loss at 0."""
+    k = objective.n_parameters // (objective.n_features + objective.intercept)
+    return k, 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
+
+
+def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
+    """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
+    X, _, sample_weight = objective._data
+    n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
+    chosen = np.arange(n) if n <= most else _some_of(n, most, seed)
+    weights = np.ones(len(chosen)) if sample_weight is None else sample_weight[chosen].astype(np.float64)
+    weights = weights if weights.any() else np.ones(len(chosen))
+    squares = np.zeros(X.shape[1])
+    for first in range(0, len(chosen), _BLOCK_ROWS):
+        exact = standardised_rows(objective, X[chosen[first : first + _BLOCK_ROWS]])
+        squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
+    squares /= weights.sum()
+    k, weight = _curvature_at_zeros(objective)
+    diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
+    diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
+    smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of which the rows say nothing
+    return np.tile(np.where(diagonal > 0, diagonal, smallest if smallest < np.inf else 1.0), k)

@@ -1,0 +1,279 @@
+"""`grid_search`: the same run once for each of several learning rates, in parallel threads."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from ..arrays.checks import check_count, check_flag, describe
+from ..descent.arguments import seed_of, several
+from ..descent.minimize import minimize
+from ..descent.result import Result
+from ..descent.stopping import StopRule
+from ..descent.supervision import Supervision, supervised
+from ..extras import require
+from ..objectives.data import is_native
+from ..objectives.protocol import Objective
+from ..optimizers.base import Optimizer
+from ..optimizers.schedules import ScheduleLike
+from ..runtime import own_threads
+from ..warnings import DivergenceWarning
+from .range_test import check_tuned
+
+__all__ = ["GridSearch", "grid_search"]
+
+_LOOK_SECONDS = 0.05  # between two looks at the runs, where Ctrl-C does not wake the wait
+_END_SECONDS = 0.15  # for the runs to end after Ctrl-C
+_RISE = 3.0  # of the loss, over that at the start: more is divergence
+_HEAD = ["", "learning rate", "loss", "validation loss", "epochs", "stopped by"]
+
+
+@dataclass(frozen=True, eq=False)
+class GridSearch:
+    """The runs of `grid_search`; printed, a table of them.
+
+    Attributes
+    ----------
+    learning_rates : tuple of float or schedule
+        As given.
+    results : tuple of Result
+        In the order of the rates. The stop_reason "diverged" marks rates that are too high.
+    """
+
+    learning_rates: tuple[float | str | ScheduleLike, ...]
+    results: tuple[Result, ...]
+
+    @property
+    def best_index(self) -> int | None:
+        """The place of the best run: of the lowest validation loss with validation, else of the lowest value.
+
+        Runs that diverged are left out, and those whose value rose above the start's by more than three times its
+        size, as it does before it overflows; None where all are.
+        """
+        scores = [_score(result) for result in self.results]
+        best = int(np.argmin(scores))
+        return best if scores[best] < math.inf else None
+
+    @property
+    def best(self) -> Result | None:
+        """The best run, None where there is none."""
+        return None if self.best_index is None else self.results[self.best_index]
+
+    @property
+    def best_learning_rate(self) -> float | str | ScheduleLike | None:
+        """The rate of the best run, None where there is none."""
+        return None if self.best_index is None else self.learning_rates[self.best_index]
+
+    def __repr__(self) -> str:
+        return _table([_HEAD, *(self._cells(place) for place in range(len(self.results)))])
+
+    def _cells(self, place: int) -> list[str]:
+        rate, result = self.learning_rates[place], self.results[place]
+        validation = f"{_validation_loss(result):.6g}" if "validation_loss" in result.history else ""
+        return [
+            "best" if place == self.best_index else "",
+            f"{rate:g}" if isinstance(rate, Real) else str(rate),
+            f"{result.value:.6g}",
+            validation,
+            str(result.n_epochs),
+            result.stop_reason,
+        ]
+
+
+def grid_search(
+    objective: Objective,
+    optimizer: Optimizer,
+    learning_rates: Iterable[float | str | ScheduleLike] = (0.001, 0.01, 0.1, 1.0),
+    *,
+    n_jobs: int | None = None,
+    **options: Any,
+) -> GridSearch:
+    """Run `minimize` once for each of several learning rates, with the same budget and the same order of rows.
+
+    The optimizer stays as it is; each run has a copy of it with that rate, and copies of the rules of ``stop``.
+
+    Parameters
+    ----------
+    objective : LeastSquares, Logistic, Softmax or Function
+        What to minimise.
+    optimizer : optimizer
+        Whose rule and hyperparameters are taken.
+    learning_rates : iterable of float or schedule
+        One at least; "auto" too, where the optimizer takes it.
+    n_jobs : int, optional
+        Runs at a time, each in a thread. None: as many as the kernels have threads, but one at a time for an objective
+        that is not native, such as a Function, and on a CUDA device, where more are refused. While there are several,
+        each run has one thread for its kernels; results do not depend on it.
+    **options
+        Those of `minimize`, ``w0`` too: each run is ``minimize(objective, optimizer=copy, **options)``. The callbacks
+        are called from the threads of the runs. With ``progress`` the bar counts runs.
+
+    Returns
+    -------
+    GridSearch
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of the wrong type, shape or range, here or in `minimize`; the first error ends all runs.
+    KeyboardInterrupt
+        After Ctrl-C, within 0.2 s. A run that is still in an evaluation of the objective then ends after it.
+
+    Notes
+    -----
+    A rate that diverges is a finding, so that no run warns. Where all do, one `DivergenceWarning` says so, and there is
+    no best.
+    """
+    check_tuned(objective, optimizer)
+    rates = _rates(learning_rates)
+    known = inspect.signature(minimize).parameters.keys() - {"objective", "optimizer"}
+    for name in options.keys() - known:
+        raise TypeError(f"{name} must be an option of minimize, one of {', '.join(sorted(known))}")
+    workers = min(_workers(objective, n_jobs), len(rates))
+    options["stop"] = several("stop", options.get("stop", ()), StopRule, "rules of st.stop")
+    options["callbacks"] = several("callbacks", options.get("callbacks", ()), Callable, "callables")  # type: ignore[arg-type]
+    options["random_state"] = _repeatable(options.get("random_state"))
+    progress = check_flag("progress", options.pop("progress", False))
+    cancel = threading.Event()
+    jobs = [_job(objective, _copy(optimizer, rate), options, cancel) for rate in rates]
+    bar = require("tqdm", "progress").tqdm(total=len(jobs), unit="run") if progress else None
+    try:
+        done = bar.update if bar is not None else lambda: None
+        results = _in_turn(jobs, done) if workers == 1 else _in_threads(jobs, workers, cancel, done)
+    finally:
+        if bar is not None:
+            bar.close()
+    search = GridSearch(rates, tuple(results))
+    if search.best_index is None:
+        warnings.warn(_none_fell(search), DivergenceWarning, stacklevel=2)
+    return search
+
+
+def _rates(learning_rates: Any) -> tuple[float | str | ScheduleLike, ...]:
+    if isinstance(learning_rates, str) or not isinstance(learning_rates, Iterable):
+        expected = "learning_rates must be an iterable of numbers above 0 and schedules"
+        raise TypeError(f"{expected}, got {describe(learning_rates)}")
+    rates = tuple(learning_rates)
+    if not rates:
+        raise ValueError("learning_rates must hold at least one rate, got none")
+    return rates
+
+
+def _workers(objective: Objective, n_jobs: Any) -> int:
+    on_device = getattr(objective, "device", None) is not None
+    if n_jobs is None:
+        return _core.threads_in_use() if is_native(objective) and not on_device else 1
+    count = check_count("n_jobs", n_jobs, 1)
+    if on_device and count > 1:
+        raise ValueError(f"n_jobs must be None or 1 for an objective on a CUDA device, got {n_jobs}")
+    return count
+
+
+def _repeatable(random_state: Any) -> Any:
+    """Return what gives every run the same seed, drawing it once from what gives another each time."""
+    drawn = random_state is None or isinstance(
+        random_state, np.random.Generator | np.random.BitGenerator | np.random.RandomState
+    )
+    return seed_of(random_state) if drawn else random_state
+
+
+def _copy(optimizer: Optimizer, rate: Any) -> Optimizer:
+    twin = copy.copy(optimizer)
+    twin.load_state_dict(optimizer.state_dict())  # arrays of its own
+    try:
+        twin.learning_rate = rate
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"learning_rates: {error}") from None
+    return twin
+
+
+def _job(
+    objective: Objective, optimizer: Optimizer, options: dict[str, Any], cancel: threading.Event
+) -> Callable[[], Result]:
+    own = {**options, "stop": copy.deepcopy(options["stop"])}
+
+    def run() -> Result:
+        with supervised(Supervision(warns=False, cancelled=cancel.is_set)):
+            result = minimize(objective, optimizer=optimizer, **own)
+        if result.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        return result
+
+    return run
+
+
+def _in_turn(jobs: list[Callable[[], Result]], done: Callable[[], Any]) -> Iterator[Result]:
+    for job in jobs:
+        yield job()
+        done()
+
+
+def _in_threads(
+    jobs: list[Callable[[], Result]], workers: int, cancel: threading.Event, done: Callable[[], Any]
+) -> list[Result]:
+    pool = ThreadPoolExecutor(workers, "steepest")
+    futures: list[Future[Result]] = []
+    try:
+        for job in jobs:  # the first job runs from here on, so that an error or Ctrl-C in this loop has to end it
+            futures.append(pool.submit(_with_one_thread, job))
+        waiting = set(futures)
+        while waiting:
+            ended, waiting = wait(waiting, _LOOK_SECONDS, FIRST_COMPLETED)
+            for future in ended:
+                future.result()
+                done()
+    except BaseException:
+        cancel.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        wait(futures, _END_SECONDS)
+        raise
+    pool.shutdown()
+    return [future.result() for future in futures]
+
+
+def _with_one_thread(job: Callable[[], Result]) -> Result:
+    """Return what the job does, with one thread for the kernels that this thread calls."""
+    with own_threads(1):
+        return job()
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Return lines of aligned columns, without those that hold nothing below the head."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    lines = (
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in zip(*columns, strict=True)
+    )
+    return "\n".join(lines)
+
+
+def _score(result: Result) -> float:
+    start = float(result.history["loss"][0])
+    if result.stop_reason == "diverged" or not result.value - start <= _RISE * abs(start):
+        return math.inf
+    return _validation_loss(result) if "validation_loss" in result.history else result.value
+
+
+def _validation_loss(result: Result) -> float:
+    """Return that of the result's w."""
+    return float(np.nanmin(result.history["validation_loss"]))
+
+
+def _none_fell(search: GridSearch) -> str:
+    lowest = min(result.history["learning_rate"][0] for result in search.results)
+    return (
+        f"no run brought the loss down, not at learning rate {lowest:.3g} either: try {lowest / 100:.3g} and less, or "
+        "st.find_learning_rate; scaling the features to mean 0 and deviation 1 allows larger ones"
+    )
