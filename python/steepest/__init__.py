@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys as _sys
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
-from . import plot, reference
+from . import plot, reference, schedules
 from .analysis.curvature import Curvature, curvature
 from .analysis.taylor import Taylor, taylor
 from .arrays.device import DeviceArray
@@ -19,7 +20,6 @@ from .descent.stopping import Progress
 from .objectives.function import Function
 from .objectives.losses import LeastSquares, Logistic
 from .objectives.softmax import Softmax
-from .optimizers import schedules
 from .optimizers.rules import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
 from .quasi_newton.optimizer import QuasiNewton
 from .runtime import info, installed_version, threads, threads_from_environment
@@ -30,6 +30,20 @@ from .warnings import DiagnosisWarning, DivergenceWarning, RankWarning
 if TYPE_CHECKING:
     from .estimators import LinearRegressor as LinearRegressor
     from .estimators import LogisticClassifier as LogisticClassifier
+
+# Pickles of version 0.1 name modules by where they were then.
+_FORMER = {
+    "columns": "objectives.columns",
+    "curvature": "analysis.curvature",
+    "diagnosis": "descent.diagnosis",
+    "grid": "search.grid",
+    "result": "descent.result",
+    "softmax": "objectives.softmax",
+    "stopping": "descent.stopping",
+    "taylor": "analysis.taylor",
+    "tuning": "search.range_test",
+}
+_sys.modules.update({f"{__name__}.{old}": _sys.modules[f"{__name__}.{new}"] for old, new in _FORMER.items()})
 
 threads_from_environment()
 __version__ = installed_version()

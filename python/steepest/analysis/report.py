@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .curvature import Curvature
+from .figures import CurvatureFigures
 
 __all__ = ["WELL_CONDITIONED", "about", "advice", "report"]
 
@@ -30,7 +28,7 @@ def about(number: float) -> str:
     return f"about {int(number):,}"
 
 
-def report(c: Curvature) -> str:
+def report(c: CurvatureFigures) -> str:
     """Return a short report: the spectrum, the rates, the steps and the advice."""
     known = "all by LAPACK" if c.method == "dense" else "the extremes by Lanczos"
     lines = [
@@ -47,12 +45,12 @@ def report(c: Curvature) -> str:
     return "\n".join([*lines, *(f"  {'advice:' if i == 0 else '':20} {line}" for i, line in enumerate(advice(c)))])
 
 
-def _kind(c: Curvature) -> str:
+def _kind(c: CurvatureFigures) -> str:
     article = {"minimum": "a ", "maximum": "a ", "saddle": "a ", "degenerate": "stationary but "}.get(c.kind, "")
     return f"{article}{c.kind} (|gradient| {c.gradient_norm:.2g}, zero up to {c.gradient_tolerance:.2g})"
 
 
-def _condition(c: Curvature) -> str:
+def _condition(c: CurvatureFigures) -> str:
     if c.condition_number < math.inf:
         return f"{c.condition_number:.3g}"
     if c.eigenvalue_min < -c.zero_tolerance or c.eigenvalue_max <= c.zero_tolerance:
@@ -63,13 +61,13 @@ def _condition(c: Curvature) -> str:
     return f"{c.effective_condition_number:.3g}, beside {flat} flat direction{'s' * (flat > 1)}"
 
 
-def _steps(c: Curvature) -> str:
+def _steps(c: CurvatureFigures) -> str:
     names = {"gradient_descent": "plain descent", "heavy_ball": "heavy ball", "accelerated": "accelerated"}
     counts = [f"{name} {c.predicted_steps(_REPORT_TOLERANCE, method):,}" for method, name in names.items()]
     return f"of the distance to the minimum: {', '.join(counts)}"
 
 
-def advice(c: Curvature) -> list[str]:
+def advice(c: CurvatureFigures) -> list[str]:
     """Return what to do about this curvature, a sentence an item."""
     kappa = c.effective_condition_number
     if c.eigenvalue_min < -c.zero_tolerance:
@@ -95,7 +93,7 @@ def advice(c: Curvature) -> list[str]:
     return [*told, f"{slow}, {fewer}{why}"]
 
 
-def _unlike(c: Curvature) -> str:
+def _unlike(c: CurvatureFigures) -> str:
     """Name the columns whose scale is furthest from the usual one."""
     if c.parameter_scales is None:
         return ""
@@ -112,7 +110,7 @@ def _unlike(c: Curvature) -> str:
     return f" (column{'s' * (order.size > 1)} {named}; scales differ by {spread:.0e})".replace("e+0", "e")
 
 
-def _flat(c: Curvature) -> str:
+def _flat(c: CurvatureFigures) -> str:
     if c.method == "lanczos":
         return "there are flat directions: columns depend on each other; alpha > 0 makes the minimum unique"
     n = c.n_parameters - c.rank

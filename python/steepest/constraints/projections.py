@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import reference
 from ..arrays.norm import norm_of
 
 __all__ = ["BoxProjection", "Projection", "SimplexProjection"]
@@ -67,7 +66,7 @@ class BoxProjection(Projection):
         return 0.0
 
     def project(self, w: NDArray[Any]) -> NDArray[Any]:
-        return reference.project_box(w, self.lower, self.upper).astype(w.dtype)
+        return _clipped(w, self.lower, self.upper).astype(w.dtype)
 
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
         leaves = ((w <= self.lower) & (gradient > 0)) | ((w >= self.upper) & (gradient < 0))
@@ -100,7 +99,7 @@ class SimplexProjection(Projection):
 
     def _nearest(self, w: NDArray[Any]) -> NDArray[np.float64]:
         with np.errstate(over="ignore"):
-            nearest = reference.project_simplex(w[: self.n_coefficients], self.total)
+            nearest = _on_simplex(w[: self.n_coefficients], self.total)
         return np.append(nearest, w[self.n_coefficients :].astype(np.float64))
 
     def project(self, w: NDArray[Any]) -> NDArray[Any]:
@@ -114,3 +113,21 @@ class SimplexProjection(Projection):
         coefficients = self.total * random.dirichlet(np.ones(self.n_coefficients))
         rest = near[self.n_coefficients :] + random.standard_normal(near.size - self.n_coefficients)
         return self.project(np.append(coefficients, rest).astype(near.dtype))
+
+
+def _clipped(w: NDArray[Any], lower: NDArray[Any], upper: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the nearest point between two bounds; nan stays."""
+    exact, least, most = (np.asarray(each, dtype=np.float64) for each in (w, lower, upper))
+    return np.asarray(np.minimum(np.maximum(exact, least), most))
+
+
+def _on_simplex(w: NDArray[Any], total: float) -> NDArray[np.float64]:
+    """Return the nearest point of the simplex (Duchi et al. 2008, figure 1); all nan where w is not finite."""
+    v = np.asarray(w, dtype=np.float64)
+    if not np.isfinite(v).all():
+        return np.full_like(v, np.nan)
+    v = v - v.max()  # this moves the threshold alone, and keeps the digits of large numbers
+    descending = np.sort(v)[::-1]
+    threshold = (np.cumsum(descending) - total) / np.arange(1, v.size + 1)
+    k = np.flatnonzero(descending > threshold)[-1]
+    return np.asarray(np.maximum(v - threshold[k], 0.0))

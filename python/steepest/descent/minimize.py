@@ -24,8 +24,9 @@ from ..quasi_newton.runner import QuasiNewtonRunner
 from .arguments import batches, checked_validation, flat_start, seed_of, several
 from .feasibility import constraint_for, feasible_start
 from .multistart import best_of, points
+from .record import Callback, RunSettings
 from .result import Result
-from .run import Callback, Run, RunSettings
+from .run import Run
 from .stopping import NoImprovement, StopRule
 
 __all__ = ["minimize"]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..warnings import DiagnosisWarning, DivergenceWarning, levels_outside
 from .diagnosis import Diagnosis, diagnose
+from .record import Record
 from .stopping import GradientNorm
 from .symptoms import Symptoms
-
-if TYPE_CHECKING:
-    from .run import Run
 
 __all__ = ["Watch"]
 
@@ -24,51 +21,51 @@ _FIRST_LOOK = 32  # evaluated epochs; then after twice as many
 class Watch:
     """What looks at the history of a run and warns, once of each kind."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, record: Record, warns: bool) -> None:
+        self._record, self._warns = record, warns
         self._next = _FIRST_LOOK
         self._said: set[str] = set()
 
     def look(self) -> None:
         """Look at a run that goes on, every so many rows."""
-        if self._run.settings.diagnose and len(self._run.rows) >= self._next:
+        if self._record.settings.diagnose and len(self._record.rows) >= self._next:
             self._next *= 2
             found = diagnose(self._symptoms(None))
-            if not (found.kind == "exploding" and self._run.rows[-1][1] > _FAR * abs(self._run.rows[0][1])):
+            if not (found.kind == "exploding" and self._record.rows[-1][1] > _FAR * abs(self._record.rows[0][1])):
                 self._say(found)  # else it will end as diverged, and be told so then
 
     def last_look(self, reason: str) -> Diagnosis:
         """Return the diagnosis of a run that has ended."""
-        if not (self._run.settings.diagnose and self._run.rows):
+        if not (self._record.settings.diagnose and self._record.rows):
             return Diagnosis()
         found = diagnose(self._symptoms(reason))
         self._say(found, reason == "diverged")
         return found
 
     def _symptoms(self, reason: str | None) -> Symptoms:
-        run = self._run
-        epochs, losses, norms, rates = np.array([row[:4] for row in run.rows], dtype=np.float64).T
-        has_l1 = getattr(run.objective, "alpha", 0.0) * getattr(run.objective, "l1_ratio", 0.0) > 0.0
-        tolerances = [rule.tol for rule in run.settings.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
+        record = self._record
+        epochs, losses, norms, rates = np.array([row[:4] for row in record.rows], dtype=np.float64).T
+        has_l1 = getattr(record.objective, "alpha", 0.0) * getattr(record.objective, "l1_ratio", 0.0) > 0.0
+        tolerances = [rule.tol for rule in record.settings.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
         return Symptoms(
             epochs=epochs.astype(np.int64),
             losses=losses,
             gradient_norms=norms,
             rates=rates,
             reason=reason,
-            max_epochs=run.settings.max_epochs,
+            max_epochs=record.settings.max_epochs,
             tol=max(tolerances, default=None),
-            batch_size=run.settings.batch_size,
-            objective=run.objective,
-            optimizer=run.optimizer,
-            start=run.start_w,
-            w=run.w,
-            constrained=run.settings.constrained or has_l1,
-            separation=run.separation,
+            batch_size=record.settings.batch_size,
+            objective=record.objective,
+            optimizer=record.optimizer,
+            start=record.start_w,
+            w=record.w,
+            constrained=record.settings.constrained or has_l1,
+            separation=record.separation,
         )
 
     def _say(self, found: Diagnosis, diverged: bool = False) -> None:
-        if (diverged or found.kind not in self._said) and self._run.supervision.warns:
+        if (diverged or found.kind not in self._said) and self._warns:
             self._said.add(found.kind)
             warn(found, diverged)
 

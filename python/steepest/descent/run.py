@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.separability import Separation, separation
+from ..analysis.separability import separation
 from ..arrays.norm import norm_of
 from ..objectives.data import is_native
 from ..optimizers.base import Optimizer
@@ -23,42 +21,16 @@ from ..quasi_newton.runner import QuasiNewtonRunner
 from .auto_rate import AutoRate, refuse_device
 from .diagnosis import FEW_ROWS, Diagnosis
 from .monitor import Watch
+from .record import Record, RunSettings
 from .result import Result, StartError
-from .stopping import Progress, StopRule
+from .stopping import Progress
 from .supervision import supervision
-
-Callback = Callable[[Progress], Any]
 
 _UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable", "rounding")
 _SAYS_NO_MORE = ("diverged", "callback", "interrupted", "NoImprovement")  # ends that no minimum is read from
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
 _BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
 _PATH_ELEMENTS = 1 << 20  # and elements of the path
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a run is asked for, checked: see `minimize`.
-
-    Attributes
-    ----------
-    batch_size, steps_per_epoch : int
-        Rows of a step, 0 for all, and how many make an epoch.
-    constrained : bool
-        Whether w is kept in a set.
-    """
-
-    batch_size: int
-    steps_per_epoch: int
-    max_epochs: int
-    max_seconds: float
-    evaluate_every: int
-    diagnose: bool
-    constrained: bool
-    record_path: bool
-    stop: Sequence[StopRule]
-    callbacks: Sequence[Callback]
-    validation: Any
 
 
 class Run:
@@ -68,20 +40,19 @@ class Run:
         self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], settings: RunSettings
     ) -> None:
         self.objective, self.optimizer, self.w, self.settings = objective, optimizer, w, settings
-        self.start_w = w.copy()
         self.bar: Any = None
         self.supervision = supervision()
         self.auto: AutoRate | None = None
         self.n_epochs = 0
         self.last_rate = math.nan
-        self.rows: list[tuple[float, ...]] = []
+        self.record = Record(objective, optimizer, w, w.copy(), settings)
+        self.rows = self.record.rows
         self.path: list[NDArray[Any]] | None = [w[None].copy()] if settings.record_path else None
         self.previous_w: NDArray[Any] | None = None
         self.best_w: NDArray[Any] | None = None
         self.best_row = 0
         self.evaluation_seconds = 0.0
         self.evaluated_steps = -1
-        self.separation: Separation = ""
 
     def start(self, runner: Runner) -> None:
         """Take the runner that changes w; steps count from here."""
@@ -92,7 +63,7 @@ class Run:
             refuse_device(self.objective)
             self.auto = AutoRate(self.objective, self.optimizer, self.w, self.settings.batch_size)
         self.rates = self.optimizer.rates if self.auto is None else self.auto.rates
-        self.watch = Watch(self)
+        self.watch = Watch(self.record, self.supervision.warns)
 
     def result(self) -> Result:
         """Run to the end."""
@@ -259,12 +230,12 @@ class Run:
         short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
         untold = short or not self.settings.diagnose
         if reason == "separable":
-            self.separation = "all"
+            self.record.separation = "all"
         elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
             return reason
         elif is_native(self.objective):
-            self.separation = separation(self.objective, self.w, self.rows[-1][1])
-        return "separable" if self.separation and in_budget else reason
+            self.record.separation = separation(self.objective, self.w, self.rows[-1][1])
+        return "separable" if self.record.separation and in_budget else reason
 
     def _final_value(self, reason: str) -> float:
         if self.best_w is not None:

@@ -1,4 +1,7 @@
-"""Estimators with scikit-learn's contract over the objectives and the loop; they need the extra `sklearn`."""
+"""Estimators with scikit-learn's contract over the objectives and the loop; they need the extra `sklearn`.
+
+This folder may use `descent` and what that uses.
+"""
 
 from .classifier import LogisticClassifier
 from .regressor import LinearRegressor

@@ -1,4 +1,7 @@
-"""Pictures of runs and of the ground they walk on, drawn with matplotlib (the extra `plot`), imported on first use."""
+"""Pictures of runs and of the ground they walk on, drawn with matplotlib (the extra `plot`), imported on first use.
+
+This folder may use the checks of `arrays`; it reads what the others return by its attributes.
+"""
 
 from .contours import contour
 from .loss import loss_curve

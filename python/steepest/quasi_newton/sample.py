@@ -11,7 +11,6 @@ from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares
 from ..objectives.rows import standardised_rows
 from ..objectives.softmax import Softmax
-from ..reference.softmax import probabilities
 
 __all__ = ["column_squares", "mean_block", "prior_of", "sample_of"]
 
@@ -48,7 +47,7 @@ def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDA
     scores = np.einsum("ij,kj->ik", standardised_rows(objective, X, objective.dtype), table[:, :d])
     if objective.intercept:
         scores += table[:, d]
-    p = probabilities(scores)
+    p = _probabilities(scores)
     curvature = (p * (1.0 - p)).sum(axis=1) / (k - 1)
     if sample_weight is not None:
         curvature *= sample_weight[chosen]
@@ -109,3 +108,9 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
     smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of which the rows say nothing
     return np.tile(np.where(diagonal > 0, diagonal, smallest if smallest < np.inf else 1.0), k)
+
+
+def _probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the probabilities of the classes from scores of shape (n, k)."""
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -1,6 +1,7 @@
 """The NumPy twin of every loss, update rule and constraint: slow, obvious, and what every kernel is held against.
 
-Everything is computed in float64 whatever comes in, and nothing is changed in place.
+Everything is computed in float64 whatever comes in, and nothing is changed in place. This
+folder may use NumPy only, and only tests and users may use it.
 """
 
 from .arrays import Array
