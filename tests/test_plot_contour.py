@@ -216,7 +216,7 @@ WIDE = quadratic(np.eye(3))
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"objective": abs}, TypeError, "objective must be a LeastSquares, Logistic or Function, got builtin_func"),
+        ({"objective": abs}, TypeError, "objective must be a LeastSquares, .*, got builtin_func"),
         ({"objective": quadratic([[1.0]])}, ValueError, "objective must have at least 2 parameters, got one with 1"),
         ({}, ValueError, r"limits must be given .* got None"),
         ({"limits": ((1, 0), (0, 1))}, ValueError, r"limits must be \(\(left, right\), \(bottom, top\)\), finite and"),

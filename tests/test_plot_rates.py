@@ -176,7 +176,7 @@ def test_more_parameters_along_a_line(direction: Any, label: str, minimum: float
         (lambda: learning_rates({}), ValueError, "curve must hold at least one run, got none"),
         (lambda: learning_rates({"a": run([1.0])}), TypeError, r"curve must map learning rates.* got 'a' \(str\)"),
         (lambda: learning_rates({0.1: 3}), TypeError, "curve: expected something with a history, got int"),
-        (lambda: taylor(abs, []), TypeError, "objective must be a LeastSquares, Logistic or Function"),
+        (lambda: taylor(abs, []), TypeError, "objective must be a LeastSquares, .*Function"),
         (lambda: taylor(SINE, []), ValueError, "models must hold at least one model, got none"),
         (lambda: taylor(SINE, abs), TypeError, "models must be what st.taylor returns"),
         (lambda: taylor(BOWL, sine_at(1.0)), ValueError, r"models' point must be an array of shape \(2,\)"),

@@ -209,7 +209,7 @@ def test_it_is_the_default_for_whole_data():
         (
             {"objective": st.Function(lambda w: (0.0, w), 2)},
             TypeError,
-            "objective must be a loss of data for st.QuasiNewton",
+            "optimizer=st.QuasiNewton() needs an objective with a sample of its rows, which LeastSquares",
         ),
         ({"batch_size": 5}, ValueError, "batch_size must be None for st.QuasiNewton"),
         ({"constraint": st.Box(0, 1)}, ValueError, "constraint must be None for st.QuasiNewton, got Box"),

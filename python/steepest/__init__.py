@@ -19,6 +19,7 @@ from .descent.result import Result
 from .descent.stopping import Progress
 from .objectives.function import Function
 from .objectives.losses import LeastSquares, Logistic
+from .objectives.protocol import Objective
 from .objectives.softmax import Softmax
 from .optimizers.rules import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
 from .quasi_newton.optimizer import QuasiNewton
@@ -65,6 +66,7 @@ __all__ = [
     "LeastSquares",
     "Logistic",
     "Momentum",
+    "Objective",
     "Progress",
     "QuasiNewton",
     "RMSProp",

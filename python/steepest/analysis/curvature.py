@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import check_number, describe
+from ..arrays.checks import check_number
 from ..arrays.norm import norm_of
-from ..objectives.protocol import Objective
+from ..objectives.protocol import Capability, Objective, check_objective, supports
 from .figures import CurvatureFigures
 from .hessian import Hessian, own_copy
 from .report import report
@@ -84,8 +84,7 @@ def curvature(
     NotImplementedError
         An objective on a CUDA device.
     """
-    if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
+    check_objective(objective)
     w = own_copy(objective, w)
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, _METHODS))}, got {method!r}")
@@ -116,6 +115,7 @@ def curvature(
 
 def _gradient(objective: Any, w: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     gradient = objective.value_and_gradient(w)[1]
-    native = getattr(objective, "native", None)
-    norm = norm_of(np.asarray(gradient)) if native is None else native.gradient_norm(w, gradient)
-    return np.array(gradient, dtype=np.float64), float(norm)
+    exact = np.array(gradient, dtype=np.float64)
+    if supports(objective, Capability.DATA):
+        return exact, objective.gradient_norm(w, gradient)
+    return exact, norm_of(exact)

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_vector
 from ..arrays.interop import as_native, library_of
 from ..arrays.norm import norm_of
-from ..objectives.data import DataObjective
-from ..objectives.function import Function
+from ..objectives.protocol import Capability, missing, supports
 from ..objectives.softmax import vector_of
 
 __all__ = ["Hessian", "own_copy"]
@@ -23,11 +22,8 @@ _SHORTER_STEPS = 4
 
 def own_copy(objective: Any, w: Any) -> NDArray[Any]:
     """Return a NumPy copy of parameters of any library as a vector, checked against the objective."""
-    if getattr(objective, "device", None) is not None:
-        raise NotImplementedError(
-            "the Hessian of an objective on a CUDA device is not implemented; make the objective of arrays in the "
-            "host's memory"
-        )
+    if not supports(objective, Capability.CURVATURE):
+        raise missing(objective, Capability.CURVATURE, "this", "make the objective of arrays in the host's memory")
     library, w = library_of(w), as_native("w", vector_of(objective, "w", w))
     check_vector("w", w, objective.n_parameters, objective.dtype, library=library)
     return np.array(w)
@@ -48,11 +44,7 @@ class Hessian:
 
     def __init__(self, objective: Any, w: NDArray[Any]) -> None:
         self._objective, self._w = objective, w
-        self.by_differences = not (
-            objective.has_hessian_product
-            if isinstance(objective, Function)
-            else callable(getattr(objective, "hessian_product", None))
-        )
+        self.by_differences = not supports(objective, Capability.HESSIAN)
         epsilon = float(np.finfo(w.dtype).eps)
         self.tolerance = epsilon ** (2 / 3) * 1e3 if self.by_differences else 64 * epsilon
 
@@ -111,7 +103,7 @@ class Hessian:
 
     def trace(self, samples: int = 16) -> float:
         """Estimate the sum of the eigenvalues from products with vectors of random signs (Hutchinson 1989)."""
-        if isinstance(self._objective, DataObjective) and self._w.size <= 64:
+        if supports(self._objective, Capability.DATA) and self._w.size <= 64:
             return float(np.trace(self.matrix()))
         signs = np.random.default_rng(0).choice([-1.0, 1.0], (samples, self._w.size))
         return float(np.mean([v @ self.product(v) for v in signs]))

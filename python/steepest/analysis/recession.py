@@ -40,7 +40,7 @@ class HalfSpaces:
 
     def __init__(self, objective: DataObjective, rows_seen: int | None = None) -> None:
         """Take the units from all rows, or from so many of them."""
-        self._X, y, weight = objective._data
+        self._X, y, weight = objective.arrays
         self.labels = y.astype(np.intp)
         self._intercept = objective.intercept
         self.n_classes = objective.n_classes if isinstance(objective, Softmax) else 2
@@ -50,7 +50,7 @@ class HalfSpaces:
         self.present = present = np.ones(n, dtype=bool) if weight is None else weight > 0
         self.counted = np.repeat(present[:, None], self.n_classes, axis=1)
         self.counted[np.arange(n), self.labels] = False
-        centre = np.zeros(d) if objective._scaling is None else objective._scaling[0]
+        centre = np.zeros(d) if objective.scaling is None else objective.scaling[0]
         first = int(np.argmax(present))
         self.origin = widened(self._X[first : first + 1]).astype(np.float64)[0] if self._intercept else centre
         self.unit = np.ones(d)

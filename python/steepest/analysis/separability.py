@@ -45,11 +45,11 @@ def separating_loss(objective: DataObjective) -> float:
     """
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
         return 0.0
-    weight = objective._data[2]
+    weight = objective.arrays.sample_weight
     least = 1.0
     if weight is not None:
         least = min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(weight))
-    return math.log(2.0) * least / objective._weight_sum
+    return math.log(2.0) * least / objective.weight_sum
 
 
 def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
@@ -76,7 +76,7 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
 
     In no direction that moves them do all of them gain or stay, and every direction moves them.
     """
-    X, y, weight = objective._data
+    X, y, weight = objective.arrays
     n = len(X)
     some = max(_FIRST_ROWS, _SPREAD * w.size)
     if n < 4 * some or w.size > _MOST_PARAMETERS:
@@ -92,7 +92,7 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
     spaces = HalfSpaces(part, _ROWS_SEEN)
     if not spaces.finite:
         return False
-    exact = standardised_rows(part, part._data[0])
+    exact = standardised_rows(part, part.arrays.X)
     exact = np.column_stack([exact, np.ones(len(exact))]) if objective.intercept else exact
     size = np.sqrt(np.einsum("ij,ij->j", exact, exact))
     if not (np.isfinite(size).all() and (size > 0).all()):
@@ -134,12 +134,12 @@ def _look(objective: Any, spaces: HalfSpaces, w: NDArray[Any], scores: NDArray[A
 
 def _scores(objective: Any, w: NDArray[Any]) -> NDArray[Any]:
     """Return the scores at w, of shape (n_samples, 1 or n_classes), about as well as the dtype of X allows."""
-    X = objective._data[0]
+    X = objective.arrays.X
     n, d = X.shape
     table = w.reshape(-1, d + objective.intercept).astype(np.float64)
     slopes, constant = table[:, :d], table[:, d] if objective.intercept else np.zeros(len(table))
-    if objective._scaling is not None:
-        centre, scale = objective._scaling
+    if objective.scaling is not None:
+        centre, scale = objective.scaling
         slopes = slopes / scale
         constant = constant - slopes @ centre
     slopes = slopes.T.astype(objective.dtype)
@@ -162,7 +162,7 @@ def _moved(objective: Any, spaces: HalfSpaces, w: NDArray[Any], dual: bool = Fal
     """Return w, or a gradient, in the coordinates of the half-spaces, class 0 left out."""
     d = objective.n_features
     table = w.reshape(-1, spaces.width).astype(np.float64)
-    centre, scale = (0.0, 1.0) if objective._scaling is None else objective._scaling
+    centre, scale = (0.0, 1.0) if objective.scaling is None else objective.scaling
     ratio: NDArray[np.float64] = spaces.unit / scale
     shift = (spaces.origin - centre) / scale
     found = table.copy()
@@ -200,15 +200,15 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
     """
     A = spaces.vectors(pairs)
     value, gradient = objective.native.value_and_gradient(np.ascontiguousarray(w).reshape(-1))
-    total = -_moved(objective, spaces, gradient, dual=True) * objective._weight_sum
+    total = -_moved(objective, spaces, gradient, dual=True) * objective.weight_sum
     chances = _chances(spaces, _moved(objective, spaces, w), pairs)
-    weight = objective._data[2]
+    weight = objective.arrays.sample_weight
     chances = chances if weight is None else chances * weight[pairs[0]]
     hessian = (A * chances[:, None]).T @ A
     far = 1.0 + float(np.abs(spaces.origin / spaces.unit).max())
     lengths = np.linalg.norm(A, axis=1)
     noise = 2.0 * float(np.finfo(objective.dtype).eps) * far * float(lengths.max())
-    noise *= objective._weight_sum * min(value, 1.0)  # a chance is no more than its row's loss
+    noise *= objective.weight_sum * min(value, 1.0)  # a chance is no more than its row's loss
     if not (np.isfinite(hessian).all() and np.isfinite(total).all()):
         return False
     least = float(np.linalg.eigvalsh(hessian)[0])

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import require
-from ..objectives.data import DataObjective
-from ..objectives.softmax import Softmax
+from ..objectives.protocol import Capability, supports
 from .hessian import Hessian
 
 __all__ = ["dense_spectrum", "extremes", "finite", "first", "standardised_condition"]
@@ -91,11 +90,11 @@ def _end(linalg: Any, hessian: Hessian, which: str, shift: float, start: Array) 
 
 def standardised_condition(objective: Any, matrix: Array | None, tolerance: float) -> float | None:
     """Return the condition number after each column is centred and divided by its deviation."""
-    if matrix is None or not isinstance(objective, DataObjective) or isinstance(objective, Softmax):
+    if matrix is None or not supports(objective, Capability.DATA) or objective.layout.n_scores > 1:
         return None
     if not objective.intercept or matrix[-1, -1] <= 0:
         return None
-    l2 = objective.alpha * (1.0 - objective.l1_ratio)
+    l2 = objective.penalty.l2
     along, weight = matrix[:-1, -1], float(matrix[-1, -1])
     centred = matrix[:-1, :-1] - np.outer(along, along) / weight - l2 * np.eye(len(along))
     kept = np.diag(centred) > tolerance * np.diag(matrix)[:-1]

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays.checks import check_count, check_number, check_vector, describe
-from ..objectives.losses import LeastSquares
-from ..objectives.protocol import Objective
+from ..arrays.checks import check_count, check_number, check_vector
+from ..objectives.protocol import Objective, check_objective
 from .hessian import Hessian, own_copy
 
 __all__ = ["Taylor", "is_quadratic", "taylor"]
@@ -31,6 +30,8 @@ class Taylor:
     hessian : float64 array of shape (n_parameters, n_parameters)
         Hessian of the smooth part at w.
     """
+
+    constant_curvature = True
 
     def __init__(
         self, point: NDArray[np.float64], value: float, gradient: NDArray[np.float64], hessian: NDArray[np.float64]
@@ -102,7 +103,7 @@ class Taylor:
 
 def is_quadratic(objective: object) -> bool:
     """Return whether the curvature of an objective is known to be the same everywhere."""
-    return isinstance(objective, LeastSquares | Taylor)
+    return bool(getattr(objective, "constant_curvature", False))
 
 
 def taylor(objective: Objective, w: Any) -> Taylor:
@@ -126,8 +127,7 @@ def taylor(objective: Objective, w: Any) -> Taylor:
     NotImplementedError
         An objective on a CUDA device.
     """
-    if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
+    check_objective(objective)
     w = own_copy(objective, w)
     value, gradient = objective.value_and_gradient(w)
     return Taylor(

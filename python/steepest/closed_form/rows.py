@@ -24,8 +24,8 @@ class WeightedRows:
     """
 
     def __init__(self, objective: LeastSquares) -> None:
-        self.X, self.y, self.weights = objective._data
-        self.scaling = objective._scaling
+        self.X, self.y, self.weights = objective.arrays
+        self.scaling = objective.scaling
         self.intercept, self.p = objective.intercept, objective.n_parameters
         self.penalty = np.zeros(self.p)
         self.penalty[: objective.n_features] = objective.alpha / 2

@@ -9,9 +9,8 @@ import numpy as np
 
 from ..arrays.checks import check_count, describe
 from ..arrays.interop import place
-from ..objectives.data import DataObjective, is_native
-from ..objectives.device_objective import DeviceObjective
-from ..objectives.protocol import Objective
+from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability, Objective, device_of_objective, missing, supports
 from ..objectives.softmax import vector_of
 
 __all__ = ["seed_of"]
@@ -31,9 +30,8 @@ def seed_of(random_state: Any) -> int:
 
 def flat_start(w0: Any, objective: Objective) -> Any:
     """Return a start in the host's memory, as a vector."""
-    native = getattr(objective, "native", None)
-    if isinstance(native, DeviceObjective) and w0 is not None:
-        return native.start(w0)
+    if w0 is not None and device_of_objective(objective) is not None:
+        return objective.native.start(w0)  # type: ignore[attr-defined]
     return vector_of(objective, "w0", w0)
 
 
@@ -42,9 +40,8 @@ def batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
     if batch_size is None:
         return 0, 1
     size = check_count("batch_size", min(batch_size, _ALL) if isinstance(batch_size, int) else batch_size, 1)
-    if not is_native(objective):
-        kind = type(objective).__name__
-        raise ValueError(f"batch_size must be None for a {kind}, which only its own Python evaluates, got {batch_size}")
+    if not supports(objective, Capability.BATCHES):
+        raise missing(objective, Capability.BATCHES, f"batch_size={batch_size}", "use batch_size=None", ValueError)
     assert isinstance(objective, DataObjective)
     if size >= objective.n_samples:
         return 0, 1
@@ -65,16 +62,16 @@ def checked_validation(objective: Objective, validation: Any) -> Any:
         found: Any = validation.loss_on(validation.X, validation.y, validation.sample_weight)
     elif validation is None or (isinstance(validation, Objective) and hasattr(validation, "value")):
         found = validation
-    elif isinstance(validation, tuple) and len(validation) in (2, 3) and isinstance(objective, DataObjective):
+    elif isinstance(validation, tuple) and len(validation) in (2, 3) and supports(objective, Capability.DATA):
         X, y, *weight = validation
         try:
-            found = objective.loss_on(X, y, *weight)
+            found = objective.loss_on(X, y, *weight)  # type: ignore[attr-defined]
         except (TypeError, ValueError) as error:
             raise type(error)(f"validation: {error}") from None
     else:
         expected = "an objective or a tuple (X, y) or (X, y, sample_weight)"
         raise TypeError(f"validation must be {expected}, got {describe(validation)}")
-    on = [getattr(each, "device", None) for each in (objective, found)]
+    on = [device_of_objective(each) for each in (objective, found)]
     if found is not None and on[0] != on[1]:
         raise ValueError(f"validation must be in {place(on[0])}, where the objective is, got {place(on[1])}")
     if found is not None and (found.n_parameters, found.dtype) != (objective.n_parameters, objective.dtype):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..analysis.hessian import Hessian
 from ..analysis.taylor import is_quadratic
 from ..arrays.norm import norm_of
-from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability, missing, supports
 from ..optimizers.rules import CurvatureRule
 from ..optimizers.runner import Runner
 from .result import StartError
@@ -174,7 +174,7 @@ class AutoRate:
 
 def _unlikeness(objective: Any) -> float:
     """Return the mean square of the rows' weights over the square of their mean: 1 for equal ones."""
-    weight = objective._data[2] if isinstance(objective, DataObjective) else None
+    weight = objective.arrays.sample_weight if supports(objective, Capability.DATA) else None
     if not isinstance(weight, np.ndarray):
         return 1.0
     near = np.ldexp(weight.astype(np.float64), -math.frexp(float(weight.max()))[1])  # squares stay within the range
@@ -183,7 +183,5 @@ def _unlikeness(objective: Any) -> float:
 
 def refuse_device(objective: Any) -> None:
     """Raise NotImplementedError for an objective whose Hessian is out of reach."""
-    if isinstance(objective, DataObjective) and objective.device is not None:
-        raise NotImplementedError(
-            'learning_rate="auto" needs the Hessian, which an objective on a CUDA device has not yet; give a number'
-        )
+    if not supports(objective, Capability.CURVATURE):
+        raise missing(objective, Capability.CURVATURE, 'learning_rate="auto"', "give a number")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..analysis.curvature import Curvature
 from ..analysis.report import WELL_CONDITIONED, about, advice
-from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability, supports
 from ..optimizers.rules import CurvatureRule
 from ..quasi_newton.optimizer import QuasiNewton
 from .symptoms import Symptoms
@@ -103,7 +103,7 @@ def _diverged(s: Symptoms) -> Diagnosis:
         text, rate_helps = _overflowed(s)
         return Diagnosis(f"{text}; or {advised}", "exploding", rate) if rate_helps else Diagnosis(text, "exploding")
     text = f"the run diverged in epoch {s.epochs[-1] + 1} at learning rate {s.rate:.3g}: {advised}"
-    if isinstance(s.objective, DataObjective):
+    if supports(s.objective, Capability.DATA):
         text += "; scaling the features to mean 0 and deviation 1 allows larger ones"
     return Diagnosis(text, "exploding", rate)
 
@@ -199,7 +199,7 @@ def _speeded_up(s: Symptoms, text: str, steady: bool) -> Diagnosis:
     if found is not None and found.effective_condition_number <= WELL_CONDITIONED:
         return Diagnosis()
     why = "the condition number may be high" if found is None else advice(found)[-1]
-    if found is None and isinstance(s.objective, DataObjective):
+    if found is None and supports(s.objective, Capability.DATA):
         why = "the features may differ in scale or be correlated: standardise them"
     momentum = None if found is None or math.isnan(found.best_momentum) else found.best_momentum_learning_rate
     return Diagnosis(f"{text}; {why}", "slow", momentum if s.is_quadratic else None)
@@ -245,7 +245,7 @@ def _epochs_by_curvature(s: Symptoms) -> float:
 
 def _saddle(s: Symptoms) -> Diagnosis:
     """Look for a direction that still leads down where the gradient has all but gone; data's losses have none."""
-    if isinstance(s.objective, DataObjective) or s.constrained:
+    if supports(s.objective, Capability.DATA) or s.constrained:
         return Diagnosis()
     if s.gradient_norms[-1] > 1e-3 * s.gradient_norms.max() and s.reason != "GradientNorm":
         return Diagnosis()

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import describe
 from ..constraints.projections import BoxProjection, Projection
 from ..constraints.sets import Constraint, Simplex
-from ..objectives.data import DataObjective
-from ..objectives.protocol import Objective
-from ..objectives.softmax import Softmax
+from ..objectives.protocol import Capability, Layout, Objective, layout_of, missing, penalty_of, supports
 from ..optimizers.base import Optimizer
 from ..quasi_newton.optimizer import QuasiNewton
 
@@ -25,37 +23,36 @@ def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer |
         return None
     if not isinstance(constraint, Constraint):
         raise TypeError(f"constraint must be a st.Box or a st.Simplex, got {describe(constraint)}")
-    if getattr(objective, "device", None) is not None:
-        raise NotImplementedError(
-            "constraint is not implemented for an objective on a CUDA device; make the objective of arrays in the "
-            "host's memory"
-        )
+    if not supports(objective, Capability.CONSTRAINT):
+        remedy = "make the objective of arrays in the host's memory"
+        raise missing(objective, Capability.CONSTRAINT, "constraint", remedy)
     if isinstance(constraint, Simplex):
         _check_simplex(objective, optimizer)
-    n = objective.n_parameters
-    if isinstance(objective, Softmax):
-        return _of_every_class(constraint, objective)
-    n_coefficients = objective.n_features if isinstance(objective, DataObjective) else n
-    return constraint.bind("objective", n_coefficients, n, objective.dtype)
+    layout = layout_of(objective)
+    if layout.n_scores > 1:
+        return _of_every_class(constraint, layout, objective.dtype)
+    return constraint.bind("objective", layout.n_features, objective.n_parameters, objective.dtype)
 
 
-def _of_every_class(constraint: Constraint, objective: Softmax) -> Projection:
+def _of_every_class(constraint: Constraint, layout: Layout, dtype: np.dtype[Any]) -> Projection:
     """Return the bounds of one class's parameters for each of them."""
-    bound = constraint.bind("objective's class", objective.n_features, objective.parameters_shape[1], objective.dtype)
+    n_parameters = layout.n_features + layout.intercept
+    bound = constraint.bind("objective's class", layout.n_features, n_parameters, dtype)
     assert isinstance(bound, BoxProjection)
-    return BoxProjection(np.tile(bound.lower, objective.n_classes), np.tile(bound.upper, objective.n_classes))
+    return BoxProjection(np.tile(bound.lower, layout.n_scores), np.tile(bound.upper, layout.n_scores))
 
 
 def _check_simplex(objective: Objective, optimizer: Optimizer | QuasiNewton) -> None:
-    if isinstance(objective, Softmax):
+    layout, penalty = layout_of(objective), penalty_of(objective)
+    if layout.n_scores > 1:
         raise ValueError(
-            "constraint=st.Simplex needs an objective with one row of coefficients, got a Softmax of "
-            f"{objective.n_classes} classes; use a st.Box"
+            f"constraint=st.Simplex needs an objective with one row of coefficients, got a {type(objective).__name__} "
+            f"of {layout.n_scores} classes; use a st.Box"
         )
-    if isinstance(objective, DataObjective) and objective.alpha * objective.l1_ratio > 0.0:
+    if penalty.l1 > 0.0:
         raise ValueError(
             "constraint=st.Simplex needs an objective without an L1 penalty, which is constant on the simplex, got "
-            f"alpha={objective.alpha:g} and l1_ratio={objective.l1_ratio:g}; use l1_ratio=0.0"
+            f"alpha={penalty.alpha:g} and l1_ratio={penalty.l1_ratio:g}; use l1_ratio=0.0"
         )
     if optimizer.scales_coordinates:
         raise ValueError(
@@ -74,9 +71,9 @@ def feasible_start(
         return projection.project(w)
     at = projection.outside(w)
     if at is not None:
-        intercept = isinstance(objective, DataObjective) and objective.intercept
-        remedy = "constraint.project(w0, intercept=True)" if intercept else "constraint.project(w0)"
-        if isinstance(objective, Softmax):
+        layout = layout_of(objective)
+        remedy = "constraint.project(w0, intercept=True)" if layout.intercept else "constraint.project(w0)"
+        if layout.n_scores > 1:
             remedy = remedy.replace("w0", "row") + " for each row of w0"
         raise ValueError(
             f"w0 must be in the set of the constraint, got {w[at]:g} at index {at}, where the nearest point has "

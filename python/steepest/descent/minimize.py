@@ -14,8 +14,8 @@ from ..arrays.hints import hinting
 from ..arrays.interop import like
 from ..constraints.sets import Constraint, Simplex
 from ..extras import require
-from ..objectives.data import DataObjective, is_native
-from ..objectives.protocol import Objective
+from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability, Objective, check_objective, missing, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import Adam, Momentum
 from ..optimizers.runners import runner_for
@@ -147,8 +147,7 @@ def minimize(
     A run whose loss is no longer finite ends at once with a `DivergenceWarning`. Ctrl-C ends it within 0.2 s; what was
     reached is returned, with ``stop_reason="interrupted"``.
     """
-    if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
+    check_objective(objective)
     optimizer = _default(objective, batch_size, constraint) if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer | QuasiNewton):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
@@ -200,14 +199,13 @@ def minimize(
     if starts is None:
         return run_from(w, optimizer)
     check_count("starts", starts, 1)
-    if getattr(objective, "device", None) is not None:
-        raise NotImplementedError("starts is not implemented for an objective on a CUDA device; call minimize for each")
+    if not supports(objective, Capability.STARTS):
+        raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
     return best_of(points(starts, w, projection, seed), optimizer, run_from)
 
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
-    whole = batch_size is None and constraint is None and is_native(objective)
-    if whole and getattr(objective, "device", None) is None:
+    if batch_size is None and constraint is None and supports(objective, Capability.SAMPLE):
         return QuasiNewton()
     return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
 
@@ -215,13 +213,8 @@ def _default(objective: Objective, batch_size: int | None, constraint: Any) -> O
 def _check_whole(objective: Objective, batch_size: int | None, constraint: Any) -> None:
     """Check that the objective and what is asked of the run suit QuasiNewton."""
     other = "use another optimizer, such as st.Adam()"
-    if not is_native(objective):
-        kind = type(objective).__name__
-        raise TypeError(
-            f"objective must be a loss of data for st.QuasiNewton, whose rows it samples, got {kind}; {other}"
-        )
-    if getattr(objective, "device", None) is not None:
-        raise NotImplementedError(f"st.QuasiNewton is not implemented for an objective on a CUDA device; {other}")
+    if not supports(objective, Capability.SAMPLE):
+        raise missing(objective, Capability.SAMPLE, "optimizer=st.QuasiNewton()", other)
     if batch_size is not None:
         raise ValueError(
             f"batch_size must be None for st.QuasiNewton, which takes all rows, got {batch_size!r}; {other}"

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from ..objectives.protocol import penalty_of
 from ..warnings import DiagnosisWarning, DivergenceWarning, levels_outside
 from .diagnosis import Diagnosis, diagnose
 from .record import Record
@@ -45,7 +46,7 @@ class Watch:
     def _symptoms(self, reason: str | None) -> Symptoms:
         record = self._record
         epochs, losses, norms, rates = np.array([row[:4] for row in record.rows], dtype=np.float64).T
-        has_l1 = getattr(record.objective, "alpha", 0.0) * getattr(record.objective, "l1_ratio", 0.0) > 0.0
+        has_l1 = penalty_of(record.objective).l1 > 0.0
         tolerances = [rule.tol for rule in record.settings.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
         return Symptoms(
             epochs=epochs.astype(np.int64),

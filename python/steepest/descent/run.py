@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..analysis.separability import separation
 from ..arrays.norm import norm_of
-from ..objectives.data import is_native
+from ..objectives.protocol import Capability, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import CurvatureRule
 from ..optimizers.runner import Runner
@@ -233,7 +233,7 @@ class Run:
             self.record.separation = "all"
         elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
             return reason
-        elif is_native(self.objective):
+        elif supports(self.objective, Capability.BATCHES):
             self.record.separation = separation(self.objective, self.w, self.rows[-1][1])
         return "separable" if self.record.separation and in_budget else reason
 

@@ -14,7 +14,7 @@ from ..analysis.curvature import Curvature, curvature
 from ..analysis.hessian import Hessian
 from ..analysis.separability import Separation
 from ..analysis.taylor import is_quadratic
-from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import CurvatureRule
 from ..quasi_newton.optimizer import QuasiNewton
@@ -91,7 +91,7 @@ class Symptoms:
 
     @cached_property
     def _largest_here_and_there(self) -> list[float]:
-        of_data = isinstance(self.objective, DataObjective)
+        of_data = supports(self.objective, Capability.DATA)
         products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
         places = [self.w] if self.is_quadratic else [self.w, self.start]
         products = max(products // len(places), _FREE_CALLS // 2)
@@ -108,7 +108,7 @@ class Symptoms:
     def curvature(self) -> Curvature | None:
         """The whole curvature at w, where it costs no more than the run did."""
         p = self.w.size
-        if isinstance(self.objective, DataObjective):
+        if supports(self.objective, Capability.DATA):
             column = self.objective.n_samples * self.w.itemsize
             cost, free = _HESSIAN_PASSES * p + _EIGEN_PASSES * p * p / column, _FREE
         else:

@@ -192,12 +192,12 @@ class Training:
     def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> GradientNorm:
         """Return the rule that compares with the gradient at zeros, wherever the run starts, and with its rounding."""
         least = rounding_of_gradient(objective)
-        most = _OF_L1 * objective.alpha * objective.l1_ratio or math.inf
+        most = _OF_L1 * objective.penalty.l1 or math.inf
         if start is None:
             return GradientNorm(tol, least=least, most=most)
         zeros = np.zeros(objective.n_parameters, objective.dtype)
-        _, gradient = objective.native.value_and_gradient(zeros)
-        return GradientNorm(tol, objective.native.gradient_norm(zeros, gradient), least, most)
+        _, gradient = objective.value_and_gradient(zeros)
+        return GradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most)
 
     def _w(
         self, start: Parameters | None, units: Units, scaling: Scaling | None, objective: DataObjective

@@ -71,8 +71,8 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
     Columns that are far from zero are centred where there is an intercept, which changes no penalty. Without a penalty,
     columns of huge or tiny units are multiplied by powers of two. All columns of little data are, in a copy.
     """
-    X, _, weight = objective._data
-    if objective._scaling is not None or X.dtype.kind != "f":
+    X, _, weight = objective.arrays
+    if objective.scaling is not None or X.dtype.kind != "f":
         return objective, None
     inner, scale, free = objective, np.ones(objective.n_features), objective.alpha == 0.0
     if free and X.size <= LITTLE and X.dtype.itemsize >= _COPIED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,21 @@ from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.device_checks import check_device_data
 from ..arrays.interop import DeviceView, as_native, check_place, device_of, library_of, like
 from .binding import native_class, weight_sum_of
-from .scaling import check_scaling, column_statistics, unscaled
+from .protocol import Capability, Layout, Penalty
+from .scaling import Vector, check_scaling
 
-__all__ = ["DataObjective", "column_statistics", "is_native", "unscaled"]
+__all__ = ["Arrays", "DataObjective", "documented", "some_of"]
+
+_ON_HOST = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
+
+
+class Arrays(NamedTuple):
+    """Rows of data where they lie: NumPy's arrays, or views of a device's memory."""
+
+    X: Any
+    y: Any
+    sample_weight: Any
+
 
 Loss = TypeVar("Loss", bound="DataObjective")
 
@@ -67,6 +79,8 @@ class DataObjective:
     """
 
     _loss: ClassVar[str]
+    constant_curvature: ClassVar[bool] = False
+    """Whether the curvature is the same at every w."""
     _n_scores = 1  # of a row
     _given_dtype: Any = None  # of the numbers that X was made from, where that was another
 
@@ -97,9 +111,9 @@ class DataObjective:
         self._scaling = check_scaling(centre, scale, self.n_features)
         self._bind()
 
-    def _native_data(self) -> tuple[Any, Any, Any]:
+    def _native_data(self) -> Arrays:
         X, y, weight = self._X, self._y, self._sample_weight
-        return as_native("X", X), as_native("y", y), as_native("sample_weight", weight)
+        return Arrays(as_native("X", X), as_native("y", y), as_native("sample_weight", weight))
 
     def _bind(self) -> None:
         X, y, weight = self._data
@@ -107,7 +121,7 @@ class DataObjective:
         self.native = self._made(native_class(X), X, y, weight, self._weight_sum)
 
     def _made(self, kind: Any, X: Any, y: Any, weight: Any, weight_sum: float) -> Any:
-        l1, l2 = self._alpha * self._l1_ratio, self._alpha * (1.0 - self._l1_ratio)
+        l1, l2 = self.penalty.l1, self.penalty.l2
         scores = () if self._n_scores == 1 else (self._n_scores,)
         return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2, self._scaling, *scores)
 
@@ -134,6 +148,28 @@ class DataObjective:
         self.__dict__.update(state)
         self._data = self._native_data()
         self._bind()
+
+    def supports(self, capability: Capability) -> bool:
+        """Return whether the objective has a capability: see `Objective`."""
+        if capability in _ON_HOST:
+            return self.device is None
+        # The native loop computes what the objective's own method does, unless a subclass has one of its own.
+        native = type(self).value_and_gradient is DataObjective.value_and_gradient
+        if capability is Capability.BATCHES:
+            return native
+        if capability is Capability.SAMPLE:
+            return native and self.device is None
+        return capability in (Capability.DATA, Capability.HESSIAN)
+
+    def sample(self, n: int, seed: int) -> Any:
+        """Return the native objective of about n random rows, that of all rows where n is no fewer."""
+        if n >= self.n_samples:
+            return self.native
+        return self.native_batch(some_of(self.n_samples, n, seed).astype(np.uint32))
+
+    def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
+        """Return the norm of the gradient at w, with an L1 penalty that of the smallest subgradient."""
+        return float(self.native.gradient_norm(w, gradient))
 
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
         """Return the same loss, without a penalty, on other data, with the same centre and scale."""
@@ -188,6 +224,31 @@ class DataObjective:
     def scale(self) -> Any:
         """What the columns are divided by, as given."""
         return self._scale
+
+    @property
+    def penalty(self) -> Penalty:
+        """The penalty, as alpha and l1_ratio."""
+        return Penalty(self._alpha, self._l1_ratio)
+
+    @property
+    def layout(self) -> Layout:
+        """How the parameters lie: scores, columns, and whether there is an intercept."""
+        return Layout(self._n_scores, self.n_features, self._intercept)
+
+    @property
+    def arrays(self) -> Arrays:
+        """X, y and sample_weight as NumPy's arrays, or as views of a device's memory."""
+        return self._data
+
+    @property
+    def weight_sum(self) -> float:
+        """The sum of the weights of the rows."""
+        return self._weight_sum
+
+    @property
+    def scaling(self) -> tuple[Vector, Vector] | None:
+        """Centre and scale of the columns as NumPy's arrays, None where there are none."""
+        return self._scaling
 
     @property
     def n_samples(self) -> int:
@@ -269,8 +330,6 @@ def documented(loss: type[Loss]) -> type[Loss]:
     return loss
 
 
-def is_native(objective: object) -> bool:
-    """Return whether the native loop computes just what the objective's own method does."""
-    return (
-        isinstance(objective, DataObjective) and type(objective).value_and_gradient is DataObjective.value_and_gradient
-    )
+def some_of(n: int, rows: int, seed: int) -> NDArray[np.int64]:
+    """Return about so many of the numbers below n, in order."""
+    return np.unique(np.random.default_rng(seed).integers(0, n, rows))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import check_vector
+from .protocol import Capability
 
 __all__ = ["Function"]
 
@@ -54,6 +55,13 @@ class Function:
         if result.shape != (self.n_parameters,):
             raise ValueError(f"{name} must be an array of shape ({self.n_parameters},), got shape {result.shape}")
         return result
+
+    def supports(self, capability: Capability) -> bool:
+        """Return whether the function has a capability: see `Objective`."""
+        if capability is Capability.HESSIAN:
+            return self.has_hessian_product
+        own = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
+        return capability in own
 
     def value(self, w: NDArray[Any]) -> float:
         """Return the function's value at w."""

@@ -17,6 +17,7 @@ class LeastSquares(DataObjective):
     """Mean squared error: loss(z, y) = (z - y)^2, without a factor 1/2."""
 
     _loss = "least_squares"
+    constant_curvature = True
 
 
 @documented

@@ -35,14 +35,14 @@ def rounding_of_gradient(objective: DataObjective) -> float:
 
 def _mean_square_of_targets(objective: DataObjective) -> float:
     """Return the weighted mean of the squares of the targets, of some of many rows."""
-    _, y, weight = objective._data
+    _, y, weight = objective.arrays
     some = slice(None, None, max(1, len(y) // _TARGETS))
     return float(_mean(y[some].astype(np.float64) ** 2, None if weight is None else weight[some]))
 
 
 def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:
     """Return the same of the columns: array of shape (n_features,)."""
-    X, _, weight = objective._data
+    X, _, weight = objective.arrays
     some = slice(None, None, max(1, len(X) // _LOOKED_AT))
     exact = standardised_rows(objective, X[some])
     return np.asarray(_mean(exact * exact, None if weight is None else weight[some]))

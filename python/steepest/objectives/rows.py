@@ -23,7 +23,7 @@ def widened(X: NDArray[Any]) -> NDArray[Any]:
 def standardised_rows(objective: DataObjective, X: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
     """Return rows of an objective's X as numbers of a dtype, standardised where the objective's are."""
     exact = widened(X).astype(dtype, copy=False)
-    if objective._scaling is None:
+    if objective.scaling is None:
         return exact
-    centre, scale = objective._scaling
+    centre, scale = objective.scaling
     return np.asarray((exact - centre) / scale)

@@ -14,9 +14,9 @@ from ..arrays.device import DeviceArray, backend
 from ..arrays.interop import as_native
 from ..arrays.norm import norm_of
 from ..constraints.projections import Projection
-from ..objectives.data import DataObjective, is_native
+from ..objectives.data import DataObjective
 from ..objectives.device_objective import DeviceObjective
-from ..objectives.protocol import Objective
+from ..objectives.protocol import Capability, Objective, device_of_objective, supports
 from .base import Optimizer
 from .runner import Runner
 
@@ -141,8 +141,8 @@ def runner_for(
     projection: Projection | None = None,
 ) -> Runner:
     """Return the runner that changes w; batch_size 0 is all rows."""
-    if not is_native(objective):
-        if getattr(objective, "device", None) is not None:
+    if not supports(objective, Capability.BATCHES):
+        if device_of_objective(objective) is not None:
             kind = type(objective).__name__
             raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")
         return PythonRunner(objective, optimizer, w, projection)

@@ -1,6 +1,6 @@
 """Pictures of runs and of the ground they walk on, drawn with matplotlib (the extra `plot`), imported on first use.
 
-This folder may use the checks of `arrays`; it reads what the others return by its attributes.
+This folder may use `objectives` and `arrays`, for their checks; it reads what the others return by its attributes.
 """
 
 from .contours import contour

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.checks import describe
+from ..objectives.protocol import check_objective
 from .runs import Array
 
 
@@ -31,8 +32,7 @@ class Plane:
 
 def evaluator(objective: Any) -> Callable[[Array], Array]:
     """Return a function of parameters of shape (..., d) to the objective's values, of shape (...)."""
-    if not hasattr(objective, "n_parameters") or not hasattr(objective, "value_and_gradient"):
-        raise TypeError(f"objective must be a LeastSquares, Logistic or Function, got {describe(objective)}")
+    check_objective(objective)
     value = objective.value if callable(getattr(objective, "value", None)) else None
 
     def evaluate(points: Array) -> Array:

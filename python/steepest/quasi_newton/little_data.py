@@ -61,7 +61,7 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
 
 def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
     """Return the weighted rows, below them those of the penalty, and their targets."""
-    X, y, weight = objective._data
+    X, y, weight = objective.arrays
     n, d, p = objective.n_samples, objective.n_features, objective.n_parameters
     A, target = np.ones((n, p), np.longdouble), y.astype(np.longdouble)
     A[:, :d] = standardised_rows(objective, X)
@@ -69,7 +69,7 @@ def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
         counts = weight > 0
         roots = np.sqrt(weight[counts].astype(np.longdouble))
         A, target = A[counts] * roots[:, None], target[counts] * roots
-    ridge = objective.alpha * objective._weight_sum / 2
+    ridge = objective.alpha * objective.weight_sum / 2
     if ridge > 0.0:
         A = np.concatenate([A, np.eye(d, p, dtype=np.longdouble) * np.sqrt(np.longdouble(ridge))])
         target = np.concatenate([target, np.zeros(d, np.longdouble)])

@@ -23,7 +23,7 @@ from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softma
 from .optimizer import QuasiNewton
 from .plan import SamplePlan
 from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradient
-from .sample import column_squares, mean_block, prior_of, sample_of
+from .sample import column_squares, mean_block, prior_of
 
 __all__ = ["QuasiNewtonRunner"]
 
@@ -53,14 +53,12 @@ class QuasiNewtonRunner:
         objective, w = self._objective, self._w
         self.n_steps = optimizer.n_steps
         self.finished: str | None = None
-        self._l1 = objective.alpha * objective.l1_ratio
+        self._l1 = objective.penalty.l1
         self._penalised = penalised(objective)
         itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
         is_quadratic = isinstance(objective, LeastSquares)
         shape = objective.n_samples, objective.n_features, w.size
-        self._plan = SamplePlan(
-            *shape, itemsize, is_quadratic, objective.n_classes if isinstance(objective, Softmax) else 1
-        )
+        self._plan = SamplePlan(*shape, itemsize, is_quadratic, objective.layout.n_scores)
         self._separating = separating_loss(objective)
         exact = objective.given_eps < 1e-10
         self._ridge = 1e-12 if exact else 1e-6
@@ -174,7 +172,7 @@ class QuasiNewtonRunner:
                 self._rows = self._objective.n_samples
                 self._history = LBFGSHistory(self._metric(self._objective.native, found.w))
                 return found
-        sample = sample_of(self._objective, self._plan.rows, _SEED)
+        sample = self._objective.sample(self._plan.rows, _SEED)
         if self._plan.whole:
             self._rows = self._plan.rows
             start, metric = self._newton(sample, iterate)
@@ -191,7 +189,7 @@ class QuasiNewtonRunner:
 
     def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
         self._rows = rows
-        return self._metric(sample_of(self._objective, rows, _SEED), w)
+        return self._metric(self._objective.sample(rows, _SEED), w)
 
     def _metric(self, sample: Any, w: NDArray[Any], prior: Vector | None = None) -> Metric:
         """Return a sample's Hessian; its diagonal alone where the squares of a column overflow."""

@@ -7,29 +7,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..objectives.data import DataObjective
+from ..objectives.data import DataObjective, some_of
 from ..objectives.losses import LeastSquares
 from ..objectives.rows import standardised_rows
 from ..objectives.softmax import Softmax
 
-__all__ = ["column_squares", "mean_block", "prior_of", "sample_of"]
+__all__ = ["column_squares", "mean_block", "prior_of"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
 _PRIOR_ROWS = 1024  # at a time
 _HELD = 5.0  # rows
-
-
-def sample_of(objective: DataObjective, rows: int, seed: int) -> Any:
-    """Return the native objective of so many random rows, all of them where that is as good."""
-    if rows >= objective.n_samples:
-        return objective.native
-    return objective.native_batch(_some_of(objective.n_samples, rows, seed).astype(np.uint32))
-
-
-def _some_of(n: int, rows: int, seed: int) -> NDArray[np.int64]:
-    """Return about so many of the numbers below n, in order."""
-    return np.unique(np.random.default_rng(seed).integers(0, n, rows))
 
 
 def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
@@ -38,9 +26,9 @@ def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDA
     The sum over the classes of their blocks on its diagonal, over k - 1: where all probabilities are alike that is the
     whole Hessian for changes that add up to 0 over the classes (as in Boehning, Ann. Inst. Statist. Math. 44, 1992).
     """
-    X, y, sample_weight = objective._data
+    X, y, sample_weight = objective.arrays
     n, d, k = objective.n_samples, objective.n_features, objective.n_classes
-    chosen = _some_of(n, rows, seed) if rows < n else slice(None)
+    chosen = some_of(n, rows, seed) if rows < n else slice(None)
     X, y = X[chosen], y[chosen]
     X = X if X.flags.c_contiguous or X.flags.f_contiguous else np.ascontiguousarray(X)
     table = w.reshape(k, -1)
@@ -51,8 +39,8 @@ def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDA
     curvature = (p * (1.0 - p)).sum(axis=1) / (k - 1)
     if sample_weight is not None:
         curvature *= sample_weight[chosen]
-    total, l2 = objective._weight_sum * len(y) / n, objective.alpha * (1.0 - objective.l1_ratio)
-    options = (objective.intercept, 0.0, 2.0 * l2, objective._scaling)  # twice, as squares have twice the curvature
+    total, l2 = objective.weight_sum * len(y) / n, objective.alpha * (1.0 - objective.l1_ratio)
+    options = (objective.intercept, 0.0, 2.0 * l2, objective.scaling)  # twice, as squares have twice the curvature
     squares = type(objective.native)("least_squares", X, y, curvature.astype(objective.dtype), total, *options)
     return np.asarray(squares.hessian(np.zeros(table.shape[1], objective.dtype)) / 2)
 
@@ -93,9 +81,9 @@ def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
-    X, _, sample_weight = objective._data
+    X, _, sample_weight = objective.arrays
     n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
-    chosen = np.arange(n) if n <= most else _some_of(n, most, seed)
+    chosen = np.arange(n) if n <= most else some_of(n, most, seed)
     weights = np.ones(len(chosen)) if sample_weight is None else sample_weight[chosen].astype(np.float64)
     weights = weights if weights.any() else np.ones(len(chosen))
     squares = np.zeros(X.shape[1])

@@ -23,8 +23,7 @@ from ..descent.result import Result
 from ..descent.stopping import StopRule
 from ..descent.supervision import Supervision, supervised
 from ..extras import require
-from ..objectives.data import is_native
-from ..objectives.protocol import Objective
+from ..objectives.protocol import Capability, Objective, missing, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.schedules import ScheduleLike
 from ..runtime import own_threads
@@ -171,12 +170,12 @@ def _rates(learning_rates: Any) -> tuple[float | str | ScheduleLike, ...]:
 
 
 def _workers(objective: Objective, n_jobs: Any) -> int:
-    on_device = getattr(objective, "device", None) is not None
+    able = supports(objective, Capability.THREADS)
     if n_jobs is None:
-        return _core.threads_in_use() if is_native(objective) and not on_device else 1
+        return _core.threads_in_use() if able and supports(objective, Capability.BATCHES) else 1
     count = check_count("n_jobs", n_jobs, 1)
-    if on_device and count > 1:
-        raise ValueError(f"n_jobs must be None or 1 for an objective on a CUDA device, got {n_jobs}")
+    if count > 1 and not able:
+        raise missing(objective, Capability.THREADS, f"n_jobs={n_jobs}", "use n_jobs=None or 1")
     return count
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import check_count, check_number, check_start, describe
 from ..descent.arguments import batches, seed_of
-from ..objectives.data import DataObjective, is_native
-from ..objectives.protocol import Objective
+from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability, Objective, check_objective, missing, supports
 from ..objectives.softmax import vector_of
 from ..optimizers.base import Optimizer
 from ..optimizers.runner import Runner
@@ -119,13 +119,13 @@ def find_learning_rate(
     its lowest value.
     """
     check_tuned(objective, optimizer)
-    if getattr(objective, "device", None) is not None:
-        raise NotImplementedError("objective must be in the host's memory for find_learning_rate, got one on a device")
+    if supports(objective, Capability.BATCHES) and not supports(objective, Capability.SAMPLE):
+        raise missing(objective, Capability.SAMPLE, "find_learning_rate", "copy X and y to the host")
     lowest = check_number("lowest", lowest, above=0.0)
     highest = check_number("highest", highest, above=lowest)
     rates = np.geomspace(lowest, highest, check_count("n_steps", n_steps, 10))
     divergence = check_number("divergence", divergence, above=1.0)
-    whole = not is_native(objective) and isinstance(batch_size, int) and batch_size == _BATCH_SIZE
+    whole = not supports(objective, Capability.BATCHES) and isinstance(batch_size, int) and batch_size == _BATCH_SIZE
     size = 0 if whole else batches(objective, batch_size)[0]
     w = check_start(vector_of(objective, "w0", w0), objective.n_parameters, objective.dtype)
     twin = copy.copy(optimizer)
@@ -141,8 +141,7 @@ def find_learning_rate(
 
 def check_tuned(objective: Any, optimizer: Any) -> None:
     """Check what a learning rate is looked for."""
-    if isinstance(objective, type) or not isinstance(objective, Objective):
-        raise TypeError(f"objective must be a LeastSquares, Logistic, Softmax or Function, got {describe(objective)}")
+    check_objective(objective)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
 
@@ -159,7 +158,7 @@ def _steps(
             yield runner, runner.evaluate()[0], native.value(start)
             optimizer.n_steps = runner.n_steps
     else:
-        native = is_native(objective)
+        native = supports(objective, Capability.BATCHES)
         runner = (
             native_runner(objective.native, optimizer, w) if native else PythonRunner(objective, optimizer, w, None)
         )
