@@ -56,6 +56,14 @@ def test_a_process_that_has_not_imported_steepest_finds_them():
     assert run.stdout.strip() == repr([path.split()[1] for path in PATHS])
 
 
+def test_a_former_module_is_imported_and_used_by_its_name():
+    import steepest.stopping
+
+    assert steepest.stopping.Progress is st.Progress
+    assert callable(st.curvature)
+    assert callable(st.taylor)
+
+
 def test_schedules_are_imported_by_the_name_that_users_know():
     from steepest.schedules import CosineDecay
 

@@ -237,7 +237,7 @@ from steepest.__main__ import main
 
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "steepest.cli":
+        if name == "steepest.cli.commands":
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupting())

@@ -154,7 +154,7 @@ def test_callbacks_see_every_epoch():
     seen = [progress for progress in seen if progress.epoch > 0]
     assert [progress.epoch for progress in seen] == [1, 2, 3, 4, 5]
     for progress in seen:
-        assert isinstance(progress, st.stopping.Progress)
+        assert isinstance(progress, st.Progress)
         assert progress.n_steps == 4 * progress.epoch
         np.testing.assert_array_equal(progress.w, result.path[progress.n_steps])
         change = result.path[progress.n_steps] - result.path[progress.n_steps - 4]

@@ -44,7 +44,9 @@ _FORMER = {
     "taylor": "analysis.taylor",
     "tuning": "search.range_test",
 }
-_sys.modules.update({f"{__name__}.{old}": _sys.modules[f"{__name__}.{new}"] for old, new in _FORMER.items()})
+for _old, _new in _FORMER.items():
+    _module = _sys.modules[f"{__name__}.{_old}"] = _sys.modules[f"{__name__}.{_new}"]
+    globals().setdefault(_old, _module)
 
 threads_from_environment()
 __version__ = installed_version()

@@ -17,6 +17,7 @@ import steepest as st
 from .. import plot
 from ..extras import MissingExtraError, require
 from ..optimizers.rules import DEFAULT_RATES, OPTIMIZERS
+from ..optimizers.runner import StopReason
 from .fitting import DEFAULT_BATCH_SIZE, QUASI_NEWTON, FitOptions, OptionError, Problem
 from .model_file import Model
 from .parameters import PICTURE, Number, batch_size_of, output_path
@@ -24,18 +25,18 @@ from .saving import saving
 from .tables import TableError, load_flights, load_table
 
 DIVERGED, MISUSED, INTERRUPTED = 1, 2, 130
-WHY = {
-    "GradientNorm": "the gradient is as small as --tol asks",
-    "NoImprovement": "the validation loss has stopped falling",
-    "max_epochs": "all the epochs asked for are done",
-    "max_seconds": "the time given is over",
-    "interrupted": "Ctrl-C",
-    "precision": "the arithmetic allows no lower loss",
-    "rounding": "rounding hides the way down",
-    "separable": "separable classes have no minimum without a penalty",
+WHY: dict[str, str] = {
+    StopReason.GRADIENT_NORM: "the gradient is as small as --tol asks",
+    StopReason.NO_IMPROVEMENT: "the validation loss has stopped falling",
+    StopReason.MAX_EPOCHS: "all the epochs asked for are done",
+    StopReason.MAX_SECONDS: "the time given is over",
+    StopReason.INTERRUPTED: "Ctrl-C",
+    StopReason.PRECISION: "the arithmetic allows no lower loss",
+    StopReason.ROUNDING: "rounding hides the way down",
+    StopReason.SEPARABLE: "separable classes have no minimum without a penalty",
 }
 # "precision" is as far as any run gets, and the validation loss ends a run where that was asked for.
-CONVERGED = ("GradientNorm", "precision", "NoImprovement")
+CONVERGED = (StopReason.GRADIENT_NORM, StopReason.PRECISION, StopReason.NO_IMPROVEMENT)
 
 
 class OneLineErrors(click.Group):
@@ -162,7 +163,7 @@ def _fit(problem: Problem, model: Path | None, picture: Path | None, quiet: bool
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = problem.descend(progress=not quiet)
-    diverged = result.stop_reason == "diverged"
+    diverged = result.stop_reason == StopReason.DIVERGED
     for warning in caught:
         # What NumPy says of overflow on the way to a divergence adds nothing.
         if not diverged or issubclass(warning.category, st.DivergenceWarning):
@@ -182,7 +183,7 @@ def _fit(problem: Problem, model: Path | None, picture: Path | None, quiet: bool
     for path in filter(None, (model, picture)):
         if not quiet:
             click.echo(f"wrote {path}")
-    return INTERRUPTED if result.stop_reason == "interrupted" else 0
+    return INTERRUPTED if result.stop_reason == StopReason.INTERRUPTED else 0
 
 
 def _describe(problem: Problem) -> None:

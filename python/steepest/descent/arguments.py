@@ -12,8 +12,10 @@ from ..arrays.interop import place
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability, Objective, device_of_objective, missing, supports
 from ..objectives.softmax import vector_of
+from .record import RunSettings
+from .stopping import NoImprovement
 
-__all__ = ["seed_of"]
+__all__ = ["batches", "check_early_stopping", "checked_validation", "flat_start", "seed_of", "several"]
 
 _MAX_INDEXED_ROWS = 2**32 - 1
 _ALL = 2**62  # rows are more than any X has
@@ -80,3 +82,9 @@ def checked_validation(objective: Objective, validation: Any) -> Any:
             f"{found.n_parameters} of {found.dtype}"
         )
     return found
+
+
+def check_early_stopping(settings: RunSettings) -> None:
+    """Check that there is validation data for the rule that reads their loss."""
+    if settings.validation is None and any(isinstance(rule, NoImprovement) for rule in settings.stop):
+        raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")

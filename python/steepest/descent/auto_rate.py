@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..analysis.hessian import Hessian
 from ..analysis.taylor import is_quadratic
 from ..arrays.norm import norm_of
-from ..objectives.protocol import Capability, missing, supports
+from ..objectives.protocol import Capability, supports
 from ..optimizers.rules import CurvatureRule
 from ..optimizers.runner import Runner
 from .result import StartError
@@ -179,9 +179,3 @@ def _unlikeness(objective: Any) -> float:
         return 1.0
     near = np.ldexp(weight.astype(np.float64), -math.frexp(float(weight.max()))[1])  # squares stay within the range
     return float(np.mean(np.square(near)) / np.mean(near) ** 2)
-
-
-def refuse_device(objective: Any) -> None:
-    """Raise NotImplementedError for an objective whose Hessian is out of reach."""
-    if not supports(objective, Capability.CURVATURE):
-        raise missing(objective, Capability.CURVATURE, 'learning_rate="auto"', "give a number")

@@ -11,6 +11,7 @@ from ..analysis.curvature import Curvature
 from ..analysis.report import WELL_CONDITIONED, about, advice
 from ..objectives.protocol import Capability, supports
 from ..optimizers.rules import CurvatureRule
+from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .symptoms import Symptoms
 
@@ -26,6 +27,7 @@ _SMALL_SQUARE = 1e-3  # times the root of the largest number: a million squares 
 _BLOWN_UP = 10.0  # times the first loss above it
 
 
+_NOT_ILL = (StopReason.CALLBACK, StopReason.INTERRUPTED, StopReason.SEPARABLE)  # ends that need no further word
 _SEPARABLE = {
     "all": "the classes are separable: a plane has every row on its side, the loss falls for ever and the coefficients "
     "grow without bound; set alpha above 0, which makes a minimum",
@@ -63,11 +65,11 @@ class Diagnosis(str):
 
 def diagnose(s: Symptoms) -> Diagnosis:
     """Say what ails a run, if anything does."""
-    if s.reason == "diverged":
+    if s.reason == StopReason.DIVERGED:
         return _diverged(s)
     if s.separation:
         return _separable(s)
-    if s.reason == "rounding":
+    if s.reason == StopReason.ROUNDING:
         return Diagnosis(_ROUNDING, "rounding")
     return _unfinished(s)
 
@@ -82,12 +84,12 @@ def _separable(s: Symptoms) -> Diagnosis:
 
 def _unfinished(s: Symptoms) -> Diagnosis:
     """Say what hinders a run on its way."""
-    if s.reason in ("callback", "interrupted", "separable") or isinstance(s.optimizer, QuasiNewton):
+    if s.reason in _NOT_ILL or isinstance(s.optimizer, QuasiNewton):
         return Diagnosis()
     found = Diagnosis() if s.optimizer.is_auto else _exploding(s)
     if not found and s.reason is not None:
         found = _saddle(s)
-    if found or len(s.losses) < FEW_ROWS or s.reason not in (None, "max_epochs", "max_seconds"):
+    if found or len(s.losses) < FEW_ROWS or s.reason not in (None, StopReason.MAX_EPOCHS, StopReason.MAX_SECONDS):
         return found
     if not s.optimizer.is_auto and not (s.batch_size and s.reason is None):  # noise comes and goes
         found = _oscillating(s)
@@ -247,7 +249,7 @@ def _saddle(s: Symptoms) -> Diagnosis:
     """Look for a direction that still leads down where the gradient has all but gone; data's losses have none."""
     if supports(s.objective, Capability.DATA) or s.constrained:
         return Diagnosis()
-    if s.gradient_norms[-1] > 1e-3 * s.gradient_norms.max() and s.reason != "GradientNorm":
+    if s.gradient_norms[-1] > 1e-3 * s.gradient_norms.max() and s.reason != StopReason.GRADIENT_NORM:
         return Diagnosis()
     found = s.curvature
     if found is None or not found.eigenvalue_min < -found.zero_tolerance:

@@ -13,21 +13,18 @@ from ..arrays.device import DeviceArray
 from ..arrays.hints import hinting
 from ..arrays.interop import like
 from ..constraints.sets import Constraint, Simplex
-from ..extras import require
-from ..objectives.data import DataObjective
-from ..objectives.protocol import Capability, Objective, check_objective, missing, supports
+from ..objectives.protocol import Capability, Objective, check_objective, device_of_objective, missing, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import Adam, Momentum
-from ..optimizers.runners import runner_for
+from ..optimizers.runner import StepPlan
 from ..quasi_newton.optimizer import QuasiNewton
-from ..quasi_newton.runner import QuasiNewtonRunner
-from .arguments import batches, checked_validation, flat_start, seed_of, several
+from .arguments import batches, check_early_stopping, checked_validation, flat_start, seed_of, several
 from .feasibility import constraint_for, feasible_start
 from .multistart import best_of, points
 from .record import Callback, RunSettings
 from .result import Result
 from .run import Run
-from .stopping import NoImprovement, StopRule
+from .stopping import StopRule
 
 __all__ = ["minimize"]
 
@@ -151,13 +148,11 @@ def minimize(
     optimizer = _default(objective, batch_size, constraint) if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer | QuasiNewton):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
-    if isinstance(optimizer, QuasiNewton):
-        _check_whole(objective, batch_size, constraint)
+    optimizer.check(objective, batch_size, constraint)
     w = check_start(flat_start(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
     seed = seed_of(random_state)
-
     rows, steps = batches(objective, batch_size)
     settings = RunSettings(
         batch_size=rows,
@@ -172,29 +167,15 @@ def minimize(
         constrained=projection is not None,
         record_path=check_flag("record_path", record_path),
     )
-    if settings.validation is None and any(isinstance(rule, NoImprovement) for rule in settings.stop):
-        raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")
-    shuffle, reset, progress = (
-        check_flag(name, flag) for name, flag in (("shuffle", shuffle), ("reset", reset), ("progress", progress))
-    )
+    check_early_stopping(settings)
+    plan = StepPlan(rows, check_flag("shuffle", shuffle), seed, projection)
+    reset, progress = check_flag("reset", reset), check_flag("progress", progress)
 
     def run_from(w: NDArray[Any], optimizer: Optimizer | QuasiNewton) -> Result:
-        run = Run(objective, optimizer, w, settings)
         if reset:
             optimizer.reset()
-        if isinstance(optimizer, QuasiNewton):
-            run.start(QuasiNewtonRunner(objective, optimizer, w))  # type: ignore[arg-type]
-        else:
-            run.start(runner_for(objective, optimizer, w, rows, shuffle, seed, projection))
-        if progress:
-            run.bar = require("tqdm", "progress").tqdm(total=settings.max_epochs, unit="epoch")
-        result = run.result()
-        if isinstance(run.parameters, DeviceArray):
-            result.w = DeviceArray.from_numpy(result.w, run.parameters.device)
-        elif isinstance(objective, DataObjective):
-            result.w = result.w.reshape(objective.parameters_shape)
-        result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
-        return result
+        run = Run(objective, optimizer, w, settings, optimizer.runner(objective, w, plan), progress)
+        return _like_start(run.result(), objective, w0)
 
     if starts is None:
         return run_from(w, optimizer)
@@ -210,14 +191,12 @@ def _default(objective: Objective, batch_size: int | None, constraint: Any) -> O
     return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
 
 
-def _check_whole(objective: Objective, batch_size: int | None, constraint: Any) -> None:
-    """Check that the objective and what is asked of the run suit QuasiNewton."""
-    other = "use another optimizer, such as st.Adam()"
-    if not supports(objective, Capability.SAMPLE):
-        raise missing(objective, Capability.SAMPLE, "optimizer=st.QuasiNewton()", other)
-    if batch_size is not None:
-        raise ValueError(
-            f"batch_size must be None for st.QuasiNewton, which takes all rows, got {batch_size!r}; {other}"
-        )
-    if constraint is not None:
-        raise ValueError(f"constraint must be None for st.QuasiNewton, got {constraint!r}; {other}")
+def _like_start(result: Result, objective: Objective, w0: Any) -> Result:
+    """Return the result with parameters of the objective's shape, where it lies and of the library of w0 or X."""
+    device = device_of_objective(objective)
+    if device is not None:
+        result.w = DeviceArray.from_numpy(result.w, device)
+    else:
+        result.w = result.w.reshape(getattr(objective, "parameters_shape", result.w.shape))
+    result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
+    return result

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from ..objectives.protocol import penalty_of
+from ..optimizers.runner import StopReason
 from ..warnings import DiagnosisWarning, DivergenceWarning, levels_outside
 from .diagnosis import Diagnosis, diagnose
 from .record import Record
@@ -32,7 +33,7 @@ class Watch:
         if self._record.settings.diagnose and len(self._record.rows) >= self._next:
             self._next *= 2
             found = diagnose(self._symptoms(None))
-            if not (found.kind == "exploding" and self._record.rows[-1][1] > _FAR * abs(self._record.rows[0][1])):
+            if not (found.kind == "exploding" and self._record.rows[-1].loss > _FAR * abs(self._record.rows[0].loss)):
                 self._say(found)  # else it will end as diverged, and be told so then
 
     def last_look(self, reason: str) -> Diagnosis:
@@ -40,7 +41,7 @@ class Watch:
         if not (self._record.settings.diagnose and self._record.rows):
             return Diagnosis()
         found = diagnose(self._symptoms(reason))
-        self._say(found, reason == "diverged")
+        self._say(found, reason == StopReason.DIVERGED)
         return found
 
     def _symptoms(self, reason: str | None) -> Symptoms:

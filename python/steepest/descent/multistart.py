@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..constraints.projections import Projection
 from ..optimizers.base import Optimizer
+from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .monitor import warn
 from .result import Result, StartError
@@ -56,10 +57,10 @@ def best_of(
                 raise
             optimizers.pop()  # a random start outside of where the function is defined
             continue
-        if results[-1].stop_reason == "interrupted":
+        if results[-1].stop_reason == StopReason.INTERRUPTED:
             break
     values = [result.value if math.isfinite(result.value) else math.inf for result in results]
-    diverged = [result.stop_reason == "diverged" for result in results]
+    diverged = [result.stop_reason == StopReason.DIVERGED for result in results]
     index = min(range(len(results)), key=lambda i: (diverged[i], values[i]))
     optimizer.load_state_dict(optimizers[index].state_dict())
     best = copy.copy(results[index])

@@ -11,36 +11,49 @@ from numpy.typing import NDArray
 
 from ..analysis.separability import separation
 from ..arrays.norm import norm_of
+from ..extras import require
 from ..objectives.protocol import Capability, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import CurvatureRule
-from ..optimizers.runner import Runner
-from ..optimizers.runners import DeviceRunner
+from ..optimizers.runner import Runner, StopReason
 from ..quasi_newton.optimizer import QuasiNewton
-from ..quasi_newton.runner import QuasiNewtonRunner
-from .auto_rate import AutoRate, refuse_device
+from .auto_rate import AutoRate
 from .diagnosis import FEW_ROWS, Diagnosis
 from .monitor import Watch
-from .record import Record, RunSettings
+from .record import Record, Row, RunSettings
 from .result import Result, StartError
 from .stopping import Progress
 from .supervision import supervision
 
-_UNFINISHED = ("max_epochs", "max_seconds", "diverged", "callback", "interrupted", "separable", "rounding")
-_SAYS_NO_MORE = ("diverged", "callback", "interrupted", "NoImprovement")  # ends that no minimum is read from
+_UNFINISHED = (
+    StopReason.MAX_EPOCHS,
+    StopReason.MAX_SECONDS,
+    StopReason.DIVERGED,
+    StopReason.CALLBACK,
+    StopReason.INTERRUPTED,
+    StopReason.SEPARABLE,
+    StopReason.ROUNDING,
+)
+# Ends that no minimum is read from.
+_SAYS_NO_MORE = (StopReason.DIVERGED, StopReason.CALLBACK, StopReason.INTERRUPTED, StopReason.NO_IMPROVEMENT)
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
 _BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
 _PATH_ELEMENTS = 1 << 20  # and elements of the path
 
 
 class Run:
-    """One run from one start."""
+    """One run from one start: the runner changes w, whose steps count from here; a bar shows its progress."""
 
     def __init__(
-        self, objective: Any, optimizer: Optimizer | QuasiNewton, w: NDArray[Any], settings: RunSettings
+        self,
+        objective: Any,
+        optimizer: Optimizer | QuasiNewton,
+        w: NDArray[Any],
+        settings: RunSettings,
+        runner: Runner,
+        progress: bool = False,
     ) -> None:
-        self.objective, self.optimizer, self.w, self.settings = objective, optimizer, w, settings
-        self.bar: Any = None
+        self.objective, self.optimizer, self.w, self.settings, self.runner = objective, optimizer, w, settings, runner
         self.supervision = supervision()
         self.auto: AutoRate | None = None
         self.n_epochs = 0
@@ -51,19 +64,16 @@ class Run:
         self.previous_w: NDArray[Any] | None = None
         self.best_w: NDArray[Any] | None = None
         self.best_row = 0
+        self.lowest = math.nan  # the validation loss there
         self.evaluation_seconds = 0.0
         self.evaluated_steps = -1
-
-    def start(self, runner: Runner) -> None:
-        """Take the runner that changes w; steps count from here."""
-        self.runner = runner
-        self.parameters = runner.parameters if isinstance(runner, DeviceRunner) else self.w  # what objectives take
         self.first_step = runner.n_steps
         if isinstance(self.optimizer, CurvatureRule) and self.optimizer.is_auto:
-            refuse_device(self.objective)
             self.auto = AutoRate(self.objective, self.optimizer, self.w, self.settings.batch_size)
         self.rates = self.optimizer.rates if self.auto is None else self.auto.rates
         self.watch = Watch(self.record, self.supervision.warns)
+        tqdm = require("tqdm", "progress").tqdm if progress else None
+        self.bar: Any = None if tqdm is None else tqdm(total=settings.max_epochs, unit="epoch")
 
     def result(self) -> Result:
         """Run to the end."""
@@ -72,34 +82,27 @@ class Run:
             rule.reset()
         try:
             reason = self._loop()
-            if isinstance(self.runner, QuasiNewtonRunner):
-                reason = self.runner.verdict(reason)
-            reason = self._without_a_minimum(reason)
+            reason = self._without_a_minimum(self.runner.verdict(reason))
         except KeyboardInterrupt:
-            reason = "interrupted"
+            reason = StopReason.INTERRUPTED
         finally:
             self.optimizer.n_steps = self.runner.n_steps
-            if isinstance(self.runner, DeviceRunner):
-                self.runner.fetch()
+            self.runner.fetch()
             if self.bar is not None:
                 self.bar.close()
-        if reason == "interrupted":
+        if reason == StopReason.INTERRUPTED:
             self.n_epochs = (self.runner.n_steps - self.first_step) // self.settings.steps_per_epoch
         value = self._final_value(reason)
         try:
             diagnosis = self.watch.last_look(reason)
         except KeyboardInterrupt:  # the run is done: it is not to be lost for want of an explanation
             diagnosis = Diagnosis()
-        names = ["epoch", "loss", "gradient_norm", "learning_rate", "seconds", "validation_loss"]
-        names = names if self.settings.validation is not None else names[:-1]
-        columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(names)).T
-        history: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=True))
-        history["epoch"] = history["epoch"].astype(np.int64)
+        history = self.record.history()
         return Result(
             w=self.w if self.best_w is None else self.best_w,
             value=value,
-            converged=reason not in _UNFINISHED and not (reason == "precision" and self.settings.stop),
-            stop_reason=reason,
+            converged=reason not in _UNFINISHED and not (reason == StopReason.PRECISION and self.settings.stop),
+            stop_reason=str(reason),
             n_epochs=self.n_epochs,
             n_steps=self.runner.n_steps - self.first_step,
             history=history,
@@ -112,17 +115,17 @@ class Run:
         reason = self._evaluate()
         while reason is None:
             if self.n_epochs >= self.settings.max_epochs:
-                return "max_epochs"
+                return StopReason.MAX_EPOCHS
             if time.perf_counter() - self.started >= self.settings.max_seconds:
-                return "max_seconds"
+                return StopReason.MAX_SECONDS
             ended = self._epoch()
-            if ended == "diverged":
+            if ended == StopReason.DIVERGED:
                 if not self._take_back():
                     return ended
                 ended = None
             whole = ended is None
             self.n_epochs += whole
-            ended = ended or getattr(self.runner, "finished", None)
+            ended = ended or self.runner.finished
             last = ended is not None or self.n_epochs == self.settings.max_epochs
             if last or self.n_epochs % self.settings.evaluate_every == 0:
                 reason = self._evaluate()
@@ -138,22 +141,22 @@ class Run:
             self.supervision.check()
             now = time.perf_counter() - self.started
             if now >= self.settings.max_seconds:
-                return "max_seconds"
+                return StopReason.MAX_SECONDS
             n = min(_BLOCK_STEPS, end - self.runner.n_steps, max(_PATH_ELEMENTS // self.w.size, 1))
             path = None if self.path is None else np.empty((n, self.w.size), self.w.dtype)
             rates = self.rates(self.runner.n_steps, n)
             before = self.runner.n_steps
             try:
-                _, done, diverged = self.runner.run(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
+                steps = self.runner.run(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
             finally:
                 taken = self.runner.n_steps - before
                 if taken:
                     self.last_rate = float(rates[taken - 1])
                 if path is not None and self.path is not None:
                     self.path.append(path[:taken])
-            if diverged:
-                return "diverged"
-            if done:
+            if steps.diverged:
+                return StopReason.DIVERGED
+            if steps.epoch_ended:
                 return None
 
     def _evaluate(self) -> str | None:
@@ -167,14 +170,14 @@ class Run:
             if not self.auto.accepts(loss, gradient_norm):
                 back = self._take_back()
                 if back is None:
-                    return "diverged"
+                    return StopReason.DIVERGED
                 loss, gradient_norm = back
         if not math.isfinite(loss):
             if not self.rows:
                 look = "look for nan, infinity and numbers whose squares overflow in X, y and w0"
                 raise StartError(f"objective must be finite at w0, got {loss}; {look}")
             self.runner.restore()
-            return "diverged"
+            return StopReason.DIVERGED
         if math.isinf(gradient_norm):
             if not self.rows:
                 look = "the squares of columns, targets or weights overflow: bring them near 1 by other units"
@@ -182,24 +185,28 @@ class Run:
                     f"objective must have a finite gradient at w0, got one of norm {gradient_norm}; {look}"
                 )
             self.runner.restore()
-            return "diverged"
+            return StopReason.DIVERGED
         self.evaluated_steps = self.runner.n_steps
         if math.isnan(self.last_rate) and self.settings.max_epochs > 0:
             self.last_rate = float(self.rates(self.runner.n_steps, 1)[0])
         rate = self.last_rate
         seconds = time.perf_counter() - self.started
-        row: tuple[float, ...] = (self.n_epochs, loss, gradient_norm, rate, seconds)
-        if self.settings.validation is not None:
-            row += (float(self.settings.validation.value(self._given_parameters())),)
-            if not self.rows and not math.isfinite(row[5]):
-                raise StartError(f"validation must have a finite loss at w0, got {row[5]}; look for nan in its X")
+        row = Row(self.n_epochs, loss, gradient_norm, rate, seconds, self._validation_loss())
         self.rows.append(row)
         self.watch.look()
-        if self.settings.validation is not None and (self.best_w is None or row[5] < self.rows[self.best_row][5]):
-            self.best_row, self.best_w = len(self.rows) - 1, self.w.copy()
+        if row.validation_loss is not None and (self.best_w is None or row.validation_loss < self.lowest):
+            self.best_row, self.best_w, self.lowest = len(self.rows) - 1, self.w.copy(), row.validation_loss
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
         return self._ask(row) if self.settings.stop or self.settings.callbacks else None
+
+    def _validation_loss(self) -> float | None:
+        if self.settings.validation is None:
+            return None
+        loss = float(self.settings.validation.value(self._given_parameters()))
+        if not self.rows and not math.isfinite(loss):
+            raise StartError(f"validation must have a finite loss at w0, got {loss}; look for nan in its X")
+        return loss
 
     def _take_back(self) -> tuple[float, float] | None:
         """Undo a step that failed at a learning rate of our own; return loss and gradient norm of where it leaves w."""
@@ -209,43 +216,41 @@ class Run:
             self.path[-1][-1] = self.w
         return back
 
-    def _ask(self, row: tuple[float, ...]) -> str | None:
+    def _ask(self, row: Row) -> str | None:
         w = self.w.copy()
         change = None if self.previous_w is None else norm_of(w - self.previous_w)
         self.previous_w = w
-        _, loss, norm, rate, seconds, *validation = row
         steps = self.runner.n_steps - self.first_step
-        validation_loss = validation[0] if validation else None
-        progress = Progress(self.n_epochs, steps, w.copy(), loss, norm, rate, seconds, validation_loss, change)
-        fired = [type(rule).__name__ for rule in self.settings.stop if rule(progress)]
+        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change)
+        fired = [rule.reason for rule in self.settings.stop if rule(progress)]
         ended = [
             answer is True or answer is np.True_
             for answer in (callback(progress) for callback in self.settings.callbacks)
         ]
-        return fired[0] if fired else "callback" if any(ended) else None
+        return fired[0] if fired else StopReason.CALLBACK if any(ended) else None
 
     def _without_a_minimum(self, reason: str) -> str:
         """Return why the run ended, after a look for classes that leave no minimum to converge to."""
-        in_budget = reason not in ("max_epochs", "max_seconds")
+        in_budget = reason not in (StopReason.MAX_EPOCHS, StopReason.MAX_SECONDS)
         short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
         untold = short or not self.settings.diagnose
-        if reason == "separable":
+        if reason == StopReason.SEPARABLE:
             self.record.separation = "all"
         elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
             return reason
         elif supports(self.objective, Capability.BATCHES):
-            self.record.separation = separation(self.objective, self.w, self.rows[-1][1])
-        return "separable" if self.record.separation and in_budget else reason
+            self.record.separation = separation(self.objective, self.w, self.rows[-1].loss)
+        return StopReason.SEPARABLE if self.record.separation and in_budget else reason
 
     def _final_value(self, reason: str) -> float:
         if self.best_w is not None:
-            return self.rows[self.best_row][1]
-        if reason == "diverged" or self.evaluated_steps == self.runner.n_steps:
-            return self.rows[-1][1]
-        if reason == "interrupted" and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
+            return self.rows[self.best_row].loss
+        if reason == StopReason.DIVERGED or self.evaluated_steps == self.runner.n_steps:
+            return self.rows[-1].loss
+        if reason == StopReason.INTERRUPTED and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
             return math.nan
         return float(self.objective.value_and_gradient(self._given_parameters())[0])
 
     def _given_parameters(self) -> Any:
         """Return the parameters for a method that a user may have written: a copy, which it may write to."""
-        return self.w.copy() if self.parameters is self.w else self.parameters
+        return self.w.copy() if self.runner.parameters is self.w else self.runner.parameters

@@ -56,6 +56,11 @@ class StopRule(ABC):
     def reset(self) -> None:  # noqa: B027  (most rules remember nothing)
         """Forget the last run."""
 
+    @property
+    def reason(self) -> str:
+        """What a run that the rule ended has as its stop_reason: the name of the rule's class."""
+        return type(self).__name__
+
     @abstractmethod
     def __call__(self, progress: Progress) -> bool:
         """Return True to end the run here."""

@@ -14,6 +14,7 @@ from ..arrays.checks import describe
 from ..descent.result import Result
 from ..extras import require
 from ..objectives.data import DataObjective
+from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .choice import online_optimizer
 from .columns import validated
@@ -183,7 +184,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     def _raise_if_interrupted(self) -> None:
         """Raise the KeyboardInterrupt that ended a fit, now that what it had reached is kept."""
-        if self.stop_reason_ == "interrupted":
+        if self.stop_reason_ == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
 
     def _training(self, settings: FitSettings) -> Training:

@@ -14,7 +14,7 @@ from ..optimizers.schedules import CosineDecay, InverseTimeDecay
 from ..quasi_newton.optimizer import QuasiNewton
 from .settings import FitSettings
 
-__all__ = ["GradientNorm", "chooses_rate", "online_optimizer", "optimizer_for", "tolerance"]
+__all__ = ["RelativeGradientNorm", "chooses_rate", "online_optimizer", "optimizer_for", "tolerance"]
 
 ONLINE_BATCH = 32
 # AdaGrad shrinks its own steps; the others come to rest only at rates that fall.
@@ -22,7 +22,7 @@ _ONLINE_RATES: dict[str, Any] = {"adam": InverseTimeDecay(0.05), "rmsprop": Inve
 _WHOLE_DATA = "quasi-newton"
 
 
-class GradientNorm(stopping.GradientNorm):
+class RelativeGradientNorm(stopping.GradientNorm):
     """Stop when the gradient's norm is at most `share` of a reference, by default that of the start.
 
     Parameters
@@ -46,6 +46,11 @@ class GradientNorm(stopping.GradientNorm):
     def _refer_to(self, norm: float) -> None:
         self.reference = norm
         self.tol = max(min(self.share * norm, self.most), self.least)
+
+    @property
+    def reason(self) -> str:
+        """That of `GradientNorm`."""
+        return stopping.GradientNorm.__name__
 
     def __call__(self, progress: Progress) -> bool:
         if self.reference is None:

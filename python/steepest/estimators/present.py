@@ -12,6 +12,7 @@ from ..arrays.checks import blocks_of
 from ..descent.diagnosis import Diagnosis
 from ..descent.result import Result
 from ..objectives.softmax import Softmax
+from ..optimizers.runner import StopReason
 from .training import Parameters, Rows
 
 __all__ = ["Present", "classes_with_weight", "off_the_limit", "run_of_one"]
@@ -108,7 +109,7 @@ def run_of_one(held_out: bool) -> Result:
         name: np.zeros(1)
         for name in ("loss", "gradient_norm", "learning_rate", "seconds", *["validation_loss"] * held_out)
     }
-    return Result(np.zeros(0), 0.0, True, "GradientNorm", 0, 0, history, diagnosis=Diagnosis())
+    return Result(np.zeros(0), 0.0, True, str(StopReason.GRADIENT_NORM), 0, 0, history, diagnosis=Diagnosis())
 
 
 def off_the_limit(start: Parameters) -> Parameters:

@@ -19,9 +19,10 @@ from ..objectives.columns import Columns, may_be_far_from_zero
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares
 from ..objectives.rounding import rounding_of_gradient
+from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from ..warnings import levels_outside
-from .choice import ONLINE_BATCH, GradientNorm, chooses_rate, optimizer_for, tolerance
+from .choice import ONLINE_BATCH, RelativeGradientNorm, chooses_rate, optimizer_for, tolerance
 from .rows import Parameters, Rows
 from .scaling import Scaling, centring, standardising
 from .settings import FitSettings
@@ -189,15 +190,15 @@ class Training:
             objective._given_dtype = units.given
         return objective
 
-    def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> GradientNorm:
+    def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> RelativeGradientNorm:
         """Return the rule that compares with the gradient at zeros, wherever the run starts, and with its rounding."""
         least = rounding_of_gradient(objective)
         most = _OF_L1 * objective.penalty.l1 or math.inf
         if start is None:
-            return GradientNorm(tol, least=least, most=most)
+            return RelativeGradientNorm(tol, least=least, most=most)
         zeros = np.zeros(objective.n_parameters, objective.dtype)
         _, gradient = objective.value_and_gradient(zeros)
-        return GradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most)
+        return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most)
 
     def _w(
         self, start: Parameters | None, units: Units, scaling: Scaling | None, objective: DataObjective
@@ -231,13 +232,13 @@ class Training:
 
         `null_loss` is that of the intercept alone. Some rows of many may be separable by chance.
         """
-        if result.stop_reason == "diverged":
+        if result.stop_reason == StopReason.DIVERGED:
             text = "The fit diverged; the last finite parameters are kept."
-        elif result.stop_reason == "max_epochs" and expected_to_converge:
+        elif result.stop_reason == StopReason.MAX_EPOCHS and expected_to_converge:
             text = f"The fit has not converged to tol within max_iter={self.settings.max_iter} passes over the data."
-        elif result.diagnosis.kind == "separable" and (result.stop_reason == "separable" or not some_rows):
+        elif result.diagnosis.kind == "separable" and (result.stop_reason == StopReason.SEPARABLE or not some_rows):
             text = "The fit found no minimum;"
-        elif result.stop_reason == "rounding":
+        elif result.stop_reason == StopReason.ROUNDING:
             text = "The fit did not reach the minimum;"
         elif result.diagnosis.kind in ("exploding", "oscillating"):
             text = "The fit does not converge;"

@@ -13,7 +13,10 @@ from .. import _core
 from ..arrays.checks import FLOATS, check_count, describe
 from ..arrays.device_checks import check_step
 from ..arrays.interop import DeviceView, as_native, check_unmasked, note_change
+from ..objectives.protocol import Capability, missing, supports
 from .device_step import DeviceState
+from .runner import Runner, StepPlan
+from .runners import runner_for
 from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
 __all__ = ["Optimizer"]
@@ -225,6 +228,15 @@ class Optimizer:
             The largest eigenvalue of the quadratic's Hessian, above 0.
         """
         return None
+
+    def check(self, objective: Any, batch_size: Any, constraint: Any) -> None:
+        """Check that the optimizer goes with an objective and the options of a run."""
+        if self.is_auto and not supports(objective, Capability.CURVATURE):
+            raise missing(objective, Capability.CURVATURE, 'learning_rate="auto"', "give a number")
+
+    def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
+        """Return what takes the steps of a run from w, which it changes."""
+        return runner_for(objective, self, w, plan)
 
     def state_dict(self) -> dict[str, Any]:
         """Return name, rule, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.device import DeviceArray, backend
-from ..arrays.interop import as_native
+from ..arrays.interop import DeviceView, as_native
 from ..arrays.norm import norm_of
 from ..constraints.projections import Projection
-from ..objectives.data import DataObjective
 from ..objectives.device_objective import DeviceObjective
 from ..objectives.protocol import Capability, Objective, device_of_objective, supports
-from .base import Optimizer
-from .runner import Runner
+from .device_step import DeviceState
+from .runner import Evaluation, Runner, StepPlan, Steps
 
 _DESCENT = {
     _core.Objective32: _core.Descent32,
@@ -27,15 +26,58 @@ _DESCENT = {
     _core.ObjectiveB16: _core.DescentB16,
 }
 _Orders = Callable[[int], NDArray[np.uint32] | None]  # of the rows in an epoch; None: in sequence
+WHOLE_DATA = StepPlan()
 
 
-class PythonRunner:
+class Stepper(Protocol):
+    """What runners need of an update rule."""
+
+    n_steps: int
+    rule: Any
+
+    def step_at(self, rate: float, w: Any, gradient: Any) -> None: ...
+
+    def state_for(self, w: NDArray[Any]) -> tuple[NDArray[Any], ...]: ...
+
+    def adopt(self, state: tuple[NDArray[Any], ...]) -> None: ...
+
+    def on_device(self, w: DeviceView) -> DeviceState: ...
+
+
+class NativeRunner(Runner):
+    """Steps of the native loop, for an objective of `_core`."""
+
+    def __init__(self, native: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> None:
+        state = optimizer.state_for(w)
+        optimizer.adopt(state)
+        projection = None if plan.projection is None else plan.projection.native
+        self.parameters = w
+        self._descent = _DESCENT[type(native)](
+            native, optimizer.rule, w, state, optimizer.n_steps, plan.batch_size, plan.shuffle, plan.seed, projection
+        )
+
+    @property
+    def n_steps(self) -> int:
+        return int(self._descent.n_steps)
+
+    def evaluate(self) -> Evaluation:
+        return Evaluation(*self._descent.evaluate())
+
+    def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
+        return Steps(*self._descent.run(learning_rates, seconds, path))
+
+    def restore(self) -> None:
+        self._descent.restore()
+
+
+class PythonRunner(Runner):
     """Batch descent of an objective in Python: one step an epoch."""
 
     def __init__(
-        self, objective: Objective, optimizer: Optimizer, w: NDArray[Any], projection: Projection | None
+        self, objective: Objective, optimizer: Stepper, w: NDArray[Any], projection: Projection | None = None
     ) -> None:
         self._objective, self._optimizer, self._w, self._projection = objective, optimizer, w, projection
+        self.parameters = w
         self._finite_w = w.copy()
         self._gradient: NDArray[Any] | None = None
         self._finite = True
@@ -44,7 +86,7 @@ class PythonRunner:
     def n_steps(self) -> int:
         return self._optimizer.n_steps
 
-    def evaluate(self) -> tuple[float, float]:
+    def evaluate(self) -> Evaluation:
         value, gradient = self._objective.value_and_gradient(self._w.copy())
         self._gradient = np.array(gradient, dtype=self._w.dtype)
         self._finite = math.isfinite(value)
@@ -52,18 +94,16 @@ class PythonRunner:
             self._finite_w[:] = self._w
         with np.errstate(over="ignore", invalid="ignore"):
             if self._projection is not None:
-                return value, self._projection.gradient_norm(self._w, self._gradient)
-            return value, norm_of(self._gradient)
+                return Evaluation(value, self._projection.gradient_norm(self._w, self._gradient))
+            return Evaluation(value, norm_of(self._gradient))
 
-    def run(
-        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
-    ) -> tuple[int, bool, bool]:
+    def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         if self._gradient is None:
             self.evaluate()
         assert self._gradient is not None
         if not self._finite:
             self.restore()
-            return 0, False, True
+            return Steps(0, False, True)
         gradient, self._gradient, before = self._gradient, None, self.n_steps
         try:
             self._optimizer.step_at(float(learning_rates[0]), self._w, gradient)
@@ -73,18 +113,18 @@ class PythonRunner:
                     self._w[:] = self._projection.project(self._w)
                 if path is not None:
                     path[0] = self._w
-        return 1, True, False
+        return Steps(1, True, False)
 
     def restore(self) -> None:
         self._w[:] = self._finite_w
         self._gradient = None
 
 
-class DeviceRunner:
+class DeviceRunner(Runner):
     """Steps on a device. The run's w is a copy on the host, brought up to date by `fetch` and at every evaluation."""
 
     def __init__(
-        self, objective: DeviceObjective, optimizer: Optimizer, w: NDArray[Any], batch_size: int, order: _Orders
+        self, objective: DeviceObjective, optimizer: Stepper, w: NDArray[Any], batch_size: int, order: _Orders
     ) -> None:
         self._w, self._objective, self._order = w, objective, order
         self.parameters = DeviceArray.from_numpy(w, objective.device)
@@ -108,76 +148,40 @@ class DeviceRunner:
         """Copy w to the host."""
         self._w[:] = self.parameters.numpy()
 
-    def evaluate(self) -> tuple[float, float]:
+    def evaluate(self) -> Evaluation:
         self._objective.check_memory()
-        value, gradient_norm = self._descent.evaluate()
+        found = Evaluation(*self._descent.evaluate())
         self.fetch()
-        return value, gradient_norm
+        return found
 
-    def run(
-        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
-    ) -> tuple[int, bool, bool]:
+    def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         self._objective.check_memory()
         if not self._in_epoch:
             self._descent.start_epoch(self._order(self._epoch))
             self._epoch += 1
             self._in_epoch = True
-        n_steps, done, diverged = self._descent.run(learning_rates, seconds, path)
-        self._in_epoch = not done
-        return n_steps, done, diverged
+        steps = Steps(*self._descent.run(learning_rates, seconds, path))
+        self._in_epoch = not steps.epoch_ended
+        return steps
 
     def restore(self) -> None:
         self._descent.restore()
         self.fetch()
 
 
-def runner_for(
-    objective: Objective,
-    optimizer: Optimizer,
-    w: NDArray[Any],
-    batch_size: int,
-    shuffle: bool,
-    seed: int,
-    projection: Projection | None = None,
-) -> Runner:
-    """Return the runner that changes w; batch_size 0 is all rows."""
+def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> Runner:
+    """Return the runner that changes w by the steps of an update rule."""
+    device = device_of_objective(objective)
     if not supports(objective, Capability.BATCHES):
-        if device_of_objective(objective) is not None:
+        if device is not None:
             kind = type(objective).__name__
             raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")
-        return PythonRunner(objective, optimizer, w, projection)
-    assert isinstance(objective, DataObjective)
-    if isinstance(objective.native, DeviceObjective):
-        n_rows, shuffled = objective.n_samples, shuffle and batch_size > 0
+        return PythonRunner(objective, optimizer, w, plan.projection)
+    if device is None:
+        return NativeRunner(objective.native, optimizer, w, plan)
+    shuffled = plan.shuffle and plan.batch_size > 0
 
-        def order(epoch: int) -> NDArray[np.uint32] | None:
-            return _core.row_order(n_rows, seed, epoch) if shuffled else None
+    def order(epoch: int) -> NDArray[np.uint32] | None:
+        return _core.row_order(objective.n_samples, plan.seed, epoch) if shuffled else None
 
-        return DeviceRunner(objective.native, optimizer, w, batch_size, order)
-    return native_runner(objective.native, optimizer, w, batch_size, shuffle, seed, projection)
-
-
-def native_runner(
-    native: Any,
-    optimizer: Optimizer,
-    w: NDArray[Any],
-    batch_size: int = 0,
-    shuffle: bool = False,
-    seed: int = 0,
-    projection: Projection | None = None,
-) -> Runner:
-    """Return the runner of an objective of `_core`."""
-    state = optimizer.state_for(w)
-    optimizer.adopt(state)
-    descent: Runner = _DESCENT[type(native)](
-        native,
-        optimizer.rule,
-        w,
-        state,
-        optimizer.n_steps,
-        batch_size,
-        shuffle,
-        seed,
-        None if projection is None else projection.native,
-    )
-    return descent
+    return DeviceRunner(objective.native, optimizer, w, plan.batch_size, order)

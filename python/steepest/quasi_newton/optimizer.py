@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..objectives.protocol import Capability, missing, supports
+from ..optimizers.runner import Runner, StepPlan
+from .runner import QuasiNewtonRunner
+
 __all__ = ["QuasiNewton"]
 
 
@@ -48,6 +52,22 @@ class QuasiNewton:
 
     def largest_stable_rate(self, eigenvalue_max: float) -> None:
         """Return None: there is no learning rate."""
+
+    def check(self, objective: Any, batch_size: Any, constraint: Any) -> None:
+        """Check that the optimizer goes with an objective and the options of a run."""
+        other = "use another optimizer, such as st.Adam()"
+        if not supports(objective, Capability.SAMPLE):
+            raise missing(objective, Capability.SAMPLE, "optimizer=st.QuasiNewton()", other)
+        if batch_size is not None:
+            raise ValueError(
+                f"batch_size must be None for st.QuasiNewton, which takes all rows, got {batch_size!r}; {other}"
+            )
+        if constraint is not None:
+            raise ValueError(f"constraint must be None for st.QuasiNewton, got {constraint!r}; {other}")
+
+    def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
+        """Return what takes the iterations of a run from w, which it changes."""
+        return QuasiNewtonRunner(objective, w, self.n_steps)
 
     def state_dict(self) -> dict[str, Any]:
         """Return name and n_steps; nothing else goes on to another run."""

@@ -16,11 +16,11 @@ from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares
 from ..objectives.rounding import rounding_of_gradient
 from ..objectives.softmax import Softmax
+from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate, backtrack
 from .little_data import least_squares_of_little_data
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
-from .optimizer import QuasiNewton
 from .plan import SamplePlan
 from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradient
 from .sample import column_squares, mean_block, prior_of
@@ -28,7 +28,7 @@ from .sample import column_squares, mean_block, prior_of
 __all__ = ["QuasiNewtonRunner"]
 
 Vector: TypeAlias = NDArray[np.float64]
-Evaluation: TypeAlias = Callable[[NDArray[Any]], Iterate]
+Evaluator: TypeAlias = Callable[[NDArray[Any]], Iterate]
 
 _SEED = 0  # of the sample's rows: the same run every time
 _NEWTON_STEPS = 12  # on the sample, at most
@@ -43,16 +43,16 @@ _LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
 _NEAR = 16.0  # times its rounding, a gradient is no larger than many rows make that
 
 
-class QuasiNewtonRunner:
+class QuasiNewtonRunner(Runner):
     """Takes the iterations of a run."""
 
-    def __init__(self, objective: DataObjective, optimizer: QuasiNewton, w: NDArray[Any]) -> None:
+    def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
+        self.parameters = w
         self._given, self._given_w = objective, w
         self._objective, self._coordinates = conditioned(objective)
         self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
         objective, w = self._objective, self._w
-        self.n_steps = optimizer.n_steps
-        self.finished: str | None = None
+        self._n_steps = n_steps
         self._l1 = objective.penalty.l1
         self._penalised = penalised(objective)
         itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
@@ -71,27 +71,29 @@ class QuasiNewtonRunner:
         self._rows = 0  # that it is of; 0: a diagonal
         self._goal = 1e-10 if exact else 1e-6
 
-    def evaluate(self) -> tuple[float, float]:
+    @property
+    def n_steps(self) -> int:
+        return self._n_steps
+
+    def evaluate(self) -> Evaluation:
         """Return the objective and the norm of its (smallest sub)gradient at w."""
         iterate = self._here()
         if self._coordinates is None or self._l1 > 0.0:
-            return iterate.value, iterate.norm
-        return iterate.value, self._coordinates.norm(iterate.gradient)
+            return Evaluation(iterate.value, iterate.norm)
+        return Evaluation(iterate.value, self._coordinates.norm(iterate.gradient))
 
-    def run(
-        self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None
-    ) -> tuple[int, bool, bool]:
+    def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         """Take one iteration."""
         iterate = self._here()
         if not (math.isfinite(iterate.value) and math.isfinite(iterate.norm)):
-            return 0, False, True
+            return Steps(0, False, True)
         self._norms = self._norms or [iterate.norm]
         self._largest_value = max(self._largest_value, abs(iterate.value))
         found = (
             self._begin(iterate) if self._history is None else self._step(iterate) or self._step_by_diagonal(iterate)
         )
         if found is None:
-            self.finished = "precision"
+            self.finished = StopReason.PRECISION
         else:
             self._iterate = found
             self._w[:] = found.w
@@ -100,11 +102,11 @@ class QuasiNewtonRunner:
             self._norms.append(found.norm)
             self._renew_metric()
         if self._iterate is not None and self._iterate.value < self._separating:
-            self.finished = "separable"
-        self.n_steps += 1
+            self.finished = StopReason.SEPARABLE
+        self._n_steps += 1
         if path is not None:
             path[0] = self._given_w
-        return 1, True, False
+        return Steps(1, True, False)
 
     def restore(self) -> None:
         """Leave w where it is: only finite places are visited."""
@@ -112,12 +114,12 @@ class QuasiNewtonRunner:
     def verdict(self, reason: str) -> str:
         """Return why the run ended, in the light of where it did."""
         iterate = self._iterate
-        if iterate is None or reason in ("interrupted", "callback", "diverged"):
+        if iterate is None or reason in (StopReason.INTERRUPTED, StopReason.CALLBACK, StopReason.DIVERGED):
             return reason
         if self._coordinates is not None and not self._holds(iterate):
-            return "rounding"
-        near = reason != "precision" or self._is_near(iterate, 0.0) or self._is_near(iterate, self._zeros.norm)
-        return reason if near else "rounding"
+            return StopReason.ROUNDING
+        near = reason != StopReason.PRECISION or self._is_near(iterate, 0.0) or self._is_near(iterate, self._zeros.norm)
+        return reason if near else StopReason.ROUNDING
 
     def _is_near(self, iterate: Iterate, reference: float) -> bool:
         """Return whether the gradient is about as small as its rounding."""
@@ -279,7 +281,7 @@ class QuasiNewtonRunner:
         self._history, self._looked = LBFGSHistory(self._diagonal()), len(self._norms) - 1
         return self._step(iterate)
 
-    def _search(self, evaluate: Evaluation, iterate: Iterate, history: LBFGSHistory) -> Iterate | None:
+    def _search(self, evaluate: Evaluator, iterate: Iterate, history: LBFGSHistory) -> Iterate | None:
         """Backtrack along the direction of a metric and its memory."""
         w = iterate.w.astype(np.float64)
         if self._l1 == 0.0:

@@ -25,6 +25,7 @@ from ..descent.supervision import Supervision, supervised
 from ..extras import require
 from ..objectives.protocol import Capability, Objective, missing, supports
 from ..optimizers.base import Optimizer
+from ..optimizers.runner import StopReason
 from ..optimizers.schedules import ScheduleLike
 from ..runtime import own_threads
 from ..warnings import DivergenceWarning
@@ -205,7 +206,7 @@ def _job(
     def run() -> Result:
         with supervised(Supervision(warns=False, cancelled=cancel.is_set)):
             result = minimize(objective, optimizer=optimizer, **own)
-        if result.stop_reason == "interrupted":
+        if result.stop_reason == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
         return result
 
@@ -260,7 +261,7 @@ def _table(rows: list[list[str]]) -> str:
 
 def _score(result: Result) -> float:
     start = float(result.history["loss"][0])
-    if result.stop_reason == "diverged" or not result.value - start <= _RISE * abs(start):
+    if result.stop_reason == StopReason.DIVERGED or not result.value - start <= _RISE * abs(start):
         return math.inf
     return _validation_loss(result) if "validation_loss" in result.history else result.value
 

@@ -19,7 +19,7 @@ from ..objectives.protocol import Capability, Objective, check_objective, missin
 from ..objectives.softmax import vector_of
 from ..optimizers.base import Optimizer
 from ..optimizers.runner import Runner
-from ..optimizers.runners import PythonRunner, native_runner
+from ..optimizers.runners import NativeRunner, runner_for
 
 __all__ = ["LearningRateCurve", "check_tuned", "find_learning_rate"]
 
@@ -154,18 +154,15 @@ def _steps(
         start = w.copy()
         for rows in _batches_of(objective, batch_size, seed):
             native = objective.native_batch(rows)
-            runner = native_runner(native, optimizer, w)
-            yield runner, runner.evaluate()[0], native.value(start)
+            runner = NativeRunner(native, optimizer, w)
+            yield runner, runner.evaluate().value, native.value(start)
             optimizer.n_steps = runner.n_steps
     else:
-        native = supports(objective, Capability.BATCHES)
-        runner = (
-            native_runner(objective.native, optimizer, w) if native else PythonRunner(objective, optimizer, w, None)
-        )
-        first = loss = runner.evaluate()[0]
+        whole = runner_for(objective, optimizer, w)
+        first = loss = whole.evaluate().value
         while True:
-            yield runner, loss, first
-            loss = runner.evaluate()[0]
+            yield whole, loss, first
+            loss = whole.evaluate().value
 
 
 def _batches_of(objective: DataObjective, batch_size: int, seed: int) -> Iterator[NDArray[np.uint32]]:
