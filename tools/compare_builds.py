@@ -1,0 +1,102 @@
+"""Compares two builds of steepest: digests of results, and paired timings.
+
+    PYTHONPATH=old/python python tools/compare_builds.py digests old.json --arrays
+    PYTHONPATH=new/python python tools/compare_builds.py digests new.json --arrays
+    python tools/compare_builds.py compare old.json new.json
+    python tools/compare_builds.py timings --before old/python --after new/python
+
+A digest is of a result's bytes. The cases are losses with all storages, orders and options, rules, runs, estimators and
+analyses, at every ISA level that the machine has. Compare tables made on one machine, with one NumPy. `timings`
+takes folders for PYTHONPATH, or Python executables of two environments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from comparison import levels
+from comparison.tables import Table, differences
+
+SHOWN = 60  # differences printed, unless all are asked for
+
+
+def digests(options: argparse.Namespace) -> int:
+    """Write a table; with several numbers of threads, also say whether they give the same."""
+    first, *others = [levels.table_of(options, threads) for threads in options.threads or [2]]
+    first.write(options.out)
+    print(f"{len(first.cases)} cases in {options.out}")
+    code = 0
+    for other in others:
+        print(f"{first.about['threads']} threads against {other.about['threads']}:")
+        code |= report(first, other, options)
+    return code
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print how two tables differ; 1 where they do."""
+    return report(Table.read(options.before), Table.read(options.after), options)
+
+
+def report(before: Table, after: Table, options: argparse.Namespace) -> int:
+    """Print the differences, those of the largest distances first, and return the exit code."""
+    found = differences(before, after)
+    for each in sorted(found, key=lambda difference: (difference.kind, -difference.ulp_of_largest)):
+        if options.all or each in found[:SHOWN]:
+            print(each)
+    kinds = [each.kind for each in found]
+    counts = ", ".join(f"{kinds.count(kind)} {word}" for kind, word in WORDS.items())
+    print(f"{len(before.cases)} cases before, {len(after.cases)} after: {counts}")
+    return 1 if found else 0
+
+
+WORDS = {"differs": "differ", "gone": "are gone", "added": "were added"}
+
+
+def part(options: argparse.Namespace) -> int:
+    """Compute one part of the cases in this process; `digests` starts these."""
+    levels.compute(options)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = result.add_subparsers(required=True, metavar="COMMAND")
+
+    table = commands.add_parser("digests", help="compute a table of digests with the steepest that is imported here")
+    table.add_argument("out", type=Path, help="the JSON file to write")
+    table.add_argument("--threads", type=int, action="append", metavar="N", help="2; repeatable: compares them")
+    table.add_argument("--levels", nargs="+", metavar="LEVEL", help="ISA levels; by default all that this machine has")
+    table.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
+    table.set_defaults(call=digests, all=False)
+
+    one = commands.add_parser("part", help="one part of a table, at the level of STEEPEST_ISA")
+    one.add_argument("part", choices=[*levels.PARTS, levels.DEVICE])
+    one.add_argument("out", type=Path)
+    one.set_defaults(call=part)
+    for each in (table, one):
+        each.add_argument("--quick", action="store_true", help="a few small cases")
+        each.add_argument("--only", action="append", metavar="PATTERN", help="cases whose names match")
+        each.add_argument("--arrays", action="store_true", help="keep the results too, in an .npz beside the table")
+        each.add_argument("--emulated", type=Path, metavar="FOLDER", help="of the emulated CUDA module: adds its cases")
+
+    both = commands.add_parser("compare", help="list what differs between two tables; exit code 1 if anything does")
+    both.add_argument("before", type=Path)
+    both.add_argument("after", type=Path)
+    both.add_argument("--all", action="store_true", help=f"print all differences, not {SHOWN}")
+    both.set_defaults(call=compare)
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return the exit code."""
+    options = parser().parse_args(arguments)
+    return int(options.call(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
