@@ -63,7 +63,7 @@ class _Transposed:
         face = dict(array.__cuda_array_interface__)
         rows, columns = face["shape"]
         size = array.dtype.itemsize
-        self._array = array
+        self._array, self.dtype = array, array.dtype
         self.__cuda_array_interface__ = face | {"shape": (columns, rows), "strides": (size, columns * size)}
 
 
