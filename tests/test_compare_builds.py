@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import steepest
 from steepest import _core
 
 TOOLS = Path(__file__).parents[1] / "tools"
-LEVELS = _core.isa_levels_supported()
+LEVEL = _core.isa_levels_supported()[0]
 
 
 @pytest.fixture(autouse=True)
@@ -33,15 +35,15 @@ def call(*arguments):
 
 
 def test_digests_are_the_same_again_and_on_any_number_of_threads(tmp_path):
-    """A few cases of each part, each level, twice."""
+    """A few cases of each part, at one level, twice."""
     out = tmp_path / "a.json"
     few = ["softmax/float16/F/7x3/weights/", "step/Adam/", "row order/7/", "statistics/bfloat16/C/7x3/near"]
     only = [argument for pattern in few for argument in ("--only", pattern)]
-    code, told = call("digests", out, "--quick", "--threads", "1", "--threads", "2", *only)
+    code, told = call("digests", out, "--quick", "--threads", "1", "--threads", "2", "--levels", LEVEL, *only)
     assert code == 0, told
     assert "1 threads against 2" in told
     names = importlib.import_module("comparison.tables").Table.read(out).cases
-    assert {name.partition("/")[0] for name in names} == set(LEVELS)
+    assert {name.partition("/")[0] for name in names} == {LEVEL}
     for part in ("objective/softmax", "step/Adam/float32", "row order", "statistics"):
         assert any(f"/{part}" in name for name in names), part
     assert call("compare", out, out)[0] == 0
@@ -96,6 +98,29 @@ def test_results_become_bits(tables):
     assert tables.Table.of({}, [("a", fail)], keep=False).cases == {"a": "'raises ValueError'"}
     with pytest.raises(ValueError, match="two cases are called a"):
         tables.Table.of({}, [("a", lambda: 1), ("a", lambda: 1)], keep=False)
+
+
+def test_timings_of_two_builds_stand_in_one_table(tmp_path):
+    """A build against itself; both are folders for PYTHONPATH."""
+    ratios = tmp_path / "ratios.json"
+    build = str(Path(steepest.__file__).parents[1])
+    few = ["--size", "quick", "--only", "update", "--rounds", "2", "--turns", "1", "--seconds", "0.0001"]
+    code, told = call("timings", "--before", build, "--after", build, *few, "--json", ratios)
+    assert code == 0, told
+    rows = [line for line in told.splitlines() if line.startswith("update/float32/1000: ")]
+    found = json.loads(ratios.read_text())
+    assert [row[:64].rstrip() for row in rows] == list(found)
+    assert {"update/float32/1000: Adam", "update/float32/1000: Momentum nesterov"} <= set(found)
+    assert all(len(each) == 2 and min(each) > 0 for each in found.values())
+    assert call("timings", "--before", build, "--after", build, "--only", "nothing")[0] == 2
+    code, told = call("timings", "--before", "nowhere", "--after", build)
+    assert (code, "folder for PYTHONPATH or a Python executable, got nowhere" in told) == (1, True)
+
+
+def test_ratios_are_of_the_shortest_times_of_a_round():
+    times = importlib.import_module("comparison.timings").Times([[2.0, 9.0], [4.0, 5.0]], [[3.0, 2.2], [4.2, 8.0]])
+    assert times.ratios() == [1.1, 1.05]
+    assert "  1.075  1.050 to 1.100 *" in times.line("a")
 
 
 def test_the_data_are_the_same_with_every_numpy():

@@ -13,12 +13,14 @@ takes folders for PYTHONPATH, or Python executables of two environments.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from comparison import levels
+from comparison import levels, timings
 from comparison.tables import Table, differences
 
 SHOWN = 60  # differences printed, unless all are asked for
@@ -62,6 +64,24 @@ def part(options: argparse.Namespace) -> int:
     return 0
 
 
+def time_both(options: argparse.Namespace) -> int:
+    """Time both builds in turn and print a table of ratios."""
+    groups = timings.selected(timings.group_names(options), options.only)
+    if not groups:
+        print(f"--only {options.only} matches no group of shapes", file=sys.stderr)
+        return 2
+    ratios = timings.table(options, groups)
+    if options.json is not None:
+        options.json.write_text(json.dumps(ratios, indent=1) + "\n")
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Time calls of one group that are asked for on stdin; `timings` starts these."""
+    timings.serve(options)
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,7 +109,26 @@ def parser() -> argparse.ArgumentParser:
     both.add_argument("after", type=Path)
     both.add_argument("--all", action="store_true", help=f"print all differences, not {SHOWN}")
     both.set_defaults(call=compare)
+    _add_timings(commands)
     return result
+
+
+def _add_timings(commands: Any) -> None:
+    paired = commands.add_parser("timings", help="time two builds in turn and print the ratios, after over before")
+    for name in ("--before", "--after"):
+        paired.add_argument(name, required=True, metavar="BUILD", help="folder for PYTHONPATH, or a Python executable")
+    paired.add_argument("--rounds", type=int, default=5, help="processes of each build for a group of shapes")
+    paired.add_argument("--turns", type=int, default=2, help="turns A B B A in a round")
+    paired.add_argument("--only", action="append", metavar="PATTERN", help="groups whose names match")
+    paired.add_argument("--json", type=Path, metavar="OUT", help="also write the ratios of the rounds to this file")
+    paired.set_defaults(call=time_both)
+    process = commands.add_parser("serve", help="time calls of one group that are asked for on stdin")
+    process.add_argument("group", nargs="?", help="none: print the names of the groups")
+    process.set_defaults(call=serve)
+    for each in (paired, process):
+        sizes: dict[str, Any] = {"choices": ["quick", "usual", "full"], "default": "usual"}
+        each.add_argument("--size", **sizes, help="of the data; full: up to 2 GB an array")
+        each.add_argument("--seconds", type=float, default=0.03, help="time that a sample takes at least")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
