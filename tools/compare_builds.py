@@ -118,7 +118,7 @@ def _add_timings(commands: Any) -> None:
     for name in ("--before", "--after"):
         paired.add_argument(name, required=True, metavar="BUILD", help="folder for PYTHONPATH, or a Python executable")
     paired.add_argument("--rounds", type=int, default=5, help="processes of each build for a group of shapes")
-    paired.add_argument("--turns", type=int, default=2, help="turns A B B A in a round")
+    paired.add_argument("--turns", type=int, default=5, help="turns A B B A in a round")
     paired.add_argument("--only", action="append", metavar="PATTERN", help="groups whose names match")
     paired.add_argument("--json", type=Path, metavar="OUT", help="also write the ratios of the rounds to this file")
     paired.set_defaults(call=time_both)
@@ -128,7 +128,7 @@ def _add_timings(commands: Any) -> None:
     for each in (paired, process):
         sizes: dict[str, Any] = {"choices": ["quick", "usual", "full"], "default": "usual"}
         each.add_argument("--size", **sizes, help="of the data; full: up to 2 GB an array")
-        each.add_argument("--seconds", type=float, default=0.03, help="time that a sample takes at least")
+        each.add_argument("--seconds", type=float, default=0.005, help="time that a sample takes at least")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ import steepest as st
 from .data import OFFSETS, STORAGES, Sample, arithmetic, bell, stored
 from .tables import Case
 
-SIZES = [(1, 1), (7, 3), (64, 64), (1000, 17), (1000, 1), (70_000, 11), (40, 3000), (300, 600)]
+SIZES = [(1, 1), (7, 3), (64, 64), (1000, 17), (1000, 1), (70_000, 11), (40, 3000), (150, 300)]
 QUICK_SIZES = [(7, 3), (64, 5)]
 MOST_IN_A_HESSIAN = 700  # parameters
 ONCE_ONLY = 2000  # columns from which on the plain and the fullest options suffice
