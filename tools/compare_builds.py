@@ -28,12 +28,14 @@ SHOWN = 60  # differences printed, unless all are asked for
 
 def digests(options: argparse.Namespace) -> int:
     """Write a table; with several numbers of threads, also say whether they give the same."""
-    first, *others = [levels.table_of(options, threads) for threads in options.threads or [2]]
+    numbers = options.threads or [2]
+    first = levels.table_of(options, numbers[0])
     first.write(options.out)
-    print(f"{len(first.cases)} cases in {options.out}")
+    print(f"{len(first.cases)} cases in {options.out}", flush=True)
     code = 0
-    for other in others:
-        print(f"{first.about['threads']} threads against {other.about['threads']}:")
+    for number in numbers[1:]:
+        other = levels.table_of(options, number)
+        print(f"{numbers[0]} threads against {number}:")
         code |= report(first, other, options)
     return code
 
