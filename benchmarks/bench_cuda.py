@@ -19,6 +19,7 @@ from bench_gradient import OBJECTIVES
 from gpu_arrays import OwnArrays, library, usable
 from gpu_cases import Bench, Row
 from gpu_tables import SHAPES, STEPS
+from steepest.arrays import device
 
 QUICK_SHAPES, QUICK_STEPS = [(257, 9), (64, 33)], [(32, 9)]
 NO_DEVICE = 2  # the exit code
@@ -88,7 +89,7 @@ def benchmark(options: argparse.Namespace) -> harness.Table:
 def emulated(folder: Path, options: argparse.Namespace) -> int:
     """Run the checks alone, on the emulated module in `folder`."""
     sys.path.insert(0, str(folder))
-    with st.device.use(importlib.import_module("_cuda_emulated")):
+    with device.use(importlib.import_module("_cuda_emulated")):
         try:
             n = check_all(Bench(options, OwnArrays(), None, None))
         except harness.WrongAnswer as error:
