@@ -2,15 +2,15 @@ r"""
 The error surface
 =================
 
-To fit a line :math:`y = \text{slope} \cdot x + \text{intercept}` is to choose two
-numbers. Each choice has an error, here the mean squared error over the n points:
+Fitting a line :math:`y = \text{slope} \cdot x + \text{intercept}` means choosing two
+numbers. Each choice has an error. Here it is the mean squared error over the n points:
 
 .. math::
    E(\text{slope}, \text{intercept})
    = \frac{1}{n} \sum_i (\text{slope} \cdot x_i + \text{intercept} - y_i)^2 .
 
-Draw the error above the plane of all choices, and you see the error surface. To fit is
-to find its lowest point.
+All choices form a plane. The error, drawn above that plane, is the error surface.
+Fitting means finding its lowest point.
 """
 
 import matplotlib.pyplot as plt
@@ -21,9 +21,9 @@ import steepest as st
 # %%
 # Three points
 # ------------
-# Take the points (1, 1), (2, 2) and (3, 3). The best line is y = x: slope 1, intercept
-# 0, error 0. We begin far from it, with slope 0 and intercept 4. ``steepest`` keeps
-# the intercept as the last parameter.
+# The points are (1, 1), (2, 2) and (3, 3). The best line is y = x. It has slope 1,
+# intercept 0 and error 0. We begin far from it, with slope 0 and intercept 4. In
+# ``steepest`` the intercept is the last parameter.
 
 x = np.array([[1.0], [2.0], [3.0]])
 y = np.array([1.0, 2.0, 3.0])
@@ -39,17 +39,17 @@ start = np.array([0.0, 4.0])
 #    \frac{\partial E}{\partial \text{slope}} = \frac{2}{n} \sum_i r_i x_i, \qquad
 #    \frac{\partial E}{\partial \text{intercept}} = \frac{2}{n} \sum_i r_i ,
 #
-# with :math:`r_i` what the line is off at point i. At the start the line is off by 3,
-# 2 and 1, and so the gradient is 20/3 for the slope and 4 for the intercept.
+# where :math:`r_i` is the error of the line at point i. At the start these errors are
+# 3, 2 and 1, so the gradient is 20/3 for the slope and 4 for the intercept.
 
 gradient = objective.gradient(start)
 print(gradient)
 np.testing.assert_allclose(gradient, [20 / 3, 4], rtol=1e-14)
 
 # %%
-# The gradient points where the surface rises most. A step of gradient descent goes the
-# other way, by the gradient times the learning rate. With a rate of 0.1 it leads to
-# slope -2/3 and intercept 3.6.
+# The gradient points in the direction in which the surface rises most. A step of
+# gradient descent goes the opposite way. Its length is the learning rate times that of
+# the gradient. With a rate of 0.1 it leads to slope -2/3 and intercept 3.6.
 
 result = st.minimize(
     objective, start, st.GradientDescent(0.1), max_epochs=2000, record_path=True
@@ -57,9 +57,9 @@ result = st.minimize(
 np.testing.assert_allclose(result.path[1], [-2 / 3, 3.6], rtol=1e-14)
 
 # %%
-# The first step makes the slope worse, -2/3 where 1 is wanted, and still takes the
-# error down, from 14/3 to 1.92. Then the path turns into the valley and follows it to
-# slope 1 and intercept 0.
+# The first step makes the slope worse: it becomes -2/3, and the best slope is 1. Even
+# so, the error falls from 14/3 to 1.92. Then the path turns into the valley and follows
+# it to slope 1 and intercept 0.
 
 loss = result.history["loss"]
 assert abs(loss[0] - 14 / 3) < 1e-12
@@ -69,8 +69,8 @@ np.testing.assert_allclose(result.w, [1, 0], atol=1e-12)
 # %%
 # Two pictures of one surface
 # ---------------------------
-# On the left the surface itself; on the right its level curves, seen from above. The
-# path is the same in both.
+# The left picture shows the surface itself. The right one shows its level curves from
+# above. Both show the same path.
 
 figure = plt.figure(figsize=(11, 4.6), layout="constrained")
 from_the_side = figure.add_subplot(1, 2, 1, projection="3d")
@@ -82,9 +82,9 @@ for draw, ax in [(st.plot.surface, from_the_side), (st.plot.contour, from_above)
 # %%
 # The same in one dimension
 # -------------------------
-# For :math:`f(x) = x^2 + 2` the picture is a parabola and the gradient one number, the
-# slope :math:`2x`. At 2 the value is 6 and the slope 4. A step with rate 0.1 leads to
-# 1.6, where the value is 4.56.
+# For :math:`f(x) = x^2 + 2` the surface is a parabola. The gradient is one number, the
+# slope :math:`2x`. At 2 the value is 6 and the slope is 4. A step with rate 0.1 leads
+# to 1.6, where the value is 4.56.
 
 parabola = st.Function(lambda w: (w[0] ** 2 + 2, 2 * w), n_parameters=1)
 value, slope = parabola.value_and_gradient(np.array([2.0]))
