@@ -2,14 +2,14 @@ r"""
 The secret-number game
 ======================
 
-Someone adds a secret number :math:`\theta` to every number you name. You say 2 and hear
-4, say 3 and hear 5, say 5 and hear 7, say 8 and hear 10. The model is
-:math:`y = x + \theta`, with a single parameter, and the loss is the mean squared error
+Someone adds a secret number :math:`\theta` to every number that you name. You say 2
+and hear 4, say 3 and hear 5, say 5 and hear 7, say 8 and hear 10. The model is
+:math:`y = x + \theta`. It has a single parameter. The loss is the mean squared error
 
 .. math:: E(\theta) = \frac{1}{n} \sum_i (x_i + \theta - y_i)^2 .
 
-Nobody needs gradient descent to see that the secret is 2. That makes it a good game to
-learn from: we know the answer, so we can watch how the method gets there, or does not.
+Nobody needs gradient descent to see that the secret is 2. This makes it a good game to
+learn from. We know the answer, so we can see whether and how the method finds it.
 """
 
 import matplotlib.pyplot as plt
@@ -20,9 +20,8 @@ import steepest as st
 # %%
 # The game as an objective
 # ------------------------
-# A linear model predicts :math:`x_i \cdot w`. Take a column of ones as the only
-# feature and :math:`y - x` as the target: then w is the secret number, and no
-# intercept is needed.
+# A linear model predicts :math:`x_i \cdot w`. The only feature is a column of ones, and
+# the target is :math:`y - x`. Then w is the secret number, and no intercept is needed.
 
 x = np.array([2.0, 3.0, 5.0, 8.0])
 heard = np.array([4.0, 5.0, 7.0, 10.0])
@@ -40,13 +39,13 @@ def play(objective, learning_rate, steps):
 # %%
 # A step that is too long
 # -----------------------
-# The slope is :math:`E'(\theta) = 2 (\theta - 2)`, so one step takes the distance to
-# the secret times a fixed factor:
+# The slope is :math:`E'(\theta) = 2 (\theta - 2)`, so one step multiplies the distance
+# to the secret by a fixed factor:
 #
 # .. math:: \theta_{t+1} - 2 = (1 - 2 \eta) (\theta_t - 2) .
 #
 # With the learning rate :math:`\eta = 1` the factor is -1. The guess jumps from one
-# side to the other, equally far, and never stops.
+# side to the other. The distance stays the same, and the guess never stops.
 
 forever = play(game, 1.0, 8)
 print(forever)
@@ -56,7 +55,7 @@ assert forever.tolist() == [5.0, -1.0, 5.0, -1.0, 5.0, -1.0, 5.0, -1.0, 5.0]
 # A shorter one
 # -------------
 # With :math:`\eta = 0.75` the factor is -0.5. The guess still changes sides at each
-# step, but the distance halves: 5, 0.5, 2.75, 1.625, and on to 2.
+# step, but the distance halves. The guesses are 5, 0.5, 2.75, 1.625, and so on to 2.
 
 guesses = play(game, 0.75, 50)
 print(guesses[:6])
@@ -94,9 +93,9 @@ axes[0].set_ylabel("mean squared error")
 # %%
 # A game with noise
 # -----------------
-# Now the answers are not exact: 3, 6, 5 and 12. No number explains them all, and the
-# best guess is the mean of the differences 1, 3, 0 and 4, which is 2. The error there
-# is not 0 but 2.5: what is left is noise, and no guess removes it.
+# Now the answers are not exact. They are 3, 6, 5 and 12. No number explains them all.
+# The differences are 1, 3, 0 and 4. The best guess is their mean, 2. The error there is
+# not 0 but 2.5. This error is noise, and no guess removes it.
 
 noisy = st.LeastSquares(
     np.ones((4, 1)), np.array([3.0, 6.0, 5.0, 12.0]) - x, intercept=False
