@@ -2,9 +2,9 @@ r"""
 Learning rates: a showdown
 ==========================
 
-The learning rate :math:`\eta` decides everything about the simplest case,
-:math:`f(\theta) = \theta^2`. The slope is :math:`2 \theta`, so one step of gradient
-descent is a multiplication:
+In the simplest case, :math:`f(\theta) = \theta^2`, the learning rate :math:`\eta`
+decides everything. The slope is :math:`2 \theta`, so one step of gradient descent is a
+multiplication:
 
 .. math:: \theta_{t+1} = \theta_t - \eta \cdot 2 \theta_t = (1 - 2 \eta) \, \theta_t .
 
@@ -29,10 +29,9 @@ parabola = st.Function(
 # %%
 # The factor of a step
 # --------------------
-# We start at 1 and take 60 steps with each rate. ``diagnose=False`` keeps the runs
-# from warning of what we want to see. The factor is 0.98 for a rate of 0.01, 0.8 for
-# 0.1, -0.6 for 0.8 and
-# -1.02 for 1.01.
+# We start at 1 and take 60 steps with each rate. ``diagnose=False`` turns off the
+# warnings, because here we want to see what goes wrong. The factor is 0.98 for a rate
+# of 0.01, 0.8 for 0.1, -0.6 for 0.8 and -1.02 for 1.01.
 
 factors = {0.01: 0.98, 0.1: 0.8, 0.8: -0.6, 1.01: -1.02}
 runs = {}
@@ -51,13 +50,13 @@ for rate, factor in factors.items():
     runs[rate] = run
 
 # %%
-# What happens depends on the factor alone:
+# The factor alone decides what happens:
 #
-# * 0.98: it creeps. After 60 steps 30% of the distance is left.
-# * 0.8: it arrives. After 60 steps one part in 600,000 is left.
-# * -0.6: each step overshoots, and the next one comes back. It oscillates, and still
-#   arrives, sooner than with 0.8.
-# * -1.02: each step overshoots by more than it was off. It diverges.
+# * 0.98: the run creeps. After 60 steps 30% of the distance is left.
+# * 0.8: the run arrives. After 60 steps one part in 600,000 is left.
+# * -0.6: each step overshoots, and the next one comes back. The run oscillates, but it
+#   arrives sooner than with 0.8.
+# * -1.02: each step makes the distance larger, on the other side. The run diverges.
 
 left = {rate: abs(run.w[0]) for rate, run in runs.items()}
 assert 0.29 < left[0.01] < 0.30
@@ -76,7 +75,7 @@ for ax, (rate, run) in zip(axes, runs.items(), strict=True):
 axes[0].set_ylabel(r"$\theta$")
 
 # %%
-# The loss is the square of the distance, and on a log axis all four are straight
+# The loss is the square of the distance. On a log axis all four curves are straight
 # lines.
 
 ax = st.plot.learning_rates(runs)
@@ -84,11 +83,11 @@ ax = st.plot.learning_rates(runs)
 # %%
 # The bound
 # ---------
-# The factor stays between -1 and 1 exactly if :math:`\eta < 2 / \lambda`, where
+# The factor is between -1 and 1 exactly if :math:`\eta < 2 / \lambda`, where
 # :math:`\lambda` is the second derivative. Here :math:`\lambda = 2` and the bound is
-# 1. At the bound itself the run neither arrives nor leaves: it jumps between 1 and -1,
-# as in the secret-number game. Such a run warns, and ``result.diagnosis`` keeps what
-# it says.
+# 1. At the bound itself the run neither arrives nor leaves. It jumps between 1 and -1,
+# as in the secret-number game. Such a run warns. ``result.diagnosis`` keeps the text of
+# the warning.
 
 curvature = st.curvature(parabola, np.array([1.0]))
 assert curvature.max_learning_rate == 1.0
@@ -103,8 +102,8 @@ assert at_the_bound.w[0] == 1.0
 assert at_the_bound.diagnosis.kind == "oscillating"
 
 # %%
-# The best rate is half the bound, :math:`1 / \lambda = 0.5`: its factor is 0, and one
-# step is enough. It is the rate that the diagnosis named, to three digits.
+# The best rate is half the bound, :math:`1 / \lambda = 0.5`. Its factor is 0, so one
+# step is enough. The diagnosis named this rate, to three digits.
 
 assert curvature.best_learning_rate == 0.5
 assert round(at_the_bound.diagnosis.learning_rate, 3) == 0.5
@@ -112,7 +111,7 @@ one_step = st.minimize(parabola, np.array([1.0]), st.GradientDescent(0.5), max_e
 assert one_step.w[0] == 0.0
 
 # %%
-# With ``"auto"`` in place of a number the run takes its rate from the curvature.
+# With ``"auto"`` instead of a number, the run takes its rate from the curvature.
 
 stop = st.stop.GradientNorm(1e-6)
 by_itself = st.minimize(
@@ -124,5 +123,5 @@ assert by_itself.converged
 assert rates.max() < curvature.max_learning_rate
 
 # %%
-# With more parameters there are more eigenvalues, and no rate is best for all of them:
-# see :ref:`sphx_glr_course_plot_04_quadratic_model.py`.
+# With more parameters there are more eigenvalues, and no rate is best for all of them.
+# See :ref:`sphx_glr_course_plot_04_quadratic_model.py`.
