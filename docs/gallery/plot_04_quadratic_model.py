@@ -2,14 +2,14 @@ r"""
 The quadratic model and the condition number
 ============================================
 
-Near a point w every smooth function looks like a quadratic, its Taylor model of second
-order:
+Near a point w, every smooth function looks like a quadratic. This quadratic is its
+Taylor model of second order:
 
 .. math::
    m(u) = f(w) + \nabla f(w) \cdot (u - w) + \tfrac{1}{2} (u - w) \cdot H (u - w) .
 
-H is the Hessian, the matrix of second derivatives. What descent does near w is what it
-does on the model, and on a quadratic everything can be computed.
+H is the Hessian, the matrix of second derivatives. Near w, descent does what it does on
+the model. On a quadratic, everything can be computed.
 """
 
 import matplotlib.pyplot as plt
@@ -22,10 +22,10 @@ import steepest as st
 # %%
 # Models of sine and cosine
 # -------------------------
-# At 1 the sine has the model
+# At 1 the model of the sine is
 # :math:`\sin 1 + \cos 1 \, (x - 1) - \frac{\sin 1}{2} (x - 1)^2`, and likewise at 5.
-# The cosine at 0 has :math:`1 - x^2 / 2`. ``st.taylor`` makes the model; it can be
-# called, and it is an objective of its own.
+# At 0 the model of the cosine is :math:`1 - x^2 / 2`. ``st.taylor`` makes the model.
+# You can call it, and it is an objective itself.
 
 sine = st.Function(lambda w: (np.sin(w[0]), np.cos(w)), 1, lambda w, v: -np.sin(w) * v)
 cosine = st.Function(
@@ -46,9 +46,9 @@ at_zero = st.taylor(cosine, np.array([0.0]))
 np.testing.assert_allclose(at_zero(x[:, None]), 1 - x**2 / 2, rtol=1e-12)
 
 # %%
-# Close to its point a model is good, far away it is not: it keeps the value, the slope
-# and the curvature, and nothing else. Half a unit from 1 the error is 0.01, three
-# units away it is 0.57.
+# A model has the value, the slope and the curvature of the function at its point, and
+# nothing else. So it is good close to the point and bad far away. Half a unit from 1
+# the error is 0.01, and three units away it is 0.57.
 
 model = st.taylor(sine, np.array([1.0]))
 assert round(abs(model(np.array([1.5])) - np.sin(1.5)), 2) == 0.01
@@ -67,10 +67,10 @@ for ax, name in zip(axes, ("sin x", "cos x"), strict=True):
 # %%
 # Two directions
 # --------------
-# :math:`f(x, y) = 4x^2 + y^2` has the gradient :math:`(8x, 2y)`, which is
-# perpendicular to the level curve through the point. The level curve is an ellipse,
-# :math:`(\frac{r}{2} \cos t, r \sin t)`; its tangent times the gradient is 0 all
-# around.
+# :math:`f(x, y) = 4x^2 + y^2` has the gradient :math:`(8x, 2y)`. The gradient is
+# perpendicular to the level curve through the point. The level curve is the ellipse
+# :math:`(\frac{r}{2} \cos t, r \sin t)`. Its tangent times the gradient is 0
+# everywhere.
 
 bowl = st.Function(
     lambda w: (4 * w[0] ** 2 + w[1] ** 2, np.array([8, 2]) * w),
@@ -84,10 +84,10 @@ gradients = np.array([bowl.gradient(point) for point in points])
 np.testing.assert_allclose(np.sum(gradients * tangents, axis=1), 0, atol=1e-12)
 
 # %%
-# The Hessian is diagonal, with the eigenvalues 8 and 2. Their ratio is the condition
-# number, 4. The learning rate must stay below 2/8 = 0.25, for the steep direction; the
-# best one is 2/(8 + 2) = 0.2, and it takes both directions to 0.6 times what they
-# were, the steep one from side to side.
+# The Hessian is diagonal. Its eigenvalues are 8 and 2. Their ratio is the condition
+# number, 4. The steep direction needs a learning rate below 2/8 = 0.25. The best rate
+# is 2/(8 + 2) = 0.2. It multiplies the distance in both directions by 0.6. In the steep
+# direction the steps also change sides.
 
 curvature = st.curvature(bowl, np.array([1.0, 2.0]))
 print(curvature)
@@ -117,20 +117,20 @@ ax.set(xlabel="x", ylabel="y")
 # %%
 # In closed form
 # --------------
-# On any quadratic, gradient descent multiplies the distance along each eigenvector by
-# its own factor:
+# On any quadratic, each step of gradient descent multiplies the distance along an
+# eigenvector by a factor of its own:
 #
 # .. math:: c_i(t) = (1 - \eta \lambda_i)^t \, c_i(0) .
 #
-# ``model.descent`` writes the path down from that formula, without taking a step. It
-# is the path that descent takes.
+# ``model.descent`` computes the path from this formula, without taking a step. Descent
+# takes the same path.
 
 in_closed_form = st.taylor(bowl, start).descent(0.2, 20)
 np.testing.assert_allclose(run.path, in_closed_form, atol=1e-12)
 
 # %%
-# The larger the condition number, the slower the slowest factor: at the best rate it
-# is :math:`(\kappa - 1) / (\kappa + 1)`, 0.6 for 4 and 0.98 for 100.
+# A larger condition number means slower descent. At the best rate the largest factor is
+# :math:`(\kappa - 1) / (\kappa + 1)`. It is 0.6 for 4 and 0.98 for 100.
 
 assert (4 - 1) / (4 + 1) == 0.6
 assert round((100 - 1) / (100 + 1), 2) == 0.98
