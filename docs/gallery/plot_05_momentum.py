@@ -2,13 +2,13 @@ r"""
 Momentum in flat and steep directions
 =====================================
 
-Momentum keeps a velocity, a sum of past gradients in which each step back counts for
-less by a factor :math:`\mu`:
+Momentum keeps a velocity. The velocity is a sum of past gradients. With each step that
+a gradient is older, its weight shrinks by a factor :math:`\mu`:
 
 .. math:: v_t = \mu v_{t-1} + g_t, \qquad w_t = w_{t-1} - \eta v_t .
 
-Two gradients tell what this does: one that never changes, as along the floor of a
-valley, and one that changes its sign at each step, as between the valley's walls.
+Two kinds of gradient show the effect. Along the floor of a valley the gradient never
+changes. Between the walls of the valley it changes its sign at each step.
 """
 
 import matplotlib.pyplot as plt
@@ -21,12 +21,12 @@ import steepest as st
 # %%
 # The effective rate
 # ------------------
-# A constant gradient g makes the velocity
-# :math:`g (1 + \mu + \mu^2 + \cdots) = g / (1 - \mu)`. An alternating one makes it
-# :math:`g (1 - \mu + \mu^2 - \cdots) = g / (1 + \mu)`. With :math:`\eta = 0.1` and
-# :math:`\mu = 0.9`, steps along the floor become as long as those of plain descent with
-# rate 1, ten times as long; steps between the walls as short as those with rate 0.0526,
-# about half.
+# With a constant gradient g the velocity becomes
+# :math:`g (1 + \mu + \mu^2 + \cdots) = g / (1 - \mu)`. With an alternating gradient
+# it becomes :math:`g (1 - \mu + \mu^2 - \cdots) = g / (1 + \mu)`. Take
+# :math:`\eta = 0.1` and :math:`\mu = 0.9`. Then a step along the floor becomes ten
+# times as long. It is as long as a step of plain descent with rate 1. A step between
+# the walls becomes about half as long, like a step of plain descent with rate 0.0526.
 
 learning_rate, mu, n_steps = 0.1, 0.9, 60
 
@@ -69,11 +69,11 @@ ax.spines[["top", "right"]].set_visible(False)
 # %%
 # In a valley
 # -----------
-# :math:`f(x, y) = (x^2 + 25 y^2) / 2` is 25 times as steep in y as in x. Curvature
-# gives the best numbers for both methods. Plain descent:
-# :math:`\eta = 2 / (1 + 25) = 1/13`, and each step leaves 12/13 of the distance. Heavy
-# ball: :math:`\mu = ((\sqrt{25} - 1) / (\sqrt{25} + 1))^2 = 4/9` and
-# :math:`\eta = 4 / (1 + 5)^2 = 1/9`; in the long run a step leaves 4/6.
+# :math:`f(x, y) = (x^2 + 25 y^2) / 2` is 25 times as steep in y as in x. The curvature
+# gives the best numbers for both methods. For plain descent they are
+# :math:`\eta = 2 / (1 + 25) = 1/13`, and each step leaves 12/13 of the distance. For
+# heavy ball they are :math:`\mu = ((\sqrt{25} - 1) / (\sqrt{25} + 1))^2 = 4/9` and
+# :math:`\eta = 4 / (1 + 5)^2 = 1/9`. In the long run each step leaves 4/6.
 
 scales = np.array([1.0, 25.0])
 valley = st.Function(
@@ -105,7 +105,7 @@ ratios = np.linalg.norm(runs["plain"].path[1:], axis=1) / np.linalg.norm(
 np.testing.assert_allclose(ratios, 12 / 13)
 
 # %%
-# Both paths, from the same start:
+# Both paths begin at the same start:
 
 ax = st.plot.contour(valley, runs)
 ax.set(xlabel="x (flat)", ylabel="y (steep)")
@@ -113,7 +113,7 @@ ax.set(xlabel="x (flat)", ylabel="y (steep)")
 # %%
 # No momentum at all
 # ------------------
-# With :math:`\mu = 0` the velocity is the gradient, and the method is plain gradient
+# With :math:`\mu = 0` the velocity is the gradient. The method is then plain gradient
 # descent, bit for bit.
 
 without = st.minimize(valley, start, st.Momentum(0.05, momentum=0.0), max_epochs=50)
