@@ -2,12 +2,12 @@ r"""
 Batch, stochastic and mini-batch
 ================================
 
-The loss is a mean over n samples, and so is its gradient. Batch descent computes all
-of it for each update. Stochastic descent takes one sample, mini-batch descent B of
-them: updates become cheap and noisy.
+The loss is a mean over n samples, and so is its gradient. For each update, batch
+descent uses all samples, stochastic descent uses one, and mini-batch descent uses B.
+With fewer samples an update is cheaper and noisier.
 
-In one epoch each sample is used once, whatever the batch. What differs is the number
-of updates: 1 in batch descent, n in stochastic descent, :math:`\lceil n / B \rceil` in
+One epoch uses each sample once, whatever the batch. The number of updates differs. It
+is 1 in batch descent, n in stochastic descent and :math:`\lceil n / B \rceil` in
 mini-batch descent.
 """
 
@@ -19,8 +19,8 @@ import steepest as st
 # %%
 # A line, 200 points
 # ------------------
-# The points lie about the line with slope 2 and intercept 1. The best line of these
-# points is near that one.
+# The points lie around the line with slope 2 and intercept 1. The line that fits these
+# points best is near that one.
 
 rng = np.random.default_rng(0)
 x = rng.uniform(-1, 1, 200)
@@ -35,9 +35,10 @@ assert abs(intercept - 1) < 0.1
 # %%
 # Counting updates
 # ----------------
-# With 200 samples an epoch has 1 update, or 200, or, for B = 32, 7: six full batches
-# and one of the 8 samples that are left. (A noisy run that falls no further warns of
-# it. That is what we are here to see, hence ``diagnose=False``.)
+# With 200 samples an epoch has 1 update in batch descent and 200 in stochastic descent.
+# With B = 32 it has 7: six full batches and one of the 8 samples that are left.
+# ``diagnose=False`` turns off a warning. It comes when the loss of a noisy run falls no
+# further, and here we want to see that.
 
 runs = {}
 for name, batch_size, n_epochs in [
@@ -65,8 +66,8 @@ assert 200 - 6 * 32 == 8
 # %%
 # Three ways down
 # ---------------
-# Batch descent walks straight to the best line and stays there. Stochastic descent
-# gets near it at once, and then wanders: each sample pulls towards a line of its own.
+# Batch descent goes straight to the best line and stays there. Stochastic descent gets
+# near it at once and then wanders, because each sample pulls towards a line of its own.
 # A mini-batch is in between.
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.3), layout="constrained")
@@ -81,8 +82,8 @@ for ax in axes[:2]:
 # %%
 # How far they wander
 # -------------------
-# The last half of each path shows it. Batch descent ends closer to the best line than
-# a mini-batch, and a mini-batch wanders less than a single sample does.
+# The last half of each path shows how far the runs wander. Batch descent ends closer to
+# the best line than a mini-batch. A mini-batch wanders less than a single sample does.
 
 
 def wandering(run):
@@ -99,10 +100,10 @@ assert np.linalg.norm(runs["batch"].w - best) < distances["mini-batch of 32"]
 # %%
 # Each sample once
 # ----------------
-# Why not draw samples at random each time? Then some would be used twice in an epoch
-# and others not at all. To see that each is used once, let sample i be the only one
-# that moves parameter i: with :math:`X = I` and zeros to start from, an update moves
-# it by :math:`2 \eta y_i`.
+# Why not draw samples at random each time? Then an epoch would use some samples twice
+# and others not at all. An example shows that each sample is used once. With
+# :math:`X = I`, only sample i moves parameter i. From zeros, an update moves it by
+# :math:`2 \eta y_i`.
 
 targets = np.arange(1.0, 11.0)
 own = st.LeastSquares(np.eye(10), targets, intercept=False)
