@@ -2,15 +2,15 @@ r"""
 Optimizers compared on a ravine
 ===============================
 
-A ravine is what plain descent likes least: steep walls, a floor that hardly slopes.
-Momentum sums the gradients; AdaGrad, RMSProp and Adam give each parameter a rate of
-its own, by the size of the gradients it has seen:
+A ravine has steep walls and a floor with hardly any slope. Plain descent does badly
+there. Momentum sums the gradients. AdaGrad, RMSProp and Adam give each parameter a rate
+of its own, which depends on the size of its past gradients:
 
-.. math:: w \leftarrow w - \eta \, \frac{g}{\sqrt{G} + \epsilon},
+.. math:: w \leftarrow w - \eta \, \frac{g}{\sqrt{G} + \epsilon} .
 
-with G the sum of all squared gradients (AdaGrad) or a decaying average of them
-(RMSProp). Adam puts an average of the gradients in place of g, and corrects both
-averages for starting at 0.
+In AdaGrad, G is the sum of all squared gradients. In RMSProp it is a decaying average
+of them. Adam also replaces g by an average of the gradients. It corrects both averages
+for their start at 0.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ import numpy as np
 import steepest as st
 
 # %%
-# The ravine :math:`f(x, y) = (x^2 + 100 y^2) / 2`: its condition number is 100. At the
-# start the gradient is (10, 100).
+# The ravine is :math:`f(x, y) = (x^2 + 100 y^2) / 2`. Its condition number is 100. At
+# the start the gradient is (10, 100).
 
 scales = np.array([1.0, 100.0])
 ravine = st.Function(
@@ -32,11 +32,11 @@ assert ravine.gradient(start).tolist() == [10.0, 100.0]
 # %%
 # The first step
 # --------------
-# With rate 0.1, AdaGrad and Adam move both parameters by 0.1, though one gradient is
-# ten times the other: at the first step :math:`\sqrt{G} = |g|`. RMSProp has
-# :math:`G = 0.1 g^2`, and moves them by :math:`0.1 / \sqrt{0.1} = 0.316`. Adam without
-# its bias correction has :math:`0.1 g` over :math:`\sqrt{0.001} |g|`, and moves them by
-# 0.316 too: too far for a start.
+# With rate 0.1, AdaGrad and Adam move both parameters by 0.1, although one gradient is
+# ten times the other. The reason is that :math:`\sqrt{G} = |g|` at the first step.
+# RMSProp has :math:`G = 0.1 g^2` and moves them by :math:`0.1 / \sqrt{0.1} = 0.316`.
+# Adam without its bias correction divides :math:`0.1 g` by :math:`\sqrt{0.001} |g|`. It
+# also moves them by 0.316, which is too far for a first step.
 
 
 def first_step(optimizer):
@@ -57,9 +57,9 @@ np.testing.assert_allclose(first_step(st.GradientDescent(0.001)), [0.01, 0.1])
 # %%
 # Six runs
 # --------
-# Plain descent takes its best rate, 2 / 101, and both forms of momentum theirs (see
-# :ref:`sphx_glr_course_plot_05_momentum.py`). The adaptive ones take rates that were
-# tried out. A run ends when the gradient's norm is below 0.001.
+# Plain descent uses its best rate, 2 / 101, and both forms of momentum use theirs (see
+# :ref:`sphx_glr_course_plot_05_momentum.py`). The rates of the adaptive optimizers were
+# found by trial. A run ends when the norm of the gradient is below 0.001.
 
 optimizers = {
     "plain": st.GradientDescent(2 / 101),
@@ -93,10 +93,10 @@ straight = descend(ravine, start)
 # %%
 # The same, turned
 # ----------------
-# A rate for each parameter helps when the ravine runs along one of them. Turn it by 45
-# degrees, and no parameter runs along the floor any more. Plain descent and momentum
-# do not notice: they take the same steps, turned. The adaptive ones need more:
-# AdaGrad, the fastest of all on the straight ravine, becomes the slowest.
+# A rate for each parameter helps if the floor of the ravine runs along one parameter.
+# After a turn by 45 degrees it runs along none. For plain descent and momentum this
+# changes nothing. They take the same steps, turned. The adaptive optimizers need more
+# steps. AdaGrad, the fastest on the straight ravine, becomes the slowest.
 
 turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / np.sqrt(2)
 hessian = turn @ np.diag(scales) @ turn.T
@@ -122,7 +122,8 @@ assert min(n_straight, key=n_straight.get) == "AdaGrad"
 assert max(n_turned, key=n_turned.get) == "AdaGrad"
 
 # %%
-# Four of them, above on the straight ravine and below on the turned one:
+# The pictures show four of the runs, above on the straight ravine and below on the
+# turned one:
 
 figure, axes = plt.subplots(2, 4, figsize=(12, 5.6), layout="constrained")
 windows = [((-2, 11), (-5, 5)), ((-3, 10.5), (-3, 10.5))]
