@@ -2,10 +2,10 @@ r"""
 Schedules
 =========
 
-Early on a high learning rate saves time; near the end it keeps a noisy run from
-settling. A schedule has both: it starts high and decays. In ``steepest`` a schedule is
-a function of t, the number of steps taken so far, and any optimizer takes one in place
-of a number.
+At first, a high learning rate saves time. Near the end, it keeps a noisy run from
+settling. A schedule starts high and decays. In ``steepest`` a schedule is a function of
+t, the number of steps taken so far. Any optimizer takes a schedule in place of a
+number.
 """
 
 import matplotlib.pyplot as plt
@@ -18,15 +18,15 @@ import steepest as st
 # %%
 # Six shapes
 # ----------
-# Each of the decaying ones is set to pass 0.05, half its start of 0.1, at step 100.
+# Each decaying schedule starts at 0.1 and reaches half of it, 0.05, at step 100.
 #
-# * ``StepDecay``: :math:`\eta_0 \, 0.5^{\lfloor t / 100 \rfloor}`, halved every 100
-#   steps.
-# * ``ExponentialDecay``: :math:`\eta_0 \, 0.5^{t / 100}`, the same without the stairs.
-# * ``InverseTimeDecay``: :math:`\eta_0 / (1 + t / 100)`, fast at first, then ever
-#   slower.
-# * ``CosineDecay``: half a cosine, down to 0 at step 200.
-# * ``LinearWarmup``: a straight rise, here over 20 steps, before any of the others.
+# * ``StepDecay`` is :math:`\eta_0 \, 0.5^{\lfloor t / 100 \rfloor}`. It halves every
+#   100 steps.
+# * ``ExponentialDecay`` is :math:`\eta_0 \, 0.5^{t / 100}`, the same without stairs.
+# * ``InverseTimeDecay`` is :math:`\eta_0 / (1 + t / 100)`. It falls fast at first, then
+#   ever more slowly.
+# * ``CosineDecay`` is half a cosine. It reaches 0 at step 200.
+# * ``LinearWarmup`` is a straight rise, here over 20 steps, before any other schedule.
 
 schedules = {
     "Constant": st.schedules.Constant(0.1),
@@ -46,7 +46,7 @@ assert schedules["CosineDecay"](200) == 0.0
 assert schedules["LinearWarmup, then CosineDecay"](19) == 0.1
 
 # %%
-# A schedule takes an array of steps as well, so that it can be drawn in one call.
+# A schedule also takes an array of steps, so one call is enough to draw it.
 
 steps = np.arange(300)
 figure, axes = plt.subplots(
@@ -63,9 +63,9 @@ figure.supylabel("learning rate")
 # %%
 # What they are for
 # -----------------
-# Stochastic descent on 500 noisy samples, 40 epochs. With a constant rate it stops
-# getting better when the steps are as long as the distance that is left. With a rate
-# that decays to 0 it settles.
+# The example is stochastic descent on 500 noisy samples, for 40 epochs. With a constant
+# rate the run stops improving when the steps are as long as the distance that is left.
+# With a rate that decays to 0 it settles.
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((500, 5))
@@ -94,9 +94,9 @@ runs = {
 excess = {name: run.history["loss"] - lowest for name, run in runs.items()}
 
 # %%
-# After 40 epochs the cosine has come more than a hundred times as close to the lowest
-# loss as the constant rate it started from. A low constant rate ends well too, but
-# begins slower: after the first epoch it is the last of the four.
+# The cosine starts at the higher constant rate. After 40 epochs it is more than a
+# hundred times as close to the lowest loss as that rate. A low constant rate also ends
+# well, but it begins more slowly. After the first epoch it is the last of the four.
 
 assert 100 * excess["cosine"][-1] < excess["constant 0.02"][-1]
 assert max(excess, key=lambda name: excess[name][1]) == "constant 0.001"
