@@ -2,18 +2,18 @@ r"""
 Stopping rules and early stopping
 =================================
 
-When is a run done? A largest number of epochs always holds. Beside it stand rules on
-what the run has reached:
+When is a run done? Every run has a largest number of epochs. It can also have rules
+about what it has reached:
 
 * ``GradientNorm``: the gradient is nearly 0,
-  :math:`\lVert \nabla f \rVert \le \varepsilon`;
-* ``LossChange``: an epoch has hardly changed the loss;
-* ``ParameterChange``: an epoch has hardly moved the parameters;
+  :math:`\lVert \nabla f \rVert \le \varepsilon`.
+* ``LossChange``: an epoch has hardly changed the loss.
+* ``ParameterChange``: an epoch has hardly moved the parameters.
 * ``NoImprovement``: the loss on other data, kept back for validation, has stopped
-  falling. This one is early stopping.
+  falling. This rule is early stopping.
 
-Several can be given at once. The first to fire ends the run, and the result says which
-one it was.
+You can give several rules at once. The first rule to fire ends the run, and the result
+says which rule it was.
 """
 
 import numpy as np
@@ -24,10 +24,11 @@ import steepest as st
 # %%
 # Which rule fires first
 # ----------------------
-# On :math:`f(w) = w^2` with rate 0.1 each step multiplies w by 0.8, and so everything
-# can be computed by hand. From 1: the gradient :math:`2 \cdot 0.8^t` is at most 0.001
-# after 35 steps, the loss changes by :math:`0.36 \cdot 0.64^{t-1}`, at most 0.001
-# after 15 steps, and the step is :math:`0.2 \cdot 0.8^{t-1}`, at most 0.001 after 25.
+# On :math:`f(w) = w^2` with rate 0.1 each step multiplies w by 0.8. So everything can
+# be computed by hand. The run starts at 1. The gradient is :math:`2 \cdot 0.8^t`, which
+# is at most 0.001 after 35 steps. The change of the loss is
+# :math:`0.36 \cdot 0.64^{t-1}`, which is at most 0.001 after 15 steps. The length of
+# the step is :math:`0.2 \cdot 0.8^{t-1}`, which is at most 0.001 after 25 steps.
 
 parabola = st.Function(lambda w: (w @ w, 2 * w), n_parameters=1)
 rules = [
@@ -53,14 +54,15 @@ assert steps == {"GradientNorm": 35, "LossChange": 15, "ParameterChange": 25}
 assert run_until(rules).stop_reason == "LossChange"
 
 # %%
-# A small change is not a small error: ``LossChange`` was content at 0.035, when the
+# A small change is not a small error. ``LossChange`` ended the run at 0.035, when the
 # gradient was 70 times its bound.
 
 assert round(run_until(rules[1]).w[0], 3) == 0.035
 assert round(run_until(rules[1]).history["gradient_norm"][-1] / 1e-3) == 70
 
 # %%
-# Without a rule the run ends at its last epoch, which is not called convergence.
+# Without a rule the run ends at its last epoch. The result does not call this
+# convergence.
 
 unfinished = st.minimize(parabola, np.ones(1), st.GradientDescent(0.1), max_epochs=10)
 assert (unfinished.stop_reason, unfinished.converged) == ("max_epochs", False)
@@ -68,9 +70,9 @@ assert (unfinished.stop_reason, unfinished.converged) == ("max_epochs", False)
 # %%
 # Early stopping
 # --------------
-# A logistic model of 30 features tells malignant from benign tumours. To make it easy
-# to learn too much, it gets 60 of the 569 samples to train on; 200 others are for
-# validation. Means and deviations come from the training rows only.
+# A logistic model of 30 features separates malignant from benign tumours. It gets only
+# 60 of the 569 samples for training, so that it overfits easily. 200 other samples are
+# for validation. Means and deviations come from the training rows only.
 
 X, y = load_breast_cancer(return_X_y=True)
 y = y.astype(float)
@@ -82,10 +84,10 @@ X = (X - mean) / deviation
 objective = st.Logistic(X[training], y[training])
 
 # %%
-# The training loss falls at every epoch: larger parameters fit the 60 points a little
-# better each time. The validation loss turns. ``NoImprovement`` waits ``patience``
-# epochs for a lower one and then ends the run; the parameters returned are those of
-# the best epoch, not the last ones.
+# The training loss falls at every epoch, because larger parameters fit the 60 points a
+# little better each time. The validation loss falls and then rises. ``NoImprovement``
+# waits ``patience`` epochs for a lower validation loss and then ends the run. The run
+# returns the parameters of the best epoch, not those of the last one.
 
 
 def descend(stop=()):
@@ -109,9 +111,9 @@ assert run.best_epoch == np.argmin(validation)
 assert run.n_epochs == run.best_epoch + 30
 
 # %%
-# Had it gone on for all 1000 epochs, the training loss would have come down to less
-# than a fifth, while the validation loss would have become nearly twice what it was at
-# the best epoch.
+# Without the rule the run takes all 1000 epochs. The training loss then falls to less
+# than a fifth of its value at the best epoch. The validation loss becomes nearly twice
+# its value at the best epoch.
 
 to_the_end = descend()
 training_loss, validation_loss = (
