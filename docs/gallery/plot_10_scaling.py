@@ -2,15 +2,15 @@ r"""
 Feature scaling
 ===============
 
-Features come in units: minutes, miles, flight numbers. For least squares the Hessian is
+Features have units: minutes, miles, flight numbers. For least squares the Hessian is
 :math:`\frac{2}{n} X^T X`, so a feature that is 1000 times as large curves the loss a
 million times as much. The condition number
-:math:`\kappa = \lambda_{\max} / \lambda_{\min}` explodes, and with it the number of
-steps of plain descent, about :math:`\frac{\kappa}{2} \ln \frac{1}{\varepsilon}` to
-shrink the error by :math:`\varepsilon`.
+:math:`\kappa = \lambda_{\max} / \lambda_{\min}` becomes huge. So does the number of
+steps of plain descent. To shrink the error by :math:`\varepsilon`, descent needs about
+:math:`\frac{\kappa}{2} \ln \frac{1}{\varepsilon}` steps.
 
-To standardise is to take from each column its mean, and to divide it by its standard
-deviation. This page does so to 81,837 real flights from New York.
+To standardise a column means to subtract its mean and to divide by its standard
+deviation. This page standardises the columns of 81,837 real flights from New York.
 """
 
 import warnings
@@ -24,9 +24,9 @@ from steepest.cli.tables import load_flights
 # %%
 # The flights
 # -----------
-# We take what is known when the aeroplane lands, with a column of zeros and ones for
-# each carrier and airport but the first. The target is 1 if the flight came more than
-# 15 minutes late and 0 if not, and every fifth flight is kept back for testing.
+# The features are what is known when the aeroplane lands. Each carrier and airport but
+# the first has a column of zeros and ones. The target is 1 if the flight was more than
+# 15 minutes late, and 0 if not. Every fifth flight is kept back for testing.
 
 flights = load_flights().frame[::4]
 encoder = Encoder.of(flights.drop(columns="late"))
@@ -40,10 +40,9 @@ X_train, y_train, X_test = X[~test_rows], y[~test_rows], X[test_rows]
 # %%
 # Raw
 # ---
-# ``st.curvature`` computes the eigenvalues of the Hessian, and printing what it
-# returns says what they mean. Here :math:`\kappa` is above :math:`10^{11}`: to shrink
-# the error by a factor of a million, plain descent would need about a million times a
-# million steps.
+# ``st.curvature`` computes the eigenvalues of the Hessian. Printing its result shows
+# what they mean. Here :math:`\kappa` is above :math:`10^{11}`. To shrink the error by a
+# factor of a million, plain descent would need about a million times a million steps.
 
 raw = st.curvature(st.LeastSquares(X_train, y_train), np.zeros(29))
 print(raw)
@@ -51,9 +50,9 @@ assert 1e11 < raw.effective_condition_number < 2e11
 assert 1.0e12 < raw.predicted_steps(1e-6) < 1.2e12
 
 # %%
-# The report finds a flat direction too, along which the loss does not change at all.
-# The timetable is to blame: the scheduled departure is written as 100 times its hour
-# plus its minute, and both are columns of their own.
+# The report also finds a flat direction, along which the loss does not change at all.
+# It comes from the timetable. The scheduled departure is 100 times its hour plus its
+# minute, and the hour and the minute are columns too.
 
 columns = dict(zip(encoder.features, X_train.T, strict=True))
 assert np.array_equal(
@@ -64,9 +63,9 @@ assert raw.rank == 29 - 1
 # %%
 # Standardised
 # ------------
-# Mean and deviation come from the training rows alone; the test rows are scaled by the
-# same numbers. Were they scaled by their own, the test would know what no new flight
-# can know.
+# Mean and deviation come from the training rows alone. The same numbers scale the test
+# rows. Scaling test rows by their own mean would use knowledge that nobody has about a
+# new flight.
 
 mean, deviation = X_train.mean(axis=0), X_train.std(axis=0)
 Z_train, Z_test = (X_train - mean) / deviation, (X_test - mean) / deviation
@@ -80,9 +79,9 @@ assert 400 < scaled.effective_condition_number < 430
 assert 2_800 < scaled.predicted_steps(1e-6) < 2_900
 
 # %%
-# From :math:`10^{11}` to about 415. What is left comes from columns that say nearly
-# the same, such as distance and time in the air; no scaling of single columns removes
-# that.
+# The condition number falls from :math:`10^{11}` to about 415. The rest comes from
+# columns that say nearly the same, such as distance and time in the air. No scaling of
+# single columns removes it.
 
 together = np.corrcoef(columns["distance"], columns["air_time"])[0, 1]
 assert together > 0.99
@@ -90,8 +89,8 @@ assert together > 0.99
 # %%
 # Descent, measured
 # -----------------
-# To see it happen, take every twentieth of the training flights, and 300 steps of
-# plain descent at the best rate, raw and standardised.
+# Here are 300 steps of plain descent at the best rate, raw and standardised. They use
+# every twentieth training flight.
 
 rows = np.arange(0, len(y_train), 20)
 runs, curvatures = {}, {}
@@ -107,14 +106,14 @@ for name, data in [("raw", X_train), ("standardised", Z_train)]:
 ax = st.plot.loss_curve(runs)
 
 # %%
-# The raw run has hardly begun, and says so itself:
+# The raw run has hardly begun. Its diagnosis says so:
 
 print(runs["raw"].diagnosis)
 assert runs["raw"].diagnosis.kind == "slow"
 
 # %%
-# The standardised one needs 300 steps to come within 2% of the lowest loss. For a
-# gradient of norm 1e-6 it takes as many steps as its curvature predicts.
+# The standardised run comes within 2% of the lowest loss in 300 steps. To a gradient
+# of norm 1e-6 it takes as many steps as its curvature predicts.
 
 objective = st.LeastSquares(Z_train[rows], y_train[rows])
 predicted = curvatures["standardised"].steps_to_gradient_norm(1e-6)
