@@ -2,9 +2,9 @@ r"""
 Saddle points and local minima
 ==============================
 
-Where the gradient is zero, descent stands still. That can be a minimum, a maximum or a
-saddle, and the eigenvalues of the Hessian say which: all positive, all negative, or
-some of each. If one of them is zero, they cannot tell.
+Where the gradient is zero, descent does not move. Such a point is a minimum, a maximum
+or a saddle. The eigenvalues of the Hessian tell which. They are all positive, all
+negative, or some of each. If one of them is zero, they cannot tell.
 """
 
 import warnings
@@ -17,7 +17,7 @@ import steepest as st
 # %%
 # Three surfaces
 # --------------
-# All three have the gradient 0 at (1, 2):
+# These three surfaces have the gradient 0 at (1, 2):
 #
 # .. math::
 #    E_A &= (w_0 - 1)^2 + (w_1 - 2)^2 + 1 \\
@@ -62,9 +62,9 @@ for column, (name, objective) in enumerate(surfaces.items(), start=1):
 # %%
 # Leaving a saddle
 # ----------------
-# On :math:`E_C` the two coordinates go their own ways: the distance in :math:`w_1`
-# shrinks, that in :math:`w_0` grows. Started exactly on the ridge, at :math:`w_0 = 1`,
-# descent runs into the saddle, stays, and says so.
+# On :math:`E_C` the distance in :math:`w_1` shrinks and the distance in :math:`w_0`
+# grows. If descent starts exactly on the ridge, at :math:`w_0 = 1`, it runs into the
+# saddle and stays there. Its diagnosis says so.
 
 saddle = surfaces["E_C"]
 
@@ -88,8 +88,8 @@ assert on_the_ridge.diagnosis.kind == "saddle"
 np.testing.assert_allclose(on_the_ridge.w, point, atol=1e-6)
 
 # %%
-# Started a millionth beside the ridge, it comes near, slows down, and leaves: the
-# distance grows by a factor of 1.2 a step.
+# If descent starts a millionth beside the ridge, it comes near the saddle, slows down
+# and leaves. The distance grows by a factor of 1.2 a step.
 
 beside = descend(1 + 1e-6)
 off = beside.path[:, 0] - 1
@@ -103,10 +103,10 @@ assert beside.w[0] > 2
 # %%
 # Two minima
 # ----------
-# :math:`f(w) = w^4 - 5 w^2 + w + 4` has two. Descent finds the one that its start
-# leads to: from 0.1 the lower one, -3.855394 at -1.628949, from 0.2 the other one,
-# -0.694706 at 1.528544. The maximum between them, 4.050101 at 0.100405, is the
-# watershed.
+# :math:`f(w) = w^4 - 5 w^2 + w + 4` has two minima. The start decides which one descent
+# finds. From 0.1 it finds the lower one, -3.855394 at -1.628949. From 0.2 it finds the
+# other one, -0.694706 at 1.528544. The maximum between them, 4.050101 at 0.100405, is
+# the watershed.
 
 quartic = st.Function(
     lambda w: (w[0] ** 4 - 5 * w[0] ** 2 + w[0] + 4, 4 * w**3 - 10 * w + 1),
@@ -127,9 +127,9 @@ assert abs(quartic.gradient(top)[0]) < 1e-5
 # %%
 # Several starts
 # --------------
-# Nobody tells where the watershed is, so one start is a gamble. ``starts=8`` adds seven
-# random ones to the one that is given, runs descent from each and keeps the best;
-# ``result.starts`` holds them all.
+# Nobody knows where the watershed is, so one start is a gamble. ``starts=8`` adds seven
+# random starts to the given one, runs descent from each and keeps the best result.
+# ``result.starts`` has all of them.
 
 result = st.minimize(
     quartic,
