@@ -4,10 +4,10 @@ The normal equation against descent
 
 Least squares has an answer in closed form. Where the gradient is zero,
 
-.. math:: X^T X \, w = X^T y ,
+.. math:: X^T X \, w = X^T y .
 
-and that is a system of d linear equations, the normal equation. Why descend at all?
-Because of what it costs.
+This is a system of d linear equations, the normal equation. Then why use descent at
+all? The reason is the cost of the closed form.
 """
 
 import time
@@ -21,8 +21,8 @@ import steepest as st
 # %%
 # The same answer
 # ---------------
-# ``st.normal_equation`` solves it by a Cholesky factorisation. Descent, given enough
-# steps, comes to the same parameters.
+# ``st.normal_equation`` solves the system by a Cholesky factorisation. With enough
+# steps, descent finds the same parameters.
 
 rng = np.random.default_rng(0)
 
@@ -50,7 +50,7 @@ np.testing.assert_allclose(descent.w, closed.w, atol=1e-9)
 np.testing.assert_allclose(objective.gradient(closed.w), 0, atol=1e-12)
 
 # %%
-# The smallest example: the line through (1, 1), (2, 2) and (3, 3) has slope 1 and
+# A small example: the line through (1, 1), (2, 2) and (3, 3) has slope 1 and
 # intercept 0.
 
 line = st.LeastSquares(np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 3.0]))
@@ -59,11 +59,11 @@ np.testing.assert_allclose(st.normal_equation(line).w, [1, 0], atol=1e-14)
 # %%
 # What it costs
 # -------------
-# To form :math:`X^T X` takes :math:`n d^2 / 2` multiplications, for it is symmetric,
-# and to factor it :math:`d^3 / 6`. A step of descent reads X once, for :math:`2 n d`;
-# T steps take :math:`2 T n d`. So counted the closed form wins for few features and
-# descent for many. With a million rows and 100 steps the costs are equal at d = 400,
-# or 4 T.
+# Forming :math:`X^T X` takes :math:`n d^2 / 2` multiplications, because the matrix is
+# symmetric. Factoring it takes :math:`d^3 / 6`. A step of descent reads X once and
+# takes :math:`2 n d`, so T steps take :math:`2 T n d`. By this count the closed form is
+# cheaper for few features and descent for many. With a million rows and 100 steps the
+# costs are equal at d = 400, or 4 T.
 
 
 def closed_form_cost(n, d):
@@ -83,11 +83,11 @@ assert widths[cheaper].max() == 399
 # %%
 # Measured
 # --------
-# Counts are not times. Here are the times of both on one thread, the best of three, for
-# 4,000 rows of random data. 30 steps are enough here: the loss is then within a
-# thousandth of the lowest. Your machine will draw another picture, and
-# :doc:`a page of its own </closed-form>` has larger problems and more care; that one
-# curve is the steeper one holds everywhere.
+# Counts are not times. Here are the times of both methods on one thread, the best of
+# three, for 4,000 rows of random data. 30 steps are enough here, because the loss is
+# then within a thousandth of the lowest. The picture depends on the machine. On every
+# machine, one curve is steeper than the other. :doc:`Another page </closed-form>`
+# measures larger problems with more care.
 
 
 def best_time(solve, objective):
@@ -127,8 +127,8 @@ ax.spines[["top", "right"]].set_visible(False)
 # %%
 # When there is no one answer
 # ---------------------------
-# If columns depend on one another, :math:`X^T X` has no inverse.
-# ``st.normal_equation`` then warns, says the rank, and returns the shortest of all the
+# If columns depend on one another, :math:`X^T X` has no inverse. Then
+# ``st.normal_equation`` warns, states the rank, and returns the shortest of all
 # answers. Here the second column is twice the first.
 
 x = rng.standard_normal(100)
