@@ -2,16 +2,16 @@ r"""
 Mini-batches: unbiased, with 1/B of the variance
 ================================================
 
-Why may we replace the gradient of all n samples by that of one? Because on average it
-is the same. The loss is a mean,
+Why may we replace the gradient of all n samples by that of one sample? The reason is
+that both are the same on average. The loss is a mean:
 
 .. math::
    F(w) = \frac{1}{n} \sum_i f_i(w), \qquad
-   \nabla F(w) = \frac{1}{n} \sum_i \nabla f_i(w),
+   \nabla F(w) = \frac{1}{n} \sum_i \nabla f_i(w) .
 
-so a sample drawn at random has a gradient whose expectation is :math:`\nabla F(w)`:
-the stochastic gradient is unbiased. The price is variance, and a mini-batch of B
-samples drawn with replacement divides it by B.
+So the gradient of a random sample has the expectation :math:`\nabla F(w)`. This means
+that the stochastic gradient is unbiased. The price is variance. A mini-batch of B
+samples drawn with replacement divides the variance by B.
 """
 
 import itertools
@@ -24,8 +24,8 @@ import steepest as st
 # %%
 # The mean of the sample gradients
 # --------------------------------
-# Take a logistic model of two features and 50 samples, at some w. The mean of the 50
-# gradients is the batch gradient, up to rounding.
+# The example is a logistic model of two features and 50 samples, at some w. The mean of
+# the 50 gradients is the batch gradient, up to rounding.
 
 rng = np.random.default_rng(1)
 X = rng.standard_normal((50, 2))
@@ -43,9 +43,9 @@ sample_gradients = np.array([gradient([i]) for i in range(50)])
 np.testing.assert_allclose(sample_gradients.mean(axis=0), batch_gradient, rtol=1e-12)
 
 # %%
-# A mini-batch's gradient is the mean of those of its samples. Here are 400
-# mini-batches of 1, 4 and 16, drawn with replacement. All three clouds lie about the
-# same point; the larger the batch, the tighter.
+# The gradient of a mini-batch is the mean of the gradients of its samples. Here are 400
+# mini-batches of 1, 4 and 16 samples, drawn with replacement. All three clouds lie
+# around the same point. A larger batch gives a tighter cloud.
 
 figure, axes = plt.subplots(
     1, 3, figsize=(10, 3.6), sharex=True, sharey=True, layout="constrained"
@@ -62,9 +62,9 @@ axes[2].legend(frameon=False, loc="upper right")
 # %%
 # Exactly 1/B
 # -----------
-# Drawing many and looking is no proof. With 6 samples we can take every possible draw
-# of B = 1, 2, 3 and 4 of them, and compute the variance over all :math:`6^B` of them.
-# It is 1/B of that of a single sample, to the last digits.
+# Random draws prove nothing. With 6 samples we can take every possible draw of B = 1,
+# 2, 3 and 4 of them, and compute the variance over all :math:`6^B` draws. It is 1/B of
+# the variance of a single sample, to the last digits.
 
 six = sample_gradients[:6]
 with_replacement = {}
@@ -79,9 +79,9 @@ for size in (1, 2, 3, 4):
 # %%
 # Without replacement
 # -------------------
-# An epoch draws without replacement: no sample comes twice. That is better still. The
-# variance has one more factor, :math:`(n - B) / (n - 1)`, and a batch of all n samples
-# has none at all.
+# An epoch draws without replacement, so no sample comes twice. This is better still.
+# The variance has one more factor, :math:`(n - B) / (n - 1)`. A batch of all n samples
+# has no variance at all.
 
 without_replacement = {}
 for size in range(1, 7):
@@ -109,9 +109,9 @@ ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Mind the square root: what a step feels is the standard deviation, which falls with
-# :math:`\sqrt{B}` only. A batch of 100 costs 100 times as much as a single sample and
-# is 10 times as exact. That is why mini-batches are seldom larger than what the
-# machine computes at no extra cost, typically 32 to 1024.
+# What matters for a step is the standard deviation. It falls only like
+# :math:`1 / \sqrt{B}`. A batch of 100 costs 100 times as much as a single sample and is
+# 10 times as exact. So mini-batches are seldom larger than what the machine computes at
+# no extra cost, typically 32 to 1024.
 
 assert np.isclose(np.sqrt(1 / 100), 1 / 10)
