@@ -2,9 +2,9 @@ r"""
 Understanding a run
 ===================
 
-A run crawls, oscillates or explodes: the reason is in the Hessian's eigenvalues, and
-so is the number to set instead. This page shows what ``steepest`` says of its own
-accord, and what it says when asked.
+A run crawls, oscillates or explodes. The eigenvalues of the Hessian explain why, and
+give the number to set instead. This page shows what ``steepest`` says by itself, and
+what it says when you ask.
 """
 
 import warnings
@@ -17,9 +17,9 @@ import steepest as st
 # %%
 # Ask the problem
 # ---------------
-# Ten measurements of 442 patients, to foretell how a disease goes on. ``st.curvature``
-# computes the eigenvalues of the Hessian at a point, and printing the answer gives a
-# report. Its last lines say what to do.
+# The data have ten measurements of 442 patients. The model predicts the progress of a
+# disease. ``st.curvature`` computes the eigenvalues of the Hessian at a point. Printing
+# the result gives a report. Its last lines say what to do.
 
 X, y = load_diabetes(return_X_y=True, scaled=False)
 assert X.shape == (442, 10)
@@ -30,8 +30,8 @@ assert before.condition_number > 1e7
 assert "standardise the features" in str(before)
 
 # %%
-# We do as it says, and ask again. The condition number comes down from 52 million to
-# 470, which is what the report foretold.
+# We follow the advice and ask again. The condition number falls from 52 million to 470,
+# as the report predicted.
 
 objective = st.LeastSquares((X - X.mean(axis=0)) / X.std(axis=0), y)
 after = st.curvature(objective, np.zeros(11))
@@ -43,16 +43,15 @@ assert abs(before.standardised_condition_number / after.condition_number - 1) < 
 # %%
 # What a run says
 # ---------------
-# ``minimize`` watches its own history. When something ails a run, a warning says so,
-# with the number to set instead, and ``result.diagnosis`` keeps it. The largest rate
-# that is stable here is 0.248. We take one that is 5% above it, and one that is a
-# hundredth of it.
+# ``minimize`` checks its own history. If a run goes badly, a warning says so and names
+# the number to set instead. ``result.diagnosis`` keeps the text. Here the largest
+# stable rate is 0.248. We try a rate 5% above it, and one that is a hundredth of it.
 
 assert round(after.max_learning_rate, 3) == 0.248
 
 
 def descend(learning_rate):
-    """Run 200 steps of plain descent, and print what they say instead of warning."""
+    """Run 200 steps of plain descent, and print the diagnosis instead of a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", st.DiagnosisWarning)
         run = st.minimize(
@@ -67,9 +66,9 @@ too_low = descend(0.01 * after.max_learning_rate)
 assert (too_high.diagnosis.kind, too_low.diagnosis.kind) == ("exploding", "slow")
 
 # %%
-# Both name a rate below the bound, and with it the same 200 steps come further. They
-# are still slow, and now for another reason: it is the condition number, and the
-# diagnosis names a momentum.
+# Both diagnoses name a rate below the bound. With that rate the same 200 steps come
+# further. They are still slow, now because of the condition number. The diagnosis names
+# a momentum.
 
 better = descend(too_low.diagnosis.learning_rate)
 assert too_high.diagnosis.learning_rate < after.max_learning_rate
@@ -79,9 +78,9 @@ assert better.value < too_low.value < too_high.value
 # %%
 # Or leave it to the run
 # ----------------------
-# With ``"auto"`` plain descent and momentum take their rates from the curvature.
-# Momentum needs far fewer steps, since what counts for it is the root of the condition
-# number.
+# With ``"auto"``, plain descent and momentum take their rates from the curvature.
+# Momentum needs far fewer steps, because its number of steps depends on the root of the
+# condition number.
 
 stop = st.stop.GradientNorm(1e-6)
 steps, lowest = {}, np.inf
@@ -97,8 +96,8 @@ assert 5 * steps["Momentum"] < steps["GradientDescent"]
 # Try rates out
 # -------------
 # Mini-batches and adaptive methods have no such bound. ``st.find_learning_rate``
-# raises the rate from step to step until the loss explodes, and suggests one that is
-# well below that. Objective and optimizer stay as they were.
+# raises the rate from step to step until the loss explodes. It suggests a rate well
+# below that one. It does not change the objective or the optimizer.
 
 found = st.find_learning_rate(
     objective, st.Adam(), batch_size=32, highest=1e4, random_state=0
@@ -107,7 +106,7 @@ print(found)
 ax = st.plot.learning_rates(found)
 
 # %%
-# A run with the suggestion:
+# This run uses the suggested rate:
 
 adam = st.Adam(found.suggestion)
 run = st.minimize(
@@ -117,7 +116,7 @@ print(f"loss {run.value:.1f}, the lowest is {lowest:.1f}")
 assert run.value < 1.1 * lowest
 
 # %%
-# ``st.grid_search`` compares whole runs instead, each with the same budget.
+# ``st.grid_search`` instead compares whole runs with the same budget.
 
 search = st.grid_search(
     objective,
