@@ -7,12 +7,12 @@ import sys
 import warnings
 from pathlib import Path
 
-# One thread each: the problems are small, and a busy machine would have the pictures' runs wait for one another.
+# Each library gets one thread. The problems are small, and on a busy machine more threads would wait for one another.
 os.environ.update(STEEPEST_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 
 import steepest
 
-# What NumPy or a run warns of ends the build, unless its page says otherwise.
+# A RuntimeWarning of NumPy or of a run ends the build, unless the page catches it.
 warnings.filterwarnings("error", category=RuntimeWarning)
 
 project = "steepest"
@@ -30,14 +30,14 @@ extensions = [
 exclude_patterns = ["gallery"]
 smartquotes = False
 default_role = "py:obj"
-# Docstrings put names of arguments and attributes in the same single quotes as names that have an entry to lead to.
+# In docstrings, names of arguments and attributes have the same single quotes as names with an entry to link to.
 nitpick_ignore_regex = [("py:obj", r"(st\.|Result\.)?\w+")]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
-# Docstrings name the types in words. As links, annotations would lead to pages of NumPy that an offline build lacks.
+# Docstrings name the types in words. Annotations would become links to pages of NumPy, which an offline build lacks.
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
