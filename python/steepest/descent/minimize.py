@@ -24,6 +24,7 @@ from .multistart import best_of, points
 from .record import Callback, RunSettings
 from .result import Result
 from .run import Run
+from .sharing import optimizer_of_run, settings_of_run
 from .stopping import StopRule
 
 __all__ = ["minimize"]
@@ -86,7 +87,8 @@ def minimize(
         in that of the objective's X if there is no w0.
     optimizer : optimizer, optional
         The update rule. If not given, QuasiNewton() for whole-data runs of losses of data without a constraint, else
-        Adam(), or Momentum("auto") for a Simplex. It holds the state of the run afterwards.
+        Adam(), or Momentum("auto") for a Simplex. It holds the state of the run afterwards. Runs at the same time may
+        share an optimizer: one of them works on it, the others on copies that are dropped.
     constraint : Box or Simplex, optional
         The set that w is kept in, by projection after every step: of all parameters of a Function, of the coefficients
         of a LeastSquares or Logistic, whose intercept is free as it is not penalised; a Box of numbers, or for one
@@ -174,15 +176,18 @@ def minimize(
     def run_from(w: NDArray[Any], optimizer: Optimizer | QuasiNewton) -> Result:
         if reset:
             optimizer.reset()
-        run = Run(objective, optimizer, w, settings, optimizer.runner(objective, w, plan), progress)
-        return _like_start(run.result(), objective, w0)
+        with settings_of_run(settings) as own:
+            run = Run(objective, optimizer, w, own, optimizer.runner(objective, w, plan), progress)
+            return _like_start(run.result(), objective, w0)
 
-    if starts is None:
-        return run_from(w, optimizer)
-    check_count("starts", starts, 1)
-    if not supports(objective, Capability.STARTS):
-        raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
-    return best_of(points(starts, w, projection, seed), optimizer, run_from)
+    if starts is not None:
+        check_count("starts", starts, 1)
+        if not supports(objective, Capability.STARTS):
+            raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
+    with optimizer_of_run(optimizer, reset) as own:
+        if starts is None:
+            return run_from(w, own)
+        return best_of(points(starts, w, projection, seed), own, run_from)
 
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
