@@ -16,6 +16,7 @@ __all__ = ["BlockMetric", "DenseMetric", "DiagonalMetric", "Metric", "fix_softma
 
 Vector: TypeAlias = NDArray[np.float64]
 _ZERO = 1e-300  # a column of zeros has no more
+_SINGULAR = 1e-2  # over the noise of a matrix; no matrix whose eigenvalues are above it has so large a solution
 
 
 class Metric(ABC):
@@ -62,6 +63,18 @@ class DenseMetric(Metric):
 
     def solve(self, g: Vector) -> Vector:
         return self._factor.solve(g) if self._inverse is None else np.asarray(self._inverse @ g)
+
+    def is_nearly_singular(self, noise: float) -> bool:
+        """Return whether the matrix, scaled to a diagonal of ones, has an eigenvalue that may be its noise.
+
+        The noise is that of its elements, and its ridge. One solution of a vector without a pattern tells.
+        """
+        if self._inverse is not None:
+            return True
+        scale = np.sqrt(np.maximum(np.diag(self._given).astype(np.float64), _ZERO))
+        probe = np.cos(np.arange(len(scale)) ** 2)
+        found = scale * self._factor.solve(scale * probe)
+        return not bool(found @ found <= (_SINGULAR / noise) ** 2 * (probe @ probe))
 
 
 class BlockMetric(Metric):

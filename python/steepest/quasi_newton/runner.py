@@ -23,6 +23,7 @@ from .little_data import least_squares_of_little_data
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
 from .plan import SamplePlan
 from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradient
+from .resolved import Resolved
 from .sample import column_squares, mean_block, prior_of
 
 __all__ = ["QuasiNewtonRunner"]
@@ -64,6 +65,7 @@ class QuasiNewtonRunner(Runner):
         self._ridge = 1e-12 if exact else 1e-6
         self._iterate: Iterate | None = None
         self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
+        self._resolved: Resolved | None = None  # where the columns leave some directions to rounding
         self._history: LBFGSHistory | None = None
         self._norms: list[float] = []
         self._largest_value = 0.0
@@ -182,6 +184,8 @@ class QuasiNewtonRunner(Runner):
                 metric = self._curvature(self._plan.hessian_rows, start.w)
         else:
             metric = self._diagonal()
+            if Resolved.may_be_asked(self._objective):
+                self._resolved = Resolved.of(self._objective)
             start = self._descend(sample, iterate, LBFGSHistory(metric))
         self._history = LBFGSHistory(metric)
         if sample is self._objective.native:
@@ -204,7 +208,11 @@ class QuasiNewtonRunner(Runner):
             fix_softmax_gauge(hessian, self._objective)
         if prior is not None:
             hessian.flat[:: len(w) + 1] += prior
-        return DenseMetric(hessian, self._ridge)
+        metric = DenseMetric(hessian, self._ridge)
+        asks = self._history is None and self._resolved is None and Resolved.may_be_asked(self._objective)
+        if asks and metric.is_nearly_singular(self._ridge + float(np.finfo(w.dtype).eps) * self._amplified):
+            self._resolved = Resolved.of(self._objective)
+        return metric
 
     def _diagonal(self) -> DiagonalMetric:
         self._rows = 0
@@ -285,7 +293,11 @@ class QuasiNewtonRunner(Runner):
         """Backtrack along the direction of a metric and its memory."""
         w = iterate.w.astype(np.float64)
         if self._l1 == 0.0:
-            direction = history.direction(iterate.gradient)
+            resolved = self._resolved
+            if resolved is None:
+                direction = history.direction(iterate.gradient)
+            else:
+                direction = resolved.step(history.direction(resolved.gradient(iterate.gradient)))
             slope = float(direction @ iterate.gradient)
 
             def along(share: float) -> NDArray[Any]:
