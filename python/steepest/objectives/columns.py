@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .scaling import column_statistics
 
-__all__ = ["LITTLE", "Columns", "exponents_of", "may_be_extreme", "may_be_far_from_zero"]
+__all__ = ["LITTLE", "Columns", "are_far", "exponents_of", "may_be_extreme", "may_be_far_from_zero"]
 
 Vector = NDArray[np.float64]
 Exponents = NDArray[np.int64]
@@ -55,21 +55,26 @@ class Columns:
 
         Beside an intercept such columns are nearly alike, which leaves few digits for what they differ by.
         """
-        return bool((np.abs(self.mean) > _FAR * np.sqrt(self.variance)).any())
+        return are_far(self.mean, np.sqrt(self.variance))
 
 
-def _some_rows(X: NDArray[Any]) -> NDArray[Any]:
-    return X[:: max(1, len(X) // _LOOKED_AT)]
+def are_far(mean: Any, deviation: Any) -> bool:
+    """Return whether some mean is many deviations from zero."""
+    return bool((np.abs(mean) > _FAR * deviation).any())
 
 
-def may_be_far_from_zero(X: NDArray[Any]) -> bool:
-    """Return whether `Columns.are_far_from_zero` is worth asking, by some of the rows."""
-    some = _some_rows(X).astype(np.float64)
+def _some_rows(X: NDArray[Any], n: int = _LOOKED_AT) -> NDArray[Any]:
+    return X[:: max(1, len(X) // n)]
+
+
+def may_be_far_from_zero(X: NDArray[Any], n: int = _LOOKED_AT) -> bool:
+    """Return whether `Columns.are_far_from_zero` is worth asking, by about n of the rows."""
+    some = _some_rows(X, n).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = some.mean(axis=0)
         some -= mean
         deviation = np.sqrt(np.einsum("ij,ij->j", some, some) / len(some))
-        return bool((np.abs(mean) > _FAR * deviation).any())
+        return are_far(mean, deviation)
 
 
 def may_be_extreme(X: NDArray[Any]) -> bool:

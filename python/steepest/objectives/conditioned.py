@@ -1,21 +1,25 @@
-"""Coordinates in which columns are near zero and near 1; in the user's own, sums over such columns may lose digits."""
+"""Coordinates in which columns and targets are near zero and near 1; in the user's own, sums may lose digits."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import LITTLE, Columns, exponents_of, may_be_extreme, may_be_far_from_zero
+from .columns import LITTLE, Columns, are_far, exponents_of, may_be_extreme, may_be_far_from_zero
 from .data import DataObjective
+from .losses import LeastSquares
+from .scaling import column_statistics
 
 __all__ = ["Coordinates", "conditioned"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
+_TARGETS = 4096  # that are looked at
 _COPIED = 4  # bytes at least of the numbers that are copied: those of 16 bits have no room for other units
 
 
@@ -28,17 +32,20 @@ class Coordinates:
     centre, scale : arrays of shape (n_features,), float64
     intercept : bool
         Whether the last parameter of a score is an intercept.
+    target : float
+        What is taken from the targets, and so from the intercept.
     """
 
     centre: Vector
     scale: Vector
     intercept: bool
+    target: float = 0.0
 
     def to_inner(self, w: NDArray[Any]) -> NDArray[Any]:
         """Take parameters of the raw columns to these coordinates."""
         table = self._table(w)
         if self.intercept:
-            table[:, -1] += np.sum(table[:, :-1] * self.centre, axis=1)
+            table[:, -1] += np.sum(table[:, :-1] * self.centre, axis=1) - self.target
         table[:, : len(self.centre)] *= self.scale
         return table.ravel().astype(w.dtype)
 
@@ -48,7 +55,7 @@ class Coordinates:
         table[:, : len(self.centre)] /= self.scale
         if self.intercept:
             raw = table[:, :-1].astype(w.dtype).astype(np.float64)  # the intercept makes up for their rounding
-            table[:, -1] -= np.sum(raw * self.centre, axis=1)
+            table[:, -1] += self.target - np.sum(raw * self.centre, axis=1)
         return table.ravel().astype(w.dtype)
 
     def norm(self, gradient: Vector) -> float:
@@ -68,9 +75,36 @@ class Coordinates:
 def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | None]:
     """Return the same objective in coordinates that cost no digits; itself, and None, where its own do not.
 
-    Columns that are far from zero are centred where there is an intercept, which changes no penalty. Without a penalty,
-    columns of huge or tiny units are multiplied by powers of two. All columns of little data are, in a copy.
+    Columns, and targets of least squares, that are far from zero are centred where there is an intercept, which changes
+    no penalty. Without a penalty, columns of huge or tiny units are multiplied by powers of two. All columns of little
+    data are, in a copy.
     """
+    inner, coordinates = _with_near_columns(objective)
+    target = _far_target(objective)
+    if target == 0.0:
+        return inner, coordinates
+    if coordinates is None:
+        coordinates = Coordinates(np.zeros(objective.n_features), np.ones(objective.n_features), True)
+    inner = copy.copy(inner)
+    y = inner.arrays.y
+    inner._y = (y - target).astype(y.dtype)
+    inner._data = inner._native_data()
+    inner._bind()
+    return inner, dataclasses.replace(coordinates, target=target)
+
+
+def _far_target(objective: DataObjective) -> float:
+    """Return the mean of targets that are many deviations from zero, as a number of their dtype; else 0."""
+    if not (isinstance(objective, LeastSquares) and objective.intercept):
+        return 0.0
+    _, y, weight = objective.arrays
+    if not may_be_far_from_zero(y[:, None], _TARGETS):
+        return 0.0
+    mean, deviation = (float(each[0]) for each in column_statistics(y[:, None], weight))
+    return float(y.dtype.type(mean)) if are_far(mean, deviation) and np.isfinite(mean) else 0.0
+
+
+def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordinates | None]:
     X, _, weight = objective.arrays
     if objective.scaling is not None or X.dtype.kind != "f":
         return objective, None

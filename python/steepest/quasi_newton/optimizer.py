@@ -32,6 +32,7 @@ class QuasiNewton:
 
     Columns that lie more than 30 deviations from zero are centred inside, where the objective has an intercept and no
     centre of its own. The gradient's norm in the history and in the stopping rules is then that of centred columns.
+    Targets of least squares that lie so far from zero are centred too, in a copy.
     Without a penalty, columns of extreme units are rescaled inside; so are all columns of up to 65,536 numbers, in a
     copy. The norm stays in the units of the columns.
     """

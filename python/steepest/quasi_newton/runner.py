@@ -41,6 +41,7 @@ _ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by i
 _NOISE = 4.0  # units of the last place of a value
 _CENTRED_IN_BLOCKS = {4: 200.0, 8: 1e5}  # from this distance on, in deviations, columns are read without that rounding
 _LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
+_LITTLE = 1e-3  # of the variance of targets, where nearly all is explained
 _NEAR = 16.0  # times its rounding, a gradient is no larger than many rows make that
 
 
@@ -89,6 +90,8 @@ class QuasiNewtonRunner(Runner):
         iterate = self._here()
         if not (math.isfinite(iterate.value) and math.isfinite(iterate.norm)):
             return Steps(0, False, True)
+        if self._history is None and iterate.w.any() and self._zeros.value < iterate.value:
+            iterate = self._zeros  # far out all rows may be saturated, and values and gradients are no measure
         self._norms = self._norms or [iterate.norm]
         self._largest_value = max(self._largest_value, abs(iterate.value))
         found = (
@@ -134,7 +137,15 @@ class QuasiNewtonRunner(Runner):
         return rounding_of_gradient(self._objective)
 
     def _holds(self, iterate: Iterate) -> bool:
-        """Return whether the parameters of the raw columns are as good, to the digits that they have."""
+        """Return whether the parameters of the raw columns are as good, to the digits that they have.
+
+        Beside targets far from zero the scores of the given rows have no more digits than these: only the parameters
+        are looked at, in the inner coordinates.
+        """
+        assert self._coordinates is not None
+        if self._coordinates.target != 0.0:
+            value = float(self._objective.native.value(self._coordinates.to_inner(self._given_w)))
+            return value - iterate.value <= _LOST * max(abs(iterate.value), _LITTLE * abs(self._zeros.value))
         value = float(self._given.native.value(self._given_w))
         return value - iterate.value <= _LOST * max(abs(iterate.value), abs(self._zeros.value))
 
@@ -166,9 +177,7 @@ class QuasiNewtonRunner(Runner):
         return self._evaluate_at(self._objective.native, w)
 
     def _begin(self, iterate: Iterate) -> Iterate:
-        """Go where a sample leads, from zeros if these are lower than here, and take its curvature."""
-        if iterate.w.any() and self._zeros.value < iterate.value:  # far out all rows may be saturated
-            iterate = self._zeros
+        """Go where a sample leads, and take its curvature."""
         exact = least_squares_of_little_data(self._objective)
         if exact is not None:
             found = self._evaluate_all_rows(exact.astype(iterate.w.dtype))
