@@ -3,93 +3,33 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import steepest as st
-from cases import LOSSES, RULES, Problem, assert_follows, each_loss, each_rule, run
-from devices import rounded
-from steepest import _core, reference
+from cases import LOSSES, RULES, assert_follows, each_loss, each_rule, run
+from steepest import _core
 from steepest.arrays.device import BFLOAT16, numpy_dtype
+from stored_problems import (
+    SETTINGS,
+    SIZES,
+    SPECIAL,
+    Stored,
+    bits_of,
+    expected_of,
+    fenced,
+    hessian_of,
+    values_of,
+)
 
-SIZES = [1, 7, 31, 33, 129, 1000]
 BIG = [(3000, 1000), (200_000, 7), (20, 70_000), (40_000, 100)]  # several chunks, wide blocks
 TOLERANCE = 2e-6  # of the largest element, four times as much where sums are long
-SPECIAL = {  # infinities, a quiet and a signalling NaN
-    "float16": [0x7C00, 0xFC00, 0x7E00, 0x7C01],
-    "bfloat16": [0x7F80, 0xFF80, 0x7FC0, 0xFF81],
-}
 LARGEST = {"float16": 65504.0, "bfloat16": 1e38}
 
 each_order = pytest.mark.parametrize("order", ["C", "F"])
 each_storage = pytest.mark.parametrize("storage", ["float16", "bfloat16"])
-
-
-def values_of(bits, storage):
-    """What numbers of these bits are worth, in float32."""
-    if storage == "float16":
-        return bits.view(np.float16).astype(np.float32)
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def bits_of(array, storage):
-    return rounded(array, storage)[0].view(np.uint16)
-
-
-def fenced(bits, storage, order="C", offset=1):
-    """A read-only X of these bits, off the start of a buffer of NaN: nothing beyond it may be used."""
-    buffer = np.full(bits.size + offset + 64, SPECIAL[storage][2], np.uint16)
-    part = buffer[offset : offset + bits.size]
-    copy = part.reshape(bits.shape, order=order)
-    copy[...] = bits
-    X = copy.view(numpy_dtype(storage))
-    X.flags.writeable = False
-    return X
-
-
-@dataclass(frozen=True)
-class Stored(Problem):
-    """A problem whose X has 16 bits; its formulas see the same numbers in float32."""
-
-    storage: str = "float16"
-    dtype: type = np.float32
-    offset: int = 1
-
-    @property
-    def data(self):
-        X, y, s = super().data
-        return rounded(X, self.storage)[1], y, s
-
-    @property
-    def w0(self):
-        return (super().w0 / np.sqrt(self.d)).astype(np.float32)  # scores are moderate
-
-    @property
-    def objective(self):
-        X, y, s = self.data
-        X = fenced(bits_of(X, self.storage), self.storage, self.order, self.offset)
-        options = {"intercept": self.intercept, "alpha": self.alpha, "l1_ratio": self.l1_ratio}
-        return LOSSES[self.loss][0](X, y, sample_weight=s if self.weighted else None, **options)
-
-    @property
-    def direction(self):
-        return np.cos(np.arange(self.w0.size)).astype(np.float32)
-
-    def product(self):
-        """The Hessian at w0 times the direction."""
-        X, y, s = self.data
-        w, v = self.w0.astype(float), self.direction.astype(float)
-        ones = np.ones((self.n, int(self.intercept)))
-        X = np.hstack([X.astype(float), ones])
-        r = s * (X @ v) * getattr(reference.losses, f"_{self.loss.upper()}").curvature(X @ w, y) / s.sum(dtype=float)
-        return X.T @ r + self.alpha * (1 - self.l1_ratio) * self.penalised * v
-
-    def hessian(self):
-        X, y, s = self.data
-        options = {"intercept": self.intercept, "alpha": self.alpha, "l1_ratio": self.l1_ratio}
-        return getattr(reference, f"{self.loss}_hessian")(X, y, self.w0, sample_weight=s, **options)
 
 
 def assert_close(actual, expected, problem):
@@ -100,28 +40,29 @@ def assert_close(actual, expected, problem):
 
 def check_passes(problem, with_hessian=False):
     objective, w = problem.objective, problem.w0
-    expected_value, expected_gradient = problem.value_and_gradient(w)
+    expected = expected_of(replace(problem, order="C"))
     value, gradient = objective.value_and_gradient(w)
     product = objective.hessian_product(w, problem.direction)
     assert gradient.dtype == product.dtype == np.float32
-    assert_close(objective.value(w), expected_value, problem)
-    assert_close(value, expected_value, problem)
-    assert_close(gradient, expected_gradient, problem)
-    assert_close(product, problem.product(), problem)
+    assert_close(objective.value(w), expected.value, problem)
+    assert_close(value, expected.value, problem)
+    assert_close(gradient, expected.gradient, problem)
+    assert_close(product, expected.product, problem)
     if with_hessian:
-        assert_close(objective.hessian(w), problem.hessian(), problem)
+        assert_close(objective.hessian(w), hessian_of(replace(problem, order="C")), problem)
 
 
 # Against the reference
 
 
+@pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
 @each_order
 @pytest.mark.parametrize("rows", SIZES)
 @each_storage
 @each_loss
-def test_follows_the_reference(isa, loss, storage, rows, order):
+def test_follows_the_reference(isa, loss, storage, rows, order):  # levels vary fastest: the reference is asked once
     for columns in SIZES:
-        for setting in ({}, {"intercept": False, "weighted": True}, {"weighted": True, "alpha": 0.3, "l1_ratio": 0.4}):
+        for setting in SETTINGS:
             check_passes(Stored(loss, rows, columns, order, storage=storage, **setting), columns <= 129)
 
 
@@ -155,8 +96,8 @@ def test_every_finite_number_is_widened_exactly(isa, storage, order, n):
 @pytest.mark.parametrize("which", range(4))
 @pytest.mark.parametrize("at", [0, 5, 99, 100])
 def test_infinity_and_nan_are_never_swallowed(isa, loss, storage, order, which, at):
-    X, y, _ = Stored(loss, 101, 37, storage=storage).data
-    bits = bits_of(X, storage)
+    bits, _, y, _ = Stored(loss, 101, 37, storage=storage).numbers
+    bits = bits.copy()
     bits[at, at % 37] = SPECIAL[storage][which]
     objective = LOSSES[loss][0](fenced(bits, storage, order), y)
     value, gradient = objective.value_and_gradient(np.ones(38, np.float32))
