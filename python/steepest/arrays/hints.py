@@ -21,6 +21,7 @@ def hinting(**hints: str) -> Callable[[_Function], _Function]:
 
     Examples
     --------
+    >>> from steepest.arrays.hints import hinting
     >>> @hinting(epochs="max_epochs=...")
     ... def run(max_epochs=1):
     ...     return max_epochs

@@ -1,0 +1,179 @@
+"""The examples in docstrings run as written, and every public name has one.
+
+An example imports what it needs. Its prints are the same on every platform: rounded numbers, or comparisons.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import steepest as st
+
+PACKAGE = Path(st.__file__).parent
+MODULES = sorted(
+    ".".join(["steepest", *file.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+    for file in PACKAGE.rglob("*.py")
+    if file.name != "__main__.py" and "benchmarks" not in file.parts
+)
+NEEDED = {"cli": ("click", "pandas", "sklearn"), "estimators": ("sklearn",), "plot": ("matplotlib",)}
+ESTIMATORS = ("LinearRegressor", "LogisticClassifier")
+DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
+# Names that the API page does not show, or shows by another name.
+NOT_SHOWN = {"schedules.Schedule", "schedules.as_schedule", "schedules.rates_at", "stop.Progress", "stop.StopRule"}
+
+# Public names that have no example yet, by folder.
+LACKING = {
+    "analysis": ["Curvature", "Taylor", "curvature", "taylor"],
+    "arrays": ["DeviceArray"],
+    "closed_form": ["ClosedForm", "normal_equation"],
+    "constraints": ["Box", "Simplex"],
+    "descent": [
+        "Diagnosis",
+        "Progress",
+        "Result",
+        "minimize",
+        "stop.GradientNorm",
+        "stop.LossChange",
+        "stop.NoImprovement",
+        "stop.ParameterChange",
+    ],
+    "estimators": ["LinearRegressor", "LogisticClassifier"],
+    "objectives": [
+        "Function",
+        "LeastSquares",
+        "Logistic",
+        "Softmax",
+        "objectives.column_statistics",
+        "objectives.unscaled",
+    ],
+    "optimizers": [
+        "AdaGrad",
+        "Adam",
+        "GradientDescent",
+        "Momentum",
+        "RMSProp",
+        "schedules.Constant",
+        "schedules.CosineDecay",
+        "schedules.ExponentialDecay",
+        "schedules.InverseTimeDecay",
+        "schedules.LinearWarmup",
+        "schedules.StepDecay",
+    ],
+    "plot": ["plot.contour", "plot.learning_rates", "plot.loss_curve", "plot.surface", "plot.taylor"],
+    "quasi_newton": ["QuasiNewton"],
+    "reference": [
+        "reference.adagrad",
+        "reference.adam",
+        "reference.gradient_descent",
+        "reference.least_squares",
+        "reference.least_squares_hessian",
+        "reference.logistic",
+        "reference.logistic_hessian",
+        "reference.momentum",
+        "reference.project_box",
+        "reference.project_simplex",
+        "reference.rmsprop",
+        "reference.soft_threshold",
+        "reference.softmax",
+        "reference.softmax_hessian",
+    ],
+    "runtime": ["info", "threads"],
+    "search": ["GridSearch", "LearningRateCurve", "find_learning_rate", "grid_search"],
+    "warnings": ["DiagnosisWarning", "DivergenceWarning", "RankWarning"],
+}
+
+
+class Finder(doctest.DocTestFinder):
+    """Finds decorated functions too, which the standard one passes over in silence."""
+
+    def _from_module(self, module, found):
+        return isinstance(found, property) or getattr(found, "__module__", None) == module.__name__
+
+
+def imported(module):
+    """Import a module, or skip the test where an optional package that its folder needs is not installed."""
+    for package in NEEDED.get(module.partition(".")[2].partition(".")[0], ()):
+        pytest.importorskip(package)
+    return importlib.import_module(module)
+
+
+def examples_of(module):
+    """Return the docstrings with examples of a module, without the module's own names in reach of them."""
+    finder = Finder(exclude_empty=True)
+    return [test for test in finder.find(module, module.__name__, globs={"__name__": "__main__"}) if test.examples]
+
+
+def public_names():
+    names = []
+    for name in st.__all__:
+        thing = getattr(st, name)
+        inner = [f"{name}.{each}" for each in thing.__all__] if isinstance(thing, ModuleType) else [name]
+        names += [each for each in inner if inspect.isclass(found(each)) or inspect.isroutine(found(each))]
+    return sorted({*names, *ESTIMATORS, *DOCUMENTED_ELSEWHERE} - NOT_SHOWN)
+
+
+def found(name):
+    thing = st
+    for part in name.split("."):
+        thing = getattr(thing, part)
+    return thing
+
+
+@pytest.fixture
+def no_window(monkeypatch):
+    """Draw into memory, and forget the figures."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    yield
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_of_a_module_run(module, request):
+    if module.startswith("steepest.plot"):
+        request.getfixturevalue("no_window")
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    for test in examples_of(imported(module)):
+        told = []
+        runner.run(test, out=told.append)
+        assert not runner.failures, "".join(told)
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_a_public_name_has_an_example_that_runs(name):
+    if name in ESTIMATORS:
+        pytest.importorskip("sklearn")
+    thing = found(name)
+    examples = {test.name for test in examples_of(imported(thing.__module__))}
+    lacking = any(name in names for names in LACKING.values())
+    assert (f"{thing.__module__}.{thing.__qualname__}" in examples) is not lacking
+
+
+def test_only_public_names_lack_an_example():
+    assert {name for names in LACKING.values() for name in names} <= set(public_names())
+
+
+def test_an_example_that_fails_is_told(monkeypatch):
+    """The test itself must fail: on a decorated function, whose example prints another number."""
+
+    def wrong():
+        """Return nothing.
+
+        >>> 1 + 1
+        3
+        """
+
+    module = ModuleType("steepest.wrong")
+    wrong.__module__ = module.__name__
+    wrong.__wrapped__ = test_an_example_that_fails_is_told
+    module.wrong = wrong
+    (test,) = examples_of(module)
+    told = []
+    assert doctest.DocTestRunner().run(test, out=told.append).failed == 1
+    assert "Expected:\n    3\nGot:\n    2" in "".join(told)
