@@ -32,7 +32,6 @@ LACKING = {
     "analysis": ["Curvature", "Taylor", "curvature", "taylor"],
     "arrays": ["DeviceArray"],
     "closed_form": ["ClosedForm", "normal_equation"],
-    "constraints": ["Box", "Simplex"],
     "descent": [
         "Diagnosis",
         "Progress",

@@ -1,4 +1,4 @@
-"""The sets that parameters are kept in, and the projections onto them.
+"""Constraints on parameters: the sets that a user writes, and the projections onto them.
 
 This folder may use `arrays`.
 """

@@ -1,4 +1,4 @@
-"""The projections of a run: a constraint on parameters of a known number and dtype."""
+"""The projections of a run: constraints bound to parameters of a known number and dtype."""
 
 from __future__ import annotations
 
@@ -13,36 +13,40 @@ from ..arrays.norm import norm_of
 
 __all__ = ["BoxProjection", "Projection", "SimplexProjection"]
 
-_ROUNDING = 8  # units of the last place by which a start may miss the set
+_ROUNDING = 8  # a start may miss the set by so many units in the last place
 
 
 class Projection(ABC):
-    """A constraint on parameters of a known number and dtype."""
+    """A constraint bound to parameters of a known number and dtype."""
 
     @property
     @abstractmethod
     def native(self) -> Any:
-        """What the native descent takes."""
+        """The constraint in the form that the native descent takes."""
 
     @property
     @abstractmethod
     def scale(self) -> float:
-        """A size, beside that of a parameter, by which its rounding is measured."""
+        """The least magnitude that the rounding of a parameter is measured against."""
 
     @abstractmethod
     def project(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Return the nearest point; what is not finite may come back as nan."""
+        """Return the nearest point of the set; elements that are not finite may come back as nan."""
 
     @abstractmethod
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
-        """Return a norm of the gradient at w that is 0 at a minimum in the set."""
+        """Return a norm of the gradient at w; it is 0 at a minimum in the set."""
 
     @abstractmethod
     def spread(self, near: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
-        """Return a random point of the set: uniform between two bounds, else within about 1 of one, or of `near`."""
+        """Return a random point of the set.
+
+        A parameter with two bounds is uniform between them. One with a single bound is within about 1 of the bound, and
+        one with none within about 1 of `near`.
+        """
 
     def outside(self, w: NDArray[Any]) -> int | None:
-        """Return the index of the element by which w misses the set most, None if it is there but for rounding."""
+        """Return the index of the element of w farthest outside the set; None if w is in the set up to rounding."""
         nearest = self.project(w).astype(np.float64)
         scale = np.maximum(np.abs(nearest), self.scale)
         excess = np.abs(nearest - w) - _ROUNDING * float(np.finfo(w.dtype).eps) * scale
@@ -52,7 +56,7 @@ class Projection(ABC):
 
 @dataclass(frozen=True, eq=False)
 class BoxProjection(Projection):
-    """Bounds of all parameters, in their dtype."""
+    """The bounds of all parameters, in the dtype of the parameters."""
 
     lower: NDArray[Any]
     upper: NDArray[Any]
@@ -84,7 +88,7 @@ class BoxProjection(Projection):
 
 @dataclass(frozen=True, eq=False)
 class SimplexProjection(Projection):
-    """The simplex of the first parameters."""
+    """The simplex of the coefficients, which are the first parameters."""
 
     total: float
     n_coefficients: int
@@ -116,17 +120,21 @@ class SimplexProjection(Projection):
 
 
 def _clipped(w: NDArray[Any], lower: NDArray[Any], upper: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the nearest point between two bounds; nan stays."""
+    """Return the nearest point between two bounds; a nan stays nan."""
     exact, least, most = (np.asarray(each, dtype=np.float64) for each in (w, lower, upper))
     return np.asarray(np.minimum(np.maximum(exact, least), most))
 
 
 def _on_simplex(w: NDArray[Any], total: float) -> NDArray[np.float64]:
-    """Return the nearest point of the simplex (Duchi et al. 2008, figure 1); all nan where w is not finite."""
+    """Return the nearest point of the simplex; all elements are nan if one of w is not finite.
+
+    Algorithm: Duchi, Shalev-Shwartz, Singer and Chandra, "Efficient projections onto the l1-ball for learning in high
+    dimensions", 2008, figure 1.
+    """
     v = np.asarray(w, dtype=np.float64)
     if not np.isfinite(v).all():
         return np.full_like(v, np.nan)
-    v = v - v.max()  # this moves the threshold alone, and keeps the digits of large numbers
+    v = v - v.max()  # the threshold moves along; large numbers keep their digits
     descending = np.sort(v)[::-1]
     threshold = (np.cumsum(descending) - total) / np.arange(1, v.size + 1)
     k = np.flatnonzero(descending > threshold)[-1]

@@ -1,4 +1,4 @@
-"""Constraints: sets that `minimize` keeps the parameters in, by the Euclidean projection after every step."""
+"""Constraints: sets that parameters must stay in. `minimize` projects the parameters onto the set after every step."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ class Constraint(ABC):
         w : NumPy array of shape (n,), float32 or float64
             Any finite point. It is not changed.
         intercept : bool
-            Whether the last element is an intercept, as in a `LeastSquares` or `Logistic` that has one. It stays as it
-            is, unless the constraint has bounds of its own for it.
+            Whether the last element is an intercept, as in a `LeastSquares` or `Logistic` that has one. The intercept
+            stays as it is, unless the constraint has bounds for it.
 
         Returns
         -------
-        w : array of the shape and dtype of w
+        NumPy array of shape (n,), of the dtype of w
 
         Raises
         ------
-        TypeError, ValueError
-            An argument of the wrong type, dtype or shape, or not finite.
+        TypeError
+            w is not a float32 or float64 NumPy array, or intercept is not a bool.
+        ValueError
+            w is not one-dimensional, has no coefficient or is not finite, or its shape does not fit the constraint.
         """
         expected = "w must be a float32 or float64 NumPy array of one dimension"
         if not isinstance(w, np.ndarray) or w.dtype not in FLOATS:
@@ -51,29 +53,50 @@ class Constraint(ABC):
 
     @abstractmethod
     def bind(self, name: str, n_coefficients: int, n_parameters: int, dtype: np.dtype[Any]) -> Projection:
-        """Return the projection of the parameters, the coefficients first; `name` is what has so many of them."""
+        """Return the projection of parameters whose first n_coefficients are coefficients; errors call them `name`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Box(Constraint):
-    """Bounds: lower <= w <= upper, element by element.
-
-    The gradient's norm of a run is then that of the projected gradient: without the coordinates that are at a bound
-    which a step against the gradient would cross. It is 0 at a minimum in the box (Bertsekas, Nonlinear Programming,
-    1999, section 2.3). With an L1 penalty, the gradient is the smallest subgradient, and the soft threshold comes
-    before the bounds: together they are the exact proximal step.
+    """Bounds on the parameters: lower <= w <= upper, element by element.
 
     Parameters
     ----------
     lower, upper : float or array of shape (n_features,) or (n_parameters,)
-        The bounds, -inf or inf for none. Each that is a number or has n_features elements leaves the intercept free;
-        with n_parameters elements the last one bounds it. They are rounded to the dtype of the parameters.
+        The bounds, in the units of the parameters; -inf or inf for no bound. A number, or an array of n_features
+        elements, bounds the coefficients and leaves the intercept free. In an array of n_parameters elements, the last
+        element bounds the intercept. Bounds are rounded to the dtype of the parameters.
 
     Raises
     ------
-    TypeError, ValueError
-        A bound that is not a real number or a one-dimensional array of them, or is nan; a lower one of inf or above
-        the upper, an upper one of -inf; when used, a shape that is not that of the parameters.
+    TypeError
+        A bound is not a real number or an array of real numbers.
+    ValueError
+        A bound has more than one dimension or holds nan; a lower bound is inf or above the upper bound; an upper bound
+        is -inf. When the box is used: a bound does not have the shape of the parameters.
+
+    Notes
+    -----
+    The projection clips each element to its bounds.
+
+    In a run with a box, `gradient_norm` is the norm of the projected gradient. The projected gradient leaves out every
+    coordinate that is at a bound and whose step against the gradient would cross it, so it is 0 at a minimum in the box
+    (Bertsekas, "Nonlinear Programming", 1999, section 2.3). With an L1 penalty, the gradient is the subgradient of
+    least norm. The soft threshold is then applied before the bounds; together they are the exact proximal step.
+
+    Examples
+    --------
+    The unbounded minimum of this objective is at w = (3, -1). The box moves it to (2, 0).
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.eye(2), np.array([3.0, -1.0]), intercept=False)
+    >>> box = st.Box(0.0, 2.0)
+    >>> result = st.minimize(objective, optimizer=st.GradientDescent("auto"), constraint=box)
+    >>> print(result.w.round(3))
+    [2. 0.]
+    >>> print(box.project(np.array([0.5, 7.0])))
+    [0.5 2. ]
     """
 
     lower: float | NDArray[np.float64]
@@ -93,7 +116,7 @@ class Box(Constraint):
         object.__setattr__(self, "upper", high if high.ndim else float(high))
 
     def bind(self, name: str, n_coefficients: int, n_parameters: int, dtype: np.dtype[Any]) -> BoxProjection:
-        """Return the projection of the parameters."""
+        """Return the projection onto the box."""
         sizes = n_coefficients, n_parameters
         with np.errstate(over="ignore"):
             lower = _all_bounds("lower", self.lower, -np.inf, name, sizes).astype(dtype)
@@ -121,11 +144,9 @@ class Box(Constraint):
 
 @dataclass(frozen=True)
 class Simplex(Constraint):
-    """The simplex: w >= 0 with the sum `total`, as of the weights of a mixture.
+    """The simplex: w >= 0 and sum(w) = total. The weights of a mixture are an example.
 
-    The gradient's norm of a run is then that of w - P(w - gradient), P being the projection (with an intercept, beside
-    it that of the intercept's gradient), which is 0 at a minimum in the simplex (Bertsekas, Nonlinear Programming,
-    1999, section 2.3). The projection is that of Duchi, Shalev-Shwartz, Singer and Chandra (2008).
+    An intercept is not part of the sum, and stays free.
 
     Parameters
     ----------
@@ -134,8 +155,29 @@ class Simplex(Constraint):
 
     Raises
     ------
-    TypeError, ValueError
-        A total that is not a finite number above 0; when used, one that the dtype of the parameters cannot hold.
+    TypeError
+        total is not a real number.
+    ValueError
+        total is not finite or not above 0. When the simplex is used: the dtype of the parameters cannot hold total.
+
+    Notes
+    -----
+    The projection P is the one of Duchi, Shalev-Shwartz, Singer and Chandra, "Efficient projections onto the l1-ball
+    for learning in high dimensions", 2008.
+
+    In a run with a simplex, `gradient_norm` is the norm of w - P(w - gradient), which is 0 at a minimum in the simplex
+    (Bertsekas, "Nonlinear Programming", 1999, section 2.3). The gradient of an intercept enters the norm unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.eye(2), np.array([3.0, 2.5]), intercept=False)
+    >>> result = st.minimize(objective, optimizer=st.GradientDescent("auto"), constraint=st.Simplex())
+    >>> print(result.w.round(3))
+    [0.75 0.25]
+    >>> print(st.Simplex(2.0).project(np.array([1.0, 2.0, -5.0])))
+    [0.5 1.5 0. ]
     """
 
     total: float = 1.0
@@ -144,7 +186,7 @@ class Simplex(Constraint):
         object.__setattr__(self, "total", check_number("total", self.total, above=0.0))
 
     def bind(self, name: str, n_coefficients: int, n_parameters: int, dtype: np.dtype[Any]) -> SimplexProjection:
-        """Return the projection of the parameters."""
+        """Return the projection onto the simplex."""
         limits = np.finfo(dtype)
         if not float(limits.tiny) * n_coefficients <= self.total <= float(limits.max):
             raise ValueError(f"total must be a normal number of {dtype}, which {name} has, got {self.total:g}")
@@ -152,7 +194,7 @@ class Simplex(Constraint):
 
 
 def _bound(name: str, value: ArrayLike, impossible: float) -> NDArray[np.float64]:
-    """Return a bound as a read-only float64 array of no dimension or one."""
+    """Return a bound as a read-only float64 array with no dimension or one."""
     expected = f"{name} must be a number or an array of one dimension"
     given = np.asarray(value)
     if given.dtype.kind not in "iuf":
