@@ -209,7 +209,7 @@ def test_data_that_are_not_finite(bad, dtype):
         (
             Problem(alpha=0.5, l1_ratio=0.25).objective,
             ValueError,
-            "l1_ratio must be 0, or alpha 0, for a closed form, got l1_ratio=0.25 with alpha=0.5; use st.minimize",
+            "l1_ratio or alpha must be 0 for a closed form, got l1_ratio=0.25 with alpha=0.5; use st.minimize",
         ),
     ],
     ids=["logistic", "function", "class", "none", "l1"],

@@ -33,8 +33,8 @@ def test_a_column_that_others_give(order, weighted):
     (warning,) = caught
     assert warning.filename == __file__
     assert str(warning.message) == (
-        "the rank is 5, but there are 6 parameters: columns depend on one another, so the minimum is not unique and "
-        "that of least norm is returned. Undetermined: columns 0, 3, 4 of X; drop one of them, or give alpha > 0"
+        "the rank is 5, but there are 6 parameters: columns depend on one another. The minimum is not unique; the one "
+        "of least norm is returned. Undetermined: columns 0, 3, 4 of X; drop one of them, or give alpha > 0"
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -31,7 +31,6 @@ NOT_SHOWN = {"schedules.Schedule", "schedules.as_schedule", "schedules.rates_at"
 LACKING = {
     "analysis": ["Curvature", "Taylor", "curvature", "taylor"],
     "arrays": ["DeviceArray"],
-    "closed_form": ["ClosedForm", "normal_equation"],
     "descent": [
         "Diagnosis",
         "Progress",
@@ -83,7 +82,6 @@ LACKING = {
         "reference.softmax_hessian",
     ],
     "runtime": ["info", "threads"],
-    "search": ["GridSearch", "LearningRateCurve", "find_learning_rate", "grid_search"],
     "warnings": ["DiagnosisWarning", "DivergenceWarning", "RankWarning"],
 }
 

@@ -109,7 +109,7 @@ def test_with_validation_the_best_has_the_lowest_validation_loss():
 @pytest.mark.parametrize(("rates", "reasons"), [((1e200, 1e250), {"diverged"}), ((2.0, 3.0), {"max_epochs"})])
 def test_none_is_best_where_all_diverge(rates, reasons):
     with pytest.warns(
-        st.DivergenceWarning, match=re.escape(f"not at learning rate {rates[0]:.3g} either: try")
+        st.DivergenceWarning, match=re.escape(f"even at the lowest learning rate, {rates[0]:.3g}: try")
     ) as caught:
         search = st.grid_search(Problem().objective, st.GradientDescent(1.0), rates, max_epochs=10)
     assert len(caught) == 1

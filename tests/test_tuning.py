@@ -228,11 +228,15 @@ def test_the_suggestion_comes_near_the_best_rate(name, make, batch_size, epochs,
         ({"n_steps": 9}, ValueError, "n_steps must be an integer of at least 10, got 9"),
         ({"divergence": 1.0}, ValueError, "divergence must be a finite number above 1, got 1.0"),
         ({"random_state": -1}, ValueError, "random_state must be"),
-        ({"lowest": 1e3, "highest": 1e9}, ValueError, "lowest must be a rate that brings .* got 1000; it only rose"),
+        (
+            {"lowest": 1e3, "highest": 1e9},
+            ValueError,
+            "lowest must be a rate that lowers .* got 1000; the loss only rose",
+        ),
         (
             {"lowest": 1e-300, "highest": 1e-200},
             ValueError,
-            "highest must be a rate that brings .* got 1e-200; no rate",
+            "highest must be a rate that lowers .* got 1e-200; no rate",
         ),
     ],
 )
@@ -265,5 +269,7 @@ def test_says_what_it_found():
 def test_refuses_a_cuda_device(cuda):
     X, y, _ = Problem().data
     objective = st.LeastSquares(on_device(X), on_device(y))
-    with pytest.raises(NotImplementedError, match=r"find_learning_rate needs an objective .*copy X and y to the host"):
+    with pytest.raises(
+        NotImplementedError, match=r"find_learning_rate needs an objective .*copy X and y to host memory"
+    ):
         st.find_learning_rate(objective, st.Adam())

@@ -1,4 +1,4 @@
-"""The closed form of least squares: Cholesky, QR or SVD of the rows.
+"""The closed form of least squares, by Cholesky, QR or SVD.
 
 This folder may use `objectives` and `arrays`.
 """

@@ -1,4 +1,4 @@
-"""The closed form of least squares: the normal equation by Cholesky, else by QR or SVD of the rows."""
+"""The closed form of least squares: Cholesky of the normal equation, or else QR or SVD of the rows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .rows import WeightedRows
 __all__ = ["ClosedForm", "normal_equation"]
 
 _EPSILON = float(np.finfo(np.float64).eps)
-_NATIVE_COLUMNS = 64  # up to here the native Hessian of float64 rows is faster than BLAS, beyond 100 it is slower
+_NATIVE_COLUMNS = 64  # up to here the native Hessian of float64 rows is faster than BLAS; above 100 it is slower
 _REFINABLE = 1e-3  # each refinement divides the error by 1 / (condition number * epsilon)
 _REFINEMENTS = 6
-_NAMED = 6  # columns that a warning names
+_NAMED = 6  # at most so many columns are named in a warning
 
 
 @dataclass(eq=False)
@@ -32,14 +32,25 @@ class ClosedForm:
 
     Attributes
     ----------
-    w : array of shape (n_parameters,), the objective's dtype, of the library of its X
-        The parameters at the minimum, the intercept last.
+    w : array of shape (n_parameters,), of the dtype of the objective and the library of its X
+        The parameters at the minimum. The intercept is last.
     value : float
-        The objective there, penalty included.
+        The objective at w, penalty included, in squared units of y.
     rank : int
-        The rank of the rows with the intercept and the penalty; below n_parameters the minimum is not unique.
+        The rank of the rows, with the intercept's column and the penalty. If it is below n_parameters, the minimum is
+        not unique.
     method : {"cholesky", "qr", "svd"}
-        What solved it: the normal equation, QR of the rows, or, where the rank is short, the SVD of that.
+        The solver: Cholesky of the normal equation, QR of the rows, or SVD of the triangle of that QR if the rank is
+        below n_parameters.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> found = st.normal_equation(st.LeastSquares(X, np.array([1.0, 2.0, 6.0])))
+    >>> print(found.method, found.rank, round(found.value, 3))
+    cholesky 2 0.5
     """
 
     w: Any
@@ -58,7 +69,7 @@ def normal_equation(objective: LeastSquares) -> ClosedForm:
     Parameters
     ----------
     objective : LeastSquares
-        In the host's memory and without an L1 part of the penalty. It may have fewer rows than columns.
+        An objective in host memory, without an L1 penalty. It may have fewer rows than columns.
 
     Returns
     -------
@@ -67,32 +78,51 @@ def normal_equation(objective: LeastSquares) -> ClosedForm:
     Raises
     ------
     TypeError
-        The objective is no LeastSquares.
+        The objective is not a LeastSquares.
     ValueError
-        It lies on a device, has an L1 penalty, or its X holds nan or infinity.
+        The objective is on a device or has an L1 penalty, or its X holds nan or infinity.
 
     Warns
     -----
     RankWarning
-        Columns depend on one another and there is no penalty, so that many parameters have the lowest value. Those
-        with the least Euclidean norm, of the coefficients and the intercept together, are returned.
+        Columns depend on one another and there is no penalty, so the minimum is not unique. The minimum of least
+        Euclidean norm, over the coefficients and the intercept together, is returned.
 
     Notes
     -----
-    With s the weights over their sum, A the rows of X beside a column of ones for the intercept, and P the identity
-    without the intercept's row, the minimum solves (A' diag(s) A + alpha/2 P) w = A' diag(s) y, in O(n d^2 + d^3).
+    Let s be the weights divided by their sum, A the rows of X with a column of ones for the intercept, and P the
+    identity with a 0 for the intercept. The minimum solves the normal equation
 
-    That matrix, its rows and columns scaled to a diagonal of ones, is factored by Cholesky, and for float64 the error
-    is taken out by steps with the native gradient (the corrected seminormal equations: Björck, Numerical Methods for
-    Least Squares Problems, 1996). Forming the matrix squares the condition number. Where it is then too
-    large for that, the rows, times the roots of their weights, go through QR block by block (TSQR: Demmel, Grigori,
-    Hoemmen and Langou, 2012), which takes several times as long. The rank is the number of singular values of its R,
-    the columns scaled to norm 1 unless the rows are fewer, above e sqrt(n_parameters) + 2.2e-15 (sqrt(n_parameters) +
-    sqrt(n_samples)) times the largest; e is the distance from 1 to the next number of the objective's dtype, or 0 with
-    a penalty.
+        (A' diag(s) A + alpha/2 P) w = A' diag(s) y
 
-    All is computed in float64: float32 and 16 bits are widened by blocks of rows. X is never copied whole. Beyond it
-    this takes some matrices of (n_parameters + 1)^2 float64 numbers.
+    in O(n_samples n_parameters^2 + n_parameters^3).
+
+    Cholesky: the matrix is scaled to a diagonal of ones and factored. For float64, Newton steps with the native
+    gradient then remove the error (the corrected seminormal equations: Björck, "Numerical Methods for Least Squares
+    Problems", 1996). Forming the matrix squares the condition number.
+
+    QR: if the condition number is too large for Cholesky, the rows are multiplied by the roots of their weights and
+    factored block by block (TSQR: Demmel, Grigori, Hoemmen and Langou, "Communication-optimal parallel and sequential
+    QR and LU factorizations", 2012). This takes several times as long.
+
+    SVD: the rank is the number of singular values of the triangle R that exceed the largest one times
+    e sqrt(n_parameters) + 2.2e-15 (sqrt(n_parameters) + sqrt(n_samples)). With a penalty e is 0; without one, it is
+    the distance from 1 to the next number of the objective's dtype. The columns of R are first scaled to norm 1, unless
+    there are fewer rows than parameters.
+
+    All arithmetic is in float64. A float32 or 16-bit X is widened by blocks of rows and never copied whole. The
+    working memory is a few float64 matrices of shape (n_parameters + 1, n_parameters + 1).
+
+    Examples
+    --------
+    The points (0, 1), (1, 2) and (2, 6) have the regression line 2.5 x + 0.5.
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X = np.array([[0.0], [1.0], [2.0]])
+    >>> found = st.normal_equation(st.LeastSquares(X, np.array([1.0, 2.0, 6.0])))
+    >>> print(found.w.round(6))
+    [2.5 0.5]
     """
     _check(objective)
     rows = WeightedRows(objective)
@@ -107,22 +137,22 @@ def _check(objective: Any) -> None:
     if not isinstance(objective, LeastSquares):
         raise TypeError(
             f"objective must be a LeastSquares, which has a closed form, got {describe(objective)}; "
-            "use st.minimize for others"
+            "use st.minimize for other objectives"
         )
     if objective.device is not None:
         raise ValueError(
             f"objective must be in {place(None)} for its closed form, got one in {place(objective.device)}; "
-            "use st.minimize, or copy X and y to the host"
+            "use st.minimize, or copy X and y to host memory"
         )
     if objective.alpha * objective.l1_ratio > 0:
         raise ValueError(
-            f"l1_ratio must be 0, or alpha 0, for a closed form, got l1_ratio={objective.l1_ratio:g} with "
+            f"l1_ratio or alpha must be 0 for a closed form, got l1_ratio={objective.l1_ratio:g} with "
             f"alpha={objective.alpha:g}; use st.minimize"
         )
 
 
 def _by_cholesky(objective: LeastSquares, rows: WeightedRows) -> tuple[NDArray[Any], int, str] | None:
-    """Solve the normal equation; None where its condition number is too large for that."""
+    """Solve the normal equation; return None if its condition number is too large for that."""
     p = objective.n_parameters
     if objective.n_samples < p and objective.alpha == 0:
         return None
@@ -140,7 +170,7 @@ def _by_cholesky(objective: LeastSquares, rows: WeightedRows) -> tuple[NDArray[A
         inverse = triangular.inverse(np.linalg.cholesky(scaled))
     except np.linalg.LinAlgError:
         return None
-    error = _EPSILON * np.abs(scaled).sum(axis=0).max() * (inverse**2).sum()  # no less than epsilon * condition number
+    error = _EPSILON * np.abs(scaled).sum(axis=0).max() * (inverse**2).sum()  # at least epsilon * condition number
     if not error < (_REFINABLE if refine else np.finfo(np.float32).eps / 4):
         return None
     w = (inverse.T @ (inverse @ (target / scale))) / scale
@@ -166,7 +196,7 @@ def _refined(objective: LeastSquares, w: NDArray[Any], inverse: NDArray[Any], sc
 
 
 def _by_qr(objective: LeastSquares, rows: WeightedRows) -> tuple[NDArray[Any], int, str]:
-    """Solve by QR of the rows, or where the rank is short by the SVD of R."""
+    """Solve by QR of the rows, or by the SVD of R if the rank is below the number of parameters."""
     p = objective.n_parameters
     R = rows.triangle()
     if not np.isfinite(R).all():
@@ -186,14 +216,14 @@ def _by_qr(objective: LeastSquares, rows: WeightedRows) -> tuple[NDArray[Any], i
     rank = int((singular > tolerance * singular[0]).sum())
     _warn(objective, rank, 1.0 - (right[:rank] ** 2).sum(axis=0))
     w = right[:rank].T @ ((left.T @ target)[:rank] / singular[:rank]) / scale
-    if square:  # else it is of the least norm already
+    if square:  # otherwise w has the least norm already
         null_space = np.linalg.qr((right[rank:] / scale).T)[0]
         w -= null_space @ (null_space.T @ w)
     return w, rank, "svd"
 
 
 def _warn(objective: LeastSquares, rank: int, share: NDArray[Any]) -> None:
-    """Warn that the rank is short; `share` of each parameter's axis lies in the null space."""
+    """Warn that the rank is below the number of parameters; `share` of each parameter's axis is in the null space."""
     p, d = objective.n_parameters, objective.n_features
     involved = np.flatnonzero(share > 1e-8)
     columns = [str(column) for column in involved if column < d]
@@ -208,8 +238,8 @@ def _warn(objective: LeastSquares, rank: int, share: NDArray[Any]) -> None:
         what = "columns depend on one another"
         remedy = f"drop {'one' if p - rank == 1 else p - rank} of them, or give {penalty}"
     warnings.warn(
-        f"the rank is {rank}, but there are {p} parameters: {what}, so the minimum is not unique and that of least "
-        f"norm is returned. Undetermined: {' and '.join(where)}; {remedy}",
+        f"the rank is {rank}, but there are {p} parameters: {what}. The minimum is not unique; the one of least norm "
+        f"is returned. Undetermined: {' and '.join(where)}; {remedy}",
         RankWarning,
         stacklevel=4,
     )

@@ -1,4 +1,4 @@
-"""The rows of a least-squares objective in float64, block by block: their normal equation and their triangle."""
+"""The rows of a least-squares objective in float64, block by block, and their normal equation and triangle."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from ..objectives.losses import LeastSquares
 from ..objectives.rows import widened
 
-_BLOCK = 1 << 16  # elements of a block at least
+_BLOCK = 1 << 16  # least number of elements of a block
 
 
 class WeightedRows:
-    """The rows (x_i, 1, y_i) of an objective times sqrt(s_i / sum s), 1 where it has an intercept; float64.
+    """The rows sqrt(s_i / sum s) (x_i, 1, y_i) of an objective, float64; the 1 only if it has an intercept.
 
-    The columns are standardised where the objective's are.
-
-    The mean squared error of w is the squared norm of these rows times (w, -1).
+    The columns are standardised if the objective standardises them. The mean squared error of w is the squared norm of
+    the product of these rows and (w, -1).
     """
 
     def __init__(self, objective: LeastSquares) -> None:
@@ -33,7 +32,7 @@ class WeightedRows:
         self.root_of_total = math.sqrt(total)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield the rows, of shape (some, p + 1), in a buffer that the next ones overwrite."""
+        """Yield blocks of rows, of shape (at most size, p + 1); each overwrites the one before."""
         n, d = self.X.shape
         size = min(n, max(_BLOCK // (self.p + 1), 2 * (self.p + 1)))
         buffer = np.empty((size, self.p + 1))
@@ -44,7 +43,7 @@ class WeightedRows:
             if self.scaling is not None:
                 block[:, :d] -= self.scaling[0]
                 block[:, :d] /= self.scaling[1]
-            block[:, d] = 1.0  # y takes its place where there is no intercept
+            block[:, d] = 1.0  # y overwrites this column if there is no intercept
             block[:, self.p] = self.y[some]
             if self.weights is None:
                 block /= self.root_of_total
@@ -53,7 +52,7 @@ class WeightedRows:
             yield block
 
     def normal_equation(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the matrix, of shape (p, p), penalty included, and the right-hand side, of shape (p,)."""
+        """Return the matrix of shape (p, p), penalty included, and the right-hand side of shape (p,)."""
         total = np.zeros((self.p + 1, self.p + 1))
         for block in self.blocks():
             total += block.T @ block
@@ -61,7 +60,7 @@ class WeightedRows:
         return matrix, total[: self.p, self.p]
 
     def triangle(self) -> NDArray[Any]:
-        """Return R of the QR of the rows and of the penalty's: (p + 1, p + 1), fewer rows where there are fewer."""
+        """Return the triangle R of the QR of the rows and the penalty's rows, of shape (at most p + 1, p + 1)."""
         R = np.empty((0, self.p + 1))
         for block in self.blocks():
             R = _triangle(R, block)

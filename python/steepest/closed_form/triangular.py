@@ -11,12 +11,12 @@ _DIRECT = 64
 
 
 def inverse(L: NDArray[Any]) -> NDArray[Any]:
-    """Return the inverse of a lower triangular matrix, by halves; O(d^3 / 3) operations in matrix products.
+    """Return the inverse of a lower triangular matrix. It halves the matrix; d^3 / 3 operations are in products.
 
     Parameters
     ----------
     L : array of shape (d, d), float64
-        Its upper triangle is not read beyond blocks of 64 on the diagonal, which must hold zeros there.
+        Above the diagonal, only the diagonal blocks of 64 are read; there they must hold zeros.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def inverse(L: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     numpy.linalg.LinAlgError
-        An element of the diagonal is zero.
+        A diagonal element is zero.
     """
     result = np.zeros_like(L)
     _invert(L, result)

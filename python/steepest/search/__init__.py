@@ -1,4 +1,4 @@
 """Searches for a learning rate: the range test and the grid.
 
-This folder may use `descent` and what that uses.
+This folder may use `descent` and every folder that `descent` uses.
 """

@@ -1,4 +1,4 @@
-"""`grid_search`: the same run once for each of several learning rates, in parallel threads."""
+"""`grid_search`: the same run for each of several learning rates, in parallel threads."""
 
 from __future__ import annotations
 
@@ -33,22 +33,33 @@ from .range_test import check_tuned
 
 __all__ = ["GridSearch", "grid_search"]
 
-_LOOK_SECONDS = 0.05  # between two looks at the runs, where Ctrl-C does not wake the wait
-_END_SECONDS = 0.15  # for the runs to end after Ctrl-C
-_RISE = 3.0  # of the loss, over that at the start: more is divergence
+_LOOK_SECONDS = 0.05  # between two looks at the runs: Ctrl-C does not end a wait on every platform
+_END_SECONDS = 0.15  # that the runs have to end after Ctrl-C
+_RISE = 3.0  # a run diverged if its loss rose by more than this times the loss at the start
 _HEAD = ["", "learning rate", "loss", "validation loss", "epochs", "stopped by"]
 
 
 @dataclass(frozen=True, eq=False)
 class GridSearch:
-    """The runs of `grid_search`; printed, a table of them.
+    """The runs of `grid_search`. Printing it gives a table of them.
 
     Attributes
     ----------
     learning_rates : tuple of float or schedule
-        As given.
+        The rates, in the order in which they were given.
     results : tuple of Result
-        In the order of the rates. The stop_reason "diverged" marks rates that are too high.
+        The run of each rate, in the same order. The stop_reason "diverged" marks a rate that is too high.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.eye(2), np.array([1.0, 2.0]), intercept=False)
+    >>> search = st.grid_search(objective, st.GradientDescent(0.1), [0.01, 0.5, 1e200])
+    >>> search.best_learning_rate, search.best_index
+    (0.5, 1)
+    >>> [result.stop_reason for result in search.results]
+    ['max_epochs', 'max_epochs', 'diverged']
     """
 
     learning_rates: tuple[float | str | ScheduleLike, ...]
@@ -56,10 +67,10 @@ class GridSearch:
 
     @property
     def best_index(self) -> int | None:
-        """The place of the best run: of the lowest validation loss with validation, else of the lowest value.
+        """The index of the best run: the lowest validation loss if there is validation, otherwise the lowest value.
 
-        Runs that diverged are left out, and those whose value rose above the start's by more than three times its
-        size, as it does before it overflows; None where all are.
+        A run that diverged is left out. So is a run whose value exceeds the value at the start by more than three times
+        the size of the latter, as happens on the way to an overflow. None if every run is left out.
         """
         scores = [_score(result) for result in self.results]
         best = int(np.argmin(scores))
@@ -67,12 +78,12 @@ class GridSearch:
 
     @property
     def best(self) -> Result | None:
-        """The best run, None where there is none."""
+        """The best run, or None."""
         return None if self.best_index is None else self.results[self.best_index]
 
     @property
     def best_learning_rate(self) -> float | str | ScheduleLike | None:
-        """The rate of the best run, None where there is none."""
+        """The rate of the best run, or None."""
         return None if self.best_index is None else self.learning_rates[self.best_index]
 
     def __repr__(self) -> str:
@@ -101,23 +112,25 @@ def grid_search(
 ) -> GridSearch:
     """Run `minimize` once for each of several learning rates, with the same budget and the same order of rows.
 
-    The optimizer stays as it is; each run has a copy of it with that rate, and copies of the rules of ``stop``.
+    The optimizer does not change. Each run has its own copy of the optimizer, with its rate, and of the rules in
+    ``stop``.
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax or Function
-        What to minimise.
+    objective : LeastSquares, Logistic, Softmax, Function or any Objective
+        The objective to minimise.
     optimizer : optimizer
-        Whose rule and hyperparameters are taken.
+        The rule and its hyperparameters.
     learning_rates : iterable of float or schedule
-        One at least; "auto" too, where the optimizer takes it.
+        At least one rate. "auto" is a rate too, if the optimizer takes it.
     n_jobs : int, optional
-        Runs at a time, each in a thread. None: as many as the kernels have threads, but one at a time for an objective
-        that is not native, such as a Function, and on a CUDA device, where more are refused. While there are several,
-        each run has one thread for its kernels; results do not depend on it.
+        Number of runs at a time, each in its own thread. By default there are as many runs as the kernels have threads,
+        but a single one for an objective that cannot evaluate single rows, such as a Function, and for one on a CUDA
+        device. A CUDA device takes one run at a time only. If there are several runs at a time, the kernels of each run
+        use one thread. Results do not depend on n_jobs.
     **options
-        Those of `minimize`, ``w0`` too: each run is ``minimize(objective, optimizer=copy, **options)``. The callbacks
-        are called from the threads of the runs. With ``progress`` the bar counts runs.
+        Options of `minimize`, including ``w0``. Each run is ``minimize(objective, optimizer=copy, **options)``.
+        Callbacks are called from the threads of the runs. With ``progress``, the bar counts runs.
 
     Returns
     -------
@@ -126,14 +139,32 @@ def grid_search(
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, shape or range, here or in `minimize`; the first error ends all runs.
+        An argument has the wrong type or shape or is out of range, here or in `minimize`. The first error ends all
+        runs.
+    NotImplementedError
+        n_jobs is above 1 for an objective on a CUDA device.
     KeyboardInterrupt
-        After Ctrl-C, within 0.2 s. A run that is still in an evaluation of the objective then ends after it.
+        Ctrl-C was pressed; it is raised within 0.2 s. A run that is evaluating the objective ends after the evaluation.
 
-    Notes
+    Warns
     -----
-    A rate that diverges is a finding, so that no run warns. Where all do, one `DivergenceWarning` says so, and there is
-    no best.
+    DivergenceWarning
+        No run lowered the loss, so there is no best run. A single run that diverges does not warn, since a grid may
+        well hold a rate that is too high.
+
+    Examples
+    --------
+    The loss is (w - 1)^2. With a rate of 0.5, descent reaches its minimum in one step.
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.ones((1, 1)), np.ones(1), intercept=False)
+    >>> search = st.grid_search(objective, st.GradientDescent(0.1), [0.25, 0.5, 0.75], max_epochs=2)
+    >>> search
+          learning rate    loss  epochs  stopped by
+                   0.25  0.0625       2  max_epochs
+    best            0.5       0       2  max_epochs
+                   0.75  0.0625       2  max_epochs
     """
     check_tuned(objective, optimizer)
     rates = _rates(learning_rates)
@@ -181,7 +212,7 @@ def _workers(objective: Objective, n_jobs: Any) -> int:
 
 
 def _repeatable(random_state: Any) -> Any:
-    """Return what gives every run the same seed, drawing it once from what gives another each time."""
+    """Return a random state that gives every run the same seed; the seed of a generator, or of None, is drawn once."""
     drawn = random_state is None or isinstance(
         random_state, np.random.Generator | np.random.BitGenerator | np.random.RandomState
     )
@@ -190,7 +221,7 @@ def _repeatable(random_state: Any) -> Any:
 
 def _copy(optimizer: Optimizer, rate: Any) -> Optimizer:
     twin = copy.copy(optimizer)
-    twin.load_state_dict(optimizer.state_dict())  # arrays of its own
+    twin.load_state_dict(optimizer.state_dict())  # copies of the arrays
     try:
         twin.learning_rate = rate
     except (TypeError, ValueError) as error:
@@ -225,7 +256,7 @@ def _in_threads(
     pool = ThreadPoolExecutor(workers, "steepest")
     futures: list[Future[Result]] = []
     try:
-        for job in jobs:  # the first job runs from here on, so that an error or Ctrl-C in this loop has to end it
+        for job in jobs:  # the first job already runs: an error or Ctrl-C in this loop must end it
             futures.append(pool.submit(_with_one_thread, job))
         waiting = set(futures)
         while waiting:
@@ -243,13 +274,13 @@ def _in_threads(
 
 
 def _with_one_thread(job: Callable[[], Result]) -> Result:
-    """Return what the job does, with one thread for the kernels that this thread calls."""
+    """Return the result of a job whose kernels use one thread."""
     with own_threads(1):
         return job()
 
 
 def _table(rows: list[list[str]]) -> str:
-    """Return lines of aligned columns, without those that hold nothing below the head."""
+    """Return a table with aligned columns; a column that is empty below its head is left out."""
     columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
     widths = [max(map(len, column)) for column in columns]
     lines = (
@@ -267,13 +298,13 @@ def _score(result: Result) -> float:
 
 
 def _validation_loss(result: Result) -> float:
-    """Return that of the result's w."""
+    """Return the validation loss of the result's w, which is the lowest one."""
     return float(np.nanmin(result.history["validation_loss"]))
 
 
 def _none_fell(search: GridSearch) -> str:
     lowest = min(result.history["learning_rate"][0] for result in search.results)
     return (
-        f"no run brought the loss down, not at learning rate {lowest:.3g} either: try {lowest / 100:.3g} and less, or "
-        "st.find_learning_rate; scaling the features to mean 0 and deviation 1 allows larger ones"
+        f"no run lowered the loss, even at the lowest learning rate, {lowest:.3g}: try {lowest / 100:.3g} and less, or "
+        "st.find_learning_rate; features scaled to mean 0 and deviation 1 allow larger rates"
     )

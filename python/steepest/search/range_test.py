@@ -1,4 +1,4 @@
-"""`find_learning_rate`: raise the rate step by step, watch the loss, and say which rate to take."""
+"""`find_learning_rate`: raise the rate step by step, watch the loss, and suggest a rate."""
 
 from __future__ import annotations
 
@@ -24,26 +24,40 @@ from ..optimizers.runners import NativeRunner, runner_for
 __all__ = ["LearningRateCurve", "check_tuned", "find_learning_rate"]
 
 _BATCH_SIZE = 256
-_SMOOTHING = 0.8  # weight of the average before, at each new loss
-_FALL, _MARGIN = 0.9, 10.0  # of the rule for the suggestion
+_SMOOTHING = 0.8  # weight of the old average at each new loss
+_FALL, _MARGIN = 0.9, 10.0  # see _suggestion
 
 
 @dataclass(frozen=True, eq=False)
 class LearningRateCurve:
-    """What `find_learning_rate` saw; the arrays hold a row a step, up to where the loss diverged.
+    """The losses that `find_learning_rate` measured, and the rate that it suggests.
+
+    The arrays have one element for each step. They end where the loss diverged.
 
     Attributes
     ----------
     learning_rates : array of shape (n,), float64
-        The rate of each step, rising geometrically.
+        The rate of each step. The rates rise geometrically.
     losses : array of shape (n,), float64
-        The objective on the rows of the step, penalty included, before it.
+        The objective on the rows of the step, penalty included, before the step.
     smoothed_losses : array of shape (n,), float64
-        The same without most of the noise of the batches; see the notes of `find_learning_rate`.
+        `losses` without most of the noise of the batches; see the notes of `find_learning_rate`.
     suggestion : float
-        The learning rate to take.
+        The suggested learning rate.
     diverged : bool
-        Whether the loss diverged before the highest rate.
+        Whether the loss diverged before the highest rate was reached.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X = np.random.default_rng(0).standard_normal((1000, 3))
+    >>> objective = st.LeastSquares(X, X @ np.array([1.0, -2.0, 0.5]))
+    >>> curve = st.find_learning_rate(objective, st.GradientDescent(0.1), random_state=0)
+    >>> curve.diverged, len(curve.losses) == len(curve.learning_rates) < 200
+    (True, True)
+    >>> bool(curve.smoothed_losses.min() < 0.01 * curve.losses[0])
+    True
     """
 
     learning_rates: NDArray[np.float64]
@@ -72,31 +86,34 @@ def find_learning_rate(
     divergence: float = 4.0,
     random_state: Any = None,
 ) -> LearningRateCurve:
-    """Suggest a learning rate from a run in which it rises until the loss diverges (the range test of Smith 2017).
+    """Suggest a learning rate from a run whose rate rises until the loss diverges (a range test).
 
-    Objective, optimizer and w0 stay as they are: the steps are those of a fresh optimizer with the same rule and
-    hyperparameters, from a copy of w0. The optimizer's own learning rate plays no part.
+    The objective, the optimizer and w0 do not change. The steps start from a copy of w0, and a fresh optimizer with the
+    same rule and hyperparameters takes them. The optimizer's own learning rate is not used.
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax or Function
-        What to minimise. Of one that is not native, such as a Function, each step takes a whole evaluation.
+    objective : LeastSquares, Logistic, Softmax, Function or any Objective
+        The objective to minimise. If it cannot evaluate single rows, as a Function cannot, each step evaluates the
+        whole objective.
     optimizer : optimizer
-        Whose rule and hyperparameters are taken.
+        The rule and its hyperparameters.
     w0 : array of shape (n_parameters,), the dtype of the objective, optional
-        Where to start, zeros if not given.
+        The start; zeros by default.
     batch_size : int, optional
-        Rows of a step, None or n_samples for all. The suggestion is for this size. To be left out, or None, for an
-        objective that is not native.
+        Number of rows in a step; None or n_samples for all rows. The suggestion is meant for this batch size. If the
+        objective cannot evaluate single rows, leave batch_size out or pass None.
     lowest, highest : float
         The first and the last rate, above 0.
     n_steps : int
-        Steps from one to the other, at least 10. Fewer than about 100 leave little between a good rate and a bad one.
+        Number of steps from the lowest rate to the highest, at least 10. With fewer than about 100, the rate rises
+        from good to bad within a few steps.
     divergence : float
-        Above 1: the test ends where the smoothed loss has risen above the start's by (divergence - 1) times the start's
-        absolute value, or times the fall so far if that is more; or where a loss is not finite.
+        A factor above 1 that decides when the test ends. It ends when the smoothed loss exceeds the loss at the start
+        by (divergence - 1) times the larger of two numbers: the absolute value of the loss at the start, and the fall
+        of the loss so far. It also ends when a loss is not finite.
     random_state : None, int, SeedSequence or NumPy generator
-        Decides the order of the rows, as in `minimize`.
+        The seed of the order of the rows, as in `minimize`.
 
     Returns
     -------
@@ -104,23 +121,40 @@ def find_learning_rate(
 
     Raises
     ------
-    TypeError, ValueError
-        An argument of the wrong type, shape or range; no rate brought the loss below the start's.
+    TypeError
+        An argument has the wrong type.
+    ValueError
+        An argument has the wrong shape or is out of range, or no rate lowered the loss.
     NotImplementedError
         The objective is on a CUDA device.
 
     Notes
     -----
-    What is averaged is the change of the loss since the start on the same rows, which cancels most of what differs
-    between batches: smoothed_losses are the mean of the losses at w0 plus an exponential average of that change,
-    corrected for its bias.
+    The range test is from Smith, "Cyclical learning rates for training neural networks", 2017.
 
-    The suggestion is the rate at which the smoothed loss has made 90% of its fall, but at most a tenth of the rate of
-    its lowest value.
+    Each step compares the loss on its rows with the loss at w0 on the same rows; the difference of the two varies
+    little between batches. smoothed_losses is the mean of the losses at w0 plus an exponential moving average of
+    this difference, corrected for its bias.
+
+    The suggestion is the rate at which the smoothed loss has made 90% of its fall, but at most a tenth of the rate at
+    which it is lowest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X = np.random.default_rng(0).standard_normal((1000, 3))
+    >>> objective = st.LeastSquares(X, X @ np.array([1.0, -2.0, 0.5]))
+    >>> curve = st.find_learning_rate(objective, st.GradientDescent(0.1), random_state=0)
+    >>> 0.01 < curve.suggestion < 0.2
+    True
+    >>> result = st.minimize(objective, optimizer=st.GradientDescent(curve.suggestion), batch_size=256, random_state=0)
+    >>> print(result.w[:3].round(2))
+    [ 1.  -2.   0.5]
     """
     check_tuned(objective, optimizer)
     if supports(objective, Capability.BATCHES) and not supports(objective, Capability.SAMPLE):
-        raise missing(objective, Capability.SAMPLE, "find_learning_rate", "copy X and y to the host")
+        raise missing(objective, Capability.SAMPLE, "find_learning_rate", "copy X and y to host memory")
     lowest = check_number("lowest", lowest, above=0.0)
     highest = check_number("highest", highest, above=lowest)
     rates = np.geomspace(lowest, highest, check_count("n_steps", n_steps, 10))
@@ -140,7 +174,7 @@ def find_learning_rate(
 
 
 def check_tuned(objective: Any, optimizer: Any) -> None:
-    """Check what a learning rate is looked for."""
+    """Check the objective and the optimizer of a search for a learning rate."""
     check_objective(objective)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
@@ -149,7 +183,7 @@ def check_tuned(objective: Any, optimizer: Any) -> None:
 def _steps(
     objective: Any, optimizer: Optimizer, w: NDArray[Any], batch_size: int, seed: int
 ) -> Iterator[tuple[Runner, float, float]]:
-    """Yield what takes the next step, and the loss of its rows now and at the start."""
+    """Yield the runner of the next step, and the loss on the rows of the step, now and at the start."""
     if batch_size:
         start = w.copy()
         for rows in _batches_of(objective, batch_size, seed):
@@ -177,7 +211,7 @@ def _batches_of(objective: DataObjective, batch_size: int, seed: int) -> Iterato
 def _raise_rate(
     steps: Iterator[tuple[Runner, float, float]], rates: NDArray[np.float64], divergence: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Take the steps; return the losses, smoothed ones, and whether they diverged."""
+    """Take the steps; return the losses, the smoothed losses, and whether the loss diverged."""
     losses: list[float] = []
     starts: list[float] = []
     changes: list[float] = []
@@ -206,9 +240,9 @@ def _suggestion(rates: NDArray[np.float64], smoothed: NDArray[np.float64]) -> fl
 
 
 def _no_fall(lowest: float, highest: float, diverged: bool) -> str:
-    minimum = "or another w0 if that is a minimum"
+    minimum = "or try another w0 if this one is a minimum"
     if diverged:
-        remedy = f"it only rose from there: try lowest={lowest * 1e-4:.3g}, scale the features, {minimum}"
-        return f"lowest must be a rate that brings the loss below the start's, got {lowest:g}; {remedy}"
-    remedy = f"no rate from {lowest:g} on did: try highest={highest * 1e3:.3g}, {minimum}"
-    return f"highest must be a rate that brings the loss below the start's, got {highest:g}; {remedy}"
+        remedy = f"the loss only rose: try lowest={lowest * 1e-4:.3g}, scale the features, {minimum}"
+        return f"lowest must be a rate that lowers the loss, got {lowest:g}; {remedy}"
+    remedy = f"no rate from {lowest:g} to {highest:g} lowered it: try highest={highest * 1e3:.3g}, {minimum}"
+    return f"highest must be a rate that lowers the loss, got {highest:g}; {remedy}"
