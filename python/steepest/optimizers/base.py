@@ -1,4 +1,4 @@
-"""The base of the optimizers: their steps, on the host or on a CUDA device, and their state."""
+"""The base class of the optimizers: their state, and their steps on the host or on a CUDA device."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
 __all__ = ["Optimizer"]
 
-_BLOCK_BYTES = 1 << 24  # of memory that is touched between two answers to a signal
+_BLOCK_BYTES = 1 << 24  # memory to touch before Python looks for a signal again
 _PAGE_BYTES = 4096
 
 
 def _no_curvature(step: Any) -> float:
     raise ValueError(
-        'learning_rate="auto" comes from the curvature of an objective, which minimize has and a step alone has not: '
-        "give a number or a schedule"
+        'learning_rate="auto" comes from the curvature of an objective: minimize has an objective, a single step has '
+        "none; give a number or a schedule"
     )
 
 
 def _map_pages(array: NDArray[Any]) -> None:
-    """Write to every page of an array what stands there, so that a long native call is not held up by its first use.
+    """Rewrite one element of every page of an array, so that the operating system maps the array's memory now.
 
-    The kernel maps and clears memory at its first use, which takes ten times as long as a step over it. Python answers
-    Ctrl-C between the blocks.
+    The operating system maps and clears memory at its first use, which takes ten times as long as a step over it.
+    Without this function a long native call would pay for that, deaf to Ctrl-C. Python answers Ctrl-C between blocks.
     """
     if array.nbytes <= _BLOCK_BYTES or not (array.flags.c_contiguous and array.flags.writeable):
         return
@@ -47,16 +47,25 @@ def _map_pages(array: NDArray[Any]) -> None:
 
 
 class Optimizer:
-    """The base of the optimizers: state of the shape and dtype of w, made at the first step and 0 then.
+    """The base class of the optimizers: an update rule, its hyperparameters and its state.
 
-    The learning rate is a float or a schedule: a callable of the number of steps taken so far, 0 before the first.
-    Where an optimizer says so it may be "auto": `minimize` then takes it from the objective's curvature.
+    The state consists of arrays with the shape and dtype of w. The first step makes them and fills them with 0.
+
+    Parameters
+    ----------
+    rule : str
+        The native name of the update rule.
+    learning_rate : float or schedule or "auto"
+        A schedule is a callable of the number of steps taken so far, which is 0 before the first step. With "auto",
+        `minimize` computes the rate from the objective's curvature; only some optimizers accept it.
+    **hyperparameters : float
+        The rule's other numbers, already checked.
     """
 
     _states: ClassVar[tuple[str, ...]] = ()
     _takes_auto: ClassVar[bool] = False
     scales_coordinates: ClassVar[bool] = False
-    """Whether a step scales each coordinate by a number of its own."""
+    """Whether a step scales each coordinate by its own number."""
 
     def __init__(self, rule: str, learning_rate: float | str | ScheduleLike, **hyperparameters: float) -> None:
         self.rule_name = rule
@@ -77,7 +86,7 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> float | str | ScheduleLike:
-        """The rate or the schedule that the next steps follow; it may be set."""
+        """The rate, or the schedule, that the next steps follow. Assign to change it."""
         return self._learning_rate
 
     @learning_rate.setter
@@ -98,22 +107,31 @@ class Optimizer:
         Parameters
         ----------
         w : array of any shape, float32 or float64
-            The parameters: C-contiguous and writeable. An array of NumPy, or of a library that has DLPack, such as a
-            tensor of torch; one that requires a gradient is changed as under ``torch.no_grad()``. On a CUDA device
-            the step is taken on the array's stream, and the state lives there.
+            The parameters: C-contiguous and writeable. The array may come from NumPy or from a library with DLPack,
+            such as torch. A tensor that requires a gradient is changed as under ``torch.no_grad()``. If w is on a CUDA
+            device, the step runs on its stream, and the state is kept on that device.
         gradient : array of the shape and dtype of w
-            C-contiguous, not overlapping w; of any such library.
+            The gradient at w: C-contiguous, not overlapping w, from NumPy or any such library.
 
         Raises
         ------
         TypeError, ValueError
-            An array of the wrong type, dtype, shape or layout, or of another shape or dtype than the steps before.
+            An array has the wrong type, dtype, shape or layout, or its shape or dtype differs from the steps before.
 
         Notes
         -----
-        A gradient that is not finite makes its coordinates of w NaN; so does a state that overflows. No warning is
-        given. A step is whole or not begun: Ctrl-C during a step is answered after it, and w, the state and n_steps
-        then agree.
+        Where the gradient is not finite, or the state overflows, w becomes NaN. No warning is given. A step is never
+        interrupted: Ctrl-C during a step takes effect after it, so w, the state and n_steps always agree.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import steepest as st
+        >>> w = np.array([1.0, 2.0])
+        >>> optimizer = st.GradientDescent(learning_rate=0.5)
+        >>> optimizer.step(w, np.array([1.0, -2.0]))
+        >>> w
+        array([0.5, 3. ])
         """
         rate = self._fixed_rate
         if rate is None:
@@ -121,7 +139,7 @@ class Optimizer:
         self.step_at(rate, w, gradient)
 
     def step_at(self, rate: float, w: Any, gradient: Any) -> None:
-        """Make the step with this learning rate instead of the schedule's."""
+        """Make one step with this learning rate instead of the scheduled one."""
         if not (isinstance(w, ndarray) and isinstance(gradient, ndarray)):
             self._step_foreign(rate, w, gradient)
             return
@@ -129,10 +147,10 @@ class Optimizer:
             check_unmasked("w", w)
             check_unmasked("gradient", gradient)
         state, before = self.state_for(w), (self._state, self.n_steps)
-        self._state, self.n_steps = state, self.n_steps + 1  # first, since a signal is answered after the native call
+        self._state, self.n_steps = state, self.n_steps + 1  # before the call: Ctrl-C raises right after it
         try:
             self.rule.step(w, gradient, state, rate, self.n_steps)
-        except (TypeError, ValueError):  # of the checks, which come before any change
+        except (TypeError, ValueError):  # from the checks, which run before any change
             self._state, self.n_steps = before
             raise
 
@@ -163,7 +181,7 @@ class Optimizer:
         state.finish(w, gradient)
 
     def on_device(self, w: DeviceView) -> DeviceState:
-        """Return the state on w's device: that of the steps before, moved there if it came from the host, or zeros."""
+        """Return the state on w's device: zeros before the first step; a state on the host is moved there."""
         state = self._on_device
         if state is None:
             arrays = len(self._states) if self._state is None else self._state
@@ -176,7 +194,7 @@ class Optimizer:
         return self._state if self._on_device is None else self._on_device.numpy()
 
     def state_for(self, w: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """Return the state's arrays for w: those of the steps before, or new ones."""
+        """Return the state's arrays for w; before the first step, new arrays of zeros."""
         if self._state is None:
             if self._on_device is not None and self._states:
                 raise ValueError(f"w must be on a CUDA device as in the steps before, got {describe(w)}")
@@ -190,11 +208,11 @@ class Optimizer:
         return self._state
 
     def adopt(self, state: tuple[NDArray[Any], ...]) -> None:
-        """Take these arrays as the state that later steps change."""
+        """Use these arrays as the state that later steps change."""
         self._state = state
 
     def rates(self, first: int, n: int) -> NDArray[np.float64]:
-        """Return the learning rates of n steps, ``first`` having been taken before."""
+        """Return the learning rates of n steps that follow the first ``first`` steps."""
         if self._fixed_rate is not None:
             return np.full(n, self._fixed_rate)
         return rates_at(self._schedule, np.arange(first, first + n))
@@ -206,21 +224,32 @@ class Optimizer:
 
     @property
     def is_auto(self) -> bool:
-        """Whether the learning rate is left to the objective's curvature."""
+        """Whether the learning rate comes from the objective's curvature."""
         return self._schedule is _no_curvature
 
     def forget(self) -> None:
-        """Set the state to 0 where it is, without the steps counted being forgotten."""
+        """Set the state to 0 in place; keep the count of steps."""
         for array in self._state or ():
             array[:] = 0
 
     def reset(self) -> None:
-        """Forget the state and the steps taken."""
+        """Forget the state and the count of steps, as in a new optimizer.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import steepest as st
+        >>> optimizer = st.Adam()
+        >>> optimizer.step(np.ones(2), np.ones(2))
+        >>> optimizer.reset()
+        >>> optimizer.n_steps
+        0
+        """
         self._state = self._on_device = None
         self.n_steps = 0
 
     def largest_stable_rate(self, eigenvalue_max: float) -> float | None:
-        """Return the learning rate at which this rule starts to diverge on a quadratic, None if none is known.
+        """Return the learning rate from which on this rule diverges on a quadratic; None if none is known.
 
         Parameters
         ----------
@@ -230,16 +259,32 @@ class Optimizer:
         return None
 
     def check(self, objective: Any, batch_size: Any, constraint: Any) -> None:
-        """Check that the optimizer goes with an objective and the options of a run."""
+        """Check that the optimizer can minimise this objective with these options of a run."""
         if self.is_auto and not supports(objective, Capability.CURVATURE):
             raise missing(objective, Capability.CURVATURE, 'learning_rate="auto"', "give a number")
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
-        """Return what takes the steps of a run from w, which it changes."""
+        """Return the runner that takes the steps of a run; it changes w in place."""
         return runner_for(objective, self, w, plan)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return name, rule, n_steps, hyperparameters and copies of the state's arrays by name (none before a step)."""
+        """Return everything that another optimizer of this class needs to continue from here.
+
+        Returns
+        -------
+        dict
+            "name", "rule", "n_steps", "hyperparameters" and "state". The state maps names to copies of the state's
+            arrays, as NumPy arrays with the shape and dtype of w; before the first step it is empty.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import steepest as st
+        >>> optimizer = st.Momentum(learning_rate=0.5)
+        >>> optimizer.step(np.ones(2), np.array([1.0, -2.0]))
+        >>> optimizer.state_dict()["state"]
+        {'velocity': array([ 1., -2.])}
+        """
         arrays = self._arrays() if self.n_steps else None
         state = {} if arrays is None else dict(zip(self._states, (a.copy() for a in arrays), strict=True))
         hyperparameters = {"learning_rate": self.learning_rate, **self._hyperparameters}
@@ -252,23 +297,37 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over the n_steps and the state of a `state_dict`; the hyperparameters stay this optimizer's own.
+        """Continue from a `state_dict`: take over its n_steps and its state, but not its hyperparameters.
 
-        Its arrays are NumPy's; a step on a device moves them there.
+        Parameters
+        ----------
+        state_dict : dict
+            From the `state_dict` of an optimizer with the same class and rule. Its arrays are copied. The first step on
+            a device moves the copies there.
 
         Raises
         ------
         TypeError, ValueError
-            It is no state_dict, it is one of another rule, or its arrays are not those that this rule needs.
+            The argument is not a state_dict, comes from another rule, or lacks the arrays that this rule needs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import steepest as st
+        >>> old, new = st.Momentum(0.5), st.Momentum(0.25)
+        >>> old.step(np.ones(2), np.array([1.0, -2.0]))
+        >>> new.load_state_dict(old.state_dict())
+        >>> new.n_steps, new.learning_rate
+        (1, 0.25)
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict must be a mapping, got {describe(state_dict)}")
         missing = {"name", "rule", "n_steps", "state"} - set(state_dict)
         if missing:
-            raise ValueError(f"state_dict must hold name, rule, n_steps and state, got none of {sorted(missing)}")
+            raise ValueError(f"state_dict must hold name, rule, n_steps and state, got one without {sorted(missing)}")
         if (state_dict["name"], state_dict["rule"]) != (type(self).__name__, self.rule_name):
             expected, came = f"{type(self).__name__} ({self.rule_name})", f"{state_dict['name']} ({state_dict['rule']})"
-            raise ValueError(f"state_dict must be of {expected}, got one of {came}")
+            raise ValueError(f"state_dict must be of {expected}, got one from {came}")
         n_steps = check_count("n_steps of state_dict", state_dict["n_steps"], 0)
         arrays = state_dict["state"]
         if set(arrays) != (set(self._states) if n_steps else set()):

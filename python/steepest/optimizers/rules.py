@@ -1,4 +1,4 @@
-"""Optimizers: an update rule and its hyperparameters. The formulas are in the native modules."""
+"""The optimizers: each names an update rule and checks its hyperparameters. The native modules compute the formulas."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ __all__ = [
 
 
 class CurvatureRule(Optimizer):
-    """An optimizer that is linear in the gradients, so that curvature tells its learning rates."""
+    """An optimizer whose steps are linear in the gradients, so that curvature determines its learning rates."""
 
     _takes_auto = True
 
     def contraction(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the factor by which steps shrink a quadratic's eigendirection, in the long run.
+        """Return the factor by which a step multiplies the error along an eigenvector of a quadratic, in the long run.
 
         Parameters
         ----------
         x : array
-            Learning rate times eigenvalue.
+            The learning rate times the eigenvalue.
         """
         raise NotImplementedError
 
     def best_rate(self, eigenvalue_min: float, eigenvalue_max: float) -> float:
-        """Return the rate at which the slowest direction of a quadratic shrinks fastest, within 95% of the stable ones.
+        """Return the rate that shrinks a quadratic's slowest direction fastest, up to 95% of the largest stable rate.
 
         Parameters
         ----------
         eigenvalue_min, eigenvalue_max : float
-            The ends of the spectrum, the second above 0.
+            The smallest and the largest eigenvalue of the Hessian. The largest is above 0.
         """
         stable = self.largest_stable_rate(eigenvalue_max)
         assert stable is not None
@@ -56,36 +56,85 @@ class CurvatureRule(Optimizer):
         return float(rates[np.argmin(slowest)])
 
     def cautious_rate(self, eigenvalue_max: float) -> float:
-        """Return a rate for a curvature that changes on the way: 0.9 of the largest stable one, 0.5 with momentum."""
+        """Return a rate for curvature that changes during a run: 0.9 of the largest stable one, 0.5 with momentum."""
         stable = self.largest_stable_rate(eigenvalue_max)
         assert stable is not None
         return (0.5 if self._hyperparameters.get("momentum") else 0.9) * stable
 
 
 class GradientDescent(CurvatureRule):
-    """Plain gradient descent: w -= eta g.
+    """Plain gradient descent: w -= eta g, with the learning rate eta and the gradient g.
 
-    learning_rate="auto" leaves the rate to the curvature of what `minimize` is given.
+    Parameters
+    ----------
+    learning_rate : float or schedule or "auto"
+        A number above 0, or a callable of the number of steps taken so far. With "auto", `minimize` computes the rate
+        from the objective's curvature.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The learning rate has the wrong type or is out of range.
+
+    Notes
+    -----
+    Cauchy, "Methode generale pour la resolution des systemes d'equations simultanees", Comptes rendus 25, 1847.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X, y = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0]]), np.array([3.0, 6.0, 7.0, 10.0])
+    >>> result = st.minimize(st.LeastSquares(X, y), optimizer=st.GradientDescent("auto"), max_epochs=1000)
+    >>> result.w.round(3)
+    array([2., 1., 1.])
     """
 
     def __init__(self, learning_rate: float | str | ScheduleLike) -> None:
         super().__init__("gradient_descent", learning_rate)
 
     def contraction(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return abs(1 - x)."""
+        """Return abs(1 - x), with x = eta times the eigenvalue."""
         return np.abs(1.0 - x)
 
     def best_rate(self, eigenvalue_min: float, eigenvalue_max: float) -> float:
-        """Return 2 / (eigenvalue_min + eigenvalue_max), but at most 1.9 / eigenvalue_max."""
+        """Return the rate that shrinks the slowest direction of a quadratic fastest, with a margin to divergence.
+
+        It is 2 / (eigenvalue_min + eigenvalue_max), but at most 1.9 / eigenvalue_max (Polyak, "Introduction to
+        Optimization", 1987, section 1.4).
+
+        Parameters
+        ----------
+        eigenvalue_min, eigenvalue_max : float
+            The smallest and the largest eigenvalue of the Hessian. The largest is above 0.
+
+        Examples
+        --------
+        >>> import steepest as st
+        >>> st.GradientDescent("auto").best_rate(1.0, 3.0)
+        0.5
+        """
         return min(2.0 / (eigenvalue_min + eigenvalue_max), 1.9 / eigenvalue_max)
 
     def largest_stable_rate(self, eigenvalue_max: float) -> float:
-        """Return 2 / eigenvalue_max."""
+        """Return 2 / eigenvalue_max, the rate at which gradient descent starts to diverge on a quadratic.
+
+        Parameters
+        ----------
+        eigenvalue_max : float
+            The largest eigenvalue of the Hessian, above 0.
+
+        Examples
+        --------
+        >>> import steepest as st
+        >>> st.GradientDescent("auto").largest_stable_rate(4.0)
+        0.5
+        """
         return 2.0 / eigenvalue_max
 
 
 class Momentum(CurvatureRule):
-    """Gradient descent with momentum mu, 0 at least and below 1 (Polyak 1964; Nesterov 1983).
+    """Gradient descent with momentum mu.
 
     ::
 
@@ -94,10 +143,41 @@ class Momentum(CurvatureRule):
         velocity="step":     D = mu D - eta g;      w += D
         nesterov=True:       v = mu v + g;          w -= eta (g + mu v)
 
-    "sum" is PyTorch's, with dampening 0. "step" is the heavy ball, the same as "sum" while eta is constant. nesterov
-    goes with "sum".
+    "sum" is the rule of PyTorch with dampening 0. "step" is the heavy ball; it equals "sum" as long as eta is constant.
 
-    learning_rate="auto" leaves the rate to the curvature of what `minimize` is given; mu stays as it is.
+    Parameters
+    ----------
+    learning_rate : float or schedule or "auto"
+        eta: a number above 0, or a callable of the number of steps taken so far. With "auto", `minimize` computes the
+        rate from the objective's curvature; mu stays as it is.
+    momentum : float
+        mu, at least 0 and below 1.
+    velocity : "sum", "average" or "step"
+        How past gradients are combined.
+    nesterov : bool
+        Whether to use Nesterov's form, which needs velocity="sum".
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or is out of range, or nesterov=True comes with another velocity than "sum".
+
+    Notes
+    -----
+    Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Computational Mathematics and
+    Mathematical Physics 4, 1964. Nesterov, "A method of solving a convex programming problem with convergence rate
+    O(1/k^2)", Soviet Mathematics Doklady 27, 1983. The form with a velocity: Sutskever, Martens, Dahl, Hinton, "On the
+    importance of initialization and momentum in deep learning", ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> w, optimizer = np.array([1.0, 2.0]), st.Momentum(learning_rate=0.5, momentum=0.5)
+    >>> for _ in range(2):
+    ...     optimizer.step(w, np.array([1.0, -2.0]))
+    >>> w
+    array([-0.25,  4.5 ])
     """
 
     _states = ("velocity",)
@@ -124,22 +204,40 @@ class Momentum(CurvatureRule):
 
     @property
     def velocity(self) -> str:
-        """What the velocity is: "sum", "average" or "step"."""
+        """How past gradients are combined: "sum", "average" or "step"."""
         return "sum" if self.nesterov else self.rule_name.removeprefix("momentum_")
 
     @property
     def nesterov(self) -> bool:
-        """Whether the gradient is looked at ahead."""
+        """Whether steps have Nesterov's form, which looks ahead along the velocity."""
         return self.rule_name == "nesterov"
 
     def largest_stable_rate(self, eigenvalue_max: float) -> float:
-        """Return 2 (1 + mu) / eigenvalue_max, over 1 - mu for "average" and over 1 + 2 mu for nesterov."""
+        """Return the rate at which momentum starts to diverge on a quadratic.
+
+        It is 2 (1 + mu) / eigenvalue_max, divided by 1 - mu for velocity="average" and by 1 + 2 mu for nesterov=True.
+
+        Parameters
+        ----------
+        eigenvalue_max : float
+            The largest eigenvalue of the Hessian, above 0.
+
+        Examples
+        --------
+        >>> import steepest as st
+        >>> st.Momentum("auto", momentum=0.5).largest_stable_rate(4.0)
+        0.75
+        """
         mu = self.momentum
         scale = 1.0 + 2.0 * mu if self.nesterov else 1.0 - mu if self.velocity == "average" else 1.0
         return 2.0 * (1.0 + mu) / (scale * eigenvalue_max)
 
     def contraction(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the larger root's size of z^2 - (1 + mu - x) z + mu, or of nesterov's with 1 - x before both mu."""
+        """Return the largest absolute value of a root of the rule's characteristic polynomial.
+
+        The polynomial is z^2 - (1 + mu - x) z + mu. For nesterov=True it is z^2 - (1 + mu) (1 - x) z + mu (1 - x). For
+        velocity="average" x is first multiplied by 1 - mu.
+        """
         mu = self.momentum
         x = x * (1.0 - mu) if self.velocity == "average" else x
         half, product = (1.0 + mu - x) / 2, np.full_like(x, mu)
@@ -153,10 +251,42 @@ class Momentum(CurvatureRule):
 
 
 class AdaGrad(Optimizer):
-    """G += g^2; w -= eta g / (sqrt(G) + epsilon) (Duchi, Hazan, Singer 2011).
+    """AdaGrad: each coordinate's rate falls with the sum of its squared gradients.
 
-    epsilon stands outside the root, as in PyTorch; optax has it inside. The step is 0 where sqrt(G) + epsilon is 0.
-    Where G overflows to infinity, the coordinate becomes NaN, and `minimize` ends as diverged.
+    ::
+
+        G += g^2;  w -= eta g / (sqrt(G) + epsilon)
+
+    epsilon is outside the root, as in PyTorch; optax has it inside. The step is 0 where sqrt(G) + epsilon is 0. Where G
+    overflows to infinity, the coordinate becomes NaN, and `minimize` ends as diverged.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        eta: a number above 0, or a callable of the number of steps taken so far.
+    epsilon : float
+        At least 0, in the units of the gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or is out of range.
+
+    Notes
+    -----
+    Duchi, Hazan, Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization", Journal of
+    Machine Learning Research 12, 2011.
+
+    Examples
+    --------
+    The first step moves every coordinate by the learning rate:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> w = np.array([1.0, 2.0])
+    >>> st.AdaGrad(learning_rate=0.5).step(w, np.array([3.0, -4.0]))
+    >>> w.round(6)
+    array([0.5, 2.5])
     """
 
     _states = ("square_sum",)
@@ -167,10 +297,44 @@ class AdaGrad(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """G = rho G + (1 - rho) g^2; w -= eta g / (sqrt(G) + epsilon) (Hinton 2012).
+    """RMSProp: each coordinate's rate falls with a running average of its squared gradients.
 
-    epsilon stands outside the root, as in PyTorch; optax has it inside. The step is 0 where sqrt(G) + epsilon is 0.
-    Where G overflows to infinity, the coordinate becomes NaN, and `minimize` ends as diverged.
+    ::
+
+        G = rho G + (1 - rho) g^2;  w -= eta g / (sqrt(G) + epsilon)
+
+    epsilon is outside the root, as in PyTorch; optax has it inside. The step is 0 where sqrt(G) + epsilon is 0. Where G
+    overflows to infinity, the coordinate becomes NaN, and `minimize` ends as diverged.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        eta: a number above 0, or a callable of the number of steps taken so far.
+    rho : float
+        Weight of the past in the average, at least 0 and below 1.
+    epsilon : float
+        At least 0, in the units of the gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or is out of range.
+
+    Notes
+    -----
+    Tieleman, Hinton, "Lecture 6.5 - rmsprop: Divide the gradient by a running average of its recent magnitude",
+    Coursera: Neural Networks for Machine Learning, 2012.
+
+    Examples
+    --------
+    The first step moves every coordinate by the learning rate over sqrt(1 - rho):
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> w = np.array([2.0, 2.0])
+    >>> st.RMSProp(learning_rate=0.5, rho=0.75).step(w, np.array([3.0, -4.0]))
+    >>> w.round(6)
+    array([1., 3.])
     """
 
     _states = ("square_average",)
@@ -182,13 +346,52 @@ class RMSProp(Optimizer):
 
 
 class Adam(Optimizer):
-    """m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; w -= eta mh / (sqrt(vh) + epsilon) (Kingma, Ba 2015).
+    """Adam: momentum, with each coordinate's rate set by a running average of its squared gradients.
 
-    mh = m / (1 - b1^t) and vh = v / (1 - b2^t) at step t; with bias_correction=False m and v themselves.
-    weight_decay > 0 takes eta weight_decay w from w before the step (AdamW; Loshchilov, Hutter 2019). It acts on every
-    parameter; for a penalty that spares the intercept, use the objective's alpha.
-    The step is 0 where sqrt(vh) + epsilon is 0. Where v or vh overflows to infinity, the coordinate becomes NaN, and
-    `minimize` ends as diverged.
+    ::
+
+        m = beta1 m + (1 - beta1) g;    mh = m / (1 - beta1^t)
+        v = beta2 v + (1 - beta2) g^2;  vh = v / (1 - beta2^t)
+        w -= eta weight_decay w
+        w -= eta mh / (sqrt(vh) + epsilon)
+
+    t counts the steps from 1. With bias_correction=False, mh is m and vh is v. The step is 0 where sqrt(vh) + epsilon
+    is 0. Where v or vh overflows to infinity, the coordinate becomes NaN, and `minimize` ends as diverged.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        eta: a number above 0, or a callable of the number of steps taken so far.
+    beta1, beta2 : float
+        Weights of the past in the two averages, at least 0 and below 1.
+    epsilon : float
+        At least 0, in the units of the gradient.
+    bias_correction : bool
+        Whether to correct the averages for their start at 0.
+    weight_decay : float
+        At least 0. A value above 0 gives AdamW. Weight decay acts on every parameter; for a penalty that leaves out the
+        intercept, use the objective's alpha.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or is out of range.
+
+    Notes
+    -----
+    Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015. Loshchilov, Hutter, "Decoupled Weight Decay
+    Regularization", ICLR 2019.
+
+    Examples
+    --------
+    The first step moves every coordinate by the learning rate:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> w = np.array([1.0, 2.0])
+    >>> st.Adam(learning_rate=0.5).step(w, np.array([3.0, -4.0]))
+    >>> w.round(6)
+    array([0.5, 2.5])
     """
 
     _states = ("average", "square_average")
@@ -222,5 +425,5 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "nesterov": functools.partial(Momentum, nesterov=True),
     "gradient-descent": GradientDescent,
 }
-# Without a number from the user: from this rate to 0 by a cosine over the whole run, on standardised columns.
+# If the user gives no rate: a cosine from this rate to 0 over the whole run. The columns are standardised.
 DEFAULT_RATES = {"adam": 0.05, "rmsprop": 0.05, "adagrad": 0.5}

@@ -1,4 +1,4 @@
-"""Learning-rate schedules; users import them from `steepest.schedules`, whose docstring describes them."""
+"""Learning-rate schedules. Users import them from `steepest.schedules`; its docstring says what a schedule is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,20 @@ __all__ = [
 
 
 class Schedule(ABC):
-    """What the schedules of this module share: calling with one count or with an array of them."""
+    """The base class of the schedules: a call takes one count of steps, or an array of counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> schedule = st.schedules.StepDecay(learning_rate=0.5, factor=0.5, every=10)
+    >>> isinstance(schedule, st.schedules.Schedule)
+    True
+    >>> schedule(0), schedule(25)
+    (0.5, 0.125)
+    >>> schedule(np.array([0, 10, 20]))
+    array([0.5  , 0.25 , 0.125])
+    """
 
     @overload
     def __call__(self, step: float) -> float: ...
@@ -38,7 +51,7 @@ class Schedule(ABC):
     def __call__(self, step: NDArray[Any]) -> NDArray[np.float64]: ...
 
     def __call__(self, step: float | NDArray[Any]) -> float | NDArray[np.float64]:
-        """Return the learning rate after ``step`` steps: a float, or a float64 array of the shape of ``step``."""
+        """Return the learning rate after ``step`` steps: a float, or a float64 array with the shape of ``step``."""
         steps = np.asarray(step, dtype=np.float64)
         rates = self._rates(steps)
         return rates if steps.ndim else float(rates)
@@ -51,10 +64,21 @@ class Schedule(ABC):
 class Constant(Schedule):
     """The same rate at every step.
 
+    Parameters
+    ----------
+    learning_rate : float
+        The rate, above 0.
+
     Raises
     ------
     TypeError, ValueError
-        Here and in every schedule: an argument of the wrong type, or outside the range its schedule names.
+        An argument has the wrong type or lies outside its range. Every schedule raises these.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> st.schedules.Constant(0.1)(1000)
+    0.1
     """
 
     learning_rate: float
@@ -68,7 +92,29 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """``learning_rate * factor ** floor(t / every)``, with factor in (0, 1] and every > 0 steps."""
+    """Decay in steps: ``learning_rate * factor ** floor(t / every)``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate at t = 0, above 0.
+    factor : float
+        What the rate is multiplied by after every ``every`` steps, above 0 and at most 1.
+    every : float
+        Number of steps between two changes of the rate, above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or lies outside its range.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> schedule = st.schedules.StepDecay(0.5, factor=0.5, every=10)
+    >>> schedule(9), schedule(10)
+    (0.5, 0.25)
+    """
 
     learning_rate: float
     factor: float = 0.5
@@ -85,7 +131,29 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """``learning_rate * factor ** (t / every)``, with factor in (0, 1] and every > 0 steps."""
+    """Exponential decay: ``learning_rate * factor ** (t / every)``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate at t = 0, above 0.
+    factor : float
+        What the rate is multiplied by over ``every`` steps, above 0 and at most 1.
+    every : float
+        Number of steps over which ``factor`` is applied once, above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or lies outside its range.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> schedule = st.schedules.ExponentialDecay(0.5, factor=0.25, every=10)
+    >>> schedule(5), schedule(10)
+    (0.25, 0.125)
+    """
 
     learning_rate: float
     factor: float = 0.96
@@ -102,7 +170,34 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True)
 class InverseTimeDecay(Schedule):
-    """``learning_rate / (1 + decay * t / every)``, with decay >= 0 and every > 0 steps."""
+    """Decay with the inverse of time: ``learning_rate / (1 + decay * t / every)``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate at t = 0, above 0.
+    decay : float
+        Speed of the decay, at least 0. With 1 the rate has halved after ``every`` steps.
+    every : float
+        Unit of time, in steps, above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or lies outside its range.
+
+    Notes
+    -----
+    Rates that fall like 1 / t: Robbins, Monro, "A Stochastic Approximation Method", The Annals of Mathematical
+    Statistics 22, 1951.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> schedule = st.schedules.InverseTimeDecay(0.5, decay=1.0, every=10)
+    >>> schedule(10), schedule(30)
+    (0.25, 0.125)
+    """
 
     learning_rate: float
     decay: float = 1.0
@@ -119,7 +214,37 @@ class InverseTimeDecay(Schedule):
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Half a cosine from ``learning_rate`` at t = 0 down to ``minimum`` at t = ``steps``, where it stays."""
+    """Half a cosine wave, from ``learning_rate`` at t = 0 down to ``minimum`` at t = ``steps``.
+
+    ::
+
+        minimum + (learning_rate - minimum) (1 + cos(pi min(t / steps, 1))) / 2
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate at t = 0, above 0.
+    steps : int
+        Number of steps until the rate reaches ``minimum``, at least 1. It stays at ``minimum`` from there on.
+    minimum : float
+        The last rate, from 0 to ``learning_rate``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or lies outside its range.
+
+    Notes
+    -----
+    Loshchilov, Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> schedule = st.schedules.CosineDecay(0.5, steps=100)
+    >>> [round(schedule(t), 3) for t in (0, 50, 100, 200)]
+    [0.5, 0.25, 0.0, 0.0]
+    """
 
     learning_rate: float
     steps: int
@@ -137,10 +262,36 @@ class CosineDecay(Schedule):
 
 @dataclass(frozen=True)
 class LinearWarmup(Schedule):
-    """A straight rise over ``steps`` steps, then the rate or schedule it leads to.
+    """A linear rise over ``steps`` steps, followed by another rate or schedule.
 
-    For t < steps: ``start + (target - start) * (t + 1) / steps``, where target is ``learning_rate`` or, if that is a
-    schedule, its rate at 0; afterwards ``learning_rate`` itself, a schedule counting from the end of the rise.
+    While t < steps the rate is ``start + (target - start) * (t + 1) / steps``. The target is ``learning_rate``, or its
+    first rate if it is a schedule. Afterwards ``learning_rate`` applies; a schedule is called with t - steps.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        The rate, above 0, or the schedule that follows the rise.
+    steps : int
+        Number of steps of the rise, at least 1.
+    start : float
+        The rate that the rise starts from, at least 0. The first step is already one part of ``steps`` beyond it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or lies outside its range.
+
+    Notes
+    -----
+    Goyal, Dollar, Girshick, Noordhuis, Wesolowski, Kyrola, Tulloch, Jia, He, "Accurate, Large Minibatch SGD: Training
+    ImageNet in 1 Hour", arXiv 1706.02677, 2017.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> schedule = st.schedules.LinearWarmup(st.schedules.StepDecay(0.5, 0.5, every=10), steps=4)
+    >>> schedule(0), schedule(3), schedule(4), schedule(14)
+    (0.125, 0.5, 0.5, 0.25)
     """
 
     learning_rate: float | ScheduleLike
@@ -160,14 +311,25 @@ class LinearWarmup(Schedule):
 
 
 def as_schedule(learning_rate: object) -> ScheduleLike:
-    """Turn a positive number into `Constant` and hand a callable through.
+    """Return a schedule: `Constant` for a number, a callable as it is.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        A number above 0, or a callable of the number of steps taken.
 
     Raises
     ------
     TypeError
-        For anything else, the name "auto" included.
+        The argument is neither a number nor a callable. "auto" is neither.
     ValueError
-        For a number that is not positive and finite.
+        The number is not positive and finite.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> st.schedules.as_schedule(0.1)
+    Constant(learning_rate=0.1)
     """
     if callable(learning_rate) and not isinstance(learning_rate, type):
         return learning_rate
@@ -178,14 +340,27 @@ def as_schedule(learning_rate: object) -> ScheduleLike:
 
 
 def rates_at(schedule: ScheduleLike, steps: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the rates of a schedule at an array of step counts, as a float64 array of its shape.
+    """Return the rates of a schedule at an array of step counts, as a float64 array with the same shape.
 
-    A schedule of this module is called once, any other callable once for each count, with an int or float.
+    Parameters
+    ----------
+    schedule : callable
+        A schedule of this module is called once with the whole array. Any other callable is called once for each count,
+        with an int or a float.
+    steps : array of any shape
+        Numbers of steps taken so far.
 
     Raises
     ------
     TypeError, ValueError
-        If a callable returns anything but a finite number of at least 0.
+        A callable returned something other than a finite number of at least 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> st.schedules.rates_at(lambda t: 1 / (1 + t), np.array([0, 1, 3]))
+    array([1.  , 0.5 , 0.25])
     """
     if isinstance(schedule, Schedule):
         return np.asarray(schedule(np.asarray(steps)), dtype=np.float64)
