@@ -15,7 +15,7 @@ from steepest.objectives.scaling import column_statistics, unscaled
 BAD = {
     "centre": {
         "a list": ([0.0] * 5, TypeError, r"float64 array of shape \(5,\).*list"),
-        "missing": (None, ValueError, r"given where scale is.*None"),
+        "missing": (None, ValueError, r"given if scale is.*None"),
         "of float32": (np.zeros(5, np.float32), TypeError, r"float64.*float32"),
         "too short": (np.zeros(4), ValueError, r"\(5,\).*\(4,\)"),
         "with strides": (np.zeros(10)[::2], ValueError, r"contiguous.*strides"),
@@ -24,7 +24,7 @@ BAD = {
     },
     "scale": {
         "a number": (1.0, TypeError, r"\(5,\).*1\.0"),
-        "missing": (None, ValueError, r"given where centre is.*None"),
+        "missing": (None, ValueError, r"given if centre is.*None"),
         "too long": (np.ones(6), ValueError, r"\(5,\).*\(6,\)"),
         "with nan": (np.array([1, 1, math.nan, 1, 1]), ValueError, r"finite.*nan.*2"),
         "with zero": (np.array([1.0, 0, 1, 1, 1]), ValueError, r"above 0.*0\.0 at index 1"),

@@ -104,7 +104,7 @@ def test_curvature_and_model_take_the_matrix():
         ([0.0, 1.0, -1.0], None, r"got -1 at index 2"),
         ([0.0, 1.0, 3.0], 3, r"integers from 0 to n_classes - 1 = 2, got 3 at index 2"),
         ([0.0, 0.0, 0.0], None, r"two classes or more"),
-        ([0.0, 1e300, 0.0], None, r"which float64 tells apart, got 1e\+300 at index 1"),
+        ([0.0, 1e300, 0.0], None, r"which float64 can tell apart, got 1e\+300 at index 1"),
         ([0.0, 1.0, 1.0], 1, r"n_classes must be .* 2.*got 1"),
     ],
 )

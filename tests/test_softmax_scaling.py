@@ -90,5 +90,5 @@ def test_loss_on_keeps_the_scaling():
 
 
 def test_one_of_centre_and_scale_is_refused():
-    with pytest.raises(ValueError, match="scale must be given where centre is"):
+    with pytest.raises(ValueError, match="scale must be given if centre is"):
         st.Softmax(np.eye(3), np.arange(3.0), centre=np.zeros(3))

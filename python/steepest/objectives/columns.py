@@ -1,4 +1,4 @@
-"""Where columns lie: their mean and deviation over rows, and whether they are far from zero or of extreme units."""
+"""Location and units of the columns: mean and variance, and whether columns lie far from zero or have extreme units."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["LITTLE", "Columns", "are_far", "exponents_of", "may_be_extreme", "ma
 
 Vector = NDArray[np.float64]
 Exponents = NDArray[np.int64]
-LITTLE = 1 << 16  # elements of data that are copied without a thought
-_LOOKED_AT = 256  # rows
+LITTLE = 1 << 16  # elements; a copy of no more than these costs little
+_LOOKED_AT = 256  # rows that a quick look takes, about
 _BLOCK_ELEMENTS = 1 << 18
 _FAR = 30.0  # deviations
-# Powers of two within which sums of products of two columns, in the dtype of X, keep all their digits.
+# By bytes of an element: up to these powers of two, sums of products of two columns keep all their digits.
 _SAFE = {4: 24, 8: 128}
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Mean and variance of columns over rows of a total weight: float64, shape (n_features,)."""
+    """The total weight of some rows, and the mean and variance of their columns: float64, shape (n_features,)."""
 
     weight: float
     mean: Vector
@@ -32,28 +32,32 @@ class Columns:
 
     @classmethod
     def of(cls, X: NDArray[Any], sample_weight: NDArray[Any] | None) -> Columns:
-        """Measure them, in one pass over X."""
+        """Measure the columns of X, in one pass."""
         mean, deviation = column_statistics(X, sample_weight)
         weight = float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
         return cls(weight, mean, deviation**2)
 
     def with_more(self, other: Columns) -> Columns:
-        """Return those of both sets of rows (Chan, Golub, LeVeque 1983)."""
+        """Return the mean and variance over both sets of rows.
+
+        Chan, Golub, LeVeque, "Algorithms for Computing the Sample Variance: Analysis and Recommendations", The American
+        Statistician 37, 1983.
+        """
         weight = self.weight + other.weight
         share, apart = other.weight / weight, other.mean - self.mean
         variance = (1 - share) * self.variance + share * other.variance + share * (1 - share) * apart**2
         return Columns(weight, self.mean + share * apart, variance)
 
     def powers_of_two(self) -> Vector:
-        """Return the powers of two next above the deviations, 1 for a column that never changes."""
+        """Return the next power of two above each deviation, and 1 for a constant column."""
         deviation = np.sqrt(self.variance)
         exponents = np.clip(np.frexp(np.where(deviation > 0, deviation, 0.5))[1], -1021, 1023)
         return np.asarray(np.ldexp(1.0, exponents))
 
     def are_far_from_zero(self) -> bool:
-        """Return whether some column's mean is many deviations from zero.
+        """Return whether some column's mean is many deviations away from zero.
 
-        Beside an intercept such columns are nearly alike, which leaves few digits for what they differ by.
+        Such a column is nearly a multiple of the intercept's column of ones. Rounding then hides their difference.
         """
         return are_far(self.mean, np.sqrt(self.variance))
 
@@ -68,7 +72,7 @@ def _some_rows(X: NDArray[Any], n: int = _LOOKED_AT) -> NDArray[Any]:
 
 
 def may_be_far_from_zero(X: NDArray[Any], n: int = _LOOKED_AT) -> bool:
-    """Return whether `Columns.are_far_from_zero` is worth asking, by about n of the rows."""
+    """Return whether some column may be far from zero, by a look at n rows; `Columns` then measures all rows."""
     some = _some_rows(X, n).astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = some.mean(axis=0)
@@ -78,16 +82,16 @@ def may_be_far_from_zero(X: NDArray[Any], n: int = _LOOKED_AT) -> bool:
 
 
 def may_be_extreme(X: NDArray[Any]) -> bool:
-    """Return whether the units of some column are so large or small that sums of squares lose digits, by some rows."""
+    """Return whether a few rows show a column so large or small that sums of its squares would lose digits."""
     largest = np.abs(_some_rows(X)).max(axis=0)
     _, exponents = np.frexp(largest[largest > 0])
     return bool((np.abs(exponents) > _SAFE[max(X.dtype.itemsize, 4)]).any())
 
 
 def exponents_of(X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> Exponents:
-    """Return e for each column: its largest magnitude is from 2^(e - 1) to 2^e; 0 for a column of zeros.
+    """Return an exponent e for each column: the largest magnitude lies between 2^(e - 1) and 2^e.
 
-    Rows without a weight do not count.
+    A column of zeros has e = 0. Rows of weight 0 do not count.
     """
     largest = np.zeros(X.shape[1], np.float64)
     size = max(1, _BLOCK_ELEMENTS // X.shape[1])

@@ -1,4 +1,4 @@
-"""Any smooth Python function as an objective."""
+"""`Function`: any smooth function in Python as an objective."""
 
 from __future__ import annotations
 
@@ -20,11 +20,31 @@ class Function:
     Parameters
     ----------
     value_and_gradient : callable
-        w, of shape (n_parameters,), to (float, array of shape (n_parameters,)).
+        Takes w, a float64 array of shape (n_parameters,). Returns the value, a float, and the gradient, an array of
+        shape (n_parameters,).
     n_parameters : int
-        Length of w.
+        Length of w, at least 1.
     hessian_product : callable, optional
-        (w, v) to the Hessian at w times v.
+        Takes w and v, float64 arrays of shape (n_parameters,). Returns the Hessian at w times v, of the same shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, or n_parameters is below 1. The methods raise them if w or v is not a float64
+        array of shape (n_parameters,), or if a callable returns a gradient or a product of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2, hessian_product=lambda w, v: 2 * v)
+    >>> bowl.value_and_gradient(np.array([3.0, 4.0]))
+    (25.0, array([6., 8.]))
+    >>> bowl.hessian(np.array([3.0, 4.0]))
+    array([[2., 0.],
+           [0., 2.]])
+    >>> st.minimize(bowl, np.array([3.0, 4.0]), st.GradientDescent("auto")).value < 1e-9
+    True
     """
 
     def __init__(
@@ -47,45 +67,45 @@ class Function:
 
     @property
     def has_hessian_product(self) -> bool:
-        """Whether a hessian_product was given."""
+        """Whether this function was given a hessian_product."""
         return self._hessian_product is not None
 
     def _vector(self, name: str, array: Any) -> NDArray[Any]:
-        result = np.array(array, dtype=np.float64)  # a copy: the function may use its array again
+        result = np.array(array, dtype=np.float64)  # a copy: the user's function may reuse its array
         if result.shape != (self.n_parameters,):
             raise ValueError(f"{name} must be an array of shape ({self.n_parameters},), got shape {result.shape}")
         return result
 
     def supports(self, capability: Capability) -> bool:
-        """Return whether the function has a capability: see `Objective`."""
+        """Return whether the function has a capability; `Objective` lists them."""
         if capability is Capability.HESSIAN:
             return self.has_hessian_product
         own = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
         return capability in own
 
     def value(self, w: NDArray[Any]) -> float:
-        """Return the function's value at w."""
+        """Return the value at w, a float64 array of shape (n_parameters,)."""
         return self.value_and_gradient(w)[0]
 
     def gradient(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Return the function's gradient at w."""
+        """Return the gradient at w, a float64 array of shape (n_parameters,)."""
         return self.value_and_gradient(w)[1]
 
     def value_and_gradient(self, w: NDArray[Any]) -> tuple[float, NDArray[Any]]:
-        """Return the value at w and the gradient, of shape (n_parameters,)."""
+        """Return the value at w and the gradient, a float64 array of shape (n_parameters,)."""
         check_vector("w", w, self.n_parameters, self.dtype)
-        value, gradient = self._value_and_gradient(w.copy())  # what it writes there changes no run
+        value, gradient = self._value_and_gradient(w.copy())  # a copy: the function may write to it
         return float(value), self._vector("the gradient that value_and_gradient returns", gradient)
 
     def hessian_product(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
-        """Return the Hessian at w times v; a TypeError where no hessian_product was given."""
+        """Return the Hessian at w times v, of shape (n_parameters,). Raise TypeError if there is no hessian_product."""
         if self._hessian_product is None:
-            raise TypeError("hessian_product was not given to this Function")
+            raise TypeError("hessian_product is needed for a Hessian, got a Function without one")
         check_vector("w", w, self.n_parameters, self.dtype)
         check_vector("v", v, self.n_parameters, self.dtype)
-        return self._vector("what hessian_product returns", self._hessian_product(w.copy(), v.copy()))
+        return self._vector("the product that hessian_product returns", self._hessian_product(w.copy(), v.copy()))
 
     def hessian(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Return the Hessian, of shape (n_parameters, n_parameters), a product with a unit vector a column."""
+        """Return the Hessian at w, of shape (n_parameters, n_parameters); each column costs one hessian_product."""
         columns = [self.hessian_product(w, unit) for unit in np.eye(self.n_parameters)]
         return np.stack(columns, axis=1)

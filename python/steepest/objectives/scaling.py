@@ -1,4 +1,4 @@
-"""Standardised columns: their statistics in one pass over X, checks of a scaling, and the way back to raw columns."""
+"""Standardised columns: statistics of the columns, checks of a scaling, and coefficients for the raw columns."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["check_scaling", "column_statistics", "unscaled"]
 
 Vector = NDArray[np.float64]
 _FLOAT64 = np.dtype(np.float64)
-_SMALLEST = float(np.finfo(np.float64).tiny)  # whose inverse is finite
+_SMALLEST = float(np.finfo(np.float64).tiny)  # its inverse is finite
 
 
 def check_scaling(centre: Any, scale: Any, n_features: int) -> tuple[Vector, Vector] | None:
-    """Return copies of centre and scale of the columns, None where there is neither."""
+    """Return copies of the columns' centre and scale, or None if both are None."""
     if centre is None and scale is None:
         return None
     for name, given, other in (("centre", centre, "scale"), ("scale", scale, "centre")):
         if given is None:
             raise ValueError(
-                f"{name} must be given where {other} is, got None; zeros centre nothing, ones scale nothing"
+                f"{name} must be given if {other} is, got None; a centre of zeros or a scale of ones has no effect"
             )
     found = []
     for name, given in (("centre", centre), ("scale", scale)):
         array = as_native(name, given)
-        check_vector(name, array, n_features, _FLOAT64, " one number a column", library_of(given))
+        check_vector(name, array, n_features, _FLOAT64, " one number per column", library_of(given))
         check_finite(name, array)
         found.append(np.array(array))
     wrong = ~(found[1] >= _SMALLEST)
@@ -42,37 +42,46 @@ def check_scaling(centre: Any, scale: Any, n_features: int) -> tuple[Vector, Vec
 
 
 def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector]:
-    """Return mean and standard deviation of every column, in one pass over X.
+    """Return the mean and the standard deviation of every column, in one pass over X.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features), float32, float64, float16 or bfloat16
-        The data, C- or F-contiguous, in the host's memory. It is not copied.
-    sample_weight : array of shape (n_samples,), the dtype of X, or float32 for X of 16 bits, optional
-        Weights of the rows, at least 0 and not all 0.
+        The data, C- or F-contiguous, in the host's memory. X is not copied.
+    sample_weight : array of shape (n_samples,), optional
+        Weights of the rows, at least 0 and not all 0. They have the dtype of X, or float32 if X has 16 bits.
 
     Returns
     -------
     mean, deviation : arrays of shape (n_features,), float64
-        The deviation is the population's: the root of the weighted mean of the squared distances to the mean. It is
-        exactly 0 where the rows of positive weight are all equal, and nan in a column where these hold nan or infinity.
+        In the units of the columns. The deviation is the population's: the root of the weighted mean of the squared
+        distances to the mean. It is exactly 0 if all rows of positive weight are equal in that column. It is nan if a
+        row of positive weight holds nan or infinity there.
 
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, dtype, shape or memory layout, or weights out of range.
+        An argument has the wrong type, dtype, shape or memory layout, or a weight is out of range.
     NotImplementedError
         X is on a CUDA device.
 
     Notes
     -----
-    All sums are float64, taken about the mean of a few rows (Chan, Golub and LeVeque, The American Statistician 37,
-    1983), so that a mean much larger than the deviation costs no digits. The same bits come on any number of
-    threads.
+    All sums are float64. They are taken about the mean of a few rows, so that a mean much larger than the deviation
+    costs no digits: Chan, Golub, LeVeque, "Algorithms for Computing the Sample Variance: Analysis and Recommendations",
+    The American Statistician 37, 1983. The number of threads changes no bit of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest.objectives import column_statistics
+    >>> mean, deviation = column_statistics(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> mean, deviation
+    (array([2., 5.]), array([1., 0.]))
     """
     array, weight = as_native("X", X), as_native("sample_weight", sample_weight)
     if isinstance(array, DeviceView):
-        raise NotImplementedError(f"X must be in the host's memory for its statistics, got {describe(array)}")
+        raise NotImplementedError(f"X must be in the host's memory for column statistics, got {describe(array)}")
     check_matrix(array, library_of(X))
     if weight is not None:
         check_weights(weight, array, library_of(sample_weight))
@@ -80,7 +89,7 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
 
 
 def unscaled(w: Any, centre: Any, scale: Any, intercept: float = 0.0) -> tuple[Vector, float]:
-    """Return the coefficients and the intercept that give raw columns the scores that standardised ones have.
+    """Turn coefficients of standardised columns into coefficients of the raw columns, with the same scores.
 
     ::
 
@@ -91,26 +100,35 @@ def unscaled(w: Any, centre: Any, scale: Any, intercept: float = 0.0) -> tuple[V
     w : array of shape (n_features,), float32 or float64
         The coefficients of the columns (x_j - centre_j) / scale_j, without the intercept.
     centre, scale : arrays of shape (n_features,), float64
-        Those of the objective.
+        The centre and the scale of the objective.
     intercept : float
-        Its intercept, 0 where it has none. The intercept that is returned is not 0 then, unless the centre is.
+        The intercept of the objective, 0 if it has none. The raw columns may need an intercept even then.
 
     Returns
     -------
     coefficients : array of shape (n_features,), float64
+        The coefficients of the raw columns x_j.
     intercept : float
+        The intercept that goes with them.
 
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, dtype or shape, or a scale that is not above 0.
+        An argument has the wrong type, dtype or shape, or a scale is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest.objectives import unscaled
+    >>> unscaled(np.array([3.0, 1.0]), centre=np.array([1.0, 10.0]), scale=np.array([2.0, 4.0]), intercept=5.0)
+    (array([1.5 , 0.25]), 1.0)
     """
     coefficients = np.asarray(as_native("w", w))
     if coefficients.ndim != 1 or coefficients.dtype.kind != "f":
         raise ValueError(f"w must be a float array of shape (n_features,), got {describe(coefficients)}")
     scaling = check_scaling(centre, scale, len(coefficients))
     if scaling is None:
-        raise ValueError("centre must be an array, one number a coefficient, got None")
+        raise ValueError("centre must be an array with one number per coefficient, got None")
     coefficients = coefficients.astype(np.float64) / scaling[1]
     shift = math.fsum(scaling[0] * coefficients) if np.isfinite(coefficients).all() else math.nan
     return coefficients, check_number("intercept", intercept) - shift

@@ -1,4 +1,4 @@
-"""`Softmax`: the objective of more than two classes, with a row of parameters for each."""
+"""`Softmax`: the objective for more than two classes. Each class has a row of parameters."""
 
 from __future__ import annotations
 
@@ -16,14 +16,28 @@ __all__ = ["Softmax", "vector_of"]
 
 @documented
 class Softmax(DataObjective):
-    """Cross-entropy of k classes 0 ... k - 1: loss(z, y) = log(sum_c e^z_c) - z_y, of scores z_c = x . w_c + b_c.
+    """Cross-entropy of k classes 0 ... k - 1: loss(z, y) = log(sum_c e^z_c) - z_y, with scores z_c = x . w_c + b_c.
 
-    The parameters are a matrix of shape (n_classes, n_features), with a last column of intercepts where there are any:
-    ``parameters_shape``. Methods and `minimize` take it, or the same numbers flat, of shape (n_parameters,), and answer
-    in the shape that they were given; `Result.w` has the shape of the matrix, the `Result.path` flat rows. The Hessian
-    is of shape (n_parameters, n_parameters). ``n_classes`` is the largest label and 1 if not given; classes without a
-    row are allowed. The labels are stored as numbers of the dtype of the parameters. Data on a CUDA device are not
-    implemented.
+    The parameters are a matrix of shape ``parameters_shape``: (n_classes, n_features), with a last column for the
+    intercepts if there are any. Methods and `minimize` accept the matrix or the same numbers as a vector of shape
+    (n_parameters,), and answer in the shape they were given. `Result.w` is always the matrix. The rows of `Result.path`
+    are vectors. The Hessian has shape (n_parameters, n_parameters).
+
+    The labels in y are whole numbers, in the floating-point dtype that y must have. Without ``n_classes``, the number
+    of classes is the largest label plus 1. A class may have no row. Data on a CUDA device are not implemented.
+
+    Multinomial logistic regression: McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", in Frontiers
+    in Econometrics, 1974. An example:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]]), np.array([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
+    >>> objective = st.Softmax(X, y, alpha=0.001)
+    >>> objective.parameters_shape
+    (3, 2)
+    >>> w = st.minimize(objective).w
+    >>> (X @ w[:, :-1].T + w[:, -1]).argmax(axis=1)
+    array([0, 0, 1, 1, 2, 2])
     """
 
     _loss = "softmax"
@@ -55,18 +69,18 @@ class Softmax(DataObjective):
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
+        """The number of classes."""
         return self._n_scores
 
     @property
     def parameters_shape(self) -> tuple[int, ...]:
-        """(n_classes, n_features), with a column for the intercepts."""
+        """The shape of the parameters: (n_classes, n_features), or (n_classes, n_features + 1) with intercepts."""
         return self._n_scores, self.n_features + self.intercept
 
     def _check_targets(self, y: Any) -> None:
         if isinstance(y, DeviceView):
             raise NotImplementedError(
-                "Softmax is not implemented for data on a CUDA device; make the objective of arrays in the host's "
+                "Softmax is not implemented for data on a CUDA device; make the objective from arrays in the host's "
                 "memory"
             )
         largest = 0
@@ -75,11 +89,11 @@ class Softmax(DataObjective):
             largest = max(largest, int(part.max()))
         if self._n_scores == 0:
             if largest == 0:
-                raise ValueError("y must hold two classes or more where n_classes is not given, got the label 0 only")
+                raise ValueError("y must hold two classes or more if n_classes is not given, got only the label 0")
             self._n_scores = largest + 1
 
     def flat(self, name: str, array: Any) -> Any:
-        """Return parameters as a vector, not copied."""
+        """Return the parameters as a vector, without a copy."""
         array = super().flat(name, array)
         shapes = self.parameters_shape, (self.n_parameters,)
         if isinstance(array, np.ndarray) and (array.shape not in shapes or not array.flags.c_contiguous):
@@ -92,7 +106,7 @@ class Softmax(DataObjective):
         return super()._like(result.reshape(tuple(w.shape)), w)
 
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> Softmax:
-        """Return the same loss of the same classes, without a penalty, on other data."""
+        """Return the same loss, with the same classes but without a penalty, on other data."""
         return Softmax(
             X,
             y,
@@ -105,7 +119,7 @@ class Softmax(DataObjective):
 
 
 def vector_of(objective: Any, name: str, w: Any) -> Any:
-    """Return parameters that may be the matrix of a `Softmax` as a vector; others, and None, as they are."""
+    """Return the parameters of a `Softmax` as a vector; those of another objective, and None, unchanged."""
     return objective.flat(name, w) if isinstance(objective, Softmax) and w is not None else w
 
 
@@ -117,7 +131,7 @@ def _check_labels(part: NDArray[Any], start: int, n_classes: int) -> None:
         expected = f"integers from 0 to n_classes - 1 = {n_classes - 1}"
     elif not wrong.any():
         most = 2.0 ** np.finfo(part.dtype).nmant
-        wrong, expected = part >= most, f"integers from 0 to {most:.0f}, which {part.dtype} tells apart"
+        wrong, expected = part >= most, f"integers from 0 to {most:.0f}, which {part.dtype} can tell apart"
     if wrong.any():
         at = int(np.argmax(wrong))
-        raise ValueError(f"y must hold the labels of the classes, {expected}, got {part[at]:g} at index {start + at}")
+        raise ValueError(f"y must hold class labels, {expected}, got {part[at]:g} at index {start + at}")
