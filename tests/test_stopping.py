@@ -50,7 +50,7 @@ def test_when_a_rule_fires(rule, field, values, expected):
 
 
 def test_no_improvement_needs_a_validation_loss():
-    with pytest.raises(ValueError, match="NoImprovement reads the validation loss: expected validation data, got none"):
+    with pytest.raises(ValueError, match="NoImprovement needs a validation loss: expected validation data, got none"):
         NoImprovement(3)(progress())
 
 

@@ -1,4 +1,4 @@
-"""What a run returns."""
+"""`Result`: what a run returns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .diagnosis import Diagnosis
 
 
 class StartError(ValueError):
-    """The objective is not finite where a run is to start."""
+    """The objective is not finite at the start of a run."""
 
 
 @dataclass(eq=False)
@@ -21,35 +21,60 @@ class Result:
 
     Attributes
     ----------
-    w : array of shape (n_parameters,), of the library of w0 or else of the objective's X
-        The parameters found: the last ones; with validation those of the lowest validation loss; after divergence the
-        last ones whose loss was evaluated and finite. Those of a `Softmax` are a matrix, of its `parameters_shape`.
+    w : array of shape (n_parameters,), float32 or float64
+        The parameters found, from the library of w0 or, without w0, of the objective's X. They are normally the last
+        ones. With validation data they have the lowest validation loss. After divergence they are the last ones whose
+        loss was evaluated and finite. For a `Softmax` they are a matrix of its `parameters_shape`.
     value : float
-        The objective at w, penalty included. nan where Ctrl-C left no time to evaluate it.
+        The objective at w, penalty included. nan if Ctrl-C left no time to evaluate it.
     converged : bool
-        Whether a rule of ``stop`` ended the run; without rules, whether it went as low as the arithmetic allows.
+        Whether a rule of ``stop`` ended the run. Without rules, whether the run went as low as the arithmetic allows.
     stop_reason : str
-        The class name of that rule, or "max_epochs", "max_seconds", "diverged", "callback" or "interrupted"; of
-        QuasiNewton also "precision", where the arithmetic allows no lower value, and "rounding", where it hides the way
-        down at a gradient that is still large. "separable" takes the place of a rule and of these where classes without
-        a penalty, all or some, have no minimum to converge to; "max_epochs" and "max_seconds" stay, and the diagnosis
-        says it, from 20 evaluated epochs on.
+        The class name of the rule that ended the run, or one of the reasons listed below.
     n_epochs, n_steps : int
-        Whole epochs and updates done.
+        Numbers of completed epochs and steps.
     history : dict of str to array
-        A row for the start and for each evaluated epoch: "epoch", "loss" (the whole objective), "gradient_norm",
-        "learning_rate" (of the step before; at the start of the first one), "seconds" since the start and, with
-        validation, "validation_loss".
+        Arrays with one element for the start and one for each evaluated epoch: "epoch", "loss" (the whole objective),
+        "gradient_norm", "learning_rate" (of the last step; at the start, of the first), "seconds" since the start and,
+        with validation data, "validation_loss". See `Progress`.
     path : array of shape (n_steps + 1, n_parameters) or None
-        The parameters at the start and after every step, where asked for.
+        The parameters at the start and after every step, if `minimize` was asked for them.
     best_epoch : int or None
-        The epoch of the lowest validation loss, where there is one.
+        The epoch with the lowest validation loss. None without validation data.
     diagnosis : Diagnosis
-        What ails the run, a str that is empty where nothing does: an exploding loss, an oscillation, very slow
-        progress, a stall at a saddle, separable classes, rounding. Its `kind` is one of "", "exploding", "oscillating",
-        "slow", "saddle", "separable" and "rounding", its `learning_rate` the number to set instead, or None.
+        What went wrong in the run, as a sentence; empty for a healthy run.
     starts : tuple of Result or None
-        The runs from all starts, where several were asked for; this result is the best of them.
+        The runs from all starts, if there were several. This result is the best of them.
+
+    Notes
+    -----
+    The other values of stop_reason:
+
+    =============  ====================================================================================================
+    "max_epochs"   The run used all its epochs.
+    "max_seconds"  The run used all its time.
+    "diverged"     The loss or the gradient was no longer finite.
+    "callback"     The callback returned True.
+    "interrupted"  The user pressed Ctrl-C.
+    "precision"    Only QuasiNewton: the arithmetic allows no lower value.
+    "rounding"     Only QuasiNewton: the gradient is still large, but rounding hides the way down.
+    "separable"    Classes without a penalty are separable, all or some, so there is no minimum to converge to.
+    =============  ====================================================================================================
+
+    For separable classes, "separable" replaces the rule's name, "precision" and "rounding". A run that ends by
+    "max_epochs" or "max_seconds" keeps that reason. Its diagnosis then names the separable classes, if at least 20
+    epochs were evaluated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2)
+    >>> result = st.minimize(bowl, np.array([2.0, 0.0]), st.GradientDescent(0.25), max_epochs=2)
+    >>> result.w, result.value, result.stop_reason
+    (array([0.5, 0. ]), 0.25, 'max_epochs')
+    >>> result.history["loss"]
+    array([4.  , 1.  , 0.25])
     """
 
     w: Any

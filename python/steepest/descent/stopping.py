@@ -1,4 +1,4 @@
-"""Stopping rules, and the `Progress` of a run that they and the callbacks read once per evaluated epoch."""
+"""Stopping rules, and `Progress`: what rules and callbacks are given after each evaluated epoch of a run."""
 
 from __future__ import annotations
 
@@ -16,27 +16,43 @@ __all__ = ["GradientNorm", "LossChange", "NoImprovement", "ParameterChange", "Pr
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """Where a run stands after an epoch (epoch 0 is the start).
+    """The state of a run after an evaluated epoch. Epoch 0 is the start.
 
     Attributes
     ----------
     epoch, n_steps : int
-        Epochs and updates done.
-    w : array of shape (n_parameters,)
+        Numbers of completed epochs and steps.
+    w : array of shape (n_parameters,), float32 or float64
         A copy of the parameters.
     loss : float
         The whole objective at w, penalty included.
     gradient_norm : float
-        Euclidean norm of the gradient; with an L1 penalty that of the smallest subgradient; with a constraint without
-        what that holds back, so that it is 0 at a constrained minimum (`Box` and `Simplex` say how).
+        Euclidean norm of the gradient. With an L1 penalty it is the norm of the smallest subgradient. With a constraint
+        it leaves out the part of the gradient that the constraint holds back, so it is 0 at a constrained minimum:
+        `Box` and `Simplex` say how.
     learning_rate : float
-        The rate of the step before; at the start that of the first one.
+        The rate of the last step. At the start it is the rate of the first step.
     seconds : float
-        Time since the start of the run.
+        Time since the start of the run, in seconds.
     validation_loss : float or None
-        Mean loss on the validation data, without penalty; None if there are none.
+        Mean loss on the validation data, without penalty. None without validation data.
     parameter_change : float or None
-        Euclidean norm of the change of w since the last evaluated epoch; None at the start.
+        Euclidean norm of the change of w since the last evaluated epoch. None at the start.
+
+    Examples
+    --------
+    A callback that returns True ends the run:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2)
+    >>> def callback(progress):
+    ...     print(progress.epoch, progress.w, progress.loss)
+    ...     return progress.loss < 1.0
+    >>> result = st.minimize(bowl, np.array([2.0, 0.0]), st.GradientDescent(0.25), callbacks=[callback])
+    0 [2. 0.] 4.0
+    1 [1. 0.] 1.0
+    2 [0.5 0. ] 0.25
     """
 
     epoch: int
@@ -51,29 +67,60 @@ class Progress:
 
 
 class StopRule(ABC):
-    """A rule that is asked once per evaluated epoch, the start included, whether the run should end."""
+    """The base class of the stopping rules: `minimize` calls a rule after each evaluated epoch, the start included.
+
+    A subclass defines ``__call__``. If it remembers anything, it also defines ``reset``, which `minimize` calls first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> class LossBelow(st.stop.StopRule):
+    ...     def __init__(self, limit):
+    ...         self.limit = limit
+    ...
+    ...     def __call__(self, progress):
+    ...         return progress.loss < self.limit
+    >>> bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2)
+    >>> st.minimize(bowl, np.ones(2), st.GradientDescent(0.25), stop=[LossBelow(1e-3)]).stop_reason
+    'LossBelow'
+    """
 
     def reset(self) -> None:  # noqa: B027  (most rules remember nothing)
-        """Forget the last run."""
+        """Forget the previous run."""
 
     @property
     def reason(self) -> str:
-        """What a run that the rule ended has as its stop_reason: the name of the rule's class."""
+        """The stop_reason of a run that this rule ended: the name of the rule's class."""
         return type(self).__name__
 
     @abstractmethod
     def __call__(self, progress: Progress) -> bool:
-        """Return True to end the run here."""
+        """Return whether to end the run now."""
 
 
 @dataclass
 class GradientNorm(StopRule):
-    """Stop when the gradient's norm is at most ``tol``, a finite number of at least 0.
+    """Stop when the norm of the gradient is at most ``tol``.
+
+    Parameters
+    ----------
+    tol : float
+        At least 0, in the units of `Progress.gradient_norm`.
 
     Raises
     ------
     TypeError, ValueError
-        Here and in every rule: an argument of the wrong type, or out of range.
+        An argument has the wrong type or is out of range. Every rule raises these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2)
+    >>> result = st.minimize(bowl, np.ones(2), st.GradientDescent(0.25), stop=[st.stop.GradientNorm(1e-3)])
+    >>> result.stop_reason, bool(result.history["gradient_norm"][-1] <= 1e-3)
+    ('GradientNorm', True)
     """
 
     tol: float
@@ -87,7 +134,27 @@ class GradientNorm(StopRule):
 
 @dataclass
 class LossChange(StopRule):
-    """Stop when the loss has changed by at most ``tol`` (absolute, at least 0) since the last evaluated epoch."""
+    """Stop when the loss has changed by at most ``tol`` since the last evaluated epoch.
+
+    Parameters
+    ----------
+    tol : float
+        Absolute change, up or down, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The argument has the wrong type or is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2)
+    >>> result = st.minimize(bowl, np.ones(2), st.GradientDescent(0.25), stop=[st.stop.LossChange(1e-3)])
+    >>> result.stop_reason, bool(result.value < 1e-3)
+    ('LossChange', True)
+    """
 
     tol: float
     _previous: float | None = field(default=None, init=False, repr=False, compare=False)
@@ -105,7 +172,27 @@ class LossChange(StopRule):
 
 @dataclass
 class ParameterChange(StopRule):
-    """Stop when w has moved by at most ``tol`` (Euclidean norm, at least 0) since the last evaluated epoch."""
+    """Stop when w has moved by at most ``tol`` since the last evaluated epoch.
+
+    Parameters
+    ----------
+    tol : float
+        Euclidean norm of the change of w, at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The argument has the wrong type or is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2)
+    >>> result = st.minimize(bowl, np.ones(2), st.GradientDescent(0.25), stop=[st.stop.ParameterChange(1e-3)])
+    >>> result.stop_reason, bool(abs(result.w).max() < 1e-2)
+    ('ParameterChange', True)
+    """
 
     tol: float
 
@@ -118,14 +205,41 @@ class ParameterChange(StopRule):
 
 @dataclass
 class NoImprovement(StopRule):
-    """Early stopping: no better validation loss for ``patience`` evaluated epochs in a row.
+    """Early stopping: end the run after ``patience`` evaluated epochs in a row without a better validation loss.
 
-    Better means lower by more than ``min_delta`` than the last loss that was better; nan never is.
+    A loss is better if it is lower than the best loss so far by more than ``min_delta``. It then becomes the best loss.
+    A loss of nan is never better.
+
+    Parameters
+    ----------
+    patience : int
+        Number of evaluated epochs, at least 1.
+    min_delta : float
+        Smallest decrease that counts, at least 0, in the units of the loss.
 
     Raises
     ------
-    ValueError
-        When called with progress that has no validation loss.
+    TypeError, ValueError
+        An argument has the wrong type or is out of range, or the run has no validation data.
+
+    Notes
+    -----
+    Prechelt, "Early Stopping - But When?", in Neural Networks: Tricks of the Trade, 1998.
+
+    Examples
+    --------
+    The validation targets follow another slope than the training targets, so the fit overshoots them:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X, y = np.array([[1.0], [2.0], [3.0]]), np.array([2.0, 4.0, 6.0])
+    >>> objective = st.LeastSquares(X, y, intercept=False)
+    >>> rule = st.stop.NoImprovement(patience=2)
+    >>> result = st.minimize(
+    ...     objective, optimizer=st.GradientDescent(0.02), stop=[rule], validation=(X, 1.5 * X[:, 0]), max_epochs=100
+    ... )
+    >>> result.stop_reason, result.best_epoch, result.n_epochs
+    ('NoImprovement', 7, 9)
     """
 
     patience: int
@@ -143,7 +257,7 @@ class NoImprovement(StopRule):
 
     def __call__(self, progress: Progress) -> bool:
         if progress.validation_loss is None:
-            raise ValueError("NoImprovement reads the validation loss: expected validation data, got none")
+            raise ValueError("NoImprovement needs a validation loss: expected validation data, got none")
         if progress.validation_loss < self._best - self.min_delta:
             self._best = progress.validation_loss
             self._waited = 0
