@@ -15,7 +15,7 @@ import pytest
 
 BUILD = Path(os.environ.get("STEEPEST_BUILD_DIR", Path(__file__).parents[1] / "build"))
 OBJECTS = sorted(BUILD.glob("**/kernels_*.dir/**/*.o"))
-ENTRY = re.compile(r"^_{1,2}ZN8steepest\d+(passes|softmax|updates)_(?P<level>\w+?)E$")
+ENTRY = re.compile(r"^_{1,2}ZN8steepest\d+(passes|softmax|statistics|updates)_(?P<level>\w+?)E$")
 
 pytestmark = [
     pytest.mark.skipif(not OBJECTS, reason="no object files of a build: STEEPEST_BUILD_DIR names another place"),
@@ -53,4 +53,5 @@ def test_an_object_calls_the_c_library_only(path):
 
 def test_every_level_has_all_tables():
     for folder in {path.parent for path in OBJECTS}:
-        assert {path.name for path in folder.glob("*.o")} == {"passes.cpp.o", "softmax.cpp.o", "updates.cpp.o"}
+        tables = {"passes.cpp.o", "softmax.cpp.o", "statistics.cpp.o", "updates.cpp.o"}
+        assert {path.name for path in folder.glob("*.o")} == tables

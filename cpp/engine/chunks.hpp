@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpp/engine/dispatch.hpp"
 #include "cpp/engine/objective.hpp"
 
 namespace steepest {
@@ -52,8 +53,7 @@ inline void add_partials(std::vector<double>& partial, std::size_t n_chunks, std
     Interrupt never(nullptr);
     for_each_task((stride + columns - 1) / columns, n_threads, never, [&](std::size_t task, int) {
         const std::size_t first = task * columns, last = std::min(first + columns, stride);
-        for (std::size_t chunk = 1; chunk < n_chunks; ++chunk)
-            for (std::size_t j = first; j < last; ++j) partial[j] += partial[chunk * stride + j];
+        statistics().add_partials(partial.data(), n_chunks, stride, first, last);
     });
 }
 

@@ -39,23 +39,25 @@ struct Level {
     const PassTable& passes;
     const UpdateTable& updates;
     const SoftmaxTable& softmax;
+    const StatisticsTable& statistics;
 };
 
 const Level* chosen = nullptr;
 
 }  // namespace
 
-#define X(level)                              \
-    extern const PassTable passes_##level;    \
-    extern const UpdateTable updates_##level; \
-    extern const SoftmaxTable softmax_##level;
+#define X(level)                               \
+    extern const PassTable passes_##level;     \
+    extern const UpdateTable updates_##level;  \
+    extern const SoftmaxTable softmax_##level; \
+    extern const StatisticsTable statistics_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level) {public_name(#level), passes_##level, updates_##level, softmax_##level},
+#define X(level) {public_name(#level), passes_##level, updates_##level, softmax_##level, statistics_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -68,6 +70,8 @@ const PassTable& passes() { return chosen->passes; }
 const UpdateTable& updates() { return chosen->updates; }
 
 const SoftmaxTable& softmax_passes() { return chosen->softmax; }
+
+const StatisticsTable& statistics() { return chosen->statistics; }
 
 std::string chosen_level() { return chosen->name; }
 

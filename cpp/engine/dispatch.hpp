@@ -13,6 +13,7 @@ void choose_level(const char* wanted);
 const PassTable& passes();
 const UpdateTable& updates();
 const SoftmaxTable& softmax_passes();
+const StatisticsTable& statistics();
 template <class S>
 const Kernels<S>& kernels_of() {
     return table_for<S>(passes());
@@ -20,6 +21,10 @@ const Kernels<S>& kernels_of() {
 template <class S>
 const SoftmaxKernels<S>& softmax_of() {
     return table_for<S>(softmax_passes());
+}
+template <class S>
+const ColumnKernels<S>& columns_of() {
+    return table_for<S>(statistics());
 }
 std::string chosen_level();
 std::vector<std::string> built_levels();

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "cpp/math/macros.hpp"
+#include "cpp/engine/dispatch.hpp"
 #include "cpp/math/matrix.hpp"
 
 namespace steepest {
@@ -108,62 +108,12 @@ class StandardisedBlocks {
     static void for_each(const Rows<S>& rows, const Scaling& scaling, T* scratch, Kernel kernel) {
         const std::size_t d = rows.X.n_columns, most = block_rows(rows.X);
         const Order order = rows.index ? Order::row_major : rows.X.order;
+        const auto standardise = columns_of<S>().standardise;
         T *x = scratch, *y = x + most * d, *weight = y + most;
         for (std::size_t first = 0; first < rows.count; first += most) {
             const std::size_t n = std::min(most, rows.count - first);
-            for (std::size_t i = 0; i < n; ++i) {
-                const std::size_t row = row_of(rows, first + i);
-                y[i] = rows.y[row];
-                if (rows.weight) weight[i] = rows.weight[row];
-            }
-            if (rows.X.order == Order::row_major) {
-                take_rows(rows, first, n, scaling, x);
-            } else {
-                take_columns(rows, first, n, scaling, order, x);
-            }
-            if (rows.weight) clear_absent(weight, n, d, order, x);
+            standardise(rows, first, n, scaling.centre, scaling.inverse, x, y, weight);
             kernel(Rows<T>{{x, n, d, order}, y, rows.weight ? weight : nullptr, nullptr, 0, n, 0});
-        }
-    }
-
-  private:
-    static std::size_t row_of(const Rows<S>& rows, std::size_t at) {
-        return rows.index ? rows.index[at] : rows.begin + at;
-    }
-
-    // A row of weight 0 is absent, but what is standardised of it may have overflowed.
-    static void clear_absent(const T* weight, std::size_t n, std::size_t d, Order order, T* x) {
-        const bool in_rows = order == Order::row_major;
-        for (std::size_t i = 0; i < n; ++i) {
-            if (weight[i] != T(0)) continue;
-            for (std::size_t j = 0; j < d; ++j) x[in_rows ? i * d + j : j * n + i] = T(0);
-        }
-    }
-
-    static void take_rows(const Rows<S>& rows, std::size_t first, std::size_t n, const Scaling& scaling, T* out) {
-        const std::size_t d = rows.X.n_columns;
-        const double *centre = scaling.centre, *inverse = scaling.inverse;
-        for (std::size_t i = 0; i < n; ++i, out += d) {
-            const S* x = rows.X.data + row_of(rows, first + i) * d;
-            STEEPEST_VECTORIZE
-            for (std::size_t j = 0; j < d; ++j) out[j] = T((double(widen(x[j])) - centre[j]) * inverse[j]);
-        }
-    }
-
-    static void take_columns(const Rows<S>& rows, std::size_t first, std::size_t n, const Scaling& scaling, Order order,
-                             T* out) {
-        const std::size_t d = rows.X.n_columns;
-        for (std::size_t j = 0; j < d; ++j) {
-            const S* x = rows.X.data + j * rows.X.n_rows;
-            const double centre = scaling.centre[j], inverse = scaling.inverse[j];
-            if (order == Order::column_major) {
-                x += rows.begin + first;
-                STEEPEST_VECTORIZE
-                for (std::size_t i = 0; i < n; ++i) out[j * n + i] = T((double(widen(x[i])) - centre) * inverse);
-            } else {
-                for (std::size_t i = 0; i < n; ++i)
-                    out[i * d + j] = T((double(widen(x[rows.index[first + i]])) - centre) * inverse);
-            }
         }
     }
 };

@@ -130,6 +130,37 @@ struct SoftmaxTable {
     SoftmaxKernels<BFloat16> for_bfloat16;
 };
 
+// Of some rows, for each column: a shift, the mean about it and the sum of squares about the mean.
+struct ColumnMoments {
+    double *shift, *mean, *squares;
+};
+
+// What is made of the columns of an X stored as S.
+template <class S>
+struct ColumnKernels {
+    using T = ArithmeticOf<S>;
+    // Adds the moments of rows [row, last_row) of columns [column, last_column) to those, of all columns, that are 0.
+    // Returns the sum of the rows' weights; where it is 0, nothing is written.
+    double (*moments)(const Matrix<S>&, const T* weight, std::size_t row, std::size_t last_row, std::size_t column,
+                      std::size_t last_column, const ColumnMoments&);
+    // Writes the rows [first, first + n) of the selection as standardised columns, with their targets and, where there
+    // are any, weights: in X's order, but row-major where they are listed.
+    void (*standardise)(const Rows<S>&, std::size_t first, std::size_t n, const double* centre, const double* inverse,
+                        T* x, T* y, T* weight);
+};
+
+struct StatisticsTable {
+    ColumnKernels<float> for_float;
+    ColumnKernels<double> for_double;
+    ColumnKernels<Float16> for_float16;
+    ColumnKernels<BFloat16> for_bfloat16;
+    // Adds the moments of more rows, of the weight `of_more`, to those of rows of the weight `weight`: n columns.
+    void (*merge_moments)(const ColumnMoments& all, double weight, const ColumnMoments& more, double of_more,
+                          std::size_t n);
+    // Adds the elements [first, last) of parts 1, 2, ... to those of part 0, in their order; `stride` elements a part.
+    void (*add_partials)(double* partial, std::size_t n_parts, std::size_t stride, std::size_t first, std::size_t last);
+};
+
 struct UpdateTable {
     Updates<float> for_float;
     Updates<double> for_double;
