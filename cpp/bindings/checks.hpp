@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "cpp/math/constraint.hpp"
-#include "cpp/math/storage.hpp"
+#include "cpp/math/matrix.hpp"
 
 namespace py = pybind11;
 
@@ -76,6 +76,43 @@ inline void check_matrix(const py::array& X) {
     if (X.ndim() != 2 || X.size() == 0 || !contiguous || !aligned)
         throw py::value_error("X must be a C- or F-contiguous array of two dimensions that is not empty, got " +
                               describe(X));
+}
+
+// The same as a view.
+template <class S>
+Matrix<S> checked_matrix(const py::array& X) {
+    check_matrix(X);
+    const Order order = X.flags() & py::array::c_style ? Order::row_major : Order::column_major;
+    return {static_cast<const S*>(X.data()), std::size_t(X.shape(0)), std::size_t(X.shape(1)), order};
+}
+
+// The data of a contiguous array of `rows` rows of n elements of T.
+template <class T>
+const T* checked_table(const py::handle& object, const char* name, std::size_t rows, std::size_t n) {
+    const std::string expected = std::string(name) + " must be a contiguous " + dtype_name<T>() + " array of shape (" +
+                                 std::to_string(rows) + ", " + std::to_string(n) + "), got ";
+    if (!py::isinstance<py::array_t<T>>(object)) throw py::type_error(expected + describe(object));
+    const py::array array = py::reinterpret_borrow<py::array>(object);
+    if (array.ndim() != 2 || std::size_t(array.shape(0)) != rows || std::size_t(array.shape(1)) != n ||
+        !contiguous(array))
+        throw py::value_error(expected + describe(object));
+    return static_cast<const T*>(array.data());
+}
+
+template <class S>
+struct StorageType {
+    using type = S;
+};
+
+// Calls work(StorageType<S>) with what the array is stored as.
+template <class Result, class Work>
+Result with_storage(const py::array& array, const char* name, Work work) {
+#define STEEPEST_CASE(S) \
+    if (py::isinstance<py::array_t<S>>(array)) return work(StorageType<S>{});
+    STEEPEST_FOR_EACH_STORAGE(STEEPEST_CASE)
+#undef STEEPEST_CASE
+    throw py::type_error(std::string(name) + ": expected an array of float32, float64, float16 or bfloat16, got " +
+                         describe(array));
 }
 
 // The data of a writeable array of T, where the native loop writes.

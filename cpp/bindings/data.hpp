@@ -1,4 +1,4 @@
-// What Python asks of data alone: the order of their rows, their sum and the statistics of their columns.
+// What Python asks of data alone: the order of its rows, its sum and the statistics of its columns.
 #pragma once
 
 #include <pybind11/pybind11.h>

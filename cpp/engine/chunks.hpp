@@ -1,11 +1,12 @@
-// How a pass over the rows of an objective is cut into chunks, by the data's shape alone, and their sums added.
+// How a pass over rows is cut into chunks, by the data's shape alone, and their sums added.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
 #include "cpp/engine/dispatch.hpp"
-#include "cpp/engine/objective.hpp"
+#include "cpp/engine/threads.hpp"
+#include "cpp/math/matrix.hpp"
 
 namespace steepest {
 
@@ -30,11 +31,6 @@ std::size_t most_chunks(const Rows<S>& rows) {
     const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
     const bool in_columns = rows.X.order == Order::column_major && !rows.index;
     return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
-}
-
-template <class S>
-Rows<S> all_rows(const Objective<S>& objective) {
-    return {objective.X, objective.y, objective.weight, nullptr, 0, objective.X.n_rows, 0};
 }
 
 template <class S>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cpp/engine/dispatch.hpp"
+#include "cpp/engine/threads.hpp"
 
 namespace steepest {
 namespace {
@@ -20,7 +21,7 @@ constexpr int steps_between_looks = 64;           // at the clock
 template <class T>
 void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1,
                     std::size_t first, std::size_t last) {
-    const auto update = table_for<T>(updates()).update[rule];
+    const auto update = updates_of<T>().update[rule];
     const auto part = [&](std::size_t from, std::size_t to, T threshold) {
         if (from >= to) return;
         T* state[max_states];
@@ -49,8 +50,8 @@ void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyper
     });
 }
 
-template <class S>
-Descent<S>::Descent(const Objective<S>& objective, int rule, const Hyperparameters& hyperparameters,
+template <class T>
+Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparameters& hyperparameters,
                     const Parameters<T>& parameters, const Batches& batches, std::int64_t n_steps,
                     Constraint<T> constraint)
     : objective_(objective),
@@ -58,16 +59,17 @@ Descent<S>::Descent(const Objective<S>& objective, int rule, const Hyperparamete
       hyperparameters_(hyperparameters),
       parameters_(parameters),
       constraint_(std::move(constraint)),
-      batch_size_(std::min(batches.size, objective.X.n_rows)),
-      order_(batch_size_ ? objective.X.n_rows : 1, batches.shuffled, batches.seed),
+      batch_size_(std::min(batches.size, objective.source->n_rows)),
+      order_(batch_size_ ? objective.source->n_rows : 1, batches.shuffled, batches.seed),
       n_steps_(n_steps),
+      single_rows_(objective.source->supports(Capability::single_rows)),
       gradient_(parameters.layout.n),
       slopes_(objective.n_scores),
       last_finite_(parameters.w, parameters.w + parameters.layout.n),
       index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0) {}
 
-template <class S>
-Evaluation Descent<S>::evaluate(Interrupt& interrupt) {
+template <class T>
+Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
     const double loss = value_and_gradient(objective_, parameters_.w, gradient_.data(), workspace_, interrupt);
     gradient_ready_ = batch_size_ == 0;
     finite_ = std::isfinite(loss);
@@ -75,21 +77,21 @@ Evaluation Descent<S>::evaluate(Interrupt& interrupt) {
     return {loss, constraint_.gradient_norm(objective_.l1, parameters_.w, gradient_.data(), parameters_.layout)};
 }
 
-template <class S>
-void Descent<S>::restore() {
+template <class T>
+void Descent<T>::restore() {
     std::copy(last_finite_.begin(), last_finite_.end(), parameters_.w);
     gradient_ready_ = false;
 }
 
-template <class S>
-void Descent<S>::start_step(double learning_rate) {
+template <class T>
+void Descent<T>::start_step(double learning_rate) {
     hyperparameters_.learning_rate = learning_rate;
     hyperparameters_.set_step(++n_steps_);
 }
 
 // Makes sure that the next batch's row numbers, and those to prefetch after it, stand in index_.
-template <class S>
-void Descent<S>::fill_index() {
+template <class T>
+void Descent<T>::fill_index() {
     const std::size_t known = index_end_ - index_at_;
     if (known >= batch_size_ + look_ahead || known == left_in_epoch_) return;
     std::copy(index_.begin() + std::ptrdiff_t(index_at_), index_.begin() + std::ptrdiff_t(index_end_), index_.begin());
@@ -98,18 +100,24 @@ void Descent<S>::fill_index() {
     index_end_ += order_.next(passes(), index_.data() + index_end_, index_.size() - index_end_);
 }
 
-// A step from a single row of raw columns, whose gradient is never stored. Returns whether the row's loss was finite;
+// The next rows of the epoch, and those to prefetch after them.
+template <class T>
+Selection Descent<T>::next_rows(std::size_t count) const {
+    return {index_.data() + index_at_, 0, count, index_end_ - index_at_ - count};
+}
+
+// A step from a single row, whose gradient is never stored. Returns whether the row's loss was finite;
 // takes no step where it was not.
-template <class S>
-bool Descent<S>::row_step() {
-    const Objective<S>& o = objective_;
-    const Rows<S> rows{o.X, o.y, o.weight, index_.data() + index_at_, 0, 1, index_end_ - index_at_ - 1};
-    const std::size_t d = o.X.n_columns;
-    const T scale = T(double(o.X.n_rows) / o.weight_sum);
+template <class T>
+bool Descent<T>::row_step() {
+    const Objective<T>& o = objective_;
+    const Source<T>& source = *o.source;
+    const std::size_t d = source.n_columns;
+    const T scale = T(double(source.n_rows) / source.weight_sum);
     T* slopes = slopes_.data();
-    const T* x = row_slopes(o, rows, parameters_.w, slopes, workspace_);
+    const T* x = source.row_slopes(o.loss, o.at(parameters_.w), next_rows(1), slopes, workspace_);
     if (!x) return false;
-    const Updates<T>& table = table_for<T>(updates());
+    const Updates<T>& table = updates_of<T>();
     T* state[max_states];
     for (std::size_t c = 0, first = 0; c < o.n_scores; ++c, first += parameters_.layout.row) {
         T* w = parameters_.w + first;
@@ -125,8 +133,8 @@ bool Descent<S>::row_step() {
 }
 
 // Returns whether the loss was finite and so the step taken.
-template <class S>
-bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
+template <class T>
+bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
     const T l1 = T(objective_.l1);
     if (batch_size_ == 0) {
         if (!gradient_ready_) evaluate(interrupt);
@@ -139,12 +147,12 @@ bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
     fill_index();
     const std::size_t count = std::min(batch_size_, left_in_epoch_);
     bool finite;
-    if (count == 1 && !objective_.scaling) {
+    if (count == 1 && single_rows_) {
         start_step(learning_rate);
         finite = row_step();
     } else {
-        finite = std::isfinite(batch_gradient(objective_, parameters_.w, index_.data() + index_at_, count,
-                                              index_end_ - index_at_ - count, gradient_.data(), workspace_, interrupt));
+        finite = std::isfinite(
+            batch_gradient(objective_, parameters_.w, next_rows(count), gradient_.data(), workspace_, interrupt));
         start_step(learning_rate);
         if (finite) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
     }
@@ -154,13 +162,13 @@ bool Descent<S>::batch_step(double learning_rate, Interrupt& interrupt) {
     return finite;
 }
 
-template <class S>
-RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
+template <class T>
+RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     RunReport report;
     if (left_in_epoch_ == 0) {
-        left_in_epoch_ = batch_size_ ? objective_.X.n_rows : 1;
+        left_in_epoch_ = batch_size_ ? objective_.source->n_rows : 1;
         index_at_ = index_end_ = 0;
         if (batch_size_) order_.start_epoch(epoch_);
         ++epoch_;
@@ -188,8 +196,6 @@ RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double se
 
 template class Descent<float>;
 template class Descent<double>;
-template class Descent<Float16>;
-template class Descent<BFloat16>;
 template void apply_rule(int, const Parameters<float>&, const float*, const Hyperparameters&, float);
 template void apply_rule(int, const Parameters<double>&, const double*, const Hyperparameters&, double);
 

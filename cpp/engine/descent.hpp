@@ -41,12 +41,11 @@ struct Batches {
     std::uint64_t seed;
 };
 
-template <class S>
+template <class T>
 class Descent {
   public:
-    using T = ArithmeticOf<S>;
     // `n_steps`: steps that the optimizer has taken already.
-    Descent(const Objective<S>&, int rule, const Hyperparameters&, const Parameters<T>&, const Batches&,
+    Descent(const Objective<T>&, int rule, const Hyperparameters&, const Parameters<T>&, const Batches&,
             std::int64_t n_steps, Constraint<T> constraint);
 
     // Value and gradient of all rows at w; a batch step uses this gradient.
@@ -62,9 +61,10 @@ class Descent {
     bool batch_step(double learning_rate, Interrupt&);
     bool row_step();
     void fill_index();
+    Selection next_rows(std::size_t count) const;
     void start_step(double learning_rate);
 
-    Objective<S> objective_;
+    Objective<T> objective_;
     int rule_;
     Hyperparameters hyperparameters_;
     Parameters<T> parameters_;
@@ -72,6 +72,7 @@ class Descent {
     std::size_t batch_size_;
     RowOrder order_;
     std::int64_t n_steps_;
+    bool single_rows_;  // whether the source gives them
     std::uint64_t epoch_ = 0;
     std::size_t left_in_epoch_ = 0;
     bool gradient_ready_ = false, finite_ = true;  // of the last evaluation

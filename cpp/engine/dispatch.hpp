@@ -14,17 +14,19 @@ const PassTable& passes();
 const UpdateTable& updates();
 const SoftmaxTable& softmax_passes();
 const StatisticsTable& statistics();
+// The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
+constexpr int softmax_loss = n_losses;
 template <class S>
-const Kernels<S>& kernels_of() {
-    return table_for<S>(passes());
-}
-template <class S>
-const SoftmaxKernels<S>& softmax_of() {
-    return table_for<S>(softmax_passes());
+const LossKernels<S>& kernels_of(int loss) {
+    return loss == softmax_loss ? softmax_passes().of<S>() : passes().storages.of<S>().of_loss[loss];
 }
 template <class S>
 const ColumnKernels<S>& columns_of() {
-    return table_for<S>(statistics());
+    return statistics().storages.of<S>();
+}
+template <class T>
+const Updates<T>& updates_of() {
+    return updates_of<T>(updates());
 }
 std::string chosen_level();
 std::vector<std::string> built_levels();

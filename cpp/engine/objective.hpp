@@ -1,78 +1,68 @@
-// A loss bound to data: value, gradient and curvature over all rows or a batch of them, shared among the threads.
+// A loss and a penalty over a source of rows: value, gradient and curvature over all rows or a batch of them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
-#include "cpp/engine/scaling.hpp"
-#include "cpp/engine/threads.hpp"
-#include "cpp/math/matrix.hpp"
+#include "cpp/engine/source.hpp"
 #include "cpp/math/penalty.hpp"
 
 namespace steepest {
 
-// F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2. A score has a parameter for each column and, where
-// asked, an intercept after them, not penalised. With one score a row, `loss` is one of losses.hpp; with more it is
-// that of softmax.hpp, and the scores' parameters stand one after the other. X is stored as S; all else is what S is
-// computed in.
-template <class S>
+// F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2. The parameters are those of the scores, one after the
+// other: each has one for each column and, where asked, an intercept after them, not penalised. `loss` is a number of
+// kernels_of.
+template <class T>
 struct Objective {
-    using T = ArithmeticOf<S>;
+    const Source<T>* source;
     int loss;
-    Matrix<S> X;
-    const T* y;
-    const T* weight;
-    double weight_sum;
+    std::size_t n_scores;
     bool intercept;
     double l1, l2;
-    std::size_t n_scores = 1;
-    Scaling scaling{};  // of the columns that the loss, the penalty and the parameters are about
 
-    std::size_t n_parameters() const { return n_scores * (X.n_columns + intercept); }
-    Layout layout() const { return {n_parameters(), X.n_columns + intercept, X.n_columns}; }
-    Linear<T> at(const T* w) const { return {w, intercept ? w[X.n_columns] : T(0)}; }
-    Scores<T> scores_at(const T* w) const { return {w, n_scores, X.n_columns + intercept, X.n_columns}; }
+    std::size_t n_columns() const { return source->n_columns; }
+    Layout layout() const {
+        const std::size_t row = n_columns() + intercept;
+        return {n_scores * row, row, n_columns()};
+    }
+    std::size_t n_parameters() const { return layout().n; }
+    SumsShape shape() const { return {n_scores, n_columns()}; }
+    Coefficients<T> at(const T* w) const { return {w, n_scores, n_columns() + intercept, n_columns()}; }
 };
 
-// Memory that a pass needs; kept by whoever makes many.
+// The sums over all rows at w, of which `finish` makes the value and the gradient.
 template <class T>
-struct Workspace {
-    std::vector<double> partial;
-    std::vector<T> scratch, raw;
-};
-
-template <class S, class T>
-double value(const Objective<S>&, const T* w, Interrupt&);
+Sums sums(const Objective<T>&, const T* w, Interrupt&);
 
 // Writes the gradient of the smooth part; returns the value with its L1 part.
-template <class S, class T>
-double value_and_gradient(const Objective<S>&, const T* w, T* gradient, Workspace<T>&, Interrupt&);
+template <class T>
+double finish(const Objective<T>&, const Sums&, const T* w, T* gradient);
 
-// The same over the rows that index lists (their losses weighted n / weight_sum, so that the mean over batches is the
-// gradient of all rows) without the penalty in the value; up to `ahead` entries past `count` are prefetched.
-template <class S, class T>
-double batch_gradient(const Objective<S>&, const T* w, const std::uint32_t* index, std::size_t count, std::size_t ahead,
-                      T* gradient, Workspace<T>&, Interrupt&);
+template <class T>
+double value(const Objective<T>&, const T* w, Interrupt&);
 
-// The single row of a selection (valid until the workspace is used again) and its slope in each score; null where its
-// loss is not finite.
-template <class S, class T>
-const T* row_slopes(const Objective<S>&, const Rows<S>&, const T* w, T* slopes, Workspace<T>&);
+// What finish makes of sums.
+template <class T>
+double value_and_gradient(const Objective<T>&, const T* w, T* gradient, Workspace<T>&, Interrupt&);
 
-template <class S, class T>
-void hessian_product(const Objective<S>&, const T* w, const T* v, T* product, Interrupt&);
+// The same over a selection of rows (their losses weighted n / weight_sum, so that the mean over batches is the
+// gradient of all rows) without the penalty in the value.
+template <class T>
+double batch_gradient(const Objective<T>&, const T* w, const Selection&, T* gradient, Workspace<T>&, Interrupt&);
+
+template <class T>
+void hessian_product(const Objective<T>&, const T* w, const T* v, T* product, Interrupt&);
 
 // n_parameters^2 elements.
-template <class S, class T>
-void hessian(const Objective<S>&, const T* w, T* result, Interrupt&);
+template <class T>
+void hessian(const Objective<T>&, const T* w, T* result, Interrupt&);
 
-// The same, and what value_and_gradient gives, from one pass.
-template <class S, class T>
-double value_gradient_and_hessian(const Objective<S>&, const T* w, T* gradient, T* hessian, Interrupt&);
+// The same, and what value_and_gradient gives: from one pass where the source can.
+template <class T>
+double value_gradient_and_hessian(const Objective<T>&, const T* w, T* gradient, T* hessian, Interrupt&);
 
 // Euclidean norm of the gradient; with L1 that of the subgradient nearest to 0.
-template <class S, class T>
-double gradient_norm(const Objective<S>&, const T* w, const T* gradient);
+template <class T>
+double gradient_norm(const Objective<T>&, const T* w, const T* gradient);
 
 }  // namespace steepest

@@ -54,9 +54,6 @@ void column_statistics(const Matrix<S>& X, const ArithmeticOf<S>* weight, double
 
 #define STEEPEST_INSTANTIATE(S) \
     template void column_statistics(const Matrix<S>&, const ArithmeticOf<S>*, double*, double*, Interrupt&);
-STEEPEST_INSTANTIATE(float)
-STEEPEST_INSTANTIATE(double)
-STEEPEST_INSTANTIATE(Float16)
-STEEPEST_INSTANTIATE(BFloat16)
+STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 
 }  // namespace steepest

@@ -11,20 +11,21 @@ namespace steepest {
 namespace {
 
 template <class S>
-std::size_t scratch_size(const Matrix<S>& X) {
+std::size_t scratch_size(const Matrix<S>& X, std::size_t) {
     const bool copies = X.order == Order::column_major || (is_widened<S> && X.n_columns < lanes<S>);
     return X.n_columns * (1 + (copies ? row_block<ArithmeticOf<S>>(X.n_columns) : 0));
 }
 
 template <class Stage, class S, class T = ArithmeticOf<S>>
-STEEPEST_INLINE void pass_at_width(const Rows<S>& rows, Linear<T> point, Linear<T> direction, T* scratch, Sums& sums) {
+STEEPEST_INLINE void pass_at_width(const Rows<S>& rows, Linear<T> point, Linear<T> direction, T* scratch,
+                                   ScoreSums& sums) {
     with_width<S>(rows.X.n_columns,
                   [&](auto width) { pass_over_rows<S, width.value, Stage>(rows, point, direction, scratch, sums); });
 }
 
 template <class S, class Stage>
     requires(!is_widened<S>)
-STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<S> point, Linear<S> direction, S* scratch, Sums& sums) {
+STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<S> point, Linear<S> direction, S* scratch, ScoreSums& sums) {
     if (rows.X.order == Order::column_major && !rows.index) {
         pass_over_columns<S, Stage>(rows, point, direction, sums);
     } else {
@@ -37,7 +38,7 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<S> point, Linear<S> direct
 template <class S, class Stage>
     requires is_widened<S>
 STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<float> point, Linear<float> direction, float* scratch,
-                          Sums& sums) {
+                          ScoreSums& sums) {
     const std::size_t d = rows.X.n_columns;
     Rows<S> left = rows;
     if (rows.X.order == Order::column_major && !rows.index) {
@@ -55,29 +56,54 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<float> point, Linear<float
                  [&](const Rows<float>& widened) { pass_at_width<Stage>(widened, point, direction, scratch, sums); });
 }
 
-template <class S, class Loss, class T = ArithmeticOf<S>>
-void value(const Rows<S>& rows, Linear<T> point, T* scratch, Sums& sums) {
-    pass<S, ValueStage<Loss>>(rows, point, point, scratch, sums);
+// Adds the sums of one score where LossKernels has them: those of a pass without a gradient are the losses alone.
+template <class S, class Stage, class T = ArithmeticOf<S>>
+STEEPEST_INLINE void add_pass(const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction,
+                              T* scratch, double* sums) {
+    double* slope = Stage::accumulates ? sums + 1 + rows.X.n_columns : nullptr;
+    ScoreSums of{sums[0], slope ? *slope : 0.0, sums + 1};
+    pass<S, Stage>(rows, score_of(point), score_of(direction), scratch, of);
+    sums[0] = of.loss;
+    if (slope) *slope = of.slope;
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-void gradient(const Rows<S>& rows, Linear<T> point, T* scratch, Sums& sums) {
-    pass<S, GradientStage<Loss>>(rows, point, point, scratch, sums);
+void value(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
+    add_pass<S, ValueStage<Loss>>(rows, point, point, scratch, sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-void hessian_product(const Rows<S>& rows, Linear<T> point, Linear<T> direction, T* scratch, Sums& sums) {
-    pass<S, HessianProductStage<Loss>>(rows, point, direction, scratch, sums);
+void gradient(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
+    add_pass<S, GradientStage<Loss>>(rows, point, point, scratch, sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-const T* row(const Rows<S>& rows, std::size_t at, Linear<T> point, T* scratch, T* score, T* slope) {
+void hessian_product(const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction, T* scratch,
+                     double* sums) {
+    add_pass<S, HessianProductStage<Loss>>(rows, point, direction, scratch, sums);
+}
+
+template <class S>
+std::size_t hessian_scratch(const Matrix<S>& X, std::size_t) {
+    return hessian_scratch_size(X);
+}
+
+template <class S, class Loss, class T = ArithmeticOf<S>>
+void hessian_of_score(const Rows<S>& rows, const Coefficients<T>& point, std::size_t, std::size_t, std::size_t first,
+                      std::size_t last, T* scratch, double* sums) {
+    hessian<S, Loss>(rows, score_of(point), point.has_intercept(), first, last, scratch, sums);
+}
+
+template <class S, class Loss, class T = ArithmeticOf<S>>
+const T* row(const Rows<S>& rows, std::size_t at, const Coefficients<T>& point, T* scratch, T* slopes, double* finite) {
     RowBlock<T> block;
     prefetch_row(rows, at + prefetch_bytes / (rows.X.n_columns * sizeof(S) + 1) + 4);
     fetch(rows, at, 1, scratch, block);
-    const T weight = block.weight ? *block.weight : T(1), z = dot(block.x[0], point.w, rows.X.n_columns) + point.bias;
-    *score = weight == T(0) ? T(0) : z;
-    *slope = weighted(weight, Loss::slope(*score, *block.y));
+    const T weight = block.weight ? *block.weight : T(1),
+            z = dot(block.x[0], point.w, rows.X.n_columns) + point.bias(0);
+    const T score = weight == T(0) ? T(0) : z;
+    *slopes = weighted(weight, Loss::slope(score, *block.y));
+    *finite = double(score);
     return block.x[0];
 }
 
@@ -98,36 +124,25 @@ double sum(const S* data, std::size_t n) {
     return result;
 }
 
-#define STEEPEST_LOSS_ENTRY(loss, name, member) &member<S, loss>,
-#define STEEPEST_VALUE(loss, name) STEEPEST_LOSS_ENTRY(loss, name, value)
-#define STEEPEST_GRADIENT(loss, name) STEEPEST_LOSS_ENTRY(loss, name, gradient)
-#define STEEPEST_HESSIAN_PRODUCT(loss, name) STEEPEST_LOSS_ENTRY(loss, name, hessian_product)
-#define STEEPEST_HESSIAN(loss, name) STEEPEST_LOSS_ENTRY(loss, name, hessian)
-#define STEEPEST_ROW(loss, name) STEEPEST_LOSS_ENTRY(loss, name, row)
-
-template <class S>
-constexpr Kernels<S> table = {
-    &scratch_size<S>,
-    {STEEPEST_FOR_EACH_LOSS(STEEPEST_VALUE)},
-    {STEEPEST_FOR_EACH_LOSS(STEEPEST_GRADIENT)},
-    {STEEPEST_FOR_EACH_LOSS(STEEPEST_HESSIAN_PRODUCT)},
-    {STEEPEST_FOR_EACH_LOSS(STEEPEST_HESSIAN)},
-    &hessian_scratch_size<S>,
-    {STEEPEST_FOR_EACH_LOSS(STEEPEST_ROW)},
-    &sum<S>,
+template <class S, class Loss>
+constexpr LossKernels<S> kernels_of_loss = {
+    &scratch_size<S>,           &value<S, Loss>, &gradient<S, Loss>, &hessian_product<S, Loss>, &hessian_scratch<S>,
+    &hessian_of_score<S, Loss>, &row<S, Loss>,
 };
+
+#define STEEPEST_LOSS(Loss, name) kernels_of_loss<S, Loss>,
+template <class S>
+constexpr PassKernels<S> table = {{STEEPEST_FOR_EACH_LOSS(STEEPEST_LOSS)}, &sum<S>};
 
 }  // namespace
 
+#define STEEPEST_TABLE(S) table<S>,
 #define STEEPEST_PASTE(a, b) a##b
 #define STEEPEST_NAME(level) STEEPEST_PASTE(passes_, level)
 
 extern const PassTable STEEPEST_NAME(STEEPEST_LEVEL);
 const PassTable STEEPEST_NAME(STEEPEST_LEVEL) = {
-    table<float>,
-    table<double>,
-    table<Float16>,
-    table<BFloat16>,
+    {STEEPEST_FOR_EACH_STORAGE(STEEPEST_TABLE)},
     &permute,
     {&factor_triangle, &factor_rows_of, &factor_subtract, &factor_solve, &factor_solve_group},
     &descend_coordinates};

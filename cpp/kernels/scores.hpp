@@ -106,9 +106,10 @@ STEEPEST_INLINE void add_slopes(const SoftmaxBlock<T>& block, std::size_t k, std
 }
 
 template <class Stage, class S, class T = ArithmeticOf<S>>
-void scores_over_rows(Stage& stage, const Rows<S>& rows, const Scores<T>& point, const Scores<T>& direction, T* scratch,
-                      double* sums) {
-    const std::size_t d = rows.X.n_columns, k = point.k, length = padded_length<T>(d), step = packed_length<T>(length);
+void scores_over_rows(Stage& stage, const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction,
+                      T* scratch, double* sums) {
+    const std::size_t d = rows.X.n_columns, k = point.n_scores, length = padded_length<T>(d),
+                      step = packed_length<T>(length);
     const std::size_t size = scores_block<T>(d, k);
     const bool copies = is_widened<S> || rows.X.order == Order::column_major || d < length;
     const auto part = ScoresScratch<T>::of_rows(scratch, d, k);
@@ -172,9 +173,9 @@ STEEPEST_INLINE void for_each_column_tile(const Matrix<T>& X, std::size_t row, s
 // The n rows from `row`, a multiple of the lanes; asks for as many after them where there are `next`.
 template <class Stage, class T>
 STEEPEST_INLINE void scores_over_segment(Stage& stage, const Rows<T>& rows, std::size_t row, std::size_t n, bool next,
-                                         const Scores<T>& point, const Scores<T>& direction,
+                                         const Coefficients<T>& point, const Coefficients<T>& direction,
                                          const ScoresScratch<T>& part, double* sums) {
-    const std::size_t d = rows.X.n_columns, k = point.k;
+    const std::size_t d = rows.X.n_columns, k = point.n_scores;
     for (std::size_t i = 0; i < k * n; ++i) part.z[i] = T(0);
     for (std::size_t i = 0; i < (Stage::direction ? k * n : 0); ++i) part.u[i] = T(0);
     for_each_column_tile(rows.X, row, n, [&](std::size_t j, std::size_t count, const T* const* x, const T* const*) {
@@ -201,9 +202,10 @@ STEEPEST_INLINE void scores_over_segment(Stage& stage, const Rows<T>& rows, std:
 
 // Consecutive rows of a column-major X; returns how many were taken, all but fewer than the lanes.
 template <class Stage, class T>
-std::size_t scores_over_columns(Stage& stage, const Rows<T>& rows, const Scores<T>& point, const Scores<T>& direction,
-                                T* scratch, double* sums) {
-    const std::size_t d = rows.X.n_columns, k = point.k, most = segment<T>(d), whole = rows.count / lanes<T> * lanes<T>;
+std::size_t scores_over_columns(Stage& stage, const Rows<T>& rows, const Coefficients<T>& point,
+                                const Coefficients<T>& direction, T* scratch, double* sums) {
+    const std::size_t d = rows.X.n_columns, k = point.n_scores, most = segment<T>(d),
+                      whole = rows.count / lanes<T> * lanes<T>;
     const auto part = ScoresScratch<T>::of_columns(scratch, d, k);
     for (std::size_t c = 0; c < k; ++c) {
         for (std::size_t j = 0; j < d; ++j) part.w[j * k + c] = point.of(c)[j];

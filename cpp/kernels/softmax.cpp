@@ -6,8 +6,8 @@ namespace steepest {
 namespace {
 
 template <class Stage, class S, class T = ArithmeticOf<S>>
-STEEPEST_INLINE void pass(const Rows<S>& rows, const Scores<T>& point, const Scores<T>& direction, T* scratch,
-                          double* sums) {
+STEEPEST_INLINE void pass(const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction,
+                          T* scratch, double* sums) {
     Stage stage;
     Rows<S> left = rows;
     if constexpr (!is_widened<S>) {
@@ -21,17 +21,17 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, const Scores<T>& point, const Sco
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void value(const Rows<S>& rows, const Scores<T>& point, T* scratch, double* sums) {
+void value(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
     pass<SoftmaxValue>(rows, point, point, scratch, sums);
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void gradient(const Rows<S>& rows, const Scores<T>& point, T* scratch, double* sums) {
+void gradient(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
     pass<SoftmaxGradient>(rows, point, point, scratch, sums);
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void hessian_product(const Rows<S>& rows, const Scores<T>& point, const Scores<T>& direction, T* scratch,
+void hessian_product(const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction, T* scratch,
                      double* sums) {
     pass<SoftmaxHessianProduct>(rows, point, direction, scratch, sums);
 }
@@ -61,9 +61,9 @@ std::size_t softmax_hessian_scratch_size(const Matrix<S>& X, std::size_t k) {
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void softmax_hessian(const Rows<S>& rows, const Scores<T>& point, std::size_t a, std::size_t b, std::size_t first,
+void softmax_hessian(const Rows<S>& rows, const Coefficients<T>& point, std::size_t a, std::size_t b, std::size_t first,
                      std::size_t last, T* scratch, double* sums) {
-    T* curvature = scratch + scores_scratch_size(rows.X, point.k);
+    T* curvature = scratch + scores_scratch_size(rows.X, point.n_scores);
     Rows<S> part = rows;
     for (std::size_t start = 0; start < rows.count; start += weighted_rows) {
         const std::size_t at = rows.begin + start;
@@ -82,13 +82,13 @@ void softmax_hessian(const Rows<S>& rows, const Scores<T>& point, std::size_t a,
         weighted.y += at;
         weighted.weight = curvature;
         weighted.begin = 0;
-        hessian<S, UnitCurvature>(weighted, {point.w, T(0)}, point.row > point.n_columns, first, last,
+        hessian<S, UnitCurvature>(weighted, {point.w, T(0)}, point.has_intercept(), first, last,
                                   curvature + weighted_rows, sums);
     }
 }
 
 template <class S, class T = ArithmeticOf<S>>
-const T* row(const Rows<S>& rows, std::size_t at, const Scores<T>& point, T* scratch, T* slopes, double* loss) {
+const T* row(const Rows<S>& rows, std::size_t at, const Coefficients<T>& point, T* scratch, T* slopes, double* finite) {
     const std::size_t d = rows.X.n_columns;
     RowBlock<S> targets;
     SoftmaxBlock<T> block;
@@ -102,25 +102,26 @@ const T* row(const Rows<S>& rows, std::size_t at, const Scores<T>& point, T* scr
         find_rows(rows, at, 1, x);
     }
     fetch_targets(rows, at, 1, targets);
-    for (std::size_t c = 0; c < point.k; ++c) slopes[c] = dot(x[0], point.of(c), d);
+    for (std::size_t c = 0; c < point.n_scores; ++c) slopes[c] = dot(x[0], point.of(c), d);
     block.z = slopes, block.u = nullptr, block.step = 1, block.n = 1;
     block.y = targets.y, block.weight = targets.weight;
-    *loss = SoftmaxGradient().apply(block, point, point);
+    *finite = SoftmaxGradient().apply(block, point, point);
     return x[0];
 }
 
 template <class S>
-constexpr SoftmaxKernels<S> table = {
+constexpr LossKernels<S> table = {
     &scores_scratch_size<S>,          &value<S>,           &gradient<S>, &hessian_product<S>,
     &softmax_hessian_scratch_size<S>, &softmax_hessian<S>, &row<S>,
 };
 
 }  // namespace
 
+#define STEEPEST_TABLE(S) table<S>,
 #define STEEPEST_PASTE(a, b) a##b
 #define STEEPEST_NAME(level) STEEPEST_PASTE(softmax_, level)
 
 extern const SoftmaxTable STEEPEST_NAME(STEEPEST_LEVEL);
-const SoftmaxTable STEEPEST_NAME(STEEPEST_LEVEL) = {table<float>, table<double>, table<Float16>, table<BFloat16>};
+const SoftmaxTable STEEPEST_NAME(STEEPEST_LEVEL) = {STEEPEST_FOR_EACH_STORAGE(STEEPEST_TABLE)};
 
 }  // namespace steepest

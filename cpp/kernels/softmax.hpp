@@ -31,13 +31,13 @@ STEEPEST_INLINE void clear_absent(const SoftmaxBlock<T>& b, std::size_t k, T* pr
 
 // Adds the intercepts, and makes e_c of the scores and what Softmax asks for.
 template <class T>
-STEEPEST_INLINE void exponentiate(SoftmaxBlock<T>& b, const Scores<T>& point) {
-    clear_absent(b, point.k, b.z);
+STEEPEST_INLINE void exponentiate(SoftmaxBlock<T>& b, const Coefficients<T>& point) {
+    clear_absent(b, point.n_scores, b.z);
     for (std::size_t i = 0; i < b.n; ++i) {
         b.largest[i] = T(-__builtin_inf());
         b.own[i] = b.others[i] = b.label_score[i] = T(0);
     }
-    for (std::size_t c = 0; c < point.k; ++c) {
+    for (std::size_t c = 0; c < point.n_scores; ++c) {
         T* z = b.z + c * b.step;
         const T bias = point.bias(c), label = T(c);
         STEEPEST_VECTORIZE
@@ -48,7 +48,7 @@ STEEPEST_INLINE void exponentiate(SoftmaxBlock<T>& b, const Scores<T>& point) {
             b.label_score[i] = b.y[i] == label ? score : b.label_score[i];
         }
     }
-    for (std::size_t c = 0; c < point.k; ++c) {
+    for (std::size_t c = 0; c < point.n_scores; ++c) {
         T* z = b.z + c * b.step;
         const T label = T(c);
         STEEPEST_VECTORIZE
@@ -88,7 +88,7 @@ STEEPEST_INLINE double losses(SoftmaxBlock<T>& b) {
 struct SoftmaxValue {
     static constexpr bool direction = false, accumulates = false;
     template <class T>
-    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Scores<T>& point, const Scores<T>&) const {
+    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Coefficients<T>& point, const Coefficients<T>&) const {
         exponentiate(b, point);
         return losses(b);
     }
@@ -98,11 +98,11 @@ struct SoftmaxValue {
 struct SoftmaxGradient {
     static constexpr bool direction = false, accumulates = true;
     template <class T>
-    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Scores<T>& point, const Scores<T>&) const {
+    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Coefficients<T>& point, const Coefficients<T>&) const {
         exponentiate(b, point);
         scale_of_rows(b);
         weigh(b.scale, b);
-        for (std::size_t c = 0; c < point.k; ++c) {
+        for (std::size_t c = 0; c < point.n_scores; ++c) {
             T* z = b.z + c * b.step;
             const T label = T(c);
             STEEPEST_VECTORIZE
@@ -116,20 +116,21 @@ struct SoftmaxGradient {
 struct SoftmaxHessianProduct {
     static constexpr bool direction = true, accumulates = true;
     template <class T>
-    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Scores<T>& point, const Scores<T>& direction) const {
-        clear_absent(b, point.k, b.u);
+    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Coefficients<T>& point,
+                                 const Coefficients<T>& direction) const {
+        clear_absent(b, point.n_scores, b.u);
         exponentiate(b, point);
         scale_of_rows(b);
         T* mean = b.largest;
         for (std::size_t i = 0; i < b.n; ++i) mean[i] = T(0);
-        for (std::size_t c = 0; c < point.k; ++c) {
+        for (std::size_t c = 0; c < point.n_scores; ++c) {
             const T *e = b.z + c * b.step, *u = b.u + c * b.step;
             const T bias = direction.bias(c);
             STEEPEST_VECTORIZE
             for (std::size_t i = 0; i < b.n; ++i) mean[i] += e[i] * b.scale[i] * (u[i] + bias);
         }
         weigh(b.scale, b);
-        for (std::size_t c = 0; c < point.k; ++c) {
+        for (std::size_t c = 0; c < point.n_scores; ++c) {
             T* e = b.z + c * b.step;
             const T* u = b.u + c * b.step;
             const T bias = direction.bias(c);
@@ -147,7 +148,7 @@ struct SoftmaxCurvature {
     std::size_t first, second;
     R* out;
     template <class T>
-    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Scores<T>& point, const Scores<T>&) {
+    STEEPEST_INLINE double apply(SoftmaxBlock<T>& b, const Coefficients<T>& point, const Coefficients<T>&) {
         exponentiate(b, point);
         scale_of_rows(b);
         const T *e = b.z + first * b.step, *other = b.z + second * b.step;

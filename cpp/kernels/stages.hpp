@@ -9,6 +9,25 @@
 namespace steepest {
 namespace {
 
+// The coefficients of one score x . w + bias.
+template <class T>
+struct Linear {
+    const T* w;
+    T bias;
+};
+
+template <class T>
+STEEPEST_INLINE Linear<T> score_of(const Coefficients<T>& point, std::size_t c = 0) {
+    return {point.of(c), point.bias(c)};
+}
+
+// Sums of one score over rows. `gradient` (length n_columns) is added to.
+struct ScoreSums {
+    double loss;
+    double slope;
+    double* gradient;
+};
+
 constexpr std::size_t max_block = 2048;  // rows; the most a stage is given at once
 
 template <class T>
@@ -56,7 +75,7 @@ struct HessianProductStage {
 // Applies the stage and the weights to a block of n rows and adds its sums.
 template <class Stage, class T>
 STEEPEST_INLINE void finish_block(StageArrays<T>& a, T bias, T direction_bias, const T* y, const T* weight,
-                                  std::size_t n, Sums& sums) {
+                                  std::size_t n, ScoreSums& sums) {
     Stage::apply(a, bias, direction_bias, y, n);
     if (weight) {
         STEEPEST_VECTORIZE

@@ -29,11 +29,12 @@ constexpr ColumnKernels<S> table = {&find_moments<S>, &standardise<S>};
 
 }  // namespace
 
+#define STEEPEST_TABLE(S) table<S>,
 #define STEEPEST_PASTE(a, b) a##b
 #define STEEPEST_NAME(level) STEEPEST_PASTE(statistics_, level)
 
 extern const StatisticsTable STEEPEST_NAME(STEEPEST_LEVEL);
-const StatisticsTable STEEPEST_NAME(STEEPEST_LEVEL) = {table<float>,    table<double>,  table<Float16>,
-                                                       table<BFloat16>, &merge_moments, &add_partials};
+const StatisticsTable STEEPEST_NAME(STEEPEST_LEVEL) = {
+    {STEEPEST_FOR_EACH_STORAGE(STEEPEST_TABLE)}, &merge_moments, &add_partials};
 
 }  // namespace steepest

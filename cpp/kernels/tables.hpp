@@ -16,13 +16,6 @@ constexpr int n_losses = 0 STEEPEST_FOR_EACH_LOSS(STEEPEST_COUNT);
 constexpr int n_rules = 0 STEEPEST_FOR_EACH_RULE(STEEPEST_COUNT);
 #undef STEEPEST_COUNT
 
-// Sums over rows, weighted, neither averaged nor penalised. `gradient` (length n_columns) is added to.
-struct Sums {
-    double loss;
-    double slope;
-    double* gradient;
-};
-
 constexpr std::size_t hessian_tile = 6;     // rows of a Hessian that a kernel makes at once
 constexpr std::size_t hessian_panel = 192;  // rows for one call: this and half of it are whole tiles and vectors
 
@@ -38,45 +31,28 @@ struct HessianShape {
     STEEPEST_INLINE std::size_t corner() const { return size * stride() + size; }
 };
 
-// Of an X stored as S; everything else is what S is computed in.
+// The passes over an X stored as S with one loss; everything else is what S is computed in. `sums` are added to: the
+// weighted losses, then for each score the n_columns of its gradient and its sum of slopes; neither averaged nor
+// penalised. `value` adds to the losses alone.
 template <class S>
-struct Kernels {
+struct LossKernels {
     using T = ArithmeticOf<S>;
     // Elements of scratch that a kernel over rows of X needs.
-    std::size_t (*scratch_size)(const Matrix<S>& X);
-    // Sums of losses alone; of losses and gradients, one pass over X; of gradients of (x . direction) * curvature.
-    void (*value[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
-    void (*gradient[n_losses])(const Rows<S>&, Linear<T>, T* scratch, Sums&);
-    void (*hessian_product[n_losses])(const Rows<S>&, Linear<T>, Linear<T> direction, T* scratch, Sums&);
-    // Rows [first, last), first a multiple of hessian_panel / 2, of the sums of a HessianShape, which are added to:
-    // those of curvature_i x_i x_i^T, with the intercept as a last column of ones where asked, then that of slope_i
-    // x_i.
-    void (*hessian[n_losses])(const Rows<S>&, Linear<T>, bool intercept, std::size_t first, std::size_t last,
-                              T* scratch, double* hessian);
-    std::size_t (*hessian_scratch_size)(const Matrix<S>& X);
-    // The row of the selection at position `at` (column-major, or of 16 bits: copied to `scratch`), its score and its
-    // slope.
-    const T* (*row[n_losses])(const Rows<S>&, std::size_t at, Linear<T>, T* scratch, T* score, T* slope);
-    // The sum of n elements: a stream over memory and nothing else, to measure what the machine can read.
-    double (*sum)(const S* data, std::size_t n);
-};
-
-// The same for the softmax of k >= 2 scores a row. `sums` are added to: the weighted losses, then for each score the
-// n_columns of its gradient and its sum of slopes.
-template <class S>
-struct SoftmaxKernels {
-    using T = ArithmeticOf<S>;
-    std::size_t (*scratch_size)(const Matrix<S>& X, std::size_t k);
-    void (*value)(const Rows<S>&, const Scores<T>&, T* scratch, double* sums);
-    void (*gradient)(const Rows<S>&, const Scores<T>&, T* scratch, double* sums);
-    void (*hessian_product)(const Rows<S>&, const Scores<T>&, const Scores<T>& direction, T* scratch, double* sums);
-    // Rows [first, last) of the lower triangle of the Hessian's block of scores a and b (it is symmetric): added to
-    // `hessian`, of the shape of a score's parameters, without a gradient. No selection has an index.
-    std::size_t (*hessian_scratch_size)(const Matrix<S>& X, std::size_t k);
-    void (*hessian)(const Rows<S>&, const Scores<T>&, std::size_t a, std::size_t b, std::size_t first, std::size_t last,
-                    T* scratch, double* hessian);
-    // The row of the selection at position `at`, its k slopes and its loss.
-    const T* (*row)(const Rows<S>&, std::size_t at, const Scores<T>&, T* scratch, T* slopes, double* loss);
+    std::size_t (*scratch_size)(const Matrix<S>& X, std::size_t n_scores);
+    void (*value)(const Rows<S>&, const Coefficients<T>&, T* scratch, double* sums);
+    void (*gradient)(const Rows<S>&, const Coefficients<T>&, T* scratch, double* sums);
+    // Of gradients of (x . direction) * curvature.
+    void (*hessian_product)(const Rows<S>&, const Coefficients<T>&, const Coefficients<T>& direction, T* scratch,
+                            double* sums);
+    std::size_t (*hessian_scratch_size)(const Matrix<S>& X, std::size_t n_scores);
+    // Rows [first, last), first a multiple of hessian_panel / 2, of the lower triangle of the Hessian's block of scores
+    // a and b (it is symmetric), which are added to: the sums of a HessianShape of a score's parameters. With one score
+    // the last row is that of the gradient. Several have none, and take no rows by index.
+    void (*hessian)(const Rows<S>&, const Coefficients<T>&, std::size_t a, std::size_t b, std::size_t first,
+                    std::size_t last, T* scratch, double* hessian);
+    // The row of the selection at position `at` (copied to `scratch` where X is not row-major floats), its slope in
+    // each score, and a number that is finite where its loss is.
+    const T* (*row)(const Rows<S>&, std::size_t at, const Coefficients<T>&, T* scratch, T* slopes, double* finite);
 };
 
 // The update rules, in an object of their own that is compiled without fused multiply-adds: a rule then rounds alike in
@@ -109,11 +85,32 @@ struct CholeskyKernels {
     void (*solve_group)(const double* u, std::size_t stride, std::size_t n, double* x);
 };
 
+// One of a kind for each storage.
+template <template <class> class Of>
+struct ForEachStorage {
+#define STEEPEST_MEMBER(S) Of<S> for_##S;
+    STEEPEST_FOR_EACH_STORAGE(STEEPEST_MEMBER)
+#undef STEEPEST_MEMBER
+
+    template <class S>
+    STEEPEST_INLINE const Of<S>& of() const {
+#define STEEPEST_CASE(Storage) \
+    if constexpr (std::is_same_v<S, Storage>) return for_##Storage;
+        STEEPEST_FOR_EACH_STORAGE(STEEPEST_CASE)
+#undef STEEPEST_CASE
+    }
+};
+
+// Of the losses of losses.hpp, of one score a row.
+template <class S>
+struct PassKernels {
+    LossKernels<S> of_loss[n_losses];
+    // The sum of n elements: a stream over memory and nothing else, to measure what the machine can read.
+    double (*sum)(const S* data, std::size_t n);
+};
+
 struct PassTable {
-    Kernels<float> for_float;
-    Kernels<double> for_double;
-    Kernels<Float16> for_float16;
-    Kernels<BFloat16> for_bfloat16;
+    ForEachStorage<PassKernels> storages;
     // Entries [start, start + n) of the pseudorandom permutation of [0, 2^bits) with these keys.
     void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
     CholeskyKernels cholesky;
@@ -123,12 +120,8 @@ struct PassTable {
                                   std::size_t count, double* z, double* slope);
 };
 
-struct SoftmaxTable {
-    SoftmaxKernels<float> for_float;
-    SoftmaxKernels<double> for_double;
-    SoftmaxKernels<Float16> for_float16;
-    SoftmaxKernels<BFloat16> for_bfloat16;
-};
+// Of the softmax of two scores a row or more.
+using SoftmaxTable = ForEachStorage<LossKernels>;
 
 // Of some rows, for each column: a shift, the mean about it and the sum of squares about the mean.
 struct ColumnMoments {
@@ -150,10 +143,7 @@ struct ColumnKernels {
 };
 
 struct StatisticsTable {
-    ColumnKernels<float> for_float;
-    ColumnKernels<double> for_double;
-    ColumnKernels<Float16> for_float16;
-    ColumnKernels<BFloat16> for_bfloat16;
+    ForEachStorage<ColumnKernels> storages;
     // Adds the moments of more rows, of the weight `of_more`, to those of rows of the weight `weight`: n columns.
     void (*merge_moments)(const ColumnMoments& all, double weight, const ColumnMoments& more, double of_more,
                           std::size_t n);
@@ -166,13 +156,9 @@ struct UpdateTable {
     Updates<double> for_double;
 };
 
-template <class S, class Table>
-const auto& table_for(const Table& table) {
-    if constexpr (std::is_same_v<S, Float16>) {
-        return table.for_float16;
-    } else if constexpr (std::is_same_v<S, BFloat16>) {
-        return table.for_bfloat16;
-    } else if constexpr (std::is_same_v<S, float>) {
+template <class T>
+const Updates<T>& updates_of(const UpdateTable& table) {
+    if constexpr (std::is_same_v<T, float>) {
         return table.for_float;
     } else {
         return table.for_double;

@@ -28,20 +28,15 @@ struct Rows {
     std::size_t begin, count, ahead;
 };
 
-// The parameters of a score x . w + bias.
+// The parameters of a row's scores x . w + intercept: of each score n_columns numbers, then the intercept where
+// `stride` has room for one.
 template <class T>
-struct Linear {
+struct Coefficients {
     const T* w;
-    T bias;
-};
-
-// The parameters of k scores, `row` elements each: n_columns of them, and the intercept last where there is one.
-template <class T>
-struct Scores {
-    const T* w;
-    std::size_t k, row, n_columns;
-    STEEPEST_INLINE const T* of(std::size_t c) const { return w + c * row; }
-    STEEPEST_INLINE T bias(std::size_t c) const { return row > n_columns ? w[c * row + n_columns] : T(0); }
+    std::size_t n_scores, stride, n_columns;
+    STEEPEST_INLINE const T* of(std::size_t c) const { return w + c * stride; }
+    STEEPEST_INLINE bool has_intercept() const { return stride > n_columns; }
+    STEEPEST_INLINE T bias(std::size_t c) const { return has_intercept() ? w[c * stride + n_columns] : T(0); }
 };
 
 }  // namespace steepest

@@ -15,6 +15,11 @@ struct BFloat16 {  // the upper half of a float
     std::uint16_t bits;
 };
 
+// X(struct): what X may be stored as. A build for tests may name fewer.
+#if !defined(STEEPEST_FOR_EACH_STORAGE)
+#define STEEPEST_FOR_EACH_STORAGE(X) X(float) X(double) X(Float16) X(BFloat16)
+#endif
+
 template <class Storage>
 struct Arithmetic {
     using type = float;

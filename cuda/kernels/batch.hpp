@@ -19,11 +19,6 @@ enum LossId { STEEPEST_FOR_EACH_LOSS(STEEPEST_ID) };
 enum RuleId { STEEPEST_FOR_EACH_RULE(STEEPEST_ID) no_rule = -1 };
 #undef STEEPEST_ID
 
-// What X may be stored as; a build for tests may name fewer.
-#if !defined(STEEPEST_FOR_EACH_STORAGE)
-#define STEEPEST_FOR_EACH_STORAGE(X) X(float) X(double) X(Float16) X(BFloat16)
-#endif
-
 // `count` rows from `begin`, or those that `index` lists.
 template <class S>
 struct Batch {

@@ -18,8 +18,8 @@ __all__ = ["native_class", "weight_sum_of"]
 _ON_HOST = {
     np.dtype(np.float32): _core.Objective32,
     np.dtype(np.float64): _core.Objective64,
-    np.dtype(np.float16): _core.Objective16,
-    BFLOAT16: _core.ObjectiveB16,
+    np.dtype(np.float16): _core.Objective32,
+    BFLOAT16: _core.Objective32,
 }
 
 

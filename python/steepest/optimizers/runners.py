@@ -22,8 +22,6 @@ from .runner import Evaluation, Runner, StepPlan, Steps
 _DESCENT = {
     _core.Objective32: _core.Descent32,
     _core.Objective64: _core.Descent64,
-    _core.Objective16: _core.Descent16,
-    _core.ObjectiveB16: _core.DescentB16,
 }
 _Orders = Callable[[int], NDArray[np.uint32] | None]  # of the rows in an epoch; None: in sequence
 WHOLE_DATA = StepPlan()

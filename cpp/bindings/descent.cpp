@@ -1,0 +1,127 @@
+// The Python face of rules and descents.
+#include "cpp/bindings/descent.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "cpp/bindings/gil.hpp"
+#include "cpp/bindings/names.hpp"
+#include "cpp/bindings/objective.hpp"
+#include "cpp/engine/descent.hpp"
+
+namespace steepest {
+namespace {
+
+// An update rule with its hyperparameters; the state belongs to the caller.
+struct BoundRule {
+    int rule;
+    Hyperparameters hyperparameters;
+
+    BoundRule(const std::string& name, const py::kwargs& values) : rule(index_of(rule_names, name, "rule")) {
+        for (const auto& [key, value] : values) set_hyperparameter(hyperparameters, py::cast<std::string>(key), value);
+    }
+
+    template <class T>
+    Parameters<T> parameters(const py::array& w, const py::tuple& states) const {
+        const auto n = std::size_t(w.size());
+        Parameters<T> p{static_cast<T*>(const_cast<void*>(w.data())), {}, {n, n, n}};
+        for (int s = 0; s < states_of_rule[rule]; ++s)
+            p.state[s] = py::cast<py::array_t<T>>(states[std::size_t(s)]).mutable_data();
+        return p;
+    }
+
+    template <class T>
+    void step_as(const py::array& w, const py::array& gradient, const py::tuple& states, double learning_rate,
+                 std::int64_t t) const {
+        const Parameters<T> p = parameters<T>(w, states);
+        const T* g = static_cast<const T*>(gradient.data());
+        Hyperparameters h = hyperparameters;
+        const GilReleased released;
+        h.learning_rate = learning_rate;
+        h.set_step(t);
+        apply_rule(rule, p, g, h, T(0));
+    }
+
+    void step(const py::object& w, const py::object& gradient, const py::tuple& states, double learning_rate,
+              std::int64_t t) const {
+        const py::array target = checked_target(w, gradient, states, states_of_rule[rule]);
+        if (py::isinstance<py::array_t<float>>(target)) {
+            step_as<float>(target, py::reinterpret_borrow<py::array>(gradient), states, learning_rate, t);
+        } else {
+            step_as<double>(target, py::reinterpret_borrow<py::array>(gradient), states, learning_rate, t);
+        }
+    }
+};
+
+// A native descent together with everything that it reads and writes.
+template <class T>
+struct BoundDescent {
+    std::shared_ptr<BoundObjective<T>> objective;
+    py::array_t<T> w;
+    py::tuple states;
+    py::object constraint;
+    Descent<T> native;
+
+    BoundDescent(std::shared_ptr<BoundObjective<T>> objective_, const BoundRule& rule, py::array_t<T> w_,
+                 py::tuple states_, std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed,
+                 py::object constraint_)
+        : objective(std::move(objective_)),
+          w(std::move(w_)),
+          states(std::move(states_)),
+          constraint(std::move(constraint_)),
+          native(objective->native, rule.rule, rule.hyperparameters, penalised(rule), {batch_size, shuffle, seed},
+                 n_steps, checked_constraint<T>(constraint, std::size_t(w.size()), objective->native.n_columns())) {}
+
+    Parameters<T> penalised(const BoundRule& rule) const {
+        const std::size_t n = objective->native.n_parameters();
+        const auto n_states = std::size_t(states_of_rule[rule.rule]);
+        checked_output<T>(w, "w", n);
+        if (states.size() != n_states)
+            throw py::value_error("states: expected " + std::to_string(n_states) + " arrays");
+        for (const py::handle& state : states) checked_output<T>(state, "state", n);
+        Parameters<T> p = rule.parameters<T>(w, states);
+        p.layout = objective->native.layout();
+        return p;
+    }
+    py::tuple evaluate() {
+        const Evaluation e = without_gil([&](Interrupt& interrupt) { return native.evaluate(interrupt); });
+        return py::make_tuple(e.value, e.gradient_norm);
+    }
+    py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds, py::object path) {
+        const double* rates = learning_rates.data();
+        const auto n = std::size_t(learning_rates.size());
+        T* p = path.is_none() ? nullptr : checked_path<T>(path, n, std::size_t(w.size()));
+        const RunReport r =
+            without_gil([&](Interrupt& interrupt) { return native.run(rates, n, seconds, p, interrupt); });
+        return py::make_tuple(r.n_steps, r.epoch_done, r.diverged);
+    }
+};
+
+template <class T>
+void bind_descent(py::module_& m, const char* name) {
+    using Bound = BoundDescent<T>;
+    py::class_<Bound>(m, name)
+        .def(py::init<std::shared_ptr<BoundObjective<T>>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t,
+                      std::size_t, bool, std::uint64_t, py::object>(),
+             py::arg("objective").none(false), py::arg("rule"), py::arg("w").noconvert(), py::arg("states"),
+             py::arg("n_steps"), py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"),
+             py::arg("constraint") = py::none())
+        .def("evaluate", &Bound::evaluate)
+        .def("run", &Bound::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
+        .def("restore", [](Bound& d) { d.native.restore(); })
+        .def_property_readonly("n_steps", [](const Bound& d) { return d.native.n_steps(); });
+}
+
+}  // namespace
+
+void bind_descents(py::module_& m) {
+    py::class_<BoundRule>(m, "Rule")
+        .def(py::init<const std::string&, const py::kwargs&>(), py::arg("name"))
+        .def_property_readonly("n_states", [](const BoundRule& r) { return states_of_rule[r.rule]; })
+        .def("step", &BoundRule::step, py::arg("w"), py::arg("gradient"), py::arg("states"), py::arg("learning_rate"),
+             py::arg("t"));
+    bind_descent<float>(m, "Descent32");
+    bind_descent<double>(m, "Descent64");
+}
+
+}  // namespace steepest

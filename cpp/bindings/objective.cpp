@@ -1,0 +1,246 @@
+#include "cpp/bindings/objective.hpp"
+
+#include <pybind11/stl.h>
+
+#include <utility>
+
+#include "cpp/bindings/gil.hpp"
+#include "cpp/bindings/names.hpp"
+#include "cpp/engine/dense.hpp"
+#include "cpp/engine/dispatch.hpp"
+#include "cpp/engine/standardised.hpp"
+
+namespace steepest {
+namespace {
+
+constexpr std::size_t max_scores = 1u << 31;  // so that the number of parameters does not overflow
+
+// The number of a loss in the list or, of several scores a row, of the one that there is.
+int number_of_loss(const std::string& loss, std::size_t n_scores) {
+    if (n_scores == 0 || n_scores > max_scores)
+        throw py::value_error("n_scores must be from 1 to " + std::to_string(max_scores) + ", got " +
+                              std::to_string(n_scores));
+    if (n_scores == 1) return index_of(loss_names, loss, "loss");
+    if (loss != "softmax") throw std::invalid_argument("unknown loss '" + loss + "' of several scores");
+    return softmax_loss;
+}
+
+// X, in any storage that is computed with as T, with targets and weights (None: all 1).
+template <class T>
+std::unique_ptr<const Source<T>> dense_source(const py::array& X, const py::array_t<T>& y, const py::object& weight,
+                                              double weight_sum) {
+    return with_storage<std::unique_ptr<const Source<T>>>(X, "X", [&](auto storage) {
+        using S = typename decltype(storage)::type;
+        std::unique_ptr<const Source<T>> source;
+        if constexpr (std::is_same_v<ArithmeticOf<S>, T>) {
+            const Matrix<S> matrix = checked_matrix<S>(X);
+            checked_vector<T>(y, "y", matrix.n_rows);
+            const T* weights = weight.is_none() ? nullptr : checked_vector<T>(weight, "sample_weight", matrix.n_rows);
+            source = std::make_unique<DenseSource<S>>(matrix, y.data(), weights, weight_sum);
+        } else {
+            throw py::type_error(std::string("X must be of a dtype that is computed with as ") + dtype_name<T>() +
+                                 ", got " + describe(X));
+        }
+        return source;
+    });
+}
+
+Capability capability_of(const std::string& name) {
+    constexpr std::pair<const char*, Capability> all[] = {
+        {"rows_by_index", Capability::rows_by_index},
+        {"single_rows", Capability::single_rows},
+        {"hessian", Capability::hessian},
+        {"column_statistics", Capability::column_statistics},
+    };
+    std::string names;
+    for (const auto& [known, capability] : all) {
+        if (name == known) return capability;
+        if (!names.empty()) names += ", ";
+        names += known;
+    }
+    throw py::value_error("capability must be one of " + names + ", got '" + name + "'");
+}
+
+py::tuple as_tuple(const Sums& sums) {
+    const SumsShape& shape = sums.shape;
+    py::array_t<double> slopes{py::ssize_t(shape.n_scores)};
+    py::array_t<double> gradient({py::ssize_t(shape.n_scores), py::ssize_t(shape.n_columns)});
+    const double* from = sums.values.data();
+    for (std::size_t c = 0; c < shape.n_scores; ++c) {
+        slopes.mutable_data()[c] = from[shape.slope(c)];
+        std::copy_n(from + shape.gradient(c), shape.n_columns, gradient.mutable_data() + c * shape.n_columns);
+    }
+    return py::make_tuple(sums.weight, from[0], slopes, gradient);
+}
+
+Sums sums_of(const py::handle& object, const SumsShape& shape) {
+    const auto [weight, loss, slopes, gradient] = object.cast<std::tuple<double, double, py::object, py::object>>();
+    if (!(weight >= 0.0)) throw py::value_error("weight must be at least 0, got " + std::to_string(weight));
+    const double* slope = checked_vector<double>(slopes, "slopes", shape.n_scores);
+    const double* of_columns = checked_table<double>(gradient, "gradient", shape.n_scores, shape.n_columns);
+    Sums sums{weight, shape, std::vector<double>(shape.size())};
+    sums.values[0] = loss;
+    for (std::size_t c = 0; c < shape.n_scores; ++c, of_columns += shape.n_columns) {
+        sums.values[shape.slope(c)] = slope[c];
+        std::copy_n(of_columns, shape.n_columns, sums.values.data() + shape.gradient(c));
+    }
+    return sums;
+}
+
+// The shape of what `sums` gave, to which the parts after the first are held.
+SumsShape shape_of(const py::handle& object) {
+    const auto gradient = object.cast<std::tuple<double, double, py::object, py::array_t<double>>>();
+    const py::array& table = std::get<3>(gradient);
+    if (table.ndim() != 2) throw py::value_error("gradient must be of two dimensions, got " + describe(table));
+    return {std::size_t(table.shape(0)), std::size_t(table.shape(1))};
+}
+
+py::tuple add_sums(const py::sequence& parts) {
+    if (parts.size() == 0) throw py::value_error("parts: expected at least one, got none");
+    const SumsShape shape = shape_of(parts[0]);
+    SumsTree tree;
+    for (const py::handle part : parts) tree.add(sums_of(part, shape));
+    return as_tuple(tree.total());
+}
+
+}  // namespace
+
+template <class T>
+BoundObjective<T>::BoundObjective(const std::string& loss, py::array X_, py::array_t<T> y_, py::object weight_,
+                                  double weight_sum, bool intercept, double l1, double l2, const py::object& scaling,
+                                  std::size_t n_scores)
+    : X(std::move(X_)),
+      y(std::move(y_)),
+      weight(std::move(weight_)),
+      data(dense_source<T>(X, y, weight, weight_sum)),
+      native{data.get(), number_of_loss(loss, n_scores), n_scores, intercept, l1, l2} {
+    if (!scaling.is_none()) standardise(scaling.cast<std::pair<py::object, py::object>>());
+}
+
+// Centre and scale of the columns, which are copied.
+template <class T>
+void BoundObjective<T>::standardise(const std::pair<py::object, py::object>& scaling) {
+    const std::size_t d = data->n_columns;
+    const double* centre = checked_vector<double>(scaling.first, "centre", d);
+    const double* scale = checked_vector<double>(scaling.second, "scale", d);
+    standardised = std::make_unique<StandardisedSource<T>>(*data, std::vector<double>(centre, centre + d),
+                                                           std::vector<double>(scale, scale + d));
+    native.source = standardised.get();
+}
+
+template <class T>
+bool BoundObjective<T>::supports(const std::string& capability) const {
+    return native.source->supports(capability_of(capability));
+}
+
+template <class T>
+py::tuple BoundObjective<T>::sums(const py::handle& w) const {
+    const T* p = parameters(w, "w");
+    return as_tuple(without_gil([&](Interrupt& interrupt) { return steepest::sums(native, p, interrupt); }));
+}
+
+template <class T>
+py::tuple BoundObjective<T>::finish(const py::tuple& sums, const py::handle& w) const {
+    const T* p = parameters(w, "w");
+    py::array_t<T> gradient(py::ssize_t(native.n_parameters()));
+    const double value = steepest::finish(native, sums_of(sums, native.shape()), p, gradient.mutable_data());
+    return py::make_tuple(value, gradient);
+}
+
+template <class T>
+py::tuple BoundObjective<T>::column_statistics() const {
+    const auto d = py::ssize_t(data->n_columns);
+    py::array_t<double> mean(d), deviation(d);
+    double *m = mean.mutable_data(), *s = deviation.mutable_data();
+    without_gil([&](Interrupt& interrupt) { native.source->column_statistics(m, s, interrupt); });
+    return py::make_tuple(mean, deviation);
+}
+
+template <class T>
+double BoundObjective<T>::value(const py::handle& w) const {
+    const T* p = parameters(w, "w");
+    return without_gil([&](Interrupt& interrupt) { return steepest::value(native, p, interrupt); });
+}
+
+template <class T>
+py::tuple BoundObjective<T>::value_and_gradient(const py::handle& w) const {
+    const T* p = parameters(w, "w");
+    py::array_t<T> gradient(py::ssize_t(native.n_parameters()));
+    T* g = gradient.mutable_data();
+    Workspace<T> workspace;
+    const double value = without_gil(
+        [&](Interrupt& interrupt) { return steepest::value_and_gradient(native, p, g, workspace, interrupt); });
+    return py::make_tuple(value, gradient);
+}
+
+template <class T>
+py::array_t<T> BoundObjective<T>::hessian_product(const py::handle& w, const py::handle& v) const {
+    const T *p = parameters(w, "w"), *direction = parameters(v, "v");
+    py::array_t<T> product(py::ssize_t(native.n_parameters()));
+    T* out = product.mutable_data();
+    without_gil([&](Interrupt& interrupt) { steepest::hessian_product(native, p, direction, out, interrupt); });
+    return product;
+}
+
+template <class T>
+py::array_t<T> BoundObjective<T>::hessian(const py::handle& w) const {
+    const T* p = parameters(w, "w");
+    const auto n = py::ssize_t(native.n_parameters());
+    py::array_t<T> result({n, n});
+    T* out = result.mutable_data();
+    without_gil([&](Interrupt& interrupt) { steepest::hessian(native, p, out, interrupt); });
+    return result;
+}
+
+template <class T>
+py::tuple BoundObjective<T>::value_gradient_and_hessian(const py::handle& w) const {
+    const T* p = parameters(w, "w");
+    const auto n = py::ssize_t(native.n_parameters());
+    py::array_t<T> gradient(n), hessian({n, n});
+    T *g = gradient.mutable_data(), *h = hessian.mutable_data();
+    const double value = without_gil(
+        [&](Interrupt& interrupt) { return steepest::value_gradient_and_hessian(native, p, g, h, interrupt); });
+    return py::make_tuple(value, gradient, hessian);
+}
+
+template <class T>
+double BoundObjective<T>::gradient_norm(const py::handle& w, const py::handle& gradient) const {
+    return steepest::gradient_norm(native, parameters(w, "w"), parameters(gradient, "gradient"));
+}
+
+namespace {
+
+template <class T>
+void bind_objective(py::module_& m, const char* name) {
+    using Bound = BoundObjective<T>;
+    py::class_<Bound, std::shared_ptr<Bound>>(m, name)
+        .def(py::init<const std::string&, py::array, py::array_t<T>, py::object, double, bool, double, double,
+                      const py::object&, std::size_t>(),
+             py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
+             py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"), py::arg("scaling") = py::none(),
+             py::arg("n_scores") = 1)
+        .def_readonly("X", &Bound::X)
+        .def("supports", &Bound::supports, py::arg("capability"))
+        .def("value", &Bound::value, py::arg("w"))
+        .def("value_and_gradient", &Bound::value_and_gradient, py::arg("w"))
+        .def("sums", &Bound::sums, py::arg("w"))
+        .def("finish", &Bound::finish, py::arg("sums"), py::arg("w"))
+        .def("hessian_product", &Bound::hessian_product, py::arg("w"), py::arg("v"))
+        .def("hessian", &Bound::hessian, py::arg("w"))
+        .def("value_gradient_and_hessian", &Bound::value_gradient_and_hessian, py::arg("w"))
+        .def("gradient_norm", &Bound::gradient_norm, py::arg("w"), py::arg("gradient"))
+        .def("column_statistics", &Bound::column_statistics);
+}
+
+}  // namespace
+
+template struct BoundObjective<float>;
+template struct BoundObjective<double>;
+
+void bind_objectives(py::module_& m) {
+    bind_objective<float>(m, "Objective32");
+    bind_objective<double>(m, "Objective64");
+    m.def("add_sums", &add_sums, py::arg("parts"));
+}
+
+}  // namespace steepest

@@ -1,0 +1,93 @@
+// The seam: a source has rows, with targets and weights, and adds up what a method needs of them. It is typed on what
+// is computed with; how its numbers are stored is its own affair. A wrapper is a source over another one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "cpp/engine/interrupt.hpp"
+#include "cpp/engine/scaling.hpp"
+#include "cpp/engine/sums.hpp"
+#include "cpp/math/matrix.hpp"
+
+namespace steepest {
+
+// What a source may be able to do besides passes over all its rows.
+enum class Capability { rows_by_index, single_rows, hessian, standardised_blocks, column_statistics };
+
+// `count` rows from `begin`, or those that `index` lists. `ahead` more entries of `index` may be read past `count`, to
+// prefetch the rows that come next.
+struct Selection {
+    const std::uint32_t* index;
+    std::size_t begin, count, ahead;
+};
+
+// Memory that a pass needs; kept by whoever makes many.
+template <class T>
+struct Workspace {
+    std::vector<double> partial;
+    std::vector<T> scratch, raw_point, raw_direction;
+};
+
+enum class Work { value, gradient, hessian_product };
+
+// One pass over rows. `direction` is read by the Hessian product alone. With `blocks` the columns are standardised
+// block by block before they reach a kernel.
+template <class T>
+struct Pass {
+    Work work;
+    int loss;
+    Coefficients<T> point, direction;
+    Selection rows;
+    const Scaling* blocks = nullptr;
+
+    SumsShape shape() const { return {point.n_scores, point.n_columns}; }
+};
+
+// The lower triangle of the Hessian's blocks of scores a >= b, one pair after another. With `gradient` there is one
+// block, below it a row for the gradient and in that row's corner the loss.
+struct HessianSums {
+    std::vector<double> values;
+    std::size_t row, block;  // elements
+    bool gradient;
+};
+
+template <class T>
+class Source {
+  public:
+    Source(std::size_t n_rows, std::size_t n_columns, double weight_sum)
+        : n_rows(n_rows), n_columns(n_columns), weight_sum(weight_sum) {}
+    virtual ~Source() = default;
+
+    virtual bool supports(Capability) const = 0;
+    // What a pass reads and so about what it costs: a source cuts its passes by this, never by the number of threads.
+    virtual std::size_t n_elements() const = 0;
+
+    // The sums of a pass, of its shape, or of `value` the loss alone: in the workspace until it is used again, and the
+    // caller's to change.
+    virtual double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const = 0;
+    // A selection's first row, valid until the workspace is used again, and its slope in each score; null where its
+    // loss is not finite.
+    virtual const T* row_slopes(int, const Coefficients<T>&, const Selection&, T*, Workspace<T>&) const {
+        throw unsupported("single rows");
+    }
+    // Of all rows; with the gradient where it is asked for and comes with the pass.
+    virtual HessianSums hessian(const Pass<T>&, bool, Interrupt&) const { throw unsupported("a Hessian"); }
+    // n_columns means and deviations.
+    virtual void column_statistics(double*, double*, Interrupt&) const { throw unsupported("column statistics"); }
+
+    Selection all_rows() const { return {nullptr, 0, n_rows, 0}; }
+
+    const std::size_t n_rows, n_columns;
+    const double weight_sum;
+
+  private:
+    static std::invalid_argument unsupported(const char* what) {
+        return std::invalid_argument(std::string("X: this kind of data does not give ") + what);
+    }
+};
+
+}  // namespace steepest

@@ -1,0 +1,54 @@
+#include "cpp/engine/standardised.hpp"
+
+namespace steepest {
+
+template <class T>
+StandardisedSource<T>::StandardisedSource(const Source<T>& source, std::vector<double> centre,
+                                          const std::vector<double>& scale)
+    : Source<T>(source.n_rows, source.n_columns, source.weight_sum), source_(source), centre_(std::move(centre)) {
+    for (const double s : scale) inverse_.push_back(1.0 / s);
+    scaling_ = scaling_of<T>(centre_.data(), inverse_.data(), this->n_columns);
+}
+
+template <class T>
+bool StandardisedSource<T>::supports(Capability capability) const {
+    switch (capability) {
+        case Capability::rows_by_index:
+            return source_.supports(capability);
+        case Capability::hessian:
+            return source_.supports(capability) && source_.supports(Capability::standardised_blocks);
+        default:
+            return false;
+    }
+}
+
+template <class T>
+double* StandardisedSource<T>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
+    Pass<T> inner = pass;
+    if (scaling_.blockwise) {
+        inner.blocks = &scaling_;
+        return source_.sums(inner, workspace, interrupt);
+    }
+    inner.point = over_raw_columns(scaling_, pass.point, workspace.raw_point);
+    if (pass.work == Work::hessian_product)
+        inner.direction = over_raw_columns(scaling_, pass.direction, workspace.raw_direction);
+    double* values = source_.sums(inner, workspace, interrupt);
+    if (pass.work == Work::value) return values;
+    const SumsShape shape = pass.shape();
+    for (std::size_t c = 0; c < shape.n_scores; ++c)
+        standardise_sums(scaling_, values[shape.slope(c)], values + shape.gradient(c), shape.n_columns);
+    return values;
+}
+
+// Always of columns that are standardised already: sums of the products of two raw ones would cost twice the digits.
+template <class T>
+HessianSums StandardisedSource<T>::hessian(const Pass<T>& pass, bool with_gradient, Interrupt& interrupt) const {
+    Pass<T> inner = pass;
+    inner.blocks = &scaling_;
+    return source_.hessian(inner, with_gradient, interrupt);
+}
+
+template class StandardisedSource<float>;
+template class StandardisedSource<double>;
+
+}  // namespace steepest

@@ -1,0 +1,154 @@
+"""Sums over rows on the native classes: `finish(sums(w), w)` is `value_and_gradient(w)`, and sums of parts add up."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+
+import numpy as np
+import pytest
+
+import steepest as st
+from steepest import _core
+
+N, D, K = 403, 5, 3
+STORAGES = ("float32", "float64", "float16", "bfloat16")
+
+
+def stored(X, storage):
+    """X in a storage; bfloat16 is the upper half of a float32."""
+    if storage != "bfloat16":
+        return X.astype(storage)
+    halves = (X.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    return halves.view(np.dtype([("bfloat16", "u2")]))
+
+
+def bits(array):
+    return np.asarray(array).tobytes()
+
+
+def data(storage="float64", order="C", n=N, seed=0):
+    random = np.random.default_rng(seed)
+    X = np.asarray(stored(random.normal(size=(n, D)), storage), order=order)
+    dtype = np.float64 if storage == "float64" else np.float32
+    weight = random.integers(0, 3, n).astype(dtype)
+    labels = random.integers(0, K, n).astype(dtype)
+    return X, labels, weight
+
+
+def native(loss, X, labels, weight, *, scaling=None, intercept=True, alpha=0.1):
+    """A native objective and parameters."""
+    n_scores = K if loss == "softmax" else 1
+    y = labels if loss == "softmax" else (labels > 0).astype(labels.dtype)
+    total = float(len(y) if weight is None else weight.sum())
+    kind = _core.Objective64 if y.dtype == np.float64 else _core.Objective32
+    objective = kind(loss, X, y, weight, total, intercept, 0.25 * alpha, 0.75 * alpha, scaling, n_scores)
+    w = np.random.default_rng(1).normal(size=n_scores * (D + intercept)).astype(y.dtype)
+    return objective, w
+
+
+SCALINGS = {
+    "raw": None,
+    "converted": (np.linspace(-1.0, 1.0, D), np.linspace(0.5, 2.0, D)),
+    "blockwise": (np.full(D, 3e5), np.linspace(0.5, 2.0, D)),  # beyond largest_shift of scaling.hpp
+}
+LOSSES = ("least_squares", "logistic", "softmax")
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("storage", STORAGES)
+def test_finished_sums_are_the_value_and_the_gradient(loss, storage, scaling):
+    for order, weighted, intercept in itertools.product("CF", (False, True), (False, True)):
+        X, labels, weight = data(storage, order)
+        objective, w = native(
+            loss, X, labels, weight if weighted else None, scaling=SCALINGS[scaling], intercept=intercept
+        )
+        value, gradient = objective.value_and_gradient(w)
+        finished, finished_gradient = objective.finish(objective.sums(w), w)
+        assert bits(finished) == bits(value)
+        assert bits(finished_gradient) == bits(gradient)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_sums_are_weighted_and_neither_divided_nor_penalised(loss, order):
+    """Against the reference at alpha = 0: mean loss times the weight, and the sums of slope and slope times x."""
+    X, labels, weight = data(order=order)
+    objective, w = native(loss, X, labels, weight, alpha=3.0)
+    total, losses, slopes, gradient = objective.sums(w)
+    y = labels if loss == "softmax" else (labels > 0).astype(float)
+    parameters = w.reshape(K, -1) if loss == "softmax" else w
+    value, of_mean = getattr(st.reference, loss)(X, y, parameters, sample_weight=weight)
+    of_mean = np.asarray(of_mean).reshape(len(slopes), -1) * weight.sum()
+    assert total == weight.sum()
+    np.testing.assert_allclose(losses, value * weight.sum(), rtol=1e-12)
+    np.testing.assert_allclose(gradient, of_mean[:, :-1], rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(slopes, of_mean[:, -1], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_sums_of_parts_add_up_to_those_of_the_whole(loss):
+    X, labels, weight = data()
+    objective, w = native(loss, X, labels, weight)
+    cuts = [0, 100, 101, 250, N]
+    parts = [native(loss, X[a:b], labels[a:b], weight[a:b])[0].sums(w) for a, b in itertools.pairwise(cuts)]
+    value, gradient = objective.finish(_core.add_sums(parts), w)
+    expected, expected_gradient = objective.value_and_gradient(w)
+    np.testing.assert_allclose(value, expected, rtol=1e-14)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-12, atol=1e-15)
+
+
+def numbers(values):
+    """Sums of one score and one column, with a number in each place."""
+    return [(float(i + 1), v, np.array([v]), np.array([[v]])) for i, v in enumerate(values)]
+
+
+def test_parts_are_added_along_a_binary_tree_over_their_order():
+    """Of seven parts ((0 1)(2 3)) ((4 5) 6): each addition in floating point, so another order has other bits."""
+    v = np.random.default_rng(4).normal(size=7)
+    expected = ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + v[6])
+    assert expected not in (functools.reduce(operator.add, v), functools.reduce(operator.add, v[::-1]))
+    weight, loss, slopes, gradient = _core.add_sums(numbers(v))
+    assert (weight, loss, slopes[0], gradient[0, 0]) == (28.0, expected, expected, expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 13])
+def test_a_whole_subtree_may_be_added_elsewhere(n):
+    """A worker with the first 2^k parts adds them and sends one sum: no bit changes."""
+    parts = numbers(np.random.default_rng(n).normal(size=n) * 10.0 ** (np.arange(n) % 5))
+    whole = _core.add_sums(parts)
+    size = 1 << (n.bit_length() - 1)
+    rest = [_core.add_sums(parts[size:])] if n > size else []
+    assert bits(_core.add_sums([_core.add_sums(parts[:size]), *rest])[1]) == bits(whole[1])
+
+
+def test_sums_that_do_not_fit_are_refused():
+    X, labels, weight = data()
+    objective, w = native("logistic", X, labels, weight)
+    total, loss, slopes, gradient = objective.sums(w)
+    with pytest.raises(ValueError, match=r"^slopes must be a contiguous float64 array of shape \(1,\)"):
+        objective.finish((total, loss, slopes[:0], gradient), w)
+    with pytest.raises(ValueError, match=r"^gradient must be a contiguous float64 array of shape \(1, 5\)"):
+        objective.finish((total, loss, slopes, gradient[:, :4].copy()), w)
+    with pytest.raises(TypeError, match=r"^gradient must be a contiguous float64 array"):
+        objective.finish((total, loss, slopes, gradient.astype(np.float32)), w)
+    with pytest.raises(ValueError, match=r"^parts: expected at least one, got none"):
+        _core.add_sums([])
+    with pytest.raises(ValueError, match=r"^w must be"):
+        objective.sums(w[:-1])
+
+
+def test_a_source_says_what_it_can_do():
+    X, labels, weight = data()
+    raw, _ = native("logistic", X, labels, weight)
+    scaled, _ = native("logistic", X, labels, weight, scaling=SCALINGS["converted"])
+    capabilities = ("rows_by_index", "single_rows", "hessian", "column_statistics")
+    assert [raw.supports(name) for name in capabilities] == [True] * 4
+    assert [scaled.supports(name) for name in capabilities] == [True, False, True, False]
+    with pytest.raises(ValueError, match=r"^capability must be one of rows_by_index, .*, got 'sparse'"):
+        raw.supports("sparse")
+    assert list(map(bits, raw.column_statistics())) == list(map(bits, _core.column_statistics(X, weight)))
+    with pytest.raises(ValueError, match=r"^X: this kind of data does not give column statistics"):
+        scaled.column_statistics()
