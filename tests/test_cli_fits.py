@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from command_line import FRAME, PRICE, SOLD, complaint, run
-from steepest.cli.encoding import Encoder, classes_of
+from steepest.cli.encoding import Encoder, two_classes_of
 from steepest.cli.fitting import FitOptions, Problem
 from steepest.cli.numerals import spelling
 from steepest.cli.tables import Table, TableError
@@ -146,7 +146,7 @@ def test_a_text_column_of_one_level_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("values", [[1, "1"], [True, "True", 2], [1.5, "1.5"]])
 def test_labels_of_one_text_and_two_types_are_not_merged(values: list[Any]) -> None:
     column = pd.Series(values, dtype=object, name="a")
-    for take in (classes_of, lambda column: Encoder.of(column.to_frame())):
+    for take in (two_classes_of, lambda column: Encoder.of(column.to_frame())):
         with pytest.raises(TableError, match=r"column 'a' holds '.*' both as str and as "):
             take(column)
 
@@ -161,7 +161,7 @@ def test_integers_beyond_every_type_are_numbers() -> None:
 
 def test_lists_are_no_classes() -> None:
     with pytest.raises(TableError, match="column 'y' holds a list; expected numbers, booleans or text"):
-        classes_of(pd.Series([[1], [2]], name="y"))
+        two_classes_of(pd.Series([[1], [2]], name="y"))
 
 
 @pytest.mark.parametrize(("start", "told"), [(1.7e9, True), (0.0, False)])

@@ -16,9 +16,9 @@ from steepest.cli.encoding import (
     ColumnScaling,
     Encoder,
     check_complete,
-    classes_of,
     encode_target,
     split_rows,
+    two_classes_of,
 )
 from steepest.cli.tables import TableError
 
@@ -119,8 +119,8 @@ def test_missing_values_name_their_column() -> None:
 )
 def test_two_classes_of_any_kind(values: list[Any], classes: list[Any]) -> None:
     column = pd.Series(values, name="y")
-    assert classes_of(column) == classes
-    assert [type(value) for value in classes_of(column)] == [type(value) for value in classes]
+    assert two_classes_of(column) == classes
+    assert [type(value) for value in two_classes_of(column)] == [type(value) for value in classes]
     y = encode_target(column, classes, "float32")
     assert y.tolist() == [1, 0, 1]
     assert y.dtype == np.float32
@@ -136,7 +136,7 @@ def test_two_classes_of_any_kind(values: list[Any], classes: list[Any]) -> None:
 )
 def test_other_than_two_classes(values: Any, message: str) -> None:
     with pytest.raises(TableError, match=message):
-        classes_of(pd.Series(values, name="y"))
+        two_classes_of(pd.Series(values, name="y"))
 
 
 def test_a_target_of_numbers() -> None:

@@ -190,7 +190,7 @@ def _codes(column: Any, levels: list[str]) -> Array:
     return codes
 
 
-def classes_of(column: Any) -> list[Label]:
+def two_classes_of(column: Any) -> list[Label]:
     """Return the two classes of a target column, sorted: the first one is 0, the second one 1.
 
     Raises

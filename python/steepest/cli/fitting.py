@@ -12,7 +12,7 @@ import numpy as np
 import steepest as st
 
 from ..optimizers.rules import DEFAULT_RATES, OPTIMIZERS
-from .encoding import Array, ColumnScaling, Encoder, Label, check_complete, classes_of, encode_target, split_rows
+from .encoding import Array, ColumnScaling, Encoder, Label, check_complete, encode_target, split_rows, two_classes_of
 from .model_file import LossName, Model
 from .tables import Table, TableError
 
@@ -106,11 +106,11 @@ class Problem:
         check_complete(frame)
         self.text = {table.column(name) for name in options.text}
         frame = frame.assign(**{name: frame[name].map(str) for name in self.text & set(frame.columns)})
-        self.classes: list[Label] | None = classes_of(frame[self.target]) if options.loss == "logistic" else None
+        self.classes: list[Label] | None = two_classes_of(frame[self.target]) if options.loss == "logistic" else None
         training_rows, held_out_rows = split_rows(len(frame), options.validation_fraction, options.random_state)
         training_frame = frame.iloc[training_rows]
         if self.classes is not None:
-            classes_of(training_frame[self.target])
+            two_classes_of(training_frame[self.target])
         self.encoder = Encoder.of(
             frame[columns], self.text
         )  # levels are no statistics: held-out rows may have their own

@@ -55,6 +55,11 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     _stratify = False
 
+    def _keep(self, parameters: dict[str, Any]) -> None:
+        """Keep the parameters of ``__init__`` under their names, as scikit-learn's `get_params` reads them."""
+        for name in self._get_param_names():
+            setattr(self, name, parameters[name])
+
     def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
         """Return the targets of a first fit for the loss."""
         raise NotImplementedError

@@ -31,7 +31,7 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
     bits depend on its threads.
     """
     n, p = objective.n_samples, objective.n_parameters
-    if not isinstance(objective, LeastSquares) or objective.alpha * objective.l1_ratio > 0 or n * p * p > _MOST_WORK:
+    if not isinstance(objective, LeastSquares) or objective.penalty.l1 > 0 or n * p * p > _MOST_WORK:
         return None
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         A, y = _rows(objective)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..objectives.softmax import Softmax
+from ..objectives.protocol import Layout
 
 __all__ = ["BlockMetric", "DenseMetric", "DiagonalMetric", "Metric", "fix_softmax_gauge", "is_nearly_diagonal"]
 
@@ -114,13 +114,13 @@ def _inverse(matrix: Vector) -> Vector:
     return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T / units)
 
 
-def fix_softmax_gauge(hessian: NDArray[Any], objective: Softmax) -> None:
+def fix_softmax_gauge(hessian: NDArray[Any], layout: Layout, alpha: float) -> None:
     """Add curvature along the same shift of all classes' parameters, which changes no probability.
 
     There the loss has none, nor a slope: what is added changes no step, and makes the Hessian definite. It is written
     to the array of shape (p, p). The penalty has a say in the coefficients' shifts.
     """
-    k, row = objective.parameters_shape
+    k, row = layout.n_scores, layout.n_features + layout.intercept
     blocks = hessian.reshape(k, row, k, row)
-    for j in range(row) if objective.alpha == 0.0 else range(objective.n_features, row):
+    for j in range(row) if alpha == 0.0 else range(layout.n_features, row):
         blocks[:, j, :, j] += blocks[:, j, :, j].trace() / k

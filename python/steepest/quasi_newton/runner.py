@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 from ..analysis.separability import separating_loss
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
-from ..objectives.losses import LeastSquares
 from ..objectives.rounding import rounding_of_gradient
-from ..objectives.softmax import Softmax
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
+from .directions import line_from
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate, backtrack
 from .little_data import least_squares_of_little_data
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
 from .plan import SamplePlan
-from .proximal import orthant_direction, penalised, proximal_point, pseudo_gradient
+from .proximal import penalised
 from .resolved import Resolved
 from .sample import column_squares, mean_block, prior_of
 
@@ -58,7 +57,7 @@ class QuasiNewtonRunner(Runner):
         self._l1 = objective.penalty.l1
         self._penalised = penalised(objective)
         itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
-        is_quadratic = isinstance(objective, LeastSquares)
+        is_quadratic = objective.constant_curvature
         shape = objective.n_samples, objective.n_features, w.size
         self._plan = SamplePlan(*shape, itemsize, is_quadratic, objective.layout.n_scores)
         self._separating = separating_loss(objective)
@@ -213,8 +212,8 @@ class QuasiNewtonRunner(Runner):
             hessian = sample.hessian(w)
         if not np.isfinite(hessian).all():
             return self._diagonal()
-        if isinstance(self._objective, Softmax):
-            fix_softmax_gauge(hessian, self._objective)
+        if self._objective.layout.n_scores > 1:
+            fix_softmax_gauge(hessian, self._objective.layout, self._objective.alpha)
         if prior is not None:
             hessian.flat[:: len(w) + 1] += prior
         metric = DenseMetric(hessian, self._ridge)
@@ -229,7 +228,6 @@ class QuasiNewtonRunner(Runner):
 
     def _take_block_metric(self) -> None:
         """Take one matrix for all classes' parameters in place of the diagonal, where it has more to say."""
-        assert isinstance(self._objective, Softmax)
         self._rows = self._plan.block_rows
         block = mean_block(self._objective, self._w, self._rows, _SEED)
         if np.isfinite(block).all() and not is_nearly_diagonal(block):
@@ -254,7 +252,7 @@ class QuasiNewtonRunner(Runner):
             if found is None:
                 break
             here = found
-            if not isinstance(self._objective, LeastSquares):
+            if not self._objective.constant_curvature:
                 metric = self._metric(sample, here.w, prior)
             if here.norm <= goal:
                 break
@@ -299,55 +297,25 @@ class QuasiNewtonRunner(Runner):
         return self._step(iterate)
 
     def _search(self, evaluate: Evaluator, iterate: Iterate, history: LBFGSHistory) -> Iterate | None:
-        """Backtrack along the direction of a metric and its memory."""
-        w = iterate.w.astype(np.float64)
-        if self._l1 == 0.0:
-            resolved = self._resolved
-            if resolved is None:
-                direction = history.direction(iterate.gradient)
-            else:
-                direction = resolved.step(history.direction(resolved.gradient(iterate.gradient)))
-            slope = float(direction @ iterate.gradient)
-
-            def along(share: float) -> NDArray[Any]:
-                return (w + share * direction).astype(iterate.w.dtype)
-
-        elif isinstance(history.metric, DenseMetric):
-            point = proximal_point(history.metric.matrix, iterate.gradient, w, self._l1 * self._penalised)
-            direction = point - w
-            lower = self._l1 * float(np.abs(point) @ self._penalised - np.abs(w) @ self._penalised)
-            slope = float(direction @ iterate.gradient) + lower
-
-            def along(share: float) -> NDArray[Any]:
-                return (point if share == 1.0 else w + share * direction).astype(iterate.w.dtype)
-
-        else:
-            pseudo = pseudo_gradient(iterate.gradient, w, self._l1 * self._penalised)
-            direction = orthant_direction(history.direction(pseudo), pseudo)
-            slope = float(direction @ pseudo)
-            sign = np.where(w != 0, np.sign(w), -np.sign(pseudo))
-
-            def along(share: float) -> NDArray[Any]:
-                moved = w + share * direction
-                return np.where((moved * sign > 0) | (self._penalised == 0), moved, 0.0).astype(iterate.w.dtype)
-
-        if not slope < 0.0:
+        """Backtrack along the direction of a metric and its history."""
+        line = line_from(iterate, history, self._l1, self._penalised, self._resolved)
+        if not line.slope < 0.0:
             return None
-        return backtrack(iterate, along, slope, evaluate, self._noise(iterate))
+        return backtrack(iterate, line.along, line.slope, evaluate, self._noise(iterate))
 
     def _noise(self, iterate: Iterate) -> float:
         """Return about the rounding of the objective's value: of the scores, it weighs as the slopes do."""
         noise = _NOISE * abs(iterate.value)
-        if isinstance(self._objective, LeastSquares):
+        if self._objective.constant_curvature:
             noise = _NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
         return float(np.finfo(iterate.w.dtype).eps) * self._amplified * noise
 
     @cached_property
     def _amplified(self) -> float:
         """How many times a score's rounding is that of near columns, where columns are centred as they are read."""
-        if self._objective._scaling is None:
+        if self._objective.scaling is None:
             return 1.0
-        centre, scale = self._objective._scaling
+        centre, scale = self._objective.scaling
         away = float(np.linalg.norm(centre / scale))
         return 1.0 + away if away <= _CENTRED_IN_BLOCKS[self._w.dtype.itemsize] else 1.0
 
@@ -367,7 +335,7 @@ class QuasiNewtonRunner(Runner):
         n = self._objective.n_samples
         rows = plan.rows if self._rows == 0 else min(n, _MORE_ROWS * self._rows)
         rows = n if rows > n // 8 else rows  # which takes no copy
-        if rows == self._rows and isinstance(self._objective, LeastSquares):
+        if rows == self._rows and self._objective.constant_curvature:
             return
         if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * window:
             self._history = LBFGSHistory(self._curvature(rows, self._w))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective, some_of
 from ..objectives.losses import LeastSquares
 from ..objectives.rows import standardised_rows
-from ..objectives.softmax import Softmax
 
 __all__ = ["column_squares", "mean_block", "prior_of"]
 
@@ -20,14 +19,14 @@ _PRIOR_ROWS = 1024  # at a time
 _HELD = 5.0  # rows
 
 
-def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
+def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
     """Return what stands for the Hessian of each class at w: array of shape (p, p), p parameters a class.
 
     The sum over the classes of their blocks on its diagonal, over k - 1: where all probabilities are alike that is the
     whole Hessian for changes that add up to 0 over the classes (as in Boehning, Ann. Inst. Statist. Math. 44, 1992).
     """
     X, y, sample_weight = objective.arrays
-    n, d, k = objective.n_samples, objective.n_features, objective.n_classes
+    n, d, k = objective.n_samples, objective.n_features, objective.layout.n_scores
     chosen = some_of(n, rows, seed) if rows < n else slice(None)
     X, y = X[chosen], y[chosen]
     X = X if X.flags.c_contiguous or X.flags.f_contiguous else np.ascontiguousarray(X)
