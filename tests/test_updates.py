@@ -8,6 +8,7 @@ import pytest
 import steepest as st
 from cases import Problem, assert_follows, each_loss, each_rule, run
 from steepest import _core
+from steepest.descent.arguments import seed_of
 
 SIZES = [0, 1, 7, 8, 9, 31, 32, 33, 1000]
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}  # of the largest |w|, after 5 steps
@@ -70,7 +71,7 @@ def test_float32_rows_follow_the_reference(isa, rule, loss):
 def test_row_path_agrees_with_a_step_from_its_gradient(isa, make):
     problem, optimizer = Problem("logistic", d=70, intercept=True), make()
     X, y, _ = problem.data
-    w, order = problem.w0.copy(), _core.row_order(problem.n, st.descent.seed_of(7), 0)
+    w, order = problem.w0.copy(), _core.row_order(problem.n, seed_of(7), 0)
     for row in order:
         optimizer.step(w, st.Logistic(X[row : row + 1], y[row : row + 1]).gradient(w))
     result = run(problem, make(), 1, batch_size=1)
