@@ -50,8 +50,8 @@ def folder_of(module):
 
 
 def imports(module, text, modules):
-    """What a module imports of this package, typing included: (module, name or None) pairs, and the local names."""
-    found, bound = [], {}
+    """What a module imports of this package, typing included: pairs of a module and a name or None."""
+    found = []
     here = module.split(".")[:-1]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -73,23 +73,51 @@ def imports(module, text, modules):
             if is_module:
                 target = inner if inner in modules or inner in NATIVE else f"{inner}.__init__"
                 found.append((target, None))
-                bound[alias.asname or alias.name] = target
             else:
                 outer = ".".join(base)
                 target = outer if outer in modules else f"{outer}.__init__".lstrip(".")
                 found.append((target, alias.name))
-    return found, bound
+    return found
 
 
 def is_private(name):
     return name.startswith("_") and not name.startswith("__") and name not in NATIVE
 
 
+def private_names_defined(text):
+    """The private names that a module defines: of functions, classes, variables and attributes."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return {name for name in found if is_private(name)}
+
+
+def private_attributes_read(text):
+    """The private attributes that a module reads of anything but `self`, `cls`, `super()` and imported modules."""
+    tree = ast.parse(text)
+    modules = {
+        alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            value = node.value
+            own = isinstance(value, ast.Name) and value.id in {"self", "cls", *modules}
+            if not own and not isinstance(value, ast.Call):
+                found.add(node.attr)
+    return found
+
+
 def faults(modules):
     """What is wrong with the imports of modules: a sentence for each."""
-    told, graph = [], {}
+    told, graph, defined = [], {}, {}
     for module, text in modules.items():
-        found, bound = imports(module, text, modules)
+        defined.setdefault(folder_of(module), set()).update(private_names_defined(text))
+    for module, text in modules.items():
+        found = imports(module, text, modules)
         own = folder_of(module)
         graph[module] = sorted({target for target, _ in found if target in modules})
         for target, name in found:
@@ -102,11 +130,9 @@ def faults(modules):
                 told.append(f"{module} imports the reference, which only tests may")
             if other != own and name is not None and is_private(name):
                 told.append(f"{module} imports the private name {name} of {target}")
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and is_private(node.attr):
-                target = bound.get(node.value.id)
-                if target is not None and folder_of(target) != own and target not in NATIVE:
-                    told.append(f"{module} reads the private name {node.attr} of {target}")
+        elsewhere = set().union(*(names for folder, names in defined.items() if folder != own)) - defined[own]
+        for name in sorted(private_attributes_read(text) & elsewhere):
+            told.append(f"{module} reads the private name {name}, which another folder defines")
     return told + cycles(graph)
 
 
@@ -146,7 +172,9 @@ def test_every_folder_says_what_it_may_use():
         ({"descent.a": "import steepest as st", "__init__": ""}, "stands above it"),
         ({"descent.a": "from steepest.plot.b import c", "plot.b": ""}, "stands above it"),
         ({"descent.a": "from ..arrays.b import _c", "arrays.b": ""}, "private name _c"),
-        ({"descent.a": "from ..arrays import b\nb._c", "arrays.b": ""}, "private name _c"),
+        ({"descent.a": "from ..arrays import b\nb._c", "arrays.b": "_c = 1"}, "private name _c"),
+        ({"descent.a": "def f(o):\n    return o._data", "objectives.b": "self._data = 1"}, "private name _data"),
+        ({"descent.a": "def f(o):\n    return o.inner._data", "objectives.b": "self._data = 1"}, "private name _data"),
         ({"search.a": "from .. import reference", "reference.__init__": ""}, "which only tests may"),
         ({"search.a": "from ..reference.losses import b", "reference.losses": ""}, "which only tests may"),
         ({"descent.a": "from .b import c", "descent.b": "from .a import d"}, "a cycle"),
@@ -161,7 +189,8 @@ def test_a_fault_is_told(modules, fault):
 def test_the_right_way_is_no_fault():
     modules = {
         "__init__": "from .descent import a",
-        "descent.a": "from .. import _core\nfrom ..arrays.b import c\n_core._d",
-        "arrays.b": "import numpy",
+        "descent.a": "import sys\nfrom .. import _core\nfrom ..arrays.b import c\nsys._d\nc._e\nself._f\nc._fields",
+        "descent.b": "def _e(): ...",
+        "arrays.b": "import numpy\n_d = self._f = 1",
     }
     assert faults(modules) == []

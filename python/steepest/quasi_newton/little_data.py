@@ -101,11 +101,11 @@ def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: M
     inverse = _back_substituted(R, np.eye(len(R), dtype=np.longdouble))
     if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
         return True
-    X, _, weight = objective._data
+    X, _, weight = objective.arrays
     sizes = np.zeros(len(R), np.longdouble)  # a column of ones has no rounding
     exact = widened(X).astype(np.longdouble)
-    if objective._scaling is not None:
-        exact /= objective._scaling[1]
+    if objective.scaling is not None:
+        exact /= objective.scaling[1]
     counts = np.ones(len(X)) if weight is None else weight
     rows = exact[counts > 0]  # the others may overflow
     sizes[: X.shape[1]] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[: X.shape[1]]
