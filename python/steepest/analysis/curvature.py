@@ -60,7 +60,7 @@ def curvature(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or anything with n_parameters, dtype and value_and_gradient
+    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
         Without a `hessian_product`, the gradient's central differences stand for one.
     w : array of shape (n_parameters,), or that of a Softmax, the objective's dtype
         Where: of NumPy, or of a library that has DLPack.

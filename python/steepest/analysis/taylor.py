@@ -111,7 +111,7 @@ def taylor(objective: Objective, w: Any) -> Taylor:
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Function or anything with n_parameters, dtype and value_and_gradient
+    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
         Without a `hessian_product`, central differences of the gradient stand for it.
     w : array of shape (n_parameters,), the objective's dtype
         Where.

@@ -80,7 +80,7 @@ def minimize(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax or Function
+    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
         What to minimise.
     w0 : array of shape (n_parameters,), or that of a Softmax, the dtype of the objective, optional
         Where to start, zeros if not given. It is not changed. The result's w comes in its library (NumPy, torch, ...),

@@ -55,7 +55,7 @@ def contour(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic or Function
+    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
         Of 2 parameters or more; anything with `n_parameters`, `dtype` and `value_and_gradient` will do.
     paths : Result, array of shape (n_points, n_parameters), mapping of str to these, list of these, optional
         Or a GridSearch. Runs that recorded their path (``minimize(..., record_path=True)``). A circle marks the start

@@ -41,7 +41,7 @@ def taylor(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic or Function
+    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
         The function; anything with `n_parameters`, `dtype` and `value_and_gradient` will do.
     models : Taylor, list of these, or mapping of str to these
         What `st.taylor` returned; anything will do that has `point`, `gradient` and `hessian` and can be called on
