@@ -226,6 +226,11 @@ class DataObjective:
         return self._scale
 
     @property
+    def loss(self) -> str:
+        """The name of the loss."""
+        return self._loss
+
+    @property
     def penalty(self) -> Penalty:
         """The penalty, as alpha and l1_ratio."""
         return Penalty(self._alpha, self._l1_ratio)
