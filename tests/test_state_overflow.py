@@ -120,7 +120,8 @@ def test_a_function_whose_squared_gradient_overflows(make):
     function = st.Function(lambda w: (float(slope @ w), slope), 2)
     with pytest.warns(st.DivergenceWarning, match="the squares of gradients overflow float64"):
         result = st.minimize(function, np.zeros(2), make(0.1))
-    assert result.stop_reason == "diverged" and not result.w.any()
+    assert result.stop_reason == "diverged"
+    assert not result.w.any()
 
 
 @each_rule
