@@ -173,9 +173,19 @@ def test_digits_that_float32_loses_without_standardising_are_told(tmp_path: Path
     assert "column 'one'" not in model["stderr"]
 
 
-@pytest.mark.parametrize(("start", "step", "told"), [(2**62, 1, True), (2**62, 2**40, False), (0, 1, False)])
+@pytest.mark.parametrize(
+    ("start", "step", "told"),
+    [
+        (2**62, 1, True),
+        (2**62, 2**40, False),
+        (0, 1, False),
+        (10**25, 1, True),
+        (-(10**25), 7, True),
+        (10**25, 10**23, 0),
+    ],
+)
 def test_digits_of_integers_that_float64_loses_are_told(tmp_path: Path, start: int, step: int, told: bool) -> None:
-    # Neighbours of 2^62 among float64 numbers are 1024 apart, more than these 400 numbers span.
-    frame = pd.DataFrame({"t": start + step * np.arange(400), "y": np.arange(400.0), "z": range(400)})
+    # Neighbours of 2^62 among float64 numbers are 1024 apart, more than these 400 numbers span; those of 1e25 are 2^31.
+    frame = pd.DataFrame({"t": [start + step * i for i in range(400)], "y": np.arange(400.0), "z": range(400)})
     message = f"column 't' loses most of its digits in float64: subtract {start} from it"
     assert (message in fitted(tmp_path, frame)["stderr"]) == told

@@ -116,7 +116,7 @@ class Problem:
         )  # levels are no statistics: held-out rows may have their own
         self.training = self._encode(training_frame)
         self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
-        self._warn_of_large_integers(training_frame)
+        self._warn_of_large_integers(training_frame, table.integers)
         if not options.standardize and options.dtype == "float32":
             self._warn_of_lost_digits(training_frame)
         self._standardize()
@@ -138,12 +138,18 @@ class Problem:
         names = [*self.encoder.columns, *[self.target] * (self.classes is None)]
         return [name for name in names if name not in self.encoder.categories]
 
-    def _warn_of_large_integers(self, frame: Any) -> None:
-        """Warn of columns of integers beyond 2^53 that vary by little more than float64 can tell apart."""
+    def _warn_of_large_integers(self, frame: Any, beyond: dict[str, tuple[int, int]]) -> None:
+        """Warn of columns of integers beyond 2^53 that vary by little more than float64 can tell apart.
+
+        Of columns whose numbers no type of integers holds, the range is known: `Table.integers`.
+        """
         for name in self._numeric():
-            if frame[name].dtype.kind not in "iu":
+            if name in beyond:
+                least, most = beyond[name]
+            elif frame[name].dtype.kind in "iu":
+                least, most = int(frame[name].min()), int(frame[name].max())
+            else:
                 continue
-            least, most = int(frame[name].min()), int(frame[name].max())
             lost = np.spacing(float(max(-least, most))) / 2
             if max(-least, most) > 2**53 and lost > LOST_PART * (most - least) > 0:
                 warnings.warn(

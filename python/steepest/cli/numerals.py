@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 _PLAIN = r"(?:\d+\.?\d*|\.\d+)"
 _GROUPED = r"\d{1,3}(?P<separator>[,.'\u2019 \u00a0\u202f_])\d{3}(?:(?P=separator)\d{3})*(?:[.,]\d+)?"
@@ -43,3 +44,12 @@ def spelling(texts: Iterable[str]) -> tuple[str, str] | None:
             if pattern.search(text):
                 return kind, text
     return ("signs that are no digits", unread[0]) if unread else None
+
+
+def range_of_integers(values: Iterable[Any]) -> tuple[int, int] | None:
+    """Return the least and the largest of integers, as numbers or text of any length; None where one is no integer."""
+    try:
+        exact = [int(str(value)) for value in values]
+    except ValueError:
+        return None
+    return (min(exact), max(exact)) if exact else None

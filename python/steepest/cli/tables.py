@@ -6,7 +6,7 @@ import contextlib
 import importlib.metadata
 import warnings
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..extras import MissingExtraError, require
 from . import headers
+from .numerals import range_of_integers
 
 FLIGHT_FEATURES = (
     *("month", "day", "dep_time", "sched_dep_time", "dep_delay", "sched_arr_time"),
@@ -39,11 +40,14 @@ class Table:
         The column that the format itself marks as the target (NPZ ``y``, svmlight labels: "y").
     kind : {"named", "matrix", "sparse"}
         Whether columns have names of their own, only positions, or positions where an absent one means zeros.
+    integers : dict of str to (int, int)
+        The least and the largest number of columns of integers that no type of integers holds, and float64 stands for.
     """
 
     frame: Any
     target: str | None = None
     kind: Literal["named", "matrix", "sparse"] = "named"
+    integers: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
         """Return the column that a user means by a name, or, in a matrix, by an index, which may be negative.
@@ -112,10 +116,14 @@ def _read_csv(path: Path, text: Collection[str] = ()) -> Table:
             frame = pandas.read_csv(path, index_col=False, low_memory=False, dtype=dict.fromkeys(text, str))
         except pandas.errors.ParserWarning:  # else the first field of longer rows would be taken for a label
             raise TableError(f"{path}: rows have more fields than the header") from None
+    table = Table(frame)
     for name in frame.columns:
         if name not in text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
-            frame[name] = _large_integers(frame[name])
-    return Table(frame)
+            given, frame[name] = frame[name], _large_integers(frame[name])
+            found = range_of_integers(given) if frame[name].dtype == np.float64 else None
+            if found is not None:
+                table.integers[name] = found
+    return table
 
 
 def _large_integers(column: Any) -> Any:
