@@ -95,6 +95,7 @@ class Training:
             found = Columns.of(rows.X, rows.sample_weight)
             scaling = centring(found, rescales) if found.are_far_from_zero() else None
         objective = self._bind(rows, scaling, alpha, units)
+        objective.is_conditioned = whole  # by units and scaling
         tol = tolerance(settings, optimizer, units.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
         if settings.early_stopping:

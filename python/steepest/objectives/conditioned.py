@@ -79,6 +79,8 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
     no penalty. Without a penalty, columns of huge or tiny units are multiplied by powers of two. All columns of little
     data are, in a copy.
     """
+    if objective.is_conditioned:
+        return objective, None
     inner, coordinates = _with_near_columns(objective)
     target = _far_target(objective)
     if target == 0.0:

@@ -83,6 +83,8 @@ class DataObjective:
     """Whether the curvature is the same at every w."""
     _n_scores = 1  # of a row
     _given_dtype: Any = None  # of the numbers that X was made from, where that was another
+    is_conditioned = False
+    """Whether columns and targets are known to be in units, and about centres, that cost no digits."""
 
     def __init__(
         self,
