@@ -6,7 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..optimizers.base import Optimizer
 from ..quasi_newton.optimizer import QuasiNewton
@@ -34,7 +34,8 @@ def optimizer_of_run(optimizer: Optimizer | QuasiNewton, reset: bool) -> Iterato
     ValueError
         The run is to go on from a state that another run is changing.
     """
-    with _claimed(optimizer) as free:
+    free = _claim((optimizer,))
+    try:
         if free:
             yield optimizer
         elif reset:
@@ -46,25 +47,32 @@ def optimizer_of_run(optimizer: Optimizer | QuasiNewton, reset: bool) -> Iterato
                 f"optimizer must be in no other run where reset=False goes on from its state, got {optimizer!r}, which "
                 "a run in another thread or around this one is changing; give each run an optimizer of its own"
             )
+    finally:
+        _release(free)
 
 
 @contextlib.contextmanager
 def settings_of_run(settings: RunSettings) -> Iterator[RunSettings]:
     """Give the run stopping rules that no other run asks: copies of those that are in another run."""
-    with contextlib.ExitStack() as stack:
-        rules = [rule if stack.enter_context(_claimed(rule)) else copy.deepcopy(rule) for rule in settings.stop]
-        yield dataclasses.replace(settings, stop=rules)
-
-
-@contextlib.contextmanager
-def _claimed(thing: object) -> Iterator[bool]:
-    """Claim an object for the length of the block; yield whether no other block has claimed it."""
-    with _lock:
-        free = id(thing) not in _used
-        _used.add(id(thing))
+    free = _claim(settings.stop)
     try:
-        yield free
+        if len(free) == len(settings.stop):
+            yield settings
+        else:
+            rules = [rule if id(rule) in free else copy.deepcopy(rule) for rule in settings.stop]
+            yield dataclasses.replace(settings, stop=rules)
     finally:
-        if free:
-            with _lock:
-                _used.discard(id(thing))
+        _release(free)
+
+
+def _claim(things: Sequence[object]) -> list[int]:
+    """Claim objects until they are released; return the identities of those that nobody else has claimed."""
+    with _lock:
+        free = [id(thing) for thing in things if id(thing) not in _used]
+        _used.update(free)
+    return free
+
+
+def _release(free: list[int]) -> None:
+    with _lock:
+        _used.difference_update(free)
