@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without a time limit, warnings, the ISA levels here, and the CUDA modules."""
+"""What all tests share: no time limit in hypothesis, warnings, threads, the ISA levels here, and the CUDA modules."""
 
 from __future__ import annotations
 
@@ -20,6 +20,18 @@ def pytest_configure(config):
     lines = ["error::steepest.DiagnosisWarning", "error::steepest.RankWarning"]
     for line in [*lines, "error"] if "CI" in os.environ else lines:
         config.addinivalue_line("filterwarnings", line)
+    if getattr(config.option, "tx", None):  # the workers, which are yet to start, inherit it
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    share_processors(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+
+
+def share_processors(workers):
+    """Give the kernels of each worker its share of the processors, unless the environment sets their threads.
+
+    With more threads than processors, every loop waits for the scheduler. A test of threads sets their number itself.
+    """
+    if workers > 1 and not os.environ.get("STEEPEST_NUM_THREADS"):
+        _core.set_threads(max(_core.threads_in_use() // workers, 1))
 
 
 @pytest.fixture(params=_core.isa_levels_supported())

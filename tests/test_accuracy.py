@@ -75,6 +75,7 @@ print((status("VmHWM") - before) / X.nbytes)
 
 
 # QuasiNewton copies a sample of at most a twentieth of the rows, with their numbers.
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "share"), [("Adam", 0.05), ("QuasiNewton", 0.16)])
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer takes memory of its own")

@@ -87,6 +87,7 @@ def test_quick_run_prints_a_table_and_writes_json(
     assert len([line for line in printed.splitlines() if line.startswith("|")]) == 3
 
 
+@pytest.mark.slow
 def test_runs_as_a_script_with_the_peers_installed_here() -> None:
     command = [sys.executable, str(BENCHMARKS / "bench_fit.py"), *CASE, "--contender", "ours", "--contender", "saga"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -64,6 +64,7 @@ def test_quick_run_prints_a_table_and_writes_json(
         assert written["rows"][0][missing] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_runs_as_a_script_with_the_peers_installed_here(name: str) -> None:
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--repeats", "1", *QUICK[name]]

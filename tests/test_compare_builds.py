@@ -34,6 +34,7 @@ def call(*arguments):
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_digests_are_the_same_again_and_on_any_number_of_threads(tmp_path):
     """A few cases of each part, at one level, twice."""
     out = tmp_path / "a.json"
@@ -100,6 +101,7 @@ def test_results_become_bits(tables):
         tables.Table.of({}, [("a", lambda: 1), ("a", lambda: 1)], keep=False)
 
 
+@pytest.mark.slow
 def test_timings_of_two_builds_stand_in_one_table(tmp_path):
     """A build against itself; both are folders for PYTHONPATH."""
     ratios = tmp_path / "ratios.json"

@@ -6,6 +6,7 @@ import pytest
 
 from emulation.compile import DRIVERS, Unavailable, compile_driver, run
 
+pytestmark = pytest.mark.slow  # compiles programs: the kernels of cuda/ are not among them
 RIGHT = ["lanes", "reduction", "grid_steps", "last_block", "async_copies", "bulk_copies", "vectors"]
 # What is wrong, how the kernel is built, and what tells: a text, or None for a wrong result at some schedule.
 WRONG = [

@@ -38,6 +38,7 @@ time.sleep(0.1)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", re.findall(r'^    "(.+?)": lambda', EXIT, re.MULTILINE))
 def test_a_daemon_thread_in_a_kernel(case):
     for _ in range(10 if case == "gradient" else 3):

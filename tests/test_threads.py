@@ -31,6 +31,7 @@ def program(request, tmp_path_factory):
     return program
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callers", [1, 4])
 def test_loops_do_each_task_once_and_end_together(program, callers):
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0", "TSAN_OPTIONS": "halt_on_error=1"}

@@ -24,6 +24,7 @@ OWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ci", "failing"), [(False, [*OWN]), (True, [*FOREIGN, *OWN])])
 def test_whose_warnings_are_errors(tmp_path, ci, failing):
     cases = [f"def {name}():\n    {line}\n" for name, line in (FOREIGN | OWN).items()]

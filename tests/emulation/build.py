@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +29,20 @@ def _run(*command: str) -> None:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}")
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes, such as the workers of pytest, from building in the folder at the same time."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def build(folder: Path | None = None, *, sanitize: bool = False) -> Path:
     """Build what changed and return the folder of the module; one in STEEPEST_EMULATED_DIR is taken as it is."""
     given = os.environ.get("STEEPEST_EMULATED_DIR")
@@ -35,12 +51,13 @@ def build(folder: Path | None = None, *, sanitize: bool = False) -> Path:
     import pybind11
 
     folder = folder or ROOT / "build" / ("emulated-sanitized" if sanitize else "emulated")
-    cmake = _tool("cmake")
-    if not (folder / "build.ninja").exists():
-        _run(cmake, "-S", str(HERE), "-B", str(folder), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
-             f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
-             f"-DSTEEPEST_SANITIZE={'ON' if sanitize else 'OFF'}")  # fmt: skip
-    _run(cmake, "--build", str(folder))
+    with _alone(folder):
+        cmake = _tool("cmake")
+        if not (folder / "build.ninja").exists():
+            _run(cmake, "-S", str(HERE), "-B", str(folder), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
+                 f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+                 f"-DSTEEPEST_SANITIZE={'ON' if sanitize else 'OFF'}")  # fmt: skip
+        _run(cmake, "--build", str(folder))
     return folder
 
 
