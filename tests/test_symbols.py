@@ -1,6 +1,7 @@
 """The objects of an ISA level share no symbol with the rest: an old processor could otherwise get AVX-512 code.
 
-Looks at every build below build/, where `pip install .` leaves its objects.
+Looks at every build below build/, where `pip install .` leaves its objects, or below STEEPEST_BUILD_DIR. An installed
+wheel leaves none; but a folder that is named must have them, since nothing would be looked at in silence.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from steepest import _core
+
 BUILD = Path(os.environ.get("STEEPEST_BUILD_DIR", Path(__file__).parents[1] / "build"))
 OBJECTS = sorted(BUILD.glob("**/kernels_*.dir/**/*.o"))
 ENTRY = re.compile(r"^_{1,2}ZN8steepest\d+(passes|softmax|statistics|updates)_(?P<level>\w+?)E$")
 
-needs_objects = pytest.mark.skipif(not OBJECTS, reason=f"no object files of a build in {BUILD}; set STEEPEST_BUILD_DIR")
-needs_nm = pytest.mark.skipif(shutil.which("nm") is None, reason="nm, which lists symbols, is not installed")
+TABLES = {"passes.cpp.o", "softmax.cpp.o", "statistics.cpp.o", "updates.cpp.o"}
 
-
-@pytest.mark.skipif("STEEPEST_BUILD_DIR" not in os.environ, reason="STEEPEST_BUILD_DIR names no build")
-def test_the_build_that_is_named_is_looked_at():
-    assert OBJECTS, f"STEEPEST_BUILD_DIR={BUILD} holds no objects of kernels: the tests below would be skipped"
-    assert shutil.which("nm"), "nm is not installed: the tests below would be skipped"
+pytestmark = pytest.mark.skipif(
+    "STEEPEST_BUILD_DIR" not in os.environ and not (OBJECTS and shutil.which("nm")),
+    reason="no object files of a build in build/, or no nm, which lists their symbols",
+)
 
 
 def symbols(path, *options):
@@ -37,8 +38,6 @@ def name_of(path):
     return str(path.relative_to(BUILD))
 
 
-@needs_objects
-@needs_nm
 @pytest.mark.parametrize("path", OBJECTS, ids=name_of)
 def test_an_object_defines_its_table_and_nothing_else(path):
     level = re.search(r"kernels_(\w+)\.dir", str(path))[1]
@@ -51,16 +50,18 @@ def test_an_object_defines_its_table_and_nothing_else(path):
     assert kind in "DRS", f"{name} is {kind}"  # data: neither weak nor unique nor common
 
 
-@needs_objects
-@needs_nm
 @pytest.mark.parametrize("path", OBJECTS, ids=name_of)
 def test_an_object_calls_the_c_library_only(path):
     undefined = [name for _, name in symbols(path, "--undefined-only")]
     assert [name for name in undefined if name.lstrip("_").startswith("Z")] == []  # no C++ name
 
 
-@needs_objects
-def test_every_level_has_all_tables():
+def test_the_levels_here_have_all_tables():
+    """In each build: all objects of a level, and in one of the builds every level of the module that is in use."""
+    assert OBJECTS, f"no object files of a build below {BUILD}, which STEEPEST_BUILD_DIR names"
+    folders = {path.parents[3] for path in OBJECTS}
     for folder in {path.parent for path in OBJECTS}:
-        tables = {"passes.cpp.o", "softmax.cpp.o", "statistics.cpp.o", "updates.cpp.o"}
-        assert {path.name for path in folder.glob("*.o")} == tables
+        assert {path.name for path in folder.glob("*.o")} == TABLES, folder
+    levels = {level.replace("-", "_") for level in _core.isa_levels_supported()}
+    found = [{path.name[len("kernels_") : -len(".dir")] for path in folder.glob("kernels_*.dir")} for folder in folders]
+    assert any(levels <= each for each in found), found
