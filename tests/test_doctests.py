@@ -22,6 +22,7 @@ MODULES = sorted(
     if file.name != "__main__.py" and "benchmarks" not in file.parts
 )
 NEEDED = {"cli": ("click", "pandas", "sklearn"), "estimators": ("sklearn",), "plot": ("matplotlib",)}
+ON_A_DEVICE = ("steepest.arrays.device",)
 ESTIMATORS = ("LinearRegressor", "LogisticClassifier")
 DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
 # Names that the API page does not show, or shows by another name.
@@ -29,8 +30,9 @@ NOT_SHOWN = {"schedules.Schedule", "schedules.as_schedule", "schedules.rates_at"
 
 # Public names that have no example yet, by folder.
 LACKING = {
-    "analysis": ["Curvature", "Taylor", "curvature", "taylor"],
     "arrays": ["DeviceArray"],
+    "runtime": ["info", "threads"],
+    "warnings": ["DiagnosisWarning", "DivergenceWarning", "RankWarning"],
     "descent": [
         "Diagnosis",
         "Progress",
@@ -81,8 +83,6 @@ LACKING = {
         "reference.softmax",
         "reference.softmax_hessian",
     ],
-    "runtime": ["info", "threads"],
-    "warnings": ["DiagnosisWarning", "DivergenceWarning", "RankWarning"],
 }
 
 
@@ -131,15 +131,24 @@ def no_window(monkeypatch):
     pyplot.close("all")
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_the_examples_of_a_module_run(module, request):
-    if module.startswith("steepest.plot"):
-        request.getfixturevalue("no_window")
+def check_examples(module):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     for test in examples_of(imported(module)):
         told = []
         runner.run(test, out=told.append)
         assert not runner.failures, "".join(told)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in ON_A_DEVICE])
+def test_the_examples_of_a_module_run(module, request):
+    if module.startswith("steepest.plot"):
+        request.getfixturevalue("no_window")
+    check_examples(module)
+
+
+@pytest.mark.parametrize("module", ON_A_DEVICE)
+def test_the_examples_on_a_device_run(module, cuda):
+    check_examples(module)
 
 
 @pytest.mark.parametrize("name", public_names())

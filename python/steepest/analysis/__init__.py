@@ -1,4 +1,4 @@
-"""What is known of an objective at a point: its Hessian, its spectrum, and whether its classes are separable.
+"""Analysis of an objective at a point: its Hessian, the spectrum, and whether its classes are separable.
 
 This folder may use `objectives` and `arrays`.
 """

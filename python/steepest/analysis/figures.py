@@ -1,4 +1,4 @@
-"""The figures of a curvature: its eigenvalues, and the learning rates and step counts that follow from them."""
+"""The figures of a curvature: eigenvalues, and the learning rates and step counts that follow from them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from .spectrum import first
 
 __all__ = ["CurvatureFigures"]
 
-# The factor by which the slowest eigendirection of a quadratic shrinks a step, at the best fixed learning rate (and
-# momentum), less 1; k is the condition number. Heavy ball: Polyak 1964; accelerated: Nesterov 1983, at rate 1 / lmax.
+# By method: the factor by which a step shrinks the slowest eigendirection of a quadratic, minus 1. The learning rate
+# (and momentum) are the best fixed ones; k is the condition number. Heavy ball: Polyak, "Some methods of speeding up
+# the convergence of iteration methods", 1964. Accelerated, at the rate 1 / eigenvalue_max: Nesterov, "A method of
+# solving a convex programming problem with convergence rate O(1/k^2)", 1983.
 _SHRINKAGE: dict[str, Callable[[float], float]] = {
     "gradient_descent": lambda k: -2.0 / (k + 1.0),
     "heavy_ball": lambda k: -2.0 / (math.sqrt(k) + 1.0),
@@ -25,7 +27,7 @@ _SHRINKAGE: dict[str, Callable[[float], float]] = {
 
 @dataclass(eq=False)
 class CurvatureFigures:
-    """What `Curvature` knows; its attributes are described there."""
+    """The fields of `Curvature`, which describes them, and the figures that follow from them."""
 
     eigenvalues: NDArray[np.float64]
     eigenvectors: NDArray[np.float64]
@@ -55,19 +57,20 @@ class CurvatureFigures:
 
     @property
     def rank(self) -> int:
-        """How many of `eigenvalues` are not zero."""
+        """The number of `eigenvalues` that are not zero, by `zero_tolerance`."""
         return int((np.abs(self.eigenvalues) > self.zero_tolerance).sum())
 
     @property
     def condition_number(self) -> float:
-        """The largest eigenvalue over the smallest one; inf where that is not above zero."""
+        """The largest eigenvalue over the smallest; inf if the smallest is not above zero."""
         return self.eigenvalue_max / self.eigenvalue_min if self.eigenvalue_min > self.zero_tolerance else math.inf
 
     @property
     def effective_condition_number(self) -> float:
-        """The same without the directions of no curvature; inf where an eigenvalue is negative, or not known (Lanczos).
+        """The condition number without the directions of zero curvature.
 
-        It is what descent feels on least squares, whose gradient has no part in those directions.
+        It decides how fast descent is on least squares, where the gradient has no part in those directions. It is inf
+        if an eigenvalue is negative, if none is above zero, or if Lanczos did not find the smallest one above zero.
         """
         if self.eigenvalue_min < -self.zero_tolerance or self.eigenvalue_max <= self.zero_tolerance:
             return math.inf
@@ -77,27 +80,27 @@ class CurvatureFigures:
 
     @property
     def max_learning_rate(self) -> float:
-        """2 / eigenvalue_max: plain descent converges below it; inf where no eigenvalue is above zero."""
+        """2 / eigenvalue_max. Plain descent converges below this rate. inf if no eigenvalue is above zero."""
         return 2.0 / self.eigenvalue_max if self.eigenvalue_max > 0 else math.inf
 
     @property
     def best_learning_rate(self) -> float:
-        """2 / (eigenvalue_max + eigenvalue_min), the best fixed rate of plain descent; nan without a minimum.
+        """2 / (eigenvalue_max + eigenvalue_min), the best fixed rate of plain descent.
 
-        Directions of no curvature are left out.
+        eigenvalue_min is taken without the directions of zero curvature. nan if `effective_condition_number` is inf.
         """
         kappa = self.effective_condition_number
         return 2.0 / (self.eigenvalue_max * (1.0 + 1.0 / kappa)) if kappa < math.inf else math.nan
 
     @property
     def best_momentum(self) -> float:
-        """((sqrt(k) - 1) / (sqrt(k) + 1))^2, heavy ball's best; k without directions of no curvature."""
+        """((sqrt(k) - 1) / (sqrt(k) + 1))^2, the best momentum of heavy ball; k is `effective_condition_number`."""
         kappa = self.effective_condition_number
         return math.tanh(0.25 * math.log(kappa)) ** 2 if kappa < math.inf else math.nan
 
     @property
     def best_momentum_learning_rate(self) -> float:
-        """4 / (sqrt(eigenvalue_max) + sqrt(eigenvalue_min))^2, the rate that goes with `best_momentum`."""
+        """4 / (sqrt(eigenvalue_max) + sqrt(eigenvalue_min))^2, the learning rate that goes with `best_momentum`."""
         kappa = self.effective_condition_number
         if kappa == math.inf:
             return math.nan
@@ -105,9 +108,10 @@ class CurvatureFigures:
 
     @property
     def kind(self) -> str:
-        """What w is: "minimum", "maximum", "saddle", "degenerate" (a zero among them: cannot tell), "not stationary".
+        """The kind of point w is: "minimum", "maximum", "saddle", "degenerate" or "not stationary".
 
-        The gradient counts as zero up to `gradient_tolerance`, an eigenvalue up to `zero_tolerance`.
+        A degenerate point has an eigenvalue of zero and no two of opposite signs: the Hessian does not decide between
+        the other kinds. The gradient counts as zero up to `gradient_tolerance`, an eigenvalue up to `zero_tolerance`.
         """
         if not self.gradient_norm <= self.gradient_tolerance:
             return "not stationary"
@@ -120,20 +124,25 @@ class CurvatureFigures:
         return "minimum" if positive else "maximum"
 
     def predicted_steps(self, tol: float, method: str = "gradient_descent") -> float:
-        """Return the steps that bring w nearer to the minimum by the factor tol, by the rate of its slowest direction.
+        """Return how many steps bring w nearer to the minimum by the factor tol, along the slowest direction.
 
         Parameters
         ----------
         tol : float
-            Final distance over first one, above 0.
+            The final distance to the minimum over the first distance, above 0.
         method : {"gradient_descent", "heavy_ball", "accelerated"}
-            Each at its best fixed learning rate and momentum for this quadratic: convergence factors
-            (k - 1) / (k + 1), (sqrt(k) - 1) / (sqrt(k) + 1) and 1 - 1 / sqrt(k) of the condition number k. Those of the
-            last two hold in the long run: they take up to half as many steps again to get going.
+            The method, with its best fixed learning rate and momentum for this quadratic. Its steps shrink the distance
+            by (k - 1) / (k + 1), (sqrt(k) - 1) / (sqrt(k) + 1) or 1 - 1 / sqrt(k), in that order; k is the condition
+            number. The last two factors hold in the long run: these methods need up to 50% more steps to get going.
 
         Returns
         -------
-        int, or inf where an eigenvalue is negative or none is above zero
+        int, or inf if `effective_condition_number` is inf
+
+        Raises
+        ------
+        TypeError, ValueError
+            tol is not a finite number above 0, or method is unknown.
         """
         check_number("tol", tol, above=0.0)
         if method not in _SHRINKAGE:
@@ -147,24 +156,27 @@ class CurvatureFigures:
         return 1 if shrinkage <= -1.0 else max(1, math.ceil(math.log(tol) / math.log1p(shrinkage)))
 
     def steps_to_gradient_norm(self, tol: float, learning_rate: float | None = None) -> float:
-        """Return the steps of plain descent from this w until the gradient's norm is at most tol.
+        """Return how many steps plain descent takes from this w until the gradient norm is at most tol.
 
-        On the quadratic model, each part of the gradient along an eigenvector shrinks by 1 - learning_rate * eigenvalue
-        a step; for least squares that is what happens. It is the smooth part's gradient: with an L1 penalty, another.
+        On the quadratic model, a step multiplies the part of the gradient along an eigenvector by
+        1 - learning_rate * eigenvalue. This is exact for least squares. The gradient is the one of the smooth part,
+        without an L1 penalty.
 
         Parameters
         ----------
         tol : float
             Norm of the gradient, above 0.
         learning_rate : float, optional
-            `best_learning_rate` if not given.
+            The learning rate, above 0; `best_learning_rate` by default.
 
         Returns
         -------
-        int, or inf where it never comes to that
+        int, or inf if the norm never falls to tol
 
         Raises
         ------
+        TypeError
+            An argument is not a number.
         ValueError
             Not all eigenvalues are known (the method was Lanczos), or an argument is out of range.
         """

@@ -21,9 +21,9 @@ _SHORTER_STEPS = 4
 
 
 def own_copy(objective: Any, w: Any) -> NDArray[Any]:
-    """Return a NumPy copy of parameters of any library as a vector, checked against the objective."""
+    """Return a NumPy copy of parameters, an array of any library, as a vector checked against the objective."""
     if not supports(objective, Capability.CURVATURE):
-        raise missing(objective, Capability.CURVATURE, "this", "make the objective of arrays in the host's memory")
+        raise missing(objective, Capability.CURVATURE, "this", "make the objective from arrays in host memory")
     library, w = library_of(w), as_native("w", vector_of(objective, "w", w))
     check_vector("w", w, objective.n_parameters, objective.dtype, library=library)
     return np.array(w)
@@ -32,14 +32,14 @@ def own_copy(objective: Any, w: Any) -> NDArray[Any]:
 class Hessian:
     """The Hessian of the smooth part of an objective at w.
 
-    Where the objective has no `hessian_product`, products are central differences of its gradient.
+    If the objective has no `hessian_product`, products are central differences of its gradient.
 
     Attributes
     ----------
     by_differences : bool
-        Whether they are.
+        Whether products are central differences.
     tolerance : float
-        What an eigenvalue is known to, as a share of the largest one.
+        The error of an eigenvalue, as a share of the largest one.
     """
 
     def __init__(self, objective: Any, w: NDArray[Any]) -> None:
@@ -61,14 +61,14 @@ class Hessian:
             change = self._gradient(self._w + step * v) - self._gradient(self._w - step * v)
             if np.isfinite(change).all():
                 break
-            step *= 0.1  # it may have led out of where the function is defined
+            step *= 0.1  # the step may have left the domain of the function
         return np.asarray(change / (2 * step))
 
     def _gradient(self, w: NDArray[Any]) -> Vector:
         return np.array(self._objective.value_and_gradient(w.astype(self._w.dtype))[1], dtype=np.float64)
 
     def matrix(self) -> NDArray[np.float64]:
-        """Return the whole Hessian, of shape (n_parameters, n_parameters) and symmetric."""
+        """Return the whole Hessian, symmetric and of shape (n_parameters, n_parameters)."""
         own = None if self.by_differences else getattr(self._objective, "hessian", None)
         if own is not None:
             found = np.asarray(own(self._w.copy()), dtype=np.float64)
@@ -77,16 +77,18 @@ class Hessian:
         return np.asarray((found + found.T) / 2)
 
     def largest(self, v: Vector | None = None, iterations: int = 100, tolerance: float = 1e-3) -> tuple[float, Vector]:
-        """Estimate the eigenvalue of the largest size by power iteration: that size (from below), and its vector.
+        """Return the size of the eigenvalue of largest size, and its eigenvector, by power iteration.
+
+        The estimate of the size is from below.
 
         Parameters
         ----------
         v : array of shape (n_parameters,), optional
-            Where to begin; a fixed random vector if not given.
+            The first vector; a fixed random vector by default.
         iterations : int
-            Products at most.
+            The greatest number of products.
         tolerance : float
-            Relative change of the estimate at which to stop.
+            The iteration stops at this relative change of the estimate.
         """
         v = np.random.default_rng(0).standard_normal(self._w.size) if v is None else v
         size = 0.0
@@ -102,7 +104,11 @@ class Hessian:
         return size, v / norm_of(v) if np.isfinite(v).all() and v.any() else v
 
     def trace(self, samples: int = 16) -> float:
-        """Estimate the sum of the eigenvalues from products with vectors of random signs (Hutchinson 1989)."""
+        """Estimate the sum of the eigenvalues from products with vectors of random signs.
+
+        Estimator: Hutchinson, "A stochastic estimator of the trace of the influence matrix for Laplacian smoothing
+        splines", 1989.
+        """
         if supports(self._objective, Capability.DATA) and self._w.size <= 64:
             return float(np.trace(self.matrix()))
         signs = np.random.default_rng(0).choice([-1.0, 1.0], (samples, self._w.size))

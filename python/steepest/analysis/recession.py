@@ -1,4 +1,4 @@
-"""The directions in which no row loses: rows as half-spaces, and the point of their cone that is nearest to another."""
+"""The directions in which no row loses: rows as half-spaces, and the nearest point of the cone that they form."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from ..objectives.softmax import Softmax
 __all__ = ["HalfSpaces", "nearest_in_cone"]
 
 Vector = NDArray[np.float64]
-Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows, and the classes that theirs are compared with
+Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows, and for each a class other than its own
 
 _BLOCK = 1 << 17  # elements of X that are widened at a time
-_NOTHING = 1e-10  # of a length: what is left of it by rounding
-_TOUCHING = 1e-13  # of a length: a half-space that is as far off holds its point
+_NOTHING = 1e-10  # as a share of a length: rounding leaves as much of it
+_TOUCHING = 1e-13  # as a share of a length: a point so far outside a half-space counts as inside
 
 
 class HalfSpaces:
-    """One half-space of directions v for each row and each class but its own: there the row does not lose.
+    """For each row and each class but its own, the half-space of directions v in which the row does not lose to it.
 
-    a . v >= 0, where a . v is the score of the row's class less that of the other. Columns are (x - origin) / unit, so
-    that they are exact where X is of small integers. The scores of class 0 are 0; of two classes in `Logistic`, class 1
-    has the only score.
+    The half-space is a . v >= 0; a . v is the score of the row's class minus the score of the other class. Columns are
+    (x - origin) / unit, which is exact if X holds small integers. The score of class 0 is 0. In `Logistic`, which has
+    two classes, the only score is the one of class 1.
 
     Attributes
     ----------
     counted : array of bool, shape (n_samples, n_classes)
-        Which there are: those of rows with a weight, and of other classes than the row's.
+        Whether there is a half-space: the row has a weight above 0, and the class is not its own.
     present : array of bool, shape (n_samples,)
-        Which rows have a weight.
+        Whether the row has a weight above 0.
     labels : array of int, shape (n_samples,)
-        The classes of the rows.
+        The class of each row.
     """
 
     def __init__(self, objective: DataObjective, rows_seen: int | None = None) -> None:
-        """Take the units from all rows, or from so many of them."""
+        """Take the units of the columns from all rows, or from about rows_seen of them."""
         self._X, y, weight = objective.arrays
         self.labels = y.astype(np.intp)
         self._intercept = objective.intercept
@@ -63,7 +63,7 @@ class HalfSpaces:
             self.unit = np.ldexp(1.0, np.where(largest > 0.0, np.frexp(largest)[1], 0))
 
     def blocks(self, every: int = 1) -> Iterator[tuple[slice, Vector]]:
-        """Yield some rows and their columns, and ones where there is an intercept; of each so many rows, one."""
+        """Yield blocks of every so-many-th row: the slice, and the columns with ones for an intercept."""
         n, d = self._X.shape
         step = max(1, _BLOCK // d) * every
         for start in range(0, n, step):
@@ -79,7 +79,7 @@ class HalfSpaces:
         return np.concatenate([np.zeros((1, self.width)), v.reshape(-1, self.width)])
 
     def leads(self, v: Vector) -> Vector:
-        """Return a . v as shares of the sum of the magnitudes that it is a sum of, of the shape of `counted`."""
+        """Return a . v divided by the sum of the magnitudes of its terms, in the shape of `counted`."""
         table, found = self._table(v), np.empty(self.counted.shape)
         for rows, Z in self.blocks():
             scores, sizes = Z @ table.T, np.abs(Z) @ np.abs(table).T
@@ -90,11 +90,11 @@ class HalfSpaces:
         return found
 
     def scores(self, rows: NDArray[np.intp], v: Vector) -> Vector:
-        """Return the scores of some rows, those of class 0 among them."""
+        """Return the scores of some rows, including the score 0 of class 0."""
         return np.asarray(self._standardised(self._X[rows]) @ self._table(v).T)
 
     def total(self, some: NDArray[np.bool_]) -> Vector:
-        """Return the sum of the vectors a of some."""
+        """Return the sum of the vectors a that `some` selects."""
         shares = -some.astype(np.float64)
         shares[np.arange(len(some)), self.labels] += some.sum(axis=1)
         found = np.zeros((self.n_classes, self.width))
@@ -113,14 +113,15 @@ class HalfSpaces:
 
 
 def nearest_in_cone(goal: Vector, A: Vector) -> Vector | None:
-    """Return the v with A v >= 0 that is nearest to a goal, of length 1; None where that is 0.
+    """Return the v with A v >= 0 that is nearest to the goal, scaled to length 1; None if that v is 0.
 
-    v = goal + A^T u, where u >= 0 is least squares' by the active sets of Lawson and Hanson (1974, chapter 23).
+    v = goal + A^T u, where u >= 0 minimises its length. Algorithm: the active sets of Lawson and Hanson, "Solving Least
+    Squares Problems", 1974, chapter 23.
     """
     lengths = np.linalg.norm(A, axis=1)
     A = A[lengths > 0.0] / lengths[lengths > 0.0, None]
     size = float(np.linalg.norm(goal))
-    for _ in range(2):  # again from where it ended, which leaves the rounding of that length and no longer of the first
+    for _ in range(2):  # the second time from the first result: rounding is then relative to its length
         if not size > 0.0:
             return None
         found = _nearest(goal / size, A)
@@ -165,7 +166,7 @@ def _nearest(goal: Vector, A: Vector) -> Vector:
 
 
 def _on_faces(goal: Vector, A: Vector) -> tuple[Vector, Vector]:
-    """Return the u of least |goal + A^T u|, and what is left."""
+    """Return the u that minimises |goal + A^T u|, and the residual goal + A^T u."""
     Q, R = np.linalg.qr(A.T)
     inner = Q.T @ goal
     left = goal - Q @ inner

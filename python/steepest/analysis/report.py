@@ -1,4 +1,4 @@
-"""What a curvature says to its reader: the report that it prints, and advice with numbers."""
+"""The report that a curvature prints, and its advice, with numbers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .figures import CurvatureFigures
 __all__ = ["WELL_CONDITIONED", "about", "advice", "report"]
 
 WELL_CONDITIONED = 100.0
-_UNLIKE = 10.0  # columns whose scales differ by this much are named
-_GAIN = 10.0  # and standardising is advised where it takes the condition number down by this
+_UNLIKE = 10.0  # columns are named if their scales differ from the median by this factor
+_GAIN = 10.0  # standardising is advised if it divides the condition number by this factor
 _NAMED = 4
 _REPORT_TOLERANCE = 1e-6
 
 
 def about(number: float) -> str:
-    """Return a count in words, to two digits as befits a forecast: "about 2.2 million"."""
+    """Return a forecast in words, with two digits: "about 2.2 million"."""
     if number == math.inf:
         return "endless"
     number = float(f"{number:.2g}")
@@ -58,7 +58,7 @@ def _condition(c: CurvatureFigures) -> str:
     if c.effective_condition_number == math.inf:
         return f"more than Lanczos can tell (above {c.eigenvalue_max / c.zero_tolerance:.2g})"
     flat = c.n_parameters - c.rank
-    return f"{c.effective_condition_number:.3g}, beside {flat} flat direction{'s' * (flat > 1)}"
+    return f"{c.effective_condition_number:.3g}, without {flat} flat direction{'s' * (flat > 1)}"
 
 
 def _steps(c: CurvatureFigures) -> str:
@@ -68,17 +68,17 @@ def _steps(c: CurvatureFigures) -> str:
 
 
 def advice(c: CurvatureFigures) -> list[str]:
-    """Return what to do about this curvature, a sentence an item."""
+    """Return what to do about this curvature, one sentence for each item."""
     kappa = c.effective_condition_number
     if c.eigenvalue_min < -c.zero_tolerance:
         down = "" if c.gradient_norm > c.gradient_tolerance else "; step along eigenvectors[:, 0] to leave it"
         return [
-            f"the curvature is negative ({c.eigenvalue_min:.3g}) in a direction: descent leads away from here{down}"
+            f"the curvature is negative ({c.eigenvalue_min:.3g}) in one direction: descent leads away from here{down}"
         ]
     if kappa == math.inf and c.eigenvalue_max > c.zero_tolerance:
-        return [_flat(c), 'how fast descent is in the others, curvature(..., method="dense") tells']
+        return [_flat(c), 'curvature(..., method="dense") tells how fast descent is in the other directions']
     if kappa == math.inf:
-        return ["nothing curves here: the gradient alone says where to go"]
+        return ["the curvature is zero here: only the gradient says where to go"]
     told = [_flat(c)] if c.rank < len(c.eigenvalues) else []
     if kappa <= WELL_CONDITIONED:
         rate = f"a learning rate of {c.best_learning_rate:.3g}"
@@ -94,7 +94,7 @@ def advice(c: CurvatureFigures) -> list[str]:
 
 
 def _unlike(c: CurvatureFigures) -> str:
-    """Name the columns whose scale is furthest from the usual one."""
+    """Name the columns whose scale is farthest from the median scale."""
     if c.parameter_scales is None:
         return ""
     scales = c.parameter_scales[:-1]
@@ -112,10 +112,10 @@ def _unlike(c: CurvatureFigures) -> str:
 
 def _flat(c: CurvatureFigures) -> str:
     if c.method == "lanczos":
-        return "there are flat directions: columns depend on each other; alpha > 0 makes the minimum unique"
+        return "there are flat directions: columns depend on one another; alpha > 0 makes the minimum unique"
     n = c.n_parameters - c.rank
     weights = np.abs(c.eigenvectors[:, np.abs(c.eigenvalues) <= c.zero_tolerance]).max(axis=1)
     taking_part = np.flatnonzero(weights > 0.1)
     named = ", ".join(map(str, taking_part[:_NAMED])) + (", ..." if taking_part.size > _NAMED else "")
     directions = f"{n} flat direction{'s' * (n > 1)} (among parameters {named})"
-    return f"{directions}: columns that depend on each other or never change; alpha > 0 makes the minimum unique"
+    return f"{directions}: columns depend on one another or are constant; alpha > 0 makes the minimum unique"

@@ -1,7 +1,8 @@
-"""Whether classes are separable, all or some: without a penalty the loss then has no minimum, as w grows for ever.
+"""Whether classes are separable, by all rows or by some. Without a penalty, the loss then has no minimum: w diverges.
 
-There is a minimum unless in some direction no row loses and some row gains (Albert and Anderson 1984). Such a direction
-is shown, or shown not to be: nothing is guessed from the size of w.
+A minimum exists unless there is a direction of w in which no row's loss rises and some row's loss falls (Albert and
+Anderson, "On the existence of maximum likelihood estimates in logistic regression models", 1984). The code proves that
+there is such a direction, or that there is none. It never guesses from the size of w.
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ __all__ = ["Separation", "separating_loss", "separation"]
 
 Separation: TypeAlias = Literal["", "all", "some"]
 
-_SMALL_LOSS = 0.1  # mean of classes that may be separable
-_FAR = 4.0  # a margin that is usual only where a row may have any
+_SMALL_LOSS = 0.1  # classes may be separable if their mean loss is below this
+_FAR = 4.0  # or if the scores spread by at least this
 _BLOCK = 1 << 17  # elements of X that are widened at a time
-_MOST_PARAMETERS = 200  # of an exact search
+_MOST_PARAMETERS = 200  # the search is exact up to here
 _SEARCH_PASSES = 40
-_ZERO = 1e-12  # share of its terms: a sum that rounding may have made
-_MORE = 1e-9  # and one that it has not
-_PER_PARAMETER = 4  # rows of the first look that are the least decided
-_SPREAD = 20  # and others
-_FIRST_ROWS = 4096  # that are looked at before all
+_ZERO = 1e-12  # as a share of its terms: rounding may have made such a sum
+_MORE = 1e-9  # and cannot have made such a one
+_PER_PARAMETER = 4  # rows of the first look with the smallest margins, for each parameter
+_SPREAD = 20  # and rows from everywhere
+_FIRST_ROWS = 4096  # so many rows are looked at before all rows are
 _NEWTON_STEPS = 4
-_FULL_RANK = 1e-9  # the smallest eigenvalue of columns of norm 1 that depend on no others
-_ROWS_SEEN = 2000  # by which it scales columns
+_FULL_RANK = 1e-9  # independent columns of norm 1 have products whose eigenvalues are above this
+_ROWS_SEEN = 2000  # so many rows decide the units of the columns
 
 
 def separating_loss(objective: DataObjective) -> float:
-    """Return the objective below which every row is on its side, 0 where that says nothing.
+    """Return the objective below which every row must be classified correctly; 0 if no value shows that.
 
-    A row of weight s that is not adds at least s log(2) to the sum of the losses.
+    A misclassified row of weight s adds at least s log(2) to the sum of the losses.
     """
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
         return 0.0
@@ -53,10 +54,11 @@ def separating_loss(objective: DataObjective) -> float:
 
 
 def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
-    """Return whether a plane of its own has every row on its side ("all"), or some of them at no cost ("some").
+    """Return "all" if planes separate the classes of all rows, "some" if only of some rows, "" if of none.
 
-    Where w's margins are small and its loss is not, "" is returned without a look. So is it where an objective of more
-    than 200 parameters hides its direction in several columns.
+    "some" means that a direction lowers the losses of some rows and raises no loss. The result is "" without a search
+    if the margins at w are small and the loss is not. An objective of more than 200 parameters is searched column by
+    column only, so the result may be "" although a direction over several columns separates.
     """
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0 or objective.device is not None:
         return ""
@@ -72,9 +74,9 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
 
 
 def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
-    """Return whether some rows of many show that there is a minimum, so that the others need no look.
+    """Return whether a sample of the rows proves that there is a minimum, so that no other row needs a look.
 
-    In no direction that moves them do all of them gain or stay, and every direction moves them.
+    The proof: every direction changes the score of a row of the sample, and raises the loss of one.
     """
     X, y, weight = objective.arrays
     n = len(X)
@@ -101,7 +103,7 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
     if not np.linalg.eigvalsh(_products(exact))[0] > _FULL_RANK:
         return False
     w = w.ravel().copy()
-    for _ in range(_NEWTON_STEPS):  # from the minimum of all rows to that of some
+    for _ in range(_NEWTON_STEPS):  # from the minimum over all rows to the minimum over the sample
         _, gradient, hessian = part.native.value_gradient_and_hessian(w)
         if not np.isfinite(hessian).all():
             return False
@@ -111,7 +113,7 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
 
 
 def _products(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the products of all pairs of columns, by our threads: BLAS's wait long where processors are taken."""
+    """Return the products of all pairs of columns, on our threads: BLAS's threads wait long on a busy machine."""
     squares = LeastSquares(columns, np.zeros(len(columns)), intercept=False)
     return np.asarray(squares.native.hessian(np.zeros(columns.shape[1]))) * (0.5 * len(columns))
 
@@ -133,7 +135,7 @@ def _look(objective: Any, spaces: HalfSpaces, w: NDArray[Any], scores: NDArray[A
 
 
 def _scores(objective: Any, w: NDArray[Any]) -> NDArray[Any]:
-    """Return the scores at w, of shape (n_samples, 1 or n_classes), about as well as the dtype of X allows."""
+    """Return the scores at w, of shape (n_samples, 1 or n_classes), with about the precision of the dtype of X."""
     X = objective.arrays.X
     n, d = X.shape
     table = w.reshape(-1, d + objective.intercept).astype(np.float64)
@@ -151,7 +153,7 @@ def _scores(objective: Any, w: NDArray[Any]) -> NDArray[Any]:
 
 
 def _margins(spaces: HalfSpaces, scores: NDArray[Any]) -> NDArray[np.float64]:
-    """Return by how much each row's class leads the others, infinity where that does not count."""
+    """Return by how much the score of each row's class exceeds the others; infinity for pairs that do not count."""
     if scores.shape[1] == 1:
         scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
     own = np.take_along_axis(scores, spaces.labels[:, None], axis=1)
@@ -159,7 +161,7 @@ def _margins(spaces: HalfSpaces, scores: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _moved(objective: Any, spaces: HalfSpaces, w: NDArray[Any], dual: bool = False) -> NDArray[np.float64]:
-    """Return w, or a gradient, in the coordinates of the half-spaces, class 0 left out."""
+    """Return w, or with dual a gradient, in the coordinates of the half-spaces, without class 0."""
     d = objective.n_features
     table = w.reshape(-1, spaces.width).astype(np.float64)
     centre, scale = (0.0, 1.0) if objective.scaling is None else objective.scaling
@@ -180,7 +182,7 @@ def _moved(objective: Any, spaces: HalfSpaces, w: NDArray[Any], dual: bool = Fal
 
 
 def _closest(spaces: HalfSpaces, margins: NDArray[np.float64]) -> Pairs:
-    """Return the rows, and the classes, that are the least of all decided, and others from everywhere."""
+    """Return the rows and classes with the smallest margins, and others spread over all rows."""
     k = margins.shape[1]
     many, others = _PER_PARAMETER * spaces.size, _SPREAD * spaces.size
     flat = margins.ravel()
@@ -192,11 +194,12 @@ def _closest(spaces: HalfSpaces, margins: NDArray[np.float64]) -> Pairs:
 
 
 def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs: Pairs) -> bool:
-    """Return whether weights above 0 are known that make the vectors of all rows add up to nothing.
+    """Return whether positive weights are found for which the vectors of all rows add up to 0.
 
-    No direction then gains for one without a loss for another (Stiemke 1915). At w the chances of the wrong classes are
-    weights that add up to the negative gradient g; a Newton step h over some rows takes this away, at a share a . h of
-    the weight of each.
+    Every direction that gains for one row then loses for another (Stiemke, "Über positive Lösungen homogener linearer
+    Gleichungen", 1915). At w, the probabilities of the wrong classes are weights that add up to the negative gradient.
+    A Newton step h over some of the rows removes this rest. It changes the weight of each of them by the share a . h,
+    which must be below 0.4.
     """
     A = spaces.vectors(pairs)
     value, gradient = objective.native.value_and_gradient(np.ascontiguousarray(w).reshape(-1))
@@ -208,7 +211,7 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
     far = 1.0 + float(np.abs(spaces.origin / spaces.unit).max())
     lengths = np.linalg.norm(A, axis=1)
     noise = 2.0 * float(np.finfo(objective.dtype).eps) * far * float(lengths.max())
-    noise *= objective.weight_sum * min(value, 1.0)  # a chance is no more than its row's loss
+    noise *= objective.weight_sum * min(value, 1.0)  # a probability is at most the loss of its row
     if not (np.isfinite(hessian).all() and np.isfinite(total).all()):
         return False
     least = float(np.linalg.eigvalsh(hessian)[0])
@@ -218,7 +221,7 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
 
 
 def _chances(spaces: HalfSpaces, u: NDArray[np.float64], pairs: Pairs) -> NDArray[np.float64]:
-    """Return the probabilities of the pairs' classes."""
+    """Return the probability of the class of each pair."""
     scores = spaces.scores(pairs[0], u)
     scores -= scores.max(axis=1, keepdims=True)
     odds = np.exp(scores)
@@ -226,7 +229,7 @@ def _chances(spaces: HalfSpaces, u: NDArray[np.float64], pairs: Pairs) -> NDArra
 
 
 def _search(spaces: HalfSpaces, first: Pairs) -> Separation:
-    """Look for a direction, then for one of the rows that it leaves where they are, until there is none, or no row."""
+    """Look for a direction, then for one for the rows that it leaves in place, until no direction or no row is left."""
     alive = spaces.counted.copy()
     found: Separation = ""
     for _ in range(_SEARCH_PASSES):
@@ -241,10 +244,10 @@ def _search(spaces: HalfSpaces, first: Pairs) -> Separation:
 
 
 def _direction(spaces: HalfSpaces, alive: NDArray[np.bool_], first: Pairs) -> NDArray[np.float64] | None:
-    """Return the leads of the rows along a direction where none is negative and some are not 0; None if there is none.
+    """Return the leads of the rows along a direction in which none is negative and some are not 0, or None.
 
-    It is the nearest one to the sum of all vectors, which is 0 where there is none but 0. A few rows are looked at, and
-    those that lose by it are added.
+    The direction is the one nearest to the sum of all vectors; the nearest one is 0 if there is no such direction. The
+    search starts with a few rows and adds the rows that lose by the direction found.
     """
     goal = spaces.total(alive)
     held = alive[first]
@@ -267,13 +270,13 @@ def _direction(spaces: HalfSpaces, alive: NDArray[np.bool_], first: Pairs) -> ND
 
 
 def _a_column_separates(objective: Any, spaces: HalfSpaces) -> bool:
-    """Return whether a single column, beside the intercept, has a class on one side and the others on the other."""
+    """Return whether a single column, with the intercept, separates one class from the others."""
     for label in range(1, spaces.n_classes) if spaces.n_classes == 2 else range(spaces.n_classes):
         ins, outs = _range_of(spaces, spaces.labels == label), _range_of(spaces, spaces.labels != label)
         for (low, high), (least, most) in ((ins, outs), (outs, ins)):  # high side, low side
             if objective.intercept:
                 if low[-1] > high[-1]:
-                    return True  # there is no row
+                    return True  # one side has no row
                 apart = (most <= low) & (least < high)
             else:
                 apart = (np.minimum(low, 0.0) >= 0.0) & (np.maximum(most, 0.0) <= 0.0) & ((high > 0.0) | (least < 0.0))

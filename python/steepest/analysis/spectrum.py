@@ -1,4 +1,4 @@
-"""The numerical side of `curvature`: eigenvalues of a dense Hessian, and of one that is known by its products."""
+"""The numerical side of `curvature`: eigenvalues of a dense Hessian, and of one known by its products only."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from .hessian import Hessian
 __all__ = ["dense_spectrum", "extremes", "finite", "first", "standardised_condition"]
 
 Array: TypeAlias = NDArray[np.float64]
-Spectrum: TypeAlias = tuple[Array, Array, float]  # eigenvalues, vectors, what share of the largest they are known to
+Spectrum: TypeAlias = tuple[Array, Array, float]  # eigenvalues, eigenvectors, and their error as a share of the largest
 
-# What Lanczos is asked for, as shares of the largest eigenvalue, each from the vector that the one before found.
+# Tolerances of Lanczos, as shares of the largest eigenvalue. Each run starts from the vector that the last one found.
 _SHARES = (1e-3, 1e-5, 1e-7, 1e-9)
-_KNOWN = 100.0  # an eigenvalue of so many shares is known well enough
+_KNOWN = 100.0  # an eigenvalue of so many tolerances is known well enough
 _RESTARTS = 300
 _VECTORS = 32
 
 
 def finite(matrix: Array) -> Array:
-    """Return a Hessian all of whose entries are finite."""
+    """Return the matrix if all its entries are finite, else raise."""
     if not np.isfinite(matrix).all():
         raise ValueError("the Hessian of objective at w must be finite; look for nan, infinity or overflow in X and w")
     return matrix
 
 
 def dense_spectrum(matrix: Array) -> Spectrum:
-    """Return all eigenvalues of a symmetric matrix."""
+    """Return all eigenvalues and eigenvectors of a symmetric matrix."""
     values, vectors = np.linalg.eigh(matrix)
     return values, vectors, 0.0
 
 
 def extremes(hessian: Hessian, n: int) -> Spectrum:
-    """Return the smallest and the largest eigenvalue of an n x n Hessian by Lanczos iterations.
+    """Return the smallest and the largest eigenvalue of an n x n Hessian, by Lanczos iterations.
 
     Raises
     ------
     MissingExtraError
         SciPy is not installed.
     ValueError
-        The Hessian is not finite, or the iterations find nothing.
+        The Hessian is not finite, or the iterations do not converge.
     """
     linalg = require("scipy.sparse.linalg", "curvature")
     start = np.random.default_rng(0).standard_normal(n)
@@ -61,9 +61,9 @@ def extremes(hessian: Hessian, n: int) -> Spectrum:
 
 
 def _end(linalg: Any, hessian: Hessian, which: str, shift: float, start: Array) -> tuple[float, Array, float]:
-    """Return an eigenvalue at one end, its vector, and what share of the largest one it is known to.
+    """Return the eigenvalue at one end, its eigenvector, and the tolerance reached, as a share of the largest one.
 
-    ARPACK's tolerance is relative to the eigenvalue sought, which may be 0: that of the shifted matrix is not.
+    ARPACK's tolerance is relative to the eigenvalue that it looks for, which may be 0. The shift takes it away from 0.
     """
 
     def product(v: Array) -> Array:
@@ -89,7 +89,7 @@ def _end(linalg: Any, hessian: Hessian, which: str, shift: float, start: Array) 
 
 
 def standardised_condition(objective: Any, matrix: Array | None, tolerance: float) -> float | None:
-    """Return the condition number after each column is centred and divided by its deviation."""
+    """Return the condition number if each column were centred and divided by its standard deviation."""
     if matrix is None or not supports(objective, Capability.DATA) or objective.layout.n_scores > 1:
         return None
     if not objective.intercept or matrix[-1, -1] <= 0:
@@ -105,7 +105,7 @@ def standardised_condition(objective: Any, matrix: Array | None, tolerance: floa
 
 
 def first(holds: Callable[[int], bool], most: int = 1 << 60) -> float:
-    """Return the least count from which on `holds` is true, taking that it stays so; inf beyond `most`."""
+    """Return the least count for which `holds` is true, or inf above `most`; `holds` must stay true from there on."""
     if holds(0):
         return 0
     high = 1

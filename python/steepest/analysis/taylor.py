@@ -1,4 +1,4 @@
-"""The second-order Taylor model of an objective: what descent sees of it near a point."""
+"""The second-order Taylor model of an objective at a point."""
 
 from __future__ import annotations
 
@@ -15,20 +15,33 @@ __all__ = ["Taylor", "is_quadratic", "taylor"]
 
 
 class Taylor:
-    """The quadratic m(u) = f(w) + g.(u - w) + (u - w).H(u - w) / 2 around a point w.
+    """The quadratic model m(u) = f(w) + g.(u - w) + (u - w).H(u - w) / 2 of an objective f at a point w.
 
-    It is an objective of its own (`value_and_gradient`, `hessian_product`), so `minimize` and the plots take it.
+    The model is an objective too: it has `value_and_gradient` and `hessian_product`, so `minimize` and the plots take
+    it. `st.taylor` makes it.
 
     Attributes
     ----------
-    point : float64 array of shape (n_parameters,)
-        Where the model was made, w.
+    point : array of shape (n_parameters,), float64
+        The point w.
     value : float
-        f(w), with the L1 part of a penalty, which the model keeps as it is at w.
-    gradient : float64 array of shape (n_parameters,)
-        Gradient of the smooth part at w.
-    hessian : float64 array of shape (n_parameters, n_parameters)
-        Hessian of the smooth part at w.
+        f(w), including an L1 penalty. In the model the L1 penalty is a constant.
+    gradient : array of shape (n_parameters,), float64
+        The gradient g of the smooth part at w.
+    hessian : array of shape (n_parameters, n_parameters), float64
+        The Hessian H of the smooth part at w.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> model = st.taylor(st.Function(lambda w: (w[0] ** 3, 3 * w**2), 1, lambda w, v: 6 * w * v), np.array([2.0]))
+    >>> model([3.0]), 8 + 12 * 1 + 12 * 1**2 / 2
+    (26.0, 26.0)
+    >>> print(model.stationary_point().round(6))
+    [1.]
+    >>> print(model.descent(learning_rate=0.05, n_steps=3)[:, 0].round(3))
+    [2.    1.4   1.16  1.064]
     """
 
     constant_curvature = True
@@ -41,7 +54,7 @@ class Taylor:
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
 
     def __call__(self, u: ArrayLike) -> Any:
-        """Return the model at u, of shape (..., n_parameters): a float, or an array of shape (...)."""
+        """Return the model at u of shape (..., n_parameters): an array of shape (...), or a float at a single point."""
         points = np.asarray(u, dtype=np.float64)
         if points.ndim == 0 or points.shape[-1] != self.n_parameters:
             raise ValueError(f"u must be an array of shape (..., {self.n_parameters}), got shape {points.shape}")
@@ -50,37 +63,41 @@ class Taylor:
         return float(values) if points.ndim == 1 else values
 
     def value_and_gradient(self, u: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Return the model at u and its gradient g + H(u - w)."""
+        """Return the value of the model at u, and its gradient g + H(u - w)."""
         check_vector("u", u, self.n_parameters, self.dtype)
         return self(u), self.gradient + self.hessian @ (u - self.point)
 
     def hessian_product(self, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return H v, which is the same at every u."""
+        """Return H v; it does not depend on u."""
         check_vector("v", v, self.n_parameters, self.dtype)
         return np.asarray(self.hessian @ v)
 
     def stationary_point(self) -> NDArray[np.float64]:
-        """Return the point of no gradient that is nearest to w, which a Newton step leads to (least squares)."""
+        """Return the point nearest to w where the model's gradient is 0, or of least norm if it is 0 nowhere."""
         return np.asarray(self.point - np.linalg.lstsq(self.hessian, self.gradient, rcond=None)[0])
 
     def descent(self, learning_rate: float, n_steps: int, start: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return the path of plain gradient descent on the model, by its closed form.
+        """Return the path of plain gradient descent on the model, in closed form.
 
-        Along an eigenvector of H with eigenvalue l, the gradient after t steps is (1 - learning_rate l)^t times what it
-        was.
+        Along an eigenvector of H with eigenvalue l, t steps multiply the gradient by (1 - learning_rate l)^t.
 
         Parameters
         ----------
         learning_rate : float
-            Above 0.
+            The learning rate, above 0.
         n_steps : int
-            At least 0.
-        start : array of shape (n_parameters,), optional
-            w if not given.
+            The number of steps, at least 0.
+        start : array of shape (n_parameters,), float64, optional
+            The first point; w by default.
 
         Returns
         -------
-        float64 array of shape (n_steps + 1, n_parameters)
+        array of shape (n_steps + 1, n_parameters), float64
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument has the wrong type or shape or is out of range.
         """
         rate = check_number("learning_rate", learning_rate, above=0.0)
         counts = np.arange(check_count("n_steps", n_steps, 0) + 1.0)[:, None]
@@ -89,9 +106,9 @@ class Taylor:
         eigenvalues, vectors = np.linalg.eigh(self.hessian)
         slopes = (self.gradient + self.hessian @ (begin - self.point)) @ vectors
         x = rate * eigenvalues
-        small = np.abs(x) < 0.5  # where 1 - (1 - x)^t would lose its digits
+        small = np.abs(x) < 0.5  # here 1 - (1 - x)^t would lose digits
         with np.errstate(over="ignore", invalid="ignore"):
-            # The geometric series of the steps, of which all are alike where nothing curves.
+            # The sum of the geometric series of the steps. Without curvature all steps are equal.
             near_one = -np.expm1(counts * np.log1p(-np.where(small, x, 0.0)))
             shrunk = np.where(small, near_one, 1.0 - (1.0 - x) ** counts)
             sums = np.where(x == 0.0, rate * counts, rate * shrunk / np.where(x == 0.0, 1.0, x))
@@ -102,7 +119,7 @@ class Taylor:
 
 
 def is_quadratic(objective: object) -> bool:
-    """Return whether the curvature of an objective is known to be the same everywhere."""
+    """Return whether an objective says that its curvature is the same everywhere."""
     return bool(getattr(objective, "constant_curvature", False))
 
 
@@ -112,9 +129,9 @@ def taylor(objective: Objective, w: Any) -> Taylor:
     Parameters
     ----------
     objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
-        Without a `hessian_product`, central differences of the gradient stand for it.
-    w : array of shape (n_parameters,), the objective's dtype
-        Where.
+        The objective. If it has no `hessian_product`, the Hessian is made of central differences of its gradient.
+    w : array of shape (n_parameters,), or of a Softmax's parameters_shape, the dtype of the objective
+        The point, as an array of NumPy or of a library that has DLPack.
 
     Returns
     -------
@@ -122,10 +139,25 @@ def taylor(objective: Objective, w: Any) -> Taylor:
 
     Raises
     ------
-    TypeError, ValueError
-        An argument of the wrong type, dtype or shape.
+    TypeError
+        An argument has the wrong type or dtype.
+    ValueError
+        w has the wrong shape.
     NotImplementedError
-        An objective on a CUDA device.
+        The objective is on a CUDA device.
+
+    Examples
+    --------
+    Least squares is quadratic, so its model is exact at every distance.
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.array([[1.0], [2.0]]), np.array([1.0, 3.0]), intercept=False)
+    >>> model = st.taylor(objective, np.zeros(1))
+    >>> print(model.value, model.gradient, model.hessian)
+    5.0 [-7.] [[5.]]
+    >>> bool(np.isclose(model([100.0]), objective.value(np.array([100.0]))))
+    True
     """
     check_objective(objective)
     w = own_copy(objective, w)
