@@ -164,7 +164,7 @@ def failing(error):
 @pytest.mark.parametrize("method", ["__dlpack__", "__dlpack_device__"])
 def test_a_producer_that_refuses_is_named(error, method):
     refusing = type("Refusing", (Producer,), {method: failing(error)})(np.ones(2))
-    with pytest.raises(TypeError, match=r"^gradient must be an array that can be shared by DLPack, got Refusing: no"):
+    with pytest.raises(TypeError, match=r"^gradient must be an array that DLPack can share, got Refusing: no"):
         st.GradientDescent(0.1).step(np.zeros(2), refusing)
 
 

@@ -103,7 +103,7 @@ def test_memory_lives_as_long_as_a_view(cuda):
 
 def test_bad_uses_of_a_device_array_are_named(cuda):
     there = DeviceArray.from_numpy(np.zeros(3))
-    with pytest.raises(TypeError, match=r"copied to the host unasked.*numpy\(\)"):
+    with pytest.raises(TypeError, match=r"copied to host memory implicitly.*numpy\(\)"):
         np.asarray(there)
     with pytest.raises(TypeError, match=r"pickled.*numpy\(\)"):
         pickle.dumps(there)

@@ -30,9 +30,6 @@ NOT_SHOWN = {"schedules.Schedule", "schedules.as_schedule", "schedules.rates_at"
 
 # Public names that have no example yet, by folder.
 LACKING = {
-    "arrays": ["DeviceArray"],
-    "runtime": ["info", "threads"],
-    "warnings": ["DiagnosisWarning", "DivergenceWarning", "RankWarning"],
     "descent": [
         "Diagnosis",
         "Progress",

@@ -1,4 +1,4 @@
-"""Optional packages, imported where they are first needed."""
+"""Optional packages, imported when they are first needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class MissingExtraError(ImportError):
-    """A package is missing that one of the extras of steepest brings."""
+    """An optional package is not installed; an extra of steepest brings it."""
 
 
 def require(module: str, extra: str) -> Any:
@@ -16,14 +16,18 @@ def require(module: str, extra: str) -> Any:
     Parameters
     ----------
     module : str
-        Full name, such as ``"matplotlib.ticker"``.
+        Full name of the module, such as ``"matplotlib.ticker"``.
     extra : str
-        The extra of steepest that brings its package.
+        The extra of steepest that brings the package of the module.
+
+    Returns
+    -------
+    module
 
     Raises
     ------
     MissingExtraError
-        The package is not installed; the message says what to install.
+        The package is not installed. The message says what to install.
     """
     package = module.partition(".")[0]
     try:

@@ -1,4 +1,4 @@
-"""The number of threads, and what this installation is made of."""
+"""The number of threads, and a description of this installation."""
 
 from __future__ import annotations
 
@@ -19,16 +19,36 @@ __all__ = ["Info", "info", "threads"]
 
 
 class threads:
-    """Set how many threads the kernels use, at once or for a ``with`` block.
+    """Set how many threads the kernels use, until the next call or for a ``with`` block.
 
-    ``st.threads(4)`` holds until the next call; ``with st.threads(1): ...`` until the block ends. Results do not depend
-    on it. A limit set through threadpoolctl holds as well. The setting is the process's: of blocks that overlap in
-    several Python threads, the last one entered decides, and when all have ended, the number is again what it was.
+    ``st.threads(4)`` holds until the next call. ``with st.threads(1): ...`` holds until the block ends. Results do not
+    depend on the number of threads. A limit set through threadpoolctl also applies.
+
+    The setting belongs to the process. If blocks overlap in several Python threads, the block entered last decides.
+    When all blocks have ended, the number is what it was before.
 
     Parameters
     ----------
     n : int or None
-        1 to 1024; None for as many as OpenMP offers, or all cores where the compiler had no OpenMP.
+        Number of threads, from 1 to 1024. None means as many as OpenMP offers, or all cores if the compiler had no
+        OpenMP.
+
+    Raises
+    ------
+    TypeError
+        n is neither an integer nor None.
+    ValueError
+        n is out of range.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> before = st.info()["threads"]
+    >>> with st.threads(1):
+    ...     st.info()["threads"]
+    1
+    >>> st.info()["threads"] == before
+    True
     """
 
     def __init__(self, n: int | None) -> None:
@@ -52,7 +72,9 @@ class threads:
         with _lock:
             alive = _settings_alive()
             self._blocks = max(self._blocks - 1, 0)
-            if self._blocks or self not in alive:  # a block of the same object goes on around this one, or it has ended
+            if (
+                self._blocks or self not in alive
+            ):  # another block of the same object is still open, or the setting has ended
                 return
             place = alive.index(self)
             later = alive[place + 1 :]
@@ -74,7 +96,7 @@ _settings: list[weakref.ref[threads]] = []  # in the order in which they were ma
 
 
 def _settings_alive() -> list[threads]:
-    """Return the settings that still exist, and forget the others."""
+    """Return the settings that still exist, and drop the others."""
     alive = [setting for reference in _settings if (setting := reference()) is not None]
     _settings[:] = [weakref.ref(setting) for setting in alive]
     return alive
@@ -82,7 +104,7 @@ def _settings_alive() -> list[threads]:
 
 @contextlib.contextmanager
 def own_threads(n: int | None) -> Iterator[None]:
-    """Set how many threads the kernels use for calls of this thread in the block: 0 for all, None for no change."""
+    """Set how many threads the kernels use for calls from this thread in the block: 0 for all, None for no change."""
     before = _core.own_threads_setting()
     if n is not None:
         _core.set_own_threads(n)
@@ -93,7 +115,7 @@ def own_threads(n: int | None) -> Iterator[None]:
 
 
 class Info(dict[str, Any]):
-    """What `info` returns: a dict that prints as a small table."""
+    """The result of `info`: a dict that prints as a small table."""
 
     def __str__(self) -> str:
         width = max(map(len, self))
@@ -111,7 +133,35 @@ def installed_version() -> str:
 
 
 def info() -> Info:
-    """Return the version, the ISA levels built, supported here and chosen, the threads, and the state of CUDA."""
+    """Return the version, the ISA levels, the number of threads and the CUDA devices of this installation.
+
+    Returns
+    -------
+    dict
+        Printing it gives a table. Its items are:
+
+        ``version`` : str
+            The version of steepest.
+        ``isa_built``, ``isa_supported`` : list of str
+            The ISA levels that the kernels were compiled for, and those that this machine can run.
+        ``isa`` : str
+            The ISA level in use.
+        ``threads`` : int
+            The number of threads that the kernels use.
+        ``openmp`` : bool
+            Whether the kernels were built with OpenMP.
+        ``cuda`` : str
+            The CUDA devices, or why there are none.
+
+    Examples
+    --------
+    >>> import steepest as st
+    >>> info = st.info()
+    >>> print(*info)
+    version isa_built isa_supported isa threads openmp cuda
+    >>> info["isa"] in info["isa_supported"]
+    True
+    """
     return Info(
         version=installed_version(),
         isa_built=_core.isa_levels(),

@@ -1,4 +1,4 @@
-"""Arrays of any library, made into NumPy's or into views of a device's memory, and checked.
+"""Arrays of any library become NumPy arrays or views of a device's memory here, and are checked here.
 
-This folder may use the native modules only.
+This folder may use nothing but the native modules.
 """

@@ -1,4 +1,4 @@
-"""Checks of arguments: each error names the argument, what was expected and what came."""
+"""Checks of arguments. Each error names the argument, what was expected and what came."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .remedies import as_array, as_contiguous, as_copy, as_numbers, as_vector
 
 _BLOCK = 1 << 16
 _MOST = 2**63 - 1  # the largest integer that the native code and NumPy take
-_LONG = 80  # characters of a value in a message
+_LONG = 80  # a message shows at most so many characters of a value
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _STORAGES = (*FLOATS, np.dtype(np.float16), BFLOAT16)
 
 
 def describe(value: Any) -> str:
-    """Return what came, for an error message."""
+    """Return a description of a value for an error message: what came."""
     if isinstance(value, np.ndarray):
         return f"{'bfloat16' if value.dtype == BFLOAT16 else value.dtype} of shape {value.shape}"
     if isinstance(value, DeviceView):
@@ -33,10 +33,10 @@ def describe(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return the repr of a number or a text, shortened if it is long."""
+    """Return the repr of a number or a text; a long one is shortened."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no integers of more than 4,300 digits
+    except ValueError:  # by default Python writes no integer of more than 4,300 digits
         return f"a {type(value).__name__} of more than {sys.get_int_max_str_digits()} digits"
     return text if len(text) <= _LONG else f"{text[: _LONG // 2]}... ({len(text)} characters)"
 
@@ -50,7 +50,7 @@ def check_number(
     below: float = math.inf,
     most: float = math.inf,
 ) -> float:
-    """Return a finite number within the bounds as a float."""
+    """Return a finite number within the bounds, as a float."""
     bounds = [f"above {above:g}"] * (above > -math.inf) + [f"of at least {least:g}"] * (least > -math.inf)
     bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
     expected = f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
@@ -58,7 +58,7 @@ def check_number(
         raise TypeError(f"{expected}, got {describe(value)}")
     try:
         number = float(value)
-    except OverflowError:  # an integer or a fraction beyond every float
+    except OverflowError:  # an integer or a fraction above the largest float
         raise ValueError(f"{expected}, got {shown(value)}") from None
     if not (math.isfinite(number) and above < number < below and least <= number <= most):
         raise ValueError(f"{expected}, got {shown(value)}")
@@ -66,7 +66,7 @@ def check_number(
 
 
 def check_count(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """Return an integer within the bounds."""
+    """Return an integer within the bounds, as an int."""
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     expected = f"{name} must be an integer {bounds}"
     if isinstance(value, bool) or not isinstance(value, Integral):
@@ -80,7 +80,7 @@ def check_count(name: str, value: Any, least: int, most: int | None = None) -> i
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """Return True or False."""
+    """Return a flag as a bool."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {describe(value)}")
     return bool(value)
@@ -97,7 +97,7 @@ def check_fraction(name: str, value: Any) -> float:
 
 
 def blocks_of(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield (start, part) of a vector, so that a check needs little memory beside it."""
+    """Yield (start, part) of a vector. A check of one part at a time needs little memory."""
     for start in range(0, len(array), _BLOCK):
         yield start, array[start : start + _BLOCK]
 
@@ -129,7 +129,7 @@ def _check_layout(expected: str, name: str, array: NDArray[Any], contiguous: boo
 
 
 def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str = "", library: str = "numpy") -> None:
-    """Check a contiguous vector of n elements of dtype; `library` is what it was made by, for the remedies."""
+    """Check that array is a contiguous vector of n elements of dtype; the remedies are for its `library`."""
     expected = f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
     _check_array(expected, array)
     if array.dtype != dtype:
@@ -141,7 +141,7 @@ def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str =
 
 
 def check_matrix(X: Any, library: str) -> None:
-    """Check data, which are used in place, made by this library."""
+    """Check that X, an array of this library, can be used in place."""
     expected = "X must be a C- or F-contiguous float16, bfloat16, float32 or float64 NumPy array of two dimensions"
     _check_array(expected, X)
     if X.dtype not in _STORAGES:
@@ -154,21 +154,21 @@ def check_matrix(X: Any, library: str) -> None:
 
 
 def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
-    """Check data and targets, which are used in place, made by these libraries."""
+    """Check that X and y, arrays of these libraries, can be used in place."""
     check_matrix(X, libraries[0])
     _check_column("y", y, X, libraries[1])
 
 
 def _check_column(name: str, array: Any, X: NDArray[Any], library: str) -> None:
-    """Check a finite vector of the rows of X."""
+    """Check that array is a finite vector with an element for each row of X."""
     stored, dtype = dtype_name(X.dtype), arithmetic_dtype(dtype_name(X.dtype))
-    why = "the rows and the dtype of X" if stored == dtype.name else f"the rows of X, and what goes with a {stored} X"
+    why = "the rows and the dtype of X" if stored == dtype.name else f"the rows of X, and the dtype for a {stored} X"
     check_vector(name, array, X.shape[0], dtype, f" ({why})", library)
     check_finite(name, array)
 
 
 def check_labels(y: NDArray[Any]) -> None:
-    """Check targets that may be 0 and 1 only."""
+    """Check that all targets are 0 or 1."""
     for start, part in blocks_of(y):
         wrong = (part != 0) & (part != 1)
         if wrong.any():
@@ -184,7 +184,7 @@ def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
 
 
 def check_weight_sum(minimum: float, total: float) -> float:
-    """Check the smallest weight and the sum, and return that."""
+    """Check the smallest weight and the sum of the weights, and return the sum."""
     if minimum < 0:
         raise ValueError(f"sample_weight must be at least 0, got {minimum:g}")
     if not 0.0 < total < math.inf:
@@ -193,7 +193,7 @@ def check_weight_sum(minimum: float, total: float) -> float:
 
 
 def check_start(w0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a NumPy copy of the start, zeros for None."""
+    """Return a NumPy copy of the start; zeros for None."""
     if w0 is None:
         return np.zeros(n, dtype)
     library, w0 = library_of(w0), as_native("w0", w0)

@@ -1,4 +1,4 @@
-"""The CUDA module, or why there is none, and arrays in a device's memory that steepest owns."""
+"""The CUDA module, or why there is none, and arrays that steepest owns in a device's memory."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from .. import _core
 
 __all__ = ["BFLOAT16", "DeviceArray", "arithmetic_dtype", "backend", "dtype_name", "numpy_dtype", "status", "use"]
 
-BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # NumPy has none: its bits, as the kernels for the CPU take them
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # NumPy has no bfloat16; the CPU kernels take its bits in this dtype
 LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
 
-_CUDA = 2  # DLPack's number of the kind of device
+_CUDA = 2  # DLPack's number for CUDA devices
 _KNOWN = ("float16", "float32", "float64", "bfloat16")
-_used: list[Any] = []  # modules that stand in for _cuda, the last one in use
-_found: list[tuple[Any, str | None]] = []  # what the first look for _cuda found
+_used: list[Any] = []  # modules in place of _cuda; the last one is in use
+_found: list[tuple[Any, str | None]] = []  # the result of the first look for _cuda
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
-    """Return NumPy's dtype of that name."""
+    """Return the NumPy dtype of that name."""
     return BFLOAT16 if name == "bfloat16" else np.dtype(name)
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
-    """Return the name of a NumPy dtype, "bfloat16" for all that stand for it."""
+    """Return the name of a NumPy dtype; "bfloat16" for each dtype that represents it."""
     return "bfloat16" if dtype == BFLOAT16 else dtype.name
 
 
 def arithmetic_dtype(storage: str) -> np.dtype[Any]:
-    """Return the dtype of what is computed from X stored so, and of all beside it: float32 for 16 bits."""
+    """Return the dtype of y, of w and of all results for an X of this storage: float32 if it has 16 bits."""
     return np.dtype(np.float64 if storage == "float64" else np.float32)
 
 
 @contextmanager
 def use(module: Any) -> Iterator[None]:
-    """Put a module with the face of ``steepest._cuda`` in its place for a ``with`` block; for tests."""
+    """Replace ``steepest._cuda`` by a module with the same functions for a ``with`` block. For tests."""
     _used.append(module)
     try:
         yield
@@ -55,20 +55,20 @@ def backend() -> Any:
     Raises
     ------
     RuntimeError
-        It was not built, or there is no device that it can use; the message says what to do.
+        The module was not built, or there is no device that it can use. The message says what to do.
     """
     module, reason = _find()
     if reason is None:
         return module
-    remedy = "or copy the arrays to the host"
+    remedy = "or copy the arrays to host memory"
     if module is None:
         build = "build steepest where an nvcc is found, with STEEPEST_CUDA=ON"
         raise RuntimeError(f"device arrays need the CUDA module, which was not built ({reason}): {build}, {remedy}")
-    raise RuntimeError(f"device arrays need a CUDA device that can be used: {reason}; mend that {remedy}")
+    raise RuntimeError(f"device arrays need a CUDA device that can be used: {reason}; fix this, {remedy}")
 
 
 def status() -> str:
-    """Return the devices in words, or why there are none."""
+    """Return a description of the devices, or why there are none."""
     module, reason = _find()
     if module is None:
         return f"not available: the CUDA module was not built ({reason})"
@@ -83,7 +83,7 @@ def _in_words(device: dict[str, Any]) -> str:
 
 
 def _find() -> tuple[Any, str | None]:
-    """Return the module, None if it was not built, and why there is no usable device, None if there is one."""
+    """Return the module, or None if it was not built, and why there is no usable device, or None if there is one."""
     if _used:
         return _used[-1], _used[-1].reason()
     if not _found:
@@ -104,18 +104,54 @@ def _look() -> tuple[Any, str | None]:
 class DeviceArray:
     """A C-contiguous array in the memory of a CUDA device.
 
-    CuPy, torch, JAX and Numba take it over without a copy, by ``__cuda_array_interface__`` (version 3) or DLPack.
-    Its memory is freed with the last object that looks at it. Made by `from_numpy` and `zeros`.
+    `from_numpy` and `zeros` make one. CuPy, torch, JAX and Numba share its memory without a copy, by
+    ``__cuda_array_interface__`` (version 3) or DLPack. The memory is freed with the last object that uses it.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Length of each axis, at least 0. The elements are not initialised.
+    dtype : {"float16", "float32", "float64", "bfloat16"}
+        Type of the elements.
+    device : int
+        Number of the device.
 
     Attributes
     ----------
     shape : tuple of int
+        Length of each axis.
     dtype : numpy.dtype
-        float16, float32, float64 or, as bfloat16, ``[("bfloat16", "<u2")]``.
+        Type of the elements. bfloat16 is ``[("bfloat16", "<u2")]``.
     device : int
-        The number of the device.
+        Number of the device.
     stream : int
-        The CUDA stream on which it was written last.
+        The CUDA stream that wrote the array last.
+
+    Raises
+    ------
+    TypeError
+        The dtype is none of those above.
+    ValueError
+        The shape is not a tuple of integers of at least 0, or there is no such device.
+    RuntimeError
+        The CUDA module was not built, or there is no usable device.
+    MemoryError
+        The device has too little free memory.
+
+    Examples
+    --------
+    This example needs a CUDA device.
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X = st.DeviceArray.from_numpy(np.eye(2))
+    >>> X
+    DeviceArray(shape=(2, 2), dtype=float64, device=0)
+    >>> y = st.DeviceArray.from_numpy(np.array([3.0, -1.0]))
+    >>> objective = st.LeastSquares(X, y, intercept=False)
+    >>> result = st.minimize(objective, optimizer=st.GradientDescent(1.0), max_epochs=1)
+    >>> print(result.w.numpy().round(6))
+    [ 3. -1.]
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str, device: int = 0) -> None:
@@ -132,7 +168,26 @@ class DeviceArray:
 
     @classmethod
     def from_numpy(cls, array: NDArray[Any], device: int = 0) -> DeviceArray:
-        """Return a copy on the device; bfloat16 comes as ml_dtypes' or as the dtype [("bfloat16", "<u2")]."""
+        """Return a copy of a NumPy array on the device.
+
+        Parameters
+        ----------
+        array : NumPy array of float16, float32, float64 or bfloat16
+            The array, in this machine's byte order. bfloat16 is the dtype of ml_dtypes or ``[("bfloat16", "<u2")]``.
+        device : int
+            Number of the device.
+
+        Returns
+        -------
+        DeviceArray
+
+        Raises
+        ------
+        TypeError
+            array is not a NumPy array of one of these dtypes, is masked, or has the other byte order.
+        ValueError, RuntimeError, MemoryError
+            As for the class.
+        """
         if not isinstance(array, np.ndarray):
             raise TypeError(f"array must be a NumPy array, got {type(array).__name__}")
         if isinstance(array, np.ma.MaskedArray):
@@ -148,7 +203,7 @@ class DeviceArray:
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...], dtype: str, device: int = 0, stream: int = LEGACY_STREAM) -> DeviceArray:
-        """Return an array of zeros, written on the stream."""
+        """Return an array of zeros; the stream writes them. Parameters and errors are those of the class."""
         result = cls(shape, dtype, device)
         result.stream = stream
         result._cuda.fill_zero(result.pointer, result.nbytes, device, stream)
@@ -156,7 +211,7 @@ class DeviceArray:
 
     @property
     def pointer(self) -> int:
-        """Its address in the device's memory."""
+        """The address of the array in the device's memory."""
         return int(self._buffer.pointer)
 
     @property
@@ -171,11 +226,11 @@ class DeviceArray:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its elements."""
+        """Number of bytes of the elements."""
         return self.size * self.dtype.itemsize
 
     def numpy(self) -> NDArray[Any]:
-        """Return a copy in the host's memory, made when what was to be done on its stream is done."""
+        """Return a copy in host memory, made when all work on the array's stream is done."""
         result = np.empty(self.shape, self.dtype)
         if self.size:
             data = result.reshape(-1).view(np.uint8)
@@ -183,7 +238,7 @@ class DeviceArray:
         return result
 
     def wait(self) -> None:
-        """Wait until what was to be done on its stream is done."""
+        """Wait until all work on the array's stream is done."""
         self._cuda.copy_to_host(self.pointer, np.empty(1, np.uint8), self.device, self.stream)
 
     @property
@@ -204,7 +259,7 @@ class DeviceArray:
         copy: bool | None = None,
     ) -> Any:
         if copy or (dl_device is not None and tuple(dl_device) != self.__dlpack_device__()):
-            raise BufferError("a DeviceArray is given by DLPack as it is: without a copy, on its own device")
+            raise BufferError("DLPack shares a DeviceArray as it is: without a copy, on its own device")
         if stream != -1 and (stream or LEGACY_STREAM) != self.stream:
             self.wait()
         versioned = max_version is not None and max_version[0] >= 1
@@ -212,10 +267,10 @@ class DeviceArray:
         return _core.to_dlpack(self.pointer, self.shape, name, _CUDA, self.device, self._buffer, versioned)
 
     def __array__(self, *arguments: Any, **keywords: Any) -> NoReturn:
-        raise TypeError("a DeviceArray is not copied to the host unasked; convert it with its method numpy()")
+        raise TypeError("a DeviceArray is not copied to host memory implicitly; convert it with its method numpy()")
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a DeviceArray cannot be pickled or copied; pickle what its method numpy() returns")
+        raise TypeError("a DeviceArray cannot be pickled or copied; pickle the result of its method numpy()")
 
     def __repr__(self) -> str:
         return f"DeviceArray(shape={self.shape}, dtype={dtype_name(self.dtype)}, device={self.device})"

@@ -1,4 +1,4 @@
-"""Checks of arrays in a device's memory, as `checks` makes them of NumPy's."""
+"""Checks of arrays in a device's memory. They are those that `checks` has for NumPy arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STORAGES = ("float32", "float64", "float16", "bfloat16")
 
 
 def check_device_data(X: Any, y: Any) -> None:
-    """Check data and targets on a device, where they are used in place."""
+    """Check that X and y can be used in place on their device."""
     expected = "X must be a C- or F-contiguous array of float32, float64, float16 or bfloat16 of two dimensions"
     if X.dtype not in _STORAGES:
         raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', X.library)}")
@@ -36,8 +36,8 @@ def check_device_weights(sample_weight: Any, X: DeviceView) -> float:
 
 
 def _check_column(name: str, array: Any, X: DeviceView) -> tuple[float, float]:
-    """Check a vector of the rows of X, also that it is finite; return its minimum and its sum."""
-    why = " (the rows of X, and the dtype that goes with X's)"
+    """Check that array is a finite vector with an element for each row of X; return its minimum and its sum."""
+    why = " (the rows of X, and the dtype for this X)"
     check_device_vector(name, array, X.shape[0], arithmetic_dtype(X.dtype), X.device, X.library, why)
     at, _, minimum, total = _survey(array)
     if at < array.size:
@@ -46,7 +46,7 @@ def _check_column(name: str, array: Any, X: DeviceView) -> tuple[float, float]:
 
 
 def check_device_labels(y: DeviceView) -> None:
-    """Check that targets are 0 and 1."""
+    """Check that all targets are 0 or 1."""
     at = _survey(y)[1]
     if at < y.size:
         raise ValueError(f"y must hold the labels 0 and 1 only, got {_element(y, at)} at index {at}")
@@ -55,7 +55,7 @@ def check_device_labels(y: DeviceView) -> None:
 def check_device_vector(
     name: str, array: Any, n: int, dtype: np.dtype[Any], device: int, library: str, why: str = ""
 ) -> None:
-    """Check a contiguous vector of n elements of dtype on the device."""
+    """Check that array is a contiguous vector of n elements of dtype on the device."""
     expected = f"{name} must be a contiguous {dtype} array of shape ({n},) on CUDA device {device}{why}"
     check_place(name, array, device, library)
     if not isinstance(array, DeviceView):
@@ -79,7 +79,7 @@ def _element(array: DeviceView, at: int) -> Any:
 
 
 def check_step(w: Any, gradient: Any) -> None:
-    """Check the arrays of a step on a device."""
+    """Check the parameters and the gradient of a step on a device."""
     for name, array in (("w", w), ("gradient", gradient)):
         expected = f"{name} must be a C-contiguous float32 or float64 array"
         if not isinstance(array, np.ndarray | DeviceView) or str(array.dtype) not in ("float32", "float64"):

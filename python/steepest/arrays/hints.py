@@ -1,4 +1,4 @@
-"""A hint where a keyword argument has the name that another library gives it."""
+"""A hint for a keyword argument that has the name from another library."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def hinting(**hints: str) -> Callable[[_Function], _Function]:
-    """Return a decorator that refuses unknown keyword arguments with what to write instead.
+    """Return a decorator that refuses an unknown keyword argument and says what to write instead.
 
-    The function's signature stays as it is. `hints` are by the unknown name; for others, a parameter with nearly the
-    same name is suggested.
+    The function's signature does not change. `hints` map an unknown name to the text to write. For any other unknown
+    name, the parameter with the most similar name is suggested, if one is similar.
 
     Examples
     --------

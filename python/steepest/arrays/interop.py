@@ -1,4 +1,4 @@
-"""Arrays of any library as what the native modules take: NumPy arrays over their memory, or views of a device's."""
+"""Arrays of any library become what the native modules take: a NumPy array on the same memory, or a device view."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["DeviceView", "as_native", "check_place", "device_of", "library_of", 
 _CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED = 1, 2, 3, 13
 _DEVICES = {4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 11: "ROCm's host", 14: "oneAPI", 15: "WebGPU"}
 
-# How a library takes over an array by its protocols: a module of it, and a function there.
+# By library: the module and the function that make one of its arrays on the memory of another array.
 _MAKERS = {
     "cupy": ("cupy", "asarray"),
     "jax": ("jax.dlpack", "from_dlpack"),
@@ -32,7 +32,7 @@ _REFUSALS = (AttributeError, BufferError, RuntimeError, TypeError, ValueError)
 
 @dataclass(frozen=True, eq=False)
 class DeviceView:
-    """An array in a device's memory, which ``owner`` keeps alive; its data are ready on ``stream``."""
+    """An array in a device's memory. ``owner`` keeps the memory alive, and ``stream`` writes the data."""
 
     pointer: int
     shape: tuple[int, ...]
@@ -51,29 +51,29 @@ class DeviceView:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of a contiguous array of this shape and dtype."""
+        """Number of bytes of a contiguous array of this shape and dtype."""
         return self.size * numpy_dtype(self.dtype).itemsize
 
     def numpy(self) -> NDArray[Any]:
-        """Return a copy in the host's memory, of a contiguous vector, when its data are ready."""
+        """Return a copy of a contiguous vector in host memory, made when its data are ready."""
         result = np.empty(self.shape, numpy_dtype(self.dtype))
         if self.size:
             backend().copy_to_host(self.pointer, result.view(np.uint8), self.device, self.stream)
         return result
 
     def wait(self) -> None:
-        """Wait until its data are ready."""
+        """Wait until the data are ready."""
         if self.size:
             backend().copy_to_host(self.pointer, np.empty(1, np.uint8), self.device, self.stream)
 
     @property
     def c_contiguous(self) -> bool:
-        """Whether the last axis runs fastest, without gaps."""
+        """Whether the last axis varies fastest, without gaps."""
         return _contiguous(self.shape, self.strides)
 
     @property
     def f_contiguous(self) -> bool:
-        """Whether the first axis runs fastest, without gaps."""
+        """Whether the first axis varies fastest, without gaps."""
         return _contiguous(self.shape[::-1], self.strides[::-1])
 
 
@@ -83,7 +83,7 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def library_of(array: Any) -> str:
-    """Return the top-level module of the library that made an array, "unknown" for one without a row in _MAKERS."""
+    """Return the name of the library that made an array; "unknown" if _MAKERS does not list the library."""
     if isinstance(array, np.ndarray):
         return "numpy"
     modules = (kind.__module__.partition(".")[0].replace("jaxlib", "jax") for kind in type(array).__mro__)
@@ -91,10 +91,10 @@ def library_of(array: Any) -> str:
 
 
 def as_native(name: str, array: Any) -> Any:
-    """Return an array of any library as a NumPy array over the same memory or as a `DeviceView`; never a copy.
+    """Return an array of any library as a NumPy array on the same memory, or as a `DeviceView`. Never a copy.
 
-    What is no array, such as a list, comes back as it is, for the checks to name. Tensors of torch that require a
-    gradient are detached: what is computed from them is not recorded.
+    Anything that is not an array, such as a list, is returned unchanged; the checks then refuse it. A torch tensor that
+    requires a gradient is detached: torch does not record computations on it.
     """
     if isinstance(array, np.ndarray):
         check_unmasked(name, array)
@@ -108,14 +108,14 @@ def as_native(name: str, array: Any) -> Any:
 
 
 def check_unmasked(name: str, array: Any) -> None:
-    """Refuse a masked array, whose memory also holds what its mask hides."""
+    """Refuse a masked array: its memory also holds the elements that the mask hides."""
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop what is masked")
 
 
 def _opened(name: str, array: Any) -> Any:
     if library_of(array) == "torch":
-        if array.is_neg():  # a view that torch negates when it reads it, which DLPack does not say
+        if array.is_neg():  # torch negates such a view when it reads it; DLPack does not tell
             raise TypeError(
                 f"{name} must hold its numbers as they are, got a view to be negated; use {name}.resolve_neg()"
             )
@@ -128,7 +128,7 @@ def _opened(name: str, array: Any) -> Any:
 
 
 def like(array: Any, example: Any) -> Any:
-    """Return an array, NumPy's or a DeviceArray, as one of the example's library, over the same memory."""
+    """Return a NumPy array or a DeviceArray as an array of the example's library, on the same memory."""
     library = library_of(example)
     if library not in _MAKERS or (isinstance(array, np.ndarray) and library not in ("torch", "jax")):
         return array
@@ -137,24 +137,24 @@ def like(array: Any, example: Any) -> Any:
 
 
 def device_of(array: Any) -> int | None:
-    """Return the number of the CUDA device of what `as_native` returned, None for the host."""
+    """Return the number of the CUDA device of a result of `as_native`; None for host memory."""
     return array.device if isinstance(array, DeviceView) else None
 
 
 def place(device: int | None) -> str:
-    """Return where that is in words."""
+    """Return the name of the memory of a device, or of the host for None."""
     return "the host's memory" if device is None else f"the memory of CUDA device {device}"
 
 
-def check_place(name: str, array: Any, device: int | None, library: str, beside: str = "the data are") -> None:
-    """Check that what `as_native` returned is where the data are; `library` is theirs."""
+def check_place(name: str, array: Any, device: int | None, library: str, companion: str = "the data are") -> None:
+    """Check that a result of `as_native` is in the same memory as the data, which are of `library`."""
     if device_of(array) == device or not isinstance(array, np.ndarray | DeviceView):
         return
     if isinstance(array, DeviceView):
         remedy = remedies.on_host(name, array.library)
     if device is not None:
         remedy = remedies.on_device(name, device, library)
-    raise ValueError(f"{name} must be in {place(device)}, where {beside}, got {place(device_of(array))}; {remedy}")
+    raise ValueError(f"{name} must be in {place(device)}, where {companion}, got {place(device_of(array))}; {remedy}")
 
 
 def note_change(array: Any) -> None:
@@ -198,9 +198,11 @@ def _from_interface(name: str, array: Any, interface: Mapping[str, Any]) -> Devi
     pointer, read_only = interface["data"]
     device = backend().device_of(pointer) if math.prod(shape) else 0
     if device < 0:
-        raise ValueError(f"{name} must be in the memory of a CUDA device, got an address that is not (was it freed?)")
+        raise ValueError(
+            f"{name} must be in the memory of a CUDA device, got an address that is not in it (was it freed?)"
+        )
     library = library_of(array)
-    # CuPy may destroy a stream that nobody holds
+    # CuPy may destroy a stream that no one holds
     owner = (array, sys.modules["cupy"].cuda.get_current_stream()) if library == "cupy" else array
     return DeviceView(
         pointer, shape, strides, element, device, stream or LEGACY_STREAM, bool(read_only), library, owner
@@ -225,12 +227,12 @@ def _from_dlpack(name: str, array: Any) -> Any:
 
 
 def _refused(name: str, array: Any, error: Exception) -> TypeError:
-    return TypeError(f"{name} must be an array that can be shared by DLPack, got {type(array).__name__}: {error}")
+    return TypeError(f"{name} must be an array that DLPack can share, got {type(array).__name__}: {error}")
 
 
 def _open_on_host(array: Any) -> Any:
     view = _core.open_dlpack(array)
-    if library_of(array) == "jax":  # immutable, which DLPack's version 0 cannot say
+    if library_of(array) == "jax":  # JAX's arrays are immutable; DLPack's version 0 cannot tell
         view.flags.writeable = False
     return view
 
@@ -240,7 +242,7 @@ def _open_on_device(array: Any, device: int) -> DeviceView:
     if library == "torch":
         torch = sys.modules["torch"]
         stream = torch.cuda.current_stream(device).cuda_stream or LEGACY_STREAM
-        with torch.cuda.device(device):  # torch gives tensors of its current device only
+        with torch.cuda.device(device):  # torch exports tensors of its current device only
             view = _core.open_dlpack(array, stream)
     else:
         view = _core.open_dlpack(array, stream)

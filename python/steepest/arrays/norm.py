@@ -1,4 +1,4 @@
-"""The Euclidean norm, for numbers of any size."""
+"""The Euclidean norm of numbers of any size."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ __all__ = ["norm_of"]
 
 
 def norm_of(v: NDArray[Any]) -> float:
-    """Return the Euclidean norm, whose squares neither overflow nor underflow: they are of numbers near 1."""
+    """Return the Euclidean norm. The numbers are scaled to about 1, so no square overflows or underflows."""
     exponent = min(max(math.frexp(float(np.abs(v).max(initial=0.0)))[1], -1021), 1021)
     return float(np.linalg.norm(np.ldexp(v.astype(np.float64), -exponent))) * 2.0**exponent

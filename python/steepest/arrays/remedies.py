@@ -1,4 +1,4 @@
-"""What an error tells its reader to write, in the terms of the library that the array is of."""
+"""Remedies in error messages: the code to write, in the terms of the library of the array."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def as_dtype(name: str, dtype: str, library: str) -> str:
 
 
 def as_array(name: str, array: Any) -> str:
-    """Return how to make a NumPy array of what is none."""
+    """Return how to convert to a NumPy array."""
     if not (hasattr(array, "toarray") and hasattr(array, "nnz")):
         return f"convert it with np.asarray({name})"
     return f"convert it with {name}.toarray()" + ".ravel()" * (name != "X")  # a sparse matrix of scipy
 
 
 def as_numbers(name: str, array: Any, dtype: str, library: str) -> str:
-    """Return how to get numbers of a dtype out of an array of another."""
+    """Return how to get numbers of a dtype from an array of another dtype."""
     kind = getattr(array.dtype, "kind", "f")
     if kind not in "OSTUmMcV" or library != "numpy":
         return as_dtype(name, dtype, library)
@@ -63,7 +63,7 @@ def _are_numbers(array: Any) -> bool:
 
 
 def as_vector(name: str, array: Any) -> str:
-    """Return how to make one dimension of a single column or row, "" for what is neither."""
+    """Return how to flatten a single column or row; "" for any other array."""
     shape = tuple(array.shape)
     if len(shape) < 2 or sum(length != 1 for length in shape) > 1:
         return ""
@@ -77,16 +77,16 @@ def as_contiguous(name: str, library: str) -> str:
 
 
 def as_copy(name: str, library: str) -> str:
-    """Return how to copy an array to memory of its own."""
+    """Return how to copy an array to its own memory."""
     return "convert it with " + (f"{name}.clone()" if library == "torch" else f"{name}.copy()")
 
 
 def on_device(name: str, device: int, library: str) -> str:
-    """Return how to copy an array to a device, where those of that library are."""
+    """Return how to copy an array to a device, as an array of that library."""
     code = _ON_DEVICE.get(library, "st.DeviceArray.from_numpy({name}, {device})")
     return "copy it with " + code.format(name=name, device=device)
 
 
 def on_host(name: str, library: str) -> str:
-    """Return how to copy an array to the host."""
+    """Return how to copy an array to host memory."""
     return "copy it with " + _ON_HOST.get(library, "{name}.numpy()").format(name=name)
