@@ -62,7 +62,6 @@ LACKING = {
         "schedules.LinearWarmup",
         "schedules.StepDecay",
     ],
-    "plot": ["plot.contour", "plot.learning_rates", "plot.loss_curve", "plot.surface", "plot.taylor"],
     "quasi_newton": ["QuasiNewton"],
     "reference": [
         "reference.adagrad",

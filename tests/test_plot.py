@@ -108,13 +108,13 @@ def test_anything_with_a_history_will_do() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"result": {}}, ValueError, "result: expected at least one run, got an empty mapping"),
-        ({"result": 3}, TypeError, "result: expected something with a history, got int"),
-        ({"result": run([1.0]), "x": "steps"}, ValueError, "x: expected 'epoch' or 'seconds', got 'steps'"),
+        ({"result": {}}, ValueError, "result must hold at least one run, got none"),
+        ({"result": 3}, TypeError, "result must be something with a history, got int"),
+        ({"result": run([1.0]), "x": "steps"}, ValueError, "x must be 'epoch' or 'seconds', got 'steps'"),
         (
             {"result": SimpleNamespace(history={"epoch": [0]})},
             ValueError,
-            r"history: expected 'loss' in it, got \['epoch'\]",
+            r"result must have 'loss' in its history, got \['epoch'\]",
         ),
     ],
 )

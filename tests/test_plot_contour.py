@@ -244,7 +244,7 @@ WIDE = quadratic(np.eye(3))
         ),
         ({"minimum": np.zeros(2), "eigenvectors": curvature(np.eye(3))}, ValueError, r"got shapes \(3,\) and \(3, 3\)"),
         ({"minimum": np.zeros(2), "resolution": 1}, ValueError, "resolution must be an integer of at least 2, got 1"),
-        ({"objective": WIDE}, ValueError, "at must be a point of the plane to draw, for an objective of 3 parameters"),
+        ({"objective": WIDE}, ValueError, r"at must be an array of shape \(3,\), a point of the plane .*, got None"),
         ({"objective": WIDE, "at": np.zeros(2)}, ValueError, r"at must be an array of shape \(3,\)"),
         (
             {"objective": WIDE, "at": np.zeros(3), "directions": (0, 3)},
@@ -260,7 +260,7 @@ WIDE = quadratic(np.eye(3))
         (
             {"objective": WIDE, "at": np.zeros(3), "directions": (0, 1), "eigenvectors": curvature(np.eye(3))},
             ValueError,
-            "eigenvectors span the plane themselves, got directions as well",
+            "directions must be None if eigenvectors span the plane, got both",
         ),
         (
             {"objective": st.Function(lambda w: (1.0, 0 * w), 2), "limits": ((0, 1), (0, 1))},

@@ -175,7 +175,7 @@ def test_more_parameters_along_a_line(direction: Any, label: str, minimum: float
         (lambda: learning_rates(3), TypeError, "curve must be a LearningRateCurve, a GridSearch or a mapping"),
         (lambda: learning_rates({}), ValueError, "curve must hold at least one run, got none"),
         (lambda: learning_rates({"a": run([1.0])}), TypeError, r"curve must map learning rates.* got 'a' \(str\)"),
-        (lambda: learning_rates({0.1: 3}), TypeError, "curve: expected something with a history, got int"),
+        (lambda: learning_rates({0.1: 3}), TypeError, "curve must be something with a history, got int"),
         (lambda: taylor(abs, []), TypeError, "objective must be a LeastSquares, .*Function"),
         (lambda: taylor(SINE, []), ValueError, "models must hold at least one model, got none"),
         (lambda: taylor(SINE, abs), TypeError, "models must be what st.taylor returns"),

@@ -1,6 +1,7 @@
-"""Pictures of runs and of the ground they walk on, drawn with matplotlib (the extra `plot`), imported on first use.
+"""Plots of runs and objectives, with matplotlib (the extra `plot`), which is imported on first use.
 
-This folder may use `objectives` and `arrays`, for their checks; it reads what the others return by its attributes.
+This folder may use `objectives` and `arrays`, for their checks. It reads the results of other folders by their
+attributes.
 """
 
 from .contours import contour

@@ -1,4 +1,4 @@
-"""`contour`: the level curves of an objective, with the paths that runs took over them."""
+"""`contour`: the level curves of an objective, and the paths of runs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .style import INK, axes_for, colours, ground, halo
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Steps are dotted on paths of at most so many; longer paths are drawn thinner, and below the others.
+# A path of at most so many steps has a dot at each step. A longer one is drawn thinner, and below the others.
 DOTTED = 80
-# A legend is put where lines cover the fewest cells of a grid of so many by so many.
+# The legend goes where lines cover the fewest cells of a grid of CELLS x CELLS.
 CELLS = 25
 LINE = "#71879a"
 END_MARKS: dict[str, dict[str, Any]] = {
@@ -56,30 +56,32 @@ def contour(
     Parameters
     ----------
     objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
-        Of 2 parameters or more; anything with `n_parameters`, `dtype` and `value_and_gradient` will do.
-    paths : Result, array of shape (n_points, n_parameters), mapping of str to these, list of these, optional
-        Or a GridSearch. Runs that recorded their path (``minimize(..., record_path=True)``). A circle marks the start
-        of each and a square its end.
-    minimum : array of shape (n_parameters,), or anything with such a `w`, optional
+        An objective of at least 2 parameters.
+    paths : Result, array of shape (n_points, n_parameters), a mapping of str to these, a list of these, or GridSearch
+        The paths to draw, optional. A Result must have recorded its path: ``minimize(..., record_path=True)``. A circle
+        marks the start of each path and a square its end.
+    minimum : array of shape (n_parameters,), or an object with such a `w`, optional
         A point to mark with a star.
     at : array of shape (n_parameters,), optional
-        With more than 2 parameters, a point of the plane to draw. Without it: the minimum, else the end of the last
-        path.
+        A point of the plane to draw, for more than 2 parameters. The default is the minimum, or else the end of the
+        last path.
     directions : array of shape (n_parameters, 2), or two indices of parameters, optional
-        What spans the plane; paths are projected on it. Without it: the eigenvectors of the smallest and the largest
-        eigenvalue where `eigenvectors` is given and there are more than 2 parameters, else the first two parameters.
+        The two directions that span the plane. Paths are projected onto the plane. If `eigenvectors` is given and there
+        are more than 2 parameters, the default is the eigenvectors of the smallest and of the largest eigenvalue.
+        Otherwise it is the first two parameters.
     eigenvectors : Curvature, optional
-        Anything with `eigenvalues`, ascending, of shape (k,) and `eigenvectors` of shape (n_parameters, k). The two
-        directions are drawn as axes about the minimum (else `at`, else the end of the last path), of half lengths in
-        the ratio of 1 / sqrt(abs(eigenvalue)), as the level curves have; what would be too small to see is lengthened.
+        A Curvature, or an object with `eigenvalues` of shape (k,), ascending, and `eigenvectors` of shape
+        (n_parameters, k). The eigenvectors of the smallest and of the largest eigenvalue are drawn as two axes. The
+        axes cross at the minimum, or else at `at` or at the end of the last path. Their half lengths are proportional
+        to 1 / sqrt(abs(eigenvalue)), like those of the level curves; an axis too small to see is lengthened.
     limits : ((left, right), (bottom, top)), optional
-        The window. Without it: what holds the minimum and the paths, but for the steps of runs that leave uphill.
+        The window. The default holds the minimum and the paths, without the steps that a diverging run takes uphill.
     resolution : int
         The objective is evaluated at resolution^2 points.
     colorbar : bool, optional
-        Whether to draw the scale of the levels. Without it: in a figure of its own only.
+        Whether to draw the scale of the levels. By default it is drawn in a new figure only.
     ax : matplotlib.axes.Axes, optional
-        Where to draw. Without one a new figure is made.
+        The axes to draw in. By default a new figure is made.
 
     Returns
     -------
@@ -89,12 +91,29 @@ def contour(
     ------
     MissingExtraError
         matplotlib is not installed.
-    TypeError, ValueError
-        An argument of the wrong type, shape or range; an objective that is constant or nowhere finite in the window.
+    TypeError
+        An argument has the wrong type.
+    ValueError
+        An argument has the wrong shape or is out of range, or the objective is constant or nowhere finite in the
+        window.
 
     Notes
     -----
-    The levels share out the area of the picture, not the values, so that a ravine reads as well as a bowl.
+    The levels divide the area of the picture, not the range of the values: level k of n encloses the share (k / n)^2 of
+    the area. A narrow ravine is then as easy to read as a bowl.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X = np.array([[1.0, 0.0], [0.0, 2.0]])
+    >>> objective = st.LeastSquares(X, np.array([1.0, 2.0]), intercept=False)
+    >>> run = st.minimize(objective, optimizer=st.GradientDescent(0.2), record_path=True, max_epochs=20)
+    >>> ax = st.plot.contour(objective, {"descent": run}, minimum=np.array([1.0, 1.0]), resolution=21)
+    >>> print(ax.get_xlabel(), ax.get_ylabel())
+    $w_{0}$ $w_{1}$
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['descent', 'start', 'end', 'minimum']
     """
     scale = ax is None if colorbar is None else check_flag("colorbar", colorbar)
     land = survey(objective, paths, minimum, at, directions, eigenvectors, limits, resolution)
@@ -116,12 +135,12 @@ def contour(
 
 
 def colours_of(land: Landscape) -> list[Any]:
-    """Return a colour for each path; a single one has that which stands out best."""
+    """Return a colour for each path; a single path gets the one with the most contrast."""
     return colours(2)[1:] if len(land.paths) == 1 else colours(len(land.paths))
 
 
 def draw_ground(ax: Any, x: Array, y: Array, z: Array, levels: Array, scale: bool) -> None:
-    """Draw bands and level curves, and their scale if asked to."""
+    """Draw bands and level curves, and their scale if `scale` is true."""
     z = np.ma.masked_invalid(z)
     shades = ground()(np.linspace(0.0, 1.0, len(levels) - 1))
     bands = ax.contourf(x, y, z, levels=levels, colors=list(shades), zorder=0)
@@ -146,7 +165,7 @@ def _draw_path(ax: Any, path: Path, colour: Any, window: Array) -> None:
 
 
 def _draw_eigenvectors(ax: Any, land: Landscape, values: Array, vectors: Array) -> list[Array]:
-    """Draw two axes and return their tips."""
+    """Draw the two axes and return them as lines between their tips."""
     middle = land.middle
     if middle is None:
         ends = [path.points[-1] for path in land.paths if not path.diverges]
@@ -166,7 +185,7 @@ def _draw_eigenvectors(ax: Any, land: Landscape, values: Array, vectors: Array) 
 
 
 def _half_lengths(axes: Array, values: Array, middle: Array, window: Array) -> Array:
-    """Return lengths in the ratio of 1 / sqrt(abs(value)) that the window holds, but none too small to see."""
+    """Return lengths proportional to 1 / sqrt(abs(value)) that fit the window; none is too small to see."""
     room = np.minimum(middle - window[0], window[1] - middle)
     most = (0.72 * room / np.maximum(np.abs(axes), 1e-300)).min(axis=1)
     least = (0.1 * (window[1] - window[0]) / np.maximum(np.abs(axes), 1e-300)).min(axis=1)
@@ -176,7 +195,7 @@ def _half_lengths(axes: Array, values: Array, middle: Array, window: Array) -> A
 
 
 def frame_axes(ax: Any, land: Landscape) -> None:
-    """Set limits, scale and labels."""
+    """Set the limits, the scale and the labels of the axes."""
     ax.set_xlim(*land.window[:, 0])
     ax.set_ylim(*land.window[:, 1])
     if land.one_scale:
@@ -186,19 +205,19 @@ def frame_axes(ax: Any, land: Landscape) -> None:
 
 
 def add_end_marks(ax: Any, land: Landscape) -> None:
-    """Enter the marks of the ends that are shown in the legend."""
+    """Add the marks of the ends that the window shows to the legend."""
     for name in dict.fromkeys(name for path in land.paths for name, _ in path.ends(land.window)):
         ax.plot([], [], color=INK, label=name, **END_MARKS[name])
 
 
 def add_legend(ax: Any, **place: Any) -> None:
-    """Say what lines and marks are."""
+    """Add a legend of the lines and marks, if any."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(framealpha=0.9, edgecolor="none", fontsize=9, **place).set_zorder(7)
 
 
 def emptiest_corner(lines: list[Array], marks: list[Array], window: Array) -> str:
-    """Return the corner of a window where a legend hides no mark, if there is one, and least of the lines."""
+    """Return the corner of a window where a legend hides the fewest marks, and among those the least of the lines."""
     crowd = np.zeros((CELLS, CELLS))
     for points in lines:
         shares = (clip(points, window) - window[0]) / (window[1] - window[0])
@@ -219,6 +238,6 @@ def emptiest_corner(lines: list[Array], marks: list[Array], window: Array) -> st
 
 
 def _cells(shares: Array) -> Array:
-    """Return the rows and columns of the cells that points, given as shares of the window, lie in."""
+    """Return the rows and columns of the cells of points, which are given as shares of the window."""
     inside = shares[((shares >= 0) & (shares <= 1)).all(axis=1)]
     return np.asarray(np.minimum(inside * CELLS, CELLS - 1).astype(int).T[::-1])

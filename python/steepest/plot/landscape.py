@@ -1,4 +1,4 @@
-"""An objective over a window of a plane: where the window lies, its values there, and the levels to draw."""
+"""An objective over a window of a plane: the window, the values in it, and the levels to draw."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from .paths import Path, finite_part, read_paths, sample
 from .plane import Plane, eigenpairs, evaluator, plane_for, vector
 from .runs import Array
 
-# Points of a path whose loss is higher above the lowest than so many times the start's do not widen the window.
+# A point of a path does not widen the window if its height is above STRAYED times the height of the start. A height is
+# the loss minus the lowest loss.
 STRAYED = 3.0
 PADDING = 0.12
-# Beside the point that eigenvectors are drawn about, a window has so much of the paths' extent.
+# Around the point where the eigenvectors cross, the window has this share of the paths' extent on each side.
 ROOM = 0.25
-# Sides of a window within this ratio are drawn to one scale, its shape brought between these two (width to height).
+# A window whose sides differ by at most the factor ONE_SCALE is drawn to one scale; its ratio of width to height is
+# brought into the range SHAPES.
 ONE_SCALE = 5.0
 SHAPES = (1.0, 1.6)
 
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """What `contour` and `surface` draw; all positions are coordinates on the plane."""
+    """The data that `contour` and `surface` draw. All positions are coordinates on the plane."""
 
     plane: Plane
     paths: list[Path]
@@ -38,14 +40,14 @@ class Landscape:
     one_scale: bool
 
     def values(self, objective: Any, points: Array) -> Array:
-        """Return the objective at points of the plane."""
+        """Return the values of the objective at points of the plane."""
         return evaluator(objective)(self.plane.points(points))
 
 
 def survey(
     objective: Any, paths: Any, minimum: Any, at: Any, directions: Any, eigenvectors: Any, limits: Any, resolution: int
 ) -> Landscape:
-    """Look at an objective with the arguments of `contour`."""
+    """Return the landscape for the arguments of `contour`."""
     evaluate = evaluator(objective)
     n, resolution = objective.n_parameters, check_count("resolution", resolution, 2)
     if n < 2:
@@ -60,7 +62,9 @@ def survey(
     if eigenvectors is not None:
         eigenpairs(eigenvectors, n)
         if n > 2 and directions is not None:
-            raise ValueError("eigenvectors span the plane themselves, got directions as well; leave out one of the two")
+            raise ValueError(
+                "directions must be None if eigenvectors span the plane, got both; leave out one of the two"
+            )
     plane = plane_for(n, middle, directions, eigenvectors)
     mark, centre = (None if point is None else plane.coordinates(point) for point in (best, middle))
     marks = np.array([point for point in (mark, centre) if point is not None]).reshape(-1, 2)
@@ -77,13 +81,13 @@ def _middle(n: int, ways: dict[str, Array], minimum: Array | None) -> Array:
         return minimum
     ends = [way[-1] for way in ways.values() if np.isfinite(way[-1]).all()]
     if not ends:
-        expected = f"at must be a point of the plane to draw, for an objective of {n} parameters"
-        raise ValueError(f"{expected}: an array of shape ({n},), got None, and neither a minimum nor the end of a path")
+        expected = f"at must be an array of shape ({n},), a point of the plane to draw,"
+        raise ValueError(f"{expected} if there is neither a minimum nor the end of a path, got None")
     return np.asarray(ends[-1])
 
 
 def _routes(plane: Plane, ways: dict[str, Array], marks: Array, evaluate: Any) -> list[Path]:
-    """Return the paths on the plane, and what of each a window should hold: not what leaves uphill."""
+    """Return the paths on the plane, each with the points that a window should hold: all but those far uphill."""
     routes = {label: finite_part(plane.coordinates(finite_part(way))) for label, way in ways.items()}
     surveyed = [sample(points) for points in routes.values()]
     heights = [evaluate(plane.points(points)) for points in surveyed]
@@ -107,7 +111,7 @@ def _ceiling(heights: list[Array], marks: Array) -> float:
 
 
 def _usual_height(above: Array) -> float:
-    """Return how high a path starts; of one that starts at the bottom and roams, without running off, its height."""
+    """Return the height of a path's start, or its greatest height if it starts at the bottom and does not run off."""
     above = above[np.isfinite(above)]
     if above.size == 0:
         return 0.0
@@ -121,14 +125,14 @@ def _window(limits: Any, routes: list[Path], marks: Array, middles: Array) -> tu
         return window, is_one_scale(window[1] - window[0])
     shown = np.concatenate([marks, *(route.ground for route in routes)])
     if len(shown) == 0:
-        expected = "limits must be given as ((left, right), (bottom, top)) where there are no paths and no minimum"
-        raise ValueError(f"{expected} to show, got None")
+        expected = "limits must be given as ((left, right), (bottom, top)) if there are no paths and no minimum to show"
+        raise ValueError(f"{expected}, got None")
     reach = ROOM * np.ptp(shown, axis=0)  # for the eigenvectors
     return frame(np.concatenate([shown, middles - reach, middles + reach]))
 
 
 def is_one_scale(sides: Array) -> bool:
-    """Return whether a window's sides are so much alike that they are drawn to one scale."""
+    """Return whether the sides of a window are similar enough to draw them to one scale."""
     return bool(1 / ONE_SCALE <= sides[0] / sides[1] <= ONE_SCALE)
 
 
@@ -144,7 +148,7 @@ def check_limits(limits: Any) -> Array:
 
 
 def frame(points: Array) -> tuple[Array, bool]:
-    """Return a padded window around points, and whether its sides are of one scale."""
+    """Return a padded window around points, and whether it is drawn to one scale."""
     low, high = points.min(axis=0), points.max(axis=0)
     middle, sides = (low + high) / 2, high - low
     floor = 1e-9 * np.abs(points).max()
@@ -159,7 +163,7 @@ def frame(points: Array) -> tuple[Array, bool]:
 
 
 def grid_over(window: Array, resolution: int) -> tuple[Array, Array, Array]:
-    """Return the coordinates of a grid's columns and rows, and its points, of shape (resolution, resolution, 2)."""
+    """Return the x of a grid's columns, the y of its rows, and its points, of shape (resolution, resolution, 2)."""
     (left, bottom), (right, top) = window
     x, y = np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)
     return x, y, np.stack(np.meshgrid(x, y), axis=-1)
@@ -168,13 +172,13 @@ def grid_over(window: Array, resolution: int) -> tuple[Array, Array, Array]:
 def levels_of(z: Array, n: int = 12) -> Array:
     """Return levels that cut a grid of values into bands, from its lowest value to its highest.
 
-    The area below level k is the share (k / n)^2 of the whole. Around the minimum of a quadratic function the level
-    curves then lie at equal distances, and they stay where they are under any increasing transform of the values: a
-    ravine between walls a thousand times as high reads like a bowl.
+    The area below level k is the share (k / n)^2 of the whole. Around the minimum of a quadratic function, the level
+    curves are then at equal distances. An increasing transform of the values does not move them, so a ravine between
+    walls a thousand times as high looks like a bowl.
     """
     known = z[np.isfinite(z)]
     if known.size == 0:
-        raise ValueError("objective must be finite somewhere within the limits, got none that is")
+        raise ValueError("objective must be finite somewhere within the limits, got no finite value")
     low, high = float(known.min()), float(known.max())
     inner = np.quantile(known, (np.arange(1, n) / n) ** 2)
     inner = inner[(inner > low) & (inner < high)]
@@ -186,7 +190,7 @@ def levels_of(z: Array, n: int = 12) -> Array:
 
 
 def _rounded(level: float, levels: Array) -> float:
-    """Return a level in as few digits as keep it apart from the others."""
+    """Return a level rounded to the fewest digits that keep it apart from the others."""
     gaps = np.abs(levels - level)
     gap = gaps[gaps > 0].min(initial=np.inf)
     return float(round(level, 1 - int(np.floor(np.log10(gap))))) if np.isfinite(gap) else level

@@ -1,4 +1,4 @@
-"""`loss_curve`: the loss of runs over their epochs or seconds."""
+"""`loss_curve`: the loss of runs over epochs or seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .style import COLOURS, DASHES, axes_for, colours, tidy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# A loss that falls by more than this factor is drawn on a log axis.
+# Losses that span more than this factor are drawn on a log axis.
 LOG_RANGE = 30.0
 
 
@@ -27,26 +27,27 @@ def loss_curve(
     log: bool | None = None,
     log_x: bool = False,
 ) -> Axes:
-    """Draw the loss of one run, or of several, over its epochs.
+    """Draw the loss of one run or of several over epochs or seconds.
+
+    Training losses are solid lines and validation losses dashed ones. A dot marks the best epoch.
 
     Parameters
     ----------
-    result : Result, mapping of str to Result, or GridSearch
-        A run; or several, by the label that the legend shows. Anything with `history` will do.
+    result : Result, mapping of str to Result, list of Result, or GridSearch
+        The run, or several runs by the label that the legend shows. Any object with a `history` counts as a run.
     ax : matplotlib.axes.Axes, optional
-        Where to draw. Without one a new figure is made.
+        The axes to draw in. By default a new figure is made.
     x : {"epoch", "seconds"}
         The horizontal axis.
     log : bool, optional
-        Whether the loss axis is logarithmic. Without it: where all losses are positive and span a factor above 30.
+        Whether the loss axis is logarithmic. By default it is if all losses are positive and span a factor above 30.
     log_x : bool
-        Whether the horizontal axis is logarithmic. The start, at 0, stands left of it: the axis is linear up to the
-        first row after the start.
+        Whether the horizontal axis is logarithmic. The axis is linear from the start, which is at 0, to the first row
+        after it.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Training losses are solid lines and validation losses dashed ones; a dot marks the best epoch.
 
     Raises
     ------
@@ -56,6 +57,18 @@ def loss_curve(
         A run has no `history`, or `log_x` is not a bool.
     ValueError
         There is no run, `x` is unknown, or a history lacks "loss" or the x column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.eye(2), np.array([3.0, -1.0]), intercept=False)
+    >>> runs = {f"rate {rate}": st.minimize(objective, optimizer=st.GradientDescent(rate)) for rate in (0.1, 0.2)}
+    >>> ax = st.plot.loss_curve(runs)
+    >>> ax.get_legend_handles_labels()[1]
+    ['rate 0.1', 'rate 0.2']
+    >>> ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()
+    ('epoch', 'loss', 'log')
     """
     several = isinstance(result, Mapping | list | tuple) or is_search(result)
     runs = labelled(result)
@@ -76,9 +89,9 @@ def loss_curve(
 
 def _check(runs: Mapping[Any, Any], x: str) -> None:
     if not runs:
-        raise ValueError("result: expected at least one run, got an empty mapping")
+        raise ValueError("result must hold at least one run, got none")
     if x not in ("epoch", "seconds"):
-        raise ValueError(f"x: expected 'epoch' or 'seconds', got {x!r}")
+        raise ValueError(f"x must be 'epoch' or 'seconds', got {x!r}")
     for run in runs.values():
         check_history("result", run, (x, "loss"))
 

@@ -1,4 +1,4 @@
-"""`taylor`: a function beside its second-order models, and the minima of these, where Newton's steps end."""
+"""`taylor`: a function and its second-order models, with the minima of the models, where Newton steps end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 POINT: dict[str, Any] = {"marker": "o", "ls": "", "mec": "white", "mew": 1.0, "ms": 8, "zorder": 5}
 NEWTON: dict[str, Any] = {"marker": "D", "ls": "", "mfc": "white", "mew": 1.8, "ms": 6.5, "zorder": 5}
-# A minimum of a model farther off than so many times the other points' extent (or size) does not widen the window.
+# A minimum of a model does not widen the window if it is farther off than FAR times the extent (or size) of the points.
 FAR = 4.0
 
 
@@ -35,38 +35,49 @@ def taylor(
 ) -> Axes:
     """Draw a function and its second-order models about one point or several.
 
-    A function of 1 parameter is a curve. One of 2 is drawn by its level curves, with those of the models dashed over
-    them at every other level of the same. One of more, or any with a `direction`, is drawn along a line through the
-    first model's point.
+    A function of 1 parameter is drawn as a curve. A function of 2 parameters is drawn by its level curves; the level
+    curves of the models are dashed, at every other level. A function of more parameters, or any function with a
+    `direction`, is drawn along a line through the first model's point. A dot marks the point of each model, and a
+    diamond its minimum (along the line), if it has one.
 
     Parameters
     ----------
     objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
-        The function; anything with `n_parameters`, `dtype` and `value_and_gradient` will do.
-    models : Taylor, list of these, or mapping of str to these
-        What `st.taylor` returned; anything will do that has `point`, `gradient` and `hessian` and can be called on
-        parameters of shape (..., n_parameters).
+        The function.
+    models : Taylor, list of Taylor, or mapping of str to Taylor
+        The models, as `st.taylor` returns them. Any object counts as a model that has `point`, `gradient` and
+        `hessian`, and can be called on parameters of shape (..., n_parameters).
     direction : array of shape (n_parameters,), optional
-        Of the line. Without it, for more than 2 parameters: from the first model's point to the last one's; with one
-        model its Newton step, or against its gradient where it has no minimum.
+        The direction of the line. For more than 2 parameters, the default leads from the first model's point to the
+        last model's. With a single model, it is the Newton step, or the negative gradient if the model has no minimum.
     limits : (left, right), or for level curves ((left, right), (bottom, top)), optional
-        The window. Without it: what holds the points and the models' minima.
+        The window. The default holds the points and the minima of the models.
     resolution : int, optional
-        Points of a curve, 401 if not given; level curves are drawn of as many squared, 121.
+        Number of points of a curve, 401 by default. Level curves are drawn from resolution^2 points, by default 121^2.
     ax : matplotlib.axes.Axes, optional
-        Where to draw. Without one a new figure is made.
+        The axes to draw in. By default a new figure is made.
 
     Returns
     -------
     matplotlib.axes.Axes
-        A dot marks each model's point, a diamond its minimum (along the line), where it has one.
 
     Raises
     ------
     MissingExtraError
         matplotlib is not installed.
-    TypeError, ValueError
-        An argument of the wrong type or shape.
+    TypeError
+        An argument has the wrong type.
+    ValueError
+        An argument has the wrong shape or is out of range, or the objective is nowhere finite in the window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> cosine = st.Function(lambda w: (-np.cos(w[0]), np.sin(w)), 1, lambda w, v: np.cos(w) * v)
+    >>> ax = st.plot.taylor(cosine, {"about 1": st.taylor(cosine, np.array([1.0]))}, resolution=51)
+    >>> ax.get_legend_handles_labels()[1]
+    ['function', 'about 1', 'point', 'minimum of the model']
     """
     evaluate, n = evaluator(objective), objective.n_parameters
     known = _read(models, n)
@@ -97,7 +108,7 @@ def _read(models: Any, n: int) -> dict[str, Any]:
 
 
 def _newton_step(model: Any) -> Array | None:
-    """Return the step from a model's point to its minimum, None where it has none."""
+    """Return the step from a model's point to its minimum; None if it has no minimum."""
     hessian, gradient = np.asarray(model.hessian, dtype=float), np.asarray(model.gradient, dtype=float)
     eigenvalues = np.linalg.eigvalsh(hessian)
     if not eigenvalues[0] > 1e-12 * np.abs(eigenvalues).max():
@@ -118,14 +129,14 @@ class Line:
         return np.asarray(self.origin + np.multiply.outer(t, self.direction))
 
     def position(self, model: Any) -> float | None:
-        """Return where a model's point lies, None for beside the line."""
+        """Return the position of a model's point on the line; None if it is off the line."""
         point = np.asarray(model.point, dtype=float)
         t = float((point - self.origin) @ self.direction)
-        beside = np.abs(self.points(t) - point).max()
-        return t if beside <= 1e-6 * max(1.0, np.abs(point).max()) else None
+        distance = np.abs(self.points(t) - point).max()
+        return t if distance <= 1e-6 * max(1.0, np.abs(point).max()) else None
 
     def minimum(self, model: Any) -> float | None:
-        """Return where a model is lowest on the line, None where it has no minimum there."""
+        """Return the position of a model's minimum on the line; None if it has no minimum there."""
         hessian, gradient = np.asarray(model.hessian, dtype=float), np.asarray(model.gradient, dtype=float)
         curvature = float(self.direction @ hessian @ self.direction)
         slope = float(self.direction @ (gradient + hessian @ (self.origin - np.asarray(model.point, dtype=float))))
@@ -148,12 +159,14 @@ def _line(models: dict[str, Any], n: int, direction: Any) -> Line:
     else:
         towards, label = -np.asarray(first.gradient, dtype=float), "distance against the gradient"
     if not np.any(towards):
-        raise ValueError("direction must not be 0; give one where the gradient is 0 or the models' points are the same")
+        raise ValueError(
+            "direction must not be 0, got 0; give a direction if the gradient is 0 or all models have the same point"
+        )
     return Line(origin, towards / np.linalg.norm(towards), label)
 
 
 def _near(points: Array, minima: Array) -> Array:
-    """Return points, and minima that are not too far off to be shown with them; of shape (n, 1 or 2)."""
+    """Return the points, and the minima that are near enough to be shown with them; of shape (n, 1 or 2)."""
     extent = np.ptp(points, axis=0)
     reach = np.where(extent > 0, extent, np.maximum(1.0, np.abs(points).max(axis=0)))
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
@@ -196,10 +209,10 @@ def _draw_curves(ax: Any, evaluate: Any, models: dict[str, Any], line: Line, t: 
 
 
 def _limit_heights(ax: Any, heights: Array, values: Array) -> None:
-    """Show the function and the marks, but no mark farther off than the function's range."""
+    """Show the function and the marks, without marks farther off than the function's range."""
     known = values[np.isfinite(values)]
     if known.size == 0:
-        raise ValueError("objective must be finite somewhere within the limits, got nothing that is")
+        raise ValueError("objective must be finite somewhere within the limits, got no finite value")
     extent = np.ptp(known) or max(1.0, float(np.abs(known).max()))
     low = max(heights.min(), known.min() - extent)
     high = min(heights.max(), known.max() + extent)

@@ -1,4 +1,4 @@
-"""The paths of runs on a plane: what a caller may give, and the part that a window shows."""
+"""The paths of runs on a plane: the forms in which a caller may give them, and the part that a window shows."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import numpy as np
 from ..arrays.checks import describe
 from .runs import Array, is_search, labelled, text_of
 
-# Of a path, so many points are looked at to see where it goes.
+# So many points of a path are evaluated to see where it goes.
 SURVEYED = 200
 
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """A run's way over a plane.
+    """The path of a run over a plane.
 
     Attributes
     ----------
     label : str
+        The label of the run.
     points : array of shape (n, 2)
-        The finite points.
+        The points of the path, up to the first that is not finite.
     ground : array of shape (m, 2)
-        Those that a window should hold: all, or those of a survey that lie low enough.
+        The points that a window should hold: all of them, or those of a sample that are low enough.
     diverges : bool
-        Whether it ends above these, or where nothing is finite.
+        Whether the path ends too high, or at a point that is not finite.
     """
 
     label: str
@@ -36,23 +37,23 @@ class Path:
     diverges: bool
 
     def legend(self) -> str:
-        """Return what the legend says of it."""
+        """Return the text for the legend."""
         return f"{self.label or 'path'}{' (diverges)' if self.diverges else ''}"
 
     def until_it_leaves(self, window: Array) -> Array:
-        """Return the points; of a run that diverges, those up to the first that a window does not hold."""
+        """Return the points of the path; if it diverges, only those up to the first point outside the window."""
         outside = ~within(self.points, window)
         until = int(np.argmax(outside)) + 1 if self.diverges and outside.any() else len(self.points)
         return np.asarray(self.points[:until])
 
     def ends(self, window: Array) -> list[tuple[str, Array]]:
-        """Return "start" and "end" with their points, where a window holds them and there is an end."""
+        """Return "start" and "end" with their points, if the window holds them; a path that diverges has no end."""
         last = [] if self.diverges or len(self.points) == 1 else [("end", self.points[-1])]
         return [(name, point) for name, point in [("start", self.points[0]), *last] if within(point, window)]
 
 
 def sample(points: Array) -> Array:
-    """Return the first points, the last, and others at equal steps between."""
+    """Return the first points, the last one, and points at equal steps between them."""
     n = len(points)
     chosen = np.unique(np.concatenate([np.arange(min(n, 10)), np.linspace(0, n - 1, SURVEYED).astype(int)]))
     return np.asarray(points[chosen])
@@ -74,7 +75,7 @@ def _is_path(value: Any) -> bool:
 
 
 def _read(path: Any, n: int) -> Array:
-    expected = f"paths must be a Result with a path, an array of shape (n_points, {n}), or several of them by label"
+    expected = f"paths must be a Result with a path, an array of shape (n_points, {n}), or several of these by label"
     if hasattr(path, "path") and path.path is None:
         raise ValueError(f"{expected}, got a Result without one; record it with minimize(..., record_path=True)")
     try:
@@ -95,7 +96,7 @@ def finite_part(points: Array) -> Array:
 
 
 def clip(points: Array, window: Array) -> Array:
-    """Return the parts of a path within a window ((left, bottom), (right, top)), a row of nan between two parts."""
+    """Return the parts of a path in a window ((left, bottom), (right, top)), with a row of nan between two parts."""
     if len(points) < 2:
         return points[within(points, window)]
     start, step = points[:-1], np.diff(points, axis=0)
@@ -114,5 +115,5 @@ def clip(points: Array, window: Array) -> Array:
 
 
 def within(points: Array, window: Array) -> Array:
-    """Return for each point whether a window holds it."""
+    """Return whether the window holds each point."""
     return np.asarray(((points >= window[0]) & (points <= window[1])).all(axis=-1))

@@ -1,4 +1,4 @@
-"""The plane of parameters that a landscape is drawn over, and an objective's values on it."""
+"""The plane of parameters under a landscape, and the values of an objective on it."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Plane:
         return np.asarray(self.origin + coordinates @ self.basis.T)
 
     def coordinates(self, points: Array) -> Array:
-        """Return where parameters of shape (..., d) fall when projected on the plane."""
+        """Return the coordinates of parameters of shape (..., d), projected onto the plane."""
         return np.asarray((points - self.origin) @ np.linalg.pinv(self.basis).T)
 
 
 def evaluator(objective: Any) -> Callable[[Array], Array]:
-    """Return a function of parameters of shape (..., d) to the objective's values, of shape (...)."""
+    """Return a function that maps parameters of shape (..., d) to the objective's values, of shape (...)."""
     check_objective(objective)
     value = objective.value if callable(getattr(objective, "value", None)) else None
 
     def evaluate(points: Array) -> Array:
-        with np.errstate(all="ignore"):  # far out an objective may well overflow
+        with np.errstate(all="ignore"):  # an objective may overflow far out
             rows = np.ascontiguousarray(points.reshape(-1, points.shape[-1]), dtype=objective.dtype)
             found = [value(w) if value is not None else objective.value_and_gradient(w)[0] for w in rows]
         return np.array(found, dtype=float).reshape(points.shape[:-1])
@@ -45,7 +45,7 @@ def evaluator(objective: Any) -> Callable[[Array], Array]:
 
 
 def vector(name: str, value: Any, n: int) -> Array:
-    """Return the parameters that an array holds, or the w of a Result, as finite floats of shape (n,)."""
+    """Return an array, or the w of a Result, as finite floats of shape (n,)."""
     given = np.asarray(getattr(value, "w", value))
     if given.dtype.kind not in "iuf" or given.shape != (n,):
         raise ValueError(f"{name} must be an array of shape ({n},) or something with such a w, got {describe(given)}")
@@ -55,9 +55,9 @@ def vector(name: str, value: Any, n: int) -> Array:
 
 
 def eigenpairs(curvature: Any, n: int) -> tuple[Array, Array]:
-    """Return the eigenvalues, of shape (k,), and eigenvectors, of shape (n, k), of a Curvature."""
+    """Return the eigenvalues, of shape (k,), and the eigenvectors, of shape (n, k), of a Curvature."""
     if not hasattr(curvature, "eigenvalues") or not hasattr(curvature, "eigenvectors"):
-        raise TypeError(f"eigenvectors must be a Curvature, as of st.curvature, got {describe(curvature)}")
+        raise TypeError(f"eigenvectors must be a Curvature, as st.curvature returns it, got {describe(curvature)}")
     values, vectors = np.asarray(curvature.eigenvalues, dtype=float), np.asarray(curvature.eigenvectors, dtype=float)
     if values.ndim != 1 or len(values) < 2 or vectors.shape != (n, len(values)):
         expected = f"eigenvectors must have eigenvalues of shape (k,), k at least 2, and eigenvectors of shape ({n}, k)"
@@ -66,7 +66,7 @@ def eigenpairs(curvature: Any, n: int) -> tuple[Array, Array]:
 
 
 def plane_for(n: int, at: Array | None, directions: Any, eigenvectors: Any) -> Plane:
-    """Return the plane through `at` that is asked for: see `contour`."""
+    """Return the plane through `at` for the arguments of `contour`."""
     at = np.zeros(n) if at is None else at
     if directions is None and eigenvectors is not None and n > 2:
         values, vectors = eigenpairs(eigenvectors, n)
@@ -79,7 +79,7 @@ def plane_for(n: int, at: Array | None, directions: Any, eigenvectors: Any) -> P
         expected = f"directions must be an array of shape ({n}, 2) or the indices of two parameters"
         raise ValueError(f"{expected}, got {describe(given)}")
     if not np.isfinite(given).all() or np.linalg.matrix_rank(given) < 2:
-        raise ValueError(f"directions must be two that are finite and span a plane, got\n{given}")
+        raise ValueError(f"directions must be two finite columns that span a plane, got\n{given}")
     return Plane(at, given.astype(float), ("along directions[:, 0]", "along directions[:, 1]"))
 
 

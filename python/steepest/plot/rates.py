@@ -1,4 +1,4 @@
-"""`learning_rates`: the curve of the learning rate finder, or a showdown of runs at several rates."""
+"""`learning_rates`: the curve of the learning rate finder, or the runs at several rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .style import COLOURS, DASHES, axes_for, sequence, tidy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# So much above the highest loss at the start (a factor, a share of the range) is shown of runs that diverge.
+# A diverging run is shown up to this much above the highest loss at a start: a factor, or a share of the range.
 HEADROOM = {"log": 10.0, "linear": 0.25}
 
 
@@ -24,11 +24,11 @@ def learning_rates(curve: Any, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     curve : LearningRateCurve, GridSearch, or mapping of float to Result
-        What `st.find_learning_rate` found: the losses over the rates, raw and smoothed, and the rate it suggests. Or
-        runs by their rate: the loss of each over its steps, the darker the smaller the rate. One that diverges is
-        dashed, and leaves through the top.
+        For a LearningRateCurve, the raw and the smoothed losses are drawn over the rates, with the suggested rate. For
+        a GridSearch or a mapping of rates to runs, the loss of each run is drawn over its steps. A smaller rate has a
+        darker line. A run that diverges is dashed and leaves the plot at the top.
     ax : matplotlib.axes.Axes, optional
-        Where to draw. Without one a new figure is made.
+        The axes to draw in. By default a new figure is made.
 
     Returns
     -------
@@ -38,8 +38,20 @@ def learning_rates(curve: Any, *, ax: Axes | None = None) -> Axes:
     ------
     MissingExtraError
         matplotlib is not installed.
-    TypeError, ValueError
-        An argument of the wrong type, a rate that is not a number, or no run at all.
+    TypeError
+        `curve` has the wrong type, or a rate is not a number.
+    ValueError
+        There is no run, or no smoothed loss is finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.ones((1, 1)), np.ones(1), intercept=False)
+    >>> search = st.grid_search(objective, st.GradientDescent(0.1), [0.25, 0.5, 1.5], max_epochs=5)
+    >>> ax = st.plot.learning_rates(search)
+    >>> ax.get_legend_handles_labels()[1]
+    ['0.25', '0.5', '1.5 (diverges)']
     """
     if all(hasattr(curve, name) for name in ("learning_rates", "losses", "smoothed_losses", "suggestion")):
         return _draw_curve(axes_for(ax), curve)
@@ -72,7 +84,7 @@ def _draw_curve(ax: Axes, curve: Any) -> Axes:
 
 
 def _limit_to(ax: Axes, smooth: Array) -> None:
-    """Show the smoothed losses up to somewhat above where they began; the rest is divergence."""
+    """Show the smoothed losses up to somewhat above the first ones; higher ones are divergence."""
     known = smooth[np.isfinite(smooth)]
     if known.size == 0:
         raise ValueError("curve must have a finite smoothed loss, got none")
@@ -112,7 +124,7 @@ def _draw_runs(ax: Any, runs: dict[float, Any], own: bool) -> Axes:
 
 
 def _limit_below(ax: Any, low: float, start: float, high: float) -> None:
-    """Choose the scale of the loss, and cut what runs that diverge add to it."""
+    """Choose the scale of the loss axis, and cut off runs that diverge."""
     if low > 0 and start > LOG_RANGE * low:
         ax.set_yscale("log")
         high = min(high, HEADROOM["log"] * start)

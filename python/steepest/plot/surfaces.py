@@ -1,4 +1,4 @@
-"""`surface`: an objective as a landscape in three dimensions, with the paths of runs upon it."""
+"""`surface`: an objective as a surface in three dimensions, and the paths of runs on it."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ def surface(
     Parameters
     ----------
     objective, paths, minimum, at, directions, limits, resolution
-        As those of `contour`.
+        As in `contour`.
     eigenvectors : Curvature, optional
-        What spans the plane for an objective of more than 2 parameters, as in `contour`; the axes are not drawn.
+        The eigenvectors that span the plane of an objective of more than 2 parameters, as in `contour`. They are not
+        drawn.
     elevation, azimuth : float
-        Where to look from, in degrees.
+        The direction of view, in degrees.
     ax : mpl_toolkits.mplot3d.Axes3D, optional
-        Where to draw, made with ``projection="3d"``. Without one a new figure is made.
+        The axes to draw in, made with ``projection="3d"``. By default a new figure is made.
 
     Returns
     -------
@@ -53,15 +54,27 @@ def surface(
     ------
     MissingExtraError
         matplotlib is not installed.
-    TypeError, ValueError
-        As `contour`; an `ax` that is not of three dimensions.
+    TypeError
+        An argument has the wrong type, or `ax` is not three-dimensional.
+    ValueError
+        As in `contour`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> objective = st.LeastSquares(np.eye(2), np.array([3.0, -1.0]), intercept=False)
+    >>> run = st.minimize(objective, optimizer=st.GradientDescent(0.2), record_path=True, max_epochs=5)
+    >>> ax = st.plot.surface(objective, run, resolution=11, elevation=45.0)
+    >>> ax.get_zlabel(), ax.elev
+    ('loss', 45.0)
     """
     view = check_number("elevation", elevation), check_number("azimuth", azimuth)
     if ax is not None and not hasattr(ax, "plot_surface"):
         raise TypeError(f'ax must be made with projection="3d", got {describe(ax)}')
     land = survey(objective, paths, minimum, at, directions, eigenvectors, limits, resolution)
     drawn: Any = axes_for(ax, projection="3d")
-    drawn.computed_zorder = False  # else a surface hides the paths on it
+    drawn.computed_zorder = False  # otherwise the surface hides the paths on it
     _draw_surface(drawn, land)
     for path, colour in zip(land.paths, colours_of(land), strict=True):
         _draw_path(drawn, path, colour, land, objective)
@@ -69,8 +82,8 @@ def surface(
     if land.minimum is not None:
         drawn.plot(*land.minimum[:, None], land.values(objective, land.minimum[None]), **MINIMUM)
     _dress(drawn, land, view)
-    beside = {"loc": "upper right", "bbox_to_anchor": (0.0, 0.95)}  # the axes are square, a figure of its own is not
-    add_legend(drawn, **(beside if ax is None else {"loc": "upper left"}))
+    outside = {"loc": "upper right", "bbox_to_anchor": (0.0, 0.95)}  # the axes are square; a new figure is not
+    add_legend(drawn, **(outside if ax is None else {"loc": "upper left"}))
     return drawn  # type: ignore[no-any-return]
 
 
@@ -104,7 +117,7 @@ def _draw_path(ax: Any, path: Path, colour: Any, land: Landscape, objective: Any
 
 
 def _filled(points: Array, land: Landscape) -> Array:
-    """Return a path with points between its own, at steps of about the grid's, so that it follows the surface."""
+    """Return a path with points inserted, at about the steps of the grid, so that it follows the surface."""
     cell = (land.window[1] - land.window[0]) / len(land.x)
     cells = np.abs(np.diff(points, axis=0) / cell).max(axis=1)
     pieces = np.clip(np.ceil(cells), 1, len(land.x)).astype(int)
