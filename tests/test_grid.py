@@ -177,7 +177,7 @@ def test_the_bar_counts_runs(capsys):
         ({"learning_rates": (0.1, None)}, TypeError, "learning_rates: learning_rate must be .*None"),
         ({"n_jobs": 0}, ValueError, "n_jobs must be an integer of at least 1, got 0"),
         ({"n_jobs": 1.5}, TypeError, "n_jobs must be an integer of at least 1, got 1.5"),
-        ({"epochs": 3}, TypeError, "epochs must be an option of minimize, one of batch_size, callbacks"),
+        ({"epochs": 3}, TypeError, "options must be those of minimize, batch_size, callbacks.*, got epochs"),
         ({"max_epochs": -1}, ValueError, "max_epochs must be an integer of at least 0, got -1"),
         ({"w0": np.zeros(2)}, ValueError, r"w0 must be .* of shape \(6,\)"),
         ({"stop": 3}, TypeError, "stop must be rules of st.stop"),

@@ -21,7 +21,7 @@ def test_a_step_refuses_a_masked_array(name):
 def test_an_objective_refuses_a_masked_array(name):
     arrays = {"X": np.ones((3, 2)), "y": np.ones(3), "sample_weight": np.ones(3)}
     arrays[name] = np.ma.masked_array(arrays[name])
-    with pytest.raises(TypeError, match=f"{name} must be .*, got a masked array; fill or drop what is masked"):
+    with pytest.raises(TypeError, match=f"{name} must be .*, got a masked array; fill or drop the masked elements"):
         st.LeastSquares(**arrays)
 
 

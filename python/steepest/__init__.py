@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .estimators import LinearRegressor as LinearRegressor
     from .estimators import LogisticClassifier as LogisticClassifier
 
-# Pickles of version 0.1 name modules by where they were then.
+# Pickles of version 0.1 name these modules by the paths that they had then.
 _FORMER = {
     "columns": "objectives.columns",
     "curvature": "analysis.curvature",
@@ -91,7 +91,10 @@ __all__ = [
     "threads",
 ]
 
-_ESTIMATORS = ("LinearRegressor", "LogisticClassifier")  # not in __all__: they import scikit-learn, which is optional
+_ESTIMATORS = (
+    "LinearRegressor",
+    "LogisticClassifier",
+)  # not in __all__, since they import scikit-learn, which is optional
 
 
 def __getattr__(name: str) -> Any:

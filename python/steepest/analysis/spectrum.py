@@ -28,7 +28,8 @@ _VECTORS = 32
 def finite(matrix: Array) -> Array:
     """Return the matrix if all its entries are finite, else raise."""
     if not np.isfinite(matrix).all():
-        raise ValueError("the Hessian of objective at w must be finite; look for nan, infinity or overflow in X and w")
+        remedy = "look for nan, infinity or overflow in X and w"
+        raise ValueError(f"the Hessian of objective at w must be finite, got nan or infinity; {remedy}")
     return matrix
 
 
@@ -84,7 +85,7 @@ def _end(linalg: Any, hessian: Hessian, which: str, shift: float, start: Array) 
         vector, reached = vectors[:, 0], share
         value = float(vector @ hessian.product(vector))
     if not math.isfinite(reached):
-        raise ValueError(f"Lanczos found no extreme eigenvalue in {_RESTARTS} restarts")
+        raise ValueError(f'method must be "dense" for this objective: Lanczos did not converge in {_RESTARTS} restarts')
     return value, vector, reached
 
 

@@ -117,7 +117,7 @@ def _check_array(expected: str, array: Any) -> None:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{expected}, got {describe(array)}; {as_array(expected.partition(' ')[0], array)}")
     if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"{expected}, got a masked array; fill or drop what is masked")
+        raise TypeError(f"{expected}, got a masked array; fill or drop the masked elements")
 
 
 def _check_layout(expected: str, name: str, array: NDArray[Any], contiguous: bool, library: str) -> None:

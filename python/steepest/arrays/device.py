@@ -191,7 +191,7 @@ class DeviceArray:
         if not isinstance(array, np.ndarray):
             raise TypeError(f"array must be a NumPy array, got {type(array).__name__}")
         if isinstance(array, np.ma.MaskedArray):
-            raise TypeError("array must have no mask, got a masked array; fill or drop what is masked")
+            raise TypeError("array must have no mask, got a masked array; fill or drop the masked elements")
         if not array.dtype.isnative:
             remedy = "convert it with array.astype(array.dtype.newbyteorder('='))"
             raise TypeError(f"array must be in this machine's byte order, got {array.dtype}; {remedy}")

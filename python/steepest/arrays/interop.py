@@ -110,14 +110,14 @@ def as_native(name: str, array: Any) -> Any:
 def check_unmasked(name: str, array: Any) -> None:
     """Refuse a masked array: its memory also holds the elements that the mask hides."""
     if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop what is masked")
+        raise TypeError(f"{name} must be an array without a mask, got a masked array; fill or drop the masked elements")
 
 
 def _opened(name: str, array: Any) -> Any:
     if library_of(array) == "torch":
         if array.is_neg():  # torch negates such a view when it reads it; DLPack does not tell
             raise TypeError(
-                f"{name} must hold its numbers as they are, got a view to be negated; use {name}.resolve_neg()"
+                f"{name} must hold its own numbers, got a view that torch negates; use {name}.resolve_neg()"
             )
         return _from_dlpack(name, array.detach() if array.requires_grad else array)
     interface = getattr(array, "__cuda_array_interface__", None)

@@ -170,7 +170,7 @@ def grid_search(
     rates = _rates(learning_rates)
     known = inspect.signature(minimize).parameters.keys() - {"objective", "optimizer"}
     for name in options.keys() - known:
-        raise TypeError(f"{name} must be an option of minimize, one of {', '.join(sorted(known))}")
+        raise TypeError(f"options must be those of minimize, {', '.join(sorted(known))}, got {name}")
     workers = min(_workers(objective, n_jobs), len(rates))
     options["stop"] = several("stop", options.get("stop", ()), StopRule, "rules of st.stop")
     options["callbacks"] = several("callbacks", options.get("callbacks", ()), Callable, "callables")  # type: ignore[arg-type]
