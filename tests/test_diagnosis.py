@@ -202,7 +202,8 @@ def test_a_stall_at_a_saddle(name, stop):
     w0 = np.array([1.0, 3.0 if name == "saddle" else 2.0])
     result = diagnosed(objective, st.GradientDescent(0.1), "saddle", w0, max_epochs=200, stop=stop)
     assert f"stalls at {place}" in result.diagnosis
-    assert "the curvature is -2 along" in result.diagnosis
+    assert "but the curvature along [" in result.diagnosis
+    assert "] is -2; start again" in result.diagnosis
     assert result.diagnosis.learning_rate is None
 
 

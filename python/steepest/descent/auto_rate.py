@@ -1,4 +1,4 @@
-"""learning_rate="auto": the rate of a run from the curvature where it stands, measured again as that changes."""
+"""learning_rate="auto": the learning rate of a run, from the curvature at w. It is measured again as w moves."""
 
 from __future__ import annotations
 
@@ -19,30 +19,33 @@ from .result import StartError
 
 __all__ = ["AutoRate"]
 
-_DENSE_PARAMETERS = 64  # up to here the whole spectrum costs less than a few dozen passes
-_FIRST_CHECK, _LAST_CHECK, _NEXT_CHECK = 10, 100, 2  # steps between two measurements, doubling; after a failure
-_SHORTER = 0.5  # of a rate that failed
-_MOST_FAILURES = 60  # in a row
-_NOISY_FAILURES, _NOISE = 5, 1e-5  # so many failures by so little a change of the loss are noise
-_LARGEST_WAVE = 100.0  # times the loss before it, on a quadratic; more says that the largest eigenvalue was missed
-_LONGEST_MOVE = 10.0  # times 1 + |w|, of a first step where hardly anything curves
+_DENSE_PARAMETERS = 64  # up to so many, the whole spectrum costs less than a few dozen passes
+_FIRST_CHECK, _LAST_CHECK, _NEXT_CHECK = 10, 100, 2  # steps between measurements: first, most; after a failure
+_SHORTER = 0.5  # factor for a rate that failed
+_MOST_FAILURES = 60  # in a row, before the run gives up
+_NOISY_FAILURES, _NOISE = 5, 1e-5  # after so many failures, a relative change this small is noise
+_LARGEST_WAVE = 100.0  # times the loss before; a quadratic rises by more only if the largest eigenvalue was missed
+_LONGEST_MOVE = 10.0  # times 1 + |w|: the longest step where the curvature is nearly 0
 
 
 class AutoRate:
-    """The learning rate of a run of a `CurvatureRule`.
+    """Chooses the learning rate of a run with a `CurvatureRule`.
 
-    Whole-data runs: on a quadratic the best fixed rate for its spectrum; elsewhere a rate that the largest eigenvalue
-    at w allows, measured again every so many steps. A step after which the loss is higher than it was (with momentum:
-    than it was within the time a velocity lasts) is taken back, the velocity set to 0, the rate measured and lowered.
+    Full-batch runs: on a quadratic, the rate is the best fixed one for the spectrum. Otherwise the largest eigenvalue
+    at w determines it, and is measured again after some steps. If a step raises the loss, it is taken back, the
+    velocity becomes 0, and the rate is measured again and lowered. With momentum, the loss may rise for as long as a
+    velocity lasts.
 
-    Mini-batches: 1 / (eigenvalue_max + trace / batch_size), times 1 - mu where velocities add up (the step at which the
-    noise of the rows does no harm; Widrow's bound for least mean squares has 2), halved whenever an evaluated epoch
-    did not lower the loss. An epoch that ends above the start is taken back.
+    Mini-batch runs: the rate is 1 / (eigenvalue_max + trace / batch_size), times 1 - mu if velocities add up. With this
+    rate the noise of the rows does no harm; the bound of Widrow, McCool, Larimore, Johnson, "Stationary and
+    Nonstationary Learning Characteristics of the LMS Adaptive Filter", Proceedings of the IEEE 64, 1976, has a 2 in
+    place of the 1. The rate is halved after each evaluated epoch that did not lower the loss. An epoch that ends above
+    the loss of the start is taken back.
 
     Attributes
     ----------
     rate : float
-        What the next steps use.
+        The learning rate of the next steps.
     """
 
     def __init__(self, objective: Any, rule: CurvatureRule, w: NDArray[Any], batch_size: int) -> None:
@@ -55,21 +58,21 @@ class AutoRate:
         self._last: deque[tuple[float, float]] = deque(maxlen=memory)  # losses and gradient norms
         self._best: tuple[float, float, NDArray[Any]] | None = None  # loss, gradient norm, w
         self._first_loss = math.inf
-        self._noise = 0.0  # of the loss, where steps that fail show it
+        self._noise = 0.0  # noise of the loss, as far as failed steps show it
         self._until_check, self._check_every = _FIRST_CHECK, _FIRST_CHECK
         self._unlikeness = _unlikeness(objective)
         self.rate = math.nan
 
     def rates(self, first: int, n: int) -> NDArray[np.float64]:
-        """Return the rates of n steps."""
+        """Return the learning rates of the next n steps."""
         return np.full(n, self.rate)
 
     def start(self, gradient_norm: float) -> None:
-        """Choose the first rate, at the start of the run."""
+        """Choose the rate of the first steps."""
         self._measure(gradient_norm)
 
     def accepts(self, loss: float, gradient_norm: float) -> bool:
-        """Note where the run stands; return whether it may go on from there."""
+        """Note the loss and the gradient norm at w; return whether the run may continue from w."""
         if self._batch_size:
             return self._accepts_epoch(loss, gradient_norm)
         if not self._is_better(loss, gradient_norm):
@@ -87,11 +90,11 @@ class AutoRate:
         return True
 
     def _is_better(self, loss: float, gradient_norm: float) -> bool:
-        """Return whether a step went down: by the loss, and by the gradient where rounding hides what the loss says."""
+        """Return whether a step went down, by the loss; where rounding hides its change, by the gradient norm too."""
         if not (self._last and math.isfinite(loss)):
             return math.isfinite(loss)
         highest = max(loss for loss, _ in self._last)
-        if self._quadratic:  # it converges at this rate, whatever velocities do on the way
+        if self._quadratic:  # the rate converges, even if velocities make the loss rise
             return loss <= highest + _LARGEST_WAVE * abs(highest)
         size = max(abs(loss), abs(highest))
         if self._failures >= _NOISY_FAILURES and abs(loss - highest) <= _NOISE * size:
@@ -113,9 +116,9 @@ class AutoRate:
         return True
 
     def take_back(self, runner: Runner) -> tuple[float, float] | None:
-        """Put w back to where it was best and lower the rate; return loss and gradient norm there.
+        """Put w back to its best value and lower the rate; return the loss and the gradient norm there.
 
-        None where that has been tried often enough.
+        Return None if there is no such value, or after too many failures in a row.
         """
         self._failures += 1
         runner.restore()
@@ -142,8 +145,8 @@ class AutoRate:
             matrix = hessian.matrix()
             if not np.isfinite(matrix).all():
                 raise StartError(
-                    "objective must have a finite Hessian for learning_rate='auto', got one that overflows; bring "
-                    "columns, targets and weights near 1 by other units, or give a number"
+                    "objective must have a finite Hessian for learning_rate='auto', got one that overflows; change the "
+                    "units so that columns, targets and weights are near 1, or give a number"
                 )
             values = np.linalg.eigvalsh(matrix)
             largest = float(values[-1])
@@ -156,7 +159,7 @@ class AutoRate:
         longest = _LONGEST_MOVE * (1.0 + norm_of(self._w))
         longest = longest / gradient_norm if gradient_norm > 0 else 1.0
         if not math.isfinite(rate) or (not self._quadratic and rate > longest):
-            rate = longest  # where hardly anything curves, the model holds for no such step
+            rate = longest  # the quadratic model does not hold over so long a step
         self.rate = self._share * rate
 
     def _steady_rate(self, smallest: float, largest: float) -> float:
@@ -173,9 +176,9 @@ class AutoRate:
 
 
 def _unlikeness(objective: Any) -> float:
-    """Return the mean square of the rows' weights over the square of their mean: 1 for equal ones."""
+    """Return the mean of the squared row weights over the square of their mean; 1 if all weights are equal."""
     weight = objective.arrays.sample_weight if supports(objective, Capability.DATA) else None
     if not isinstance(weight, np.ndarray):
         return 1.0
-    near = np.ldexp(weight.astype(np.float64), -math.frexp(float(weight.max()))[1])  # squares stay within the range
+    near = np.ldexp(weight.astype(np.float64), -math.frexp(float(weight.max()))[1])  # so no square overflows
     return float(np.mean(np.square(near)) / np.mean(near) ** 2)

@@ -1,4 +1,4 @@
-"""What ails a run: recognised from its history, explained from the curvature, with the number to set instead."""
+"""The diagnosis of a run: the problem shows in the history, the curvature explains it, and a number is suggested."""
 
 from __future__ import annotations
 
@@ -17,38 +17,56 @@ from .symptoms import Symptoms
 
 __all__ = ["FEW_ROWS", "Diagnosis", "Symptoms", "diagnose"]
 
-FEW_ROWS = 20  # of a history say nothing yet
-_LAST_ROWS = 40  # are looked at for an oscillation
-_RISING_ROWS = 8  # in a row are an explosion
-_DECAYED = 1e-3  # of a wave is left
-_WAVE = 100.0  # times the first loss
-_SLOW_FACTOR = 10.0  # times the epochs of a run that goes on, still to go, is slow; at its end as many as it had
-_SMALL_SQUARE = 1e-3  # times the root of the largest number: a million squares of it add up to no overflow
-_BLOWN_UP = 10.0  # times the first loss above it
+FEW_ROWS = 20  # a history with fewer rows is too short to judge
+_LAST_ROWS = 40  # rows in which to look for an oscillation
+_RISING_ROWS = 8  # as many increases of the loss in a row are an explosion
+_DECAYED = 1e-3  # share of a wave that is left when it has decayed
+_WAVE = 100.0  # times the first loss: the highest that a wave rises
+_SLOW_FACTOR = 10.0  # during a run, slow means that it needs more than 10 times its epochs
+_SMALL_SQUARE = 1e-3  # times the root of the largest number; a million such squares add up without overflow
+_BLOWN_UP = 10.0  # times the first loss: a rise by more is an explosion
 
 
-_NOT_ILL = (StopReason.CALLBACK, StopReason.INTERRUPTED, StopReason.SEPARABLE)  # ends that need no further word
+_NOT_ILL = (StopReason.CALLBACK, StopReason.INTERRUPTED, StopReason.SEPARABLE)  # ends that need no diagnosis
 _SEPARABLE = {
-    "all": "the classes are separable: a plane has every row on its side, the loss falls for ever and the coefficients "
-    "grow without bound; set alpha above 0, which makes a minimum",
-    "some": "the classes are quasi-separable: a plane has some of the rows on their side and no row on the wrong one, "
-    "the loss falls for ever and some coefficients grow without bound; set alpha above 0, which makes a minimum",
+    "all": "the classes are separable: a plane has every row on the side of its class, so the loss falls for ever and "
+    "the coefficients grow without bound; set alpha above 0, and there is a minimum",
+    "some": "the classes are quasi-separable: a plane has some rows on the side of their class and none on the wrong "
+    "side, so the loss falls for ever and some coefficients grow without bound; set alpha above 0, and there is a "
+    "minimum",
 }
 _ROUNDING = (
-    "rounding hides the way down at a gradient that is still large: columns may be far from zero beside their spread, "
-    "or nearly alike; standardise them, or use float64"
+    "the gradient is still large, but rounding hides the way down: some columns may be far from zero compared with "
+    "their spread, or nearly equal to each other; standardise the columns, or use float64"
 )
 
 
 class Diagnosis(str):
-    """A sentence on what ails a run, empty for a healthy one.
+    """A sentence that says what went wrong in a run and what to do; empty for a healthy run.
 
     Attributes
     ----------
     kind : str
-        "", "exploding", "oscillating", "slow", "saddle", "separable" or "rounding".
+        "exploding" if the loss grows, "oscillating" if it moves up and down, "slow" if it falls too slowly, "saddle" if
+        the run stalls where it could still go down, "separable" if the classes have no minimum, "rounding" if rounding
+        hides the way down, and "" for a healthy run.
     learning_rate : float or None
-        The rate to set instead, where that is the remedy.
+        The learning rate to set instead. None if another rate does not help.
+
+    Examples
+    --------
+    A learning rate that is too large, and what to set instead:
+
+    >>> import warnings
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X, y = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0]]), np.array([3.0, 6.0, 7.0, 10.0])
+    >>> objective, rate = st.LeastSquares(X, y), 1.0
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     result = st.minimize(objective, optimizer=st.GradientDescent(rate))
+    >>> result.diagnosis.kind, result.diagnosis.learning_rate < rate
+    ('exploding', True)
     """
 
     kind: str
@@ -64,7 +82,7 @@ class Diagnosis(str):
 
 
 def diagnose(s: Symptoms) -> Diagnosis:
-    """Say what ails a run, if anything does."""
+    """Return the diagnosis of a run, from its symptoms."""
     if s.reason == StopReason.DIVERGED:
         return _diverged(s)
     if s.separation:
@@ -75,15 +93,15 @@ def diagnose(s: Symptoms) -> Diagnosis:
 
 
 def _separable(s: Symptoms) -> Diagnosis:
-    """Say that there is no minimum, after what else hinders a run whose budget ended first."""
+    """Say that there is no minimum; if the run was hindered by something else too, say that first."""
     hindrance, text = _unfinished(s), _SEPARABLE[s.separation]
     if not hindrance:
         return Diagnosis(text, "separable")
-    return Diagnosis(f"{hindrance}; besides, {text}", hindrance.kind, hindrance.learning_rate)
+    return Diagnosis(f"{hindrance}; also, {text}", hindrance.kind, hindrance.learning_rate)
 
 
 def _unfinished(s: Symptoms) -> Diagnosis:
-    """Say what hinders a run on its way."""
+    """Say what hinders a run that has not ended, or that ended before it converged."""
     if s.reason in _NOT_ILL or isinstance(s.optimizer, QuasiNewton):
         return Diagnosis()
     found = Diagnosis() if s.optimizer.is_auto else _exploding(s)
@@ -91,7 +109,7 @@ def _unfinished(s: Symptoms) -> Diagnosis:
         found = _saddle(s)
     if found or len(s.losses) < FEW_ROWS or s.reason not in (None, StopReason.MAX_EPOCHS, StopReason.MAX_SECONDS):
         return found
-    if not s.optimizer.is_auto and not (s.batch_size and s.reason is None):  # noise comes and goes
+    if not s.optimizer.is_auto and not (s.batch_size and s.reason is None):  # a mini-batch run may be noisy for a while
         found = _oscillating(s)
     return found or _slow(s)
 
@@ -106,7 +124,7 @@ def _diverged(s: Symptoms) -> Diagnosis:
         return Diagnosis(f"{text}; or {advised}", "exploding", rate) if rate_helps else Diagnosis(text, "exploding")
     text = f"the run diverged in epoch {s.epochs[-1] + 1} at learning rate {s.rate:.3g}: {advised}"
     if supports(s.objective, Capability.DATA):
-        text += "; scaling the features to mean 0 and deviation 1 allows larger ones"
+        text += "; scaling the features to mean 0 and deviation 1 allows a larger rate"
     return Diagnosis(text, "exploding", rate)
 
 
@@ -115,10 +133,10 @@ def _squares_overflow(s: Symptoms) -> bool:
 
 
 def _overflowed(s: Symptoms) -> tuple[str, bool]:
-    """Say that squares of gradients overflowed; return too whether a lower learning rate may help."""
+    """Return a text about squares of gradients that overflowed, and whether a lower learning rate may help."""
     where = f"the squares of gradients overflow {s.w.dtype} in the state of {type(s.optimizer).__name__}"
     wider = ", or use float64" if s.w.dtype.itemsize < 8 else ""
-    text = f"the run diverged in epoch {s.epochs[-1] + 1}: {where}; bring the loss near 1 by other units{wider}"
+    text = f"the run diverged in epoch {s.epochs[-1] + 1}: {where}; change the units so that the loss is near 1{wider}"
     return text, bool(s.gradient_norms.min() < _SMALL_SQUARE * math.sqrt(np.finfo(s.w.dtype).max))
 
 
@@ -130,12 +148,12 @@ def _exploding(s: Symptoms) -> Diagnosis:
     if not (blown_up or rising) or (last < first + _WAVE * abs(first) and _is_wave(s)):
         return Diagnosis()
     rate = min(s.better_rate, s.rate / 2)
-    text = f"the loss explodes: it has risen from {first:.3g} to {last:.3g} at learning rate {s.rate:.3g}"
-    return Diagnosis(f"{text}, which is too high; set {rate:.3g}", "exploding", rate)
+    text = f"the loss explodes: it rose from {first:.3g} to {last:.3g}. The learning rate {s.rate:.3g}"
+    return Diagnosis(f"{text} is too high; set {rate:.3g}", "exploding", rate)
 
 
 def _is_wave(s: Symptoms) -> bool:
-    """Return whether the loss may rise for a while at a rate that is stable, as velocities make it."""
+    """Return whether momentum may make the loss rise for a while although the rate is stable."""
     if s.batch_size or not isinstance(s.optimizer, CurvatureRule):
         return False
     largest = s.largest_eigenvalue
@@ -151,14 +169,14 @@ def _oscillating(s: Symptoms) -> Diagnosis:
     sizes = np.abs(changes)
     jumps = (changes > s.slack).mean() >= 0.25 and losses[half:].min() > losses[:half].min() - sizes.mean()
     loud = sizes.mean() > 0.02 * (s.losses[0] - s.losses.min()) + s.slack
-    lasts = sizes[half:].mean() > 0.8 * sizes[:half].mean()  # the waves of momentum die away
+    lasts = sizes[half:].mean() > 0.8 * sizes[:half].mean()  # waves of momentum decay
     still = losses[half:].min() >= losses[:half].min() - s.slack and norms.min() > 0.05 * s.gradient_norms.max()
-    still = still and s.reason is not None  # until then a wave may do so
+    still = still and s.reason is not None  # during a run, a wave may look like this
     if not ((jumps and loud and lasts) or (still and norms.min() > 0 and not s.batch_size)):
         return Diagnosis()
     if _is_wave(s):
         return Diagnosis()
-    text = f"the loss oscillates around {losses.mean():.4g} and falls no further at learning rate {s.rate:.3g}"
+    text = f"the loss oscillates around {losses.mean():.4g} and no longer falls at learning rate {s.rate:.3g}"
     if s.batch_size:
         rate = s.rate / 10
         remedy = f"set {rate:.3g}, a schedule that decays (st.schedules), or larger batches than {s.batch_size}"
@@ -184,7 +202,7 @@ def _slow(s: Symptoms) -> Diagnosis:
 
 
 def _speeded_up(s: Symptoms, text: str, steady: bool) -> Diagnosis:
-    """Say what would make a slow run faster."""
+    """Return a diagnosis that says what would make a slow run faster."""
     if s.losses[-1] > s.losses[0]:
         return Diagnosis()
     if s.stable_rate is None:
@@ -195,7 +213,7 @@ def _speeded_up(s: Symptoms, text: str, steady: bool) -> Diagnosis:
         )
     rate, found, used = s.better_rate, s.curvature, float(s.rates.max())
     if not s.optimizer.is_auto and _half_the_steps(s, found, used, rate):
-        wrong = "too low" if used < rate else "at the edge of what is stable: steps undo one another"
+        wrong = "too low" if used < rate else "close to the largest stable rate, so steps undo each other"
         kind = "slow" if used < rate else "oscillating"
         return Diagnosis(f"{text}: learning rate {used:.3g} is {wrong}; set {rate:.3g}", kind, rate)
     if found is not None and found.effective_condition_number <= WELL_CONDITIONED:
@@ -208,7 +226,7 @@ def _speeded_up(s: Symptoms, text: str, steady: bool) -> Diagnosis:
 
 
 def _half_the_steps(s: Symptoms, found: Curvature | None, used: float, better: float) -> bool:
-    """Return whether the better rate comes as far in half the steps."""
+    """Return whether the better rate needs at most half the steps."""
     assert isinstance(s.optimizer, CurvatureRule)
     if found is None or found.effective_condition_number == math.inf or not s.is_quadratic:
         return used < 0.4 * better
@@ -219,7 +237,7 @@ def _half_the_steps(s: Symptoms, found: Curvature | None, used: float, better: f
 
 
 def _epochs_left(s: Symptoms) -> float:
-    """Forecast the epochs that a whole-data run still needs to its gradient norm; 0 where nothing says so."""
+    """Forecast from the history how many epochs a full-batch run still needs to reach its tolerance; 0 if unknown."""
     if s.tol is None or s.batch_size or s.gradient_norms[-1] <= s.tol:
         return 0.0
     half = len(s.losses) // 2
@@ -231,7 +249,7 @@ def _epochs_left(s: Symptoms) -> float:
 
 
 def _epochs_by_curvature(s: Symptoms) -> float:
-    """Forecast the same from the spectrum at w: each part of the gradient shrinks by its own factor a step."""
+    """Forecast it from the spectrum at w: every step multiplies each eigenvector's part of the gradient by a factor."""
     if s.tol is None or s.batch_size or s.gradient_norms[-1] <= s.tol or not isinstance(s.optimizer, CurvatureRule):
         return 0.0
     found = None if s.constrained else s.curvature
@@ -246,7 +264,7 @@ def _epochs_by_curvature(s: Symptoms) -> float:
 
 
 def _saddle(s: Symptoms) -> Diagnosis:
-    """Look for a direction that still leads down where the gradient has all but gone; data's losses have none."""
+    """Look for a direction of negative curvature where the gradient has nearly vanished. Convex losses have none."""
     if supports(s.objective, Capability.DATA) or s.constrained:
         return Diagnosis()
     if s.gradient_norms[-1] > 1e-3 * s.gradient_norms.max() and s.reason != StopReason.GRADIENT_NORM:
@@ -260,18 +278,18 @@ def _saddle(s: Symptoms) -> Diagnosis:
     place = "a maximum" if found.eigenvalue_max < -found.zero_tolerance else "a saddle"
     direction = np.array2string(down, precision=3, threshold=6)
     text = (
-        f"the run stalls at {place}: the gradient's norm is {s.gradient_norms[-1]:.2g}, but the curvature is "
-        f"{found.eigenvalue_min:.3g} along {direction}; start again {0.01 * size:.2g} away from here along it, or from "
+        f"the run stalls at {place}: the gradient's norm is {s.gradient_norms[-1]:.2g}, but the curvature along "
+        f"{direction} is {found.eigenvalue_min:.3g}; start again {0.01 * size:.2g} away in that direction, or from "
         "several points (starts=10)"
     )
     return Diagnosis(text, "saddle")
 
 
 def _falls(s: Symptoms, direction: Any, eigenvalue: float, size: float) -> bool:
-    """Return whether the function's own values bear out a negative curvature, which noise may feign."""
+    """Return whether values of the function confirm a negative curvature, which may be only noise."""
     step = 1e-3 * size
     try:
         here, ahead, behind = (s.objective.value_and_gradient(s.w + k * step * direction)[0] for k in (0, 1, -1))
-    except Exception:  # as in the symptoms
+    except Exception:  # an error in the user's function must not lose the run
         return False
     return bool(ahead + behind - 2 * here < 0.3 * eigenvalue * step**2)

@@ -1,4 +1,4 @@
-"""Checks of what a constraint asks of the rest of a run: of the objective, of the optimizer and of the start."""
+"""Checks that the objective, the optimizer and the start of a run go with its constraint."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["constraint_for", "feasible_start"]
 
 
 def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer | QuasiNewton) -> Projection | None:
-    """Return the constraint on the objective's parameters, after it was checked that it goes with the rest."""
+    """Return the projection of the objective's parameters; first check that objective and optimizer allow it."""
     if constraint is None:
         return None
     if not isinstance(constraint, Constraint):
         raise TypeError(f"constraint must be a st.Box or a st.Simplex, got {describe(constraint)}")
     if not supports(objective, Capability.CONSTRAINT):
-        remedy = "make the objective of arrays in the host's memory"
+        remedy = "make the objective from arrays in the host's memory"
         raise missing(objective, Capability.CONSTRAINT, "constraint", remedy)
     if isinstance(constraint, Simplex):
         _check_simplex(objective, optimizer)
@@ -35,7 +35,7 @@ def constraint_for(constraint: Any, objective: Objective, optimizer: Optimizer |
 
 
 def _of_every_class(constraint: Constraint, layout: Layout, dtype: np.dtype[Any]) -> Projection:
-    """Return the bounds of one class's parameters for each of them."""
+    """Return the bounds of one class's parameters, repeated for every class."""
     n_parameters = layout.n_features + layout.intercept
     bound = constraint.bind("objective's class", layout.n_features, n_parameters, dtype)
     assert isinstance(bound, BoxProjection)
@@ -56,15 +56,19 @@ def _check_simplex(objective: Objective, optimizer: Optimizer | QuasiNewton) -> 
         )
     if optimizer.scales_coordinates:
         raise ValueError(
-            "constraint=st.Simplex needs an optimizer with one learning rate for all coordinates, as another comes to "
-            f"rest elsewhere than at the optimum, got {type(optimizer).__name__}; use st.GradientDescent or st.Momentum"
+            "constraint=st.Simplex needs an optimizer with one learning rate for all coordinates, got "
+            f"{type(optimizer).__name__}, which scales each coordinate and would converge to the wrong point; use "
+            "st.GradientDescent or st.Momentum"
         )
 
 
 def feasible_start(
     projection: Projection | None, objective: Objective, w: NDArray[Any], *, given: bool
 ) -> NDArray[Any]:
-    """Return a start in the set: w if it was given, which must be there, its projection if not."""
+    """Return a start in the set of the constraint.
+
+    That is the projection of w, unless the user gave w: then w must be in the set already.
+    """
     if projection is None:
         return w
     if not given:
@@ -76,7 +80,7 @@ def feasible_start(
         if layout.n_scores > 1:
             remedy = remedy.replace("w0", "row") + " for each row of w0"
         raise ValueError(
-            f"w0 must be in the set of the constraint, got {w[at]:g} at index {at}, where the nearest point has "
+            f"w0 must be in the set of the constraint, got {w[at]:g} at index {at}, where the nearest point in it has "
             f"{projection.project(w)[at]:g}; write {remedy}"
         )
     return w

@@ -1,4 +1,4 @@
-"""A run under watch: the symptoms that its history shows, looked at as it goes and at its end, and said as warnings."""
+"""The watch over a run: it diagnoses the run from its history, during the run and at its end, and warns."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .symptoms import Symptoms
 
 __all__ = ["Watch"]
 
-_FAR = 1e6  # times the first loss
-_FIRST_LOOK = 32  # evaluated epochs; then after twice as many
+_FAR = 1e6  # times the first loss; a loss above it will soon overflow
+_FIRST_LOOK = 32  # evaluated epochs before the first diagnosis; the number doubles for each later one
 
 
 class Watch:
-    """What looks at the history of a run and warns, once of each kind."""
+    """Diagnoses a run from its history and warns at most once of each kind of problem."""
 
     def __init__(self, record: Record, warns: bool) -> None:
         self._record, self._warns = record, warns
@@ -29,15 +29,15 @@ class Watch:
         self._said: set[str] = set()
 
     def look(self) -> None:
-        """Look at a run that goes on, every so many rows."""
+        """Diagnose a run that is under way, if its history has grown enough since the last diagnosis."""
         if self._record.settings.diagnose and len(self._record.rows) >= self._next:
             self._next *= 2
             found = diagnose(self._symptoms(None))
             if not (found.kind == "exploding" and self._record.rows[-1].loss > _FAR * abs(self._record.rows[0].loss)):
-                self._say(found)  # else it will end as diverged, and be told so then
+                self._say(found)  # otherwise the run will soon end as diverged and warn then
 
     def last_look(self, reason: str) -> Diagnosis:
-        """Return the diagnosis of a run that has ended."""
+        """Return the diagnosis of a run that has ended, and warn of it."""
         if not (self._record.settings.diagnose and self._record.rows):
             return Diagnosis()
         found = diagnose(self._symptoms(reason))
@@ -73,7 +73,7 @@ class Watch:
 
 
 def warn(found: Diagnosis, diverged: bool) -> None:
-    """Warn of a diagnosis, unless it is that of a healthy run, where minimize was called."""
+    """Warn of a diagnosis that is not empty. The warning points at the call of minimize."""
     if found:
         category = DivergenceWarning if diverged else DiagnosisWarning
         warnings.warn(str(found), category, stacklevel=levels_outside())

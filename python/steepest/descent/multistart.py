@@ -1,4 +1,4 @@
-"""Several starts: where a function has more than one minimum, the run that ends lowest is the one to have."""
+"""Several starts: a function may have several minima, so `minimize` can run from several points and keep the best."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ AnyOptimizer: TypeAlias = Optimizer | QuasiNewton
 def points(n: int, first: NDArray[Any], projection: Projection | None, seed: int) -> Iterator[NDArray[Any]]:
     """Yield n starts: the first one, then random ones.
 
-    These are normal around it with deviation 1; in a constraint, uniform where that is bounded.
+    The random starts are normally distributed around the first one, with deviation 1. With a constraint, the projection
+    draws them from the set instead: uniformly where the set is bounded.
     """
     yield first.copy()
     random = np.random.default_rng(seed)
@@ -40,9 +41,9 @@ def points(n: int, first: NDArray[Any], projection: Projection | None, seed: int
 def best_of(
     starts: Iterator[NDArray[Any]], optimizer: AnyOptimizer, run: Callable[[NDArray[Any], AnyOptimizer], Result]
 ) -> Result:
-    """Run from every start and return the run of the lowest value, which knows the others.
+    """Run from every start and return the result of lowest value; its ``starts`` holds all results.
 
-    Every run has its own copy of the optimizer; the one that is given takes over the state of the best run.
+    Every run has its own copy of the optimizer. Afterwards the given optimizer takes over the state of the best run.
     """
     results: list[Result] = []
     optimizers: list[AnyOptimizer] = []
@@ -55,7 +56,7 @@ def best_of(
         except StartError:
             if not results:
                 raise
-            optimizers.pop()  # a random start outside of where the function is defined
+            optimizers.pop()  # the function is not defined at this random start
             continue
         if results[-1].stop_reason == StopReason.INTERRUPTED:
             break

@@ -106,7 +106,7 @@ class GradientNorm(StopRule):
     Parameters
     ----------
     tol : float
-        At least 0, in the units of `Progress.gradient_norm`.
+        At least 0, in the units of the gradient.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a caller of `minimize` inside the package asks of the runs in its thread: silence, and an end on demand."""
+"""Supervision of runs by other parts of the package: they can silence the warnings of a run, and cancel it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ __all__ = ["Supervision", "supervised", "supervision"]
 
 @dataclass(frozen=True)
 class Supervision:
-    """Who watches over a run.
+    """How the runs of a thread are supervised.
 
     Attributes
     ----------
     warns : bool
-        Whether the run warns by itself; its Result says all in any case.
+        Whether the run issues warnings. Its Result holds the diagnosis in any case.
     cancelled : callable or None
-        Asked before every slice of a run, at least every 0.1 s of steps; True ends the run as Ctrl-C does.
+        Called before every slice of a run, that is at least every 0.1 s. If it returns True, the run ends as after
+        Ctrl-C.
     """
 
     warns: bool = True
@@ -36,13 +37,13 @@ _CURRENT: ContextVar[Supervision] = ContextVar("supervision", default=_NONE)
 
 
 def supervision() -> Supervision:
-    """Return that of the thread this is called in."""
+    """Return the supervision of the current thread."""
     return _CURRENT.get()
 
 
 @contextmanager
 def supervised(by: Supervision) -> Iterator[None]:
-    """Put the runs of a ``with`` block, in this thread, under a supervision."""
+    """Apply a supervision to the runs of a ``with`` block in this thread."""
     token = _CURRENT.set(by)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a diagnosis is made from: a run's history, and the curvature where it stands, as far as that costs little."""
+"""The symptoms of a run: its history, and the curvature at its current point where that costs little."""
 
 from __future__ import annotations
 
@@ -21,35 +21,37 @@ from ..quasi_newton.optimizer import QuasiNewton
 
 __all__ = ["Symptoms"]
 
-# An explanation may cost as much as the run did: counted in evaluations, so that it is the same on every machine.
-_PRODUCTS = 30  # of the Hessian, at most
-_FREE = 30  # passes over data that are always allowed, or
-_FREE_CALLS = 6  # calls of a function in Python
-_ALIKE = 1e-3  # a share by which eigenvalues of a quadratic may seem to differ
-_HESSIAN_PASSES = 0.1  # a whole Hessian's passes over data, a parameter
-_EIGEN_PASSES = 20.0  # and those of its eigenvalues, times p^2 / bytes of a column
+# A diagnosis may cost as much as the run did. Costs are counted in evaluations, so every machine gets the same one.
+_PRODUCTS = 30  # Hessian products, at most
+_FREE = 30  # passes over data that are always allowed
+_FREE_CALLS = 6  # calls of a Python function that are always allowed
+_ALIKE = 1e-3  # relative difference up to which two eigenvalues count as equal
+_HESSIAN_PASSES = 0.1  # cost of a full Hessian, in passes over the data per parameter
+_EIGEN_PASSES = 20.0  # cost of its eigenvalues, in passes over the data times p^2 / bytes of a column
 
 
 @dataclass
 class Symptoms:
-    """The columns of a history, and the run that it is of.
+    """The columns of a run's history, and what else a diagnosis needs to know of the run.
 
     Attributes
     ----------
     epochs, losses, gradient_norms, rates : arrays of shape (rows,)
         See `Result.history`.
     reason : str or None
-        Why the run ended; None while it goes on.
+        Why the run ended. None during the run.
     max_epochs : int
-        Its budget.
+        The largest number of epochs that the run may take.
     tol : float or None
-        The gradient norm that it is to reach.
+        The gradient norm that the run is to reach, if it has such a rule.
     batch_size : int
-        0: all rows.
+        Rows of a mini-batch; 0 means all rows.
+    objective, optimizer
+        The objective and the optimizer of the run.
     start, w : arrays of shape (n_parameters,)
-        Where it began and where it stands.
+        The first and the current parameters.
     constrained : bool
-        Whether the gradient is not to vanish by itself, for a constraint or an L1 penalty.
+        Whether a constraint or an L1 penalty keeps the gradient from vanishing at the minimum.
     separation : str
         Whether classes without a penalty are separable: "all", "some" or "". See `separation`.
     """
@@ -76,17 +78,17 @@ class Symptoms:
 
     @property
     def slack(self) -> float:
-        """What rounding may change of a loss."""
+        """By how much rounding may change a loss."""
         return 16 * float(np.finfo(self.w.dtype).eps) * float(np.abs(self.losses).max())
 
     @property
     def is_quadratic(self) -> bool:
-        """Whether the curvature is the same everywhere."""
+        """Whether the curvature is the same at every w."""
         return is_quadratic(self.objective)
 
     @property
     def largest_eigenvalue(self) -> float | None:
-        """That of the Hessian, the larger of here and the start where it changes; None where it is not known."""
+        """The Hessian's largest eigenvalue: at w or at the start, whichever is larger. None if unknown."""
         return max(self._largest_here_and_there, default=None)
 
     @cached_property
@@ -100,13 +102,13 @@ class Symptoms:
 
     @property
     def _looks_quadratic(self) -> bool:
-        """Whether the curvature is the same here and at the start."""
+        """Whether the curvature at w equals the curvature at the start."""
         known = self._largest_here_and_there
         return self.is_quadratic or (len(known) == 2 and max(known) - min(known) <= _ALIKE * max(known))
 
     @cached_property
     def curvature(self) -> Curvature | None:
-        """The whole curvature at w, where it costs no more than the run did."""
+        """The full curvature at w; None if it would cost more than the run did."""
         p = self.w.size
         if supports(self.objective, Capability.DATA):
             column = self.objective.n_samples * self.w.itemsize
@@ -117,12 +119,12 @@ class Symptoms:
             return None
         try:
             return curvature(self.objective, self.w.copy(), method="dense")
-        except Exception:  # what a user's function raises must not lose the run that this only explains
+        except Exception:  # an error in the user's function must not lose the run
             return None
 
     @property
     def stable_rate(self) -> float | None:
-        """The largest stable learning rate of a whole-data run, None where it is not known."""
+        """The largest stable learning rate of a full-batch run. None if unknown."""
         if self.batch_size or isinstance(self.optimizer, QuasiNewton):
             return None
         largest = self.largest_eigenvalue
@@ -130,7 +132,7 @@ class Symptoms:
 
     @property
     def better_rate(self) -> float:
-        """A learning rate that the curvature bears; a tenth of the last one where that says nothing."""
+        """A learning rate that suits the curvature; a tenth of the last one if the curvature is unknown."""
         stable, largest = self.stable_rate, self.largest_eigenvalue if not self.batch_size else None
         if stable is None or largest is None or not isinstance(self.optimizer, CurvatureRule):
             return self.rate / 10
@@ -144,5 +146,5 @@ def _size_at(objective: Any, w: NDArray[Any], products: int) -> float | None:
     try:
         size, _ = Hessian(objective, w.copy()).largest(iterations=products)
         return size if math.isfinite(size) and size > 0.0 else None
-    except Exception:  # as above
+    except Exception:  # an error in the user's function must not lose the run
         return None
