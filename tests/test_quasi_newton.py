@@ -222,7 +222,7 @@ def test_what_it_cannot_do(options, error, message):
 
 
 def test_a_state_of_another_optimizer_is_refused():
-    with pytest.raises(ValueError, match="state_dict must be of QuasiNewton, got one of 'Adam'"):
+    with pytest.raises(ValueError, match="state_dict must be of QuasiNewton, got one from 'Adam'"):
         st.QuasiNewton().load_state_dict(st.Adam().state_dict())
 
 

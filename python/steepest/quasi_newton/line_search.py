@@ -1,4 +1,4 @@
-"""Backtracking along a direction, in what arithmetic the objective has."""
+"""Backtracking line search, with points in the objective's own dtype."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _ARMIJO = 1e-4
 _MOST_TRIES = 30
-_NOTHING = 1e-7  # of the noise is no change worth a try
-_FALL = 0.99  # of the gradient, where it alone tells
+_NOTHING = 1e-7  # times the noise: a smaller predicted change is not worth a try
+_FALL = 0.99  # factor by which the gradient norm must fall where rounding hides the values
 
 
 @dataclass
 class Iterate:
-    """A point in the objective's dtype, the whole objective and the smooth part's gradient there, and its norm."""
+    """A point w in the objective's dtype, with what was evaluated there.
+
+    ``value`` belongs to the whole objective, ``gradient`` to its smooth part. ``norm`` is the gradient's norm; with an
+    L1 penalty it is the norm of the smallest subgradient.
+    """
 
     w: NDArray[Any]
     value: float
@@ -31,7 +35,7 @@ class Iterate:
 
     @classmethod
     def at(cls, native: Any, w: NDArray[Any], value: float, gradient: NDArray[Any]) -> Iterate:
-        """Make one of what a native objective found at w."""
+        """Return the iterate at w, from the value and the gradient that a native objective found there."""
         return cls(w, float(value), np.asarray(gradient, dtype=np.float64), float(native.gradient_norm(w, gradient)))
 
 
@@ -42,20 +46,23 @@ def backtrack(
     evaluate: Callable[[NDArray[Any]], Iterate],
     noise: float,
 ) -> Iterate | None:
-    """Find a point with sufficient decrease (Armijo); None where rounding allows none.
+    """Return a point of sufficient decrease, or None if rounding allows none.
+
+    Armijo, "Minimization of Functions Having Lipschitz Continuous First Partial Derivatives", Pacific Journal of
+    Mathematics 16, 1966.
 
     Parameters
     ----------
     iterate : Iterate
-        Where to start.
+        The start.
     along : callable
-        Share of the whole step, 1 first, to the point there.
+        Takes a fraction of the full step, first 1, and returns the point there.
     slope : float
-        Predicted change of the objective over the whole step, below 0.
+        Predicted change of the objective over the full step, below 0.
     evaluate : callable
-        Evaluates a point.
+        Takes a point and returns the iterate there.
     noise : float
-        Rounding of a value.
+        Rounding error of a value.
     """
     if -slope <= _NOTHING * noise:
         return None
@@ -66,7 +73,7 @@ def backtrack(
         if math.isfinite(change):
             if change <= _ARMIJO * share * slope:
                 return found
-            if abs(share * slope) <= noise:  # the values say nothing any more: let the gradient decide
+            if abs(share * slope) <= noise:  # rounding hides the values: the gradient decides
                 return found if change <= noise and found.norm < _FALL * iterate.norm else None
         fall = change - share * slope
         shorter = -0.5 * slope * share / fall if math.isfinite(fall) and fall > 0 else 0.1

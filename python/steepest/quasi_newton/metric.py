@@ -1,4 +1,4 @@
-"""The coordinates that QuasiNewton descends in: a diagonal or a whole Hessian of a sample, and what steps add to it."""
+"""The metrics of QuasiNewton: positive definite stand-ins for the Hessian, diagonal, dense or one block per score."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from ..objectives.protocol import Layout
 __all__ = ["BlockMetric", "DenseMetric", "DiagonalMetric", "Metric", "fix_softmax_gauge", "is_nearly_diagonal"]
 
 Vector: TypeAlias = NDArray[np.float64]
-_ZERO = 1e-300  # a column of zeros has no more
-_SINGULAR = 1e-2  # over the noise of a matrix; no matrix whose eigenvalues are above it has so large a solution
+_ZERO = 1e-300  # diagonal elements up to this size belong to columns of zeros
 
 
 class Metric(ABC):
-    """A positive definite matrix that stands for the Hessian."""
+    """A positive definite matrix that approximates the Hessian."""
 
     @abstractmethod
     def solve(self, g: Vector) -> Vector:
-        """Return the matrix's inverse times g."""
+        """Return the inverse of the matrix times g, of shape (p,)."""
 
 
 class DiagonalMetric(Metric):
-    """A diagonal matrix, given by its elements above 0."""
+    """A diagonal matrix, given by its diagonal, of shape (p,). All elements are above 0."""
 
     def __init__(self, diagonal: Vector) -> None:
         self.diagonal = diagonal
@@ -38,14 +37,14 @@ class DiagonalMetric(Metric):
 
 
 class DenseMetric(Metric):
-    """A symmetric matrix, made definite by a small ridge on its diagonal, where a 1 takes the place of a 0.
+    """A symmetric matrix with a small ridge on its diagonal, which makes it definite. A 1 replaces a 0 on the diagonal.
 
     Parameters
     ----------
     matrix : array of shape (p, p), float32 or float64
         The Hessian.
     ridge : float
-        As a share of the diagonal.
+        The ridge, as a fraction of each diagonal element.
     """
 
     def __init__(self, matrix: NDArray[Any], ridge: float) -> None:
@@ -55,7 +54,7 @@ class DenseMetric(Metric):
 
     @cached_property
     def matrix(self) -> Vector:
-        """The matrix with its ridge: array of shape (p, p)."""
+        """The matrix with its ridge: a float64 array of shape (p, p)."""
         exact = self._given.astype(np.float64)
         diagonal = np.diag(exact)
         exact.flat[:: len(exact) + 1] = np.where(diagonal > _ZERO, diagonal, 1.0) * (1.0 + self._ridge)
@@ -78,13 +77,14 @@ class DenseMetric(Metric):
 
 
 class BlockMetric(Metric):
-    """The same symmetric matrix for the parameters of each score.
+    """A block-diagonal matrix with the same symmetric block for the parameters of each score.
 
     Parameters
     ----------
     matrix : array of shape (p, p), float32 or float64
+        The block, for the p parameters of one score.
     ridge : float
-        As of `DenseMetric`.
+        As for `DenseMetric`.
     """
 
     def __init__(self, matrix: NDArray[Any], ridge: float) -> None:
@@ -99,14 +99,14 @@ class BlockMetric(Metric):
 
 
 def is_nearly_diagonal(matrix: NDArray[Any]) -> bool:
-    """Return whether a column's squared correlations with all others add up to less than 1, on average."""
+    """Return whether the squared correlations of a column with all others add up to less than 1, on average."""
     scale = np.sqrt(np.maximum(np.diag(matrix), _ZERO))
     squares = (matrix / scale / scale[:, None]) ** 2
     return bool(squares.sum() < 2.0 * len(matrix))
 
 
 def _inverse(matrix: Vector) -> Vector:
-    """Invert a matrix that may be indefinite by rounding, without the directions in which this hides what is there."""
+    """Return a pseudo-inverse of a matrix that rounding made indefinite; it leaves out eigenvalues lost in rounding."""
     scale = np.sqrt(np.diag(matrix))
     units = np.outer(scale, scale)
     values, vectors = np.linalg.eigh(matrix / units)
@@ -114,11 +114,18 @@ def _inverse(matrix: Vector) -> Vector:
     return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T / units)
 
 
-def fix_softmax_gauge(hessian: NDArray[Any], layout: Layout, alpha: float) -> None:
-    """Add curvature along the same shift of all classes' parameters, which changes no probability.
+def fix_softmax_gauge(hessian: NDArray[Any], objective: Softmax) -> None:
+    """Make a softmax Hessian definite: add curvature along equal shifts of all classes' parameters, in place.
 
-    There the loss has none, nor a slope: what is added changes no step, and makes the Hessian definite. It is written
-    to the array of shape (p, p). The penalty has a say in the coefficients' shifts.
+    Such a shift changes no probability, so the loss has neither slope nor curvature along it, and the added curvature
+    changes no step. With a penalty only the shift of the intercepts is fixed; the penalty itself curves the others.
+
+    Parameters
+    ----------
+    hessian : array of shape (p, p)
+        Changed in place.
+    objective : Softmax
+        The objective with this Hessian.
     """
     k, row = layout.n_scores, layout.n_features + layout.intercept
     blocks = hessian.reshape(k, row, k, row)

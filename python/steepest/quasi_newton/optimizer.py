@@ -1,4 +1,4 @@
-"""QuasiNewton: gradient descent in coordinates where the condition number is near 1, from the curvature of a sample."""
+"""`QuasiNewton`: descent in coordinates in which the condition number is near 1, from the curvature of a sample."""
 
 from __future__ import annotations
 
@@ -18,23 +18,44 @@ __all__ = ["QuasiNewton"]
 class QuasiNewton:
     """Quasi-Newton descent over all rows, for the convex losses of data.
 
-    The Hessian of a random sample of the rows, or its diagonal where that is cheaper, makes coordinates in which the
-    condition number is near 1; limited-memory BFGS does the rest (Nocedal 1980; Byrd, Chin, Neveitt, Nocedal 2011 for
-    curvature from a sample). Classes whose parameters are too many for a Hessian share the mean of its blocks, where
-    the columns are correlated. With an L1 penalty, proximal Newton steps take the place of these (Lee, Sun, Saunders
-    2014), or an orthant-wise method with a diagonal (Andrew, Gao 2007). What is done follows from the shape of the
-    data and from the progress made, never from time, and nothing is left to chance: a run has the same bits every
-    time.
+    The Hessian of a random sample of the rows, or its diagonal if that is cheaper, defines coordinates in which the
+    condition number is near 1. Limited-memory BFGS learns the rest from the steps. If the classes of a `Softmax` have
+    too many parameters for a Hessian, and the columns are correlated, all classes share the mean of the Hessian's
+    blocks. With an L1 penalty, proximal Newton steps replace these steps; with a diagonal, an orthant-wise method does.
 
-    It has no ``step`` of its own, as it looks at whole objectives; give it to `minimize`, whose default it is for
-    whole-data runs of `LeastSquares`, `Logistic` and `Softmax` without a constraint. An iteration is an epoch of one or
-    a few passes.
+    `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
+    full-batch runs of `LeastSquares`, `Logistic` and `Softmax` without a constraint. One iteration is one epoch; it
+    takes one or a few passes over the data.
 
-    Columns that lie more than 30 deviations from zero are centred inside, where the objective has an intercept and no
-    centre of its own. The gradient's norm in the history and in the stopping rules is then that of centred columns.
-    Targets of least squares that lie so far from zero are centred too, in a copy.
-    Without a penalty, columns of extreme units are rescaled inside; so are all columns of up to 65,536 numbers, in a
-    copy. The norm stays in the units of the columns.
+    Raises
+    ------
+    TypeError, ValueError
+        From `minimize`: the objective is not a loss of data, or a batch_size or a constraint was given.
+
+    Notes
+    -----
+    The shape of the data and the progress of the run decide what is done. Time decides nothing, and the sample is the
+    same in every run, so equal runs have equal bits.
+
+    Columns that lie more than 30 deviations from zero are centred internally if the objective has an intercept and no
+    centre. The gradient norm in the history and in the stopping rules then refers to the centred columns. Without a
+    penalty, columns in extreme units are rescaled internally. So are all columns if X has at most 65,536 elements, in a
+    copy. The gradient norm keeps the units of the columns.
+
+    Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. Byrd, Chin,
+    Neveitt, Nocedal, "On the Use of Stochastic Hessian Information in Optimization Methods for Machine Learning", SIAM
+    Journal on Optimization 21, 2011. Lee, Sun, Saunders, "Proximal Newton-Type Methods for Minimizing Composite
+    Functions", SIAM Journal on Optimization 24, 2014. Andrew, Gao, "Scalable Training of L1-Regularized Log-Linear
+    Models", ICML 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X, y = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0]]), np.array([3.0, 6.0, 7.0, 10.0])
+    >>> result = st.minimize(st.LeastSquares(X, y), optimizer=st.QuasiNewton())
+    >>> result.w.round(6), result.converged
+    (array([2., 1., 1.]), True)
     """
 
     scales_coordinates = True
@@ -44,40 +65,40 @@ class QuasiNewton:
         self.n_steps = 0
 
     def rates(self, first: int, n: int) -> NDArray[np.float64]:
-        """Return ones: its steps have the length that they need."""
+        """Return ones: the line search determines the length of each step."""
         return np.ones(n)
 
     def reset(self) -> None:
-        """Forget the steps taken."""
+        """Set the count of steps to 0."""
         self.n_steps = 0
 
     def largest_stable_rate(self, eigenvalue_max: float) -> None:
-        """Return None: there is no learning rate."""
+        """Return None: QuasiNewton has no learning rate."""
 
     def check(self, objective: Any, batch_size: Any, constraint: Any) -> None:
-        """Check that the optimizer goes with an objective and the options of a run."""
+        """Check that QuasiNewton can minimise this objective with these options of a run."""
         other = "use another optimizer, such as st.Adam()"
         if not supports(objective, Capability.SAMPLE):
             raise missing(objective, Capability.SAMPLE, "optimizer=st.QuasiNewton()", other)
         if batch_size is not None:
             raise ValueError(
-                f"batch_size must be None for st.QuasiNewton, which takes all rows, got {batch_size!r}; {other}"
+                f"batch_size must be None for st.QuasiNewton, which uses all rows, got {batch_size!r}; {other}"
             )
         if constraint is not None:
             raise ValueError(f"constraint must be None for st.QuasiNewton, got {constraint!r}; {other}")
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
-        """Return what takes the iterations of a run from w, which it changes."""
+        """Return the runner that takes the iterations of a run; it changes w in place."""
         return QuasiNewtonRunner(objective, w, self.n_steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return name and n_steps; nothing else goes on to another run."""
+        """Return name and n_steps. A run keeps nothing else for the next one."""
         return {"name": "QuasiNewton", "n_steps": self.n_steps}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the n_steps of a `state_dict`."""
         if state_dict.get("name") != "QuasiNewton":
-            raise ValueError(f"state_dict must be of QuasiNewton, got one of {state_dict.get('name')!r}")
+            raise ValueError(f"state_dict must be of QuasiNewton, got one from {state_dict.get('name')!r}")
         self.n_steps = int(state_dict["n_steps"])
 
     def __repr__(self) -> str:

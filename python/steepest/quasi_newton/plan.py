@@ -1,4 +1,4 @@
-"""The cost model of QuasiNewton: what the shape of a problem says of how to go about it."""
+"""The cost model of QuasiNewton: the shape of a problem determines the sample and the kind of Hessian."""
 
 from __future__ import annotations
 
@@ -6,49 +6,51 @@ __all__ = ["SamplePlan"]
 
 _ROWS = 10_000
 _ROWS_A_PARAMETER = 10
-_MOST_PARAMETERS = 4096  # of a whole Hessian
-# Of two cores, roughly: bytes a second that a pass reads, and its multiply-adds a second; those of the Hessian (counted
-# as n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
+_MOST_PARAMETERS = 4096  # for a full Hessian
+# Rough speeds of two cores, per second: bytes that a pass reads; multiply-adds of a pass, of the Hessian (counted as
+# n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
 _READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
-_SCORES = 3e9  # multiply-adds of NumPy without its linear algebra, whose bits would depend on its threads
-_NARROW = 20  # what a row costs in the Hessian beside its products, in columns
-# Passes that a whole Hessian of a sample may cost without being asked for, and that of all rows where it is the same
-# everywhere: the first step with it is the last.
+_SCORES = 3e9  # multiply-adds of np.einsum; NumPy's faster products have bits that depend on its threads
+_NARROW = 20  # cost of a row of the Hessian apart from its products, in columns
+# Passes that a full Hessian of the first sample may cost. A quadratic's Hessian of all rows may cost as many: the first
+# step with it is the last.
 _CHEAP = 4.0
-_SHARE = 20  # of the rows, at most, are copied for a better one
-_ENOUGH = 1000  # rows a parameter
-_WORTH = 1.5  # passes to be spent on a better one
+_SHARE = 20  # a larger sample copies at most 1/20 of the rows
+_ENOUGH = 1000  # rows per parameter, at most, of a larger sample
+_WORTH = 1.5  # passes that a larger sample may cost
 
 
 class SamplePlan:
-    """What a problem's shape says of how to go about it; nothing is timed, so that the same run has the same bits.
+    """The sizes of QuasiNewton's samples and the kind of its Hessian, from the shape of the problem.
+
+    Nothing is timed, so equal runs have equal bits.
 
     Parameters
     ----------
     n, d, p : int
-        Rows, columns and parameters.
+        Numbers of rows, columns and parameters.
     itemsize : int
         Bytes of an element of X.
     is_quadratic : bool
         Whether the Hessian is the same everywhere.
     n_scores : int
-        Of a row.
+        Scores per row.
 
     Attributes
     ----------
     rows : int
-        Rows of the first sample: all, where that is no fewer.
+        Rows of the first sample, at most n.
     hessian_rows : int
-        Rows for the Hessian, where there is one.
+        Rows for a full Hessian.
     whole : bool
-        Whether to begin with a whole Hessian, rather than a diagonal one.
+        Whether to begin with a full Hessian rather than a diagonal.
     possible : bool
-        Whether a whole Hessian may come later.
+        Whether a full Hessian may come later.
     block_rows : int
-        Rows for the `mean_block` of the scores' Hessians, where there are several and that may take the place of one; 0
-        elsewhere.
+        Rows for the `mean_block` of the scores' Hessians. 0 unless there are several scores, a full Hessian is too
+        large, and a block is not.
     block_cost : float
-        What it costs, in passes over the data.
+        Cost of the `mean_block`, in passes over the data.
     """
 
     def __init__(self, n: int, d: int, p: int, itemsize: int, is_quadratic: bool = False, n_scores: int = 1) -> None:
@@ -75,5 +77,5 @@ class SamplePlan:
             self.hessian_rows = n if n * row_cost <= 2 * _WORTH or self.rows == n else self.rows
 
     def cost(self, rows: int) -> float:
-        """Return what the Hessian of so many rows and its factor cost, in passes over the data."""
+        """Return the cost of a Hessian of so many rows and of its factorisation, in passes over the data."""
         return rows * self._row_cost + self._factor_cost

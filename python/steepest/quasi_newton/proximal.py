@@ -1,4 +1,4 @@
-"""Steps beside an L1 penalty: the proximal point of a quadratic model, and orthant-wise directions."""
+"""Steps with an L1 penalty: the proximal point of a quadratic model, and orthant-wise directions."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ __all__ = ["orthant_direction", "penalised", "proximal_point", "pseudo_gradient"
 
 Vector: TypeAlias = NDArray[np.float64]
 
-_SWEEPS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560)  # between tries to end it
-_SOLVES = 10  # of a try
-_WORTH = 6.0  # times sweeps times p: the most that the square of the number of free coordinates may be for a try
+_SWEEPS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560)  # sweeps before each try of exact steps
+_SOLVES = 10  # exact steps in a try, at most
+_WORTH = 6.0  # a try pays if (number of free coordinates)^2 is at most this times sweeps times p
 _TOLERANCE = 1e-12
-_RIDGES = 1e-14, 1e-8  # of the diagonal, for columns that depend on one another
+_RIDGES = 1e-14, 1e-8  # fractions of the diagonal, for linearly dependent columns
 
 
 def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> Vector:
     """Return the z that minimises gradient.(z - w) + (z - w).matrix(z - w) / 2 + sum l1 |z|.
 
-    Coordinate descent over the coordinates that are not 0, and now and then over all (Friedman, Hastie, Tibshirani
-    2010), with exact steps for those that are not 0 in between (as Newton's beside bounds: Bertsekas 1982).
+    The method is coordinate descent over the coordinates that are not 0, and now and then over all coordinates
+    (Friedman, Hastie, Tibshirani, "Regularization Paths for Generalized Linear Models via Coordinate Descent", Journal
+    of Statistical Software 33, 2010). In between it solves exactly for the coordinates that are not 0, as a projected
+    Newton method does (Bertsekas, "Projected Newton Methods for Optimization Problems with Simple Constraints", SIAM
+    Journal on Control and Optimization 20, 1982).
 
     Parameters
     ----------
-    matrix : array of shape (p, p)
+    matrix : array of shape (p, p), float64
         Positive definite.
-    gradient, w, l1 : arrays of shape (p,)
+    gradient, w, l1 : arrays of shape (p,), float64
         l1 is at least 0.
     """
     z = w
@@ -45,14 +48,15 @@ def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> V
 
 
 def _shrunk(v: Vector, threshold: Vector) -> Vector:
-    """Move each element towards 0 by its threshold but not past it."""
+    """Move each element towards 0 by its threshold, but not past 0."""
     return np.asarray(np.sign(v) * np.maximum(np.abs(v) - threshold, 0.0))
 
 
 def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector) -> Vector:
-    """Minimise over the coordinates that are not 0, which stay at 0 once they get there.
+    """Minimise the model over the coordinates that are not 0. A coordinate that reaches 0 stays there.
 
-    Those that would change their sign go to 0, all of them if that lowers the model, else the first on the way.
+    Coordinates that would change their sign are set to 0: all of them if that lowers the model, otherwise only the
+    first one on the way.
     """
 
     def model(z: Vector) -> float:
@@ -81,7 +85,7 @@ def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vec
 
 
 def _solved(matrix: Vector, right: Vector) -> Vector:
-    """Solve with the least ridge that makes the matrix definite."""
+    """Solve a linear system with the smallest ridge that makes the matrix definite."""
     for ridge in _RIDGES:
         factor = _core.Cholesky(matrix, ridge)
         if factor.definite:
@@ -90,12 +94,12 @@ def _solved(matrix: Vector, right: Vector) -> Vector:
 
 
 def pseudo_gradient(gradient: Vector, w: Vector, l1: Vector) -> Vector:
-    """Return the smallest subgradient beside sum l1 |w|."""
+    """Return the smallest subgradient of the smooth part plus sum l1 |w|."""
     return np.where(w == 0, _shrunk(gradient, l1), gradient + l1 * np.sign(w))
 
 
 def orthant_direction(direction: Vector, pseudo: Vector) -> Vector:
-    """Return a direction without the coordinates in which it does not go down."""
+    """Return the direction, with 0 in each coordinate in which it does not go down."""
     return np.where(direction * pseudo < 0, direction, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""The sample of the rows that QuasiNewton takes its curvature from, and what it costs."""
+"""Curvature from a sample of the rows, for QuasiNewton: block and diagonal Hessians, and a prior for rare columns."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ __all__ = ["column_squares", "mean_block", "prior_of"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
-_PRIOR_ROWS = 1024  # at a time
-_HELD = 5.0  # rows
+_PRIOR_ROWS = 1024  # rows at a time
+_HELD = 5.0  # rows whose curvature the prior adds
 
 
-def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
-    """Return what stands for the Hessian of each class at w: array of shape (p, p), p parameters a class.
+def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
+    """Return one matrix that approximates the Hessian block of every class at w.
 
-    The sum over the classes of their blocks on its diagonal, over k - 1: where all probabilities are alike that is the
-    whole Hessian for changes that add up to 0 over the classes (as in Boehning, Ann. Inst. Statist. Math. 44, 1992).
+    It is the sum of the k diagonal blocks of the Hessian, divided by k - 1. If all probabilities are equal, it is the
+    exact Hessian for changes that add up to 0 over the classes (Boehning, "Multinomial Logistic Regression Algorithm",
+    Annals of the Institute of Statistical Mathematics 44, 1992).
+
+    Returns
+    -------
+    array of shape (p, p), for the p parameters of a class
     """
     X, y, sample_weight = objective.arrays
     n, d, k = objective.n_samples, objective.n_features, objective.layout.n_scores
@@ -39,16 +44,16 @@ def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) 
     if sample_weight is not None:
         curvature *= sample_weight[chosen]
     total, l2 = objective.weight_sum * len(y) / n, objective.alpha * (1.0 - objective.l1_ratio)
-    options = (objective.intercept, 0.0, 2.0 * l2, objective.scaling)  # twice, as squares have twice the curvature
+    options = (objective.intercept, 0.0, 2.0 * l2, objective.scaling)  # twice: the loss (z - y)^2 has the curvature 2
     squares = type(objective.native)("least_squares", X, y, curvature.astype(objective.dtype), total, *options)
     return np.asarray(squares.hessian(np.zeros(table.shape[1], objective.dtype)) / 2)
 
 
 def prior_of(objective: DataObjective, sample: Any) -> Vector:
-    """Return curvatures that hold down what a sample says little of: array of shape (p,).
+    """Return curvatures to add for the columns that a sample tells little about: an array of shape (p,).
 
-    A column whose sum of squares a few rows make is known no better than from so many rows, (sum x^2)^2 / sum x^4. It
-    gets the curvature at 0 of some rows more.
+    If a few rows dominate a column's sum of squares, the sample tells as much about the column as only
+    (sum x^2)^2 / sum x^4 rows would. The prior adds the curvature at w = 0 of a few more such rows.
     """
     n, d = sample.X.shape
     squares, fourths = _powers(objective, sample.X, objective.dtype)
@@ -61,7 +66,7 @@ def prior_of(objective: DataObjective, sample: Any) -> Vector:
 
 
 def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
-    """Return the sums of second and fourth powers of each column, of numbers of a dtype."""
+    """Return the sums of the second and fourth powers of each column, computed from elements of a dtype."""
     squares, fourths = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     with np.errstate(over="ignore"):
         for first in range(0, len(X), _PRIOR_ROWS):
@@ -73,13 +78,13 @@ def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> 
 
 
 def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
-    """Return the scores of a row, and the second derivative of a row's loss at 0."""
+    """Return the number of scores per row, and the second derivative of a row's loss at scores of 0."""
     k = objective.n_parameters // (objective.n_features + objective.intercept)
     return k, 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
 
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
-    """Return the diagonal of the smooth part's Hessian at 0, about, from some rows: array of shape (p,)."""
+    """Estimate the diagonal of the smooth part's Hessian at w = 0 from some rows: an array of shape (p,)."""
     X, _, sample_weight = objective.arrays
     n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
     chosen = np.arange(n) if n <= most else some_of(n, most, seed)
@@ -93,7 +98,7 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     k, weight = _curvature_at_zeros(objective)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
-    smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of which the rows say nothing
+    smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of zeros in these rows
     return np.tile(np.where(diagonal > 0, diagonal, smallest if smallest < np.inf else 1.0), k)
 
 
