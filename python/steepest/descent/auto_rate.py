@@ -37,10 +37,9 @@ class AutoRate:
     velocity lasts.
 
     Mini-batch runs: the rate is 1 / (eigenvalue_max + trace / batch_size), times 1 - mu if velocities add up. With this
-    rate the noise of the rows does no harm; the bound of Widrow, McCool, Larimore, Johnson, "Stationary and
-    Nonstationary Learning Characteristics of the LMS Adaptive Filter", Proceedings of the IEEE 64, 1976, has a 2 in
-    place of the 1. The rate is halved after each evaluated epoch that did not lower the loss. An epoch that ends above
-    the loss of the start is taken back.
+    rate the noise of the rows does no harm. Widrow's bound for least mean squares has a 2 in place of the 1. The rate
+    is halved after each evaluated epoch that did not lower the loss. An epoch that ends above the loss of the start is
+    taken back.
 
     Attributes
     ----------

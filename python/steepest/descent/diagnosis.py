@@ -19,7 +19,7 @@ __all__ = ["FEW_ROWS", "Diagnosis", "Symptoms", "diagnose"]
 
 FEW_ROWS = 20  # a history with fewer rows is too short to judge
 _LAST_ROWS = 40  # rows in which to look for an oscillation
-_RISING_ROWS = 8  # as many increases of the loss in a row are an explosion
+_RISING_ROWS = 8  # as many rows with ever higher losses are an explosion
 _DECAYED = 1e-3  # share of a wave that is left when it has decayed
 _WAVE = 100.0  # times the first loss: the highest that a wave rises
 _SLOW_FACTOR = 10.0  # during a run, slow means that it needs more than 10 times its epochs
@@ -249,7 +249,7 @@ def _epochs_left(s: Symptoms) -> float:
 
 
 def _epochs_by_curvature(s: Symptoms) -> float:
-    """Forecast it from the spectrum at w: every step multiplies each eigenvector's part of the gradient by a factor."""
+    """Forecast that number from the spectrum at w: steps scale each eigenvector's part of the gradient by a factor."""
     if s.tol is None or s.batch_size or s.gradient_norms[-1] <= s.tol or not isinstance(s.optimizer, CurvatureRule):
         return 0.0
     found = None if s.constrained else s.curvature

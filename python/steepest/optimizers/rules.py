@@ -78,7 +78,7 @@ class GradientDescent(CurvatureRule):
 
     Notes
     -----
-    Cauchy, "Methode generale pour la resolution des systemes d'equations simultanees", Comptes rendus 25, 1847.
+    Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", Comptes rendus 25, 1847.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class GradientDescent(CurvatureRule):
         """Return the rate that shrinks the slowest direction of a quadratic fastest, with a margin to divergence.
 
         It is 2 / (eigenvalue_min + eigenvalue_max), but at most 1.9 / eigenvalue_max (Polyak, "Introduction to
-        Optimization", 1987, section 1.4).
+        Optimization", 1987).
 
         Parameters
         ----------
@@ -425,5 +425,5 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "nesterov": functools.partial(Momentum, nesterov=True),
     "gradient-descent": GradientDescent,
 }
-# If the user gives no rate: a cosine from this rate to 0 over the whole run. The columns are standardised.
+# If the user gives no rate: a cosine from this rate to 0 over the whole run. The rates suit standardised columns.
 DEFAULT_RATES = {"adam": 0.05, "rmsprop": 0.05, "adagrad": 0.5}
