@@ -16,6 +16,7 @@ __all__ = ["BlockMetric", "DenseMetric", "DiagonalMetric", "Metric", "fix_softma
 
 Vector: TypeAlias = NDArray[np.float64]
 _ZERO = 1e-300  # diagonal elements up to this size belong to columns of zeros
+_SINGULAR = 1e-2  # over the noise of a matrix; no matrix whose eigenvalues are above it has so large a solution
 
 
 class Metric(ABC):
@@ -114,7 +115,7 @@ def _inverse(matrix: Vector) -> Vector:
     return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T / units)
 
 
-def fix_softmax_gauge(hessian: NDArray[Any], objective: Softmax) -> None:
+def fix_softmax_gauge(hessian: NDArray[Any], layout: Layout, alpha: float) -> None:
     """Make a softmax Hessian definite: add curvature along equal shifts of all classes' parameters, in place.
 
     Such a shift changes no probability, so the loss has neither slope nor curvature along it, and the added curvature
@@ -124,8 +125,10 @@ def fix_softmax_gauge(hessian: NDArray[Any], objective: Softmax) -> None:
     ----------
     hessian : array of shape (p, p)
         Changed in place.
-    objective : Softmax
-        The objective with this Hessian.
+    layout : Layout
+        The layout of the parameters.
+    alpha : float
+        The strength of the penalty.
     """
     k, row = layout.n_scores, layout.n_features + layout.intercept
     blocks = hessian.reshape(k, row, k, row)

@@ -38,9 +38,10 @@ class QuasiNewton:
     same in every run, so equal runs have equal bits.
 
     Columns that lie more than 30 deviations from zero are centred internally if the objective has an intercept and no
-    centre. The gradient norm in the history and in the stopping rules then refers to the centred columns. Without a
-    penalty, columns in extreme units are rescaled internally. So are all columns if X has at most 65,536 elements, in a
-    copy. The gradient norm keeps the units of the columns.
+    centre. The gradient norm in the history and in the stopping rules then refers to the centred columns. Targets of
+    least squares that lie so far from zero are centred too, in a copy. Without a penalty, columns in extreme units are
+    rescaled internally. So are all columns if X has at most 65,536 elements, in a copy. The gradient norm keeps the
+    units of the columns.
 
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. Byrd, Chin,
     Neveitt, Nocedal, "On the Use of Stochastic Hessian Information in Optimization Methods for Machine Learning", SIAM

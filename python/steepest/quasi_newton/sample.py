@@ -19,7 +19,7 @@ _PRIOR_ROWS = 1024  # rows at a time
 _HELD = 5.0  # rows whose curvature the prior adds
 
 
-def mean_block(objective: Softmax, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
+def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
     """Return one matrix that approximates the Hessian block of every class at w.
 
     It is the sum of the k diagonal blocks of the Hessian, divided by k - 1. If all probabilities are equal, it is the
