@@ -122,8 +122,8 @@ def found(name):
 def no_window(monkeypatch):
     """Draw into memory, and forget the figures."""
     monkeypatch.setenv("MPLBACKEND", "agg")
-    yield
     pyplot = pytest.importorskip("matplotlib.pyplot")
+    yield
     pyplot.close("all")
 
 

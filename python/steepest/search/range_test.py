@@ -98,7 +98,7 @@ def find_learning_rate(
         whole objective.
     optimizer : optimizer
         The rule and its hyperparameters.
-    w0 : array of shape (n_parameters,), the dtype of the objective, optional
+    w0 : array of shape (n_parameters,), or of a Softmax's parameters_shape, the dtype of the objective, optional
         The start; zeros by default.
     batch_size : int, optional
         Number of rows in a step; None or n_samples for all rows. The suggestion is meant for this batch size. If the
