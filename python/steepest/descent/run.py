@@ -136,16 +136,16 @@ class Run:
 
     def _epoch(self) -> str | None:
         """Take the steps of an epoch; return why it ended early, if it did."""
-        end = self.runner.n_steps + self.settings.steps_per_epoch
+        before = self.runner.n_steps
+        end = before + self.settings.steps_per_epoch
         while True:
             self.supervision.check()
             now = time.perf_counter() - self.started
             if now >= self.settings.max_seconds:
                 return StopReason.MAX_SECONDS
-            n = min(_BLOCK_STEPS, end - self.runner.n_steps, max(_PATH_ELEMENTS // self.w.size, 1))
+            n = min(_BLOCK_STEPS, end - before, max(_PATH_ELEMENTS // self.w.size, 1))
             path = None if self.path is None else np.empty((n, self.w.size), self.w.dtype)
-            rates = self.rates(self.runner.n_steps, n)
-            before = self.runner.n_steps
+            rates = self.rates(before, n)
             try:
                 steps = self.runner.run(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
             finally:
@@ -158,6 +158,7 @@ class Run:
                 return StopReason.DIVERGED
             if steps.epoch_ended:
                 return None
+            before += taken
 
     def _evaluate(self) -> str | None:
         """Note where the run stands; return the reason to end it here, if there is one."""

@@ -56,7 +56,7 @@ class NativeRunner(Runner):
 
     @property
     def n_steps(self) -> int:
-        return int(self._descent.n_steps)
+        return self._descent.n_steps
 
     def evaluate(self) -> Evaluation:
         return Evaluation(*self._descent.evaluate())

@@ -113,7 +113,7 @@ class QuasiNewtonRunner(Runner):
         return Steps(1, True, False)
 
     def restore(self) -> None:
-        """Leave w where it is: only finite places are visited."""
+        """Leave w where it is: a line search accepts only finite points."""
 
     def verdict(self, reason: str) -> str:
         """Return why the run ended, in the light of where it did."""
