@@ -196,7 +196,7 @@ def test_on_a_cuda_device_runs_are_taken_in_turn(cuda):
     search = st.grid_search(objective, st.GradientDescent(1.0), (0.01, 0.1), max_epochs=3)
     alone = st.minimize(objective, optimizer=st.GradientDescent(0.1), max_epochs=3)
     assert search.results[1].value == alone.value
-    with pytest.raises(NotImplementedError, match=r"n_jobs=2 needs .*CUDA device 0; use n_jobs=None or 1"):
+    with pytest.raises(ValueError, match=r"n_jobs=2 needs .*CUDA device 0; use n_jobs=None or 1"):
         st.grid_search(objective, st.GradientDescent(1.0), n_jobs=2)
 
 

@@ -144,7 +144,7 @@ def supports(objective: Any, capability: Capability) -> bool:
 
 
 def missing(
-    objective: Any, capability: Capability, asker: str, remedy: str, error: type[Exception] = TypeError
+    objective: Any, capability: Capability, asker: str, remedy: str, error: type[Exception] | None = None
 ) -> Exception:
     """Return the error for a capability that an objective lacks.
 
@@ -158,14 +158,14 @@ def missing(
         The argument, or the function, that needs it.
     remedy : str
         What to write instead.
-    error : type
-        Its class; NotImplementedError takes its place for an objective on a CUDA device.
+    error : type, optional
+        Its class. By default NotImplementedError for an objective on a CUDA device, else TypeError.
     """
     what, who = _WORDS[capability]
     device = device_of_objective(objective)
     kind, where = type(objective).__name__, "" if device is None else f" in {place(device)}"
     text = f"{asker} needs an objective with {what}, which {who} have, got {kind}{where}; {remedy}"
-    return error(text) if device is None else NotImplementedError(text)
+    return (error or (TypeError if device is None else NotImplementedError))(text)
 
 
 def check_objective(objective: Any) -> None:
