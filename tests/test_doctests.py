@@ -30,39 +30,8 @@ NOT_SHOWN = {"schedules.Schedule", "schedules.as_schedule", "schedules.rates_at"
 
 # Public names that have no example yet, by folder.
 LACKING = {
-    "descent": [
-        "Diagnosis",
-        "Progress",
-        "Result",
-        "minimize",
-        "stop.GradientNorm",
-        "stop.LossChange",
-        "stop.NoImprovement",
-        "stop.ParameterChange",
-    ],
+    "descent": ["minimize"],
     "estimators": ["LinearRegressor", "LogisticClassifier"],
-    "objectives": [
-        "Function",
-        "LeastSquares",
-        "Logistic",
-        "Softmax",
-        "objectives.column_statistics",
-        "objectives.unscaled",
-    ],
-    "optimizers": [
-        "AdaGrad",
-        "Adam",
-        "GradientDescent",
-        "Momentum",
-        "RMSProp",
-        "schedules.Constant",
-        "schedules.CosineDecay",
-        "schedules.ExponentialDecay",
-        "schedules.InverseTimeDecay",
-        "schedules.LinearWarmup",
-        "schedules.StepDecay",
-    ],
-    "quasi_newton": ["QuasiNewton"],
     "reference": [
         "reference.adagrad",
         "reference.adam",
