@@ -1,10 +1,14 @@
-"""What the tests' own configuration does: the share of the processors that a worker has."""
+"""What workers share: the processors, and the build of the emulated device."""
 
 from __future__ import annotations
+
+import threading
+import time
 
 import pytest
 
 from conftest import share_processors
+from emulation.build import alone
 from steepest import _core
 
 
@@ -28,3 +32,20 @@ def test_a_number_in_the_environment_holds(monkeypatch):
     _core.set_threads(3)
     share_processors(8)
     assert _core.threads_in_use() == 3
+
+
+def test_builds_in_one_folder_wait_for_each_other(tmp_path):
+    pytest.importorskip("fcntl")
+    done = []
+
+    def other():
+        with alone(tmp_path / "build"):
+            done.append("other")
+
+    with alone(tmp_path / "build"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        time.sleep(0.1)
+        done.append("first")
+    thread.join(10)
+    assert done == ["first", "other"]

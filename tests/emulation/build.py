@@ -30,7 +30,7 @@ def _run(*command: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Keep other processes, such as the workers of pytest, from building in the folder at the same time."""
     try:
         import fcntl
@@ -51,7 +51,7 @@ def build(folder: Path | None = None, *, sanitize: bool = False) -> Path:
     import pybind11
 
     folder = folder or ROOT / "build" / ("emulated-sanitized" if sanitize else "emulated")
-    with _alone(folder):
+    with alone(folder):
         cmake = _tool("cmake")
         if not (folder / "build.ninja").exists():
             _run(cmake, "-S", str(HERE), "-B", str(folder), "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
