@@ -58,7 +58,8 @@ auto DenseSource<S>::row_slopes(int loss, const Coefficients<T>& point, const Se
                                 Workspace<T>& workspace) const -> const T* {
     const LossKernels<S>& kernels = kernels_of<S>(loss);
     double finite;
-    workspace.scratch.resize(kernels.scratch_size(X_, point.n_scores));
+    // A pass of the same objective has left as much, or more.
+    if (workspace.scratch.empty()) workspace.scratch.resize(kernels.scratch_size(X_, point.n_scores));
     const T* x = kernels.row(rows(selection), 0, point, workspace.scratch.data(), slopes, &finite);
     return std::isfinite(finite) ? x : nullptr;
 }

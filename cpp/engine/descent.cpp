@@ -63,6 +63,8 @@ Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparamete
       order_(batch_size_ ? objective.source->n_rows : 1, batches.shuffled, batches.seed),
       n_steps_(n_steps),
       single_rows_(objective.source->supports(Capability::single_rows)),
+      point_(objective.at(parameters.w)),
+      row_scale_(T(double(objective.source->n_rows) / objective.source->weight_sum)),
       gradient_(parameters.layout.n),
       slopes_(objective.n_scores),
       last_finite_(parameters.w, parameters.w + parameters.layout.n),
@@ -111,11 +113,9 @@ Selection Descent<T>::next_rows(std::size_t count) const {
 template <class T>
 bool Descent<T>::row_step() {
     const Objective<T>& o = objective_;
-    const Source<T>& source = *o.source;
-    const std::size_t d = source.n_columns;
-    const T scale = T(double(source.n_rows) / source.weight_sum);
+    const std::size_t d = point_.n_columns;
     T* slopes = slopes_.data();
-    const T* x = source.row_slopes(o.loss, o.at(parameters_.w), next_rows(1), slopes, workspace_);
+    const T* x = o.source->row_slopes(o.loss, point_, next_rows(1), slopes, workspace_);
     if (!x) return false;
     const Updates<T>& table = updates_of<T>();
     T* state[max_states];
@@ -125,7 +125,7 @@ bool Descent<T>::row_step() {
             for (int s = 0; s < max_states; ++s) state[s] = parameters_.state[s] ? parameters_.state[s] + j : nullptr;
             return state;
         };
-        slopes[c] *= scale;
+        slopes[c] *= row_scale_;
         table.update_row[rule_](w, x, slopes[c], T(o.l2), at(first), d, hyperparameters_, T(o.l1));
         if (o.intercept) table.update[rule_](w + d, slopes + c, at(first + d), 1, hyperparameters_, T(0));
     }

@@ -73,6 +73,8 @@ class Descent {
     RowOrder order_;
     std::int64_t n_steps_;
     bool single_rows_;  // whether the source gives them
+    Coefficients<T> point_;
+    T row_scale_;  // of a single row's slopes: the mean over such steps is the gradient of all rows
     std::uint64_t epoch_ = 0;
     std::size_t left_in_epoch_ = 0;
     bool gradient_ready_ = false, finite_ = true;  // of the last evaluation

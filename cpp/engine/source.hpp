@@ -25,7 +25,7 @@ struct Selection {
     std::size_t begin, count, ahead;
 };
 
-// Memory that a pass needs; kept by whoever makes many.
+// Memory that the passes of one objective need; kept by whoever makes many.
 template <class T>
 struct Workspace {
     std::vector<double> partial;

@@ -24,15 +24,14 @@ bool StandardisedSource<T>::supports(Capability capability) const {
 
 template <class T>
 double* StandardisedSource<T>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
-    Pass<T> inner = pass;
-    if (scaling_.blockwise) {
-        inner.blocks = &scaling_;
-        return source_.sums(inner, workspace, interrupt);
-    }
-    inner.point = over_raw_columns(scaling_, pass.point, workspace.raw_point);
-    if (pass.work == Work::hessian_product)
-        inner.direction = over_raw_columns(scaling_, pass.direction, workspace.raw_direction);
-    double* values = source_.sums(inner, workspace, interrupt);
+    if (scaling_.blockwise)
+        return source_.sums({pass.work, pass.loss, pass.point, pass.direction, pass.rows, &scaling_}, workspace,
+                            interrupt);
+    const Coefficients<T> point = over_raw_columns(scaling_, pass.point, workspace.raw_point);
+    const Coefficients<T> direction = pass.work == Work::hessian_product
+                                          ? over_raw_columns(scaling_, pass.direction, workspace.raw_direction)
+                                          : point;
+    double* values = source_.sums({pass.work, pass.loss, point, direction, pass.rows}, workspace, interrupt);
     if (pass.work == Work::value) return values;
     const SumsShape shape = pass.shape();
     for (std::size_t c = 0; c < shape.n_scores; ++c)
