@@ -262,7 +262,7 @@ def test_every_contender_has_all_threads_whatever_the_last_one_left(load: Callab
         seen.append((st.info()["threads"], np.geterr()["over"]))
         return np.zeros((1, 2))
 
-    with threadpoolctl.threadpool_limits(1, "openmp"), np.errstate(all="raise"):
+    with st.threads(None), threadpoolctl.threadpool_limits(1, "openmp"), np.errstate(all="raise"):
         load("fit_ladder").timed(load("fit_contenders").Contender("peer", fit), 1)
         assert np.geterr()["over"] == "raise"
     assert seen == [(load("harness").cores(), "ignore")]
