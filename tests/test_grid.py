@@ -159,9 +159,10 @@ def test_an_error_in_a_run_ends_all(n_jobs):
     assert _core.threads_setting() == threads
 
 
-def test_the_bar_counts_runs(capsys):
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_bar_counts_runs(capsys, n_jobs):
     pytest.importorskip("tqdm")
-    st.grid_search(Problem().objective, st.Adam(), max_epochs=2, progress=True)
+    st.grid_search(Problem().objective, st.Adam(), n_jobs=n_jobs, max_epochs=2, progress=True)
     assert "4/4" in capsys.readouterr().err
 
 

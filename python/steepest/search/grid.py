@@ -181,7 +181,7 @@ def grid_search(
     bar = require("tqdm", "progress").tqdm(total=len(jobs), unit="run") if progress else None
     try:
         done = bar.update if bar is not None else lambda: None
-        results = _in_turn(jobs, done) if workers == 1 else _in_threads(jobs, workers, cancel, done)
+        results = list(_in_turn(jobs, done)) if workers == 1 else _in_threads(jobs, workers, cancel, done)
     finally:
         if bar is not None:
             bar.close()
