@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -331,9 +332,10 @@ class DataObjective:
 
 
 def documented(loss: type[Loss]) -> type[Loss]:
-    """Add what the losses share to the docstring of one."""
-    _, _, shared = (DataObjective.__doc__ or "").partition("\n")
-    loss.__doc__ = f"{loss.__doc__}\n{shared}"
+    """Insert the formula and the sections that the losses share into the docstring of one, before its examples."""
+    _, _, shared = inspect.cleandoc(DataObjective.__doc__ or "").partition("\n")
+    own, heading, examples = inspect.cleandoc(loss.__doc__ or "").partition("Examples\n--------\n")
+    loss.__doc__ = "\n\n".join((own.strip(), shared.strip(), heading + examples))
     return loss
 
 

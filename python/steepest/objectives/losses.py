@@ -16,7 +16,11 @@ __all__ = ["LeastSquares", "Logistic"]
 class LeastSquares(DataObjective):
     """Mean squared error: loss(z, y) = (z - y)^2, without a factor 1/2.
 
-    Least squares: Gauss, "Theoria motus corporum coelestium", 1809. An example with targets 2 x_1 + x_2 + 1:
+    Least squares: Gauss, "Theoria motus corporum coelestium", 1809.
+
+    Examples
+    --------
+    Targets 2 x_1 + x_2 + 1:
 
     >>> import numpy as np
     >>> import steepest as st
@@ -37,7 +41,11 @@ class Logistic(DataObjective):
     """Logistic loss for targets 0 and 1: loss(z, y) = log(1 + e^z) - y z.
 
     Logistic regression: Cox, "The Regression Analysis of Binary Sequences", Journal of the Royal Statistical Society B
-    20, 1958. An example with a penalty, without which these classes have no minimum:
+    20, 1958.
+
+    Examples
+    --------
+    These classes are separable, so only a penalty gives a minimum:
 
     >>> import numpy as np
     >>> import steepest as st

@@ -27,8 +27,10 @@ class Softmax(DataObjective):
     of classes is the largest label plus 1. A class may have no row. Data on a CUDA device are not implemented.
 
     Multinomial logistic regression: McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", in Frontiers
-    in Econometrics, 1974. An example:
+    in Econometrics, 1974.
 
+    Examples
+    --------
     >>> import numpy as np
     >>> import steepest as st
     >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]]), np.array([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
