@@ -1,4 +1,4 @@
-"""`minimize`: its arguments, checked and made into a run."""
+"""`minimize`: it checks its arguments and makes a run of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["minimize"]
 _RATE = "an optimizer that has it, such as optimizer=st.Adam(0.01)"
 _TOLERANCE = "stop=st.stop.GradientNorm(...)"
 _PENALTY = "the objective's, such as st.LeastSquares(X, y, alpha=...)"
-_HINTS = (  # the names of other libraries for what is said otherwise here
+_HINTS = (  # argument names of other libraries, and what to write here instead
     dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter", "maxiter", "n_iter", "nb_epoch"), "max_epochs=...")
     | dict.fromkeys(("iterations", "n_iterations", "max_iterations", "steps", "n_steps"), "max_epochs=...")
     | dict.fromkeys(("lr", "learning_rate", "eta0", "step_size", "rate", "momentum"), _RATE)
@@ -81,52 +81,55 @@ def minimize(
     Parameters
     ----------
     objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
-        What to minimise.
-    w0 : array of shape (n_parameters,), or that of a Softmax, the dtype of the objective, optional
-        Where to start, zeros if not given. It is not changed. The result's w comes in its library (NumPy, torch, ...),
-        in that of the objective's X if there is no w0.
+        The function to minimise.
+    w0 : array of shape (n_parameters,), or of the ``parameters_shape`` of a Softmax, optional
+        The start, by default zeros. It has the dtype of the objective, and it is not changed. The result's w comes in
+        the library of w0 (NumPy, torch, ...). Without w0, it comes in the library of the objective's X.
     optimizer : optimizer, optional
-        The update rule. If not given, QuasiNewton() for whole-data runs of losses of data without a constraint, else
-        Adam(), or Momentum("auto") for a Simplex. It holds the state of the run afterwards. Runs at the same time may
-        share an optimizer: one of them works on it, the others on copies that are dropped.
+        The update rule. The default is QuasiNewton() for full-batch runs of losses of data without a constraint,
+        Momentum("auto") for a Simplex, and Adam() otherwise. After the run it holds the run's state. Several runs at
+        once may share an optimizer: one of them uses it, and the others use copies, which are dropped.
     constraint : Box or Simplex, optional
-        The set that w is kept in, by projection after every step: of all parameters of a Function, of the coefficients
-        of a LeastSquares or Logistic, whose intercept is free as it is not penalised; a Box of numbers, or for one
-        class, is that of every class of a Softmax. A w0 must be in the set; without one, the projection of zeros is the
-        start. Where it touches the border, the gradient's norm of the history and of the stopping rules leaves out what
-        the constraint holds back: see `Box` and `Simplex`.
+        The set that the parameters stay in. Every step is projected onto it. It constrains all parameters of a
+        Function. It constrains the coefficients of a LeastSquares or Logistic; their intercept is free. A Box of
+        numbers, or of the shape of one class, applies to every class of a Softmax. A given w0 must be in the set.
+        Without w0, the run starts at the projection of zeros. Where w touches the border, the gradient norm in the
+        history and in the stopping rules leaves out the part that the constraint holds back: see `Box` and `Simplex`.
     batch_size : int, optional
-        Rows of a step: None for all (batch descent), 1 for stochastic, more for mini-batch descent. The last batch of
-        an epoch has what is left. As many as there are, or more, are all rows. The loop keeps 4 bytes a row of a batch.
+        Rows of a step: None for all rows (batch descent), 1 for stochastic descent, more for mini-batch descent. The
+        last batch of an epoch has the rows that are left. A batch_size of n_samples or more means all rows. The loop
+        keeps 4 bytes for each row of a batch.
     max_epochs : int
         Passes over the data, at least 0.
     max_seconds : float, optional
-        Time after which no further step is taken.
+        Seconds after which the run takes no further step.
     stop : stopping rule or several
-        Rules of ``st.stop``, asked after every evaluated epoch; the first to fire ends the run.
+        Rules of ``st.stop``. They are asked after every evaluated epoch, and the first rule to fire ends the run.
     validation : objective or tuple (X, y) or (X, y, sample_weight), optional
-        Data whose mean loss, without penalty, is followed; the w of its lowest value is returned.
+        Validation data. The run records their mean loss, without the penalty, and returns the w with the lowest one.
     shuffle : bool
         Whether every epoch takes the rows in a new random order (without replacement).
     random_state : None, int, SeedSequence or NumPy generator
-        Decides the orders; the same number gives the same bits on any number of threads.
+        Seed of the random orders. The same number gives the same bits on any number of threads.
     callbacks : callable or several
-        Called with a `Progress` after every evaluated epoch, the start included; True ends the run.
+        Each is called with a `Progress` at the start and after every evaluated epoch. It ends the run by returning
+        True.
     progress : bool
         Whether to show a bar with the loss (needs tqdm).
     record_path : bool
         Whether to keep the parameters after every step.
     evaluate_every : int
-        Epochs between two evaluations of the whole objective; batch descent has them for nothing.
+        Epochs between two evaluations of the whole objective. In full-batch descent they cost nothing extra.
     reset : bool
-        Whether the optimizer starts afresh; with False it goes on from its state.
+        Whether to reset the optimizer first. With False it continues from its state.
     diagnose : bool
-        Whether the history is looked at for what ails the run; what is found is warned of, as soon as it shows, and
-        what is found at the end stands in the result. False where warnings are errors and a sick run is meant.
+        Whether to check the loss history for problems. They are reported as warnings while the run goes on, and in
+        ``result.diagnosis``. Set False if a bad run is intended.
     starts : int, optional
-        Number of starts, for functions with more than one minimum: w0 and random ones around it (normal with deviation
-        1; uniform in a constraint that is bounded). `max_epochs` and `max_seconds` are for each. The run of the lowest
-        value is returned, with all of them in its `starts`; random ones where the objective is not finite are left out.
+        Number of starts, for functions with more than one minimum: w0 and random points around it. The random points
+        are normal with deviation 1, or uniform in a constraint that is bounded. `max_epochs` and `max_seconds` apply to
+        each start. The run with the lowest value is returned, and its `starts` has all runs. Random points at which the
+        objective is not finite are left out.
 
     Returns
     -------
@@ -135,16 +138,34 @@ def minimize(
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, shape or range; a start where the objective is not finite; a Simplex together
-        with an L1 penalty, which is constant there, or with an optimizer that scales each coordinate (AdaGrad, RMSProp,
-        Adam), which comes to rest elsewhere than at the optimum.
+        An argument has the wrong type, shape or range, or the objective is not finite at the start. A Simplex does not
+        go with an L1 penalty, which is constant on it. Nor does it go with AdaGrad, RMSProp or Adam: these scale each
+        coordinate and would converge to the wrong point.
     NotImplementedError
         A constraint with an objective on a CUDA device.
 
     Notes
     -----
-    A run whose loss is no longer finite ends at once with a `DivergenceWarning`. Ctrl-C ends it within 0.2 s; what was
-    reached is returned, with ``stop_reason="interrupted"``.
+    A run whose loss is no longer finite ends at once with a `DivergenceWarning`. Ctrl-C ends the run within 0.2 s; the
+    result then has the parameters reached so far, and ``stop_reason="interrupted"``.
+
+    Gradient descent: Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", Comptes Rendus
+    25, 1847. Each optimizer names the source of its own rule.
+
+    Examples
+    --------
+    Targets 2 x + 1, first with the default optimizer, then by mini-batches:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X = np.arange(8.0)[:, None]
+    >>> objective = st.LeastSquares(X, 2 * X[:, 0] + 1)
+    >>> result = st.minimize(objective)
+    >>> result.w.round(6), result.converged
+    (array([2., 1.]), True)
+    >>> result = st.minimize(objective, optimizer=st.Momentum(0.005), batch_size=4, max_epochs=2000, random_state=0)
+    >>> result.w.round(3), result.n_steps
+    (array([2., 1.]), 4000)
     """
     check_objective(objective)
     optimizer = _default(objective, batch_size, constraint) if optimizer is None else optimizer
@@ -197,7 +218,7 @@ def _default(objective: Objective, batch_size: int | None, constraint: Any) -> O
 
 
 def _like_start(result: Result, objective: Objective, w0: Any) -> Result:
-    """Return the result with parameters of the objective's shape, where it lies and of the library of w0 or X."""
+    """Return the result with its w in the objective's shape, on its device, and in the library of w0 or X."""
     device = device_of_objective(objective)
     if device is not None:
         result.w = DeviceArray.from_numpy(result.w, device)

@@ -26,25 +26,37 @@ Array = NDArray[Any]
 
 @documented
 class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
-    """Logistic regression, for more than two classes by the softmax, with an elastic-net penalty.
+    """Logistic regression for two classes, softmax regression for more, with an elastic-net penalty.
 
     ::
 
         F(w, b) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
 
-    The loss is that of ``st.Logistic`` for two classes and of ``st.Softmax`` for more. scikit-learn's
-    ``LogisticRegression(C=c)`` adds the losses up instead of taking their mean: for its coefficients take
-    ``alpha = 1 / (c * sum(weights))`` with the same ``l1_ratio``; the weights are those of the rows times those of
-    their classes, and their sum is n_samples without either. The default, None, is thus its ``C=1``. For
-    ``SGDClassifier`` with the logistic loss alpha is the same.
+    The loss is the one of ``st.Logistic`` for two classes and the one of ``st.Softmax`` for more.
+
+    scikit-learn's ``LogisticRegression(C=c)`` adds up the losses instead of taking their mean. To get its coefficients,
+    set ``alpha = 1 / (c * sum(weights))`` and the same ``l1_ratio``. The weight of a row is its ``sample_weight`` times
+    the weight of its class; without either, the sum is n_samples. The default, ``alpha=None``, therefore means
+    ``C=1``. For ``SGDClassifier`` with the logistic loss, alpha is the same.
 
     {parameters}
     classes_ : array of shape (n_classes,)
-        The labels, sorted, those whose rows all have a weight of 0 included. Beside an intercept, such a class has
-        the parameters of its limit, a probability of 0: coefficients of 0 and an intercept of -1e9.
+        The sorted labels, including classes whose rows all have weight 0. With an intercept, such a class gets its
+        parameters in the limit of probability 0: coefficients of 0 and an intercept of -1e9.
     coef_ : array of shape (1, n_features) for two classes, (n_classes, n_features) for more, the dtype of X
     intercept_ : array of shape (1,) or (n_classes,), the dtype of X
     {attributes}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest.estimators import LogisticClassifier
+    >>> X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array(["no", "no", "yes", "yes"])
+    >>> model = LogisticClassifier().fit(X, y)
+    >>> print(model.predict(X))
+    ['no' 'no' 'yes' 'yes']
+    >>> model.predict_proba(np.array([[1.5]])).round(3)
+    array([[0.5, 0.5]])
     """
 
     _stratify = True
@@ -75,18 +87,18 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
     @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> LogisticClassifier:
-        """Take the steps of one epoch over some rows, from where the parameters are.
+        """Take the steps of one epoch over some rows, from the current parameters.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features)
             The rows.
         y : array-like of shape (n,)
-            Their classes.
+            The classes of the rows.
         classes : array-like of shape (n_classes,)
-            All classes that will come, needed in the first call.
+            All classes that any call will have. The first call needs them.
         sample_weight : array-like of shape (n,), optional
-            Their weights.
+            The weights of the rows.
 
         Returns
         -------
@@ -95,10 +107,10 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            As `fit`; a first call without classes; later other classes; ``class_weight="balanced"``, which needs all
-            rows.
+            As for `fit`. Also: the first call has no classes, a later call has other classes, or ``class_weight`` is
+            "balanced", which needs all rows.
         AttributeError
-            The optimizer takes no steps: QuasiNewton has no `partial_fit`.
+            The optimizer is QuasiNewton, which needs all rows at once.
         """
         with self._unchanged_by_errors():
             self._go_on_with_classes(X, y, classes, sample_weight)
@@ -121,12 +133,12 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         self._go_on(X, y, sample_weight, first)
 
     def decision_function(self, X: Any) -> Array:
-        """Return the scores of X: of shape (n,) for the second of two classes, (n, n_classes) for more."""
+        """Return the scores of X. For two classes: those of the second, of shape (n,). For more: (n, n_classes)."""
         scores = self._scores(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> Array:
-        """Return the likeliest class of every row, of shape (n,)."""
+        """Return the most probable class of every row, of shape (n,)."""
         scores = self.decision_function(X)
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[places])
@@ -139,7 +151,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         return np.asarray(special.softmax(scores, axis=1))
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of the probabilities, without their underflow, of shape (n, n_classes)."""
+        """Return the logarithms of the probabilities, of shape (n, n_classes). They do not underflow."""
         scores, special = self.decision_function(X), require("scipy.special", "sklearn")
         if scores.ndim == 1:
             return np.column_stack([special.log_expit(-scores), special.log_expit(scores)])
@@ -167,7 +179,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         places = classes_with_weight(rows.y, rows.loss_weight, len(self.classes_))
         if len(places) == 0:
             raise ValueError("sample_weight and class_weight must leave some row a weight above 0, got 0 for all")
-        # Without an intercept that takes its probability to 0, a class without a weight still has coefficients to find.
+        # Only an intercept can take the probability of a class to 0. Without one, a class of weight 0 is fitted too.
         whole = len(places) == len(self.classes_) or not settings.fit_intercept
         return None if whole else Present(places, self.classes_)
 

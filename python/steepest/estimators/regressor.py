@@ -28,16 +28,33 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
         F(w, b) = sum_i s_i (x_i . w + b - y_i)^2 / sum_i s_i + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
 
-    For the coefficients of scikit-learn's ``Ridge(alpha=a)`` take ``alpha = 2 * a / sum(sample_weight)``, for those of
-    ``ElasticNet(alpha=a)`` and ``Lasso(alpha=a)`` ``alpha = 2 * a`` with the same ``l1_ratio`` (1 for Lasso), and for
-    ``LinearRegression`` the default. Without weights their sum is n_samples. Where columns depend on each other, or
-    outnumber the rows, several coefficients fit equally well without a penalty: those found then need not be the
-    shortest ones, which are LinearRegression's.
+    These settings give the coefficients of scikit-learn's estimators:
+
+    - ``LinearRegression()``: the default.
+    - ``Ridge(alpha=a)``: ``alpha = 2 * a / sum(sample_weight)``. Without weights the sum is n_samples.
+    - ``ElasticNet(alpha=a)``: ``alpha = 2 * a`` with the same ``l1_ratio``.
+    - ``Lasso(alpha=a)``: ``alpha = 2 * a`` with ``l1_ratio=1``.
+
+    If columns depend on each other, or outnumber the rows, many coefficients fit equally well without a penalty.
+    LinearRegression then returns the shortest ones; this estimator may return others.
 
     {parameters}
     coef_ : array of shape (n_features,), the dtype of X
     intercept_ : number of the dtype of X
     {attributes}
+
+    Examples
+    --------
+    Targets 2 x_1 + x_2 + 1:
+
+    >>> import numpy as np
+    >>> from steepest.estimators import LinearRegressor
+    >>> X, y = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 0.0], [4.0, 1.0]]), np.array([3.0, 6.0, 7.0, 10.0])
+    >>> model = LinearRegressor().fit(X, y)
+    >>> model.coef_.round(6), round(float(model.intercept_), 6)
+    (array([2., 1.]), 1.0)
+    >>> model.predict(np.array([[5.0, 2.0]])).round(6)
+    array([13.])
     """
 
     def __init__(
@@ -65,16 +82,16 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
     @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LinearRegressor:
-        """Take the steps of one epoch over some rows, from where the parameters are.
+        """Take the steps of one epoch over some rows, from the current parameters.
 
         Parameters
         ----------
         X : array-like of shape (n, n_features)
             The rows.
         y : array-like of shape (n,)
-            Their targets.
+            The targets of the rows.
         sample_weight : array-like of shape (n,), optional
-            Their weights.
+            The weights of the rows.
 
         Returns
         -------
@@ -83,9 +100,9 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            As `fit`.
+            As for `fit`.
         AttributeError
-            The optimizer takes no steps: QuasiNewton has no `partial_fit`.
+            The optimizer is QuasiNewton, which needs all rows at once.
         """
         with self._unchanged_by_errors():
             self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))

@@ -1,7 +1,7 @@
-"""The NumPy twin of every loss, update rule and constraint: slow, obvious, and what every kernel is held against.
+"""A plain NumPy version of every loss, update rule and constraint. The tests compare every kernel with it.
 
-Everything is computed in float64 whatever comes in, and nothing is changed in place. This
-folder may use NumPy only, and only tests and users may use it.
+All functions compute in float64, whatever the dtype of their arguments, and change no argument. This folder may use
+NumPy only. Only tests and users may use this folder.
 """
 
 from .arrays import Array

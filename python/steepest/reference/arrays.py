@@ -1,4 +1,4 @@
-"""What the losses of the reference share: float64 whatever comes in, the weights of rows, the penalty."""
+"""Helpers of the reference losses: conversion to float64, the weights of rows, the penalty."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Array: TypeAlias = NDArray[np.float64]
 
 
 def float64(array: ArrayLike) -> Array:
-    """Return the array in float64, itself where it is one."""
+    """Return the array as float64, without a copy if it already is."""
     return np.asarray(array, dtype=np.float64)
 
 
 def present_rows(X: Array, y: Array, sample_weight: ArrayLike | None) -> tuple[Array, Array, Array]:
-    """Return the rows with their targets and weights, ones if not given, without the rows of weight 0."""
+    """Return the rows whose weight is not 0, their targets and their weights. Weights that are not given are ones."""
     if sample_weight is None:
         return X, y, np.ones(len(y))
     weight = float64(sample_weight)
@@ -25,9 +25,9 @@ def present_rows(X: Array, y: Array, sample_weight: ArrayLike | None) -> tuple[A
 
 
 def elastic_net(w: Array, intercept: bool, alpha: float, l1_ratio: float) -> tuple[float, Array, Array]:
-    """Return the penalty of w, and gradient and diagonal of the Hessian of its L2 part.
+    """Return the penalty of w, the gradient of its L2 part, and the diagonal of the L2 part's Hessian.
 
-    w is of shape (d,) or (k, d); the last one of the d is not penalised where it is an intercept.
+    w has shape (d,) or (k, d). With ``intercept``, the last of the d parameters is not penalised.
     """
     penalised = np.broadcast_to(np.arange(w.shape[-1]) < w.shape[-1] - intercept, w.shape)
     v, l2 = w * penalised, alpha * (1 - l1_ratio)

@@ -1,4 +1,4 @@
-"""The NumPy twin of every loss, with its gradient and its Hessian."""
+"""The reference losses of one score per row, with their gradients and Hessians."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def least_squares(
     Parameters
     ----------
     X, y, w : arrays of shape (n, d), (n,) and (d,), or (d + 1,) with ``intercept``
-        Rows, targets and parameters; the intercept stands last.
+        Rows, targets and parameters. The intercept is the last parameter.
     sample_weight : array of shape (n,), optional
-        Ones if not given; the loss is divided by their sum.
+        Weights of the rows, by default ones. The loss is divided by their sum.
     intercept : bool
         Whether the last parameter is an intercept, which is never penalised.
     alpha, l1_ratio : float
@@ -40,7 +40,15 @@ def least_squares(
     -------
     value : float
         The whole objective, L1 term included.
-    gradient : float64 array of the shape of w, of the smooth part only (the loss and the L2 term)
+    gradient : float64 array of the shape of w
+        The gradient of the smooth part only: the loss and the L2 term.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> value, gradient = reference.least_squares([[1.0], [2.0]], [1.0, 4.0], [1.0, 0.0])
+    >>> value, gradient
+    (2.0, array([-4., -2.]))
     """
     return _objective(_LEAST_SQUARES, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
 
@@ -57,7 +65,14 @@ def logistic(
 ) -> tuple[float, Array]:
     """Weighted mean logistic loss ``log(1 + e^z) - y z`` for y in {0, 1}, and its gradient.
 
-    Parameters and returns are those of `least_squares`. No score overflows.
+    Parameters and return values are those of `least_squares`. No finite score overflows.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> value, gradient = reference.logistic([[1.0], [3.0]], [0.0, 1.0], [0.0, 0.0])
+    >>> round(value, 6), gradient
+    (0.693147, array([-0.5,  0. ]))
     """
     return _objective(_LOGISTIC, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
 
@@ -72,7 +87,15 @@ def least_squares_hessian(
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
 ) -> Array:
-    """Hessian of the smooth part of `least_squares` at w: a float64 array of shape (len(w), len(w))."""
+    """Hessian of the smooth part of `least_squares` at w: a float64 array of shape (len(w), len(w)).
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.least_squares_hessian([[1.0], [3.0]], [0.0, 1.0], [0.0, 0.0])
+    array([[10.,  4.],
+           [ 4.,  2.]])
+    """
     return _hessian(_LEAST_SQUARES, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
 
 
@@ -86,7 +109,15 @@ def logistic_hessian(
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
 ) -> Array:
-    """Hessian of the smooth part of `logistic` at w: a float64 array of shape (len(w), len(w))."""
+    """Hessian of the smooth part of `logistic` at w: a float64 array of shape (len(w), len(w)).
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.logistic_hessian([[1.0], [3.0]], [0.0, 1.0], [0.0, 0.0])
+    array([[1.25, 0.5 ],
+           [0.5 , 0.25]])
+    """
     return _hessian(_LOGISTIC, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
 
 
@@ -109,7 +140,7 @@ _LEAST_SQUARES = _Loss(
     curvature=lambda z, y: np.full_like(z, 2.0),
 )
 _LOGISTIC = _Loss(
-    # log(1 + e^z) - y z, written so that the loss of a well-classified row keeps its digits instead of cancelling.
+    # This equals log(1 + e^z) - y z, but does not cancel, so the loss of a well-classified row keeps its digits.
     value=lambda z, y: y * np.logaddexp(0.0, -z) + (1 - y) * np.logaddexp(0.0, z),
     slope=lambda z, y: _sigmoid(z) - y,
     curvature=lambda z, y: _sigmoid(z) * _sigmoid(-z),

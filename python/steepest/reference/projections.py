@@ -1,4 +1,4 @@
-"""The NumPy twin of every constraint: the nearest point of its set."""
+"""The reference projections: the nearest point of each constraint's set."""
 
 from __future__ import annotations
 
@@ -16,37 +16,51 @@ def project_box(w: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> Array:
     Parameters
     ----------
     w : array
-        Any point; a nan stays one.
+        Any point. A nan stays a nan.
     lower, upper : float or array of the shape of w
-        Bounds, of which ``lower <= upper``; -inf and inf for none.
+        Bounds with ``lower <= upper``. Use -inf and inf for no bound.
 
     Returns
     -------
     w : float64 array
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.project_box([-2.0, 0.5, 3.0], 0.0, 1.0)
+    array([0. , 0.5, 1. ])
     """
     return float64(np.minimum(np.maximum(float64(w), float64(lower)), float64(upper)))
 
 
 def project_simplex(w: ArrayLike, total: float = 1.0) -> Array:
-    """Return the point with ``w >= 0`` and the sum ``total`` that is nearest to w (Duchi et al. 2008, figure 1).
+    """Return the point with ``w >= 0`` and the sum ``total`` that is nearest to w.
 
-    It is ``max(w - t, 0)``, where t lowers the k largest elements to the sum ``total``: as many as all stay above 0.
+    The point is ``max(w - t, 0)``. The number t lowers the k largest elements to the sum ``total``; k is the largest
+    number for which all of them stay above 0. The algorithm is figure 1 of Duchi, Shalev-Shwartz, Singer, Chandra,
+    "Efficient Projections onto the l1-Ball for Learning in High Dimensions", ICML 2008.
 
     Parameters
     ----------
     w : array of shape (d,)
-        Any point of finite numbers; what is nearest to others is not known, and all become nan.
+        A point. If one of its numbers is not finite, no nearest point is known, and all numbers of the result are nan.
     total : float
         The sum, above 0.
 
     Returns
     -------
     w : float64 array of shape (d,)
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.project_simplex([0.75, 0.75, -1.0])
+    array([0.5, 0.5, 0. ])
     """
     v = float64(w)
     if not np.isfinite(v).all():
         return np.full_like(v, np.nan)
-    v = v - v.max()  # which moves the t alone, and keeps the digits of large numbers
+    v = v - v.max()  # this shifts t only, and large numbers keep their digits
     descending = np.sort(v)[::-1]
     threshold = (np.cumsum(descending) - total) / np.arange(1, v.size + 1)
     k = np.flatnonzero(descending > threshold)[-1]

@@ -1,6 +1,6 @@
-"""The NumPy twin of every update rule: the recurrences in the documentation of each optimizer.
+"""The reference update rules: the recurrences in the documentation of each optimizer.
 
-``epsilon`` stands outside the root everywhere.
+Every rule adds ``epsilon`` outside the square root.
 """
 
 from __future__ import annotations
@@ -27,17 +27,24 @@ def gradient_descent(
     w, g : arrays of one shape
         Parameters and gradient.
     state : dict of arrays
-        What the last step returned; ``{}`` at the start stands for zeros.
+        The state that the last step returned. Before the first step it is ``{}``, which means zeros.
     t, learning_rate : int, float
-        Number of this step (1, 2, ...) and its rate.
+        Number of this step (1, 2, ...) and its learning rate.
     l1 : float or array of the shape of w
-        Strength of the L1 penalty of each parameter: its soft threshold is ``l1`` times the parameter's learning rate
-        at rest, so that the penalised optimum is the fixed point of the rule.
+        Strength of the L1 penalty of each parameter. The soft threshold of a parameter is ``l1`` times its learning
+        rate at rest, which makes the penalised optimum the fixed point of the rule.
 
     Returns
     -------
     w, state : float64 array, dict of float64 arrays
-        After the step; the arguments are not changed.
+        Parameters and state after the step. The arguments are not changed.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> w, state = reference.gradient_descent([1.0, -2.0], [2.0, -4.0], {}, 1, 0.25)
+    >>> w, state
+    (array([ 0.5, -1. ]), {})
     """
     w, g = float64(w), float64(g)
     return soft_threshold(w - learning_rate * g, learning_rate * float64(l1)), {}
@@ -55,10 +62,19 @@ def momentum(
     *,
     l1: ArrayLike = 0.0,
 ) -> tuple[Array, State]:
-    """One step with momentum mu; see `gradient_descent` for what goes in and out.
+    """One step with momentum mu. The other arguments and the return values are those of `gradient_descent`.
 
     ``velocity`` is "sum" (``v = mu v + g; w -= eta v``), "average" (``v = mu v + (1 - mu) g; w -= eta v``) or "step"
-    (``v = mu v - eta g; w += v``). ``nesterov`` goes with "sum": ``v = mu v + g; w -= eta (g + mu v)``.
+    (``v = mu v - eta g; w += v``). ``nesterov`` needs "sum": ``v = mu v + g; w -= eta (g + mu v)``.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> w, state = reference.momentum([1.0], [2.0], {}, 1, 0.125, momentum=0.5)
+    >>> w, state
+    (array([0.75]), {'velocity': array([2.])})
+    >>> reference.momentum(w, [1.0], state, 2, 0.125, momentum=0.5)
+    (array([0.5]), {'velocity': array([2.])})
     """
     w, g = float64(w), float64(g)
     v = state.get("velocity", np.zeros_like(w))
@@ -89,7 +105,17 @@ def adagrad(
     *,
     l1: ArrayLike = 0.0,
 ) -> tuple[Array, State]:
-    """One step of AdaGrad, ``G += g^2; w -= eta g / (sqrt(G) + eps)``; see `gradient_descent`."""
+    """One step of AdaGrad: ``G += g^2; w -= eta g / (sqrt(G) + eps)``.
+
+    The other arguments and the return values are those of `gradient_descent`.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> w, state = reference.adagrad([1.0], [2.0], {}, 1, 0.1)
+    >>> w.round(6), state
+    (array([0.9]), {'squares': array([4.])})
+    """
     w, g = float64(w), float64(g)
     G = state.get("squares", np.zeros_like(w)) + g**2
     rate = _scaled_rate(learning_rate, np.sqrt(G) + epsilon)
@@ -107,7 +133,17 @@ def rmsprop(
     *,
     l1: ArrayLike = 0.0,
 ) -> tuple[Array, State]:
-    """One step of RMSProp, ``G = rho G + (1 - rho) g^2; w -= eta g / (sqrt(G) + eps)``; see `gradient_descent`."""
+    """One step of RMSProp: ``G = rho G + (1 - rho) g^2; w -= eta g / (sqrt(G) + eps)``.
+
+    The other arguments and the return values are those of `gradient_descent`.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> w, state = reference.rmsprop([1.0], [2.0], {}, 1, 0.1, rho=0.75)
+    >>> w.round(6), state
+    (array([0.8]), {'squares': array([1.])})
+    """
     w, g = float64(w), float64(g)
     G = rho * state.get("squares", np.zeros_like(w)) + (1 - rho) * g**2
     rate = _scaled_rate(learning_rate, np.sqrt(G) + epsilon)
@@ -128,11 +164,19 @@ def adam(
     *,
     l1: ArrayLike = 0.0,
 ) -> tuple[Array, State]:
-    """One step of Adam, or of AdamW where ``weight_decay > 0``; see `gradient_descent`.
+    """One step of Adam, or of AdamW if ``weight_decay > 0``.
 
     ``m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= eta mh / (sqrt(vh) + eps)`` with ``mh = m / (1 - b1^t)`` and
-    ``vh = v / (1 - b2^t)``, or m and v themselves without ``bias_correction``. The decoupled decay
-    ``w -= eta * weight_decay * w`` comes before the step.
+    ``vh = v / (1 - b2^t)``. Without ``bias_correction``, mh and vh are m and v. The decoupled decay
+    ``w -= eta * weight_decay * w`` comes before the step. The other arguments and the return values are those of
+    `gradient_descent`.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> w, state = reference.adam([1.0], [2.0], {}, 1, 0.1)
+    >>> w.round(6), sorted(state)
+    (array([0.9]), ['mean', 'squares'])
     """
     w, g = float64(w), float64(g)
     w = w - learning_rate * weight_decay * w
@@ -145,9 +189,9 @@ def adam(
 
 
 def _scaled_rate(learning_rate: float, below: Array) -> Array:
-    """Return the quotient, and 0 where it is not finite: such a coordinate stays where it is.
+    """Return learning_rate / below, or 0 if ``below`` is 0 or the quotient overflows: that coordinate does not move.
 
-    NaN and infinity in ``below`` give NaN: squares of gradients that overflowed.
+    A ``below`` that is nan or infinite gives nan, because squares of gradients have overflowed.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         rate = learning_rate / below
@@ -155,6 +199,24 @@ def _scaled_rate(learning_rate: float, below: Array) -> Array:
 
 
 def soft_threshold(w: ArrayLike, threshold: ArrayLike) -> Array:
-    """Move each element of w towards 0 by its threshold (at least 0) but not past it: the proximal step of L1."""
+    """Move each element of w towards 0 by its threshold, but not past 0: the proximal step of the L1 penalty.
+
+    Parameters
+    ----------
+    w : array
+        Parameters.
+    threshold : float or array of the shape of w
+        Distance to move, at least 0.
+
+    Returns
+    -------
+    w : float64 array
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.soft_threshold([-3.0, 0.5, 2.0], 1.0)
+    array([-2.,  0.,  1.])
+    """
     w = float64(w)
     return float64(np.sign(w) * np.maximum(np.abs(w) - float64(threshold), 0.0))

@@ -1,4 +1,4 @@
-"""The NumPy twin of the softmax loss, with its gradient and its Hessian."""
+"""The reference softmax loss, with its gradient and its Hessian."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def softmax(
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
 ) -> tuple[float, Array]:
-    """Weighted mean cross-entropy ``log(sum_c e^z_c) - z_y`` of k scores a row, and its gradient.
+    """Weighted mean cross-entropy ``log(sum_c e^z_c) - z_y`` of k scores per row, and its gradient.
 
     Parameters
     ----------
     X, y, w : arrays of shape (n, d), (n,) and (k, d), or (k, d + 1) with ``intercept``
-        Rows, labels 0 ... k - 1 and the parameters of each class, whose intercept stands last.
+        Rows, labels 0 ... k - 1, and a row of parameters for each class. The intercept is the last parameter of a row.
     sample_weight : array of shape (n,), optional
-        Ones if not given; the loss is divided by their sum.
+        Weights of the rows, by default ones. The loss is divided by their sum.
     intercept : bool
         Whether each class has an intercept, which is never penalised.
     alpha, l1_ratio : float
@@ -37,12 +37,24 @@ def softmax(
     -------
     value : float
         The whole objective, L1 term included.
-    gradient : float64 array of the shape of w, of the smooth part only (the loss and the L2 term)
+    gradient : float64 array of the shape of w
+        The gradient of the smooth part only: the loss and the L2 term.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest import reference
+    >>> value, gradient = reference.softmax([[1.0], [3.0]], [0.0, 1.0], np.zeros((2, 2)))
+    >>> round(value, 6)
+    0.693147
+    >>> gradient
+    array([[ 0.5,  0. ],
+           [-0.5,  0. ]])
     """
     A, y, w, s = _arrays(X, y, w, sample_weight, intercept)
     z = A @ w.T
     labels = y[:, np.newaxis] == np.arange(len(w))
-    # log(sum_c e^(z_c - z_y)), whose sum has the 1 of the label: log1p keeps the digits of a well-classified row.
+    # log(sum_c e^(z_c - z_y)). The label itself adds 1 to the sum, so log1p keeps the digits of a well-classified row.
     above = z - z[labels][:, np.newaxis]
     largest = above.max(axis=1)
     others = np.where(labels, 0.0, np.exp(above - largest[:, np.newaxis])).sum(axis=1)
@@ -65,7 +77,18 @@ def softmax_hessian(
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
 ) -> Array:
-    """Hessian of the smooth part of `softmax` at w: a float64 array of shape (w.size, w.size), the classes in turn."""
+    """Hessian of the smooth part of `softmax` at w: a float64 array of shape (w.size, w.size).
+
+    Its rows and columns follow ``w.ravel()``: all parameters of class 0, then those of class 1, and so on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from steepest import reference
+    >>> reference.softmax_hessian([[1.0], [3.0]], [0.0, 1.0], np.zeros((2, 1)), intercept=False)
+    array([[ 1.25, -1.25],
+           [-1.25,  1.25]])
+    """
     A, _, w, s = _arrays(X, y, w, sample_weight, intercept)
     p = probabilities(A @ w.T)
     curvature = p[:, :, np.newaxis] * (np.eye(len(w)) - p[:, np.newaxis, :]) * (s / s.sum())[:, np.newaxis, np.newaxis]
@@ -75,7 +98,7 @@ def softmax_hessian(
 
 
 def probabilities(z: Array) -> Array:
-    """Probabilities of the classes from scores of shape (n, k)."""
+    """Return the probabilities of the classes, of shape (n, k), from scores of the same shape."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return float64(e / e.sum(axis=1, keepdims=True))
 
