@@ -1,4 +1,4 @@
-"""Which native class an objective of data has, and the sum of its weights."""
+"""The native class for an objective of data, and the checked sum of its weights."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ _ON_HOST = {
 
 
 def native_class(X: Any) -> Any:
-    """Return the class of the native objective of X, by where it is and its dtype."""
+    """Return the native class for X. It depends on the dtype of X and on the memory that holds it."""
     return DeviceObjective if isinstance(X, DeviceView) else _ON_HOST[X.dtype]
 
 
 def weight_sum_of(weight: Any, X: Any, library: str) -> float:
-    """Check the weights of the rows of X, made by a library, and return their sum; the rows' number for None."""
+    """Check the row weights and return their sum. For None it is the number of rows.
+
+    ``library`` is the library that made the weights; errors name it.
+    """
     if weight is None:
         return float(X.shape[0])
     return check_device_weights(weight, X) if isinstance(X, DeviceView) else check_weights(weight, X, library)

@@ -1,4 +1,4 @@
-"""Coordinates in which columns and targets are near zero and near 1; in the user's own, sums may lose digits."""
+"""Coordinates in which columns and targets have means near 0 and sizes near 1, so that sums lose no digits."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["Coordinates", "conditioned"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
-_TARGETS = 4096  # that are looked at
-_COPIED = 4  # bytes at least of the numbers that are copied: those of 16 bits have no room for other units
+_TARGETS = 4096  # number of targets in the sample that is looked at
+_COPIED = 4  # X is copied in other units if its numbers have at least this many bytes; 16-bit numbers overflow
 
 
 @dataclass(frozen=True)
 class Coordinates:
-    """The coordinates that the parameters of the columns (x - centre) / scale are in.
+    """The coordinates of parameters that belong to the columns (x - centre) / scale.
 
     Attributes
     ----------
     centre, scale : arrays of shape (n_features,), float64
     intercept : bool
-        Whether the last parameter of a score is an intercept.
+        Whether the last parameter of each score is an intercept.
     target : float
-        What is taken from the targets, and so from the intercept.
+        Number that is subtracted from the targets, and so from the intercept.
     """
 
     centre: Vector
@@ -42,7 +42,7 @@ class Coordinates:
     target: float = 0.0
 
     def to_inner(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Take parameters of the raw columns to these coordinates."""
+        """Convert parameters of the raw columns to these coordinates."""
         table = self._table(w)
         if self.intercept:
             table[:, -1] += np.sum(table[:, :-1] * self.centre, axis=1) - self.target
@@ -50,18 +50,19 @@ class Coordinates:
         return table.ravel().astype(w.dtype)
 
     def to_raw(self, w: NDArray[Any]) -> NDArray[Any]:
-        """Take parameters of these coordinates to those of the raw columns."""
+        """Convert parameters in these coordinates to parameters of the raw columns."""
         table = self._table(w)
         table[:, : len(self.centre)] /= self.scale
         if self.intercept:
-            raw = table[:, :-1].astype(w.dtype).astype(np.float64)  # the intercept makes up for their rounding
+            raw = table[:, :-1].astype(w.dtype).astype(np.float64)  # the intercept compensates for their rounding
             table[:, -1] += self.target - np.sum(raw * self.centre, axis=1)
         return table.ravel().astype(w.dtype)
 
     def norm(self, gradient: Vector) -> float:
-        """Return the Euclidean norm that a gradient in these coordinates has in the units of the raw columns.
+        """Return the Euclidean norm of a gradient in the units of the raw columns.
 
-        The columns stay centred: what their distance from zero adds to a gradient says nothing of how far it is to go.
+        The columns stay centred. A mean far from zero would add to the gradient, but says nothing about the distance
+        to the minimum.
         """
         table = self._table(gradient)
         table[:, : len(self.centre)] *= self.scale
@@ -73,11 +74,11 @@ class Coordinates:
 
 
 def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | None]:
-    """Return the same objective in coordinates that cost no digits; itself, and None, where its own do not.
+    """Return the objective in coordinates that lose no digits, and these coordinates.
 
-    Columns, and targets of least squares, that are far from zero are centred where there is an intercept, which changes
-    no penalty. Without a penalty, columns of huge or tiny units are multiplied by powers of two. All columns of little
-    data are, in a copy.
+    If the objective's own coordinates are good, return the objective itself and None. With an intercept, columns far
+    from zero are centred, and so are targets of least squares; this changes no penalty. Without a penalty, columns in
+    huge or tiny units are multiplied by powers of two. Little data have all their columns multiplied so, in a copy.
     """
     if objective.is_conditioned:
         return objective, None
@@ -96,7 +97,7 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
 
 
 def _far_target(objective: DataObjective) -> float:
-    """Return the mean of targets that are many deviations from zero, as a number of their dtype; else 0."""
+    """Return the mean of the targets, rounded to their dtype, if it is many deviations from zero. Else return 0."""
     if not (isinstance(objective, LeastSquares) and objective.intercept):
         return 0.0
     _, y, weight = objective.arrays

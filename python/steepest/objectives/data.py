@@ -1,4 +1,4 @@
-"""Objectives: a loss bound to data, evaluated by the native kernels, on the host or on a CUDA device."""
+"""`DataObjective`, the base of the losses: a loss bound to data in host memory or on a CUDA device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ON_HOST = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capa
 
 
 class Arrays(NamedTuple):
-    """Rows of data where they lie: NumPy's arrays, or views of a device's memory."""
+    """The arrays of an objective, not copied: NumPy arrays, or views of device memory."""
 
     X: Any
     y: Any
@@ -33,27 +33,27 @@ Loss = TypeVar("Loss", bound="DataObjective")
 
 
 class DataObjective:
-    """Mean weighted loss of the rows of X, plus the elastic-net penalty; the base of the losses.
+    """Weighted mean loss of the rows of X, plus the elastic-net penalty. This is the base of the losses.
 
     ::
 
         F(w) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i
                + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
 
-    The intercept b is the last parameter and is not penalised. The gradient and the curvature are those of the smooth
-    part: the loss and the squared penalty.
+    The intercept b is the last parameter, and is not penalised. The gradient and the Hessian leave out the L1 term:
+    they belong to the smooth part, which is the loss and the squared penalty.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features), float32, float64, float16 or bfloat16
-        The data, C- or F-contiguous. It is used in place and never copied. This and all other arrays may be NumPy's or
-        any other library's that has DLPack or ``__cuda_array_interface__``, such as torch and CuPy; results come back
-        in the library of w. Data of 16 bits take half the memory of float32 and half its time to read; all else, and
-        the arithmetic, is then float32. NumPy has bfloat16 by ml_dtypes, or as the dtype ``[("bfloat16", "<u2")]``.
-    y : array of shape (n_samples,), the dtype of X, or float32 for X of 16 bits
+        The data, C- or F-contiguous. The kernels read it in place; it is never copied. All arrays may belong to NumPy
+        or to any library with DLPack or ``__cuda_array_interface__``, such as torch and CuPy. Results come back in the
+        library of w. 16-bit data take half the memory of float32 and half the time to read; the other arrays and the
+        arithmetic are then float32. For bfloat16, NumPy needs ml_dtypes or the dtype ``[("bfloat16", "<u2")]``.
+    y : array of shape (n_samples,), the dtype of X, or float32 for 16-bit X
         The targets.
     sample_weight : array of shape (n_samples,), the dtype of y, optional
-        Weights of the rows, at least 0 and not all 0.
+        Weights of the rows, at least 0 and not all 0. By default they are ones.
     intercept : bool
         Whether the last parameter is an intercept.
     alpha : float
@@ -61,31 +61,33 @@ class DataObjective:
     l1_ratio : float
         Share of the L1 norm in the penalty, 0 to 1.
     centre, scale : arrays of shape (n_features,), float64, optional
-        Both or neither. With them all is that of the columns (x_j - centre_j) / scale_j: w, b, penalty, gradient and
-        Hessian. X is neither copied nor changed. See `column_statistics` and `unscaled`.
+        Give both or neither. With them, the model reads the columns (x_j - centre_j) / scale_j, and w, b, the penalty,
+        the gradient and the Hessian all belong to these columns. X is neither copied nor changed. See
+        `column_statistics` and `unscaled`.
 
     Raises
     ------
     TypeError, ValueError
-        An argument of the wrong type, dtype, shape or memory layout, or with a value out of range; the message names
-        the argument, what was expected and what came.
+        An argument has the wrong type, dtype, shape or memory layout, or a value out of range. The message names the
+        argument, what was expected and what came.
     NotImplementedError
-        A centre and a scale with X on a CUDA device.
+        A centre and a scale were given for X on a CUDA device.
 
     Notes
     -----
-    With a centre and a scale, rounding is that of standardised columns of X's dtype times about 1 + abs(centre /
-    scale), a norm; where that is above 200 (float64: 100,000), and in the Hessian, blocks of rows are standardised as
-    they are read, which costs no digits and takes up to three times as long.
+    A centre and a scale are usually applied to w and to the sums, not to the rows. Rounding errors are then about
+    1 + norm(centre / scale) times those of standardised columns. If this factor is above 200 (float64: 100,000), and
+    in the Hessian, the kernels standardise blocks of rows as they read them. This costs no digits, and takes up to
+    three times as long.
     """
 
     _loss: ClassVar[str]
     constant_curvature: ClassVar[bool] = False
     """Whether the curvature is the same at every w."""
-    _n_scores = 1  # of a row
-    _given_dtype: Any = None  # of the numbers that X was made from, where that was another
+    _n_scores = 1  # per row
+    _given_dtype: Any = None  # the dtype that X was converted from, if any
     is_conditioned = False
-    """Whether columns and targets are known to be in units, and about centres, that cost no digits."""
+    """Whether columns and targets are known to be centred and scaled so that sums over them lose no digits."""
 
     def __init__(
         self,
@@ -129,10 +131,10 @@ class DataObjective:
         return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2, self._scaling, *scores)
 
     def native_batch(self, rows: NDArray[np.uint32]) -> Any:
-        """Return the native objective of some rows, which are copied, with the gradient that a mini-batch of them has.
+        """Return the native objective of a mini-batch of rows. The rows are copied.
 
-        Their losses are divided by the number of the rows times the mean weight of all rows, so that the mean over the
-        batches of an epoch is the whole objective whatever the weights.
+        The sum of their losses is divided by their number times the mean weight of all rows. The mean over the batches
+        of an epoch is then the whole objective, whatever the weights.
         """
         X, y, weight = self._data
         weight_sum = self._weight_sum * len(rows) / self.n_samples
@@ -143,7 +145,7 @@ class DataObjective:
     def __getstate__(self) -> dict[str, Any]:
         if self.device is not None:
             raise TypeError(
-                "an objective on a CUDA device cannot be pickled; pickle one of arrays in the host's memory"
+                "an objective on a CUDA device cannot be pickled; pickle an objective of arrays in the host's memory"
             )
         return {name: value for name, value in self.__dict__.items() if name not in ("native", "_data")}
 
@@ -156,7 +158,7 @@ class DataObjective:
         """Return whether the objective has a capability: see `Objective`."""
         if capability in _ON_HOST:
             return self.device is None
-        # The native loop computes what the objective's own method does, unless a subclass has one of its own.
+        # The native loop does not see a value_and_gradient that a subclass overrides.
         native = type(self).value_and_gradient is DataObjective.value_and_gradient
         if capability is Capability.BATCHES:
             return native
@@ -165,13 +167,13 @@ class DataObjective:
         return capability in (Capability.DATA, Capability.HESSIAN)
 
     def sample(self, n: int, seed: int) -> Any:
-        """Return the native objective of about n random rows, that of all rows where n is no fewer."""
+        """Return the native objective of about n random rows, or of all rows if n is at least their number."""
         if n >= self.n_samples:
             return self.native
         return self.native_batch(some_of(self.n_samples, n, seed).astype(np.uint32))
 
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
-        """Return the norm of the gradient at w, with an L1 penalty that of the smallest subgradient."""
+        """Return the norm of the gradient at w. With an L1 penalty, it is the norm of the smallest subgradient."""
         return float(self.native.gradient_norm(w, gradient))
 
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
@@ -185,7 +187,7 @@ class DataObjective:
 
     @property
     def given_eps(self) -> float:
-        """The unit in the last place of 1, of the numbers as they were given."""
+        """The machine epsilon of the dtype in which the numbers were given."""
         return float(np.finfo(self._given_dtype or self.dtype).eps)
 
     @property
@@ -220,12 +222,12 @@ class DataObjective:
 
     @property
     def centre(self) -> Any:
-        """What is taken from the columns, as given."""
+        """The numbers that are subtracted from the columns, as given."""
         return self._centre
 
     @property
     def scale(self) -> Any:
-        """What the columns are divided by, as given."""
+        """The numbers that the columns are divided by, as given."""
         return self._scale
 
     @property
@@ -240,12 +242,12 @@ class DataObjective:
 
     @property
     def layout(self) -> Layout:
-        """How the parameters lie: scores, columns, and whether there is an intercept."""
+        """The layout of the parameters: the numbers of scores and columns, and whether there is an intercept."""
         return Layout(self._n_scores, self.n_features, self._intercept)
 
     @property
     def arrays(self) -> Arrays:
-        """X, y and sample_weight as NumPy's arrays, or as views of a device's memory."""
+        """X, y and sample_weight as NumPy arrays, or as views of device memory."""
         return self._data
 
     @property
@@ -255,7 +257,7 @@ class DataObjective:
 
     @property
     def scaling(self) -> tuple[Vector, Vector] | None:
-        """Centre and scale of the columns as NumPy's arrays, None where there are none."""
+        """Centre and scale of the columns as NumPy arrays, or None if there are none."""
         return self._scaling
 
     @property
@@ -270,7 +272,7 @@ class DataObjective:
 
     @property
     def n_parameters(self) -> int:
-        """Number of columns, and one for the intercept; so many for each class of `Softmax`."""
+        """Number of columns, plus 1 with an intercept. `Softmax` has this number for each class."""
         return self._n_scores * (self.n_features + self.intercept)
 
     @property
@@ -280,7 +282,7 @@ class DataObjective:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the parameters: that of X, float32 for X of 16 bits."""
+        """The dtype of the parameters: the dtype of X, or float32 for 16-bit X."""
         return arithmetic_dtype(self._storage)
 
     @property
@@ -290,11 +292,11 @@ class DataObjective:
 
     @property
     def device(self) -> int | None:
-        """The number of the CUDA device that the data are on, None for the host."""
+        """The number of the CUDA device that holds the data, or None for host memory."""
         return device_of(self._data[0])
 
     def flat(self, name: str, array: Any) -> Any:
-        """Return parameters as the native objective takes them: a vector where the arrays are, not copied."""
+        """Return parameters as the vector that the native objective takes, in the memory of the data, not copied."""
         if type(array) is np.ndarray and self.device is None:
             return array
         array = as_native(name, array)
@@ -340,5 +342,5 @@ def documented(loss: type[Loss]) -> type[Loss]:
 
 
 def some_of(n: int, rows: int, seed: int) -> NDArray[np.int64]:
-    """Return about so many of the numbers below n, in order."""
+    """Return about ``rows`` random numbers below n, sorted and without repeats."""
     return np.unique(np.random.default_rng(seed).integers(0, n, rows))

@@ -1,4 +1,4 @@
-"""Objectives over arrays in a device's memory: calls of the CUDA module, whose results are there when they return."""
+"""Objectives of arrays in device memory. Their methods call the CUDA module and return when the result is ready."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["DeviceObjective"]
 
 
 class DeviceObjective:
-    """The native objective over a device's arrays, with the public methods of those of the CPU."""
+    """The native objective of arrays on a device. It has the public methods of the native objectives of the CPU."""
 
     def __init__(
         self,
@@ -30,8 +30,8 @@ class DeviceObjective:
     ) -> None:
         if scaling is not None:
             raise NotImplementedError(
-                "centre and scale are not implemented for an objective on a CUDA device; make the objective of arrays "
-                "in the host's memory, or of standardised columns"
+                "centre and scale are not implemented for an objective on a CUDA device; make the objective from "
+                "arrays in the host's memory, or from standardised columns"
             )
         self._kept = X, y, weight
         self.device, self.stream, self._library = X.device, X.stream, X.library
@@ -45,7 +45,7 @@ class DeviceObjective:
         )  # fmt: skip
 
     def check_memory(self) -> None:
-        """Check that the data are still there: who freed them early gets an error, and the device none that stays."""
+        """Raise an error if the data were freed. Without this check, the device itself would fail for good."""
         for name, array in zip(("X", "y", "sample_weight"), self._kept, strict=True):
             if array is not None:
                 backend().check_pointer(name, array.pointer, self.device)
@@ -70,7 +70,7 @@ class DeviceObjective:
     def hessian_product(self, w: Any, v: Any) -> Any:
         """Raise NotImplementedError."""
         raise NotImplementedError(
-            "the Hessian of an objective on a CUDA device is not implemented; make the objective of arrays in the "
+            "the Hessian of an objective on a CUDA device is not implemented; make the objective from arrays in the "
             "host's memory"
         )
 

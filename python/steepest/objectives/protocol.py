@@ -1,4 +1,4 @@
-"""What is asked of an objective, what one may be able to do beyond that, and the error where it cannot."""
+"""The `Objective` protocol, the capabilities that an objective may add, and the error for a missing one."""
 
 from __future__ import annotations
 
@@ -27,30 +27,31 @@ __all__ = [
 
 @runtime_checkable
 class Objective(Protocol):
-    """What `minimize`, `curvature`, `taylor` and the searches need of a function to be minimised.
+    """The members that `minimize`, `curvature`, `taylor` and the searches need of a function to minimise.
 
-    Any object with these three members is an objective. An object that can do more says so by a method
+    Any object with these three members is an objective. An object that can do more has a method
     ``supports(capability)``, which returns True or False for each of these names:
 
     ==================  ===============================================================================================
-    "batches"           steps over some of its rows, as mini-batches take
-    "sample"            the curvature of a sample of its rows, as `QuasiNewton` takes
+    "batches"           `minimize` can take steps over some of its rows (mini-batches)
+    "sample"            `QuasiNewton` can take the curvature of a sample of its rows
     "data"              it is a mean of convex losses over rows of data
-    "hessian_product"   a method ``hessian_product(w, v)``
-    "curvature"         Hessian products, its own or by differences of gradients, in the host's memory
-    "constraint"        steps that are projected onto a set
-    "starts"            runs from several starts
-    "threads"           several runs at once, each in a thread
+    "hessian_product"   it has a method ``hessian_product(w, v)``
+    "curvature"         Hessian products in host memory: its own, or differences of gradients
+    "constraint"        its steps can be projected onto a set
+    "starts"            it can run from several starts
+    "threads"           several of its runs can go on at once, each in a thread
     ==================  ===============================================================================================
 
-    An object without that method has the last four, and "hessian_product" where it has such a method.
+    An object without ``supports`` has the last four capabilities. It also has "hessian_product" if it has a method of
+    that name.
 
     Attributes
     ----------
     n_parameters : int
         Length of w.
     dtype : numpy.dtype
-        float32 or float64: that of w and of the gradient.
+        The dtype of w and of the gradient: float32 or float64.
 
     Examples
     --------
@@ -80,7 +81,7 @@ class Objective(Protocol):
 
 
 class Capability(StrEnum):
-    """What an objective may be able to do beyond its value and gradient; `Objective` describes each."""
+    """Abilities that an objective may have beyond value and gradient. `Objective` describes each."""
 
     BATCHES = "batches"
     SAMPLE = "sample"
@@ -93,7 +94,7 @@ class Capability(StrEnum):
 
 
 class Layout(NamedTuple):
-    """How parameters lie: a row for each score, of the coefficients and then the intercept, if there is one."""
+    """The layout of parameters: one row per score, with the coefficients and then the intercept, if there is one."""
 
     n_scores: int
     n_features: int
@@ -120,7 +121,7 @@ class Penalty(NamedTuple):
 _ANY_FUNCTION = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
 _LOSSES = "LeastSquares, Logistic and Softmax"
 _ON_HOST = "objectives of arrays in the host's memory"
-# What each is in words, and which objectives have it.
+# For each capability: its name in an error, and the objectives that have it.
 _WORDS = {
     Capability.BATCHES: ("steps over some of its rows", _LOSSES),
     Capability.SAMPLE: ("a sample of its rows", f"{_LOSSES} of arrays in the host's memory"),
@@ -151,15 +152,15 @@ def missing(
     Parameters
     ----------
     objective : any
-        What lacks it.
+        The objective that lacks the capability.
     capability : Capability
-        What it lacks.
+        The capability.
     asker : str
-        The argument, or the function, that needs it.
+        The argument, or the function, that needs the capability.
     remedy : str
-        What to write instead.
+        Advice on what to write instead.
     error : type, optional
-        Its class. By default NotImplementedError for an objective on a CUDA device, else TypeError.
+        The class of the error. The default is NotImplementedError for an objective on a CUDA device, else TypeError.
     """
     what, who = _WORDS[capability]
     device = device_of_objective(objective)
@@ -169,24 +170,24 @@ def missing(
 
 
 def check_objective(objective: Any) -> None:
-    """Check that something is an objective."""
+    """Raise a TypeError if the argument is not an objective."""
     if isinstance(objective, type) or not isinstance(objective, Objective):
         expected = "a LeastSquares, Logistic, Softmax, Function or anything with the members of st.Objective"
         raise TypeError(f"objective must be {expected}, got {describe(objective)}")
 
 
 def device_of_objective(objective: Any) -> int | None:
-    """Return the number of the CUDA device that an objective's data are on, None for the host."""
+    """Return the number of the CUDA device that holds an objective's data, or None for host memory."""
     return getattr(objective, "device", None)
 
 
 def layout_of(objective: Any) -> Layout:
-    """Return how an objective's parameters lie: all of them coefficients, where it does not say."""
+    """Return the layout of an objective's parameters. By default all of them are coefficients of one score."""
     found: Layout | None = getattr(objective, "layout", None)
     return Layout(1, objective.n_parameters, False) if found is None else found
 
 
 def penalty_of(objective: Any) -> Penalty:
-    """Return an objective's penalty: none, where it does not say."""
+    """Return an objective's penalty. By default it is 0."""
     found: Penalty | None = getattr(objective, "penalty", None)
     return Penalty(0.0, 0.0) if found is None else found

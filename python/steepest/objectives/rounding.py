@@ -1,4 +1,4 @@
-"""How large a gradient is by rounding alone."""
+"""An estimate of the rounding error of a gradient."""
 
 from __future__ import annotations
 
