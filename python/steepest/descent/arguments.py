@@ -1,4 +1,4 @@
-"""The arguments of `minimize`, checked and made into what a run takes."""
+"""The checks of `minimize`'s arguments, and their conversion for a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .stopping import NoImprovement
 __all__ = ["batches", "check_early_stopping", "checked_validation", "flat_start", "seed_of", "several"]
 
 _MAX_INDEXED_ROWS = 2**32 - 1
-_ALL = 2**62  # rows are more than any X has
+_ALL = 2**62  # more rows than any X has
 
 
 def seed_of(random_state: Any) -> int:
@@ -31,14 +31,14 @@ def seed_of(random_state: Any) -> int:
 
 
 def flat_start(w0: Any, objective: Objective) -> Any:
-    """Return a start in the host's memory, as a vector."""
+    """Return the start w0 as a vector in host memory."""
     if w0 is not None and device_of_objective(objective) is not None:
         return objective.native.start(w0)  # type: ignore[attr-defined]
     return vector_of(objective, "w0", w0)
 
 
 def batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
-    """Return the rows of a step (0: all) and the steps of an epoch."""
+    """Return the number of rows of a step (0 for all) and the number of steps of an epoch."""
     if batch_size is None:
         return 0, 1
     size = check_count("batch_size", min(batch_size, _ALL) if isinstance(batch_size, int) else batch_size, 1)
@@ -53,6 +53,7 @@ def batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
 
 
 def several(name: str, value: Any, kind: type, expected: str) -> Sequence[Any]:
+    """Return the items of an argument that is one object of a kind or several; errors say what was expected."""
     items = [value] if isinstance(value, kind) else list(value) if isinstance(value, Iterable) else None
     if items is None or not all(isinstance(item, kind) for item in items):
         raise TypeError(f"{name} must be {expected}, one or several, got {value!r}")
@@ -60,6 +61,7 @@ def several(name: str, value: Any, kind: type, expected: str) -> Sequence[Any]:
 
 
 def checked_validation(objective: Objective, validation: Any) -> Any:
+    """Return the objective of `minimize`'s validation data, without a penalty if it is a loss of data, or None."""
     if isinstance(validation, DataObjective):
         found: Any = validation.loss_on(validation.X, validation.y, validation.sample_weight)
     elif validation is None or (isinstance(validation, Objective) and hasattr(validation, "value")):
@@ -85,6 +87,6 @@ def checked_validation(objective: Objective, validation: Any) -> Any:
 
 
 def check_early_stopping(settings: RunSettings) -> None:
-    """Check that there is validation data for the rule that reads their loss."""
+    """Raise a ValueError if a stopping rule needs validation data and there are none."""
     if settings.validation is None and any(isinstance(rule, NoImprovement) for rule in settings.stop):
         raise ValueError("stop holds NoImprovement, which needs validation data, got validation=None")

@@ -1,4 +1,4 @@
-"""The record of a run: what it was asked for, and where it stood at each evaluated epoch."""
+"""The record of a run: its settings, and a row for each evaluated epoch."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ Callback = Callable[[Progress], Any]
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is asked for, checked: see `minimize`.
+    """The checked settings of a run. Most are arguments of `minimize`.
 
     Attributes
     ----------
-    batch_size, steps_per_epoch : int
-        Rows of a step, 0 for all, and how many make an epoch.
+    batch_size : int
+        Rows of a step, 0 for all.
+    steps_per_epoch : int
+        Number of steps that make an epoch.
     constrained : bool
-        Whether w is kept in a set.
+        Whether the run has a constraint.
     """
 
     batch_size: int
@@ -45,7 +47,7 @@ class RunSettings:
 
 
 class Row(NamedTuple):
-    """Where a run stood at an evaluated epoch; `Result.history` has a column for each."""
+    """The state of a run at an evaluated epoch. `Result.history` has a column for each field."""
 
     epoch: int
     loss: float
@@ -57,14 +59,14 @@ class Row(NamedTuple):
 
 @dataclass
 class Record:
-    """What is known of a run while it goes on.
+    """The facts about a run while it goes on.
 
     Attributes
     ----------
     w, start_w : arrays of shape (n_parameters,)
-        Where the run stands, and where it began.
+        The current parameters, and those of the start.
     rows : list of Row
-        One for each evaluated epoch.
+        One row for each evaluated epoch.
     separation : str
         Whether classes without a penalty are separable: "all", "some" or "".
     """
@@ -78,7 +80,7 @@ class Record:
     separation: Separation = ""
 
     def history(self) -> dict[str, NDArray[Any]]:
-        """Return the rows as columns by name, without validation losses where there are none."""
+        """Return the columns of the rows by name, without "validation_loss" if there are no validation data."""
         names = Row._fields if self.settings.validation is not None else Row._fields[:-1]
         columns = np.array([row[: len(names)] for row in self.rows], dtype=np.float64).reshape(-1, len(names)).T
         found: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=True))

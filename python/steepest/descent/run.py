@@ -1,4 +1,4 @@
-"""One run: its epochs, its records, and the reasons to end it."""
+"""`Run`: one run, with its epochs, its records and the reasons to end it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,18 @@ _UNFINISHED = (
     StopReason.SEPARABLE,
     StopReason.ROUNDING,
 )
-# Ends that no minimum is read from.
+# After these ends, the run does not look for classes without a minimum.
 _SAYS_NO_MORE = (StopReason.DIVERGED, StopReason.CALLBACK, StopReason.INTERRUPTED, StopReason.NO_IMPROVEMENT)
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
-_BLOCK_STEPS = 16384  # learning rates handed to the native loop at once
-_PATH_ELEMENTS = 1 << 20  # and elements of the path
+_BLOCK_STEPS = 16384  # the most learning rates that one call of the runner gets
+_PATH_ELEMENTS = 1 << 20  # the most elements of the path that one call of the runner writes
 
 
 class Run:
-    """One run from one start: the runner changes w, whose steps count from here; a bar shows its progress."""
+    """One run from one start. The runner changes w; with ``progress``, a bar shows how far the run is.
+
+    The optimizer may have taken steps before the run. The steps of the run count from ``first_step``.
+    """
 
     def __init__(
         self,
@@ -76,7 +79,7 @@ class Run:
         self.bar: Any = None if tqdm is None else tqdm(total=settings.max_epochs, unit="epoch")
 
     def result(self) -> Result:
-        """Run to the end."""
+        """Run to the end and return the result."""
         self.started = time.perf_counter()
         for rule in self.settings.stop:
             rule.reset()
@@ -95,7 +98,7 @@ class Run:
         value = self._final_value(reason)
         try:
             diagnosis = self.watch.last_look(reason)
-        except KeyboardInterrupt:  # the run is done: it is not to be lost for want of an explanation
+        except KeyboardInterrupt:  # the run is done, so Ctrl-C skips the diagnosis only
             diagnosis = Diagnosis()
         history = self.record.history()
         return Result(
@@ -135,7 +138,7 @@ class Run:
         return reason
 
     def _epoch(self) -> str | None:
-        """Take the steps of an epoch; return why it ended early, if it did."""
+        """Take the steps of an epoch. Return the reason if it ended early, else None."""
         before = self.runner.n_steps
         end = before + self.settings.steps_per_epoch
         while True:
@@ -161,7 +164,7 @@ class Run:
             before += taken
 
     def _evaluate(self) -> str | None:
-        """Note where the run stands; return the reason to end it here, if there is one."""
+        """Evaluate the objective and record the result. Return the reason to end the run here, if there is one."""
         start = time.perf_counter()
         loss, gradient_norm = self.runner.evaluate()
         self.evaluation_seconds = time.perf_counter() - start
@@ -210,7 +213,10 @@ class Run:
         return loss
 
     def _take_back(self) -> tuple[float, float] | None:
-        """Undo a step that failed at a learning rate of our own; return loss and gradient norm of where it leaves w."""
+        """Undo a step that failed at an automatic learning rate. Return the loss and the gradient norm at the old w.
+
+        Return None if the rate is not automatic, or if the step cannot be undone.
+        """
         if self.auto is None or (back := self.auto.take_back(self.runner)) is None:
             return None
         if self.path is not None and len(self.path[-1]):
@@ -231,7 +237,10 @@ class Run:
         return fired[0] if fired else StopReason.CALLBACK if any(ended) else None
 
     def _without_a_minimum(self, reason: str) -> str:
-        """Return why the run ended, after a look for classes that leave no minimum to converge to."""
+        """Return the reason why the run ended. It becomes "separable" if the classes are separable: no minimum exists.
+
+        A run that used up its epochs or seconds keeps its reason, and its record says that the classes are separable.
+        """
         in_budget = reason not in (StopReason.MAX_EPOCHS, StopReason.MAX_SECONDS)
         short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
         untold = short or not self.settings.diagnose
@@ -253,5 +262,8 @@ class Run:
         return float(self.objective.value_and_gradient(self._given_parameters())[0])
 
     def _given_parameters(self) -> Any:
-        """Return the parameters for a method that a user may have written: a copy, which it may write to."""
+        """Return the parameters for a method that a user may have written. It is a copy, as the method may write to it.
+
+        On a device, they are the runner's own.
+        """
         return self.w.copy() if self.runner.parameters is self.w else self.runner.parameters

@@ -1,4 +1,4 @@
-"""An optimizer's rule and its state on a device."""
+"""The update rule of an optimizer, with its state, on a device."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ __all__ = ["DeviceState"]
 
 
 class DeviceState:
-    """The rule of the CUDA module and the state that it changes, in the memory of w's device.
+    """An update rule of the CUDA module, with its state in the memory of w's device.
 
     Parameters
     ----------
-    rule : name and hyperparameters
+    rule : str
+        Name of the rule.
+    hyperparameters : dict of str to float
+        Hyperparameters of the rule.
     w : DeviceView
-        The parameters, of whose shape and dtype the state is.
-    arrays : NumPy arrays, or a number
-        The state to go on from, or how many arrays of zeros to start with.
+        The parameters. The state has their shape and dtype.
+    arrays : tuple of NumPy arrays, or int
+        The state to continue from, or the number of arrays of zeros to start with.
     """
 
     def __init__(
@@ -36,15 +39,18 @@ class DeviceState:
 
     @property
     def pointers(self) -> tuple[int, ...]:
-        """Where its arrays are."""
+        """The addresses of the arrays of the state."""
         return tuple(array.pointer for array in self.arrays)
 
     def numpy(self) -> tuple[NDArray[Any], ...]:
-        """Return copies of its arrays."""
+        """Return copies of the arrays of the state."""
         return tuple(array.numpy() for array in self.arrays)
 
     def go_on_with(self, w: DeviceView) -> None:
-        """Check that w is as in the steps before, and take its stream, after what is still done on another one."""
+        """Check that w is like the w of the steps before, and move the state to w's stream.
+
+        If the state was used on another stream, its work there is waited for.
+        """
         for array in self.arrays:
             came, expected = (w.device, w.shape, w.dtype), (array.device, array.shape, dtype_name(array.dtype))
             if came != expected:
@@ -55,12 +61,12 @@ class DeviceState:
                 array.stream = w.stream
 
     def prepare(self, rate: float, t: int, w: DeviceView, gradient: DeviceView) -> tuple[Any, ...]:
-        """Return the arguments of the rule's step number t of w, on its stream; the arrays were checked."""
+        """Return the arguments of step number t of the rule, on the stream of w. The arrays have been checked."""
         if gradient.stream != w.stream:
             gradient.wait()
         return w.dtype, w.pointer, gradient.pointer, self.pointers, w.size, rate, t, w.device, w.stream
 
     def finish(self, w: DeviceView, gradient: DeviceView) -> None:
-        """Let the gradient be written again after the step, which may still be under way."""
-        if gradient.stream != w.stream:  # there it may be written again as soon as this returns
+        """Make it safe to write to the gradient again. The step may still be reading it."""
+        if gradient.stream != w.stream:  # its own stream may write to it as soon as this returns
             w.wait()

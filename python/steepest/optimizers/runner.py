@@ -1,4 +1,4 @@
-"""What a run asks of the one that takes its steps, and the words they share: plans, steps, evaluations, ends."""
+"""The `Runner` protocol, which a run asks for steps, and its types: plans, steps, evaluations and stop reasons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ __all__ = ["Evaluation", "Runner", "StepPlan", "Steps", "StopReason"]
 
 
 class StopReason(StrEnum):
-    """Why a run ended; users see the text in `Result.stop_reason`. A stopping rule of a user has its class's name."""
+    """The reason why a run ended. Users see its text in `Result.stop_reason`.
+
+    A stopping rule that a user wrote is not listed here: its reason is the name of its class.
+    """
 
     GRADIENT_NORM = "GradientNorm"
     LOSS_CHANGE = "LossChange"
@@ -31,18 +34,18 @@ class StopReason(StrEnum):
 
 
 class StepPlan(NamedTuple):
-    """How the steps of a run are to be taken.
+    """The way in which a run takes its steps.
 
     Attributes
     ----------
     batch_size : int
-        Rows of a step; 0: all.
+        Rows of a step, 0 for all.
     shuffle : bool
         Whether every epoch takes the rows in a new random order.
     seed : int
-        Of these orders.
+        Seed of the random orders.
     projection : Projection or None
-        Onto the set that the parameters are kept in.
+        Projection onto the constraint, which follows every step.
     """
 
     batch_size: int = 0
@@ -52,14 +55,14 @@ class StepPlan(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """The objective, and the norm of its gradient, at a point."""
+    """The value of the objective at a point, and the norm of its gradient there."""
 
     value: float
     gradient_norm: float
 
 
 class Steps(NamedTuple):
-    """What a call of `Runner.run` did: the number of steps, whether the epoch ended, and whether w diverged."""
+    """The outcome of `Runner.run`: the number of steps taken, whether the epoch ended, and whether w diverged."""
 
     taken: int
     epoch_ended: bool
@@ -72,11 +75,11 @@ class Runner(Protocol):
     Attributes
     ----------
     n_steps : int
-        Steps taken, those before the run included.
+        Number of steps of the optimizer, including those before the run.
     parameters : array
-        Where the run stands, as the objective's methods take it: w itself, or its twin on a device.
+        The current parameters, in the form that the objective's methods take: w itself, or its copy on a device.
     finished : StopReason or None
-        Why there is no further step to take, where that is so.
+        The reason why no further step is possible. None if one is.
     """
 
     parameters: Any
@@ -86,21 +89,31 @@ class Runner(Protocol):
     def n_steps(self) -> int: ...
 
     def evaluate(self) -> Evaluation:
-        """Return the objective and the norm of its gradient at w."""
+        """Return the value of the objective and the norm of its gradient at w."""
         ...
 
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
-        """Take steps until the rates, the seconds or the epoch end; with `path`, write w after each step to a row."""
+        """Take steps until the rates, the seconds or the epoch run out.
+
+        Parameters
+        ----------
+        learning_rates : array of float64
+            The learning rate of each step.
+        seconds : float
+            Time after which no further step begins.
+        path : array of shape (len(learning_rates), n_parameters), or None
+            Row i receives w after step i.
+        """
         ...
 
     def restore(self) -> None:
-        """Put w back to where the objective was last evaluated and finite."""
+        """Set w back to the last point at which the objective was evaluated and finite."""
         ...
 
     def fetch(self) -> None:
-        """Bring the run's w up to date, where `parameters` are elsewhere."""
+        """Copy `parameters` to the run's w, if they are not the same array."""
         return
 
     def verdict(self, reason: str) -> str:
-        """Return why the run ended, in the light of where it did; `reason` is what the run itself knows."""
+        """Return the reason why the run ended. `reason` is the run's own; a runner that knows more may replace it."""
         return reason

@@ -1,4 +1,4 @@
-"""The ways to take steps: native, for a loss bound to data, on the host or a device; in Python, for any function."""
+"""The runners of update rules: native for losses of data, on the host or a device, and in Python for any function."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _DESCENT = {
     _core.Objective32: _core.Descent32,
     _core.Objective64: _core.Descent64,
 }
-_Orders = Callable[[int], NDArray[np.uint32] | None]  # of the rows in an epoch; None: in sequence
+_Orders = Callable[[int], NDArray[np.uint32] | None]  # maps an epoch to the order of its rows; None is their own order
 WHOLE_DATA = StepPlan()
 
 
 class Stepper(Protocol):
-    """What runners need of an update rule."""
+    """The members of an optimizer that runners need."""
 
     n_steps: int
     rule: Any
@@ -43,7 +43,7 @@ class Stepper(Protocol):
 
 
 class NativeRunner(Runner):
-    """Steps of the native loop, for an objective of `_core`."""
+    """A runner whose steps the native loop takes, for an objective of `_core`."""
 
     def __init__(self, native: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> None:
         state = optimizer.state_for(w)
@@ -69,7 +69,7 @@ class NativeRunner(Runner):
 
 
 class PythonRunner(Runner):
-    """Batch descent of an objective in Python: one step an epoch."""
+    """A runner of full-batch descent in Python, for any objective. An epoch is one step."""
 
     def __init__(
         self, objective: Objective, optimizer: Stepper, w: NDArray[Any], projection: Projection | None = None
@@ -106,7 +106,7 @@ class PythonRunner(Runner):
         try:
             self._optimizer.step_at(float(learning_rates[0]), self._w, gradient)
         finally:
-            if self.n_steps > before:  # the step was taken, even where Ctrl-C came during it
+            if self.n_steps > before:  # the step was taken, even if Ctrl-C interrupted it
                 if self._projection is not None:
                     self._w[:] = self._projection.project(self._w)
                 if path is not None:
@@ -119,7 +119,7 @@ class PythonRunner(Runner):
 
 
 class DeviceRunner(Runner):
-    """Steps on a device. The run's w is a copy on the host, brought up to date by `fetch` and at every evaluation."""
+    """A runner on a device. The run's w is a copy on the host; `fetch` and every evaluation update it."""
 
     def __init__(
         self, objective: DeviceObjective, optimizer: Stepper, w: NDArray[Any], batch_size: int, order: _Orders
@@ -168,7 +168,7 @@ class DeviceRunner(Runner):
 
 
 def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> Runner:
-    """Return the runner that changes w by the steps of an update rule."""
+    """Return the runner that changes w by the steps of an optimizer."""
     device = device_of_objective(objective)
     if not supports(objective, Capability.BATCHES):
         if device is not None:
