@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import cached_property
 from typing import Any
 
+from ..analysis.certain_fall import CertainFall
 from ..arrays.checks import describe
 from ..descent import stopping
 from ..descent.stopping import Progress
@@ -31,15 +33,22 @@ class RelativeGradientNorm(stopping.GradientNorm):
     reference : float, optional
     least, most : float
         Bounds of the norm that is asked for; `least`, of its rounding, goes before `most`.
+    objective : optional
+        Where columns far from zero make every gradient seem small beside the reference, its loss must not fall further.
     """
 
     def __init__(
-        self, share: float, reference: float | None = None, least: float = 0.0, most: float = math.inf
+        self,
+        share: float,
+        reference: float | None = None,
+        least: float = 0.0,
+        most: float = math.inf,
+        objective: Any = None,
     ) -> None:
         super().__init__(share)
         self.share, self.least, self.most = share, least, most
         self.tol = 0.0
-        self.reference = reference
+        self.reference, self._objective = reference, objective
         if reference is not None:
             self._refer_to(reference)
 
@@ -55,7 +64,13 @@ class RelativeGradientNorm(stopping.GradientNorm):
     def __call__(self, progress: Progress) -> bool:
         if self.reference is None:
             self._refer_to(progress.gradient_norm)
-        return super().__call__(progress)
+        if not super().__call__(progress):
+            return False
+        return self._fall is None or not self._fall.is_noticeable(progress.w, progress.loss)
+
+    @cached_property
+    def _fall(self) -> CertainFall | None:
+        return CertainFall.of(self._objective)
 
 
 def _is_auto(value: Any) -> bool:

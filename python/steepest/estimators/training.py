@@ -196,10 +196,10 @@ class Training:
         least = rounding_of_gradient(objective)
         most = _OF_L1 * objective.penalty.l1 or math.inf
         if start is None:
-            return RelativeGradientNorm(tol, least=least, most=most)
+            return RelativeGradientNorm(tol, least=least, most=most, objective=objective)
         zeros = np.zeros(objective.n_parameters, objective.dtype)
         _, gradient = objective.value_and_gradient(zeros)
-        return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most)
+        return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most, objective)
 
     def _w(
         self, start: Parameters | None, units: Units, scaling: Scaling | None, objective: DataObjective

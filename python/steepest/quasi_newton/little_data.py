@@ -18,12 +18,16 @@ Matrix: TypeAlias = NDArray[Any]
 _MOST_WORK = 1 << 18  # rows times squared columns: some milliseconds
 _DEPENDENT = 1e-15  # share of a column that the ones before it leave, where they leave only rounding
 _UNITS = 8.0  # of the last place, that the numbers of columns made from others are off
+_NOISE = 4.0  # of the same, below which a direction is left out
 _WEAK = 1e-6  # share of a column that a penalty leaves, at which its coefficient is one of rounding
 _REFINEMENTS = 2
 
 
 def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64] | None:
-    """Return the minimum, of shape (n_parameters,); None where there is too much data or the minimum is not unique.
+    """Return the minimum, of shape (n_parameters,); None where there is too much data or a penalty is too weak.
+
+    Where the columns depend on each other, but for the rounding of their numbers, it is the least one without the
+    directions of that rounding, in units of the columns' lengths.
 
     The rows, times the roots of their weights, are made orthogonal by modified Gram-Schmidt, the targets as the last
     column, and the residuals are solved for again (Björck, Numerical Methods for Least Squares Problems, 1996). NumPy's
@@ -41,22 +45,30 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
         if not (np.isfinite(scale).all() and (scale > 0).all()):
             return None
         A /= scale
-        found = _orthogonal(A)
-        if found is None:
-            return None
-        Q, R = found
-        if _depend_by_rounding(objective, A, R, scale):
-            return None
-        w, residual = np.zeros(p, np.longdouble), y
-        for _ in range(1 + _REFINEMENTS):
-            rest, right = residual.copy(), np.empty(p, np.longdouble)
-            for j in range(p):
-                right[j] = (Q[:, j] * rest).sum()
-                rest -= right[j] * Q[:, j]
-            w = w + _back_substituted(R, right)
-            residual = y - (A * w).sum(axis=1)
-        w = (w / scale).astype(np.float64)
+        Q, R = _orthogonal(A)
+        basis = None
+        if not np.diag(R).all() or _depend_by_rounding(objective, A, R, scale):
+            if objective.alpha > 0.0:
+                return None
+            basis = _basis(R, _sizes(objective, scale))
+            Q, R = _orthogonal(A := A @ basis)
+            if not np.diag(R).all():
+                return None
+        w = _solution(A, Q, R, y)
+        w = ((w if basis is None else basis @ w) / scale).astype(np.float64)
     return w if np.isfinite(w).all() else None
+
+
+def _solution(A: Matrix, Q: Matrix, R: Matrix, y: Matrix) -> Matrix:
+    w, residual = np.zeros(len(R), np.longdouble), y
+    for _ in range(1 + _REFINEMENTS):
+        rest, right = residual.copy(), np.empty(len(R), np.longdouble)
+        for j in range(len(R)):
+            right[j] = (Q[:, j] * rest).sum()
+            rest -= right[j] * Q[:, j]
+        w = w + _back_substituted(R, right)
+        residual = y - (A * w).sum(axis=1)
+    return w
 
 
 def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
@@ -76,19 +88,35 @@ def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
     return A, target
 
 
-def _orthogonal(A: Matrix) -> tuple[Matrix, Matrix] | None:
-    """Return Q and R; None where a column depends on the ones before it."""
+def _orthogonal(A: Matrix) -> tuple[Matrix, Matrix]:
+    """Return Q and R; they have a column and a row of zeros for a column that depends on the ones before it."""
     Q, p = A.copy(), A.shape[1]
     R = np.zeros((p, p), np.longdouble)
     norms = np.sqrt((Q * Q).sum(axis=0))
     for j in range(p):
-        R[j, j] = np.sqrt((Q[:, j] * Q[:, j]).sum())
-        if not R[j, j] > _DEPENDENT * norms[j]:
-            return None
-        Q[:, j] /= R[j, j]
+        length = np.sqrt((Q[:, j] * Q[:, j]).sum())
+        if not length > _DEPENDENT * norms[j]:
+            Q[:, j] = 0.0
+            continue
+        R[j, j] = length
+        Q[:, j] /= length
         R[j, j + 1 :] = (Q[:, j, None] * Q[:, j + 1 :]).sum(axis=0)
         Q[:, j + 1 :] -= Q[:, j, None] * R[j, j + 1 :]
     return Q, R
+
+
+def _basis(R: Matrix, sizes: Matrix) -> Matrix:
+    """Return the directions, as columns, of the parameters that dependent columns tell apart.
+
+    Along a right singular vector v of the columns, each divided by its length, the rows have the singular value as
+    their length. Rounding alone makes it the root of the sum of the squares of v_j times the rounding of column j.
+    `sizes` are those of the columns times their unit in the last place.
+    """
+    lengths = np.sqrt((R * R).sum(axis=0))
+    lengths[lengths == 0.0] = 1.0
+    _, values, transposed = np.linalg.svd((R / lengths).astype(np.float64))
+    noise = np.sqrt(((transposed * (sizes / lengths)) ** 2).sum(axis=1))
+    return np.asarray(transposed[values > _NOISE * noise].T / lengths[:, None])
 
 
 def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: Matrix) -> bool:
@@ -101,16 +129,21 @@ def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: M
     inverse = _back_substituted(R, np.eye(len(R), dtype=np.longdouble))
     if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
         return True
+    rounding = _UNITS * np.sqrt(((inverse * _sizes(objective, scale)[:, None]) ** 2).sum(axis=0))
+    return not bool((rounding < 1.0).all())
+
+
+def _sizes(objective: DataObjective, scale: Matrix) -> Matrix:
+    """Return the lengths of the columns of unrounded data times the unit in the last place, over `scale`."""
     X, _, weight = objective.arrays
-    sizes = np.zeros(len(R), np.longdouble)  # a column of ones has no rounding
+    sizes = np.zeros(len(scale), np.longdouble)  # a column of ones has no rounding
     exact = widened(X).astype(np.longdouble)
     if objective.scaling is not None:
         exact /= objective.scaling[1]
     counts = np.ones(len(X)) if weight is None else weight
     rows = exact[counts > 0]  # the others may overflow
     sizes[: X.shape[1]] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[: X.shape[1]]
-    rounding = _UNITS * objective.given_eps * np.sqrt(((inverse * sizes[:, None]) ** 2).sum(axis=0))
-    return not bool((rounding < 1.0).all())
+    return sizes * objective.given_eps
 
 
 def _back_substituted(R: Matrix, right: Matrix) -> Matrix:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..analysis.certain_fall import CertainFall
 from ..analysis.separability import separating_loss
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
@@ -122,8 +123,12 @@ class QuasiNewtonRunner(Runner):
             return reason
         if self._coordinates is not None and not self._holds(iterate):
             return StopReason.ROUNDING
-        near = reason != StopReason.PRECISION or self._is_near(iterate, 0.0) or self._is_near(iterate, self._zeros.norm)
-        return reason if near else StopReason.ROUNDING
+        if reason != StopReason.PRECISION:
+            return reason
+        near = self._is_near(iterate, 0.0) or self._is_near(iterate, self._zeros.norm)
+        fall = CertainFall.of(self._objective) if near else None
+        falls = fall is not None and fall.is_noticeable(iterate.w, iterate.value)
+        return reason if near and not falls else StopReason.ROUNDING
 
     def _is_near(self, iterate: Iterate, reference: float) -> bool:
         """Return whether the gradient is about as small as its rounding."""

@@ -1,0 +1,116 @@
+"""How far a loss without an intercept has certainly yet to fall, where columns far from zero hide it in the gradient.
+
+Such columns are nearly multiples of each other. The gradient at zeros, and the rounding of any gradient, are as large
+as the columns; what tells the rows apart has a small share of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..objectives.columns import may_be_far_from_zero
+from ..objectives.data import DataObjective
+from ..objectives.losses import LeastSquares, Logistic
+from ..objectives.rows import standardised_rows
+from ..objectives.softmax import Softmax
+
+__all__ = ["CertainFall"]
+
+_LOOKED_AT = 256  # rows that tell whether columns are far from zero
+_MOST = 1 << 20  # elements of the rows that are looked at
+_UNITS = 4.0  # of the last place, that the numbers of columns made from others are off
+_EXACT = 4.0 * float(np.finfo(np.float64).eps)  # singular values are known to this share of the largest
+_NOTICEABLE = 1e-3  # of the loss
+_LITTLE = 1e-3  # of the variance of targets, where nearly all is explained
+_FIRST, _FURTHER = 20.0, 4.0  # means of what such directions explain by chance, which few in 1e5 cases exceed
+
+Matrix = NDArray[np.float64]
+
+
+class CertainFall:
+    """A bound of what is left to fall, from a bound of the curvature.
+
+    With c the largest second derivative of a row's loss, the mean over the rows of slope^2 / (2 c), of what least
+    squares of the slopes on the columns explain, is a fall that one step takes. It is all that is left of least
+    squares. Directions within the rounding of the columns as they were given, and some of many rows, explain a share
+    by chance; more than that is no rounding. Böhning, "Multinomial Logistic Regression Algorithm", Annals of the
+    Institute of Statistical Mathematics 44, 1992.
+    """
+
+    def __init__(self, objective: DataObjective) -> None:
+        X, y, weight = objective.arrays
+        some = slice(None, None, max(1, math.ceil(X.size / _MOST)))
+        shares = np.ones(len(X[some])) if weight is None else weight[some].astype(np.float64)
+        counts = shares > 0.0
+        self._rows = standardised_rows(objective, X[some])[counts]
+        self._y = y[some][counts].astype(np.float64)
+        self._objective, self._curvature = objective, _curvature(objective)
+        self._roots = np.sqrt(shares[counts] / shares.sum())
+        self._least = 0.0
+        if isinstance(objective, LeastSquares):
+            mean = np.sum(self._roots**2 * self._y)
+            self._least = _LITTLE * float(np.sum(self._roots**2 * (self._y - mean) ** 2))
+        n, d = self._rows.shape
+        A = self._rows * self._roots[:, None]
+        if objective.alpha > 0.0:
+            A = np.concatenate([A, np.eye(d) * math.sqrt(objective.alpha / self._curvature)])
+        lengths = np.sqrt((A * A).sum(axis=0))
+        left, values, _ = np.linalg.svd(A / np.where(lengths > 0.0, lengths, 1.0), full_matrices=False)
+        self._left = left[:, values > _EXACT * values[:1]]
+        doubtful = int((values[: self._left.shape[1]] <= _UNITS * objective.given_eps).sum())
+        if some.step > 1:
+            doubtful = d
+        self._chance = (_FIRST + _FURTHER * (doubtful - 1)) / n if doubtful else 0.0  # of the sum of squared slopes
+
+    @classmethod
+    def of(cls, objective: Any) -> CertainFall | None:
+        """Return it where a loss without an intercept has columns far from zero; else None, at the cost of a look."""
+        known = isinstance(objective, (LeastSquares, Logistic, Softmax)) and objective.device is None
+        if not known or objective.intercept or objective.penalty.l1 > 0.0:
+            return None
+        X, _, weight = objective.arrays
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            some = slice(None, None, max(1, len(X) // _LOOKED_AT))
+            rows = standardised_rows(objective, X[some])
+            if weight is not None:
+                rows = rows[weight[some] > 0]
+            if not len(rows) or not may_be_far_from_zero(rows):
+                return None
+            try:
+                return cls(objective)
+            except np.linalg.LinAlgError:  # of numbers that overflow
+                return None
+
+    def is_noticeable(self, w: NDArray[Any], value: float) -> bool:
+        """Return whether the objective, which is `value` at w, has a share to fall that is no rounding."""
+        objective = self._objective
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            table = w.astype(np.float64).reshape(-1, self._rows.shape[1])
+            slopes = _slopes(objective, np.einsum("ij,kj->ik", self._rows, table), self._y) * self._roots[:, None]
+            by_chance = self._chance * (slopes**2).sum()
+            if objective.alpha > 0.0:
+                slopes = np.concatenate([slopes, table.T * math.sqrt(objective.alpha * self._curvature)])
+            explained = np.einsum("ij,ik->jk", self._left, slopes)
+            fall = ((explained**2).sum() - by_chance) / (2.0 * self._curvature)
+            return bool(fall > _NOTICEABLE * max(abs(value), self._least))
+
+
+def _curvature(objective: DataObjective) -> float:
+    """Return the largest second derivative of a row's loss along its scores."""
+    return 2.0 if isinstance(objective, LeastSquares) else 0.25 if isinstance(objective, Logistic) else 0.5
+
+
+def _slopes(objective: DataObjective, scores: Matrix, y: Matrix) -> Matrix:
+    """Return the derivatives of the rows' losses by their scores."""
+    if isinstance(objective, LeastSquares):
+        return 2.0 * (scores - y[:, None])
+    if isinstance(objective, Logistic):
+        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scores)) - y[:, None])
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    shares[np.arange(len(y)), y.astype(np.intp)] -= 1.0
+    return np.asarray(shares)
