@@ -84,9 +84,9 @@ def test_a_target_far_from_zero_in_float32_keeps_its_digits(tmp_path: Path) -> N
         (["$5", "-$10.50"], "a currency sign"),
         (["5 €", "1.000,50 €"], "a currency sign"),
         (["(5)", "10"], "parentheses"),
-        (["\u22125", "5"], "a minus that is no hyphen"),
-        (["1.5D+03", "2.5d-01"], "an exponent that is written with D"),
-        (["\u0661", "\u0662"], "signs that are no digits"),
+        (["\u22125", "5"], "a minus sign that is not a hyphen"),
+        (["1.5D+03", "2.5d-01"], "an exponent written with D"),
+        (["\u0661", "\u0662"], "characters that are not the digits 0-9"),
     ],
 )
 def test_numbers_that_cannot_be_read_are_named(tmp_path: Path, values: list[str], kind: str) -> None:
@@ -115,7 +115,7 @@ def test_text_that_is_no_number_is_left_alone(values: list[str]) -> None:
 def test_a_number_column_spoilt_by_a_word_is_told(tmp_path: Path) -> None:
     values = [str(value / 8) for value in range(40)]
     frame = pd.DataFrame({"a": [*values, "unknown"] * 3, "y": range(123)})
-    message = "column 'a' is taken as text of 41 levels; it holds 'unknown' beside numbers"
+    message = "column 'a' is read as text with 41 levels; besides numbers it holds 'unknown'"
     assert message in fitted(tmp_path, frame)["stderr"]
     assert message not in fitted(tmp_path, frame, "--text", "a")["stderr"]
 

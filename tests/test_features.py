@@ -97,7 +97,7 @@ def test_a_column_that_is_no_feature(column: Any, message: str) -> None:
 
 
 def test_a_column_called_like_a_level() -> None:
-    with pytest.raises(TableError, match="a column has the name of another one's level, such as 'colour=red'"):
+    with pytest.raises(TableError, match="a column has the same name as a level of another, such as 'colour=red'"):
         Encoder.of(FRAME.assign(**{"colour=red": 1.0}))
 
 

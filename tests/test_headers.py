@@ -25,7 +25,7 @@ def test_other_separators_than_commas_are_named(tmp_path: Path, separator: str, 
     path = tmp_path / "a.csv"
     path.write_text(text(separator, comma=comma))
     message = complaint(run("fit", path, *LINEAR))
-    assert message == f"{path} has its fields separated by {name}: write it with commas"
+    assert message == f"{path} separates its fields by {name}: use commas"
 
 
 def test_a_compressed_file_is_looked_at_too(tmp_path: Path) -> None:
@@ -38,9 +38,7 @@ def test_a_compressed_file_is_looked_at_too(tmp_path: Path) -> None:
 def test_a_repeated_name_is_an_error(tmp_path: Path, header: str, name: str) -> None:
     # The reader would call the second "y" another column: the target would be one of its own features.
     (tmp_path / "a.csv").write_text(text(",", header))
-    assert f"a.csv has two columns of the name '{name}': rename one" in complaint(
-        run("fit", tmp_path / "a.csv", *LINEAR)
-    )
+    assert f"a.csv has two columns named '{name}': rename one" in complaint(run("fit", tmp_path / "a.csv", *LINEAR))
 
 
 @pytest.mark.parametrize(

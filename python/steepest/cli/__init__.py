@@ -1,4 +1,4 @@
-"""The command line: its commands, tables from files, their encoding, and the file of a model.
+"""The command line: its commands, the reading and encoding of tables, and model files.
 
-This folder may use the package as a user does; nothing but `__main__` imports it.
+This folder may use the package as a user does. Only `__main__` imports it.
 """

@@ -1,4 +1,4 @@
-"""The command line: it parses and prints; data, fitting and plots have their own modules."""
+"""The commands. They parse arguments and print; data, fitting and plots have modules of their own."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ WHY: dict[str, str] = {
     StopReason.NO_IMPROVEMENT: "the validation loss has stopped falling",
     StopReason.MAX_EPOCHS: "all the epochs asked for are done",
     StopReason.MAX_SECONDS: "the time given is over",
-    StopReason.INTERRUPTED: "Ctrl-C",
+    StopReason.INTERRUPTED: "Ctrl-C was pressed",
     StopReason.PRECISION: "the arithmetic allows no lower loss",
     StopReason.ROUNDING: "rounding hides the way down",
     StopReason.SEPARABLE: "separable classes have no minimum without a penalty",
 }
-# "precision" is as far as any run gets, and the validation loss ends a run where that was asked for.
+# "precision" is as far as any run can get. The validation loss ends a run only if the user asked for it.
 CONVERGED = (StopReason.GRADIENT_NORM, StopReason.PRECISION, StopReason.NO_IMPROVEMENT)
 
 
 class OneLineErrors(click.Group):
-    """A group of commands that says what went wrong in one line on stderr and exits with the code for it."""
+    """A group of commands. An error of a command becomes one line on stderr and an exit code."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
@@ -88,7 +88,7 @@ def steepest(context: click.Context) -> None:
 @click.option("--max-epochs", type=click.IntRange(min=1), default=40, show_default=True)
 @click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True)
 def demo(picture: Path, max_epochs: int, random_state: int) -> int:
-    """Fit a logistic model to 327,346 real flights: which of them come late."""
+    """Fit a logistic model to 327,346 real flights, to predict which of them are late."""
     options = FitOptions(
         "logistic",
         optimizer="adam",
@@ -109,8 +109,8 @@ def demo(picture: Path, max_epochs: int, random_state: int) -> int:
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--target", help="Column to predict (an index for NPY).  [default: y for NPZ and svmlight]")
 @click.option("--loss", required=True, type=click.Choice(["logistic", "least-squares"]))
-@click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out; may be repeated.")
-@click.option("--text", multiple=True, metavar="COLUMN", help="Take a column as text, such as codes; may be repeated.")
+@click.option("--drop", multiple=True, metavar="COLUMN", help="Leave out a column; may be repeated.")
+@click.option("--text", multiple=True, metavar="COLUMN", help="Read a column as text, such as codes; may be repeated.")
 @click.option("--optimizer", type=click.Choice([QUASI_NEWTON, *OPTIMIZERS]), default=QUASI_NEWTON, show_default=True)
 @click.option(
     "--learning-rate",
@@ -123,21 +123,25 @@ def demo(picture: Path, max_epochs: int, random_state: int) -> int:
     default="auto",
     metavar="INTEGER|all",
     show_default=f"all for quasi-newton, else {DEFAULT_BATCH_SIZE}",
-    help="Rows a step.",
+    help="Rows of a step.",
 )
 @click.option("--max-epochs", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option("--max-seconds", type=Number(min=0, min_open=True))
 @click.option("--alpha", type=Number(min=0), default=0.0, show_default=True, help="Strength of the penalty.")
-@click.option("--l1-ratio", type=Number(min=0, max=1), default=0.0, show_default=True, help="Its L1 part.")
+@click.option("--l1-ratio", type=Number(min=0, max=1), default=0.0, show_default=True, help="L1 share of the penalty.")
 @click.option(
     "--validation-fraction",
     type=Number(min=0, max=1, max_open=True),
     default=0.1,
     show_default=True,
-    help="Rows held out; the parameters of the lowest loss on them are kept.",
+    help="Part of the rows to hold out; the parameters with the lowest loss on them are kept.",
 )
-@click.option("--patience", type=click.IntRange(min=1), help="Epochs without a lower validation loss to stop after.")
-@click.option("--tol", type=Number(min=0), default=1e-6, show_default=True, help="Stop at this norm of the gradient.")
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="Stop after this many epochs without a lower validation loss.",
+)
+@click.option("--tol", type=Number(min=0), default=1e-6, show_default=True, help="Stop at this gradient norm.")
 @click.option("--standardize/--no-standardize", default=True, show_default=True, help="Descend on scaled columns.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
 @click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True)
@@ -165,7 +169,7 @@ def _fit(problem: Problem, model: Path | None, picture: Path | None, quiet: bool
         result = problem.descend(progress=not quiet)
     diverged = result.stop_reason == StopReason.DIVERGED
     for warning in caught:
-        # What NumPy says of overflow on the way to a divergence adds nothing.
+        # When a run diverges, NumPy's warnings of overflow add nothing.
         if not diverged or issubclass(warning.category, st.DivergenceWarning):
             _say(str(warning.message))
     if diverged:
@@ -210,7 +214,7 @@ def _report(problem: Problem, result: Any) -> None:
 
 
 def _draw(result: Any, picture: Path) -> None:
-    # A Figure of its own: no pyplot, so no window system is asked for.
+    # A Figure without pyplot needs no window system.
     figure = require("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.4), layout="constrained")
     plot.loss_curve(result, ax=figure.subplots())
     with saving(picture) as file:
@@ -229,8 +233,8 @@ def _draw(result: Any, picture: Path) -> None:
 def predict(model: Path, table: Path, output: Path | None) -> None:
     """Apply a MODEL that `fit` wrote to TABLE.
 
-    Least squares: the prediction. Logistic: the probability of the second class, and the likelier class. As NPY,
-    an array of numbers, or of records with these two fields.
+    A least-squares model gives the prediction. A logistic model gives the probability of the second class, and the
+    more probable class. An NPY file holds an array of numbers, or of records with these two fields.
     """
     fitted = Model.load(model)
     columns = fitted.predict(load_table(table, text=fitted.categories))
@@ -259,7 +263,7 @@ def _records(columns: dict[str, Any]) -> Any:
 
 
 def benchmark_folder() -> Path:
-    """Return the folder of the benchmarks: in an installed package its own, in a checkout the repository's."""
+    """Return the folder of the benchmarks: the one in the installed package, or the one in the checkout."""
     packaged = Path(str(resources.files("steepest"))) / "benchmarks"
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "benchmarks"
 
@@ -268,7 +272,7 @@ def benchmark_folder() -> Path:
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str | None, arguments: tuple[str, ...]) -> None:
-    """Run the benchmark NAME with its ARGUMENTS; without a name, list what there is."""
+    """Run the benchmark NAME with its ARGUMENTS. Without a name, list all benchmarks."""
     folder = benchmark_folder()
     names = sorted(path.stem.removeprefix("bench_") for path in folder.glob("bench_*.py"))
     if name is None:

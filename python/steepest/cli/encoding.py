@@ -1,4 +1,4 @@
-"""Columns of a table as the arrays of an objective: one-hot encoding, targets, splitting, standardising."""
+"""Conversion of a table to the arrays of an objective: one-hot encoding, targets, splitting, standardising."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .numerals import is_number, spelling
 from .tables import TableError
 
 MAX_LEVELS = 1000
-SUSPECT_LEVELS = 10  # with more than these, nearly all of them numbers, text is worth a warning
-SUSPECT_PART = 0.9
+SUSPECT_LEVELS = 10  # text with more levels than this gets a warning if nearly all of them are numbers
+SUSPECT_PART = 0.9  # nearly all: this part of the levels
 
 Array = npt.NDArray[Any]
 Label = bool | int | float | str
@@ -50,7 +50,7 @@ def _check_labels(column: Any) -> None:
 
 
 def _texts(column: Any) -> dict[str, Any]:
-    """Return the different values of a column by their text; two of one text, such as 1 and "1", are an error."""
+    """Return the different values of a column by their text. Two values with one text, such as 1 and "1", raise."""
     _check_labels(column)
     texts: dict[str, Any] = {}
     for value in column.unique():
@@ -64,7 +64,7 @@ def _texts(column: Any) -> dict[str, Any]:
 
 
 def _levels(column: Any, as_text: bool) -> list[str]:
-    """Return the sorted levels of a column of text; numbers that could not be read are an error unless `as_text`."""
+    """Return the sorted levels of a column of text. Unless `as_text`, numbers that could not be read are an error."""
     levels = sorted(_texts(column))
     odd = [level for level in levels if not is_number(level)]
     found = None if as_text else spelling(levels)
@@ -73,24 +73,24 @@ def _levels(column: Any, as_text: bool) -> list[str]:
         raise TableError(
             f"column '{column.name}' has numbers with {found[0]}, such as '{found[1]}': write them like 1234.5, {keep}"
         )
-    beside = f"; it holds '{odd[0]}' beside numbers" if odd and len(odd) <= (1 - SUSPECT_PART) * len(levels) else ""
+    beside = f"; besides numbers it holds '{odd[0]}'" if odd and len(odd) <= (1 - SUSPECT_PART) * len(levels) else ""
     if len(levels) > MAX_LEVELS:
         raise TableError(f"column '{column.name}' has {len(levels):,} levels; expected at most {MAX_LEVELS:,}{beside}")
     if beside and not as_text and len(levels) > SUSPECT_LEVELS:
-        warnings.warn(f"column '{column.name}' is taken as text of {len(levels)} levels{beside}", stacklevel=3)
+        warnings.warn(f"column '{column.name}' is read as text with {len(levels)} levels{beside}", stacklevel=3)
     return levels
 
 
 @dataclass
 class Encoder:
-    """Columns to numbers: numeric columns as they are, the others one-hot.
+    """The encoding of columns as numbers. Numeric columns stay as they are; the others become one-hot.
 
-    The first level of a category has no feature of its own: the intercept stands for it.
+    The first level of a category gets no feature: the intercept represents it.
 
     Attributes
     ----------
     columns : list of str
-        Columns of the table, in order.
+        The encoded columns of the table, in order.
     categories : dict of str to list of str
         Levels of each column that is not numeric, sorted.
     """
@@ -100,16 +100,16 @@ class Encoder:
 
     @classmethod
     def of(cls, frame: Any, text: Collection[str] = ()) -> Encoder:
-        """Make the encoder of a frame's columns, with the levels that its rows hold.
+        """Make the encoder of a frame's columns, with the levels in its rows.
 
-        Columns in `text` are meant as text even where all their levels look like numbers.
+        Columns in `text` are text, even if all their levels look like numbers.
 
         Raises
         ------
         TableError
-            A column of dates or of complex numbers, or with more than MAX_LEVELS levels, or of numbers that are written
-            so that they cannot be read (decimal commas, thousands separators, percent signs); or no feature is left, as
-            all columns are text of one level.
+            A column holds dates or complex numbers, has more than MAX_LEVELS levels, or holds numbers in a form that
+            cannot be read (decimal commas, thousands separators, percent signs). Or no feature is left, because every
+            column is text with one level.
         """
         categories = {}
         for name in frame.columns:
@@ -117,7 +117,7 @@ class Encoder:
                 categories[name] = _levels(frame[name], name in text)
         encoder = cls(list(frame.columns), categories)
         if len(set(encoder.features)) < len(encoder.features):
-            raise TableError("a column has the name of another one's level, such as 'colour=red': rename it")
+            raise TableError("a column has the same name as a level of another, such as 'colour=red': rename it")
         if not encoder.features:
             name, levels = next(iter(categories.items()))
             raise TableError(f"column '{name}' has only one level, '{levels[0]}': no feature is left to fit")
@@ -133,13 +133,13 @@ class Encoder:
         return features
 
     def encode(self, frame: Any, dtype: npt.DTypeLike = np.float64) -> Array:
-        """Return the matrix of a frame that has these columns, of shape (rows, features), C-ordered.
+        """Return the encoded columns of a frame: a C-ordered matrix of shape (rows, features).
 
         Raises
         ------
         TableError
-            A missing value, a level that the encoder does not know, text where numbers were, or a number that
-            the dtype cannot hold.
+            The frame has a missing value, an unknown level, text in a numeric column, or a number that overflows the
+            dtype.
         """
         check_complete(frame[self.columns])
         X = np.zeros((len(frame), len(self.features)), dtype)
@@ -171,7 +171,7 @@ def _numbers(column: Any, dtype: npt.DTypeLike) -> Array:
 
 
 def _first_text(column: Any) -> str:
-    """Return the first value of a column that is no number, in quotes, with what keeps it from being one."""
+    """Return the first value of a column that is no number, in quotes, and the reason if it looks like one."""
     texts = [str(value) for value in column]
     numbers = require("pandas", "cli").to_numeric(column.astype(str), errors="coerce")
     text = texts[int(np.argmax(numbers.isna()))]
@@ -191,12 +191,12 @@ def _codes(column: Any, levels: list[str]) -> Array:
 
 
 def two_classes_of(column: Any) -> list[Label]:
-    """Return the two classes of a target column, sorted: the first one is 0, the second one 1.
+    """Return the two classes of a target column, sorted. The first one becomes 0, the second one 1.
 
     Raises
     ------
     TableError
-        There are more or fewer than two.
+        The column has more or fewer than two classes.
     """
     values = [value.item() if isinstance(value, np.generic) else value for value in _texts(column).values()]
     numeric = all(isinstance(value, bool | int | float) for value in values)
@@ -209,12 +209,12 @@ def two_classes_of(column: Any) -> list[Label]:
 
 
 def encode_target(column: Any, classes: list[Label] | None, dtype: npt.DTypeLike) -> Array:
-    """Return a target column as numbers: 0 and 1 for two classes, the values themselves without any.
+    """Return a target column as numbers: 0 and 1 for two classes, or the values themselves if there are no classes.
 
     Raises
     ------
     TableError
-        Text where numbers are expected, or a value that is not finite.
+        A column of numbers holds text, or a value that is not finite.
     """
     if classes is None:
         return np.array(_numbers(column, dtype))
@@ -223,14 +223,14 @@ def encode_target(column: Any, classes: list[Label] | None, dtype: npt.DTypeLike
 
 
 def split_rows(n: int, fraction: float, random_state: int | None) -> tuple[Array, Array]:
-    """Split rows at random: the sorted indices of the training rows and of the held-out rows.
+    """Split rows at random. Return the sorted indices of the training rows and of the held-out rows.
 
     Parameters
     ----------
     n : int
         Number of rows.
     fraction : float
-        Part of the rows to hold out, in [0, 1); at least one row where it is above 0.
+        Part of the rows to hold out, in [0, 1). A part above 0 is at least one row.
     random_state : int or None
         Seed of the split.
 
@@ -248,12 +248,12 @@ def split_rows(n: int, fraction: float, random_state: int | None) -> tuple[Array
 
 @dataclass
 class ColumnScaling:
-    """Mean and standard deviation of columns: (values - mean) / scale.
+    """The standardisation of columns: (values - mean) / scale.
 
     Attributes
     ----------
     mean, scale : ndarray of float64, shape (columns,)
-        A constant column has scale 1.
+        Means and standard deviations. A constant column has scale 1.
     """
 
     mean: Array
@@ -261,14 +261,14 @@ class ColumnScaling:
 
     @classmethod
     def of(cls, X: Array) -> ColumnScaling:
-        """Compute the statistics of the columns of X (of X itself where it has one dimension)."""
+        """Compute the statistics of the columns of X. An X of one dimension is one column."""
         columns = X.reshape(len(X), -1)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = columns.mean(axis=0, dtype=np.float64)
             scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(columns)) / len(columns))
         if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
             raise TableError("the numbers of a column are too large for its mean and deviation: rescale them")
-        # A constant column's rounded mean leaves a deviation just above 0, so the range decides.
+        # Rounding of the mean can give a constant column a deviation just above 0, so the range decides.
         return cls(mean, np.where((np.ptp(columns, axis=0) > 0) & (scale > 0), scale, 1.0))
 
     @classmethod

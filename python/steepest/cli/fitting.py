@@ -18,38 +18,39 @@ from .tables import Table, TableError
 
 QUASI_NEWTON = "quasi-newton"
 DEFAULT_BATCH_SIZE = 256
-LOST_PART = 1e-3  # of the range of a column, what its rounding to float32 may take
+LOST_PART = 1e-3  # largest rounding error of a column without a warning, as a part of the column's range
 
 
 @dataclass
 class FitOptions:
-    """How to fit; the options of `steepest fit`.
+    """The options of `steepest fit`.
 
     Attributes
     ----------
     loss : {"least-squares", "logistic"}
     target : str or None
-        Column to predict; None for the one that the file's format marks.
+        Column to predict. None means the column that the file format marks.
     drop : tuple of str
         Columns to leave out.
     text : tuple of str
-        Columns that are text whatever they hold.
+        Columns to read as text, whatever they hold.
     optimizer : str
         "quasi-newton", or a key of OPTIMIZERS.
     learning_rate : float or None
-        None: from DEFAULT_RATES, with cosine decay.
+        A constant rate. None means the rate in DEFAULT_RATES with cosine decay.
     batch_size : int, None or "auto"
-        None for all rows; "auto" for all rows with "quasi-newton", else 256.
+        Rows of a step. None means all rows. "auto" means all rows with "quasi-newton", else 256.
     alpha, l1_ratio : float
-        The penalty, on standardised coefficients where `standardize`.
+        The penalty. With `standardize`, it applies to the coefficients of the standardised columns.
     validation_fraction : float
-        Part of the rows held out, in [0, 1); the parameters of the lowest loss on them are kept.
+        Part of the rows to hold out, in [0, 1). The parameters with the lowest loss on them are kept.
     patience : int or None
-        Stop after so many epochs without a lower validation loss; None: do not.
+        Number of epochs without a lower validation loss after which the run stops. None means no such rule.
     tol : float
-        Stop at this norm of the gradient.
+        The run stops at this gradient norm.
     standardize : bool
-        Descend on columns (and, for least squares, a target) of mean 0 and deviation 1, training rows' statistics.
+        Whether to descend on columns of mean 0 and deviation 1. For least squares this includes the target. The
+        statistics are those of the training rows.
     """
 
     loss: LossName
@@ -72,19 +73,19 @@ class FitOptions:
 
 
 class OptionError(ValueError):
-    """Options that do not go together."""
+    """An error for options that contradict each other, or for one that is missing."""
 
 
 @dataclass
 class Split:
-    """Encoded, scaled rows: X of shape (rows, features), y of shape (rows,)."""
+    """Encoded and scaled rows: X of shape (rows, features), y of shape (rows,)."""
 
     X: Array
     y: Array
 
 
 class Problem:
-    """A table made ready for descent.
+    """A table as the arrays of an objective, split into training rows and held-out rows.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class Problem:
     Raises
     ------
     TableError
-        The table cannot be used; the message names the column.
+        The table cannot be used. The message names the column.
     """
 
     def __init__(self, table: Table, options: FitOptions) -> None:
@@ -111,9 +112,7 @@ class Problem:
         training_frame = frame.iloc[training_rows]
         if self.classes is not None:
             two_classes_of(training_frame[self.target])
-        self.encoder = Encoder.of(
-            frame[columns], self.text
-        )  # levels are no statistics: held-out rows may have their own
+        self.encoder = Encoder.of(frame[columns], self.text)  # levels are not statistics, so they come from all rows
         self.training = self._encode(training_frame)
         self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
         self._warn_of_large_integers(training_frame, table.integers)
@@ -125,11 +124,11 @@ class Problem:
         dropped = {self.target, *map(table.column, self.options.drop)}
         columns = [name for name in table.frame.columns if name not in dropped]
         if not columns:
-            raise OptionError(f"no column is left beside the target '{self.target}'")
+            raise OptionError(f"no column is left besides the target '{self.target}'")
         return columns
 
     def _encode(self, frame: Any) -> Split:
-        # Statistics come from float64, so that a column far from zero keeps its digits where the dtype is float32.
+        # Statistics are computed in float64, so a column far from zero keeps its digits even if the dtype is float32.
         dtype = np.float64 if self.options.standardize else self.options.dtype
         y = encode_target(frame[self.target], self.classes, dtype)
         return Split(self.encoder.encode(frame, dtype), y)
@@ -139,9 +138,9 @@ class Problem:
         return [name for name in names if name not in self.encoder.categories]
 
     def _warn_of_large_integers(self, frame: Any, beyond: dict[str, tuple[int, int]]) -> None:
-        """Warn of columns of integers beyond 2^53 that vary by little more than float64 can tell apart.
+        """Warn of columns of integers beyond 2^53 that vary by little more than the precision of float64.
 
-        Of columns whose numbers no type of integers holds, the range is known: `Table.integers`.
+        ``beyond`` has the ranges of the columns that fit in no integer type: `Table.integers`.
         """
         for name in self._numeric():
             if name in beyond:
@@ -157,7 +156,7 @@ class Problem:
                 )
 
     def _warn_of_lost_digits(self, frame: Any) -> None:
-        """Warn of columns that vary by little more than float32 can tell apart, where they are not standardised."""
+        """Warn of columns that vary by little more than the precision of float32."""
         for name in self._numeric():
             values = frame[name].to_numpy(np.float64)
             lost, spread = np.abs(values - values.astype(np.float32)).max(), np.ptp(values)
@@ -181,7 +180,7 @@ class Problem:
         with np.errstate(over="ignore"):
             cast: Array = values.astype(self.options.dtype, copy=False)
         if not np.isfinite(cast).all():
-            raise TableError(f"numbers of a held-out row are too far from the training rows' for {self.options.dtype}")
+            raise TableError(f"a held-out row is too far from the training rows for {self.options.dtype}")
         return cast
 
     def descend(self, progress: bool = False) -> st.Result:
@@ -190,7 +189,7 @@ class Problem:
         Raises
         ------
         OptionError
-            The optimizer needs a learning rate, or does not take an option that is given.
+            The optimizer needs a learning rate, or does not take one of the given options.
         """
         options = self.options
         loss = st.Logistic if options.loss == "logistic" else st.LeastSquares
@@ -213,7 +212,7 @@ class Problem:
         )
 
     def scores(self, w: Array, split: Split) -> dict[str, float]:
-        """Score parameters w: accuracy, or R2 and the root mean squared error in the target's units."""
+        """Return the scores of parameters w: accuracy, or R2 and the root mean squared error in the target's units."""
         z = split.X @ w[:-1] + w[-1]
         if self.classes is not None:
             return {"accuracy": float(np.mean((z > 0) == (split.y > 0.5)))}
@@ -225,7 +224,7 @@ class Problem:
         }
 
     def model(self, w: Array) -> Model:
-        """Return the model with parameters w, put back into the table's units."""
+        """Return the model with parameters w, converted to the units of the table."""
         target_mean, target_scale = float(self.target_scaling.mean[0]), float(self.target_scaling.scale[0])
         coefficients = w[:-1].astype(np.float64) / self.scaling.scale * target_scale
         intercept = float(w[-1]) * target_scale + target_mean - float(self.scaling.mean @ coefficients)
@@ -254,12 +253,12 @@ def _batch_size(options: FitOptions, n: int) -> int | None:
 
 
 def make_optimizer(options: FitOptions, n_steps: int) -> Any:
-    """Return the optimizer that the options name, for a run of at most n_steps steps.
+    """Return the optimizer of the options, for a run of at most n_steps steps.
 
     Raises
     ------
     OptionError
-        It has no default learning rate and none is given, or it takes none.
+        The optimizer has no default learning rate and none was given, or it takes none and one was given.
     """
     rate: Any = options.learning_rate
     if options.optimizer == QUASI_NEWTON:

@@ -1,4 +1,4 @@
-"""The first lines of a CSV file: what is wrong with its header that the reader does not say."""
+"""A check of the first lines of a CSV file, for faults of the header that the reader does not report."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def complaint(path: Path) -> str | None:
-    """Return what is wrong with the header of a CSV file, compressed or not, or None.
+    """Return the fault in the header of a CSV file, compressed or not, or None if there is none.
 
-    The reader gives a repeated name a number, so that a copy of the target would be a feature. It takes lines that are
-    separated by another sign than a comma as one column.
+    The reader adds a number to a repeated name, and a copy of the target would become a feature. If the separator is
+    not a comma, the reader finds only one column.
     """
     lines = _first_lines(path)
     for separator, name in _SEPARATORS.items():
         counts = {line.count(separator) for line in lines}
         if "," not in lines[0] and len(counts) == 1 and counts != {0}:
-            return f"{path} has its fields separated by {name}: write it with commas"
+            return f"{path} separates its fields by {name}: use commas"
     names = next(csv.reader(lines[:1]))
     repeated = next((name for name in names if name and names.count(name) > 1), None)
-    return None if repeated is None else f"{path} has two columns of the name '{repeated}': rename one"
+    return None if repeated is None else f"{path} has two columns named '{repeated}': rename one"
 
 
 def _first_lines(path: Path) -> list[str]:
-    # A separator that no text has leaves lines whole; the reader opens compressed files and skips blank lines.
+    # No text has this separator, so lines stay whole. The reader opens compressed files and skips blank lines.
     frame = require("pandas", "cli").read_csv(
         path,
         sep="\x01",

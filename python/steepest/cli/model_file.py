@@ -1,4 +1,4 @@
-"""The saved model: a JSON file that a person can read."""
+"""`Model`, and the JSON file that stores it, which a person can read."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Model:
     target : str
         Name of the target column.
     classes : list of two labels, or None
-        What 0 and 1 stand for in a logistic model.
+        The labels of classes 0 and 1 of a logistic model. None for least squares.
     columns : list of str
         Columns of the table that the model reads.
     categories : dict of str to list of str
-        Levels of each one-hot column; the first level is the baseline.
+        Levels of each one-hot column. The first level is the baseline.
     coefficients : dict of str to float
-        By feature, such as "distance" or "carrier=UA".
+        The coefficient of each feature, such as "distance" or "carrier=UA".
     intercept : float
     sparse : bool
-        Whether the table was a svmlight file, whose absent columns are zeros.
+        Whether the table was a svmlight file. Its absent columns are zeros.
     version : str
         The version of steepest that wrote it.
     """
@@ -81,7 +81,7 @@ class Model:
         OSError
             The file cannot be read.
         TableError
-            It is not a model, or one of a newer version, or its parts contradict each other.
+            The file is not a model, a newer version wrote it, or its parts contradict each other.
         """
         path = Path(path)
         if not path.exists():
@@ -99,7 +99,7 @@ class Model:
         Raises
         ------
         TableError
-            A column is missing or holds what the model cannot take, or a score is not finite.
+            A column is missing or holds unsuitable values, or a score is not finite.
         """
         encoder = Encoder(self.columns, self.categories)
         coefficients = np.array([self.coefficients[feature] for feature in encoder.features], np.float64)
@@ -114,12 +114,13 @@ class Model:
     def predict(self, table: Table) -> dict[str, Array]:
         """Return the predicted columns by name, each of shape (rows,).
 
-        Least squares: "prediction". Logistic: "probability" of the second class and the likelier "class".
+        Least squares has the column "prediction". Logistic has "probability", which is that of the second class, and
+        "class", which is the more probable class.
 
         Raises
         ------
         TableError
-            As `decision`.
+            As for `decision`.
         """
         z = self.decision(table)
         if self.classes is None:
@@ -136,11 +137,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _is_texts(value: Any) -> bool:
-    """Whether this is a list of different texts, at least one."""
+    """Return whether a value is a list of one or more different texts."""
     return (
         isinstance(value, list)
         and all(isinstance(text, str) for text in value)
@@ -152,12 +153,12 @@ def _is_texts(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # of an integer beyond float64
+    except OverflowError:  # an integer beyond float64
         return False
 
 
 def _is_classes(value: Any) -> bool:
-    """Whether this is None, or two different labels that one array holds as they are."""
+    """Return whether a value is None, or two different labels that one array can hold unchanged."""
     if value is None:
         return True
     if not (isinstance(value, list) and len(value) == 2 and value[0] != value[1]):
@@ -168,7 +169,7 @@ def _is_classes(value: Any) -> bool:
 
 
 def _release(version: str) -> tuple[int, ...] | None:
-    """Return the numbers of a version, "1.2.0.dev3" as (1, 2), or None where it has none."""
+    """Return the numbers of a version, such as (1, 2) for "1.2.0.dev3", or None if it has none."""
     match = re.match(r"\d{1,9}(\.\d{1,9})*", version)
     if match is None:
         return None
@@ -199,7 +200,7 @@ def _checked(content: Any, path: Path) -> dict[str, Any]:
         if key not in content:
             raise TableError(f"{path} is not a model of steepest: it has no '{key}'")
         if not check(content[key]):
-            raise TableError(f"{path}: '{key}' is not what a model of steepest holds: {_shown(content[key])}")
+            raise TableError(f"{path}: '{key}' has a value that no model of steepest has: {_shown(content[key])}")
     contradiction = _contradiction(content)
     if contradiction:
         raise TableError(f"{path}: {contradiction}")
@@ -210,7 +211,7 @@ def _check_version(version: Any, path: Path) -> None:
     release = _release(version) if isinstance(version, str) else None
     if release is not None and release > (_release(st.__version__) or ()):
         raise TableError(
-            f"{path} is of steepest {version}, newer than this {st.__version__}: update steepest to read it"
+            f"{path} was written by steepest {version}, newer than this {st.__version__}: update steepest to read it"
         )
 
 
@@ -222,7 +223,7 @@ def _shown(value: Any) -> str:
 
 
 def _contradiction(content: dict[str, Any]) -> str:
-    """Say which parts of a model, each right by itself, do not go together; empty where all do."""
+    """Return the first contradiction between parts of a model that are each valid, or "" if there is none."""
     columns, categories = content["columns"], content["categories"]
     unknown = [key for key in content if key not in _CHECKS]
     if unknown:
@@ -235,9 +236,9 @@ def _contradiction(content: dict[str, Any]) -> str:
         return f"'categories' has '{min(set(categories) - set(columns))}', which is not one of 'columns'"
     features = Encoder(columns, categories).features
     if len(set(features)) < len(features):
-        return "a column has the name of another one's level"
+        return "a column has the same name as a level of another"
     missing = [feature for feature in features if feature not in content["coefficients"]]
     if missing:
-        return f"'coefficients' has none for '{missing[0]}'"
+        return f"'coefficients' has no entry for '{missing[0]}'"
     superfluous = [name for name in content["coefficients"] if name not in set(features)]
-    return f"'coefficients' has '{superfluous[0]}', which is no feature" if superfluous else ""
+    return f"'coefficients' has '{superfluous[0]}', which is not a feature" if superfluous else ""

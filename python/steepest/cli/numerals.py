@@ -1,4 +1,4 @@
-"""Numbers in text that a reader of tables does not take for numbers: decimal commas, separators, signs."""
+"""Recognition of numbers that a reader of tables leaves as text, because of decimal commas, separators or signs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _READ = re.compile(rf"[+-]?{_PLAIN}(?:[eE][+-]?\d+)?", re.ASCII)
 _KINDS = (
     ("a percent sign", re.compile(r"[%\u2030]")),
     ("a currency sign", re.compile(r"[$\u20ac\u00a3\u00a5]")),
-    ("an exponent that is written with D", re.compile(r"[dD]")),
+    ("an exponent written with D", re.compile(r"[dD]")),
     ("parentheses", re.compile(r"\(")),
-    ("a minus that is no hyphen", re.compile("\u2212")),
+    ("a minus sign that is not a hyphen", re.compile("\u2212")),
     ("a decimal comma", re.compile(r"(?<![\d,])0?,\d|\d,(?!\d{3}(?!\d))\d|\.\d{3},\d")),
     ("a thousands separator", re.compile(r"\d[,.'\u2019 \u00a0\u202f_]\d{3}")),
 )
 
 
 def is_number(text: str) -> bool:
-    """Whether a person reads this text as a number."""
+    """Return whether a person would read a text as a number."""
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def spelling(texts: Iterable[str]) -> tuple[str, str] | None:
-    """Return what keeps numbers from being read, such as "a decimal comma", and the first text that shows it.
+    """Return the reason why numbers cannot be read, such as "a decimal comma", and the first text that shows it.
 
-    None where a text is no number, or where all of them can be read.
+    Return None if one of the texts is no number, or if all of them can be read.
     """
     texts = [text.strip() for text in texts]
     if not all(map(is_number, texts)):
@@ -43,11 +43,14 @@ def spelling(texts: Iterable[str]) -> tuple[str, str] | None:
         for text in unread:
             if pattern.search(text):
                 return kind, text
-    return ("signs that are no digits", unread[0]) if unread else None
+    return ("characters that are not the digits 0-9", unread[0]) if unread else None
 
 
 def range_of_integers(values: Iterable[Any]) -> tuple[int, int] | None:
-    """Return the least and the largest of integers, as numbers or text of any length; None where one is no integer."""
+    """Return the least and the largest of integers, which are numbers or text of any length.
+
+    Return None if a value is no integer, or if there are none.
+    """
     try:
         exact = [int(str(value)) for value in values]
     except ValueError:

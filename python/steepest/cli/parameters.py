@@ -1,4 +1,4 @@
-"""The types of the command line's options: each turns a text into a value, or says what was expected."""
+"""The types of the command line's options. Each converts a text to a value, or says what was expected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Number(click.FloatRange):
 
 
 def batch_size_of(text: str) -> int | Literal["auto"] | None:
-    """Return the number of rows that a text asks for: None for "all"."""
+    """Return the batch size that a text names: a number of rows, None for "all", or "auto"."""
     if text == "auto":
         return "auto"
     if text == "all":
@@ -32,7 +32,7 @@ def batch_size_of(text: str) -> int | Literal["auto"] | None:
 
 
 def output_path(*suffixes: str) -> Callable[[str], Path]:
-    """Return what checks the name of a file to write, whose folder must exist, for one of these suffixes."""
+    """Return a check of output file names. A name must end in one of the suffixes, and its folder must exist."""
 
     def to_path(text: str) -> Path:
         path = Path(text)

@@ -1,4 +1,4 @@
-"""Saving a file whole or not at all."""
+"""Atomic saving: a file is written as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # a system without file locks of this kind: what a killed process left stays
+except ImportError:  # a system without these file locks; temporary files of killed processes stay there
     fcntl = None  # type: ignore[assignment]
 
 _STALE_SECONDS = 3600
@@ -21,18 +21,19 @@ _STALE_SECONDS = 3600
 
 @contextlib.contextmanager
 def saving(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a binary file to write, which takes the place of `path` when the block ends without an error.
+    """Open a binary file for writing, which replaces `path` when the block ends without an error.
 
-    Until then the content goes to a temporary file in the same folder, so a full disk, an error or a killed process
-    leaves the old file as it was. The temporary file is removed after an error; only a killed process leaves it behind,
-    until a save in the same folder an hour later or more.
-    The new file has the permissions of the old one. A link stays a link: the file that it names is replaced. A pipe or
-    a device has no old content and is written directly.
+    Until then the content goes to a temporary file in the same folder. A full disk, an error or a killed process
+    therefore leaves the old file unchanged. An error removes the temporary file. A killed process leaves it behind;
+    a save in the same folder removes it after an hour or more.
+
+    The new file has the permissions of the old one. A link stays a link, and the file that it names is replaced. A pipe
+    or a device has no old content, so it is written directly.
 
     Raises
     ------
     OSError
-        The file cannot be written; the message names it.
+        The file cannot be written. The message names it.
     """
     target = Path(os.path.realpath(path))
     with _naming(path):
@@ -60,7 +61,7 @@ def saving(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether this process now holds a file, which the system frees when the process ends in any way."""
+    """Lock a file and return whether that worked. The system frees the lock when the process ends in any way."""
     if fcntl is None:
         return False
     try:
@@ -71,7 +72,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove the temporary files that killed processes left: those of some age that no process holds."""
+    """Remove the temporary files of killed processes: old ones that no process holds."""
     for path in folder.glob(".steepest-" + "[0-9a-f]" * 16 + ".tmp"):
         with contextlib.suppress(OSError):
             if not path.is_symlink() and path.is_file() and time.time() - path.stat().st_mtime > _STALE_SECONDS:
@@ -91,7 +92,7 @@ def _naming(path: str | Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Makes the new name last through a power cut. Some systems cannot open a folder: the file is whole even so.
+    # With this the new name survives a power cut. Some systems cannot open a folder; the file is whole even so.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

