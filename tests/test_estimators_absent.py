@@ -106,7 +106,7 @@ def test_a_validation_set_may_not_hold_what_has_no_weight():
     assert np.isfinite(model.history_["validation_loss"]).all()
     model = st.LogisticClassifier().fit(X, Y, WEIGHT, X_val=X[KEPT], y_val=Y[KEPT])
     assert np.isfinite(model.history_["validation_loss"]).all()
-    with pytest.raises(ValueError, match=r"y_val must hold classes only that have a weight in the fit, got .*2"):
+    with pytest.raises(ValueError, match=r"y_val must hold only classes that have a weight in the fit, got .*2"):
         st.LogisticClassifier().fit(X, Y, WEIGHT, X_val=X, y_val=Y)
 
 

@@ -1,6 +1,6 @@
-"""Estimators with scikit-learn's contract over the objectives and the loop; they need the extra `sklearn`.
+"""Estimators with scikit-learn's interface, which fit by `minimize`. They need the extra `sklearn`.
 
-This folder may use `descent` and what that uses.
+This folder may use `descent` and all folders that `descent` may use.
 """
 
 from .classifier import LogisticClassifier

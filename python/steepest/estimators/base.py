@@ -1,4 +1,4 @@
-"""What the estimators share: checked data in, fitted attributes out."""
+"""`LinearModel`, the base of the estimators: it checks the data and stores the fitted attributes."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ _DTYPES = [np.float64, np.float32]
 
 
 def takes_steps(estimator: Any) -> bool:
-    """Return whether an estimator has `partial_fit`: not where its optimizer needs all rows at once.
+    """Return True if an estimator has `partial_fit`.
 
     Raises
     ------
     AttributeError
-        It has none, with the reason.
+        The estimator has no `partial_fit`, as its optimizer needs all rows at once.
     """
     optimizer = estimator.optimizer
     if isinstance(optimizer, QuasiNewton) or (isinstance(optimizer, str) and optimizer == "quasi-newton"):
@@ -51,32 +51,32 @@ def takes_steps(estimator: Any) -> bool:
 
 
 class LinearModel(BaseEstimator):  # type: ignore[misc]
-    """The base of the estimators; a subclass says what the targets are and which loss is minimised."""
+    """The base of the estimators. A subclass defines the targets and the loss."""
 
     _stratify = False
 
     def _keep(self, parameters: dict[str, Any]) -> None:
-        """Keep the parameters of ``__init__`` under their names, as scikit-learn's `get_params` reads them."""
+        """Store the arguments of ``__init__`` under their names, where scikit-learn's `get_params` reads them."""
         for name in self._get_param_names():
             setattr(self, name, parameters[name])
 
     def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
-        """Return the targets of a first fit for the loss."""
+        """Return the targets of a first fit, as the loss takes them."""
         raise NotImplementedError
 
     def _more_targets(self, y: Any, dtype: Any) -> Array:
-        """Return targets like those of the fit."""
+        """Return further targets, as the loss takes them. They must be like those of the fit."""
         raise NotImplementedError
 
     def _loss_weight(self, y: Array, sample_weight: Array | None) -> Array | None:
         return sample_weight
 
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
-        """Return the loss, the scores of a row and further arguments of the loss."""
+        """Return the class of the loss, the number of scores per row, and further arguments of the loss."""
         raise NotImplementedError
 
     def _present(self, settings: FitSettings, rows: Rows) -> Present | None:
-        """Return the classes that have a weight where the fit is to leave others out, None for no such thing."""
+        """Return the classes that have a weight, if the fit has to leave out others. Else return None."""
         return None
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
@@ -88,14 +88,14 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The training data. float32 and float64 in C or F order are read in place; anything else is converted.
+            The training data. float32 and float64 in C or F order are read in place. All else is converted.
         y : array-like of shape (n_samples,)
             The targets.
         sample_weight : array-like of shape (n_samples,), optional
-            Weights of the rows, at least 0 and not all 0; a weight of k is the same as k times the row.
+            Weights of the rows, at least 0 and not all 0. A weight of k means the same as k copies of the row.
         X_val, y_val : array-like of shapes (n, n_features) and (n,), optional
-            A validation set. Its loss stands in the history, the parameters of its lowest loss are kept, and with
-            ``early_stopping`` it ends the fit. Without it, ``early_stopping`` holds rows of X out.
+            A validation set. The history has its loss, and the fit keeps the parameters with the lowest one. With
+            ``early_stopping`` this loss ends the fit. Without a validation set, ``early_stopping`` holds out rows of X.
 
         Returns
         -------
@@ -104,15 +104,15 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         TypeError, ValueError
-            Data that scikit-learn's checks or the objective refuse; a parameter of the wrong type or out of range.
+            scikit-learn's checks or the objective refuse the data, or a parameter has the wrong type or range.
         KeyboardInterrupt
-            After Ctrl-C, with what the fit had reached kept.
+            Ctrl-C ended the fit. The parameters that it had reached are kept.
 
         Warns
         -----
         ConvergenceWarning
-            The fit diverged or does not converge, did not reach ``tol`` within ``max_iter``, was ended by rounding, or
-            found classes that are separable, without a penalty.
+            The fit diverged, does not converge, did not reach ``tol`` within ``max_iter``, or stopped because of
+            rounding. Or the classes are separable, and there is no penalty.
         """
         with self._unchanged_by_errors():
             self._fit(X, y, sample_weight, X_val, y_val)
@@ -137,7 +137,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _run(
         self, settings: FitSettings, rows: Rows, held_out: Rows | None, start: Parameters | None
     ) -> tuple[Result, Parameters, Online]:
-        """Minimise, over the classes that have a weight."""
+        """Minimise over the classes that have a weight. Return parameters of all classes."""
         present = self._present(settings, rows)
         if present is not None:
             rows, held_out = present.rows(rows), None if held_out is None else present.validation_rows(held_out)
@@ -150,15 +150,15 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             if not self._stratify and (n := _n_weighted(rows)) < 2:
                 raise ValueError(f"early_stopping holds rows out: expected at least two with a weight, got {n} row(s)")
             rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
-        seed = 0 if settings.batch_size is None else _seed(random)  # all rows have no order to draw
+        seed = 0 if settings.batch_size is None else _seed(random)  # full-batch steps need no random order
         training = self._training(settings) if present is None else Training(settings, *present.loss())
         result, parameters, online = training.fit(rows, held_out, start, seed)
         return result, parameters if present is None else present.parameters(parameters), online
 
     def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> None:
-        """Take the steps of one epoch over X and y, from where the last call or fit left the parameters."""
+        """Take the steps of one epoch over X and y, from the parameters of the last call or fit."""
         settings = FitSettings.of(self)
-        fresh = first or not hasattr(self, "n_features_in_")  # coefficients may have been set by hand
+        fresh = first or not hasattr(self, "n_features_in_")  # a user may have set the coefficients
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=fresh)
         before = None if first else getattr(self.coef_, "dtype", None)
         dtype = before if before in _DTYPES else X.dtype
@@ -177,7 +177,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
 
     @contextlib.contextmanager
     def _unchanged_by_errors(self) -> Iterator[None]:
-        """Put all attributes back where an error ends the block; what overflows in it is told by its result."""
+        """Restore all attributes if an error ends the block. NumPy does not warn of overflow: the result tells it."""
         before = dict(self.__dict__)
         try:
             with np.errstate(over="ignore", invalid="ignore"):
@@ -188,7 +188,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
             raise
 
     def _raise_if_interrupted(self) -> None:
-        """Raise the KeyboardInterrupt that ended a fit, now that what it had reached is kept."""
+        """Raise the KeyboardInterrupt that ended a fit. By now its parameters are stored."""
         if self.stop_reason_ == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
 
@@ -201,7 +201,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         with naming_faults(X, y if numeric else None):
             X, y = validated(self, X, y, **options)
             X = _in_place(X)
-            if not np.isfinite(_core.read_sum(X)):  # on all threads; an overflow is looked at number by number
+            if not np.isfinite(_core.read_sum(X)):  # a fast test; the sum may also overflow, so look at each number
                 validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
         if sample_weight is not None:
             try:
@@ -225,7 +225,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         return self._rows(_cast("X_val", X, dtype), y, None)
 
     def _parameters_and_classes(self) -> tuple[Parameters, Any]:
-        """Return where to go on from; the intercepts are zeros where a user has set coef_ alone."""
+        """Return the current parameters and classes. If a user has set coef_ only, the intercepts are zeros."""
         try:
             coefficients = np.atleast_2d(np.array(self.coef_, np.float64))
             intercepts = np.array(getattr(self, "intercept_", np.zeros(len(coefficients))), np.float64).ravel()
@@ -237,7 +237,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         return self._parameters_and_classes() if hasattr(self, "coef_") else None
 
     def _checked_start(self, start: Parameters, classes: Any) -> Parameters:
-        """Return the parameters of the last fit, which this one goes on from."""
+        """Return the parameters to start from, which must match the data of this fit."""
         n_features = self.n_features_in_
         if start.coefficients.ndim == 2 and start.coefficients.shape[1] != n_features:
             n = start.coefficients.shape[1]
@@ -261,26 +261,26 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         coefficients = np.transpose(self.coef_)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = np.asarray(X @ coefficients + self.intercept_)
-            if np.isnan(scores).any():  # infinite terms of both signs
+            if np.isnan(scores).any():  # terms overflowed to infinities of both signs
                 scores = np.asarray(_product(X, coefficients) + self.intercept_)
         return scores
 
 
 def _in_place(X: Array) -> Array:
-    """Return X itself if the kernels can read it, else a contiguous copy."""
+    """Return X itself if the kernels can read it in place, else a contiguous copy."""
     contiguous = X.flags.c_contiguous or X.flags.f_contiguous
     return X if contiguous and X.flags.aligned else np.array(X, order="C")
 
 
 def _product(X: Array, coefficients: Array) -> Array:
-    """Return X @ coefficients of finite numbers, infinite only where the product is."""
+    """Return X @ coefficients for finite numbers. Only numbers of the product itself that overflow are infinite."""
     largest = [np.frexp(np.abs(each).max())[1] for each in (X, coefficients)]
     scaled = [np.ldexp(each, -exponent) for each, exponent in zip((X, coefficients), largest, strict=True)]
     return np.asarray(np.ldexp(scaled[0] @ scaled[1], sum(largest)))
 
 
 def _cast(name: str, X: Array, dtype: Any) -> Array:
-    """Return finite X in the dtype of the fit."""
+    """Return X, which is finite, in the dtype of the fit. Raise a ValueError if it overflows there."""
     found = X.astype(dtype, copy=False)
     if found is not X and not np.isfinite(found).all():
         raise ValueError(f"{name} must be within {dtype}, the dtype of the fit, got {np.abs(X).max():g}")

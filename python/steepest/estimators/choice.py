@@ -1,4 +1,4 @@
-"""Which optimizer fits an estimator, and when it has done enough."""
+"""The choice of an estimator's optimizer, learning rate and tolerance."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from .settings import FitSettings
 __all__ = ["RelativeGradientNorm", "chooses_rate", "online_optimizer", "optimizer_for", "tolerance"]
 
 ONLINE_BATCH = 32
-# AdaGrad shrinks its own steps; the others come to rest only at rates that fall.
+# AdaGrad's steps shrink by themselves. The other rules converge only with falling rates.
 _ONLINE_RATES: dict[str, Any] = {"adam": InverseTimeDecay(0.05), "rmsprop": InverseTimeDecay(0.05), "adagrad": 0.5}
 _WHOLE_DATA = "quasi-newton"
 
 
 class RelativeGradientNorm(stopping.GradientNorm):
-    """Stop when the gradient's norm is at most `share` of a reference, by default that of the start.
+    """Stop when the gradient norm is at most `share` times a reference norm.
 
     Parameters
     ----------
     share : float
+        Factor of the reference norm.
     reference : float, optional
+        The reference norm, by default the gradient norm at the start.
     least, most : float
-        Bounds of the norm that is asked for; `least`, of its rounding, goes before `most`.
+        Bounds of the threshold. If they contradict each other, `least` wins: it is the rounding error of the norm.
     objective : optional
-        Where columns far from zero make every gradient seem small beside the reference, its loss must not fall further.
+        If columns far from zero make every gradient small beside the reference, this objective's loss must not be able
+        to fall further.
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class RelativeGradientNorm(stopping.GradientNorm):
 
     @property
     def reason(self) -> str:
-        """That of `GradientNorm`."""
+        """The stop reason, which is that of `GradientNorm`."""
         return stopping.GradientNorm.__name__
 
     def __call__(self, progress: Progress) -> bool:
@@ -78,12 +81,12 @@ def _is_auto(value: Any) -> bool:
 
 
 def chooses_rate(settings: FitSettings) -> bool:
-    """Return whether the learning rate is ours to choose, so that no number is in the units of the columns."""
+    """Return whether the estimator chooses the learning rate. Then the user gave no number in units of the columns."""
     return isinstance(settings.optimizer, str) and _is_auto(settings.learning_rate)
 
 
 def _name(settings: FitSettings, online: bool) -> str:
-    """Return the name of the optimizer, what "auto" stands for included."""
+    """Return the name of the optimizer, with "auto" resolved."""
     name: str = settings.optimizer
     names = ("auto", _WHOLE_DATA, *OPTIMIZERS)
     if name not in names:
@@ -104,7 +107,7 @@ def optimizer_for(settings: FitSettings, n_steps: int) -> Any:
     Raises
     ------
     ValueError
-        An unknown name, or a learning rate where there is none to set.
+        The name is unknown, or the optimizer takes no learning rate and one was given.
     """
     if not isinstance(settings.optimizer, str):
         _refuse_rate(settings, "with an optimizer that has its own")
@@ -121,12 +124,12 @@ def optimizer_for(settings: FitSettings, n_steps: int) -> Any:
 
 
 def online_optimizer(settings: FitSettings) -> Any:
-    """Return a new optimizer for partial_fit, whose number of steps nobody knows.
+    """Return a new optimizer for `partial_fit`, which cannot know the number of steps.
 
     Raises
     ------
     ValueError
-        As `optimizer_for`, or an optimizer that takes no steps.
+        As for `optimizer_for`, or the optimizer needs all rows at once.
     """
     if not isinstance(settings.optimizer, str):
         optimizer = optimizer_for(settings, 1)
@@ -140,9 +143,9 @@ def online_optimizer(settings: FitSettings) -> Any:
 
 
 def tolerance(settings: FitSettings, optimizer: Any, dtype: Any) -> float | None:
-    """Return the share of the first gradient's norm that ends a fit, None for none.
+    """Return the factor of the gradient norm at zeros that ends a fit, or None if no norm does.
 
-    "auto" is for runs that get there: on whole data, at rates that the curvature gives.
+    "auto" gives a factor only to runs that can reach it: full-batch runs at rates from the curvature.
     """
     if settings.tol is not None:
         return settings.tol or None

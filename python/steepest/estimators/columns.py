@@ -1,6 +1,6 @@
-"""The names of columns: scikit-learn's own check for pandas, ours for every other library's data frames.
+"""The names of columns. scikit-learn checks those of pandas; this file checks those of other data frames.
 
-scikit-learn's versions differ in whose data frames they can name, and so do the libraries' in what they offer to it.
+Versions of scikit-learn differ in the data frames whose columns they can name. Versions of the data frames differ too.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _validation = require("sklearn.utils.validation", "sklearn")
 
 
 def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
-    """Return what scikit-learn's validate_data returns, and set or check feature_names_in_."""
+    """Return the result of scikit-learn's validate_data, and set or check feature_names_in_."""
     names = _names(X)
     if names is None:
         return _validation.validate_data(model, X, *y, reset=reset, **options)
     if not reset:
         _check_names(model, names)
-    # A copy of the model without names, and X without them: scikit-learn has nothing to compare.
+    # scikit-learn gets a model and an X without names, so it has none to compare.
     nameless = copy.copy(model)
     nameless.__dict__.pop("feature_names_in_", None)
     checked = _validation.validate_data(nameless, np.asarray(X), *y, reset=reset, **options)
@@ -36,7 +36,7 @@ def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
 
 
 def _names(X: Any) -> list[str] | None:
-    """Return the names of the columns of a data frame, None for all that scikit-learn looks at itself."""
+    """Return the column names of a data frame, or None if scikit-learn handles X itself."""
     if hasattr(X, "iloc") or not hasattr(X, "__array__"):
         return None
     names = getattr(X, "column_names", None)  # Arrow, whose `columns` are the data
@@ -49,7 +49,7 @@ def _names(X: Any) -> list[str] | None:
 
 
 def _check_names(model: Any, names: list[str]) -> None:
-    """Raise or warn as scikit-learn does where the names are not those of the fit."""
+    """Raise or warn, as scikit-learn does, if the names are not those of the fit."""
     if getattr(model, "feature_names_in_", None) is None:
         message = f"X has feature names, but {type(model).__name__} was fitted without feature names"
         warnings.warn(message, UserWarning, stacklevel=levels_outside())

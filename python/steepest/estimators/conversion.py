@@ -1,4 +1,4 @@
-"""Which column of X, or which target, a conversion to finite numbers failed at."""
+"""Better errors for data that are not finite numbers: they name the column and the row."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _REMEDY = "; text must be encoded first, for example with sklearn.preprocessing.
 
 @contextlib.contextmanager
 def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
-    """Say where an error that the block raises about its data comes from; y is None where it need not be numbers.
+    """Add the column and the row at fault to an error that the block raises about its data.
 
-    Only after an error are the data looked at again.
+    The data are looked at only after an error. y is None if the targets need not be numbers.
     """
     try:
         yield
@@ -27,7 +27,7 @@ def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
         found = _fault_of_table(X) or _fault_of_targets(y)
         if not found:
             raise
-        kind = TypeError if isinstance(error, TypeError) else ValueError  # an integer beyond every float as well
+        kind = TypeError if isinstance(error, TypeError) else ValueError  # an OverflowError becomes a ValueError
         raise kind(f"{found}. {error}") from error
 
 
@@ -35,7 +35,7 @@ def _fault_of_table(X: Any) -> str:
     shape = getattr(X, "shape", None)
     table = X if shape is not None else _as_objects(X)
     if len(getattr(table, "shape", ()) or ()) != 2 or not hasattr(table, "__array__"):
-        return ""  # sparse data, or no table at all: the error is about that
+        return ""  # sparse data, or no table: the error says so already
     names = getattr(table, "columns", None)
     cells = getattr(table, "iloc", table if isinstance(table, np.ndarray) else np.asarray(table))
     for column in range(table.shape[1]):
@@ -62,7 +62,7 @@ def _as_objects(data: Any) -> Any:
 
 
 def _fault(values: Any) -> str:
-    """Return the first value that is no finite number and its row, "" where there is none."""
+    """Return the first value that is no finite number, with its row, or "" if there is none."""
     kind = values.dtype.kind
     if kind in "biuf":
         wrong = ~np.isfinite(values)

@@ -1,4 +1,4 @@
-"""Classes of a classifier: their numbers for the loss and their weights."""
+"""The classes of a classifier: their numbers for the loss, and the factors of their weights."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ..extras import require
 __all__ = ["class_factors", "classes_of", "numbers_of"]
 
 Array = NDArray[Any]
-_FEW = 16  # classes
+_FEW = 16  # number of classes up to which comparing with each is faster than sorting
 
 
 def classes_of(y: Array) -> Array:
-    """Return the sorted classes, those whose rows have no weight included.
+    """Return the sorted classes, including those whose rows all have weight 0.
 
     Raises
     ------
     ValueError
-        y holds no classes, or fewer than two.
+        The targets are not classes, or there are fewer than two classes.
     """
-    # Integers and texts always are classes. To look at all of the others once more takes a pass's time.
+    # Integers and texts are always classes. scikit-learn's check takes as long as a pass, so only others need it.
     whole = y.dtype.kind == "f" and all((part == np.floor(part)).all() for _, part in blocks_of(y))
     if y.dtype.kind not in "biuUS" and not whole:
         require("sklearn.utils.multiclass", "sklearn").check_classification_targets(y)
     classes = y[:0]
     for _, part in blocks_of(y):
         fresh = part
-        for known in classes[:_FEW]:  # which is faster than to sort
+        for known in classes[:_FEW]:  # faster than sorting
             fresh = fresh[fresh != known]
         if len(fresh):
             classes = np.union1d(classes, fresh)
@@ -41,7 +41,7 @@ def classes_of(y: Array) -> Array:
 
 
 def numbers_of(y: Array, classes: Array, dtype: Any) -> Array:
-    """Return the place of each label among the classes.
+    """Return the index of each label among the classes.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def numbers_of(y: Array, classes: Array, dtype: Any) -> Array:
 
 
 def _are_numbers(y: Array, classes: Array) -> bool:
-    """Return whether the classes are 0 ... k - 1, as the loss has them, and all labels are among them."""
+    """Return whether the classes are already 0 ... k - 1, the numbers of the loss, and all labels are among them."""
     k = len(classes)
     if y.dtype.kind not in "iuf" or k > _FEW or not np.array_equal(classes, np.arange(k)):
         return False
@@ -69,19 +69,21 @@ def _are_numbers(y: Array, classes: Array) -> bool:
 
 
 def class_factors(class_weight: Any, classes: Array, numbers: Array | None, sample_weight: Array | None) -> Any:
-    """Return the factor of each class's weights, a float64 array, or None for 1; `numbers` are for "balanced" only.
+    """Return the factor of each class's weights: a float64 array, or None if all are 1.
+
+    Only "balanced" needs `numbers`, which has the number of each row's class.
 
     Raises
     ------
     TypeError, ValueError
-        class_weight is no dict, "balanced" or None, names classes that there are not, or holds a number below 0.
+        class_weight is not a dict, "balanced" or None, names classes that do not exist, or has a number below 0.
     """
     if class_weight is None:
         return None
     if isinstance(class_weight, str) and class_weight == "balanced":
         assert numbers is not None
         totals = np.bincount(numbers.astype(np.intp), sample_weight, minlength=len(classes)).astype(np.float64)
-        weighted = totals > 0  # the others have nothing to balance
+        weighted = totals > 0  # classes of weight 0 cannot be balanced
         return totals.sum() / (np.count_nonzero(weighted) * np.where(weighted, totals, 1.0))
     if not isinstance(class_weight, dict):
         raise ValueError(f'class_weight must be a dict, "balanced" or None, got {class_weight!r}')

@@ -1,4 +1,4 @@
-"""Classes without a weight in a fit: left out of it, and given the parameters that they have in the limit."""
+"""Classes of weight 0. The fit leaves them out, and they get the parameters of their limit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .training import Parameters, Rows
 __all__ = ["Present", "classes_with_weight", "off_the_limit", "run_of_one"]
 
 Array = NDArray[Any]
-# Minus an intercept of minus infinity. It is finite because readers of scores refuse infinity; exp(-1e9) is 0 anyway.
+# -1e9 stands for an intercept of minus infinity, because users of scores refuse infinity. exp(-1e9) is 0 too.
 _LIMIT = 1e9
 
 
 def classes_with_weight(numbers: Array, weight: Array | None, n_classes: int) -> NDArray[np.intp]:
-    """Return the places of the classes that have a row with a weight above 0."""
+    """Return the indices of the classes that have a row with a weight above 0."""
     if weight is None:  # every class has a row
         return np.arange(n_classes)
     found = np.zeros(n_classes, bool)
@@ -36,15 +36,15 @@ def classes_with_weight(numbers: Array, weight: Array | None, n_classes: int) ->
 
 @dataclass(frozen=True)
 class Present:
-    """The classes of a fit that have a weight, where others have none.
+    """The classes of a fit that have a weight, if others have none.
 
-    The loss of a class without a weight falls as its intercept does, so that in the limit its probability is 0, the
-    penalty takes its coefficients to 0, and the others are what they are in a fit without it.
+    The loss falls as the intercept of a class of weight 0 falls. In the limit, the probability of this class is 0, the
+    penalty takes its coefficients to 0, and the other classes get the parameters of a fit without it.
 
     Attributes
     ----------
     places : array of int
-        Their places among all classes.
+        The indices of the classes with a weight among all classes.
     classes : array
         All classes.
     """
@@ -53,14 +53,14 @@ class Present:
     classes: Array
 
     def loss(self) -> tuple[type[Softmax], int, dict[str, Any]]:
-        """Return the loss of the classes that have a weight, as `LinearModel._loss`.
+        """Return the loss of the classes that have a weight, in the form of `LinearModel._loss`.
 
-        Two are a Softmax as well, whose penalty is that of both classes' coefficients.
+        Two classes are a Softmax too, because the penalty applies to the coefficients of both.
         """
         return Softmax, len(self.places), {"n_classes": len(self.places)}
 
     def rows(self, rows: Rows) -> Rows:
-        """Return the rows with the numbers that the classes have here; those of absent classes have no weight."""
+        """Return the rows with the class numbers of this loss. Rows of absent classes get weight 0."""
         numbers = np.full(len(self.classes), -1.0)
         numbers[self.places] = np.arange(len(self.places))
         y = numbers.astype(rows.y.dtype)[rows.y.astype(np.intp)]
@@ -68,12 +68,12 @@ class Present:
         return Rows(rows.X, np.maximum(y, 0), weight, weight if rows.loss_weight is None else rows.loss_weight)
 
     def validation_rows(self, rows: Rows) -> Rows:
-        """Return the rows of a validation set likewise.
+        """Return the rows of a validation set with the class numbers of this loss.
 
         Raises
         ------
         ValueError
-            A row with a weight is of a class that has none in the fit: its loss is infinite.
+            A row with a weight belongs to a class that has none in the fit. Its loss would be infinite.
         """
         wrong = ~np.isin(rows.y, self.places)
         if rows.loss_weight is not None:
@@ -81,12 +81,12 @@ class Present:
         if wrong.any():
             label = self.classes[int(rows.y[int(np.argmax(wrong))])]
             raise ValueError(
-                f"y_val must hold classes only that have a weight in the fit, got {label!r}, which has none"
+                f"y_val must hold only classes that have a weight in the fit, got {label!r}, which has none"
             )
         return self.rows(rows)
 
     def start(self, start: Parameters | None) -> Parameters | None:
-        """Return the start of the classes that have a weight."""
+        """Return the start for the classes that have a weight."""
         return None if start is None else Parameters(start.coefficients[self.places], start.intercepts[self.places])
 
     def parameters(self, found: Parameters) -> Parameters:
@@ -97,14 +97,14 @@ class Present:
         return Parameters(coefficients, intercepts)
 
     def parameters_of_one(self, n_features: int) -> Parameters:
-        """Return the parameters of all classes where one has all the weight: its probability is 1."""
+        """Return the parameters of all classes if one class has all the weight. Its probability is 1."""
         if len(self.classes) == 2:
             return Parameters(np.zeros((1, n_features)), np.array([_LIMIT if self.places[0] == 1 else -_LIMIT]))
         return self.parameters(Parameters(np.zeros((1, n_features)), np.zeros(1)))
 
 
 def run_of_one(held_out: bool) -> Result:
-    """Return the run of a fit to rows of one class: no step, a loss of 0 and a gradient of 0, which are the limit's."""
+    """Return the result of a fit to rows of one class: no step, and the limit's loss and gradient, which are 0."""
     history = {"epoch": np.zeros(1, np.int64)} | {
         name: np.zeros(1)
         for name in ("loss", "gradient_norm", "learning_rate", "seconds", *["validation_loss"] * held_out)
@@ -113,7 +113,7 @@ def run_of_one(held_out: bool) -> Result:
 
 
 def off_the_limit(start: Parameters) -> Parameters:
-    """Return where a fit goes on from: classes without a weight so far get the lowest of the other intercepts."""
+    """Return a start without limits: classes that had weight 0 so far get the lowest intercept of the others."""
     at_limit = np.abs(start.intercepts) >= _LIMIT
     if not at_limit.any():
         return start

@@ -1,4 +1,4 @@
-"""What a fit takes and gives: rows with their weights, and parameters."""
+"""The input and the output of a fit: rows with their weights, and parameters."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Rows:
-    """Data for an objective, all of one dtype.
+    """Data for an objective. All arrays have one dtype.
 
     Attributes
     ----------
     X : array of shape (n, n_features), C- or F-contiguous
     y : array of shape (n,)
     sample_weight : array of shape (n,) or None
-        What the user gave, and 0 for rows that are held out.
+        The weights from the user, with 0 for rows that are held out.
     loss_weight : array of shape (n,) or None
-        The same times the weights of the classes.
+        The sample weights times the weights of the classes.
     """
 
     X: Array
@@ -37,9 +37,10 @@ class Rows:
         return float(len(self.y)) if self.loss_weight is None else float(self.loss_weight.sum(dtype=np.float64))
 
     def hold_out(self, fraction: float, stratify: bool, random: Any) -> tuple[Rows, Rows]:
-        """Return the rows to train on, which are all, with a weight of 0 for those held out, and copies of these.
+        """Return the rows to train on, and the rows held out.
 
-        X is not copied for the rows to train on. Rows that had no weight are not among those held out.
+        The rows to train on are all rows, with weight 0 for those held out; X is not copied. The rows held out are
+        copies. Rows of weight 0 are never held out.
         """
         weight = np.ones_like(self.y) if self.sample_weight is None else self.sample_weight
         candidates = np.flatnonzero(weight > 0)
@@ -53,7 +54,7 @@ class Rows:
 
 
 def _chosen(labels: Array, fraction: float, random: Any) -> NDArray[np.intp]:
-    """Return the places of a fraction of each label, never all of them, and at least one place in all."""
+    """Return indices of a random fraction of each label's rows: never all of a label, and at least one in total."""
     members = [random.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     members.sort(key=len, reverse=True)
     sizes = [min(round(fraction * len(each)), len(each) - 1) for each in members]

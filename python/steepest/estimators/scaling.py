@@ -1,4 +1,4 @@
-"""Implicit standardisation: the statistics of columns, and parameters between their units and the original ones."""
+"""Implicit standardisation: the scaling of columns, and the conversion of parameters to and from it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..objectives.scaling import unscaled
 __all__ = ["Scaling", "centring", "standardising"]
 
 Vector = NDArray[np.float64]
-_AWAY = 1e200  # what rounding leaves of a centred column that never changes must not look like one that does
+_AWAY = 1e200  # scale of a constant column: what rounding leaves of it when centred becomes 0
 
 
 def standardising(columns: Columns, intercept: bool) -> Scaling:
-    """Return what standardises the columns; without an intercept to make up for it they are not centred.
+    """Return the scaling to mean 0 and deviation 1. Without an intercept, columns are not centred.
 
-    A column that never changes is scaled away beside an intercept, and keeps its scale without one.
+    With an intercept, a constant column is scaled to 0. Without one, it is not scaled.
     """
     deviation = np.sqrt(columns.variance)
     changes = deviation > 10 * np.finfo(np.float64).eps * np.abs(columns.mean)
@@ -28,23 +28,23 @@ def standardising(columns: Columns, intercept: bool) -> Scaling:
 
 
 def centring(columns: Columns, rescales: bool) -> Scaling:
-    """Return what takes the columns' means away, and where they may be rescaled makes their deviations about 1."""
+    """Return the scaling that centres the columns. With ``rescales``, their deviations become about 1."""
     return Scaling(columns.mean, columns.powers_of_two() if rescales else np.ones_like(columns.mean))
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Columns (x - centre) / scale: float64, shape (n_features,)."""
+    """The columns (x - centre) / scale. Both arrays are float64 of shape (n_features,)."""
 
     centre: Vector
     scale: Vector
 
     def to_scaled(self, coefficients: Vector, intercepts: Vector) -> tuple[Vector, Vector]:
-        """Take coefficients of shape (k, n_features) and k intercepts to the standardised columns."""
+        """Convert coefficients of shape (k, n_features) and k intercepts to those of the standardised columns."""
         kept = np.where(self.scale == _AWAY, 0.0, self.scale)
         return coefficients * kept, intercepts + coefficients @ self.centre
 
     def to_original(self, coefficients: Vector, intercepts: Vector) -> tuple[Vector, Vector]:
-        """Take coefficients of shape (k, n_features) and k intercepts of standardised columns to the original ones."""
+        """Convert coefficients of shape (k, n_features) and k intercepts to those of the original columns."""
         found = [unscaled(w, self.centre, self.scale, b) for w, b in zip(coefficients, intercepts, strict=True)]
         return np.array([w for w, _ in found]), np.array([b for _, b in found])

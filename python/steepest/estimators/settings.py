@@ -17,16 +17,16 @@ __all__ = ["FitSettings"]
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What an estimator was told, with the names of its parameters.
+    """The checked parameters of an estimator, under their names.
 
     Attributes
     ----------
     alpha : float or None
-        None for 1 over the sum of the weights.
+        None means 1 / sum(weights).
     tol : float or None
-        None for "auto".
+        None means "auto".
     callbacks : list of callable
-        With the one that prints, where verbose.
+        The user's callbacks. If verbose, the last one prints a line.
     """
 
     optimizer: Any
@@ -52,7 +52,7 @@ class FitSettings:
         Raises
         ------
         TypeError, ValueError
-            A parameter of the wrong type or out of range.
+            A parameter has the wrong type or is out of range.
         """
         batch_size, alpha, tol = estimator.batch_size, estimator.alpha, estimator.tol
         return cls(

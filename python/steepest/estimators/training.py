@@ -1,4 +1,4 @@
-"""One fit: rows held out, columns scaled, the objective bound to X where it lies, and the run that minimises it."""
+"""`Training`: one fit. It scales the columns, binds the loss to X in place, and minimises it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from .units import Units
 __all__ = ["Online", "Parameters", "Rows", "Training"]
 
 Array = NDArray[Any]
-_OF_L1 = 1e-3  # a subgradient that is no larger than this share of the L1 penalty's strength is small beside it
-_NOTICEABLE = 1e-6
+_OF_L1 = 1e-3  # largest subgradient at the end of a fit, as a fraction of the L1 penalty's strength
+_NOTICEABLE = 1e-6  # a loss is above another one if it exceeds it by this fraction
 
 
 @dataclass
 class Online:
-    """What partial_fit keeps from one call to the next."""
+    """The state that `partial_fit` keeps from one call to the next."""
 
     optimizer: Any = None
     made_from: tuple[Any, Any] | None = None
@@ -48,14 +48,16 @@ class Online:
 
 @dataclass
 class Training:
-    """What all fits of one estimator share.
+    """The settings and the loss of an estimator, which all its fits share.
 
     Attributes
     ----------
     settings : FitSettings
+        The parameters of the estimator.
     loss : subclass of DataObjective
+        The class of the loss.
     n_outputs : int
-        k: the scores of a row.
+        Number of scores per row, k.
     options : dict
         Further arguments of the loss.
     """
@@ -68,7 +70,7 @@ class Training:
     def fit(
         self, rows: Rows, held_out: Rows | None, start: Parameters | None, seed: int
     ) -> tuple[Result, Parameters, Online]:
-        """Minimise over whole epochs until a rule ends it."""
+        """Run whole epochs until a stopping rule or ``max_iter`` ends the fit."""
         settings = self.settings
         n_rows = len(rows.y)
         batch_size = None if settings.batch_size is None else min(settings.batch_size, n_rows)
@@ -115,7 +117,7 @@ class Training:
         return result, self._parameters(result.w, units, scaling), online
 
     def go_on(self, rows: Rows, online: Online, start: Parameters | None, seed: int) -> tuple[Result, Parameters]:
-        """Take the steps of one epoch over some rows with the optimizer as the last call left it."""
+        """Take the steps of one epoch over some rows, with the optimizer's state from the last call."""
         settings = self.settings
         units = self._units_of_stream(rows, online)
         online.weight += rows.total()
@@ -143,7 +145,7 @@ class Training:
         return issubclass(self.loss, LeastSquares)
 
     def _units_of_stream(self, rows: Rows, online: Online) -> Units:
-        """Return the units of the targets that came so far."""
+        """Return units that suit all targets so far."""
         if not (self._has_target_units and chooses_rate(self.settings)):
             return Units(None, 0.0, 0, rows.X.dtype, rows.X.dtype)
         targets = Columns.of(rows.y[:, None], rows.loss_weight)
@@ -151,7 +153,10 @@ class Training:
         return Units.of_stream(online.targets, rows.X.dtype, self.settings.fit_intercept)
 
     def _null_loss(self, rows: Rows) -> float:
-        """Return the loss of the best intercept alone, that of zeros where there is none, in the units of the fit."""
+        """Return the loss of the best model without coefficients, in the units of the fit.
+
+        It is the best intercept, or zeros if the model has no intercept.
+        """
         if self._has_target_units:
             y = rows.y.astype(np.float64)
             mean = np.average(y, weights=rows.loss_weight) if self.settings.fit_intercept else 0.0
@@ -187,12 +192,15 @@ class Training:
             scale=None if scaling is None else scaling.scale,
             **self.options,
         )
-        if alpha * l1_ratio == 0.0:  # the L1 norm holds back what rounding makes of columns by itself
+        if alpha * l1_ratio == 0.0:  # an L1 norm alone suppresses the effect of rounded columns
             objective._given_dtype = units.given
         return objective
 
     def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> RelativeGradientNorm:
-        """Return the rule that compares with the gradient at zeros, wherever the run starts, and with its rounding."""
+        """Return the rule that compares the gradient with that at zeros and with its rounding error.
+
+        The reference is the gradient at zeros, even if the run starts elsewhere.
+        """
         least = rounding_of_gradient(objective)
         most = _OF_L1 * objective.penalty.l1 or math.inf
         if start is None:
@@ -219,7 +227,7 @@ class Training:
         intercept = self.settings.fit_intercept
         coefficients = table[:, :-1] if intercept else table
         intercepts = table[:, -1] if intercept else np.zeros(self.n_outputs)
-        if self.n_outputs > 1:  # the same added to all scores of a row changes no probability
+        if self.n_outputs > 1:  # equal shifts of all scores of a row change no probability
             intercepts = intercepts - intercepts.mean()
             coefficients = coefficients - coefficients.mean(axis=0) if self.settings.alpha == 0 else coefficients
         if scaling is not None:
@@ -229,9 +237,10 @@ class Training:
     def _warn(
         self, result: Result, expected_to_converge: bool, null_loss: float | None = None, some_rows: bool = False
     ) -> None:
-        """Warn as scikit-learn does, with the diagnosis of the run.
+        """Issue scikit-learn's ConvergenceWarning, with the diagnosis of the run, if the fit did not succeed.
 
-        `null_loss` is that of the intercept alone. Some rows of many may be separable by chance.
+        `null_loss` is the loss of the intercept alone. `some_rows` says that the rows are a part of the data, which may
+        be separable by chance.
         """
         if result.stop_reason == StopReason.DIVERGED:
             text = "The fit diverged; the last finite parameters are kept."

@@ -1,6 +1,6 @@
-"""Units of the data of a fit: columns, targets and weights are brought near 1, and what was found is taken back.
+"""`Units`: the units of a fit. They bring columns, targets and weights near 1; parameters are converted back.
 
-Only powers of two scale, so no bit is lost. Targets of least squares are centred too, beside an intercept.
+All factors are powers of two, so no bit is lost. With an intercept, targets of least squares are centred too.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ __all__ = ["Units"]
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
 _MOST_L1 = 1e300
-_TINY = 1e-30  # and its inverse are no units for sums of squares
-_MODERATE = 12  # exponent of targets that may stay
-_LOOKED_AT = 4096  # targets
-_NEAR = 4.0  # deviations from zero, where their mean may stay
-_LARGEST_FACTOR = 1000  # exponent of a factor that does not overflow
-_HUGE = 2.0**40  # where columns are at most 1
-_HEAVY = 16  # the exponent of weights that are brought near 1
-_SQUARED = ("loss", "validation_loss")  # of a history, in squared units of the target
+_TINY = 1e-30  # sums of squares lose digits for sizes below this, and above its inverse
+_MODERATE = 12  # largest exponent of targets that may stay in their units
+_LOOKED_AT = 4096  # number of targets in the sample that is looked at
+_NEAR = 4.0  # targets may stay uncentred if their mean is at most this many deviations from zero
+_LARGEST_FACTOR = 1000  # largest exponent of a factor that does not overflow
+_HUGE = 2.0**40  # size from which numbers in rows of weight 0 become 0; the other rows have numbers up to 1
+_HEAVY = 16  # weights whose exponent exceeds this are brought near 1
+_SQUARED = ("loss", "validation_loss")  # columns of a history in squared units of the target
 
 
 @dataclass(frozen=True)
 class Units:
-    """What takes rows to the units of a fit.
+    """The units of a fit, and the conversion to and from them.
 
     Attributes
     ----------
     columns : array of shape (n_features,) of int or None
-        Columns are multiplied by 2 to the power of minus these; None leaves X as it is.
+        Column j is multiplied by 2^-columns[j]. None leaves X unchanged.
     centre, target : float, int
         Targets become (y - centre) / 2^target.
     dtype : dtype
-        That of the fit.
+        The dtype of the fit.
     given : dtype
-        That of the rows as they came.
+        The dtype of the rows from the user.
     """
 
     columns: Exponents | None
@@ -66,17 +66,17 @@ class Units:
         Parameters
         ----------
         rows : Rows
-            In the original units.
+            The rows in the original units.
         rescales : bool
-            Whether the columns may be multiplied: no penalty or rate is in their units.
+            Whether columns may be rescaled, because no penalty or rate is in their units.
         exact : bool
-            Whether small data are to be computed with as float64.
+            Whether to convert small data to float64.
         centres : bool
-            Whether the weighted mean is to be taken from the targets.
+            Whether to subtract the weighted mean from the targets.
         has_target_units : bool
             Whether targets are quantities rather than classes.
         keeps : bool
-            Whether many targets that are near zero and one may stay as they are.
+            Whether targets of large data may stay unchanged if their mean and deviation are moderate.
         """
         small = rows.X.size <= LITTLE
         columns = None
@@ -91,13 +91,13 @@ class Units:
 
     @classmethod
     def of_stream(cls, targets: Columns, dtype: np.dtype[Any], centres: bool) -> Units:
-        """Choose the units of targets by the mean and the deviation of those that came so far."""
+        """Choose the units of targets by the mean and the deviation of all targets so far."""
         mean, deviation = float(targets.mean[0]), float(np.sqrt(targets.variance[0]))
         centre = mean if centres else 0.0
         return cls(None, centre, int(np.frexp(np.hypot(deviation, mean - centre) or mean)[1]), dtype, dtype)
 
     def rows(self, rows: Rows) -> Rows:
-        """Return rows in these units; what needs no change is not copied."""
+        """Return the rows in these units. Arrays that need no change are not copied."""
         X = rows.X.astype(self.dtype, copy=False)
         with np.errstate(over="ignore", under="ignore"):
             if self.columns is not None and self.columns.any():
@@ -128,12 +128,12 @@ class Units:
         return y
 
     def to_fit(self, start: Parameters) -> Parameters:
-        """Take parameters in the original units to those of the fit."""
+        """Convert parameters from the original units to those of the fit."""
         coefficients = start.coefficients if self.columns is None else np.ldexp(start.coefficients, self.columns)
         return Parameters(np.ldexp(coefficients, -self.target), np.ldexp(start.intercepts - self.centre, -self.target))
 
     def to_original(self, found: Parameters) -> Parameters:
-        """Take parameters of the fit to the original units."""
+        """Convert parameters from the units of the fit to the original ones."""
         shifts = self.target if self.columns is None else self.target - self.columns
         with np.errstate(over="ignore", under="ignore"):
             return Parameters(
@@ -141,7 +141,7 @@ class Units:
             )
 
     def statistics(self, columns: Columns) -> Columns:
-        """Take the statistics of columns of the fit to the original units."""
+        """Convert statistics of columns from the units of the fit to the original ones."""
         if self.columns is None:
             return columns
         with np.errstate(over="ignore", under="ignore"):
@@ -149,12 +149,15 @@ class Units:
         return Columns(columns.weight, mean, variance)
 
     def targets(self, weight: float) -> Columns:
-        """Return about the statistics of the targets, for more to come."""
+        """Return approximate statistics of the targets, to which `partial_fit` adds those of later rows."""
         with np.errstate(over="ignore", under="ignore"):
             return Columns(weight, np.array([self.centre]), np.ldexp(np.array([0.5]), 2 * self.target))
 
     def penalty(self, alpha: float, l1_ratio: float) -> tuple[float, float]:
-        """Return alpha and l1_ratio of the same penalty: coefficients times c have c times the L1 norm, losses c^2."""
+        """Return alpha and l1_ratio of the same penalty in these units.
+
+        Targets times c give coefficients times c: the L1 norm becomes c times, the loss and the L2 term c^2 times.
+        """
         if alpha * l1_ratio == 0.0 or self.target == 0:
             return alpha, l1_ratio
         with np.errstate(over="ignore", under="ignore"):
@@ -163,12 +166,12 @@ class Units:
         return total, l1 / total if total else 0.0
 
     def squared(self, loss: float) -> float:
-        """Return a loss, in squared units of the target, in the original units."""
+        """Convert a loss, which is in squared units of the target, to the original units."""
         with np.errstate(over="ignore", under="ignore"):
             return float(np.ldexp(loss, 2 * self.target))
 
     def restore(self, result: Result) -> None:
-        """Take the losses and the norms of a result's history to the original units of the target."""
+        """Convert the value, losses and gradient norms of a result to the original units of the target, in place."""
         with np.errstate(over="ignore", under="ignore"):
             for name, column in result.history.items():
                 if name in _SQUARED:
@@ -177,7 +180,7 @@ class Units:
         result.value = self.squared(result.value)
 
     def callback(self, call: Callable[[Progress], Any]) -> Callable[[Progress], Any]:
-        """Return a callback that is told the original units of the target."""
+        """Return a callback that passes `Progress` on in the original units of the target."""
         if self.target == 0:
             return call
 
@@ -193,16 +196,19 @@ class Units:
 
 
 def _difference(y: NDArray[np.float64], centre: float, exponent: int) -> NDArray[np.float64]:
-    """Return (y - centre) / 2^exponent, of which the difference may overflow."""
+    """Return (y - centre) / 2^exponent without overflow of y - centre."""
     return np.asarray(np.ldexp(y, -exponent) - np.ldexp(centre, -exponent))
 
 
 def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, int]:
-    """Return the weighted mean of targets, 0 where it is not taken, and the exponent of their deviation from it."""
+    """Return the weighted mean of the targets and the exponent of their deviation from it.
+
+    Without ``centres``, the mean is 0.
+    """
     heaviest = 1.0 if weight is None else float(weight.max())
 
     def parts(exponent: int) -> Iterator[tuple[Vector, Vector]]:
-        """Yield the targets of rows with a weight, times 2^-exponent, and their weights over the largest."""
+        """Yield the targets of rows with a weight, times 2^-exponent, and their weights divided by the largest."""
         for at, part in blocks_of(y):
             if weight is None:
                 yield np.ldexp(part.astype(np.float64), -exponent), np.ones(len(part))
@@ -224,9 +230,9 @@ def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, i
 
 
 def _of_many_targets(y: Array, weight: Array | None, centres: bool, keeps: bool) -> tuple[float, int] | None:
-    """Return the same of moderate targets, measured in one native pass; None for other ones.
+    """Return mean and exponent of many targets, as `_of_targets`, from one native pass. Return None for extreme ones.
 
-    Where they may stay as they are, some of them tell whether they need to be measured.
+    With ``keeps``, targets may stay unchanged, which is (0, 0). A sample of them tells if so, and saves the pass.
     """
     some = y[:: max(1, len(y) // _LOOKED_AT)].astype(np.float64)
     if keeps and weight is None and _may_stay(float(some.mean()), float(some.std()), centres):
@@ -247,7 +253,7 @@ def _may_stay(mean: float, deviation: float, centres: bool) -> bool:
 
 
 def _near_one(weight: Array | None, dtype: np.dtype[Any]) -> Array | None:
-    """Return weights of a dtype, of which the largest is near 1 where they were huge or tiny."""
+    """Return the weights in a dtype. If the largest is huge or tiny, scale all so that it is near 1."""
     if weight is None:
         return None
     exponent = int(np.frexp(weight.max())[1])
@@ -257,7 +263,7 @@ def _near_one(weight: Array | None, dtype: np.dtype[Any]) -> Array | None:
 
 
 def _without_absent(X: Array, weight: Array) -> Array:
-    """Return X with zeros in rows without a weight, where their numbers are huge in the units of the others."""
+    """Return X, with zeros in the rows of weight 0 if these hold huge numbers in the units of the other rows."""
     absent = weight == 0
     if absent.any() and not float(np.abs(X[absent]).max()) < _HUGE:
         X = X.copy(order="K")
