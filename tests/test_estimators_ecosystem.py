@@ -172,7 +172,7 @@ def test_what_partial_fit_refuses(options, arguments, message):
 
 def test_later_calls_of_partial_fit_must_have_the_same_classes_and_columns():
     model = st.LogisticClassifier().partial_fit(X, LABEL, classes=[0, 1])
-    with pytest.raises(ValueError, match="classes must be those of the calls before"):
+    with pytest.raises(ValueError, match="classes must be the same in all calls"):
         model.partial_fit(X, LABEL, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="X has 3 features"):
         model.partial_fit(X[:, :3], LABEL)
@@ -186,7 +186,7 @@ def test_what_fit_refuses_of_labels_and_class_weights():
         model.fit(X, np.zeros(len(X)))
     with pytest.raises(ValueError, match=r"X_val and y_val must be like X and y: y must hold the classes \[0 1\] only"):
         model.fit(X, LABEL, X_val=X, y_val=LABEL + 1)
-    with pytest.raises(ValueError, match="given both or neither"):
+    with pytest.raises(ValueError, match="given together or not at all, got only one"):
         model.fit(X, LABEL, X_val=X)
     for wrong, message in [
         ("even", "class_weight must be a dict"),

@@ -184,7 +184,7 @@ class Run:
             return StopReason.DIVERGED
         if math.isinf(gradient_norm):
             if not self.rows:
-                look = "the squares of columns, targets or weights overflow: bring them near 1 by other units"
+                look = "the squares of columns, targets or weights overflow: choose units that bring them near 1"
                 raise StartError(
                     f"objective must have a finite gradient at w0, got one of norm {gradient_norm}; {look}"
                 )

@@ -122,7 +122,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
         settings = FitSettings.of(self)
         if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given both or neither")
+            raise ValueError("X_val and y_val must be given together or not at all, got only one of them")
         previous = self._previous() if settings.warm_start else None
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=True)
         y = self._checked_targets(y, sample_weight, X.dtype)
@@ -148,7 +148,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         random = check_random_state(self.random_state)
         if held_out is None and settings.early_stopping:
             if not self._stratify and (n := _n_weighted(rows)) < 2:
-                raise ValueError(f"early_stopping holds rows out: expected at least two with a weight, got {n} row(s)")
+                raise ValueError(f"early_stopping holds out rows: expected at least two with a weight, got {n} row(s)")
             rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
         seed = 0 if settings.batch_size is None else _seed(random)  # full-batch steps need no random order
         training = self._training(settings) if present is None else Training(settings, *present.loss())

@@ -128,7 +128,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             if first or not known:
                 self.classes_ = classes_of(given)
             elif not np.array_equal(given, self.classes_):
-                raise ValueError(f"classes must be those of the calls before, {self.classes_}, got {given}")
+                raise ValueError(f"classes must be the same in all calls, {self.classes_}, got {given}")
         self._factors = class_factors(self.class_weight, self.classes_, None, None)
         self._go_on(X, y, sample_weight, first)
 

@@ -61,7 +61,7 @@ def _check_names(model: Any, names: list[str]) -> None:
     unseen, missing = sorted({*names} - {*fitted}), sorted({*fitted} - {*names})
     if not unseen and not missing:
         raise ValueError(f"{message}: the same columns came in another order")
-    raise ValueError(f"{message}: unseen then {_some(unseen)}, missing now {_some(missing)}")
+    raise ValueError(f"{message}: not seen at fit: {_some(unseen)}; missing now: {_some(missing)}")
 
 
 def _some(names: list[str]) -> str:

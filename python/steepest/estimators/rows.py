@@ -60,7 +60,7 @@ def _chosen(labels: Array, fraction: float, random: Any) -> NDArray[np.intp]:
     sizes = [min(round(fraction * len(each)), len(each) - 1) for each in members]
     sizes[0] = max(sizes[0], 1)
     if sizes[0] == len(members[0]):
-        raise ValueError(f"early_stopping holds rows out: expected two of a class at least, got {len(labels)} row(s)")
+        raise ValueError(f"early_stopping holds out rows: expected at least two of a class, got {len(labels)} row(s)")
     return np.concatenate([each[:size] for each, size in zip(members, sizes, strict=True)])
 
 
