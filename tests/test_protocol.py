@@ -56,6 +56,24 @@ CASES = {
 }
 
 
+class Bare:
+    """A native objective over data that can only be read whole, as a stream may be."""
+
+    def supports(self, capability):
+        return False
+
+
+def test_a_loss_asks_its_data_what_they_can_do(monkeypatch):
+    objective = st.LeastSquares(X, Y)
+    monkeypatch.setattr(objective, "native", Bare())
+    assert {each for each in ALL if objective.supports(each)} == ALL - {"batches", "sample"}
+
+
+@pytest.mark.parametrize("objective", [st.LeastSquares(X, Y), BOWL, Bowl()], ids=["data", "Function", "bare"])
+def test_names_and_members_ask_for_the_same(objective):
+    assert [supports(objective, each) for each in Capability] == [supports(objective, str(each)) for each in Capability]
+
+
 @pytest.mark.parametrize(("objective", "able"), CASES.values(), ids=CASES)
 def test_what_each_can_do(objective, able):
     assert isinstance(objective, st.Objective)

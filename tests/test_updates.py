@@ -76,3 +76,13 @@ def test_row_path_agrees_with_a_step_from_its_gradient(isa, make):
         optimizer.step(w, st.Logistic(X[row : row + 1], y[row : row + 1]).gradient(w))
     result = run(problem, make(), 1, batch_size=1)
     np.testing.assert_allclose(result.w, w, rtol=1e-12, atol=1e-14)
+
+
+@each_rule
+@each_dtype
+def test_a_gradient_that_is_no_number_stays_none(isa, rule, dtype):
+    w = np.ones(33, dtype)
+    gradient = np.ones(33, dtype)
+    gradient[[0, 32]] = np.nan
+    rule.make().step(w, gradient)
+    assert np.isnan(w).nonzero()[0].tolist() == [0, 32]

@@ -160,10 +160,10 @@ class DataObjective:
             return self.device is None
         # The native loop does not see a value_and_gradient that a subclass overrides.
         native = type(self).value_and_gradient is DataObjective.value_and_gradient
-        if capability is Capability.BATCHES:
-            return native
-        if capability is Capability.SAMPLE:
-            return native and self.device is None
+        if capability == Capability.BATCHES:
+            return native and (self.device is not None or self.native.supports("rows_by_index"))
+        if capability == Capability.SAMPLE:
+            return native and self.device is None and self.native.supports("hessian")
         return capability in (Capability.DATA, Capability.HESSIAN)
 
     def sample(self, n: int, seed: int) -> Any:

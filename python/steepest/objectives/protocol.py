@@ -139,7 +139,7 @@ def supports(objective: Any, capability: Capability) -> bool:
     own = getattr(objective, "supports", None)
     if callable(own):
         return bool(own(capability))
-    if capability is Capability.HESSIAN:
+    if capability == Capability.HESSIAN:
         return callable(getattr(objective, "hessian_product", None))
     return capability in _ANY_FUNCTION
 
