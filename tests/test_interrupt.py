@@ -203,6 +203,7 @@ def test_ctrl_c_in_a_step_of_a_function_with_a_constraint():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the page faults of Linux")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer takes memory of its own")
 def test_a_first_step_finds_its_memory_mapped():
     import resource
 
