@@ -13,7 +13,9 @@ from cases import LOSSES
 from devices import STORAGES, arithmetic, rounded
 from steepest import reference
 from steepest.arrays.device import numpy_dtype
+from steepest.objectives.rounding import rounding_of_gradient
 from steepest.objectives.scaling import column_statistics
+from steepest.quasi_newton.sample import column_squares
 
 LARGEST = {"float32": 3e38, "float64": 1.7e308, "float16": 6e4, "bfloat16": 3e38}
 SIZES = [(300, 3), (41, 40), (1200, 17)]
@@ -70,6 +72,17 @@ def results(objective, w, v):
     yield objective.hessian_product(w, v)
     yield objective.hessian(w)
     yield from objective.native.value_gradient_and_hessian(w.ravel())
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_estimated_of_the_rows(name, storage):
+    """The rounding of a gradient, and the curvature of the columns."""
+    objective, twin = pair(name, storage, 300, 3)
+    assert rounding_of_gradient(objective) == rounding_of_gradient(twin) > 0.0
+    squares = column_squares(objective, 300, 0)
+    assert np.isfinite(squares).all()
+    np.testing.assert_array_equal(squares, column_squares(twin, 300, 0))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, None])

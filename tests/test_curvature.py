@@ -252,3 +252,11 @@ def test_no_standardising_without_an_intercept():
 def test_bad_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call(Problem().objective, Problem().w0)
+
+
+def test_a_point_whose_squares_overflow_is_no_minimum():
+    """The norm of w enters the tolerance: 1e-3 (1 + 1.4e20) times the largest eigenvalue, 1 here."""
+    w = np.full(2, 1e20, np.float32)
+    found = st.curvature(st.LeastSquares(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), intercept=False), w)
+    assert found.gradient_tolerance == pytest.approx(1e-3 * np.sqrt(2) * 1e20, rel=1e-6)
+    assert found.gradient_norm > found.gradient_tolerance

@@ -211,8 +211,8 @@ def assert_as_good(found, function, expected, optimizer, w=None, lost=0.0):
     eps, rows = np.finfo(reached.dtype).eps, function.n_samples
     if optimizer == "quasi-newton":
         assert expected.converged
-        # Where digits are lost, no w of the dtype may be the minimum; the run then says so.
-        assert found.converged or (lost > 0.0 and found.stop_reason == "rounding")
+        # Where scores have lost their digits, a run may say so.
+        assert found.converged or (lost > 0.1 and found.stop_reason == "rounding")
         zeros = np.abs(function.gradient(np.zeros(function.parameters_shape, reached.dtype))).max()
         goal = max(1e-10 if reached.dtype == np.float64 else 1e-6, 4 * eps)
         curvature = np.linalg.eigvalsh(function.hessian(reached).astype(float))

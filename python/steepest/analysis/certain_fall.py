@@ -16,7 +16,7 @@ from ..objectives.columns import may_be_far_from_zero
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares, Logistic
 from ..objectives.rows import standardised_rows
-from ..objectives.softmax import Softmax
+from ..objectives.softmax import Softmax, probabilities
 
 __all__ = ["CertainFall"]
 
@@ -109,8 +109,7 @@ def _slopes(objective: DataObjective, scores: Matrix, y: Matrix) -> Matrix:
     if isinstance(objective, LeastSquares):
         return 2.0 * (scores - y[:, None])
     if isinstance(objective, Logistic):
-        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scores)) - y[:, None])
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    shares[np.arange(len(y)), y.astype(np.intp)] -= 1.0
-    return np.asarray(shares)
+        return np.asarray(probabilities(np.pad(scores, ((0, 0), (1, 0))))[:, 1:] - y[:, None])
+    slopes = probabilities(scores)
+    slopes[np.arange(len(y)), y.astype(np.intp)] -= 1.0
+    return slopes

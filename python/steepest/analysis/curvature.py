@@ -138,7 +138,7 @@ def curvature(
     gradient, gradient_norm = _gradient(objective, w)
     if gradient_tolerance is None:
         share = 1e-5 if w.dtype == np.float64 else 1e-3
-        gradient_tolerance = share * largest * (1.0 + float(np.linalg.norm(w)))
+        gradient_tolerance = share * largest * (1.0 + norm_of(w))
     return Curvature(
         eigenvalues=values,
         eigenvectors=vectors,

@@ -17,7 +17,7 @@ from ..arrays.checks import blocks_of
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares, Logistic
 from ..objectives.rows import standardised_rows, widened
-from ..objectives.softmax import Softmax
+from ..objectives.softmax import Softmax, probabilities
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
 __all__ = ["Separation", "separating_loss", "separation"]
@@ -222,10 +222,8 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
 
 def _chances(spaces: HalfSpaces, u: NDArray[np.float64], pairs: Pairs) -> NDArray[np.float64]:
     """Return the probability of the class of each pair."""
-    scores = spaces.scores(pairs[0], u)
-    scores -= scores.max(axis=1, keepdims=True)
-    odds = np.exp(scores)
-    return np.asarray(odds[np.arange(len(odds)), pairs[1]] / odds.sum(axis=1))
+    chances = probabilities(spaces.scores(pairs[0], u))
+    return np.asarray(chances[np.arange(len(chances)), pairs[1]])
 
 
 def _search(spaces: HalfSpaces, first: Pairs) -> Separation:

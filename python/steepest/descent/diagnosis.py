@@ -9,6 +9,7 @@ import numpy as np
 
 from ..analysis.curvature import Curvature
 from ..analysis.report import WELL_CONDITIONED, about, advice
+from ..arrays.norm import norm_of
 from ..objectives.protocol import Capability, supports
 from ..optimizers.rules import CurvatureRule
 from ..optimizers.runner import StopReason
@@ -272,7 +273,7 @@ def _saddle(s: Symptoms) -> Diagnosis:
     found = s.curvature
     if found is None or not found.eigenvalue_min < -found.zero_tolerance:
         return Diagnosis()
-    size, down = 1.0 + float(np.linalg.norm(s.w)), found.eigenvectors[:, 0]
+    size, down = 1.0 + norm_of(s.w), found.eigenvectors[:, 0]
     if found.gradient_norm > 1e-3 * -found.eigenvalue_min * size or not _falls(s, down, found.eigenvalue_min, size):
         return Diagnosis()
     place = "a maximum" if found.eigenvalue_max < -found.zero_tolerance else "a saddle"

@@ -161,7 +161,10 @@ class Training:
             y = rows.y.astype(np.float64)
             mean = np.average(y, weights=rows.loss_weight) if self.settings.fit_intercept else 0.0
             with np.errstate(over="ignore"):
-                return float(np.average((y - mean) ** 2, weights=rows.loss_weight))
+                squares = (y - mean) ** 2
+            if rows.loss_weight is not None:
+                squares[rows.loss_weight == 0] = 0.0  # they may have overflowed
+            return float(np.average(squares, weights=rows.loss_weight))
         shares = np.bincount(rows.y.astype(np.intp), rows.loss_weight) / rows.total()
         shares = shares[shares > 0]
         return (

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.norm import norm_of
 from .columns import LITTLE, Columns, are_far, exponents_of, may_be_extreme, may_be_far_from_zero
 from .data import DataObjective
 from .losses import LeastSquares
@@ -66,8 +67,7 @@ class Coordinates:
         """
         table = self._table(gradient)
         table[:, : len(self.centre)] *= self.scale
-        largest = float(np.abs(table).max())
-        return largest * float(np.linalg.norm(table / largest)) if 0.0 < largest < np.inf else largest
+        return norm_of(table)
 
     def _table(self, w: NDArray[Any]) -> Vector:
         return w.astype(np.float64).reshape(-1, len(self.centre) + self.intercept)

@@ -51,4 +51,5 @@ def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:
 def _mean(values: NDArray[np.float64], weight: NDArray[Any] | None) -> Any:
     if weight is None or not weight.any():
         return values.mean(axis=0)
+    values[weight == 0] = 0.0  # their squares may overflow
     return np.average(values, axis=0, weights=weight.astype(np.float64))

@@ -11,7 +11,7 @@ from ..arrays.checks import blocks_of, check_count, describe
 from ..arrays.interop import DeviceView
 from .data import DataObjective, documented
 
-__all__ = ["Softmax", "vector_of"]
+__all__ = ["Softmax", "probabilities", "vector_of"]
 
 
 @documented
@@ -118,6 +118,12 @@ class Softmax(DataObjective):
             centre=self._centre,
             scale=self._scale,
         )
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the probabilities of the classes from scores of shape (n, k)."""
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def vector_of(objective: Any, name: str, w: Any) -> Any:

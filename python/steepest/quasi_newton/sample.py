@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective, some_of
 from ..objectives.losses import LeastSquares
 from ..objectives.rows import standardised_rows
+from ..objectives.softmax import probabilities
 
 __all__ = ["column_squares", "mean_block", "prior_of"]
 
@@ -39,7 +40,7 @@ def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) 
     scores = np.einsum("ij,kj->ik", standardised_rows(objective, X, objective.dtype), table[:, :d])
     if objective.intercept:
         scores += table[:, d]
-    p = _probabilities(scores)
+    p = probabilities(scores)
     curvature = (p * (1.0 - p)).sum(axis=1) / (k - 1)
     if sample_weight is not None:
         curvature *= sample_weight[chosen]
@@ -93,6 +94,7 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     squares = np.zeros(X.shape[1])
     for first in range(0, len(chosen), _BLOCK_ROWS):
         exact = standardised_rows(objective, X[chosen[first : first + _BLOCK_ROWS]])
+        exact[weights[first : first + _BLOCK_ROWS] == 0.0] = 0.0  # their squares may overflow
         squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
     squares /= weights.sum()
     k, weight = _curvature_at_zeros(objective)
@@ -100,9 +102,3 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
     smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of zeros in these rows
     return np.tile(np.where(diagonal > 0, diagonal, smallest if smallest < np.inf else 1.0), k)
-
-
-def _probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the probabilities of the classes from scores of shape (n, k)."""
-    e = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True), dtype=np.float64)
