@@ -17,17 +17,20 @@ double penalty_at(const Objective<T>& objective, const T* w) {
     return penalty(objective.l1, objective.l2, w, objective.layout());
 }
 
-// gradient = scale * sums + l2 * w, for each score its intercept's last.
+// gradient = scale * sums + l2 * w, of one score, its intercept's last.
+template <class T>
+void write_score(const Objective<T>& objective, const double* sums, double scale, const T* w, T* gradient) {
+    const std::size_t d = objective.n_columns();
+    for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * sums[j] + objective.l2 * double(w[j]));
+    if (objective.intercept) gradient[d] = T(scale * sums[d]);
+}
+
 template <class T>
 void write_gradient(const Objective<T>& objective, const double* sums, double scale, const T* w, T* gradient) {
     const Layout layout = objective.layout();
     const SumsShape shape = objective.shape();
-    const std::size_t d = shape.n_columns;
-    for (std::size_t c = 0; c < shape.n_scores; ++c, w += layout.row, gradient += layout.row) {
-        const double* of_score = sums + shape.gradient(c);
-        for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * of_score[j] + objective.l2 * double(w[j]));
-        if (objective.intercept) gradient[d] = T(scale * of_score[d]);
-    }
+    for (std::size_t c = 0; c < shape.n_scores; ++c, w += layout.row, gradient += layout.row)
+        write_score(objective, sums + shape.gradient(c), scale, w, gradient);
 }
 
 template <class T>
@@ -125,10 +128,9 @@ double value_gradient_and_hessian(const Objective<T>& objective, const T* w, T* 
         Workspace<T> workspace;
         return value_and_gradient(objective, w, gradient, workspace, interrupt);
     }
-    const std::size_t p = objective.n_parameters(), d = objective.n_columns();
+    const std::size_t p = objective.n_parameters();
     const double *slopes = sums.values.data() + p * sums.row, scale = 1.0 / objective.source->weight_sum;
-    for (std::size_t j = 0; j < p; ++j)
-        gradient[j] = T(j < d ? scale * slopes[j] + objective.l2 * double(w[j]) : scale * slopes[j]);
+    write_score(objective, slopes, scale, w, gradient);
     return scale * slopes[p] + penalty_at(objective, w);
 }
 
