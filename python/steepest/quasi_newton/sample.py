@@ -94,7 +94,7 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     squares = np.zeros(X.shape[1])
     for first in range(0, len(chosen), _BLOCK_ROWS):
         exact = standardised_rows(objective, X[chosen[first : first + _BLOCK_ROWS]])
-        exact[weights[first : first + _BLOCK_ROWS] == 0.0] = 0.0  # their squares may overflow
+        exact[weights[first : first + _BLOCK_ROWS] == 0.0] = 0.0  # standardised, they may overflow
         squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
     squares /= weights.sum()
     k, weight = _curvature_at_zeros(objective)
