@@ -45,7 +45,16 @@ RULES = [
 ]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=str)
 
-LOSSES = {"least_squares": (st.LeastSquares, reference.least_squares), "logistic": (st.Logistic, reference.logistic)}
+LOSSES = {
+    "least_squares": (st.LeastSquares, reference.least_squares),
+    "logistic": (st.Logistic, reference.logistic),
+    "huber": (st.Huber, reference.huber),
+}
+FORMULAS = {
+    "least_squares": reference.losses._LEAST_SQUARES,
+    "logistic": reference.losses._LOGISTIC,
+    "huber": reference.losses._huber(1.35),
+}
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 
 

@@ -43,7 +43,7 @@ def rows(n, d, storage, loss, fill):
     absent[[0, n - 1]], absent[1] = True, False  # the ends of a tile among them
     weight[absent] = 0.0
     X[absent] = fill * np.where(np.arange(d) < 0.4 * d, -1.0, 1.0)  # as the start of a descent: their sum overflows
-    if loss == "least_squares":
+    if loss != "logistic":
         y[absent] = np.finfo(dtype).max / 2 if fill else 0.0
     return *rounded(X, storage), y, weight, w, absent
 

@@ -8,7 +8,8 @@ import pytest
 from devices import STORAGES, Memory, arithmetic, rounded
 from steepest import reference
 
-LOSSES = {"least_squares": reference.least_squares, "logistic": reference.logistic}
+LOSSES = {"least_squares": reference.least_squares, "logistic": reference.logistic, "huber": reference.huber}
+PARAMETERS = {"huber": {"delta": 1.35}}  # the default of the reference
 TOLERANCE = {"float32": 2e-6, "float64": 1e-13, "float16": 2e-6, "bfloat16": 2e-6}
 
 
@@ -30,7 +31,7 @@ def evaluate(memory, loss, storage, data, *, order="C", intercept=True, l1=0.0, 
     weight, weight_sum = (0, float(n)) if s is None else (memory.put(s), float(s.sum(dtype=float)))
     objective = memory.module.Objective(
         loss, storage, memory.put(stored, offset), n, d, order == "C", memory.put(y), weight, weight_sum, intercept,
-        l1, l2, memory.device, memory.stream, tiling
+        l1, l2, memory.device, memory.stream, tiling, PARAMETERS.get(loss, {})
     )  # fmt: skip
     gradient = memory.put(np.full(w.size, np.nan, w.dtype))
     value = objective.value_and_gradient(memory.put(w), gradient)

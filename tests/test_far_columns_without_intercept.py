@@ -108,6 +108,15 @@ def test_other_optimizers_do_not_take_the_gradient_at_zeros_for_the_measure(opti
         assert warned
 
 
+@pytest.mark.parametrize(("offset", "dtype"), [(1e6, np.float32), (1e12, np.float64)])
+def test_huber_says_that_it_did_not_reach_the_minimum(offset, dtype):
+    """With a delta beyond all errors the loss is that of least squares, and so is its minimum."""
+    X, t, _ = far(offset, dtype, False)
+    objective = st.Huber(X, t, delta=100.0, intercept=False)
+    result, warned = told(lambda: st.minimize(objective))
+    assert warned or not result.converged or squares(X, result.w, t) < (1 + WEAK) * least_squares(X, t)
+
+
 def test_softmax_says_that_it_did_not_reach_the_minimum():
     X, t, _ = far(1e12, np.float64, False)
     y = np.digitize(t, [-1.0, 1.0])

@@ -14,6 +14,7 @@ from steepest import reference
 LOSSES = {
     "least_squares": (reference.least_squares, reference.least_squares_hessian),
     "logistic": (reference.logistic, reference.logistic_hessian),
+    "huber": (reference.huber, reference.huber_hessian),
 }
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 

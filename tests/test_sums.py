@@ -124,6 +124,38 @@ def test_a_whole_subtree_may_be_added_elsewhere(n):
     assert bits(_core.add_sums([_core.add_sums(parts[:size]), *rest])[1]) == bits(whole[1])
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("delta", [0.5, 1.35, 1e6])
+def test_a_loss_reads_its_parameter(delta, order):
+    """Huber (1964), doubled: r^2 up to delta, then its tangent 2 delta |r| - delta^2, written here in NumPy."""
+    X, labels, weight = data(order=order)
+    y = labels * 2.0 - 1.0
+    w, v = np.random.default_rng(5).normal(size=(2, D + 1))
+    parameters = {"delta": delta}
+    objective = _core.Objective64("huber", X, y, weight, weight.sum(), True, 0.0, 0.0, None, 1, parameters)
+    ones = np.column_stack([X, np.ones(N)])
+    r = ones @ w - y
+    far = np.abs(r) > delta
+    assert far.any() == (delta < 10)
+    losses = np.where(far, 2 * delta * np.abs(r) - delta**2, r**2)
+    slope, curvature = np.where(far, 2 * delta * np.sign(r), 2 * r), np.where(far, 0.0, 2.0)
+    value, gradient = objective.value_and_gradient(w)
+    np.testing.assert_allclose(value, np.average(losses, weights=weight), rtol=1e-13)
+    np.testing.assert_allclose(gradient, ones.T @ (weight * slope) / weight.sum(), rtol=1e-12, atol=1e-14)
+    hessian = ones.T @ ((weight * curvature)[:, None] * ones) / weight.sum()
+    np.testing.assert_allclose(objective.hessian(w), hessian, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(objective.hessian_product(w, v), hessian @ v, rtol=1e-12, atol=1e-14)
+    finished, gradient_again, hessian_again = objective.value_gradient_and_hessian(w)
+    np.testing.assert_allclose((finished, *gradient_again), (value, *gradient), rtol=1e-12, atol=1e-14)
+    assert bits(hessian_again) == bits(objective.hessian(w))
+
+
+def test_an_unknown_parameter_of_a_loss_is_refused():
+    X, labels, _ = data()
+    with pytest.raises(ValueError, match="unknown parameter 'epsilon' of a loss"):
+        _core.Objective64("huber", X, labels, None, N, True, 0.0, 0.0, None, 1, {"epsilon": 1.0})
+
+
 def test_sums_that_do_not_fit_are_refused():
     X, labels, weight = data()
     objective, w = native("logistic", X, labels, weight)

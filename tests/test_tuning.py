@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import steepest as st
-from cases import Problem, each_loss, each_rule
+from cases import LOSSES, Problem, each_loss, each_rule
 from device_arrays import on_device
 from steepest import _core
 from steepest.descent.arguments import seed_of
@@ -45,7 +45,7 @@ def batches(problem, batch_size, seed, n):
 def batch_loss(problem, w, rows):
     """A mini-batch's loss with the weights of the loop: over the mean weight of all rows."""
     X, y, s = problem.data
-    kind = st.LeastSquares if problem.loss == "least_squares" else st.Logistic
+    kind = LOSSES[problem.loss][0]
     each = np.array([kind(X[[i]], y[[i]], intercept=problem.intercept).value(w) for i in rows])
     alpha, l1_ratio, inner = problem.alpha, problem.l1_ratio, w * problem.penalised
     penalty = alpha * (l1_ratio * np.abs(inner).sum() + (1 - l1_ratio) / 2 * inner @ inner)

@@ -24,6 +24,19 @@ int index_of(const char* const (&names)[N], const std::string& name, const char*
     throw std::invalid_argument(std::string("unknown ") + what + " '" + name + "'");
 }
 
+// Sets one parameter of a loss from a Python object.
+template <class Object>
+void set_loss_parameter(LossParameters& parameters, const std::string& name, const Object& value) {
+#define STEEPEST_TAKE(member)                              \
+    if (name == #member) {                                 \
+        parameters.member = value.template cast<double>(); \
+        return;                                            \
+    }
+    STEEPEST_FOR_EACH_LOSS_PARAMETER(STEEPEST_TAKE)
+#undef STEEPEST_TAKE
+    throw std::invalid_argument("unknown parameter '" + name + "' of a loss");
+}
+
 // Sets one hyperparameter from a Python object.
 template <class Object>
 void set_hyperparameter(Hyperparameters& hyperparameters, const std::string& name, const Object& value) {

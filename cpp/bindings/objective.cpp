@@ -25,6 +25,12 @@ int number_of_loss(const std::string& loss, std::size_t n_scores) {
     return softmax_loss;
 }
 
+LossChoice loss_of(const std::string& name, std::size_t n_scores, const py::dict& parameters) {
+    LossChoice loss{number_of_loss(name, n_scores), {}};
+    for (const auto& [key, value] : parameters) set_loss_parameter(loss.parameters, py::cast<std::string>(key), value);
+    return loss;
+}
+
 // X, in any storage that is computed with as T, with targets and weights (None: all 1).
 template <class T>
 std::unique_ptr<const Source<T>> dense_source(const py::array& X, const py::array_t<T>& y, const py::object& weight,
@@ -108,12 +114,12 @@ py::tuple add_sums(const py::sequence& parts) {
 template <class T>
 BoundObjective<T>::BoundObjective(const std::string& loss, py::array X_, py::array_t<T> y_, py::object weight_,
                                   double weight_sum, bool intercept, double l1, double l2, const py::object& scaling,
-                                  std::size_t n_scores)
+                                  std::size_t n_scores, const py::dict& loss_parameters)
     : X(std::move(X_)),
       y(std::move(y_)),
       weight(std::move(weight_)),
       data(dense_source<T>(X, y, weight, weight_sum)),
-      native{data.get(), number_of_loss(loss, n_scores), n_scores, intercept, l1, l2} {
+      native{data.get(), loss_of(loss, n_scores, loss_parameters), n_scores, intercept, l1, l2} {
     if (!scaling.is_none()) standardise(scaling.cast<std::pair<py::object, py::object>>());
 }
 
@@ -215,10 +221,10 @@ void bind_objective(py::module_& m, const char* name) {
     using Bound = BoundObjective<T>;
     py::class_<Bound, std::shared_ptr<Bound>>(m, name)
         .def(py::init<const std::string&, py::array, py::array_t<T>, py::object, double, bool, double, double,
-                      const py::object&, std::size_t>(),
+                      const py::object&, std::size_t, const py::dict&>(),
              py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
              py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"), py::arg("scaling") = py::none(),
-             py::arg("n_scores") = 1)
+             py::arg("n_scores") = 1, py::arg("loss_parameters") = py::dict())
         .def_readonly("X", &Bound::X)
         .def("supports", &Bound::supports, py::arg("capability"))
         .def("value", &Bound::value, py::arg("w"))

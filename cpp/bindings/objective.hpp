@@ -19,7 +19,8 @@ struct BoundObjective {
     Objective<T> native;
 
     BoundObjective(const std::string& loss, py::array X, py::array_t<T> y, py::object weight, double weight_sum,
-                   bool intercept, double l1, double l2, const py::object& scaling, std::size_t n_scores);
+                   bool intercept, double l1, double l2, const py::object& scaling, std::size_t n_scores,
+                   const py::dict& loss_parameters);
 
     bool supports(const std::string& capability) const;
     double value(const py::handle& w) const;

@@ -41,7 +41,7 @@ class StandardisedBlocks {
 // Calls work(kernels of the loss, rows, scratch) with X as it is or, where there is a scaling, with standardised
 // blocks.
 template <class S, class T, class Work>
-void run_kernel(int loss, const Scaling* scaling, const Rows<S>& rows, T* scratch, Work work) {
+void run_kernel(const LossChoice& loss, const Scaling* scaling, const Rows<S>& rows, T* scratch, Work work) {
     if (!scaling) return work(kernels_of<S>(loss), rows, scratch);
     using Blocks = StandardisedBlocks<S>;
     Blocks::for_each(rows, *scaling, scratch, [&](const Rows<T>& block) {
@@ -51,7 +51,7 @@ void run_kernel(int loss, const Scaling* scaling, const Rows<S>& rows, T* scratc
 
 // Elements of scratch for that, where a kernel over a matrix needs size_of(kernels, matrix).
 template <class S, class SizeOf>
-std::size_t scratch_size_of(int loss, const Scaling* scaling, const Matrix<S>& X, SizeOf size_of) {
+std::size_t scratch_size_of(const LossChoice& loss, const Scaling* scaling, const Matrix<S>& X, SizeOf size_of) {
     if (!scaling) return size_of(kernels_of<S>(loss), X);
     using Blocks = StandardisedBlocks<S>;
     return Blocks::scratch_size(X) + size_of(kernels_of<ArithmeticOf<S>>(loss), Blocks::block(X));

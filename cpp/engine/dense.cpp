@@ -41,11 +41,12 @@ double* DenseSource<S>::sums(const Pass<T>& pass, Workspace<T>& workspace, Inter
                    [&](const auto& kernels, const auto& some, T* rest) {
                        switch (pass.work) {
                            case Work::value:
-                               return kernels.value(some, pass.point, rest, sums);
+                               return kernels.value(pass.loss.parameters, some, pass.point, rest, sums);
                            case Work::gradient:
-                               return kernels.gradient(some, pass.point, rest, sums);
+                               return kernels.gradient(pass.loss.parameters, some, pass.point, rest, sums);
                            case Work::hessian_product:
-                               return kernels.hessian_product(some, pass.point, pass.direction, rest, sums);
+                               return kernels.hessian_product(pass.loss.parameters, some, pass.point, pass.direction,
+                                                              rest, sums);
                        }
                    });
     });
@@ -54,13 +55,13 @@ double* DenseSource<S>::sums(const Pass<T>& pass, Workspace<T>& workspace, Inter
 }
 
 template <class S>
-auto DenseSource<S>::row_slopes(int loss, const Coefficients<T>& point, const Selection& selection, T* slopes,
-                                Workspace<T>& workspace) const -> const T* {
+auto DenseSource<S>::row_slopes(const LossChoice& loss, const Coefficients<T>& point, const Selection& selection,
+                                T* slopes, Workspace<T>& workspace) const -> const T* {
     const LossKernels<S>& kernels = kernels_of<S>(loss);
     double finite;
     // A pass of the same objective has left as much, or more.
     if (workspace.scratch.empty()) workspace.scratch.resize(kernels.scratch_size(X_, point.n_scores));
-    const T* x = kernels.row(rows(selection), 0, point, workspace.scratch.data(), slopes, &finite);
+    const T* x = kernels.row(loss.parameters, rows(selection), 0, point, workspace.scratch.data(), slopes, &finite);
     return std::isfinite(finite) ? x : nullptr;
 }
 

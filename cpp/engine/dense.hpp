@@ -16,7 +16,8 @@ class DenseSource : public Source<ArithmeticOf<S>> {
     bool supports(Capability) const override { return true; }
     std::size_t n_elements() const override { return X_.n_rows * X_.n_columns; }
     double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const override;
-    const T* row_slopes(int loss, const Coefficients<T>&, const Selection&, T* slopes, Workspace<T>&) const override;
+    const T* row_slopes(const LossChoice& loss, const Coefficients<T>&, const Selection&, T* slopes,
+                        Workspace<T>&) const override;
     HessianSums hessian(const Pass<T>&, bool with_gradient, Interrupt&) const override;
     void column_statistics(double* mean, double* deviation, Interrupt&) const override;
 

@@ -84,7 +84,7 @@ HessianSums hessian_sums(const Rows<S>& rows, const Pass<T>& pass, bool gradient
         if (several) std::fill_n(sums + first * shape.stride(), (last - first) * shape.stride(), 0.0);
         run_kernel(pass.loss, pass.blocks, some, scratch.data() + std::size_t(thread) * scratch_size,
                    [&](const auto& kernels, const auto& block, T* rest) {
-                       kernels.hessian(block, point, pair.a, pair.b, first, last, rest, sums);
+                       kernels.hessian(pass.loss.parameters, block, point, pair.a, pair.b, first, last, rest, sums);
                    });
         if (several) add_triangle(sums, shape, first, last, kept, plan.row);
     };

@@ -17,8 +17,8 @@ const StatisticsTable& statistics();
 // The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
 constexpr int softmax_loss = n_losses;
 template <class S>
-const LossKernels<S>& kernels_of(int loss) {
-    return loss == softmax_loss ? softmax_passes().of<S>() : passes().storages.of<S>().of_loss[loss];
+const LossKernels<S>& kernels_of(const LossChoice& loss) {
+    return loss.number == softmax_loss ? softmax_passes().of<S>() : passes().storages.of<S>().of_loss[loss.number];
 }
 template <class S>
 const ColumnKernels<S>& columns_of() {

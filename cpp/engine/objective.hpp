@@ -10,12 +10,12 @@
 namespace steepest {
 
 // F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2. The parameters are those of the scores, one after the
-// other: each has one for each column and, where asked, an intercept after them, not penalised. `loss` is a number of
-// kernels_of.
+// other: each has one for each column and, where asked, an intercept after them, not penalised. `loss` is one that
+// kernels_of knows.
 template <class T>
 struct Objective {
     const Source<T>* source;
-    int loss;
+    LossChoice loss;
     std::size_t n_scores;
     bool intercept;
     double l1, l2;

@@ -11,6 +11,7 @@
 #include "cpp/engine/interrupt.hpp"
 #include "cpp/engine/scaling.hpp"
 #include "cpp/engine/sums.hpp"
+#include "cpp/math/losses.hpp"
 #include "cpp/math/matrix.hpp"
 
 namespace steepest {
@@ -39,7 +40,7 @@ enum class Work { value, gradient, hessian_product };
 template <class T>
 struct Pass {
     Work work;
-    int loss;
+    LossChoice loss;
     Coefficients<T> point, direction;
     Selection rows;
     const Scaling* blocks = nullptr;
@@ -71,7 +72,7 @@ class Source {
     virtual double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const = 0;
     // A selection's first row, valid until the workspace is used again, and its slope in each score; null where its
     // loss is not finite.
-    virtual const T* row_slopes(int, const Coefficients<T>&, const Selection&, T*, Workspace<T>&) const {
+    virtual const T* row_slopes(const LossChoice&, const Coefficients<T>&, const Selection&, T*, Workspace<T>&) const {
         throw unsupported("single rows");
     }
     // Of all rows; with the gradient where it is asked for and comes with the pass.

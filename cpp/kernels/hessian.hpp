@@ -176,8 +176,8 @@ struct HessianBlock {
 
 template <class T, class Loss>
     requires(!is_widened<T>)
-void hessian(const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t first, std::size_t last, T* scratch,
-             double* sums) {
+void hessian(const LossParameters& parameters, const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t first,
+             std::size_t last, T* scratch, double* sums) {
     const std::size_t d = rows.X.n_columns;
     const HessianBlock<T> of(scratch, d, intercept, first, last);
     const bool with_gradient = of.with_gradient();
@@ -192,7 +192,7 @@ void hessian(const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t f
                 dots<T, width.value>(block.x, n, Operand<T, width.value>(point.w, d), d, arrays.z);
             });
         }
-        loss += arrays.template finish<Loss>(point.bias, block.y, block.weight, n, with_gradient);
+        loss += arrays.finish(Loss(parameters), point.bias, block.y, block.weight, n, with_gradient);
         for (std::size_t i = 0; i < n; ++i) of.pack(block.x[i], i);
         Ahead ahead = rows_after(rows, start, n, of.n_tiles());
         for (std::size_t from = first; from < last; from += hessian_rows) {
@@ -207,11 +207,11 @@ void hessian(const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t f
 // Widened to where gathered rows stand, which rows that are floats already leave free.
 template <class S, class Loss>
     requires is_widened<S>
-void hessian(const Rows<S>& rows, Linear<float> point, bool intercept, std::size_t first, std::size_t last,
-             float* scratch, double* sums) {
+void hessian(const LossParameters& parameters, const Rows<S>& rows, Linear<float> point, bool intercept,
+             std::size_t first, std::size_t last, float* scratch, double* sums) {
     float* widened = scratch + packed_size<float>(rows.X.n_columns);
     over_widened(rows, hessian_block<float>, widened, [&](const Rows<float>& block) {
-        hessian<float, Loss>(block, point, intercept, first, last, scratch, sums);
+        hessian<float, Loss>(parameters, block, point, intercept, first, last, scratch, sums);
     });
 }
 

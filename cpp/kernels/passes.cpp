@@ -58,29 +58,31 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<float> point, Linear<float
 
 // Adds the sums of one score where LossKernels has them: those of a pass without a gradient are the losses alone.
 template <class S, class Stage, class T = ArithmeticOf<S>>
-STEEPEST_INLINE void add_pass(const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction,
-                              T* scratch, double* sums) {
+STEEPEST_INLINE void add_pass(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point,
+                              const Coefficients<T>& direction, T* scratch, double* sums) {
     double* slope = Stage::accumulates ? sums + 1 + rows.X.n_columns : nullptr;
-    ScoreSums of{sums[0], slope ? *slope : 0.0, sums + 1};
+    ScoreSums of{parameters, sums[0], slope ? *slope : 0.0, sums + 1};
     pass<S, Stage>(rows, score_of(point), score_of(direction), scratch, of);
     sums[0] = of.loss;
     if (slope) *slope = of.slope;
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-void value(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
-    add_pass<S, ValueStage<Loss>>(rows, point, point, scratch, sums);
+void value(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point, T* scratch,
+           double* sums) {
+    add_pass<S, ValueStage<Loss>>(parameters, rows, point, point, scratch, sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-void gradient(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
-    add_pass<S, GradientStage<Loss>>(rows, point, point, scratch, sums);
+void gradient(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point, T* scratch,
+              double* sums) {
+    add_pass<S, GradientStage<Loss>>(parameters, rows, point, point, scratch, sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-void hessian_product(const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction, T* scratch,
-                     double* sums) {
-    add_pass<S, HessianProductStage<Loss>>(rows, point, direction, scratch, sums);
+void hessian_product(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point,
+                     const Coefficients<T>& direction, T* scratch, double* sums) {
+    add_pass<S, HessianProductStage<Loss>>(parameters, rows, point, direction, scratch, sums);
 }
 
 template <class S>
@@ -89,20 +91,21 @@ std::size_t hessian_scratch(const Matrix<S>& X, std::size_t) {
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-void hessian_of_score(const Rows<S>& rows, const Coefficients<T>& point, std::size_t, std::size_t, std::size_t first,
-                      std::size_t last, T* scratch, double* sums) {
-    hessian<S, Loss>(rows, score_of(point), point.has_intercept(), first, last, scratch, sums);
+void hessian_of_score(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point, std::size_t,
+                      std::size_t, std::size_t first, std::size_t last, T* scratch, double* sums) {
+    hessian<S, Loss>(parameters, rows, score_of(point), point.has_intercept(), first, last, scratch, sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
-const T* row(const Rows<S>& rows, std::size_t at, const Coefficients<T>& point, T* scratch, T* slopes, double* finite) {
+const T* row(const LossParameters& parameters, const Rows<S>& rows, std::size_t at, const Coefficients<T>& point,
+             T* scratch, T* slopes, double* finite) {
     RowBlock<T> block;
     prefetch_row(rows, at + prefetch_bytes / (rows.X.n_columns * sizeof(S) + 1) + 4);
     fetch(rows, at, 1, scratch, block);
     const T weight = block.weight ? *block.weight : T(1),
             z = dot(block.x[0], point.w, rows.X.n_columns) + point.bias(0);
     const T score = weight == T(0) ? T(0) : z;
-    *slopes = weighted(weight, Loss::slope(score, *block.y));
+    *slopes = weighted(weight, Loss(parameters).slope(score, *block.y));
     *finite = double(score);
     return block.x[0];
 }

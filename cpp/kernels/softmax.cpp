@@ -21,18 +21,18 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, const Coefficients<T>& point, con
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void value(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
+void value(const LossParameters&, const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
     pass<SoftmaxValue>(rows, point, point, scratch, sums);
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void gradient(const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
+void gradient(const LossParameters&, const Rows<S>& rows, const Coefficients<T>& point, T* scratch, double* sums) {
     pass<SoftmaxGradient>(rows, point, point, scratch, sums);
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void hessian_product(const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction, T* scratch,
-                     double* sums) {
+void hessian_product(const LossParameters&, const Rows<S>& rows, const Coefficients<T>& point,
+                     const Coefficients<T>& direction, T* scratch, double* sums) {
     pass<SoftmaxHessianProduct>(rows, point, direction, scratch, sums);
 }
 
@@ -41,6 +41,7 @@ constexpr std::size_t weighted_rows = 1024;
 // With all that is known of a row in its weight.
 struct UnitCurvature {
     static constexpr bool constant_curvature = true;
+    STEEPEST_INLINE explicit UnitCurvature(const LossParameters&) {}
     template <class T>
     static STEEPEST_INLINE T value(T, T) {
         return T(0);
@@ -61,8 +62,8 @@ std::size_t softmax_hessian_scratch_size(const Matrix<S>& X, std::size_t k) {
 }
 
 template <class S, class T = ArithmeticOf<S>>
-void softmax_hessian(const Rows<S>& rows, const Coefficients<T>& point, std::size_t a, std::size_t b, std::size_t first,
-                     std::size_t last, T* scratch, double* sums) {
+void softmax_hessian(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point, std::size_t a,
+                     std::size_t b, std::size_t first, std::size_t last, T* scratch, double* sums) {
     T* curvature = scratch + scores_scratch_size(rows.X, point.n_scores);
     Rows<S> part = rows;
     for (std::size_t start = 0; start < rows.count; start += weighted_rows) {
@@ -82,13 +83,14 @@ void softmax_hessian(const Rows<S>& rows, const Coefficients<T>& point, std::siz
         weighted.y += at;
         weighted.weight = curvature;
         weighted.begin = 0;
-        hessian<S, UnitCurvature>(weighted, {point.w, T(0)}, point.has_intercept(), first, last,
+        hessian<S, UnitCurvature>(parameters, weighted, {point.w, T(0)}, point.has_intercept(), first, last,
                                   curvature + weighted_rows, sums);
     }
 }
 
 template <class S, class T = ArithmeticOf<S>>
-const T* row(const Rows<S>& rows, std::size_t at, const Coefficients<T>& point, T* scratch, T* slopes, double* finite) {
+const T* row(const LossParameters&, const Rows<S>& rows, std::size_t at, const Coefficients<T>& point, T* scratch,
+             T* slopes, double* finite) {
     const std::size_t d = rows.X.n_columns;
     RowBlock<S> targets;
     SoftmaxBlock<T> block;

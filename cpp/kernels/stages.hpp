@@ -21,8 +21,9 @@ STEEPEST_INLINE Linear<T> score_of(const Coefficients<T>& point, std::size_t c =
     return {point.of(c), point.bias(c)};
 }
 
-// Sums of one score over rows. `gradient` (length n_columns) is added to.
+// Sums of one score over rows, for a loss of these parameters. `gradient` (length n_columns) is added to.
 struct ScoreSums {
+    const LossParameters& parameters;
     double loss;
     double slope;
     double* gradient;
@@ -35,39 +36,43 @@ struct StageArrays {
     T z[max_block], u[max_block], loss[max_block], r[max_block];
 };
 
-template <class Loss>
+template <class L>
 struct ValueStage {
+    using Loss = L;
     static constexpr bool scores = true, direction = false, losses = true, accumulates = false;
     template <class T>
-    static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
+    static STEEPEST_INLINE void apply(const Loss& of, StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
         STEEPEST_VECTORIZE
-        for (std::size_t i = 0; i < n; ++i) a.loss[i] = Loss::value(a.z[i] + bias, y[i]);
+        for (std::size_t i = 0; i < n; ++i) a.loss[i] = of.value(a.z[i] + bias, y[i]);
     }
 };
 
-template <class Loss>
+template <class L>
 struct GradientStage {
+    using Loss = L;
     static constexpr bool scores = true, direction = false, losses = true, accumulates = true;
     template <class T>
-    static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
+    static STEEPEST_INLINE void apply(const Loss& of, StageArrays<T>& a, T bias, T, const T* y, std::size_t n) {
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
             const T z = a.z[i] + bias, target = y[i];
-            a.loss[i] = Loss::value(z, target);
-            a.r[i] = Loss::slope(z, target);
+            a.loss[i] = of.value(z, target);
+            a.r[i] = of.slope(z, target);
         }
     }
 };
 
-template <class Loss>
+template <class L>
 struct HessianProductStage {
+    using Loss = L;
     static constexpr bool scores = !Loss::constant_curvature, direction = true, losses = false, accumulates = true;
     template <class T>
-    static STEEPEST_INLINE void apply(StageArrays<T>& a, T bias, T direction_bias, const T* y, std::size_t n) {
+    static STEEPEST_INLINE void apply(const Loss& of, StageArrays<T>& a, T bias, T direction_bias, const T* y,
+                                      std::size_t n) {
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
             const T z = scores ? a.z[i] + bias : T(0);
-            a.r[i] = Loss::curvature(z, y[i]) * (a.u[i] + direction_bias);
+            a.r[i] = of.curvature(z, y[i]) * (a.u[i] + direction_bias);
         }
     }
 };
@@ -76,7 +81,7 @@ struct HessianProductStage {
 template <class Stage, class T>
 STEEPEST_INLINE void finish_block(StageArrays<T>& a, T bias, T direction_bias, const T* y, const T* weight,
                                   std::size_t n, ScoreSums& sums) {
-    Stage::apply(a, bias, direction_bias, y, n);
+    Stage::apply(typename Stage::Loss(sums.parameters), a, bias, direction_bias, y, n);
     if (weight) {
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
@@ -96,16 +101,17 @@ struct NewtonArrays {
     // From the products x . w, with the weights; returns the sum of the losses. Without the gradient they and the
     // slopes are left out.
     template <class Loss>
-    STEEPEST_INLINE double finish(T bias, const T* y, const T* weight, std::size_t n, bool with_gradient) {
+    STEEPEST_INLINE double finish(const Loss& of, T bias, const T* y, const T* weight, std::size_t n,
+                                  bool with_gradient) {
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i)
-            curvature[i] = weighted(weight ? weight[i] : T(1), Loss::curvature(z[i] + bias, y[i]));
+            curvature[i] = weighted(weight ? weight[i] : T(1), of.curvature(z[i] + bias, y[i]));
         if (!with_gradient) return 0.0;
         STEEPEST_VECTORIZE
         for (std::size_t i = 0; i < n; ++i) {
             const T score = z[i] + bias, s = weight ? weight[i] : T(1);
-            loss[i] = weighted(s, Loss::value(score, y[i]));
-            slope[i] = weighted(s, Loss::slope(score, y[i]));
+            loss[i] = weighted(s, of.value(score, y[i]));
+            slope[i] = weighted(s, of.slope(score, y[i]));
         }
         return sum_of(loss, n);
     }

@@ -39,20 +39,21 @@ struct LossKernels {
     using T = ArithmeticOf<S>;
     // Elements of scratch that a kernel over rows of X needs.
     std::size_t (*scratch_size)(const Matrix<S>& X, std::size_t n_scores);
-    void (*value)(const Rows<S>&, const Coefficients<T>&, T* scratch, double* sums);
-    void (*gradient)(const Rows<S>&, const Coefficients<T>&, T* scratch, double* sums);
+    void (*value)(const LossParameters&, const Rows<S>&, const Coefficients<T>&, T* scratch, double* sums);
+    void (*gradient)(const LossParameters&, const Rows<S>&, const Coefficients<T>&, T* scratch, double* sums);
     // Of gradients of (x . direction) * curvature.
-    void (*hessian_product)(const Rows<S>&, const Coefficients<T>&, const Coefficients<T>& direction, T* scratch,
-                            double* sums);
+    void (*hessian_product)(const LossParameters&, const Rows<S>&, const Coefficients<T>&,
+                            const Coefficients<T>& direction, T* scratch, double* sums);
     std::size_t (*hessian_scratch_size)(const Matrix<S>& X, std::size_t n_scores);
     // Rows [first, last), first a multiple of hessian_panel / 2, of the lower triangle of the Hessian's block of scores
     // a and b (it is symmetric), which are added to: the sums of a HessianShape of a score's parameters. With one score
     // the last row is that of the gradient. Several have none, and take no rows by index.
-    void (*hessian)(const Rows<S>&, const Coefficients<T>&, std::size_t a, std::size_t b, std::size_t first,
-                    std::size_t last, T* scratch, double* hessian);
+    void (*hessian)(const LossParameters&, const Rows<S>&, const Coefficients<T>&, std::size_t a, std::size_t b,
+                    std::size_t first, std::size_t last, T* scratch, double* hessian);
     // The row of the selection at position `at` (copied to `scratch` where X is not row-major floats), its slope in
     // each score, and a number that is finite where its loss is.
-    const T* (*row)(const Rows<S>&, std::size_t at, const Coefficients<T>&, T* scratch, T* slopes, double* finite);
+    const T* (*row)(const LossParameters&, const Rows<S>&, std::size_t at, const Coefficients<T>&, T* scratch,
+                    T* slopes, double* finite);
 };
 
 // The update rules, in an object of their own that is compiled without fused multiply-adds: a rule then rounds alike in

@@ -1,12 +1,23 @@
-// The losses of one score z = x . w + b against its target y. The only place where a loss formula is written.
+// The losses of one score z = x . w + b against its target y. The only place where a loss formula is written. A loss is
+// made of its parameters, and reads those that it has.
 #pragma once
 
 #include "cpp/math/elementary.hpp"
 
+// X(name): every number that a loss may be given.
+#define STEEPEST_FOR_EACH_LOSS_PARAMETER(X) X(delta)
+
 namespace steepest {
+
+struct LossParameters {
+#define STEEPEST_MEMBER(name) double name = 0.0;
+    STEEPEST_FOR_EACH_LOSS_PARAMETER(STEEPEST_MEMBER)
+#undef STEEPEST_MEMBER
+};
 
 struct LeastSquares {
     static constexpr bool constant_curvature = true;
+    STEEPEST_HOST_DEVICE explicit LeastSquares(const LossParameters&) {}
     template <class T>
     static STEEPEST_HOST_DEVICE T value(T z, T y) {
         return (z - y) * (z - y);
@@ -25,6 +36,7 @@ struct LeastSquares {
 // cancels nor overflows for any z.
 struct Logistic {
     static constexpr bool constant_curvature = false;
+    STEEPEST_HOST_DEVICE explicit Logistic(const LossParameters&) {}
     template <class T>
     static STEEPEST_HOST_DEVICE T value(T z, T y) {
         const T m = (T(1) - T(2) * y) * z;
@@ -44,9 +56,43 @@ struct Logistic {
     }
 };
 
+// The square of r = z - y up to delta, and its tangent beyond (twice the loss of Huber, The Annals of Mathematical
+// Statistics 35, 1964): with a large delta it is LeastSquares. With c the nearest number to r in [-delta, delta] it is
+// c (2 r - c), and its slope 2 c.
+struct Huber {
+    static constexpr bool constant_curvature = false;
+    double delta;
+    STEEPEST_HOST_DEVICE explicit Huber(const LossParameters& parameters) : delta(parameters.delta) {}
+    template <class T>
+    STEEPEST_HOST_DEVICE T clipped(T r) const {
+        const T most = T(delta), below = r > most ? most : r;
+        return below < -most ? -most : below;  // a NaN stays one
+    }
+    template <class T>
+    STEEPEST_HOST_DEVICE T value(T z, T y) const {
+        const T r = z - y, c = clipped(r);
+        return c * (T(2) * r - c);
+    }
+    template <class T>
+    STEEPEST_HOST_DEVICE T slope(T z, T y) const {
+        return T(2) * clipped(z - y);
+    }
+    template <class T>
+    STEEPEST_HOST_DEVICE T curvature(T z, T y) const {
+        return magnitude(z - y) > T(delta) ? T(0) : T(2);
+    }
+};
+
+// A loss by its number, among those of the list below or softmax_loss, with its parameters.
+struct LossChoice {
+    int number;
+    LossParameters parameters;
+};
+
 }  // namespace steepest
 
 // X(struct, name): every table of losses, native and Python, is filled from this list.
 #define STEEPEST_FOR_EACH_LOSS(X)    \
     X(LeastSquares, "least_squares") \
-    X(Logistic, "logistic")
+    X(Logistic, "logistic")          \
+    X(Huber, "huber")

@@ -109,7 +109,7 @@ struct BoundDescent {
 template <class S>
 py::object make_objective(const std::string& loss, Address X, std::size_t n_rows, std::size_t n_columns, bool row_major,
                           Address y, Address weight, double weight_sum, bool intercept, double l1, double l2,
-                          int device_number, Address stream, Tiling tiling) {
+                          int device_number, Address stream, Tiling tiling, const LossParameters& parameters) {
     using T = ArithmeticOf<S>;
     const bool aligned = row_major && X % 16 == 0 && n_columns * sizeof(S) % 16 == 0;
     const Batch<S> rows{pointer<S>(X),
@@ -122,7 +122,7 @@ py::object make_objective(const std::string& loss, Address X, std::size_t n_rows
                         n_rows,
                         row_major,
                         aligned,
-                        index_of(loss_names, loss, "loss")};
+                        {index_of(loss_names, loss, "loss"), parameters}};
     const Data<S> data{rows, weight_sum, intercept, l1, l2, device_number, stream_of(stream), tiling};
     BoundObjective<S> bound;
     {
@@ -201,13 +201,17 @@ PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
         "Objective",
         [](const std::string& loss, const std::string& storage, Address X, std::size_t n_rows, std::size_t n_columns,
            bool row_major, Address y, Address weight, double weight_sum, bool intercept, double l1, double l2,
-           int device_number, Address stream, const std::string& tiling) {
+           int device_number, Address stream, const std::string& tiling, const py::dict& loss_parameters) {
+            LossParameters parameters;
+            for (const auto& [key, value] : loss_parameters)
+                set_loss_parameter(parameters, py::cast<std::string>(key), value);
             return objective(loss, storage, X, n_rows, n_columns, row_major, y, weight, weight_sum, intercept, l1, l2,
-                             device_number, stream, Tiling(index_of(tiling_names, tiling, "tiling")));
+                             device_number, stream, Tiling(index_of(tiling_names, tiling, "tiling")), parameters);
         },
         py::arg("loss"), py::arg("storage"), py::arg("X"), py::arg("n_rows"), py::arg("n_columns"),
         py::arg("row_major"), py::arg("y"), py::arg("weight"), py::arg("weight_sum"), py::arg("intercept"),
-        py::arg("l1"), py::arg("l2"), py::arg("device"), py::arg("stream"), py::arg("tiling") = "auto");
+        py::arg("l1"), py::arg("l2"), py::arg("device"), py::arg("stream"), py::arg("tiling") = "auto",
+        py::arg("loss_parameters") = py::dict());
 #if defined(STEEPEST_BIND_MORE)
     STEEPEST_BIND_MORE(m);
 #endif

@@ -30,7 +30,7 @@ struct Batch {
     std::size_t n_rows, n_columns, begin, count;
     bool row_major;
     bool aligned;  // row-major, and every row starts at a multiple of 16 bytes
-    int loss;
+    LossChoice loss;
 
     STEEPEST_HOST_DEVICE std::size_t row(std::size_t at) const { return index ? index[at] : begin + at; }
     // Rows [first, first + n) of these.

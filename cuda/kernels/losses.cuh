@@ -11,11 +11,13 @@ struct LossAndSlope {
 };
 
 template <class T>
-__device__ __forceinline__ LossAndSlope<T> loss_and_slope(int loss, T z, T y) {
-    switch (loss) {
-#define STEEPEST_CASE(Loss, name) \
-    case id_of_##Loss:            \
-        return {Loss::value(z, y), Loss::slope(z, y)};
+__device__ __forceinline__ LossAndSlope<T> loss_and_slope(const LossChoice& loss, T z, T y) {
+    switch (loss.number) {
+#define STEEPEST_CASE(Loss, name)                \
+    case id_of_##Loss: {                         \
+        const Loss of(loss.parameters);          \
+        return {of.value(z, y), of.slope(z, y)}; \
+    }
         STEEPEST_FOR_EACH_LOSS(STEEPEST_CASE)
 #undef STEEPEST_CASE
     }

@@ -18,7 +18,7 @@ from .descent.minimize import minimize
 from .descent.result import Result
 from .descent.stopping import Progress
 from .objectives.function import Function
-from .objectives.losses import LeastSquares, Logistic
+from .objectives.losses import Huber, LeastSquares, Logistic
 from .objectives.protocol import Objective
 from .objectives.softmax import Softmax
 from .optimizers.rules import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
@@ -64,6 +64,7 @@ __all__ = [
     "Function",
     "GradientDescent",
     "GridSearch",
+    "Huber",
     "LearningRateCurve",
     "LeastSquares",
     "Logistic",

@@ -32,6 +32,7 @@ class _Objective:
         l2: float,
         scaling: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
         n_scores: int = 1,
+        loss_parameters: dict[str, float] = ...,
     ) -> None: ...
     @property
     def X(self) -> NDArray[Any]: ...

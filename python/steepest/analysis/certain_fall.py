@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..objectives.columns import may_be_far_from_zero
 from ..objectives.data import DataObjective
-from ..objectives.losses import LeastSquares, Logistic
+from ..objectives.losses import Huber, LeastSquares, Logistic
 from ..objectives.rows import standardised_rows
 from ..objectives.softmax import Softmax, probabilities
 
@@ -51,7 +51,7 @@ class CertainFall:
         self._objective, self._curvature = objective, _curvature(objective)
         self._roots = np.sqrt(shares[counts] / shares.sum())
         self._least = 0.0
-        if isinstance(objective, LeastSquares):
+        if objective.is_of_residuals:
             mean = np.sum(self._roots**2 * self._y)
             self._least = _LITTLE * float(np.sum(self._roots**2 * (self._y - mean) ** 2))
         n, d = self._rows.shape
@@ -69,7 +69,7 @@ class CertainFall:
     @classmethod
     def of(cls, objective: Any) -> CertainFall | None:
         """Return it where a loss without an intercept has columns far from zero; else None, at the cost of a look."""
-        known = isinstance(objective, (LeastSquares, Logistic, Softmax)) and objective.device is None
+        known = isinstance(objective, (Huber, LeastSquares, Logistic, Softmax)) and objective.device is None
         if not known or objective.intercept or objective.penalty.l1 > 0.0:
             return None
         X, _, weight = objective.arrays
@@ -101,13 +101,14 @@ class CertainFall:
 
 def _curvature(objective: DataObjective) -> float:
     """Return the largest second derivative of a row's loss along its scores."""
-    return 2.0 if isinstance(objective, LeastSquares) else 0.25 if isinstance(objective, Logistic) else 0.5
+    return 2.0 if objective.is_of_residuals else 0.25 if isinstance(objective, Logistic) else 0.5
 
 
 def _slopes(objective: DataObjective, scores: Matrix, y: Matrix) -> Matrix:
     """Return the derivatives of the rows' losses by their scores."""
-    if isinstance(objective, LeastSquares):
-        return 2.0 * (scores - y[:, None])
+    if objective.is_of_residuals:
+        most = objective.delta if isinstance(objective, Huber) else math.inf
+        return np.asarray(2.0 * np.clip(scores - y[:, None], -most, most))
     if isinstance(objective, Logistic):
         return np.asarray(probabilities(np.pad(scores, ((0, 0), (1, 0))))[:, 1:] - y[:, None])
     slopes = probabilities(scores)

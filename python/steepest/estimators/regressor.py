@@ -1,4 +1,4 @@
-"""`LinearRegressor`: least squares with scikit-learn's contract."""
+"""`LinearRegressor`: least squares, and Huber's loss, with scikit-learn's contract."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.checks import check_number, describe
 from ..extras import require
 from ..objectives.data import DataObjective
-from ..objectives.losses import LeastSquares
+from ..objectives.losses import Huber, LeastSquares
 from .base import LinearModel, available_if, takes_steps
 from .conversion import naming_faults
 from .documentation import documented
@@ -38,6 +39,10 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     If columns depend on each other, or outnumber the rows, many coefficients fit equally well without a penalty.
     LinearRegression then returns the shortest ones; this estimator may return others.
 
+    With ``loss="huber"`` the squared errors are those of `Huber` instead: beyond ``delta``, a number in the units of y,
+    2 delta abs(r) - delta^2 takes the place of r^2. scikit-learn's ``HuberRegressor`` estimates that number from the
+    rows, as its ``epsilon * scale_``.
+
     {parameters}
     coef_ : array of shape (n_features,), the dtype of X
     intercept_ : number of the dtype of X
@@ -61,6 +66,8 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         self,
         optimizer: Any = "auto",
         *,
+        loss: str = "least_squares",
+        delta: float = 1.35,
         learning_rate: Any = "auto",
         batch_size: int | None = None,
         alpha: float = 0.0,
@@ -124,7 +131,11 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         return targets
 
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
-        return LeastSquares, 1, {}
+        if self.loss == "huber":
+            return Huber, 1, {"delta": check_number("delta", self.delta, above=0.0)}
+        if self.loss == "least_squares":
+            return LeastSquares, 1, {}
+        raise ValueError(f"loss must be 'least_squares' or 'huber', got {describe(self.loss)}")
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         self.coef_ = parameters.coefficients[0].astype(dtype)

@@ -82,7 +82,7 @@ class Training:
             rows,
             rescales=rescales,
             exact=free,
-            centres=settings.fit_intercept,
+            centres=self._centres,
             has_target_units=free and self._has_target_units,
             keeps=whole,
         )
@@ -97,7 +97,8 @@ class Training:
             found = Columns.of(rows.X, rows.sample_weight)
             scaling = centring(found, rescales) if found.are_far_from_zero() else None
         objective = self._bind(rows, scaling, alpha, units)
-        objective.is_conditioned = whole  # by units and scaling
+        far = settings.fit_intercept and self._has_target_units and not self._centres  # targets may be
+        objective.is_conditioned = whole and not far  # by units and scaling
         tol = tolerance(settings, optimizer, units.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
         if settings.early_stopping:
@@ -113,7 +114,7 @@ class Training:
             validation=None if held_out is None else self._bind(units.rows(held_out), scaling, 0.0, units),
             random_state=seed,
         )
-        self._warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows)))
+        self._warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
         return result, self._parameters(result.w, units, scaling), online
 
     def go_on(self, rows: Rows, online: Online, start: Parameters | None, seed: int) -> tuple[Result, Parameters]:
@@ -142,7 +143,12 @@ class Training:
 
     @property
     def _has_target_units(self) -> bool:
-        return issubclass(self.loss, LeastSquares)
+        return self.loss.is_of_residuals
+
+    @property
+    def _centres(self) -> bool:
+        """Whether the mean is taken from the targets: one target far off may move it where the others lose digits."""
+        return self.settings.fit_intercept and issubclass(self.loss, LeastSquares)
 
     def _units_of_stream(self, rows: Rows, online: Online) -> Units:
         """Return units that suit all targets so far."""
@@ -150,21 +156,26 @@ class Training:
             return Units(None, 0.0, 0, rows.X.dtype, rows.X.dtype)
         targets = Columns.of(rows.y[:, None], rows.loss_weight)
         online.targets = targets if online.targets is None else online.targets.with_more(targets)
-        return Units.of_stream(online.targets, rows.X.dtype, self.settings.fit_intercept)
+        return Units.of_stream(online.targets, rows.X.dtype, self._centres)
 
-    def _null_loss(self, rows: Rows) -> float:
+    def _null_loss(self, rows: Rows, units: Units) -> float:
         """Return the loss of the best model without coefficients, in the units of the fit.
 
         It is the best intercept, or zeros if the model has no intercept.
         """
         if self._has_target_units:
             y = rows.y.astype(np.float64)
-            mean = np.average(y, weights=rows.loss_weight) if self.settings.fit_intercept else 0.0
+            middle = np.average(y, weights=rows.loss_weight) if self.settings.fit_intercept else 0.0
+            delta = self._options(units).get("delta", math.inf)
+            if self.settings.fit_intercept and delta < math.inf:
+                middle = np.median(y if rows.loss_weight is None else y[rows.loss_weight > 0])
             with np.errstate(over="ignore"):
-                squares = (y - mean) ** 2
+                errors = np.abs(y - middle)
+                near = np.minimum(errors, delta)
+                losses = near * (2.0 * errors - near)
             if rows.loss_weight is not None:
-                squares[rows.loss_weight == 0] = 0.0  # they may have overflowed
-            return float(np.average(squares, weights=rows.loss_weight))
+                losses[rows.loss_weight == 0] = 0.0  # they may have overflowed
+            return float(np.average(losses, weights=rows.loss_weight))
         shares = np.bincount(rows.y.astype(np.intp), rows.loss_weight) / rows.total()
         shares = shares[shares > 0]
         return (
@@ -193,11 +204,17 @@ class Training:
             l1_ratio=l1_ratio,
             centre=None if scaling is None else scaling.centre,
             scale=None if scaling is None else scaling.scale,
-            **self.options,
+            **self._options(units),
         )
         if alpha * l1_ratio == 0.0:  # an L1 norm alone suppresses the effect of rounded columns
             objective._given_dtype = units.given
         return objective
+
+    def _options(self, units: Units) -> dict[str, Any]:
+        """Return the further arguments of the loss, in the units of the fit."""
+        if "delta" not in self.options:
+            return self.options
+        return {**self.options, "delta": units.error(self.options["delta"], units.dtype)}
 
     def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> RelativeGradientNorm:
         """Return the rule that compares the gradient with that at zeros and with its rounding error.

@@ -170,6 +170,12 @@ class Units:
         with np.errstate(over="ignore", under="ignore"):
             return float(np.ldexp(loss, 2 * self.target))
 
+    def error(self, error: float, dtype: np.dtype[Any]) -> float:
+        """Take an error, in units of the target, to those of the fit; within what a dtype holds."""
+        limits = np.finfo(dtype)
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.clip(np.ldexp(error, -self.target), float(limits.tiny), float(limits.max)))
+
     def restore(self, result: Result) -> None:
         """Convert the value, losses and gradient norms of a result to the original units of the target, in place."""
         with np.errstate(over="ignore", under="ignore"):

@@ -6,8 +6,8 @@ This folder may use `arrays`.
 from __future__ import annotations
 
 from .data import DataObjective
-from .losses import LeastSquares, Logistic
+from .losses import Huber, LeastSquares, Logistic
 from .protocol import Objective
 from .scaling import column_statistics, unscaled
 
-__all__ = ["DataObjective", "LeastSquares", "Logistic", "Objective", "column_statistics", "unscaled"]
+__all__ = ["DataObjective", "Huber", "LeastSquares", "Logistic", "Objective", "column_statistics", "unscaled"]

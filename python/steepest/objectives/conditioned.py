@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ..arrays.norm import norm_of
 from .columns import LITTLE, Columns, are_far, exponents_of, may_be_extreme, may_be_far_from_zero
 from .data import DataObjective
-from .losses import LeastSquares
 from .scaling import column_statistics
 
 __all__ = ["Coordinates", "conditioned"]
@@ -77,8 +76,9 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
     """Return the objective in coordinates that lose no digits, and these coordinates.
 
     If the objective's own coordinates are good, return the objective itself and None. With an intercept, columns far
-    from zero are centred, and so are targets of least squares; this changes no penalty. Without a penalty, columns in
-    huge or tiny units are multiplied by powers of two. Little data have all their columns multiplied so, in a copy.
+    from zero are centred, and so are targets of losses of residuals; this changes no penalty. Without a penalty,
+    columns in huge or tiny units are multiplied by powers of two. Little data have all their columns multiplied so, in
+    a copy.
     """
     if objective.is_conditioned:
         return objective, None
@@ -98,7 +98,7 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
 
 def _far_target(objective: DataObjective) -> float:
     """Return the mean of the targets, rounded to their dtype, if it is many deviations from zero. Else return 0."""
-    if not (isinstance(objective, LeastSquares) and objective.intercept):
+    if not (objective.is_of_residuals and objective.intercept):
         return 0.0
     _, y, weight = objective.arrays
     if not may_be_far_from_zero(y[:, None], _TARGETS):

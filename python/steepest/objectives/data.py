@@ -84,6 +84,8 @@ class DataObjective:
     _loss: ClassVar[str]
     constant_curvature: ClassVar[bool] = False
     """Whether the curvature is the same at every w."""
+    is_of_residuals: ClassVar[bool] = False
+    """Whether the loss depends on z - y alone. Targets and scores may then be shifted together."""
     _n_scores = 1  # per row
     _given_dtype: Any = None  # the dtype that X was converted from, if any
     is_conditioned = False
@@ -127,8 +129,15 @@ class DataObjective:
 
     def _made(self, kind: Any, X: Any, y: Any, weight: Any, weight_sum: float) -> Any:
         l1, l2 = self.penalty.l1, self.penalty.l2
-        scores = () if self._n_scores == 1 else (self._n_scores,)
-        return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2, self._scaling, *scores)
+        more: dict[str, Any] = {} if self._n_scores == 1 else {"n_scores": self._n_scores}
+        if self._loss_parameters:
+            more["loss_parameters"] = self._loss_parameters
+        return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2, self._scaling, **more)
+
+    @property
+    def _loss_parameters(self) -> dict[str, float]:
+        """The parameters of the loss, by the names that the class and the native objective take."""
+        return {}
 
     def native_batch(self, rows: NDArray[np.uint32]) -> Any:
         """Return the native objective of a mini-batch of rows. The rows are copied.
@@ -179,7 +188,7 @@ class DataObjective:
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
         """Return the same loss, without a penalty, on other data, with the same centre and scale."""
         loss: Any = next(c for c in type(self).__mro__ if "_loss" in c.__dict__)
-        options = {"intercept": self._intercept, "centre": self._centre, "scale": self._scale}
+        options = {"intercept": self._intercept, "centre": self._centre, "scale": self._scale, **self._loss_parameters}
         return loss(X, y, sample_weight=sample_weight, **options)  # type: ignore[no-any-return]
 
     def _check_targets(self, y: Any) -> None:
@@ -329,8 +338,10 @@ class DataObjective:
 
     def __repr__(self) -> str:
         penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""
+        parameters = "".join(f", {name}={value:g}" for name, value in self._loss_parameters.items())
         scaling = ", standardised" if self._scaling else ""
-        return f"{type(self).__name__}({self.n_samples:,} x {self.n_features:,} {self._storage}{penalty}{scaling})"
+        shape = f"{self.n_samples:,} x {self.n_features:,} {self._storage}"
+        return f"{type(self).__name__}({shape}{parameters}{penalty}{scaling})"
 
 
 def documented(loss: type[Loss]) -> type[Loss]:

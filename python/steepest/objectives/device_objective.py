@@ -27,6 +27,7 @@ class DeviceObjective:
         l1: float,
         l2: float,
         scaling: Any = None,
+        loss_parameters: dict[str, float] | None = None,
     ) -> None:
         if scaling is not None:
             raise NotImplementedError(
@@ -41,7 +42,7 @@ class DeviceObjective:
         pointers = y.pointer, 0 if weight is None else weight.pointer
         self.native = backend().Objective(
             loss, X.dtype, X.pointer, rows, columns, X.c_contiguous, *pointers, weight_sum, intercept, l1, l2,
-            X.device, X.stream,
+            X.device, X.stream, loss_parameters=loss_parameters or {},
         )  # fmt: skip
 
     def check_memory(self) -> None:

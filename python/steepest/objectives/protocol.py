@@ -119,7 +119,7 @@ class Penalty(NamedTuple):
 
 
 _ANY_FUNCTION = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
-_LOSSES = "LeastSquares, Logistic and Softmax"
+_LOSSES = "LeastSquares, Logistic, Huber and Softmax"
 _ON_HOST = "objectives of arrays in the host's memory"
 # For each capability: its name in an error, and the objectives that have it.
 _WORDS = {

@@ -24,8 +24,8 @@ class QuasiNewton:
     blocks. With an L1 penalty, proximal Newton steps replace these steps; with a diagonal, an orthant-wise method does.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
-    full-batch runs of `LeastSquares`, `Logistic` and `Softmax` without a constraint. One iteration is one epoch; it
-    takes one or a few passes over the data.
+    full-batch runs of `LeastSquares`, `Logistic`, `Huber` and `Softmax` without a constraint. One iteration is one
+    epoch; it takes one or a few passes over the data.
 
     Raises
     ------
@@ -39,9 +39,9 @@ class QuasiNewton:
 
     Columns that lie more than 30 deviations from zero are centred internally if the objective has an intercept and no
     centre. The gradient norm in the history and in the stopping rules then refers to the centred columns. Targets of
-    least squares that lie so far from zero are centred too, in a copy. Without a penalty, columns in extreme units are
-    rescaled internally. So are all columns if X has at most 65,536 elements, in a copy. The gradient norm keeps the
-    units of the columns.
+    least squares or of `Huber` that lie so far from zero are centred too, in a copy. Without a penalty, columns in
+    extreme units are rescaled internally. So are all columns if X has at most 65,536 elements, in a copy. The gradient
+    norm keeps the units of the columns.
 
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. Byrd, Chin,
     Neveitt, Nocedal, "On the Use of Stochastic Hessian Information in Optimization Methods for Machine Learning", SIAM

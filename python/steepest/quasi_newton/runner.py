@@ -20,6 +20,7 @@ from .directions import line_from
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate, backtrack
 from .little_data import least_squares_of_little_data
+from .majorant import Majorant
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
 from .plan import SamplePlan
 from .proximal import penalised
@@ -62,6 +63,7 @@ class QuasiNewtonRunner(Runner):
         shape = objective.n_samples, objective.n_features, w.size
         self._plan = SamplePlan(*shape, itemsize, is_quadratic, objective.layout.n_scores)
         self._separating = separating_loss(objective)
+        self._majorant = Majorant.of(objective)
         exact = objective.given_eps < 1e-10
         self._ridge = 1e-12 if exact else 1e-6
         self._iterate: Iterate | None = None
@@ -215,6 +217,8 @@ class QuasiNewtonRunner(Runner):
         hessian, self._first_hessian = self._first_hessian, None
         if hessian is None:
             hessian = sample.hessian(w)
+        if self._majorant is not None:
+            hessian = self._majorant.hessian(hessian, w, self._rows, _SEED)
         if not np.isfinite(hessian).all():
             return self._diagonal()
         if self._objective.layout.n_scores > 1:
@@ -229,7 +233,8 @@ class QuasiNewtonRunner(Runner):
 
     def _diagonal(self) -> DiagonalMetric:
         self._rows = 0
-        return DiagonalMetric(column_squares(self._objective, self._plan.rows, _SEED))
+        part = 1.0 if self._majorant is None else self._majorant.part(self._w)
+        return DiagonalMetric(part * column_squares(self._objective, self._plan.rows, _SEED))
 
     def _take_block_metric(self) -> None:
         """Take one matrix for all classes' parameters in place of the diagonal, where it has more to say."""

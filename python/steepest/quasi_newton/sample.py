@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
-from ..objectives.losses import LeastSquares
 from ..objectives.rows import standardised_rows
 from ..objectives.softmax import probabilities
 
@@ -79,9 +78,9 @@ def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> 
 
 
 def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
-    """Return the number of scores per row, and the second derivative of a row's loss at scores of 0."""
+    """Return the number of scores per row, and the largest second derivative of a row's loss at scores of 0."""
     k = objective.n_parameters // (objective.n_features + objective.intercept)
-    return k, 2.0 if isinstance(objective, LeastSquares) else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
+    return k, 2.0 if objective.is_of_residuals else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
 
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:

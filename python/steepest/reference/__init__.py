@@ -5,7 +5,7 @@ NumPy only. Only tests and users may use this folder.
 """
 
 from .arrays import Array
-from .losses import least_squares, least_squares_hessian, logistic, logistic_hessian
+from .losses import huber, huber_hessian, least_squares, least_squares_hessian, logistic, logistic_hessian
 from .projections import project_box, project_simplex
 from .rules import State, adagrad, adam, gradient_descent, momentum, rmsprop, soft_threshold
 from .softmax import softmax, softmax_hessian
@@ -16,6 +16,8 @@ __all__ = [
     "adagrad",
     "adam",
     "gradient_descent",
+    "huber",
+    "huber_hessian",
     "least_squares",
     "least_squares_hessian",
     "logistic",

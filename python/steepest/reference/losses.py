@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .arrays import Array, elastic_net, float64, present_rows
 
-__all__ = ["least_squares", "least_squares_hessian", "logistic", "logistic_hessian"]
+__all__ = ["huber", "huber_hessian", "least_squares", "least_squares_hessian", "logistic", "logistic_hessian"]
 
 
 def least_squares(
@@ -121,6 +121,52 @@ def logistic_hessian(
     return _hessian(_LOGISTIC, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
 
 
+def huber(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    *,
+    delta: float = 1.35,
+    sample_weight: ArrayLike | None = None,
+    intercept: bool = True,
+    alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+) -> tuple[float, Array]:
+    """Weighted mean of Huber's loss, ``r^2`` up to delta and ``2 delta |r| - delta^2`` beyond, and its gradient.
+
+    r is z - y. The other parameters and returns are those of `least_squares`.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.huber([[1.0], [1.0]], [0.5, 9.0], [0.0], delta=1.0, intercept=False)
+    (8.625, array([-1.5]))
+    """
+    return _objective(_huber(delta), *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+
+
+def huber_hessian(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    *,
+    delta: float = 1.35,
+    sample_weight: ArrayLike | None = None,
+    intercept: bool = True,
+    alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+) -> Array:
+    """Hessian of the smooth part of `huber` at w: a float64 array of shape (len(w), len(w)).
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.huber_hessian([[1.0], [1.0]], [0.5, 9.0], [0.0], delta=1.0, intercept=False)
+    array([[1.]])
+    """
+    return _hessian(_huber(delta), *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+
+
 class _Loss(NamedTuple):
     """A loss of the score z and the target y, with its first two derivatives in z."""
 
@@ -145,6 +191,14 @@ _LOGISTIC = _Loss(
     slope=lambda z, y: _sigmoid(z) - y,
     curvature=lambda z, y: _sigmoid(z) * _sigmoid(-z),
 )
+
+
+def _huber(delta: float) -> _Loss:
+    return _Loss(
+        value=lambda z, y: np.where(np.abs(z - y) <= delta, (z - y) ** 2, 2 * delta * np.abs(z - y) - delta**2),
+        slope=lambda z, y: 2 * np.clip(z - y, -delta, delta),
+        curvature=lambda z, y: np.where(np.abs(z - y) <= delta, 2.0, 0.0),
+    )
 
 
 def _objective(

@@ -94,8 +94,8 @@ struct Problem {
     }
     std::shared_ptr<Objective<S>> objective(Tiling tiling) const {
         const bool aligned = row_major && d * sizeof(S) % 16 == 0;
-        const Batch<S> rows{device_x.data, device_y.data, nullptr,       nullptr, n, d, 0, n,
-                            row_major,     aligned,       id_of_Logistic};
+        const Batch<S> rows{device_x.data, device_y.data,       nullptr, nullptr, n, d, 0, n, row_major,
+                            aligned,       {id_of_Logistic, {}}};
         return std::make_shared<Objective<S>>(Data<S>{rows, double(n), true, 0.0, l2, 0, nullptr, tiling});
     }
     // The gradient at w over these rows.

@@ -1,0 +1,64 @@
+"""Curvature for a loss whose own is 0 at far rows, where a Hessian may be singular and its steps too long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..objectives.data import DataObjective, some_of
+from ..objectives.losses import Huber, LeastSquares
+from ..objectives.rows import standardised_rows
+
+__all__ = ["Majorant"]
+
+_LOOKED_AT = 2048  # rows
+_ELEMENTS = 1 << 20  # of these, at most
+_LEAST = 1e-6
+
+
+class Majorant:
+    """Adds to the Hessian of `Huber` a part of that of all squares.
+
+    The parabola with the curvature 2 delta / abs(r) touches the loss at an error r beyond delta and lies above it
+    everywhere (Huber, "Robust Statistics", 1981, section 7.8). The part is the mean of delta / abs(r) over such rows.
+    """
+
+    def __init__(self, objective: Huber) -> None:
+        self._objective = objective
+        n, (X, y, weight) = objective.n_samples, objective.arrays
+        options: dict[str, Any] = {"alpha": objective.alpha, "l1_ratio": objective.l1_ratio}
+        if objective.scaling is not None:
+            options["centre"], options["scale"] = objective.scaling
+        self._squares = LeastSquares(X, y, sample_weight=weight, intercept=objective.intercept, **options)
+        rows = min(_LOOKED_AT, max(1, _ELEMENTS // objective.n_features))
+        chosen = np.arange(n) if rows >= n else some_of(n, rows, 0)
+        if weight is not None:
+            chosen = chosen[weight[chosen] > 0]
+        self._rows, self._targets = X[chosen], y[chosen].astype(np.float64)
+
+    @classmethod
+    def of(cls, objective: DataObjective) -> Majorant | None:
+        """Return that of an objective; None for a loss that curves everywhere."""
+        return cls(objective) if isinstance(objective, Huber) else None
+
+    def hessian(self, own: NDArray[Any], w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
+        """Return the Hessian for a metric, where that of a sample at w is its own."""
+        shares = self._shares(w)
+        far = shares[shares < 1.0]
+        part = max(_LEAST, float(far.mean())) if far.size else 1.0
+        squares = self._squares.sample(rows, seed).hessian(np.zeros(len(own), own.dtype))
+        return np.asarray(own + part * (squares - own), own.dtype)
+
+    def part(self, w: NDArray[Any]) -> float:
+        """Return what part of the curvature of squares that of the parabolas is, on average."""
+        shares = self._shares(w)
+        return max(_LEAST, float(shares.mean())) if shares.size else 1.0
+
+    def _shares(self, w: NDArray[Any]) -> NDArray[np.float64]:
+        """Return delta / abs(r) of some rows; 1 up to delta."""
+        d = self._objective.n_features
+        scores = np.einsum("ij,j->i", standardised_rows(self._objective, self._rows), w[:d].astype(np.float64))
+        errors = np.abs(scores + (float(w[d]) if self._objective.intercept else 0.0) - self._targets)
+        return np.asarray(self._objective.delta / np.maximum(errors, self._objective.delta))
