@@ -32,7 +32,7 @@ namespace steepest {
 
 struct Hyperparameters {
     double learning_rate = 0.0;
-    double unbias1 = 1.0, unbias2 = 1.0;  // 1 / (1 - beta^t) where bias_correction is asked for
+    double bias_correction1 = 1.0, bias_correction2 = 1.0;  // 1 / (1 - beta^t) where bias_correction is asked for
 #define STEEPEST_MEMBER(type, name) type name{};
     STEEPEST_FOR_EACH_HYPERPARAMETER(STEEPEST_MEMBER)
 #undef STEEPEST_MEMBER
@@ -40,14 +40,14 @@ struct Hyperparameters {
     // Step t = 1, 2, ..., never less than in the call before.
     void set_step(std::int64_t t) {
         if (!bias_correction) return;
-        unbias1 = unbias(beta1, t, forgotten1);
-        unbias2 = unbias(beta2, t, forgotten2);
+        bias_correction1 = bias_correction_of(beta1, t, forgotten1);
+        bias_correction2 = bias_correction_of(beta2, t, forgotten2);
     }
 
   private:
     bool forgotten1 = false, forgotten2 = false;  // beta^t no longer counts beside 1, nor will it again
 
-    static double unbias(double beta, std::int64_t t, bool& forgotten) {
+    static double bias_correction_of(double beta, std::int64_t t, bool& forgotten) {
         if (forgotten) return 1.0;
         const double factor = 1.0 / (1.0 - __builtin_pow(beta, double(t)));
         forgotten = factor == 1.0;
@@ -71,26 +71,26 @@ struct GradientDescent {
 template <class T>
 struct MomentumSum {
     static constexpr int n_states = 1;
-    T rate, mu, rest;
+    T rate, mu, rate_at_rest;
     STEEPEST_HOST_DEVICE explicit MomentumSum(const Hyperparameters& h)
-        : rate(T(h.learning_rate)), mu(T(h.momentum)), rest(T(h.learning_rate / (1.0 - h.momentum))) {}
+        : rate(T(h.learning_rate)), mu(T(h.momentum)), rate_at_rest(T(h.learning_rate / (1.0 - h.momentum))) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& v = state[0];
         v = mu * v + g;
         w -= rate * v;
-        return rest;
+        return rate_at_rest;
     }
 };
 
 template <class T>
 struct MomentumAverage {
     static constexpr int n_states = 1;
-    T rate, mu, fresh;
+    T rate, mu, one_minus_mu;
     STEEPEST_HOST_DEVICE explicit MomentumAverage(const Hyperparameters& h)
-        : rate(T(h.learning_rate)), mu(T(h.momentum)), fresh(T(1.0 - h.momentum)) {}
+        : rate(T(h.learning_rate)), mu(T(h.momentum)), one_minus_mu(T(1.0 - h.momentum)) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& v = state[0];
-        v = mu * v + fresh * g;
+        v = mu * v + one_minus_mu * g;
         w -= rate * v;
         return rate;
     }
@@ -99,28 +99,28 @@ struct MomentumAverage {
 template <class T>
 struct MomentumStep {
     static constexpr int n_states = 1;
-    T rate, mu, rest;
+    T rate, mu, rate_at_rest;
     STEEPEST_HOST_DEVICE explicit MomentumStep(const Hyperparameters& h)
-        : rate(T(h.learning_rate)), mu(T(h.momentum)), rest(T(h.learning_rate / (1.0 - h.momentum))) {}
+        : rate(T(h.learning_rate)), mu(T(h.momentum)), rate_at_rest(T(h.learning_rate / (1.0 - h.momentum))) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& change = state[0];
         change = mu * change - rate * g;
         w += change;
-        return rest;
+        return rate_at_rest;
     }
 };
 
 template <class T>
 struct Nesterov {
     static constexpr int n_states = 1;
-    T rate, mu, rest;
+    T rate, mu, rate_at_rest;
     STEEPEST_HOST_DEVICE explicit Nesterov(const Hyperparameters& h)
-        : rate(T(h.learning_rate)), mu(T(h.momentum)), rest(T(h.learning_rate / (1.0 - h.momentum))) {}
+        : rate(T(h.learning_rate)), mu(T(h.momentum)), rate_at_rest(T(h.learning_rate / (1.0 - h.momentum))) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& v = state[0];
         v = mu * v + g;
         w -= rate * (g + mu * v);
-        return rest;
+        return rate_at_rest;
     }
 };
 
@@ -153,12 +153,12 @@ struct AdaGrad {
 template <class T>
 struct RMSProp {
     static constexpr int n_states = 1;
-    T rate, rho, fresh, epsilon;
+    T rate, rho, one_minus_rho, epsilon;
     STEEPEST_HOST_DEVICE explicit RMSProp(const Hyperparameters& h)
-        : rate(T(h.learning_rate)), rho(T(h.rho)), fresh(T(1.0 - h.rho)), epsilon(T(h.epsilon)) {}
+        : rate(T(h.learning_rate)), rho(T(h.rho)), one_minus_rho(T(1.0 - h.rho)), epsilon(T(h.epsilon)) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& mean = state[0];
-        mean = rho * mean + fresh * g * g;
+        mean = rho * mean + one_minus_rho * g * g;
         const T scaled = scaled_rate(rate, square_root(mean) + epsilon);
         w -= scaled * g;
         return scaled;
@@ -169,25 +169,25 @@ struct RMSProp {
 template <class T>
 struct Adam {
     static constexpr int n_states = 2;
-    T rate, beta1, beta2, fresh1, fresh2, unbias1, unbias2, epsilon, keep;
+    T rate, beta1, beta2, one_minus_beta1, one_minus_beta2, bias_correction1, bias_correction2, epsilon, keep;
     STEEPEST_HOST_DEVICE explicit Adam(const Hyperparameters& h)
         : rate(T(h.learning_rate)),
           beta1(T(h.beta1)),
           beta2(T(h.beta2)),
-          fresh1(T(1.0 - h.beta1)),
-          fresh2(T(1.0 - h.beta2)),
-          unbias1(T(h.unbias1)),
-          unbias2(T(h.unbias2)),
+          one_minus_beta1(T(1.0 - h.beta1)),
+          one_minus_beta2(T(1.0 - h.beta2)),
+          bias_correction1(T(h.bias_correction1)),
+          bias_correction2(T(h.bias_correction2)),
           epsilon(T(h.epsilon)),
           keep(T(1.0 - h.learning_rate * h.weight_decay)) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
         T& m = state[0];
         T& v = state[1];
         w *= keep;
-        m = beta1 * m + fresh1 * g;
-        v = beta2 * v + fresh2 * g * g;
-        const T scaled = scaled_rate(rate, square_root(unbias2 * v) + epsilon);
-        w -= scaled * (unbias1 * m);
+        m = beta1 * m + one_minus_beta1 * g;
+        v = beta2 * v + one_minus_beta2 * g * g;
+        const T scaled = scaled_rate(rate, square_root(bias_correction2 * v) + epsilon);
+        w -= scaled * (bias_correction1 * m);
         return scaled;
     }
 };
