@@ -11,7 +11,7 @@ X, Y = np.ones((6, 3)), np.ones(6)
 
 
 def objective(X=X, y=Y, sample_weight=None, n_scores=1, loss="least_squares"):
-    return _core.Objective64(loss, X, y, sample_weight, 6.0, True, 0.0, 0.0, None, n_scores)
+    return _core.Objective64(_core.dense_source(X, y, sample_weight, 6.0), loss, True, 0.0, 0.0, n_scores)
 
 
 @pytest.mark.parametrize(

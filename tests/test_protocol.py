@@ -9,6 +9,7 @@ import pytest
 
 import steepest as st
 from device_arrays import on_device
+from steepest import _core
 from steepest.objectives import protocol
 from steepest.objectives.protocol import Capability, layout_of, penalty_of, supports
 
@@ -47,7 +48,7 @@ CASES = {
     "LeastSquares": (st.LeastSquares(X, Y), ALL),
     "Logistic": (st.Logistic(X, Y), ALL),
     "Softmax": (st.Softmax(X, Y), ALL),
-    "own value_and_gradient": (Own(X, Y), ALL - {"batches", "sample"}),
+    "own value_and_gradient": (Own(X, Y), ANY | {"data", "hessian_product"}),
     "Function": (BOWL, ANY),
     "Function with products": (st.Function(lambda w: (0.0, w), 2, lambda w, v: v), ANY | {"hessian_product"}),
     "Taylor": (st.taylor(BOWL, np.ones(2)), ANY | {"hessian_product"}),
@@ -66,7 +67,11 @@ class Bare:
 def test_a_loss_asks_its_data_what_they_can_do(monkeypatch):
     objective = st.LeastSquares(X, Y)
     monkeypatch.setattr(objective, "native", Bare())
-    assert {each for each in ALL if objective.supports(each)} == ALL - {"batches", "sample"}
+    assert {each for each in ALL if objective.supports(each)} == ANY | {"data", "hessian_product", "rows", "steps"}
+
+
+def test_native_sources_use_the_names_of_capabilities():
+    assert set(_core.capabilities) <= ALL
 
 
 @pytest.mark.parametrize("objective", [st.LeastSquares(X, Y), BOWL, Bowl()], ids=["data", "Function", "bare"])
@@ -82,11 +87,17 @@ def test_what_each_can_do(objective, able):
 
 def test_what_an_objective_on_a_device_can_do(cuda):
     objective = st.LeastSquares(on_device(X), on_device(Y))
-    assert {str(each) for each in Capability if supports(objective, each)} == {"batches", "data", "hessian_product"}
+    assert {str(each) for each in Capability if supports(objective, each)} == {
+        *("batches", "data", "hessian_product", "steps")
+    }
 
 
 LACKING = [
-    (lambda o: st.minimize(o, np.zeros(2), st.QuasiNewton()), "QuasiNewton.. needs an objective with a sample", Bowl()),
+    (
+        lambda o: st.minimize(o, np.zeros(2), st.QuasiNewton()),
+        "QuasiNewton.. needs an objective with statistics",
+        Bowl(),
+    ),
     (lambda o: st.minimize(o, np.zeros(2), st.Adam(), batch_size=2), "batch_size=2 needs .* some of its rows", Bowl()),
     (lambda o: st.minimize(o, np.zeros(2), constraint=st.Box(0, 1)), "constraint needs .*onto a set", Careful()),
     (lambda o: st.minimize(o, np.zeros(2), starts=2), "starts needs an objective with several starts", Careful()),

@@ -37,13 +37,21 @@ def data(storage="float64", order="C", n=N, seed=0):
     return X, labels, weight
 
 
+def bound(loss, X, y, weight, *, scaling=None, intercept=True, l1=0.0, l2=0.0, n_scores=1, parameters=None):
+    """A native objective, and its source."""
+    source = _core.dense_source(X, y, weight, float(len(y) if weight is None else weight.sum()))
+    if scaling is not None:
+        source = _core.standardised_source(source, *scaling)
+    kind = _core.Objective64 if type(source) is _core.Source64 else _core.Objective32
+    return kind(source, loss, intercept, l1, l2, n_scores, parameters or {}), source
+
+
 def native(loss, X, labels, weight, *, scaling=None, intercept=True, alpha=0.1):
     """A native objective and parameters."""
     n_scores = K if loss == "softmax" else 1
     y = labels if loss == "softmax" else (labels > 0).astype(labels.dtype)
-    total = float(len(y) if weight is None else weight.sum())
-    kind = _core.Objective64 if y.dtype == np.float64 else _core.Objective32
-    objective = kind(loss, X, y, weight, total, intercept, 0.25 * alpha, 0.75 * alpha, scaling, n_scores)
+    penalty = {"l1": 0.25 * alpha, "l2": 0.75 * alpha}
+    objective, _ = bound(loss, X, y, weight, scaling=scaling, intercept=intercept, n_scores=n_scores, **penalty)
     w = np.random.default_rng(1).normal(size=n_scores * (D + intercept)).astype(y.dtype)
     return objective, w
 
@@ -132,7 +140,7 @@ def test_a_loss_reads_its_parameter(delta, order):
     y = labels * 2.0 - 1.0
     w, v = np.random.default_rng(5).normal(size=(2, D + 1))
     parameters = {"delta": delta}
-    objective = _core.Objective64("huber", X, y, weight, weight.sum(), True, 0.0, 0.0, None, 1, parameters)
+    objective, _ = bound("huber", X, y, weight, parameters=parameters)
     ones = np.column_stack([X, np.ones(N)])
     r = ones @ w - y
     far = np.abs(r) > delta
@@ -153,7 +161,7 @@ def test_a_loss_reads_its_parameter(delta, order):
 def test_an_unknown_parameter_of_a_loss_is_refused():
     X, labels, _ = data()
     with pytest.raises(ValueError, match="unknown parameter 'epsilon' of a loss"):
-        _core.Objective64("huber", X, labels, None, N, True, 0.0, 0.0, None, 1, {"epsilon": 1.0})
+        bound("huber", X, labels, None, parameters={"epsilon": 1.0})
 
 
 def test_sums_that_do_not_fit_are_refused():
@@ -174,13 +182,51 @@ def test_sums_that_do_not_fit_are_refused():
 
 def test_a_source_says_what_it_can_do():
     X, labels, weight = data()
-    raw, _ = native("logistic", X, labels, weight)
-    scaled, _ = native("logistic", X, labels, weight, scaling=SCALINGS["converted"])
-    capabilities = ("rows_by_index", "single_rows", "hessian", "column_statistics")
-    assert [raw.supports(name) for name in capabilities] == [True] * 4
-    assert [scaled.supports(name) for name in capabilities] == [True, False, True, False]
-    with pytest.raises(ValueError, match=r"^capability must be one of rows_by_index, .*, got 'sparse'"):
+    raw_objective, raw = bound("logistic", X, labels, weight)
+    scaled_objective, scaled = bound("logistic", X, labels, weight, scaling=SCALINGS["converted"])
+    assert _core.capabilities == ("batches", "single_rows", "hessian", "standardised_blocks", "column_statistics")
+    assert [raw.supports(name) for name in _core.capabilities] == [True] * 5
+    assert [scaled.supports(name) for name in _core.capabilities] == [True, False, True, False, True]
+    for objective, source in ((raw_objective, raw), (scaled_objective, scaled)):
+        assert all(objective.supports(name) == source.supports(name) for name in _core.capabilities)
+        assert (source.n_rows, source.n_columns, source.n_elements) == (N, D, N * D)
+    with pytest.raises(ValueError, match=r"^capability must be one of batches, .*, got 'sparse'"):
         raw.supports("sparse")
+
+
+def test_a_source_measures_its_columns():
+    """The mean and the deviation of (x - centre) / scale, for weights, are those of x, moved and divided."""
+    X, labels, weight = data()
+    centre, scale = SCALINGS["converted"]
+    _, raw = bound("logistic", X, labels, weight)
+    _, scaled = bound("logistic", X, labels, weight, scaling=(centre, scale))
     assert list(map(bits, raw.column_statistics())) == list(map(bits, _core.column_statistics(X, weight)))
-    with pytest.raises(ValueError, match=r"^X: this kind of data does not give column statistics"):
-        scaled.column_statistics()
+    mean = np.average((X - centre) / scale, axis=0, weights=weight)
+    deviation = np.sqrt(np.average(((X - centre) / scale - mean) ** 2, axis=0, weights=weight))
+    np.testing.assert_allclose(scaled.column_statistics(), (mean, deviation), rtol=1e-12, atol=1e-15)
+
+
+def test_a_source_keeps_the_arrays_that_it_reads():
+    """The objective is all that is left of arrays, source and wrapper, and memory that was freed is filled anew."""
+    X, labels, weight = data()
+    expected = bound("logistic", X, labels, weight, scaling=SCALINGS["converted"])[0].value(np.ones(D + 1))
+    objective, _ = bound("logistic", X.copy(), labels.copy(), weight.copy(), scaling=SCALINGS["converted"])
+    filled = [np.full(size, np.nan) for size in (X.size, N) for _ in range(50)]
+    assert objective.value(np.ones(D + 1)) == expected
+    assert len(filled) == 100
+
+
+@pytest.mark.parametrize("name", ["centre", "scale"])
+def test_a_scaling_that_does_not_fit_is_refused(name):
+    X, labels, weight = data()
+    scaling = {"centre": np.zeros(D), "scale": np.ones(D)} | {name: np.ones(D - 1)}
+    with pytest.raises(ValueError, match=rf"^{name} must be a contiguous float64 array of shape \(5,\)"):
+        _core.standardised_source(_core.dense_source(X, labels, weight, 1.0), **scaling)
+
+
+def test_an_objective_refuses_to_have_no_source():
+    with pytest.raises(TypeError):
+        _core.Objective64(None, "logistic", True, 0.0, 0.0)
+    X, labels, weight = data()
+    with pytest.raises(TypeError):  # float64 for an objective of float32
+        _core.Objective32(_core.dense_source(X, labels, weight, 1.0), "logistic", True, 0.0, 0.0)

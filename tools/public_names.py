@@ -26,6 +26,8 @@ DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
 # Hooks by which the loop, the diagnosis and QuasiNewton meet objectives, optimizers and sets; no user calls them.
 HOOKS = {
     *("flat", "loss_on", "native_batch"),
+    *("batch", "column_statistics", "data", "rows", "sample_data", "targets", "terms", "weights"),
+    *("with_data", "with_scaling"),
     *("adopt", "cautious_rate", "contraction", "forget", "is_auto", "on_device", "rates", "scales_coordinates"),
     *("state_for", "step_at"),
     *("bind", "as_schedule", "rates_at"),

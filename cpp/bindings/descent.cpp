@@ -72,7 +72,7 @@ struct BoundDescent {
           native(objective->native, rule.rule, rule.hyperparameters, penalised(rule), {batch_size, shuffle, seed},
                  n_steps, checked_constraint<T>(constraint, std::size_t(w.size()), objective->native.n_columns())) {
         const Source<T>& source = *objective->native.source;
-        if (batch_size > 0 && !source.supports(Capability::rows_by_index))
+        if (batch_size > 0 && !source.supports(Capability::batches))
             throw py::value_error("batch_size must be 0 for data without rows by index, got " +
                                   std::to_string(batch_size));
     }

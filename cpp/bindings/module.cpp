@@ -10,6 +10,7 @@
 #include "cpp/bindings/dlpack.hpp"
 #include "cpp/bindings/linear_algebra.hpp"
 #include "cpp/bindings/objective.hpp"
+#include "cpp/bindings/source.hpp"
 #include "cpp/engine/dispatch.hpp"
 #include "cpp/engine/threads.hpp"
 
@@ -35,7 +36,6 @@ void bind_runtime(py::module_& m) {
     m.attr("max_threads") = max_threads;
     m.def("set_threads", [](int n) { set_threads(checked_threads(n, 0)); }, py::arg("n"));
     m.def("threads_setting", &threads_setting);
-    m.attr("as_all_threads") = as_all;
     m.def("set_own_threads", [](int n) { set_own_threads(checked_threads(n, as_all)); }, py::arg("n"));
     m.def("own_threads_setting", &own_threads_setting);
     m.def("threads_in_use", &threads_in_use);
@@ -52,6 +52,7 @@ void bind_runtime(py::module_& m) {
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     using namespace steepest;
     choose_level(std::getenv("STEEPEST_ISA"));
+    bind_sources(m);
     bind_objectives(m);
     bind_descents(m);
     bind_runtime(m);

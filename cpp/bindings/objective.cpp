@@ -6,9 +6,7 @@
 
 #include "cpp/bindings/gil.hpp"
 #include "cpp/bindings/names.hpp"
-#include "cpp/engine/dense.hpp"
 #include "cpp/engine/dispatch.hpp"
-#include "cpp/engine/standardised.hpp"
 
 namespace steepest {
 namespace {
@@ -29,42 +27,6 @@ LossChoice loss_of(const std::string& name, std::size_t n_scores, const py::dict
     LossChoice loss{number_of_loss(name, n_scores), {}};
     for (const auto& [key, value] : parameters) set_loss_parameter(loss.parameters, py::cast<std::string>(key), value);
     return loss;
-}
-
-// X, in any storage that is computed with as T, with targets and weights (None: all 1).
-template <class T>
-std::unique_ptr<const Source<T>> dense_source(const py::array& X, const py::array_t<T>& y, const py::object& weight,
-                                              double weight_sum) {
-    return with_storage<std::unique_ptr<const Source<T>>>(X, "X", [&](auto storage) {
-        using S = typename decltype(storage)::type;
-        std::unique_ptr<const Source<T>> source;
-        if constexpr (std::is_same_v<ArithmeticOf<S>, T>) {
-            const Matrix<S> matrix = checked_matrix<S>(X);
-            checked_vector<T>(y, "y", matrix.n_rows);
-            const T* weights = weight.is_none() ? nullptr : checked_vector<T>(weight, "sample_weight", matrix.n_rows);
-            source = std::make_unique<DenseSource<S>>(matrix, y.data(), weights, weight_sum);
-        } else {
-            throw py::type_error(std::string("X must be of a dtype that is computed with as ") + dtype_name<T>() +
-                                 ", got " + describe(X));
-        }
-        return source;
-    });
-}
-
-Capability capability_of(const std::string& name) {
-    constexpr std::pair<const char*, Capability> all[] = {
-        {"rows_by_index", Capability::rows_by_index},
-        {"single_rows", Capability::single_rows},
-        {"hessian", Capability::hessian},
-        {"column_statistics", Capability::column_statistics},
-    };
-    std::string names;
-    for (const auto& [known, capability] : all) {
-        if (name == known) return capability;
-        if (!names.empty()) names += ", ";
-        names += known;
-    }
-    throw py::value_error("capability must be one of " + names + ", got '" + name + "'");
 }
 
 py::tuple as_tuple(const Sums& sums) {
@@ -112,27 +74,10 @@ py::tuple add_sums(const py::sequence& parts) {
 }  // namespace
 
 template <class T>
-BoundObjective<T>::BoundObjective(const std::string& loss, py::array X_, py::array_t<T> y_, py::object weight_,
-                                  double weight_sum, bool intercept, double l1, double l2, const py::object& scaling,
-                                  std::size_t n_scores, const py::dict& loss_parameters)
-    : X(std::move(X_)),
-      y(std::move(y_)),
-      weight(std::move(weight_)),
-      data(dense_source<T>(X, y, weight, weight_sum)),
-      native{data.get(), loss_of(loss, n_scores, loss_parameters), n_scores, intercept, l1, l2} {
-    if (!scaling.is_none()) standardise(scaling.cast<std::pair<py::object, py::object>>());
-}
-
-// Centre and scale of the columns, which are copied.
-template <class T>
-void BoundObjective<T>::standardise(const std::pair<py::object, py::object>& scaling) {
-    const std::size_t d = data->n_columns;
-    const double* centre = checked_vector<double>(scaling.first, "centre", d);
-    const double* scale = checked_vector<double>(scaling.second, "scale", d);
-    standardised = std::make_unique<StandardisedSource<T>>(*data, std::vector<double>(centre, centre + d),
-                                                           std::vector<double>(scale, scale + d));
-    native.source = standardised.get();
-}
+BoundObjective<T>::BoundObjective(SharedSource<T> source_, const std::string& loss, bool intercept, double l1,
+                                  double l2, std::size_t n_scores, const py::dict& loss_parameters)
+    : source(std::move(source_)),
+      native{source->native.get(), loss_of(loss, n_scores, loss_parameters), n_scores, intercept, l1, l2} {}
 
 template <class T>
 bool BoundObjective<T>::supports(const std::string& capability) const {
@@ -151,15 +96,6 @@ py::tuple BoundObjective<T>::finish(const py::tuple& sums, const py::handle& w) 
     py::array_t<T> gradient(py::ssize_t(native.n_parameters()));
     const double value = steepest::finish(native, sums_of(sums, native.shape()), p, gradient.mutable_data());
     return py::make_tuple(value, gradient);
-}
-
-template <class T>
-py::tuple BoundObjective<T>::column_statistics() const {
-    const auto d = py::ssize_t(data->n_columns);
-    py::array_t<double> mean(d), deviation(d);
-    double *m = mean.mutable_data(), *s = deviation.mutable_data();
-    without_gil([&](Interrupt& interrupt) { native.source->column_statistics(m, s, interrupt); });
-    return py::make_tuple(mean, deviation);
 }
 
 template <class T>
@@ -220,12 +156,9 @@ template <class T>
 void bind_objective(py::module_& m, const char* name) {
     using Bound = BoundObjective<T>;
     py::class_<Bound, std::shared_ptr<Bound>>(m, name)
-        .def(py::init<const std::string&, py::array, py::array_t<T>, py::object, double, bool, double, double,
-                      const py::object&, std::size_t, const py::dict&>(),
-             py::arg("loss"), py::arg("X").noconvert(), py::arg("y").noconvert(), py::arg("sample_weight").none(true),
-             py::arg("weight_sum"), py::arg("intercept"), py::arg("l1"), py::arg("l2"), py::arg("scaling") = py::none(),
+        .def(py::init<SharedSource<T>, const std::string&, bool, double, double, std::size_t, const py::dict&>(),
+             py::arg("source").none(false), py::arg("loss"), py::arg("intercept"), py::arg("l1"), py::arg("l2"),
              py::arg("n_scores") = 1, py::arg("loss_parameters") = py::dict())
-        .def_readonly("X", &Bound::X)
         .def("supports", &Bound::supports, py::arg("capability"))
         .def("value", &Bound::value, py::arg("w"))
         .def("value_and_gradient", &Bound::value_and_gradient, py::arg("w"))
@@ -234,8 +167,7 @@ void bind_objective(py::module_& m, const char* name) {
         .def("hessian_product", &Bound::hessian_product, py::arg("w"), py::arg("v"))
         .def("hessian", &Bound::hessian, py::arg("w"))
         .def("value_gradient_and_hessian", &Bound::value_gradient_and_hessian, py::arg("w"))
-        .def("gradient_norm", &Bound::gradient_norm, py::arg("w"), py::arg("gradient"))
-        .def("column_statistics", &Bound::column_statistics);
+        .def("gradient_norm", &Bound::gradient_norm, py::arg("w"), py::arg("gradient"));
 }
 
 }  // namespace

@@ -16,8 +16,16 @@
 
 namespace steepest {
 
-// What a source may be able to do besides passes over all its rows.
-enum class Capability { rows_by_index, single_rows, hessian, standardised_blocks, column_statistics };
+// What a source may be able to do besides passes over all its rows: passes over rows by their numbers, the slopes of a
+// single row, a Hessian, passes over columns that it standardises block by block, and column statistics. Python's
+// Capability has the same names.
+#define STEEPEST_FOR_EACH_CAPABILITY(X) X(batches) X(single_rows) X(hessian) X(standardised_blocks) X(column_statistics)
+#define STEEPEST_ITEM(name) name,
+enum class Capability { STEEPEST_FOR_EACH_CAPABILITY(STEEPEST_ITEM) };
+#undef STEEPEST_ITEM
+#define STEEPEST_NAME(name) #name,
+constexpr const char* capability_names[] = {STEEPEST_FOR_EACH_CAPABILITY(STEEPEST_NAME)};
+#undef STEEPEST_NAME
 
 // `count` rows from `begin`, or those that `index` lists. `ahead` more entries of `index` may be read past `count`, to
 // prefetch the rows that come next.

@@ -13,7 +13,8 @@ StandardisedSource<T>::StandardisedSource(const Source<T>& source, std::vector<d
 template <class T>
 bool StandardisedSource<T>::supports(Capability capability) const {
     switch (capability) {
-        case Capability::rows_by_index:
+        case Capability::batches:
+        case Capability::column_statistics:
             return source_.supports(capability);
         case Capability::hessian:
             return source_.supports(capability) && source_.supports(Capability::standardised_blocks);
@@ -45,6 +46,15 @@ HessianSums StandardisedSource<T>::hessian(const Pass<T>& pass, bool with_gradie
     Pass<T> inner = pass;
     inner.blocks = &scaling_;
     return source_.hessian(inner, with_gradient, interrupt);
+}
+
+template <class T>
+void StandardisedSource<T>::column_statistics(double* mean, double* deviation, Interrupt& interrupt) const {
+    source_.column_statistics(mean, deviation, interrupt);
+    for (std::size_t j = 0; j < this->n_columns; ++j) {
+        mean[j] = (mean[j] - centre_[j]) * inverse_[j];
+        deviation[j] *= inverse_[j];
+    }
 }
 
 template class StandardisedSource<float>;

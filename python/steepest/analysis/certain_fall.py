@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..objectives.columns import may_be_far_from_zero
+from ..objectives.columns import may_be_far_from_zero, spread_rows
 from ..objectives.data import DataObjective
 from ..objectives.losses import Huber, LeastSquares, Logistic
-from ..objectives.rows import standardised_rows
+from ..objectives.protocol import Capability
 from ..objectives.softmax import Softmax, probabilities
 
 __all__ = ["CertainFall"]
 
-_LOOKED_AT = 256  # rows that tell whether columns are far from zero
 _MOST = 1 << 20  # elements of the rows that are looked at
 _UNITS = 4.0  # of the last place, that the numbers of columns made from others are off
 _EXACT = 4.0 * float(np.finfo(np.float64).eps)  # singular values are known to this share of the largest
@@ -42,11 +41,11 @@ class CertainFall:
     """
 
     def __init__(self, objective: DataObjective) -> None:
-        X, y, weight = objective.arrays
-        some = slice(None, None, max(1, math.ceil(X.size / _MOST)))
-        shares = np.ones(len(X[some])) if weight is None else weight[some].astype(np.float64)
+        y, weight = objective.targets, objective.weights
+        some = slice(None, None, max(1, math.ceil(objective.data.n_elements / _MOST)))
+        shares = np.ones(len(y[some])) if weight is None else weight[some].astype(np.float64)
         counts = shares > 0.0
-        self._rows = standardised_rows(objective, X[some])[counts]
+        self._rows = objective.rows(some)[counts]
         self._y = y[some][counts].astype(np.float64)
         self._objective, self._curvature = objective, _curvature(objective)
         self._roots = np.sqrt(shares[counts] / shares.sum())
@@ -72,10 +71,12 @@ class CertainFall:
         known = isinstance(objective, (Huber, LeastSquares, Logistic, Softmax)) and objective.device is None
         if not known or objective.intercept or objective.penalty.l1 > 0.0:
             return None
-        X, _, weight = objective.arrays
+        if not objective.supports(Capability.ROWS):
+            return None
+        weight = objective.weights
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            some = slice(None, None, max(1, len(X) // _LOOKED_AT))
-            rows = standardised_rows(objective, X[some])
+            some = spread_rows(objective.n_samples)
+            rows = objective.rows(some)
             if weight is not None:
                 rows = rows[weight[some] > 0]
             if not len(rows) or not may_be_far_from_zero(rows):

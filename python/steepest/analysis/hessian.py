@@ -44,7 +44,7 @@ class Hessian:
 
     def __init__(self, objective: Any, w: NDArray[Any]) -> None:
         self._objective, self._w = objective, w
-        self.by_differences = not supports(objective, Capability.HESSIAN)
+        self.by_differences = not supports(objective, Capability.HESSIAN_PRODUCT)
         epsilon = float(np.finfo(w.dtype).eps)
         self.tolerance = epsilon ** (2 / 3) * 1e3 if self.by_differences else 64 * epsilon
 

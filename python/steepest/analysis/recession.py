@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
-from ..objectives.rows import widened
 from ..objectives.softmax import Softmax
 
 __all__ = ["HalfSpaces", "nearest_in_cone"]
@@ -40,11 +40,11 @@ class HalfSpaces:
 
     def __init__(self, objective: DataObjective, rows_seen: int | None = None) -> None:
         """Take the units of the columns from all rows, or from about rows_seen of them."""
-        self._X, y, weight = objective.arrays
-        self.labels = y.astype(np.intp)
+        self._objective, weight = objective, objective.weights
+        self.labels = objective.targets.astype(np.intp)
         self._intercept = objective.intercept
         self.n_classes = objective.n_classes if isinstance(objective, Softmax) else 2
-        n, d = self._X.shape
+        n, d = objective.n_samples, objective.n_features
         self.width = d + self._intercept
         self.size = (self.n_classes - 1) * self.width
         self.present = present = np.ones(n, dtype=bool) if weight is None else weight > 0
@@ -52,7 +52,7 @@ class HalfSpaces:
         self.counted[np.arange(n), self.labels] = False
         centre = np.zeros(d) if objective.scaling is None else objective.scaling[0]
         first = int(np.argmax(present))
-        self.origin = widened(self._X[first : first + 1]).astype(np.float64)[0] if self._intercept else centre
+        self.origin = self._raw(slice(first, first + 1))[0] if self._intercept else centre
         self.unit = np.ones(d)
         largest = np.zeros(d)
         every = 1 if rows_seen is None else max(1, n // rows_seen)
@@ -64,15 +64,19 @@ class HalfSpaces:
 
     def blocks(self, every: int = 1) -> Iterator[tuple[slice, Vector]]:
         """Yield blocks of every so-many-th row: the slice, and the columns with ones for an intercept."""
-        n, d = self._X.shape
+        n, d = len(self.labels), self._objective.n_features
         step = max(1, _BLOCK // d) * every
         for start in range(0, n, step):
             rows = slice(start, min(start + step, n), every)
-            yield rows, self._standardised(self._X[rows])
+            yield rows, self._standardised(rows)
 
-    def _standardised(self, X: NDArray[np.floating]) -> Vector:
+    def _raw(self, rows: Any) -> Vector:
+        return self._objective.rows(rows, standardised=False)
+
+    def _standardised(self, rows: Any) -> Vector:
+        X = self._raw(rows)
         Z = np.ones((len(X), self.width))
-        Z[:, : X.shape[1]] = (widened(X).astype(np.float64) - self.origin) / self.unit
+        Z[:, : X.shape[1]] = (X - self.origin) / self.unit
         return Z
 
     def _table(self, v: Vector) -> Vector:
@@ -91,7 +95,7 @@ class HalfSpaces:
 
     def scores(self, rows: NDArray[np.intp], v: Vector) -> Vector:
         """Return the scores of some rows, including the score 0 of class 0."""
-        return np.asarray(self._standardised(self._X[rows]) @ self._table(v).T)
+        return np.asarray(self._standardised(rows) @ self._table(v).T)
 
     def total(self, some: NDArray[np.bool_]) -> Vector:
         """Return the sum of the vectors a that `some` selects."""
@@ -105,7 +109,7 @@ class HalfSpaces:
     def vectors(self, pairs: Pairs) -> Vector:
         """Return the vectors a of pairs of a row and a class, of shape (pairs, size)."""
         rows, others = pairs
-        Z, at = self._standardised(self._X[rows]), np.arange(len(rows))
+        Z, at = self._standardised(rows), np.arange(len(rows))
         found = np.zeros((len(rows), self.n_classes, self.width))
         found[at, self.labels[rows]] = Z
         found[at, others] -= Z

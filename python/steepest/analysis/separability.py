@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import blocks_of
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares, Logistic
-from ..objectives.rows import standardised_rows, widened
+from ..objectives.protocol import Capability
 from ..objectives.softmax import Softmax, probabilities
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
@@ -46,7 +46,9 @@ def separating_loss(objective: DataObjective) -> float:
     """
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
         return 0.0
-    weight = objective.arrays.sample_weight
+    if not objective.supports(Capability.ROWS):
+        return 0.0
+    weight = objective.weights
     least = 1.0
     if weight is not None:
         least = min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(weight))
@@ -61,6 +63,8 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
     column only, so the result may be "" although a direction over several columns separates.
     """
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0 or objective.device is not None:
+        return ""
+    if not objective.supports(Capability.ROWS):
         return ""
     with np.errstate(over="ignore", invalid="ignore"):
         if _some_rows_overlap(objective, w):
@@ -78,8 +82,7 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
 
     The proof: every direction changes the score of a row of the sample, and raises the loss of one.
     """
-    X, y, weight = objective.arrays
-    n = len(X)
+    y, weight, n = objective.targets, objective.weights, objective.n_samples
     some = max(_FIRST_ROWS, _SPREAD * w.size)
     if n < 4 * some or w.size > _MOST_PARAMETERS:
         return False
@@ -88,13 +91,11 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
         rows = rows[weight[rows] > 0]
     if len(np.unique(y[rows])) < max(2, getattr(objective, "n_classes", 2)):
         return False
-    part = objective.loss_on(
-        np.ascontiguousarray(X[rows]), y[rows].copy(), None if weight is None else weight[rows].copy()
-    )
+    part = objective.with_data(objective.data.taken(rows))
     spaces = HalfSpaces(part, _ROWS_SEEN)
     if not spaces.finite:
         return False
-    exact = standardised_rows(part, part.arrays.X)
+    exact = part.rows(slice(None))
     exact = np.column_stack([exact, np.ones(len(exact))]) if objective.intercept else exact
     size = np.sqrt(np.einsum("ij,ij->j", exact, exact))
     if not (np.isfinite(size).all() and (size > 0).all()):
@@ -136,8 +137,7 @@ def _look(objective: Any, spaces: HalfSpaces, w: NDArray[Any], scores: NDArray[A
 
 def _scores(objective: Any, w: NDArray[Any]) -> NDArray[Any]:
     """Return the scores at w, of shape (n_samples, 1 or n_classes), with about the precision of the dtype of X."""
-    X = objective.arrays.X
-    n, d = X.shape
+    n, d = objective.n_samples, objective.n_features
     table = w.reshape(-1, d + objective.intercept).astype(np.float64)
     slopes, constant = table[:, :d], table[:, d] if objective.intercept else np.zeros(len(table))
     if objective.scaling is not None:
@@ -145,11 +145,10 @@ def _scores(objective: Any, w: NDArray[Any]) -> NDArray[Any]:
         slopes = slopes / scale
         constant = constant - slopes @ centre
     slopes = slopes.T.astype(objective.dtype)
-    if X.dtype == objective.dtype:
-        return np.asarray(X @ slopes + constant)
-    step = max(1, _BLOCK // d)
-    parts = [widened(X[at : at + step]).astype(objective.dtype) @ slopes for at in range(0, n, step)]
-    return np.concatenate(parts) + constant
+    step = n if objective.data.storage == objective.dtype.name else max(1, _BLOCK // d)
+    blocks = (slice(at, min(at + step, n)) for at in range(0, n, step))
+    parts = [objective.rows(some, objective.dtype, standardised=False) @ slopes for some in blocks]
+    return np.asarray((parts[0] if len(parts) == 1 else np.concatenate(parts)) + constant)
 
 
 def _margins(spaces: HalfSpaces, scores: NDArray[Any]) -> NDArray[np.float64]:
@@ -205,7 +204,7 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
     value, gradient = objective.native.value_and_gradient(np.ascontiguousarray(w).reshape(-1))
     total = -_moved(objective, spaces, gradient, dual=True) * objective.weight_sum
     chances = _chances(spaces, _moved(objective, spaces, w), pairs)
-    weight = objective.arrays.sample_weight
+    weight = objective.weights
     chances = chances if weight is None else chances * weight[pairs[0]]
     hessian = (A * chances[:, None]).T @ A
     far = 1.0 + float(np.abs(spaces.origin / spaces.unit).max())

@@ -212,7 +212,7 @@ def minimize(
 
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
-    if batch_size is None and constraint is None and supports(objective, Capability.SAMPLE):
+    if batch_size is None and constraint is None and supports(objective, Capability.COLUMN_STATISTICS):
         return QuasiNewton()
     return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
 

@@ -1,38 +1,30 @@
-"""The native class for an objective of data, and the checked sum of its weights."""
+"""The kinds of data: for each type that X may have, how it becomes the `Data` of an objective."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from ..arrays.interop import DeviceView, as_native
+from .dense import DenseData, DeviceData
+from .source import Data
 
-from .. import _core
-from ..arrays.checks import check_weights
-from ..arrays.device import BFLOAT16
-from ..arrays.device_checks import check_device_weights
-from ..arrays.interop import DeviceView
-from .device_objective import DeviceObjective
+__all__ = ["KINDS", "data_of"]
 
-__all__ = ["native_class", "weight_sum_of"]
-
-_ON_HOST = {
-    np.dtype(np.float32): _core.Objective32,
-    np.dtype(np.float64): _core.Objective64,
-    np.dtype(np.float16): _core.Objective32,
-    BFLOAT16: _core.Objective32,
-}
+# For each type of X that is no array: the function that checks X, y and the weights, and makes data of them.
+KINDS: dict[type, Callable[[Any, Any, Any], Data]] = {}
 
 
-def native_class(X: Any) -> Any:
-    """Return the native class for X. It depends on the dtype of X and on the memory that holds it."""
-    return DeviceObjective if isinstance(X, DeviceView) else _ON_HOST[X.dtype]
+def data_of(X: Any, y: Any, sample_weight: Any) -> Data:
+    """Return checked data of what a user gave."""
+    for kind, made in KINDS.items():
+        if isinstance(X, kind):
+            return made(X, y, sample_weight)
+    return _of_arrays(X, y, sample_weight)
 
 
-def weight_sum_of(weight: Any, X: Any, library: str) -> float:
-    """Check the row weights and return their sum. For None it is the number of rows.
-
-    ``library`` is the library that made the weights; errors name it.
-    """
-    if weight is None:
-        return float(X.shape[0])
-    return check_device_weights(weight, X) if isinstance(X, DeviceView) else check_weights(weight, X, library)
+def _of_arrays(X: Any, y: Any, sample_weight: Any) -> Data:
+    given = X, y, sample_weight
+    X, y, weight = (as_native(name, array) for name, array in zip(("X", "y", "sample_weight"), given, strict=True))
+    kind: Any = DeviceData if isinstance(X, DeviceView) else DenseData
+    return kind.checked(X, y, weight, given)  # type: ignore[no-any-return]

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from .scaling import column_statistics
 
-__all__ = ["LITTLE", "Columns", "are_far", "exponents_of", "may_be_extreme", "may_be_far_from_zero"]
+__all__ = [
+    "LITTLE",
+    "Columns",
+    "are_far",
+    "exponents",
+    "exponents_of",
+    "largest_of",
+    "may_be_extreme",
+    "may_be_far_from_zero",
+    "spread_rows",
+]
 
 Vector = NDArray[np.float64]
 Exponents = NDArray[np.int64]
@@ -67,13 +77,14 @@ def are_far(mean: Any, deviation: Any) -> bool:
     return bool((np.abs(mean) > _FAR * deviation).any())
 
 
-def _some_rows(X: NDArray[Any], n: int = _LOOKED_AT) -> NDArray[Any]:
-    return X[:: max(1, len(X) // n)]
+def spread_rows(n_samples: int, n: int = _LOOKED_AT) -> slice:
+    """Return about n rows that lie spread over all."""
+    return slice(None, None, max(1, n_samples // n))
 
 
 def may_be_far_from_zero(X: NDArray[Any], n: int = _LOOKED_AT) -> bool:
     """Return whether some column may be far from zero, by a look at n rows; `Columns` then measures all rows."""
-    some = _some_rows(X, n).astype(np.float64)
+    some = X[spread_rows(len(X), n)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = some.mean(axis=0)
         some -= mean
@@ -83,7 +94,7 @@ def may_be_far_from_zero(X: NDArray[Any], n: int = _LOOKED_AT) -> bool:
 
 def may_be_extreme(X: NDArray[Any]) -> bool:
     """Return whether a few rows show a column so large or small that sums of its squares would lose digits."""
-    largest = np.abs(_some_rows(X)).max(axis=0)
+    largest = np.abs(X[spread_rows(len(X))]).max(axis=0)
     _, exponents = np.frexp(largest[largest > 0])
     return bool((np.abs(exponents) > _SAFE[max(X.dtype.itemsize, 4)]).any())
 
@@ -93,6 +104,16 @@ def exponents_of(X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> 
 
     A column of zeros has e = 0. Rows of weight 0 do not count.
     """
+    return exponents(largest_of(X, sample_weight))
+
+
+def exponents(largest: Vector) -> Exponents:
+    """Return the exponents of the largest magnitudes of columns, 0 for 0."""
+    return np.where(largest > 0, np.frexp(largest)[1], 0).astype(np.int64)
+
+
+def largest_of(X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> Vector:
+    """Return the largest magnitude of each column, over the rows of positive weight."""
     largest = np.zeros(X.shape[1], np.float64)
     size = max(1, _BLOCK_ELEMENTS // X.shape[1])
     for first in range(0, len(X), size):
@@ -101,4 +122,4 @@ def exponents_of(X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> 
             part = part[sample_weight[first : first + size] > 0]
         if len(part):
             np.maximum(largest, np.abs(part).max(axis=0), out=largest)
-    return np.where(largest > 0, np.frexp(largest)[1], 0).astype(np.int64)
+    return largest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -11,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.norm import norm_of
-from .columns import LITTLE, Columns, are_far, exponents_of, may_be_extreme, may_be_far_from_zero
+from .columns import LITTLE, Columns, are_far, exponents, may_be_extreme, may_be_far_from_zero, spread_rows
 from .data import DataObjective
+from .protocol import Capability
 from .scaling import column_statistics
 
 __all__ = ["Coordinates", "conditioned"]
@@ -20,6 +20,7 @@ __all__ = ["Coordinates", "conditioned"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _TARGETS = 4096  # number of targets in the sample that is looked at
+_BYTES = {"float16": 2, "float32": 4, "float64": 8}  # of the storages that NumPy computes with
 _COPIED = 4  # X is copied in other units if its numbers have at least this many bytes; 16-bit numbers overflow
 
 
@@ -88,19 +89,16 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
         return inner, coordinates
     if coordinates is None:
         coordinates = Coordinates(np.zeros(objective.n_features), np.ones(objective.n_features), True)
-    inner = copy.copy(inner)
-    y = inner.arrays.y
-    inner._y = (y - target).astype(y.dtype)
-    inner._data = inner._native_data()
-    inner._bind()
+    y = inner.targets
+    inner = inner.with_data(inner.data.with_targets((y - target).astype(y.dtype)))
     return inner, dataclasses.replace(coordinates, target=target)
 
 
 def _far_target(objective: DataObjective) -> float:
     """Return the mean of the targets, rounded to their dtype, if it is many deviations from zero. Else return 0."""
-    if not (objective.is_of_residuals and objective.intercept):
+    if not (objective.is_of_residuals and objective.intercept and objective.supports(Capability.ROWS)):
         return 0.0
-    _, y, weight = objective.arrays
+    y, weight = objective.targets, objective.weights
     if not may_be_far_from_zero(y[:, None], _TARGETS):
         return 0.0
     mean, deviation = (float(each[0]) for each in column_statistics(y[:, None], weight))
@@ -108,36 +106,30 @@ def _far_target(objective: DataObjective) -> float:
 
 
 def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordinates | None]:
-    X, _, weight = objective.arrays
-    if objective.scaling is not None or X.dtype.kind != "f":
-        return objective, None
     inner, scale, free = objective, np.ones(objective.n_features), objective.alpha == 0.0
-    if free and X.size <= LITTLE and X.dtype.itemsize >= _COPIED:
-        exponents = exponents_of(X, weight)
-        if exponents.any():
-            inner, scale = copy.copy(objective), np.ldexp(1.0, np.clip(exponents, -1021, 1023))
-            inner._X = X = np.ldexp(X, -exponents.astype(np.int32), dtype=X.dtype)
-            inner._data = inner._native_data()
-            inner._bind()
-    elif free and may_be_extreme(X):
-        scale = np.ldexp(1.0, np.clip(exponents_of(X, weight), -1021, 1023))
-        return _scaled(objective, np.zeros_like(scale), scale), Coordinates(
-            np.zeros_like(scale), scale, objective.intercept
-        )
-    if objective.intercept and may_be_far_from_zero(X):
-        found = Columns.of(X, weight)
+    if objective.scaling is not None or not objective.supports(Capability.COLUMN_STATISTICS):
+        return objective, None
+    data, looks = objective.data, objective.supports(Capability.ROWS)
+    if looks and data.storage not in _BYTES:
+        return objective, None
+    some = objective.rows(spread_rows(data.n_samples), None, standardised=False) if looks else None
+    if some is not None and free and data.n_elements <= LITTLE and _BYTES[data.storage] >= _COPIED:
+        powers = exponents(data.largest())
+        if powers.any():
+            scale = np.ldexp(1.0, np.clip(powers, -1021, 1023))
+            inner = objective.with_data(data.in_units(powers))
+            some = inner.rows(spread_rows(data.n_samples), None, standardised=False)
+    elif some is not None and free and may_be_extreme(some):
+        scale = np.ldexp(1.0, np.clip(exponents(data.largest()), -1021, 1023))
+        centre = np.zeros_like(scale)
+        return objective.with_scaling(centre, scale), Coordinates(centre, scale, objective.intercept)
+    if objective.intercept and (some is None or may_be_far_from_zero(some)):
+        mean, deviation = inner.data.column_statistics()
+        found = Columns(data.weight_sum, mean, deviation**2)
         if found.are_far_from_zero():
             deviations = found.powers_of_two() if free else np.ones_like(scale)
             coordinates = Coordinates(found.mean * scale, deviations * scale, True)
-            return _scaled(inner, found.mean, deviations), coordinates
+            return inner.with_scaling(found.mean, deviations), coordinates
     if inner is objective:
         return objective, None
     return inner, Coordinates(np.zeros_like(scale), scale, objective.intercept)
-
-
-def _scaled(objective: DataObjective, centre: Vector, scale: Vector) -> DataObjective:
-    """Return the objective of standardised columns."""
-    inner = copy.copy(objective)
-    inner._centre, inner._scale, inner._scaling = centre, scale, (centre, scale)
-    inner._bind()
-    return inner

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import check_alpha, check_data, check_flag, check_fraction
-from ..arrays.device import arithmetic_dtype, dtype_name
-from ..arrays.device_checks import check_device_data
-from ..arrays.interop import DeviceView, as_native, check_place, device_of, library_of, like
-from .binding import native_class, weight_sum_of
+from ..arrays.checks import check_alpha, check_flag, check_fraction
+from ..arrays.interop import as_native, check_place, library_of, like
+from .binding import data_of
 from .protocol import Capability, Layout, Penalty
 from .scaling import Vector, check_scaling
+from .source import Data, Terms
 
 __all__ = ["Arrays", "DataObjective", "documented", "some_of"]
 
@@ -104,35 +103,39 @@ class DataObjective:
         scale: Any = None,
     ) -> None:
         self._X, self._y, self._sample_weight = X, y, sample_weight
-        self._data = self._native_data()
-        X, y, _ = self._data
-        if isinstance(X, DeviceView):
-            check_device_data(X, y)
-        else:
-            check_data(X, y, (library_of(self._X), library_of(self._y)))
-        self._check_targets(y)
+        self._data = data_of(X, y, sample_weight)
+        self._data.check_targets(self._check_targets)
         self._intercept = check_flag("intercept", intercept)
         self._alpha = check_alpha(alpha)
         self._l1_ratio = check_fraction("l1_ratio", l1_ratio)
         self._centre, self._scale = centre, scale
         self._scaling = check_scaling(centre, scale, self.n_features)
-        self._bind()
+        self.native = self._data.bind(self.terms)
 
-    def _native_data(self) -> Arrays:
-        X, y, weight = self._X, self._y, self._sample_weight
-        return Arrays(as_native("X", X), as_native("y", y), as_native("sample_weight", weight))
+    @property
+    def terms(self) -> Terms:
+        """All that the objective adds to its data."""
+        penalty, n_scores, parameters = self.penalty, self._n_scores, self._loss_parameters
+        return Terms(self._loss, self._intercept, penalty.l1, penalty.l2, n_scores, parameters, self._scaling)
 
-    def _bind(self) -> None:
-        X, y, weight = self._data
-        self._weight_sum = weight_sum_of(weight, X, library_of(self._sample_weight))
-        self.native = self._made(native_class(X), X, y, weight, self._weight_sum)
+    @property
+    def data(self) -> Data:
+        """The rows with their targets and weights."""
+        return self._data
 
-    def _made(self, kind: Any, X: Any, y: Any, weight: Any, weight_sum: float) -> Any:
-        l1, l2 = self.penalty.l1, self.penalty.l2
-        more: dict[str, Any] = {} if self._n_scores == 1 else {"n_scores": self._n_scores}
-        if self._loss_parameters:
-            more["loss_parameters"] = self._loss_parameters
-        return kind(self._loss, X, y, weight, weight_sum, self._intercept, l1, l2, self._scaling, **more)
+    def with_data(self, data: Data) -> Any:
+        """Return the same objective over other data."""
+        return self._with(_data=data, _X=data.X, _y=data.targets, _sample_weight=data.weights)
+
+    def with_scaling(self, centre: Vector, scale: Vector) -> Any:
+        """Return the same objective over the columns (x_j - centre_j) / scale_j."""
+        return self._with(_centre=centre, _scale=scale, _scaling=(centre, scale))
+
+    def _with(self, **changed: Any) -> Any:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **changed)
+        other.native = other._data.bind(other.terms)
+        return other
 
     @property
     def _loss_parameters(self) -> dict[str, float]:
@@ -145,11 +148,11 @@ class DataObjective:
         The sum of their losses is divided by their number times the mean weight of all rows. The mean over the batches
         of an epoch is then the whole objective, whatever the weights.
         """
-        X, y, weight = self._data
-        weight_sum = self._weight_sum * len(rows) / self.n_samples
-        weight = None if weight is None else weight[rows]
-        X = np.ascontiguousarray(X[rows])  # np.take would copy all of an F-ordered X
-        return self._made(type(self.native), X, y[rows], weight, weight_sum)
+        return self.batch(rows).bind(self.terms)
+
+    def batch(self, rows: NDArray[np.integer[Any]]) -> Data:
+        """Return the data of a mini-batch of rows, with the weight_sum that `native_batch` describes."""
+        return self._data.taken(rows, self._data.weight_sum * len(rows) / self.n_samples)
 
     def __getstate__(self) -> dict[str, Any]:
         if self.device is not None:
@@ -160,26 +163,30 @@ class DataObjective:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._data = self._native_data()
-        self._bind()
+        self._data = data_of(self._X, self._y, self._sample_weight)
+        self.native = self._data.bind(self.terms)
 
     def supports(self, capability: Capability) -> bool:
         """Return whether the objective has a capability: see `Objective`."""
         if capability in _ON_HOST:
             return self.device is None
-        # The native loop does not see a value_and_gradient that a subclass overrides.
-        native = type(self).value_and_gradient is DataObjective.value_and_gradient
-        if capability == Capability.BATCHES:
-            return native and (self.device is not None or self.native.supports("rows_by_index"))
+        if capability in (Capability.DATA, Capability.HESSIAN_PRODUCT):
+            return True
+        if type(self).value_and_gradient is not DataObjective.value_and_gradient:
+            return False  # what follows would not see a value_and_gradient that a subclass overrides
         if capability == Capability.SAMPLE:
-            return native and self.device is None and self.native.supports("hessian")
-        return capability in (Capability.DATA, Capability.HESSIAN)
+            return self.device is None and self.supports(Capability.BATCHES)
+        if capability in (Capability.ROWS, Capability.STEPS):
+            return self._data.supports(capability)
+        return bool(self.native.supports(capability))
 
     def sample(self, n: int, seed: int) -> Any:
         """Return the native objective of about n random rows, or of all rows if n is at least their number."""
-        if n >= self.n_samples:
-            return self.native
-        return self.native_batch(some_of(self.n_samples, n, seed).astype(np.uint32))
+        return self.native if n >= self.n_samples else self.sample_data(n, seed).bind(self.terms)
+
+    def sample_data(self, n: int, seed: int) -> Data:
+        """Return the data of the rows that `sample` takes."""
+        return self._data if n >= self.n_samples else self.batch(some_of(self.n_samples, n, seed))
 
     def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
         """Return the norm of the gradient at w. With an L1 penalty, it is the norm of the smallest subgradient."""
@@ -257,12 +264,43 @@ class DataObjective:
     @property
     def arrays(self) -> Arrays:
         """X, y and sample_weight as NumPy arrays, or as views of device memory."""
-        return self._data
+        return Arrays(self._data.X, self._data.targets, self._data.weights)
+
+    @property
+    def targets(self) -> Any:
+        """The targets as a NumPy array, if the objective supports "rows"."""
+        return self._data.targets
+
+    @property
+    def weights(self) -> Any:
+        """The weights of the rows as a NumPy array, or None, if the objective supports "rows"."""
+        return self._data.weights
+
+    def rows(self, index: Any, dtype: Any = np.float64, standardised: bool = True) -> NDArray[Any]:
+        """Return some rows as a dense array of a dtype (None: their own), if the objective supports "rows".
+
+        They are standardised if the objective has a centre and a scale, unless ``standardised`` is False. The index is
+        a slice, row numbers or an array of bool. The result may be a view of X.
+        """
+        exact = self._data.rows(index)
+        exact = exact if dtype is None else exact.astype(dtype, copy=False)
+        if self._scaling is None or not standardised:
+            return exact
+        centre, scale = self._scaling
+        return np.asarray((exact - centre) / scale)
+
+    def column_statistics(self) -> tuple[Vector, Vector]:
+        """Return mean and standard deviation of each column, standardised if the objective has a centre and a scale."""
+        mean, deviation = self._data.column_statistics()
+        if self._scaling is None:
+            return mean, deviation
+        centre, scale = self._scaling
+        return (mean - centre) / scale, deviation / scale
 
     @property
     def weight_sum(self) -> float:
         """The sum of the weights of the rows."""
-        return self._weight_sum
+        return self._data.weight_sum
 
     @property
     def scaling(self) -> tuple[Vector, Vector] | None:
@@ -272,12 +310,12 @@ class DataObjective:
     @property
     def n_samples(self) -> int:
         """Number of rows."""
-        return int(self._data[0].shape[0])
+        return self._data.n_samples
 
     @property
     def n_features(self) -> int:
         """Number of columns."""
-        return int(self._data[0].shape[1])
+        return self._data.n_features
 
     @property
     def n_parameters(self) -> int:
@@ -292,17 +330,12 @@ class DataObjective:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the parameters: the dtype of X, or float32 for 16-bit X."""
-        return arithmetic_dtype(self._storage)
-
-    @property
-    def _storage(self) -> str:
-        X = self._data[0]
-        return X.dtype if isinstance(X, DeviceView) else dtype_name(X.dtype)
+        return self._data.dtype
 
     @property
     def device(self) -> int | None:
         """The number of the CUDA device that holds the data, or None for host memory."""
-        return device_of(self._data[0])
+        return self._data.device
 
     def flat(self, name: str, array: Any) -> Any:
         """Return parameters as the vector that the native objective takes, in the memory of the data, not copied."""
@@ -334,13 +367,17 @@ class DataObjective:
 
     def hessian(self, w: Any) -> Any:
         """Return the Hessian of the smooth part, of shape (n_parameters, n_parameters)."""
-        return like(self.native.hessian(self.flat("w", w)), w)
+        point = self.flat("w", w)
+        if self.native.supports(Capability.HESSIAN):
+            return like(self.native.hessian(point), w)
+        units = np.eye(self.n_parameters, dtype=self.dtype)
+        return like(np.stack([self.native.hessian_product(point, unit) for unit in units], axis=1), w)
 
     def __repr__(self) -> str:
         penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""
         parameters = "".join(f", {name}={value:g}" for name, value in self._loss_parameters.items())
         scaling = ", standardised" if self._scaling else ""
-        shape = f"{self.n_samples:,} x {self.n_features:,} {self._storage}"
+        shape = f"{self.n_samples:,} x {self.n_features:,} {self._data.storage}"
         return f"{type(self).__name__}({shape}{parameters}{penalty}{scaling})"
 
 

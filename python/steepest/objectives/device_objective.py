@@ -45,6 +45,10 @@ class DeviceObjective:
             X.device, X.stream, loss_parameters=loss_parameters or {},
         )  # fmt: skip
 
+    def supports(self, capability: str) -> bool:
+        """Return whether the native objective has a capability."""
+        return capability == "batches"
+
     def check_memory(self) -> None:
         """Raise an error if the data were freed. Without this check, the device itself would fail for good."""
         for name, array in zip(("X", "y", "sample_weight"), self._kept, strict=True):

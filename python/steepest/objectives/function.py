@@ -78,7 +78,7 @@ class Function:
 
     def supports(self, capability: Capability) -> bool:
         """Return whether the function has a capability; `Objective` lists them."""
-        if capability == Capability.HESSIAN:
+        if capability == Capability.HESSIAN_PRODUCT:
             return self.has_hessian_product
         own = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
         return capability in own

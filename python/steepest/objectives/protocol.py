@@ -81,16 +81,28 @@ class Objective(Protocol):
 
 
 class Capability(StrEnum):
-    """Abilities that an objective may have beyond value and gradient. `Objective` describes each."""
+    """Abilities that an objective, or its data, may have beyond value and gradient.
+
+    `Objective` describes the first eight, and `Data` the next three. The last three are those of a native source alone:
+    ``cpp/engine/source.hpp`` describes them, under the same names.
+    """
 
     BATCHES = "batches"
     SAMPLE = "sample"
     DATA = "data"
-    HESSIAN = "hessian_product"
+    HESSIAN_PRODUCT = "hessian_product"
     CURVATURE = "curvature"
     CONSTRAINT = "constraint"
     STARTS = "starts"
     THREADS = "threads"
+
+    ROWS = "rows"
+    STEPS = "steps"
+    COLUMN_STATISTICS = "column_statistics"
+
+    HESSIAN = "hessian"
+    SINGLE_ROWS = "single_rows"
+    STANDARDISED_BLOCKS = "standardised_blocks"
 
 
 class Layout(NamedTuple):
@@ -126,7 +138,8 @@ _WORDS = {
     Capability.BATCHES: ("steps over some of its rows", _LOSSES),
     Capability.SAMPLE: ("a sample of its rows", f"{_LOSSES} of arrays in the host's memory"),
     Capability.DATA: ("rows of data", _LOSSES),
-    Capability.HESSIAN: ("a hessian_product", f"{_LOSSES}, and a Function that was given one,"),
+    Capability.COLUMN_STATISTICS: ("statistics of its columns", f"{_LOSSES} of arrays in the host's memory"),
+    Capability.HESSIAN_PRODUCT: ("a hessian_product", f"{_LOSSES}, and a Function that was given one,"),
     Capability.CURVATURE: ("a Hessian", _ON_HOST),
     Capability.CONSTRAINT: ("steps onto a set", _ON_HOST),
     Capability.STARTS: ("several starts", _ON_HOST),
@@ -139,7 +152,7 @@ def supports(objective: Any, capability: Capability) -> bool:
     own = getattr(objective, "supports", None)
     if callable(own):
         return bool(own(capability))
-    if capability == Capability.HESSIAN:
+    if capability == Capability.HESSIAN_PRODUCT:
         return callable(getattr(objective, "hessian_product", None))
     return capability in _ANY_FUNCTION
 

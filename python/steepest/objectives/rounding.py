@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .columns import spread_rows
 from .data import DataObjective
 from .losses import Huber
-from .rows import standardised_rows
+from .protocol import Capability
 
 __all__ = ["rounding_of_gradient"]
 
 _UNITS = 4.0  # of the last place
-_LOOKED_AT = 256  # rows
 _TARGETS = 4096  # that are looked at
 
 
@@ -38,8 +38,10 @@ def _size_of_targets(objective: DataObjective) -> float:
 
     Targets that are far from the others have slopes that do not tell their rounding, where slopes are bounded.
     """
-    _, y, weight = objective.arrays
-    some = slice(None, None, max(1, len(y) // _TARGETS))
+    if not objective.supports(Capability.ROWS):  # of squares, their mean is the loss at zeros
+        return math.sqrt(objective.native.value(np.zeros(objective.n_parameters, objective.dtype)))
+    y, weight = objective.targets, objective.weights
+    some = spread_rows(len(y), _TARGETS)
     sizes = np.abs(y[some].astype(np.float64))
     if isinstance(objective, Huber):
         sizes = np.minimum(sizes, np.median(sizes) + objective.delta)
@@ -48,9 +50,11 @@ def _size_of_targets(objective: DataObjective) -> float:
 
 def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:
     """Return the same of the columns: array of shape (n_features,)."""
-    X, _, weight = objective.arrays
-    some = slice(None, None, max(1, len(X) // _LOOKED_AT))
-    exact = standardised_rows(objective, X[some])
+    if not objective.supports(Capability.ROWS):
+        mean, deviation = objective.column_statistics()
+        return mean**2 + deviation**2
+    weight, some = objective.weights, spread_rows(objective.n_samples)
+    exact = objective.rows(some)
     return np.asarray(_mean(exact * exact, None if weight is None else weight[some]))
 
 

@@ -170,7 +170,7 @@ class DeviceRunner(Runner):
 def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> Runner:
     """Return the runner that changes w by the steps of an optimizer."""
     device = device_of_objective(objective)
-    if not supports(objective, Capability.BATCHES):
+    if not supports(objective, Capability.STEPS):
         if device is not None:
             kind = type(objective).__name__
             raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares
-from ..objectives.rows import standardised_rows, widened
+from ..objectives.protocol import Capability
 
 __all__ = ["least_squares_of_little_data"]
 
@@ -36,6 +36,8 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
     """
     n, p = objective.n_samples, objective.n_parameters
     if not isinstance(objective, LeastSquares) or objective.penalty.l1 > 0 or n * p * p > _MOST_WORK:
+        return None
+    if not objective.supports(Capability.ROWS):
         return None
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         A, y = _rows(objective)
@@ -73,10 +75,10 @@ def _solution(A: Matrix, Q: Matrix, R: Matrix, y: Matrix) -> Matrix:
 
 def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
     """Return the weighted rows, below them those of the penalty, and their targets."""
-    X, y, weight = objective.arrays
+    weight = objective.weights
     n, d, p = objective.n_samples, objective.n_features, objective.n_parameters
-    A, target = np.ones((n, p), np.longdouble), y.astype(np.longdouble)
-    A[:, :d] = standardised_rows(objective, X)
+    A, target = np.ones((n, p), np.longdouble), objective.targets.astype(np.longdouble)
+    A[:, :d] = objective.rows(slice(None))
     if weight is not None:
         counts = weight > 0
         roots = np.sqrt(weight[counts].astype(np.longdouble))
@@ -135,14 +137,14 @@ def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: M
 
 def _sizes(objective: DataObjective, scale: Matrix) -> Matrix:
     """Return the lengths of the columns of unrounded data times the unit in the last place, over `scale`."""
-    X, _, weight = objective.arrays
+    d, weight = objective.n_features, objective.weights
     sizes = np.zeros(len(scale), np.longdouble)  # a column of ones has no rounding
-    exact = widened(X).astype(np.longdouble)
+    exact = objective.rows(slice(None), np.longdouble, standardised=False)
     if objective.scaling is not None:
         exact /= objective.scaling[1]
-    counts = np.ones(len(X)) if weight is None else weight
+    counts = np.ones(len(exact)) if weight is None else weight
     rows = exact[counts > 0]  # the others may overflow
-    sizes[: X.shape[1]] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[: X.shape[1]]
+    sizes[:d] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[:d]
     return sizes * objective.given_eps
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
-from ..objectives.losses import Huber, LeastSquares
-from ..objectives.rows import standardised_rows
+from ..objectives.losses import Huber
+from ..objectives.protocol import Capability
 
 __all__ = ["Majorant"]
 
@@ -27,28 +27,25 @@ class Majorant:
 
     def __init__(self, objective: Huber) -> None:
         self._objective = objective
-        n, (X, y, weight) = objective.n_samples, objective.arrays
-        options: dict[str, Any] = {"alpha": objective.alpha, "l1_ratio": objective.l1_ratio}
-        if objective.scaling is not None:
-            options["centre"], options["scale"] = objective.scaling
-        self._squares = LeastSquares(X, y, sample_weight=weight, intercept=objective.intercept, **options)
+        n, weight = objective.n_samples, objective.weights
         rows = min(_LOOKED_AT, max(1, _ELEMENTS // objective.n_features))
         chosen = np.arange(n) if rows >= n else some_of(n, rows, 0)
         if weight is not None:
             chosen = chosen[weight[chosen] > 0]
-        self._rows, self._targets = X[chosen], y[chosen].astype(np.float64)
+        self._rows, self._targets = objective.rows(chosen), objective.targets[chosen].astype(np.float64)
 
     @classmethod
     def of(cls, objective: DataObjective) -> Majorant | None:
-        """Return that of an objective; None for a loss that curves everywhere."""
-        return cls(objective) if isinstance(objective, Huber) else None
+        """Return that of an objective; None for a loss that curves everywhere, or of which no rows can be looked at."""
+        return cls(objective) if isinstance(objective, Huber) and objective.supports(Capability.ROWS) else None
 
     def hessian(self, own: NDArray[Any], w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
         """Return the Hessian for a metric, where that of a sample at w is its own."""
         shares = self._shares(w)
         far = shares[shares < 1.0]
         part = max(_LEAST, float(far.mean())) if far.size else 1.0
-        squares = self._squares.sample(rows, seed).hessian(np.zeros(len(own), own.dtype))
+        terms = self._objective.terms._replace(loss="least_squares", loss_parameters={})
+        squares = self._objective.sample_data(rows, seed).bind(terms).hessian(np.zeros(len(own), own.dtype))
         return np.asarray(own + part * (squares - own), own.dtype)
 
     def part(self, w: NDArray[Any]) -> float:
@@ -59,6 +56,6 @@ class Majorant:
     def _shares(self, w: NDArray[Any]) -> NDArray[np.float64]:
         """Return delta / abs(r) of some rows; 1 up to delta."""
         d = self._objective.n_features
-        scores = np.einsum("ij,j->i", standardised_rows(self._objective, self._rows), w[:d].astype(np.float64))
+        scores = np.einsum("ij,j->i", self._rows, w[:d].astype(np.float64))
         errors = np.abs(scores + (float(w[d]) if self._objective.intercept else 0.0) - self._targets)
         return np.asarray(self._objective.delta / np.maximum(errors, self._objective.delta))

@@ -79,8 +79,8 @@ class QuasiNewton:
     def check(self, objective: Any, batch_size: Any, constraint: Any) -> None:
         """Check that QuasiNewton can minimise this objective with these options of a run."""
         other = "use another optimizer, such as st.Adam()"
-        if not supports(objective, Capability.SAMPLE):
-            raise missing(objective, Capability.SAMPLE, "optimizer=st.QuasiNewton()", other)
+        if not supports(objective, Capability.COLUMN_STATISTICS):
+            raise missing(objective, Capability.COLUMN_STATISTICS, "optimizer=st.QuasiNewton()", other)
         if batch_size is not None:
             raise ValueError(
                 f"batch_size must be None for st.QuasiNewton, which uses all rows, got {batch_size!r}; {other}"

@@ -35,6 +35,10 @@ class SamplePlan:
         Whether the Hessian is the same everywhere.
     n_scores : int
         Scores per row.
+    n_elements : int, optional
+        Numbers that a pass reads; by default n d.
+    has_hessian, has_blocks : bool
+        Whether the data give Hessians of samples, and their rows for a `mean_block`.
 
     Attributes
     ----------
@@ -53,16 +57,28 @@ class SamplePlan:
         Cost of the `mean_block`, in passes over the data.
     """
 
-    def __init__(self, n: int, d: int, p: int, itemsize: int, is_quadratic: bool = False, n_scores: int = 1) -> None:
+    def __init__(
+        self,
+        n: int,
+        d: int,
+        p: int,
+        itemsize: int,
+        is_quadratic: bool = False,
+        n_scores: int = 1,
+        n_elements: int | None = None,
+        has_hessian: bool = True,
+        has_blocks: bool = True,
+    ) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
-        pass_seconds = max(n * d * itemsize / _READ, 2 * n * p / _MULTIPLY)
+        absent = 0 if n_elements is None else n * d - n_elements
+        pass_seconds = max((n * d - absent) * itemsize / _READ, 2 * (n * p - absent * n_scores) / _MULTIPLY)
         row_cost = p * (p + _NARROW) / _HESSIAN / pass_seconds
         self._row_cost, self._factor_cost = row_cost, float(p) ** 3 / _FACTOR / pass_seconds
-        self.whole = p <= _MOST_PARAMETERS and self.cost(self.rows) <= _CHEAP
-        self.possible = p <= _MOST_PARAMETERS
+        self.possible = p <= _MOST_PARAMETERS and has_hessian
+        self.whole = self.possible and self.cost(self.rows) <= _CHEAP
         self.block_rows, self.block_cost = 0, 0.0
         size = p // n_scores
-        if n_scores > 1 and not self.possible and size <= _MOST_PARAMETERS:
+        if n_scores > 1 and p > _MOST_PARAMETERS >= size and has_hessian and has_blocks:
             self.block_rows = min(n, max(_ROWS_A_PARAMETER * size, _ROWS))
             made = self.block_rows * (size * (size + _NARROW) / _HESSIAN + p / _SCORES) + float(size) ** 3 / _FACTOR
             self.block_cost = made / pass_seconds

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..objectives.columns import LITTLE
 from ..objectives.data import DataObjective
-from ..objectives.rows import standardised_rows, widened
+from ..objectives.protocol import Capability
 
 __all__ = ["Resolved"]
 
@@ -38,7 +38,8 @@ class Resolved:
     @staticmethod
     def may_be_asked(objective: DataObjective) -> bool:
         """Return whether it is little data without a penalty, in numbers of at most 32 bits."""
-        return objective.alpha == 0.0 and objective.given_eps > _COARSE and objective.arrays.X.size <= LITTLE
+        free = objective.alpha == 0.0 and objective.given_eps > _COARSE
+        return free and objective.data.n_elements <= LITTLE and objective.supports(Capability.ROWS)
 
     @classmethod
     def of(cls, objective: DataObjective) -> Resolved | None:
@@ -48,12 +49,12 @@ class Resolved:
         alone makes it the sum of the squares of v_j times the rounding of column j, of which the numbers as they were
         given decide, not their distance from a centre.
         """
-        X, _, weight = objective.arrays
+        weight, present = objective.weights, slice(None)
         if weight is not None:
-            counts = weight > 0
-            X, weight = X[counts], weight[counts].astype(np.float64)
+            present = weight > 0
+            weight = weight[present].astype(np.float64)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            rows, raw = standardised_rows(objective, X), widened(X).astype(np.float64)
+            rows, raw = objective.rows(present), objective.rows(present, standardised=False)
             if objective.scaling is not None:
                 raw = raw / objective.scaling[1]
             sizes = np.average(raw * raw, axis=0, weights=weight)

@@ -10,11 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.certain_fall import CertainFall
 from ..analysis.separability import separating_loss
 from ..objectives.conditioned import conditioned
-from ..objectives.data import DataObjective
-from ..objectives.rounding import rounding_of_gradient
+from ..objectives.data import DataObjective, some_of
+from ..objectives.protocol import Capability
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .directions import line_from
 from .lbfgs import LBFGSHistory
@@ -26,6 +25,7 @@ from .plan import SamplePlan
 from .proximal import penalised
 from .resolved import Resolved
 from .sample import column_squares, mean_block, prior_of
+from .verdict import Judge
 
 __all__ = ["QuasiNewtonRunner"]
 
@@ -38,12 +38,8 @@ _NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no 
 _SAMPLE_PASSES = 30  # with a diagonal
 _WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
 _MORE_ROWS = 4  # times as many as the last Hessian had
-_ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
 _NOISE = 4.0  # units of the last place of a value
 _CENTRED_IN_BLOCKS = {4: 200.0, 8: 1e5}  # from this distance on, in deviations, columns are read without that rounding
-_LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
-_LITTLE = 1e-3  # of the variance of targets, where nearly all is explained
-_NEAR = 16.0  # times its rounding, a gradient is no larger than many rows make that
 
 
 class QuasiNewtonRunner(Runner):
@@ -59,9 +55,18 @@ class QuasiNewtonRunner(Runner):
         self._l1 = objective.penalty.l1
         self._penalised = penalised(objective)
         itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
-        is_quadratic = objective.constant_curvature
-        shape = objective.n_samples, objective.n_features, w.size
-        self._plan = SamplePlan(*shape, itemsize, is_quadratic, objective.layout.n_scores)
+        self._samples = objective.supports(Capability.SAMPLE)
+        self._plan = SamplePlan(
+            objective.n_samples,
+            objective.n_features,
+            w.size,
+            itemsize,
+            objective.constant_curvature,
+            objective.layout.n_scores,
+            n_elements=objective.data.n_elements,
+            has_hessian=self._samples and objective.supports(Capability.HESSIAN),
+            has_blocks=self._samples and objective.supports(Capability.ROWS),
+        )
         self._separating = separating_loss(objective)
         self._majorant = Majorant.of(objective)
         exact = objective.given_eps < 1e-10
@@ -75,6 +80,7 @@ class QuasiNewtonRunner(Runner):
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
         self._goal = 1e-10 if exact else 1e-6
+        self._judge = Judge(self._given, objective, self._coordinates, self._goal, lambda: self._zeros)
 
     @property
     def n_steps(self) -> int:
@@ -120,40 +126,8 @@ class QuasiNewtonRunner(Runner):
 
     def verdict(self, reason: str) -> str:
         """Return why the run ended, in the light of where it did."""
-        iterate = self._iterate
-        if iterate is None or reason in (StopReason.INTERRUPTED, StopReason.CALLBACK, StopReason.DIVERGED):
-            return reason
-        if self._coordinates is not None and not self._holds(iterate):
-            return StopReason.ROUNDING
-        if reason != StopReason.PRECISION:
-            return reason
-        near = self._is_near(iterate, 0.0) or self._is_near(iterate, self._zeros.norm)
-        fall = CertainFall.of(self._objective) if near else None
-        falls = fall is not None and fall.is_noticeable(iterate.w, iterate.value)
-        return reason if near and not falls else StopReason.ROUNDING
-
-    def _is_near(self, iterate: Iterate, reference: float) -> bool:
-        """Return whether the gradient is about as small as its rounding."""
-        rough = _ROUGH * self._goal * max(self._norms[0], reference)
-        scale = self._rounding / self._objective.given_eps
-        return iterate.norm <= max(rough, _NEAR * self._rounding, self._goal * scale)
-
-    @cached_property
-    def _rounding(self) -> float:
-        return rounding_of_gradient(self._objective)
-
-    def _holds(self, iterate: Iterate) -> bool:
-        """Return whether the parameters of the raw columns are as good, to the digits that they have.
-
-        Beside targets far from zero the scores of the given rows have no more digits than these: only the parameters
-        are looked at, in the inner coordinates.
-        """
-        assert self._coordinates is not None
-        if self._coordinates.target != 0.0:
-            value = float(self._objective.native.value(self._coordinates.to_inner(self._given_w)))
-            return value - iterate.value <= _LOST * max(abs(iterate.value), _LITTLE * abs(self._zeros.value))
-        value = float(self._given.native.value(self._given_w))
-        return value - iterate.value <= _LOST * max(abs(iterate.value), abs(self._zeros.value))
+        first = self._norms[0] if self._norms else math.nan
+        return self._judge.verdict(reason, self._iterate, self._given_w, first)
 
     @cached_property
     def _zeros(self) -> Iterate:
@@ -191,7 +165,7 @@ class QuasiNewtonRunner(Runner):
                 self._rows = self._objective.n_samples
                 self._history = LBFGSHistory(self._metric(self._objective.native, found.w))
                 return found
-        sample = self._objective.sample(self._plan.rows, _SEED)
+        sample = self._objective.sample(self._plan.rows, _SEED) if self._samples else self._objective.native
         if self._plan.whole:
             self._rows = self._plan.rows
             start, metric = self._newton(sample, iterate)
@@ -249,7 +223,9 @@ class QuasiNewtonRunner(Runner):
         What some columns are in few of the rows says little: these are held near zeros.
         """
         whole = sample is self._objective.native
-        prior = None if whole else prior_of(self._objective, sample)
+        prior = None
+        if not whole and self._objective.supports(Capability.ROWS):
+            prior = prior_of(self._objective, some_of(self._objective.n_samples, self._plan.rows, _SEED))
 
         def evaluate(w: NDArray[Any]) -> Iterate:
             return self._evaluate_at(sample, w, prior)
@@ -299,9 +275,7 @@ class QuasiNewtonRunner(Runner):
     def _step_by_diagonal(self, iterate: Iterate) -> Iterate | None:
         """Go on by a diagonal where a curvature misleads; None where rounding is what allows no further step."""
         assert self._history is not None
-        if isinstance(self._history.metric, DiagonalMetric) or self._is_near(iterate, 0.0):
-            return None
-        if self._is_near(iterate, self._zeros.norm):
+        if isinstance(self._history.metric, DiagonalMetric) or self._judge.is_near(iterate, self._norms[0]):
             return None
         self._history, self._looked = LBFGSHistory(self._diagonal()), len(self._norms) - 1
         return self._step(iterate)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
-from ..objectives.rows import standardised_rows
+from ..objectives.protocol import Capability
 from ..objectives.softmax import probabilities
+from ..objectives.source import Terms
 
 __all__ = ["column_squares", "mean_block", "prior_of"]
 
@@ -30,47 +31,49 @@ def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) 
     -------
     array of shape (p, p), for the p parameters of a class
     """
-    X, y, sample_weight = objective.arrays
     n, d, k = objective.n_samples, objective.n_features, objective.layout.n_scores
-    chosen = some_of(n, rows, seed) if rows < n else slice(None)
-    X, y = X[chosen], y[chosen]
-    X = X if X.flags.c_contiguous or X.flags.f_contiguous else np.ascontiguousarray(X)
+    total = objective.weight_sum
+    part = objective.data
+    if rows < n:
+        chosen = some_of(n, rows, seed)
+        part = part.taken(chosen, total := total * len(chosen) / n)
+    own = objective.with_data(part)
     table = w.reshape(k, -1)
-    scores = np.einsum("ij,kj->ik", standardised_rows(objective, X, objective.dtype), table[:, :d])
+    scores = np.einsum("ij,kj->ik", own.rows(slice(None), objective.dtype), table[:, :d])
     if objective.intercept:
         scores += table[:, d]
     p = probabilities(scores)
     curvature = (p * (1.0 - p)).sum(axis=1) / (k - 1)
-    if sample_weight is not None:
-        curvature *= sample_weight[chosen]
-    total, l2 = objective.weight_sum * len(y) / n, objective.alpha * (1.0 - objective.l1_ratio)
-    options = (objective.intercept, 0.0, 2.0 * l2, objective.scaling)  # twice: the loss (z - y)^2 has the curvature 2
-    squares = type(objective.native)("least_squares", X, y, curvature.astype(objective.dtype), total, *options)
+    if own.weights is not None:
+        curvature *= own.weights
+    # The loss (z - y)^2 has the curvature 2, so the penalty is taken twice.
+    terms = Terms("least_squares", objective.intercept, l2=2.0 * objective.penalty.l2, scaling=objective.scaling)
+    squares = part.with_weights(curvature.astype(objective.dtype), total).bind(terms)
     return np.asarray(squares.hessian(np.zeros(table.shape[1], objective.dtype)) / 2)
 
 
-def prior_of(objective: DataObjective, sample: Any) -> Vector:
-    """Return curvatures to add for the columns that a sample tells little about: an array of shape (p,).
+def prior_of(objective: DataObjective, sample: NDArray[np.integer[Any]]) -> Vector:
+    """Return curvatures to add for the columns that a sample of the rows tells little about: an array of shape (p,).
 
     If a few rows dominate a column's sum of squares, the sample tells as much about the column as only
     (sum x^2)^2 / sum x^4 rows would. The prior adds the curvature at w = 0 of a few more such rows.
     """
-    n, d = sample.X.shape
-    squares, fourths = _powers(objective, sample.X, objective.dtype)
+    n, d = len(sample), objective.n_features
+    squares, fourths = _powers(objective, sample, objective.dtype)
     if not np.isfinite(fourths).all():
-        squares, fourths = _powers(objective, sample.X, np.dtype(np.float64))
+        squares, fourths = _powers(objective, sample, np.dtype(np.float64))
     known = np.divide(squares**2, fourths, out=np.full(d, float(n)), where=fourths > 0)
     k, weight = _curvature_at_zeros(objective)
     prior = _HELD * weight * squares / n / known
     return np.tile(np.append(prior, np.zeros(int(objective.intercept))), k)
 
 
-def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+def _powers(objective: DataObjective, sample: NDArray[np.integer[Any]], dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     """Return the sums of the second and fourth powers of each column, computed from elements of a dtype."""
-    squares, fourths = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    squares, fourths = np.zeros(objective.n_features), np.zeros(objective.n_features)
     with np.errstate(over="ignore"):
-        for first in range(0, len(X), _PRIOR_ROWS):
-            exact = standardised_rows(objective, X[first : first + _PRIOR_ROWS], dtype)
+        for first in range(0, len(sample), _PRIOR_ROWS):
+            exact = objective.rows(sample[first : first + _PRIOR_ROWS], dtype)
             square = exact * exact
             squares += square.sum(axis=0)
             fourths += np.einsum("ij,ij->j", square, square)
@@ -84,20 +87,32 @@ def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
 
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
-    """Estimate the diagonal of the smooth part's Hessian at w = 0 from some rows: an array of shape (p,)."""
-    X, _, sample_weight = objective.arrays
-    n, most = X.shape[0], min(rows, _DIAGONAL_ROWS)
-    chosen = np.arange(n) if n <= most else some_of(n, most, seed)
-    weights = np.ones(len(chosen)) if sample_weight is None else sample_weight[chosen].astype(np.float64)
-    weights = weights if weights.any() else np.ones(len(chosen))
-    squares = np.zeros(X.shape[1])
-    for first in range(0, len(chosen), _BLOCK_ROWS):
-        exact = standardised_rows(objective, X[chosen[first : first + _BLOCK_ROWS]])
-        exact[weights[first : first + _BLOCK_ROWS] == 0.0] = 0.0  # standardised, they may overflow
-        squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
-    squares /= weights.sum()
+    """Estimate the diagonal of the smooth part's Hessian at w = 0, from some rows if it can: an array of shape (p,)."""
+    rowwise = objective.supports(Capability.ROWS)
+    squares = _squares_of_rows(objective, rows, seed) if rowwise else _squares_of_statistics(objective)
     k, weight = _curvature_at_zeros(objective)
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
     smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of zeros in these rows
     return np.tile(np.where(diagonal > 0, diagonal, smallest if smallest < np.inf else 1.0), k)
+
+
+def _squares_of_rows(objective: DataObjective, rows: int, seed: int) -> Vector:
+    """Return the mean square of each column in some rows."""
+    n, most = objective.n_samples, min(rows, _DIAGONAL_ROWS)
+    chosen = np.arange(n) if n <= most else some_of(n, most, seed)
+    given = objective.weights
+    weights = np.ones(len(chosen)) if given is None else given[chosen].astype(np.float64)
+    weights = weights if weights.any() else np.ones(len(chosen))
+    squares = np.zeros(objective.n_features)
+    for first in range(0, len(chosen), _BLOCK_ROWS):
+        exact = objective.rows(chosen[first : first + _BLOCK_ROWS])
+        exact[weights[first : first + _BLOCK_ROWS] == 0.0] = 0.0  # standardised, they may overflow
+        squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
+    return np.asarray(squares / weights.sum())
+
+
+def _squares_of_statistics(objective: DataObjective) -> Vector:
+    """Return the mean square of each column."""
+    mean, deviation = objective.column_statistics()
+    return np.asarray(mean**2 + deviation**2)

@@ -1,0 +1,148 @@
+"""`Data`: all that objectives and methods need of rows. A new kind of data implements it, and nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .protocol import Capability
+
+__all__ = ["Data", "Terms"]
+
+Vector = NDArray[np.float64]
+_NONE: Mapping[str, float] = MappingProxyType({})
+
+
+class Terms(NamedTuple):
+    """All that an objective adds to its data: the loss and its parameters, the penalty, and the columns' scaling.
+
+    Attributes
+    ----------
+    loss : str
+        The name of the loss.
+    l1, l2 : float
+        Factors of the L1 norm and of half the squared norm.
+    n_scores : int
+        Scores per row.
+    loss_parameters : mapping
+        The parameters of the loss, by name.
+    scaling : pair of arrays, or None
+        Centre and scale of the columns.
+    """
+
+    loss: str
+    intercept: bool
+    l1: float = 0.0
+    l2: float = 0.0
+    n_scores: int = 1
+    loss_parameters: Mapping[str, float] = _NONE
+    scaling: tuple[Vector, Vector] | None = None
+
+
+class Data(Protocol):
+    """Rows with targets and weights, whatever holds them: arrays, a device, later sparse rows, streams or workers.
+
+    All data have the attributes below and the methods `supports`, `check_targets` and `bind`. Which others they have,
+    they say themselves. A caller asks first, and takes a path that needs less where the answer is no. The data answer
+    for the first two capabilities, and the native objective that they bind for the others:
+
+    ===================  ==============================================================================================
+    "rows"               `rows`, `largest`, `with_targets`, `in_units`; ``targets`` and ``weights`` are NumPy arrays.
+                         Without it, nothing looks at single rows: not for far columns, rounding or separable classes
+    "steps"              `bind` returns an objective of ``_core`` or ``_cuda``, whose loop takes the steps of a run.
+                         Without it, a loop in Python takes them
+    "batches"            `taken`, and mini-batches in the native loop. Without it, `QuasiNewton` begins with all rows
+    "column_statistics"  `column_statistics`. `QuasiNewton` needs them or "rows", for its diagonal
+    "hessian"            Hessians of the native objective. Without it, `QuasiNewton` keeps to its diagonal
+    ===================  ==============================================================================================
+
+    Attributes
+    ----------
+    X, targets, weights : any
+        The rows as they are held, their targets, and their weights or None.
+    n_samples, n_features : int
+        Numbers of rows and columns.
+    n_elements : int
+        Numbers that a pass reads, and so what it costs: all of a dense X, the non-zeros of a sparse one.
+    storage : str
+        The dtype of X, by name.
+    dtype : numpy.dtype
+        The dtype of parameters and results.
+    weight_sum : float
+        The sum of the weights of the rows.
+    device : int or None
+        The number of the CUDA device that holds the rows, or None.
+    """
+
+    @property
+    def X(self) -> Any: ...
+    @property
+    def targets(self) -> Any: ...
+    @property
+    def weights(self) -> Any: ...
+    @property
+    def n_samples(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_elements(self) -> int: ...
+    @property
+    def storage(self) -> str: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def weight_sum(self) -> float: ...
+    @property
+    def device(self) -> int | None: ...
+
+    def supports(self, capability: Capability) -> bool:
+        """Return whether the data have a capability of the list above."""
+        ...
+
+    def check_targets(self, check: Callable[[Any], None]) -> None:
+        """Call the check of a loss with the targets; with those of each part, if there are parts."""
+        ...
+
+    def bind(self, terms: Terms) -> Any:
+        """Return the native objective of these data.
+
+        It has the methods ``supports(capability)``, ``value(w)``, ``value_and_gradient(w)``, ``gradient_norm(w,
+        gradient)``, ``hessian_product(w, v)``, and, if it supports "hessian", ``hessian(w)`` and
+        ``value_gradient_and_hessian(w)``.
+        """
+        ...
+
+    def column_statistics(self) -> tuple[Vector, Vector]:
+        """Return the weighted mean and the standard deviation of each column, as it is held."""
+        ...
+
+    def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> Data:
+        """Return a copy of some rows. Their weight_sum is the sum of their weights if no other is given."""
+        ...
+
+    def rows(self, index: Any) -> NDArray[Any]:
+        """Return some rows as a dense array, in a dtype that NumPy computes with: no copy if there need be none.
+
+        The index is a slice, row numbers or an array of bool.
+        """
+        ...
+
+    def largest(self) -> Vector:
+        """Return the largest magnitude of each column, over the rows of positive weight."""
+        ...
+
+    def with_targets(self, targets: NDArray[Any]) -> Data:
+        """Return the same rows with other targets."""
+        ...
+
+    def with_weights(self, weights: NDArray[Any], weight_sum: float) -> Data:
+        """Return the same rows with other weights, and the number to divide by."""
+        ...
+
+    def in_units(self, exponents: NDArray[np.int64]) -> Data:
+        """Return a copy with each column divided by 2 to the power of its exponent."""
+        ...

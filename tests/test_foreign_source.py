@@ -1,0 +1,189 @@
+"""Data of a kind that the package does not know: only passes, no rows by number and no arrays. All that reads data runs
+over it, and gives what it gives over the same rows in one array."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+import steepest as st
+from steepest import _core
+from steepest.objectives import binding
+from steepest.objectives.columns import Columns
+from steepest.objectives.dense import DenseData
+from steepest.objectives.protocol import Capability, supports
+from steepest.optimizers.runners import NativeRunner, PythonRunner, runner_for
+
+N, D, K = 300, 4, 3
+
+
+class Parts:
+    """Rows in parts, each with its targets and weights."""
+
+    def __init__(self, X, y, weight):
+        cuts = [slice(0, 37), slice(37, 38), slice(38, 211), slice(211, None)]
+        self.parts = [DenseData(X[c], y[c], weight[c], float(weight[c].sum())) for c in cuts]
+
+
+class PartsObjective:
+    """The native face: passes over the parts, whose sums are added. It has no Hessian and no batches."""
+
+    def __init__(self, parts, terms):
+        self.parts = [part.bind(terms) for part in parts]
+        self.curved = [(part.weight_sum, part.bind(terms._replace(l1=0.0, l2=0.0))) for part in parts]
+        self.l2, self.terms, self.passes = terms.l2, terms, 0
+
+    def supports(self, capability):
+        return capability == "column_statistics"
+
+    def value_and_gradient(self, w):
+        self.passes += 1
+        return self.parts[0].finish(_core.add_sums([part.sums(w) for part in self.parts]), w)
+
+    def value(self, w):
+        return self.value_and_gradient(w)[0]
+
+    def gradient_norm(self, w, gradient):
+        return self.parts[0].gradient_norm(w, gradient)
+
+    def hessian_product(self, w, v):
+        total = sum(weight for weight, _ in self.curved)
+        ridge = np.reshape(self.l2 * v, (self.terms.n_scores, -1)).copy()
+        ridge[:, ridge.shape[1] - self.terms.intercept :] = 0.0
+        return sum(weight * each.hessian_product(w, v) for weight, each in self.curved) / total + ridge.ravel()
+
+
+class PartsData:
+    """What the seam asks of `Parts`. Every other member is missing, so that reading it is an error."""
+
+    device, storage, dtype, n_features = None, "float64", np.dtype(np.float64), D
+
+    def __init__(self, X, targets, weights):
+        self.X, self.targets, self.weights = X, targets, weights
+        self.n_samples = sum(part.n_samples for part in X.parts)
+        self.n_elements = self.n_samples * D
+        self.weight_sum = sum(part.weight_sum for part in X.parts)
+
+    def supports(self, capability):
+        return False
+
+    def check_targets(self, check):
+        for part in self.X.parts:
+            part.check_targets(check)
+
+    def bind(self, terms):
+        return PartsObjective(self.X.parts, terms)
+
+    def column_statistics(self):
+        found = functools.reduce(Columns.with_more, [Columns.of(part.X, part.weights) for part in self.X.parts])
+        return found.mean, np.sqrt(found.variance)
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    """The one row of the table that a new kind of data needs."""
+    monkeypatch.setitem(binding.KINDS, Parts, PartsData)
+
+
+def rows(loss, far=0.0, seed=0):
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(N, D)) * np.geomspace(0.3, 3.0, D) + far
+    z = (X - far) @ np.linspace(-1.0, 1.0, D)
+    y = {"Logistic": z + random.normal(size=N) > 0, "Softmax": np.digitize(z + random.normal(size=N), [-1, 1])}
+    targets = y.get(loss, z + random.normal(size=N))
+    return X, np.asarray(targets, float), random.integers(0, 3, N).astype(float)
+
+
+def both(loss, far=0.0, **options):
+    """The objective over parts, and over one array."""
+    X, y, weight = rows(loss, far)
+    if loss == "Softmax":
+        options["n_classes"] = K
+    kind = getattr(st, loss)
+    return kind(Parts(X, y, weight), None, **options), kind(X, y, sample_weight=weight, **options)
+
+
+LOSSES = ("LeastSquares", "Logistic", "Huber", "Softmax")
+OPTIONS = {
+    "plain": {"alpha": 0.01},
+    "no intercept": {"alpha": 0.01, "intercept": False},
+    "l1": {"alpha": 0.05, "l1_ratio": 0.9},
+    "standardised": {"alpha": 0.01, "centre": np.linspace(-1.0, 1.0, D), "scale": np.linspace(0.5, 2.0, D)},
+    "no penalty": {},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_quasi_newton_finds_the_minimum_over_one_array(loss, options):
+    foreign, dense = both(loss, **options)
+    found, expected = st.minimize(foreign, stop=st.stop.GradientNorm(1e-8)), st.minimize(dense)
+    assert found.converged
+    assert expected.converged
+    np.testing.assert_allclose(found.value, expected.value, rtol=1e-12)
+    np.testing.assert_allclose(np.diff(found.w, axis=0), np.diff(expected.w, axis=0), atol=1e-6)  # Softmax has a gauge
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_quasi_newton_ends_by_itself(loss):
+    """Without a stopping rule the end is "precision", as the gradient is as small as its rounding."""
+    foreign, _ = both(loss, alpha=0.01)
+    result = st.minimize(foreign)
+    assert result.converged, result
+    assert result.history["gradient_norm"][-1] < 1e-7
+
+
+def test_far_columns_are_centred_by_their_statistics():
+    """A column 3,000 deviations from zero costs a diagonal hundreds of passes, unless it is centred."""
+    foreign, dense = both("Logistic", far=3000.0)
+    found, expected = st.minimize(foreign, max_epochs=60), st.minimize(dense)
+    assert found.converged
+    np.testing.assert_allclose(found.value, expected.value, rtol=1e-10)
+    np.testing.assert_allclose(found.w[:-1], expected.w[:-1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("rule", [st.GradientDescent(0.05), st.GradientDescent("auto"), st.Adam(0.05)], ids=repr)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_descent_takes_the_same_steps(loss, rule):
+    foreign, dense = both(loss, alpha=0.01)
+    found, expected = (st.minimize(each, None, rule, max_epochs=20, diagnose=False) for each in (foreign, dense))
+    assert found.n_steps == expected.n_steps == 20
+    np.testing.assert_allclose(found.w, expected.w, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found.history["loss"], expected.history["loss"], rtol=1e-9)
+
+
+def test_curvature_and_products_come_by_passes():
+    foreign, dense = both("Logistic", alpha=0.1)
+    w, v = np.random.default_rng(3).normal(size=(2, D + 1))
+    np.testing.assert_allclose(foreign.hessian_product(w, v), dense.hessian_product(w, v), rtol=1e-12)
+    np.testing.assert_allclose(foreign.hessian(w), dense.hessian(w), rtol=1e-12, atol=1e-15)
+    found, expected = st.curvature(foreign, w), st.curvature(dense, w)
+    np.testing.assert_allclose(found.eigenvalue_max, expected.eigenvalue_max, rtol=1e-6)
+
+
+def test_what_needs_rows_is_refused():
+    foreign, _ = both("Logistic")
+    with pytest.raises(ValueError, match=r"^batch_size=8 needs an objective with steps over some of its rows"):
+        st.minimize(foreign, optimizer=st.Adam(), batch_size=8)
+
+
+class Whole(st.LeastSquares):
+    """Native data without rows by number."""
+
+    def supports(self, capability):
+        return capability != Capability.BATCHES and super().supports(capability)
+
+
+def test_whole_data_runs_stay_native_without_rows_by_number():
+    X, y, _ = rows("LeastSquares")
+    whole = Whole(X, y)
+    assert not supports(whole, Capability.BATCHES)
+    assert type(runner_for(whole, st.Adam(), np.zeros(D + 1))) is NativeRunner
+    assert type(runner_for(both("LeastSquares")[0], st.Adam(), np.zeros(D + 1))) is PythonRunner
+    found, expected = (
+        st.minimize(whole, None, st.Adam(), max_epochs=5),
+        st.minimize(st.LeastSquares(X, y), None, st.Adam(), max_epochs=5),
+    )
+    assert found.w.tobytes() == expected.w.tobytes()
