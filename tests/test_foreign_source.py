@@ -14,7 +14,10 @@ from steepest.objectives import binding
 from steepest.objectives.columns import Columns
 from steepest.objectives.dense import DenseData
 from steepest.objectives.protocol import Capability, supports
+from steepest.optimizers.runner import StepPlan
 from steepest.optimizers.runners import NativeRunner, PythonRunner, runner_for
+from steepest.quasi_newton import runner as quasi_newton
+from steepest.quasi_newton.plan import SamplePlan
 
 N, D, K = 300, 4, 3
 
@@ -187,3 +190,20 @@ def test_whole_data_runs_stay_native_without_rows_by_number():
         st.minimize(st.LeastSquares(X, y), None, st.Adam(), max_epochs=5),
     )
     assert found.w.tobytes() == expected.w.tobytes()
+
+
+def test_the_plan_counts_what_a_pass_reads():
+    """A Hessian costs the same, in passes a hundred times as many where a pass reads a hundredth of the numbers."""
+    n, d = 10_000, 100
+    whole, sparse = (SamplePlan(n, d, d, 4, n_elements=n * d // part) for part in (1, 100))
+    assert sparse.cost(1000) == pytest.approx(100 * whole.cost(1000), rel=1e-12)
+    assert whole.cost(1000) == SamplePlan(n, d, d, 4).cost(1000)
+
+
+def test_quasi_newton_plans_by_the_elements_of_the_data(monkeypatch):
+    seen = []
+    monkeypatch.setattr(quasi_newton, "SamplePlan", lambda *shape, **more: seen.append(more) or SamplePlan(*shape))
+    foreign, _ = both("Logistic")
+    foreign.data.n_elements = 17
+    st.QuasiNewton().runner(foreign, np.zeros(D + 1), StepPlan())
+    assert seen == [{"n_elements": 17, "has_hessian": False, "has_blocks": False}]

@@ -67,7 +67,9 @@ class Bare:
 def test_a_loss_asks_its_data_what_they_can_do(monkeypatch):
     objective = st.LeastSquares(X, Y)
     monkeypatch.setattr(objective, "native", Bare())
-    assert {each for each in ALL if objective.supports(each)} == ANY | {"data", "hessian_product", "rows", "steps"}
+    assert {each for each in ALL if objective.supports(each)} == ANY | {"data", "hessian_product"} | {
+        *("rows", "steps", "targets")
+    }
 
 
 def test_native_sources_use_the_names_of_capabilities():

@@ -224,6 +224,20 @@ def test_a_scaling_that_does_not_fit_is_refused(name):
         _core.standardised_source(_core.dense_source(X, labels, weight, 1.0), **scaling)
 
 
+def test_columns_are_not_standardised_in_blocks_that_the_source_lacks():
+    """The wrapper of a wrapper: blocks would be of the inner columns, and the outer scaling be lost in silence."""
+    X, labels, weight = data()
+    near, far = SCALINGS["converted"], SCALINGS["blockwise"]
+    inner = _core.standardised_source(_core.dense_source(X, labels, weight, weight.sum()), *near)
+    with pytest.raises(ValueError, match=r"^centre and scale: .* at most 100000 scales"):
+        _core.standardised_source(inner, *far)
+    twice = _core.Objective64(_core.standardised_source(inner, *near), "logistic", True, 0.0, 0.0)
+    Z = ((X - near[0]) / near[1] - near[0]) / near[1]
+    w = np.linspace(-1.0, 1.0, D + 1)
+    expected, _ = bound("logistic", Z, labels, weight)
+    np.testing.assert_allclose(twice.value(w), expected.value(w), rtol=1e-12)
+
+
 def test_an_objective_refuses_to_have_no_source():
     with pytest.raises(TypeError):
         _core.Objective64(None, "logistic", True, 0.0, 0.0)

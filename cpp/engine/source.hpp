@@ -72,14 +72,18 @@ class Source {
     virtual ~Source() = default;
 
     virtual bool supports(Capability) const = 0;
-    // What a pass reads and so about what it costs: a source cuts its passes by this, never by the number of threads.
+    // How many numbers a pass reads, and so about what it costs: the non-zeros of a sparse source. A source cuts its
+    // passes by this, never by the number of threads, and QuasiNewton compares the cost of a Hessian with it.
     virtual std::size_t n_elements() const = 0;
 
     // The sums of a pass, of its shape, or of `value` the loss alone: in the workspace until it is used again, and the
     // caller's to change.
     virtual double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const = 0;
-    // A selection's first row, valid until the workspace is used again, and its slope in each score; null where its
-    // loss is not finite.
+    // A selection's first row, n_columns numbers that are valid until the workspace is used again, and its slope in
+    // each score; null where its loss is not finite. A source that does not hold its rows so does not claim
+    // single_rows, and a step from one row is then a pass over a batch of one, which costs n_columns. A step that costs
+    // the non-zeros alone changes some parameters and owes the others their decay, so it is another loop, over another
+    // member here.
     virtual const T* row_slopes(const LossChoice&, const Coefficients<T>&, const Selection&, T*, Workspace<T>&) const {
         throw unsupported("single rows");
     }

@@ -1,5 +1,8 @@
 #include "cpp/engine/standardised.hpp"
 
+#include <stdexcept>
+#include <string>
+
 namespace steepest {
 
 template <class T>
@@ -8,6 +11,11 @@ StandardisedSource<T>::StandardisedSource(const Source<T>& source, std::vector<d
     : Source<T>(source.n_rows, source.n_columns, source.weight_sum), source_(source), centre_(std::move(centre)) {
     for (const double s : scale) inverse_.push_back(1.0 / s);
     scaling_ = scaling_of<T>(centre_.data(), inverse_.data(), this->n_columns);
+    if (scaling_.blockwise && !source.supports(Capability::standardised_blocks))
+        throw std::invalid_argument(
+            "centre and scale: this kind of data needs means of at most " + std::to_string(int(largest_shift<T>)) +
+            " scales (the norm over the columns), and moderate scales, got columns that must be standardised one by "
+            "one");
 }
 
 template <class T>

@@ -16,12 +16,12 @@ from ..objectives.columns import may_be_far_from_zero, spread_rows
 from ..objectives.data import DataObjective
 from ..objectives.losses import Huber, LeastSquares, Logistic
 from ..objectives.protocol import Capability
+from ..objectives.rounding import MADE
 from ..objectives.softmax import Softmax, probabilities
 
 __all__ = ["CertainFall"]
 
 _MOST = 1 << 20  # elements of the rows that are looked at
-_UNITS = 4.0  # of the last place, that the numbers of columns made from others are off
 _EXACT = 4.0 * float(np.finfo(np.float64).eps)  # singular values are known to this share of the largest
 _NOTICEABLE = 1e-3  # of the loss
 _LITTLE = 1e-3  # of the variance of targets, where nearly all is explained
@@ -60,7 +60,7 @@ class CertainFall:
         lengths = np.sqrt((A * A).sum(axis=0))
         left, values, _ = np.linalg.svd(A / np.where(lengths > 0.0, lengths, 1.0), full_matrices=False)
         self._left = left[:, values > _EXACT * values[:1]]
-        doubtful = int((values[: self._left.shape[1]] <= _UNITS * objective.given_eps).sum())
+        doubtful = int((values[: self._left.shape[1]] <= MADE * objective.given_eps).sum())
         if some.step > 1:
             doubtful = d
         self._chance = (_FIRST + _FURTHER * (doubtful - 1)) / n if doubtful else 0.0  # of the sum of squared slopes

@@ -46,7 +46,7 @@ def separating_loss(objective: DataObjective) -> float:
     """
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
         return 0.0
-    if not objective.supports(Capability.ROWS):
+    if not objective.supports(Capability.TARGETS):
         return 0.0
     weight = objective.weights
     least = 1.0

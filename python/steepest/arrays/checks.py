@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from .device import BFLOAT16, arithmetic_dtype, dtype_name
 from .interop import DeviceView, as_native, check_place, library_of
 from .remedies import as_array, as_contiguous, as_copy, as_numbers, as_vector
@@ -109,6 +110,11 @@ def check_finite(name: str, array: NDArray[Any]) -> None:
         if not finite.all():
             at = int(np.argmin(finite))
             raise ValueError(f"{name} must be finite, got {part[at]} at index {start + at}")
+
+
+def may_be_finite(array: NDArray[Any]) -> bool:
+    """Return False if an array holds nan or infinity, or if its sum overflows. It is read once, by all threads."""
+    return math.isfinite(_core.read_sum(array))
 
 
 def _check_array(expected: str, array: Any) -> None:

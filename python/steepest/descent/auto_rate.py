@@ -176,7 +176,7 @@ class AutoRate:
 
 def _unlikeness(objective: Any) -> float:
     """Return the mean of the squared row weights over the square of their mean; 1 if all weights are equal."""
-    weight = objective.weights if supports(objective, Capability.ROWS) else None
+    weight = objective.weights if supports(objective, Capability.TARGETS) else None
     if not isinstance(weight, np.ndarray):
         return 1.0
     near = np.ldexp(weight.astype(np.float64), -math.frexp(float(weight.max()))[1])  # so no square overflows

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
-from ..arrays.checks import describe
+from ..arrays.checks import describe, may_be_finite
 from ..descent.result import Result
 from ..extras import require
 from ..objectives.data import DataObjective
@@ -201,7 +200,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         with naming_faults(X, y if numeric else None):
             X, y = validated(self, X, y, **options)
             X = _in_place(X)
-            if not np.isfinite(_core.read_sum(X)):  # a fast test; the sum may also overflow, so look at each number
+            if not may_be_finite(X):  # then look at each number
                 validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
         if sample_weight is not None:
             try:

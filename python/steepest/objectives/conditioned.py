@@ -13,7 +13,7 @@ from ..arrays.norm import norm_of
 from .columns import LITTLE, Columns, are_far, exponents, may_be_extreme, may_be_far_from_zero, spread_rows
 from .data import DataObjective
 from .protocol import Capability
-from .scaling import column_statistics
+from .scaling import LARGEST_SHIFT, column_statistics
 
 __all__ = ["Coordinates", "conditioned"]
 
@@ -96,7 +96,7 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
 
 def _far_target(objective: DataObjective) -> float:
     """Return the mean of the targets, rounded to their dtype, if it is many deviations from zero. Else return 0."""
-    if not (objective.is_of_residuals and objective.intercept and objective.supports(Capability.ROWS)):
+    if not (objective.is_of_residuals and objective.intercept and objective.supports(Capability.TARGETS)):
         return 0.0
     y, weight = objective.targets, objective.weights
     if not may_be_far_from_zero(y[:, None], _TARGETS):
@@ -119,17 +119,24 @@ def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordin
             scale = np.ldexp(1.0, np.clip(powers, -1021, 1023))
             inner = objective.with_data(data.in_units(powers))
             some = inner.rows(spread_rows(data.n_samples), None, standardised=False)
-    elif some is not None and free and may_be_extreme(some):
+    elif some is not None and free and may_be_extreme(some) and objective.supports(Capability.STANDARDISED_BLOCKS):
         scale = np.ldexp(1.0, np.clip(exponents(data.largest()), -1021, 1023))
         centre = np.zeros_like(scale)
         return objective.with_scaling(centre, scale), Coordinates(centre, scale, objective.intercept)
     if objective.intercept and (some is None or may_be_far_from_zero(some)):
         mean, deviation = inner.data.column_statistics()
         found = Columns(data.weight_sum, mean, deviation**2)
-        if found.are_far_from_zero():
-            deviations = found.powers_of_two() if free else np.ones_like(scale)
+        deviations = found.powers_of_two() if free else np.ones_like(scale)
+        if found.are_far_from_zero() and _can_centre(objective, found.mean / deviations):
             coordinates = Coordinates(found.mean * scale, deviations * scale, True)
             return inner.with_scaling(found.mean, deviations), coordinates
     if inner is objective:
         return objective, None
     return inner, Coordinates(np.zeros_like(scale), scale, objective.intercept)
+
+
+def _can_centre(objective: DataObjective, shift: Vector) -> bool:
+    """Return whether the data can be centred by so many scales without losing more digits than they have."""
+    return (
+        objective.supports(Capability.STANDARDISED_BLOCKS) or norm_of(shift) <= LARGEST_SHIFT[objective.dtype.itemsize]
+    )

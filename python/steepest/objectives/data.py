@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .. import _core
 from ..arrays.checks import check_alpha, check_flag, check_fraction
 from ..arrays.interop import as_native, check_place, library_of, like
 from .binding import data_of
+from .bound import Arrays, Bound, some_of
 from .protocol import Capability, Layout, Penalty
-from .scaling import Vector, check_scaling
-from .source import Data, Terms
+from .scaling import check_scaling
+from .source import Terms
 
 __all__ = ["Arrays", "DataObjective", "documented", "some_of"]
 
+_OF_DATA = (Capability.ROWS, Capability.TARGETS, Capability.STEPS)
 _ON_HOST = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
-
-
-class Arrays(NamedTuple):
-    """The arrays of an objective, not copied: NumPy arrays, or views of device memory."""
-
-    X: Any
-    y: Any
-    sample_weight: Any
 
 
 Loss = TypeVar("Loss", bound="DataObjective")
 
 
-class DataObjective:
+class DataObjective(Bound):
     """Weighted mean loss of the rows of X, plus the elastic-net penalty. This is the base of the losses.
 
     ::
@@ -86,7 +80,6 @@ class DataObjective:
     is_of_residuals: ClassVar[bool] = False
     """Whether the loss depends on z - y alone. Targets and scores may then be shifted together."""
     _n_scores = 1  # per row
-    _given_dtype: Any = None  # the dtype that X was converted from, if any
     is_conditioned = False
     """Whether columns and targets are known to be centred and scaled so that sums over them lose no digits."""
 
@@ -119,40 +112,9 @@ class DataObjective:
         return Terms(self._loss, self._intercept, penalty.l1, penalty.l2, n_scores, parameters, self._scaling)
 
     @property
-    def data(self) -> Data:
-        """The rows with their targets and weights."""
-        return self._data
-
-    def with_data(self, data: Data) -> Any:
-        """Return the same objective over other data."""
-        return self._with(_data=data, _X=data.X, _y=data.targets, _sample_weight=data.weights)
-
-    def with_scaling(self, centre: Vector, scale: Vector) -> Any:
-        """Return the same objective over the columns (x_j - centre_j) / scale_j."""
-        return self._with(_centre=centre, _scale=scale, _scaling=(centre, scale))
-
-    def _with(self, **changed: Any) -> Any:
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, **changed)
-        other.native = other._data.bind(other.terms)
-        return other
-
-    @property
     def _loss_parameters(self) -> dict[str, float]:
         """The parameters of the loss, by the names that the class and the native objective take."""
         return {}
-
-    def native_batch(self, rows: NDArray[np.uint32]) -> Any:
-        """Return the native objective of a mini-batch of rows. The rows are copied.
-
-        The sum of their losses is divided by their number times the mean weight of all rows. The mean over the batches
-        of an epoch is then the whole objective, whatever the weights.
-        """
-        return self.batch(rows).bind(self.terms)
-
-    def batch(self, rows: NDArray[np.integer[Any]]) -> Data:
-        """Return the data of a mini-batch of rows, with the weight_sum that `native_batch` describes."""
-        return self._data.taken(rows, self._data.weight_sum * len(rows) / self.n_samples)
 
     def __getstate__(self) -> dict[str, Any]:
         if self.device is not None:
@@ -176,21 +138,9 @@ class DataObjective:
             return False  # what follows would not see a value_and_gradient that a subclass overrides
         if capability == Capability.SAMPLE:
             return self.device is None and self.supports(Capability.BATCHES)
-        if capability in (Capability.ROWS, Capability.STEPS):
+        if capability in _OF_DATA:
             return self._data.supports(capability)
-        return bool(self.native.supports(capability))
-
-    def sample(self, n: int, seed: int) -> Any:
-        """Return the native objective of about n random rows, or of all rows if n is at least their number."""
-        return self.native if n >= self.n_samples else self.sample_data(n, seed).bind(self.terms)
-
-    def sample_data(self, n: int, seed: int) -> Data:
-        """Return the data of the rows that `sample` takes."""
-        return self._data if n >= self.n_samples else self.batch(some_of(self.n_samples, n, seed))
-
-    def gradient_norm(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
-        """Return the norm of the gradient at w. With an L1 penalty, it is the norm of the smallest subgradient."""
-        return float(self.native.gradient_norm(w, gradient))
+        return capability in _core.capabilities and bool(self.native.supports(capability))
 
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
         """Return the same loss, without a penalty, on other data, with the same centre and scale."""
@@ -200,11 +150,6 @@ class DataObjective:
 
     def _check_targets(self, y: Any) -> None:
         pass
-
-    @property
-    def given_eps(self) -> float:
-        """The machine epsilon of the dtype in which the numbers were given."""
-        return float(np.finfo(self._given_dtype or self.dtype).eps)
 
     @property
     def X(self) -> Any:
@@ -262,62 +207,6 @@ class DataObjective:
         return Layout(self._n_scores, self.n_features, self._intercept)
 
     @property
-    def arrays(self) -> Arrays:
-        """X, y and sample_weight as NumPy arrays, or as views of device memory."""
-        return Arrays(self._data.X, self._data.targets, self._data.weights)
-
-    @property
-    def targets(self) -> Any:
-        """The targets as a NumPy array, if the objective supports "rows"."""
-        return self._data.targets
-
-    @property
-    def weights(self) -> Any:
-        """The weights of the rows as a NumPy array, or None, if the objective supports "rows"."""
-        return self._data.weights
-
-    def rows(self, index: Any, dtype: Any = np.float64, standardised: bool = True) -> NDArray[Any]:
-        """Return some rows as a dense array of a dtype (None: their own), if the objective supports "rows".
-
-        They are standardised if the objective has a centre and a scale, unless ``standardised`` is False. The index is
-        a slice, row numbers or an array of bool. The result may be a view of X.
-        """
-        exact = self._data.rows(index)
-        exact = exact if dtype is None else exact.astype(dtype, copy=False)
-        if self._scaling is None or not standardised:
-            return exact
-        centre, scale = self._scaling
-        return np.asarray((exact - centre) / scale)
-
-    def column_statistics(self) -> tuple[Vector, Vector]:
-        """Return mean and standard deviation of each column, standardised if the objective has a centre and a scale."""
-        mean, deviation = self._data.column_statistics()
-        if self._scaling is None:
-            return mean, deviation
-        centre, scale = self._scaling
-        return (mean - centre) / scale, deviation / scale
-
-    @property
-    def weight_sum(self) -> float:
-        """The sum of the weights of the rows."""
-        return self._data.weight_sum
-
-    @property
-    def scaling(self) -> tuple[Vector, Vector] | None:
-        """Centre and scale of the columns as NumPy arrays, or None if there are none."""
-        return self._scaling
-
-    @property
-    def n_samples(self) -> int:
-        """Number of rows."""
-        return self._data.n_samples
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns."""
-        return self._data.n_features
-
-    @property
     def n_parameters(self) -> int:
         """Number of columns, plus 1 with an intercept. `Softmax` has this number for each class."""
         return self._n_scores * (self.n_features + self.intercept)
@@ -326,16 +215,6 @@ class DataObjective:
     def parameters_shape(self) -> tuple[int, ...]:
         """The shape of the parameters."""
         return (self.n_parameters,)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the parameters: the dtype of X, or float32 for 16-bit X."""
-        return self._data.dtype
-
-    @property
-    def device(self) -> int | None:
-        """The number of the CUDA device that holds the data, or None for host memory."""
-        return self._data.device
 
     def flat(self, name: str, array: Any) -> Any:
         """Return parameters as the vector that the native objective takes, in the memory of the data, not copied."""
@@ -387,8 +266,3 @@ def documented(loss: type[Loss]) -> type[Loss]:
     own, heading, examples = inspect.cleandoc(loss.__doc__ or "").partition("Examples\n--------\n")
     loss.__doc__ = "\n\n".join((own.strip(), shared.strip(), heading + examples))
     return loss
-
-
-def some_of(n: int, rows: int, seed: int) -> NDArray[np.int64]:
-    """Return about ``rows`` random numbers below n, sorted and without repeats."""
-    return np.unique(np.random.default_rng(seed).integers(0, n, rows))

@@ -77,7 +77,7 @@ class DenseData:
         return None
 
     def supports(self, capability: Capability) -> bool:
-        return capability in (Capability.ROWS, Capability.STEPS)
+        return capability in (Capability.ROWS, Capability.TARGETS, Capability.STEPS)
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
         check(self.targets)

@@ -32,16 +32,17 @@ class Objective(Protocol):
     Any object with these three members is an objective. An object that can do more has a method
     ``supports(capability)``, which returns True or False for each of these names:
 
-    ==================  ===============================================================================================
+    =================== ===============================================================================================
     "batches"           `minimize` can take steps over some of its rows (mini-batches)
-    "sample"            `QuasiNewton` can take the curvature of a sample of its rows
+    "sample"            it has batches in host memory, and `QuasiNewton` begins with a sample of its rows
+    "column_statistics" `QuasiNewton` can minimise it: its data give means and deviations of its columns
     "data"              it is a mean of convex losses over rows of data
     "hessian_product"   it has a method ``hessian_product(w, v)``
     "curvature"         Hessian products in host memory: its own, or differences of gradients
     "constraint"        its steps can be projected onto a set
     "starts"            it can run from several starts
     "threads"           several of its runs can go on at once, each in a thread
-    ==================  ===============================================================================================
+    =================== ===============================================================================================
 
     An object without ``supports`` has the last four capabilities. It also has "hessian_product" if it has a method of
     that name.
@@ -83,8 +84,8 @@ class Objective(Protocol):
 class Capability(StrEnum):
     """Abilities that an objective, or its data, may have beyond value and gradient.
 
-    `Objective` describes the first eight, and `Data` the next three. The last three are those of a native source alone:
-    ``cpp/engine/source.hpp`` describes them, under the same names.
+    `Objective` describes those that its users meet, and `Data` the next three. The last three are those of a native
+    source alone; ``cpp/engine/source.hpp`` has them, and all that it shares with this list, under the same names.
     """
 
     BATCHES = "batches"
@@ -95,10 +96,11 @@ class Capability(StrEnum):
     CONSTRAINT = "constraint"
     STARTS = "starts"
     THREADS = "threads"
+    COLUMN_STATISTICS = "column_statistics"
 
     ROWS = "rows"
+    TARGETS = "targets"
     STEPS = "steps"
-    COLUMN_STATISTICS = "column_statistics"
 
     HESSIAN = "hessian"
     SINGLE_ROWS = "single_rows"

@@ -1,4 +1,4 @@
-"""An estimate of the rounding error of a gradient."""
+"""What rounding does: to the numbers of columns that are made from others, and to a gradient."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ from .data import DataObjective
 from .losses import Huber
 from .protocol import Capability
 
-__all__ = ["rounding_of_gradient"]
+__all__ = ["MADE", "rounding_of_gradient"]
 
+# Units in the last place that the numbers of a column are off if it is made from others, as a sum or a standard score
+# is: each step of the making rounds once. Along a direction v of the parameters (in units of the columns' lengths) the
+# rows then have a length of rounding alone: the root of the sum of the squares of v_j times MADE units of the last
+# place of column j. A direction in which the columns have no more than that is noise, and what fits along it is none.
+# Three places judge directions so. `little_data` knows the columns to the digits of `longdouble`, and takes singular
+# values of the rows. `resolved` has eigenvalues, their squares, of a Gram matrix in float64. `CertainFall` has singular
+# values of rows in float64, where nothing was centred, so that each column is as long as its numbers.
+MADE = 4.0
 _UNITS = 4.0  # of the last place
 _TARGETS = 4096  # that are looked at
 
@@ -38,7 +46,7 @@ def _size_of_targets(objective: DataObjective) -> float:
 
     Targets that are far from the others have slopes that do not tell their rounding, where slopes are bounded.
     """
-    if not objective.supports(Capability.ROWS):  # of squares, their mean is the loss at zeros
+    if not objective.supports(Capability.TARGETS):  # of squares, their mean is the loss at zeros
         return math.sqrt(objective.native.value(np.zeros(objective.n_parameters, objective.dtype)))
     y, weight = objective.targets, objective.weights
     some = spread_rows(len(y), _TARGETS)

@@ -12,10 +12,13 @@ from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
 from ..arrays.interop import DeviceView, as_native, library_of
 
-__all__ = ["check_scaling", "column_statistics", "unscaled"]
+__all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
 
 Vector = NDArray[np.float64]
 _FLOAT64 = np.dtype(np.float64)
+# By bytes of an element of the arithmetic: up to this norm of centre / scale, scaled sums are made from sums over raw
+# columns, as in largest_shift of cpp/engine/scaling.hpp. Beyond it blocks of rows are standardised.
+LARGEST_SHIFT = {4: 200.0, 8: 1e5}
 _SMALLEST = float(np.finfo(np.float64).tiny)  # its inverse is finite
 
 

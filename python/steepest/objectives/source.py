@@ -48,11 +48,13 @@ class Data(Protocol):
 
     All data have the attributes below and the methods `supports`, `check_targets` and `bind`. Which others they have,
     they say themselves. A caller asks first, and takes a path that needs less where the answer is no. The data answer
-    for the first two capabilities, and the native objective that they bind for the others:
+    for the first three capabilities, and the native objective that they bind for the others:
 
     ===================  ==============================================================================================
-    "rows"               `rows`, `largest`, `with_targets`, `in_units`; ``targets`` and ``weights`` are NumPy arrays.
-                         Without it, nothing looks at single rows: not for far columns, rounding or separable classes
+    "rows"               "targets", and `rows`, `largest`, `in_units`: blocks of rows as dense arrays. Without it,
+                         nothing looks at single rows: not for extreme units, made columns or separable classes
+    "targets"            ``targets`` and ``weights`` are NumPy arrays, and `with_targets`. Without it, targets far from
+                         zero are not centred
     "steps"              `bind` returns an objective of ``_core`` or ``_cuda``, whose loop takes the steps of a run.
                          Without it, a loop in Python takes them
     "batches"            `taken`, and mini-batches in the native loop. Without it, `QuasiNewton` begins with all rows

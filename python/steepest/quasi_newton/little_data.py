@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares
 from ..objectives.protocol import Capability
+from ..objectives.rounding import MADE
 
 __all__ = ["least_squares_of_little_data"]
 
@@ -17,8 +18,7 @@ Matrix: TypeAlias = NDArray[Any]
 
 _MOST_WORK = 1 << 18  # rows times squared columns: some milliseconds
 _DEPENDENT = 1e-15  # share of a column that the ones before it leave, where they leave only rounding
-_UNITS = 8.0  # of the last place, that the numbers of columns made from others are off
-_NOISE = 4.0  # of the same, below which a direction is left out
+_MAY_BE_MADE = 2.0 * MADE  # units of the last place, at which directions are looked at one by one
 _WEAK = 1e-6  # share of a column that a penalty leaves, at which its coefficient is one of rounding
 _REFINEMENTS = 2
 
@@ -118,7 +118,7 @@ def _basis(R: Matrix, sizes: Matrix) -> Matrix:
     lengths[lengths == 0.0] = 1.0
     _, values, transposed = np.linalg.svd((R / lengths).astype(np.float64))
     noise = np.sqrt(((transposed * (sizes / lengths)) ** 2).sum(axis=1))
-    return np.asarray(transposed[values > _NOISE * noise].T / lengths[:, None])
+    return np.asarray(transposed[values > MADE * noise].T / lengths[:, None])
 
 
 def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: Matrix) -> bool:
@@ -131,7 +131,7 @@ def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: M
     inverse = _back_substituted(R, np.eye(len(R), dtype=np.longdouble))
     if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
         return True
-    rounding = _UNITS * np.sqrt(((inverse * _sizes(objective, scale)[:, None]) ** 2).sum(axis=0))
+    rounding = _MAY_BE_MADE * np.sqrt(((inverse * _sizes(objective, scale)[:, None]) ** 2).sum(axis=0))
     return not bool((rounding < 1.0).all())
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ..objectives.columns import LITTLE
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
+from ..objectives.rounding import MADE
 
 __all__ = ["Resolved"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
-_UNITS = 4.0  # of the last place, that the numbers of columns made from others are off
 _COARSE = 1e-10  # a unit in the last place whose square a Gram matrix of float64 resolves
 
 
@@ -67,7 +67,7 @@ class Resolved:
                 return None
             scale = np.sqrt(diagonal)
             values, vectors = np.linalg.eigh(gram / scale / scale[:, None])
-            rounding = (_UNITS * objective.given_eps) ** 2 * (vectors**2 * (sizes / diagonal)[:, None]).sum(axis=0)
+            rounding = (MADE * objective.given_eps) ** 2 * (vectors**2 * (sizes / diagonal)[:, None]).sum(axis=0)
         noise = values <= rounding
         return cls(vectors[:, noise], scale) if noise.any() else None
 

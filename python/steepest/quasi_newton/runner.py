@@ -14,6 +14,7 @@ from ..analysis.separability import separating_loss
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective, some_of
 from ..objectives.protocol import Capability
+from ..objectives.scaling import LARGEST_SHIFT
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .directions import line_from
 from .lbfgs import LBFGSHistory
@@ -39,7 +40,6 @@ _SAMPLE_PASSES = 30  # with a diagonal
 _WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
 _MORE_ROWS = 4  # times as many as the last Hessian had
 _NOISE = 4.0  # units of the last place of a value
-_CENTRED_IN_BLOCKS = {4: 200.0, 8: 1e5}  # from this distance on, in deviations, columns are read without that rounding
 
 
 class QuasiNewtonRunner(Runner):
@@ -301,7 +301,7 @@ class QuasiNewtonRunner(Runner):
             return 1.0
         centre, scale = self._objective.scaling
         away = float(np.linalg.norm(centre / scale))
-        return 1.0 + away if away <= _CENTRED_IN_BLOCKS[self._w.dtype.itemsize] else 1.0
+        return 1.0 + away if away <= LARGEST_SHIFT[self._w.dtype.itemsize] else 1.0
 
     def _renew_metric(self) -> None:
         """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""

@@ -204,7 +204,7 @@ def _rates(learning_rates: Any) -> tuple[float | str | ScheduleLike, ...]:
 def _workers(objective: Objective, n_jobs: Any) -> int:
     able = supports(objective, Capability.THREADS)
     if n_jobs is None:
-        return _core.threads_in_use() if able and supports(objective, Capability.BATCHES) else 1
+        return _core.threads_in_use() if able and supports(objective, Capability.STEPS) else 1
     count = check_count("n_jobs", n_jobs, 1)
     if count > 1 and not able:
         raise missing(objective, Capability.THREADS, f"n_jobs={n_jobs}", "use n_jobs=None or 1", ValueError)
