@@ -12,12 +12,15 @@ import steepest as st
 from steepest import _core
 from steepest.objectives import binding
 from steepest.objectives.columns import Columns
+from steepest.objectives.conditioned import conditioned
 from steepest.objectives.dense import DenseData
 from steepest.objectives.protocol import Capability, supports
+from steepest.objectives.rounding import rounding_of_gradient
 from steepest.optimizers.runner import StepPlan
 from steepest.optimizers.runners import NativeRunner, PythonRunner, runner_for
 from steepest.quasi_newton import runner as quasi_newton
 from steepest.quasi_newton.plan import SamplePlan
+from steepest.quasi_newton.sample import column_squares
 
 N, D, K = 300, 4, 3
 
@@ -207,3 +210,25 @@ def test_quasi_newton_plans_by_the_elements_of_the_data(monkeypatch):
     foreign.data.n_elements = 17
     st.QuasiNewton().runner(foreign, np.zeros(D + 1), StepPlan())
     assert seen == [{"n_elements": 17, "has_hessian": False, "has_blocks": False}]
+
+
+@pytest.mark.parametrize("options", [{}, {"centre": np.full(D, 5.0), "scale": np.linspace(0.5, 2.0, D)}])
+def test_the_diagonal_comes_from_statistics(options):
+    """For squares it is the diagonal of the Hessian, whose columns lie five units from zero."""
+    foreign, dense = both("LeastSquares", far=5.0, alpha=0.3, **options)
+    expected = np.diag(dense.hessian(np.zeros(D + 1)))
+    np.testing.assert_allclose(column_squares(foreign, N, 0), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["LeastSquares", "Logistic"])
+def test_the_rounding_of_a_gradient_comes_from_statistics(loss):
+    """The look at rows takes all of these few, so that the statistics say the same."""
+    foreign, dense = both(loss, far=5.0)
+    assert rounding_of_gradient(foreign) == pytest.approx(rounding_of_gradient(dense), rel=1e-12, abs=0.0)
+
+
+@pytest.mark.parametrize(("far", "centred"), [(0.0, False), (3e3, True), (1e7, False)])
+def test_columns_are_centred_as_far_as_their_source_can(far, centred):
+    """Without blocks, sums are made from those over raw columns, which lose the digits of a distance of 1e7."""
+    inner, coordinates = conditioned(both("Logistic", far=far, alpha=0.1)[0])
+    assert (coordinates is not None) == (inner.scaling is not None) == centred

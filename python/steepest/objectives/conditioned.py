@@ -137,6 +137,5 @@ def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordin
 
 def _can_centre(objective: DataObjective, shift: Vector) -> bool:
     """Return whether the data can be centred by so many scales without losing more digits than they have."""
-    return (
-        objective.supports(Capability.STANDARDISED_BLOCKS) or norm_of(shift) <= LARGEST_SHIFT[objective.dtype.itemsize]
-    )
+    in_blocks = objective.supports(Capability.STANDARDISED_BLOCKS)
+    return in_blocks or norm_of(shift) <= LARGEST_SHIFT[objective.dtype.itemsize]

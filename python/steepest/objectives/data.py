@@ -18,8 +18,10 @@ from .source import Terms
 
 __all__ = ["Arrays", "DataObjective", "documented", "some_of"]
 
-_OF_DATA = (Capability.ROWS, Capability.TARGETS, Capability.STEPS)
-_ON_HOST = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
+_ON_HOST = frozenset((Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS))
+_ALWAYS = frozenset((Capability.DATA, Capability.HESSIAN_PRODUCT))
+_OF_DATA = frozenset((Capability.ROWS, Capability.TARGETS, Capability.STEPS))
+_OF_NATIVE = frozenset(_core.capabilities)
 
 
 Loss = TypeVar("Loss", bound="DataObjective")
@@ -132,7 +134,7 @@ class DataObjective(Bound):
         """Return whether the objective has a capability: see `Objective`."""
         if capability in _ON_HOST:
             return self.device is None
-        if capability in (Capability.DATA, Capability.HESSIAN_PRODUCT):
+        if capability in _ALWAYS:
             return True
         if type(self).value_and_gradient is not DataObjective.value_and_gradient:
             return False  # what follows would not see a value_and_gradient that a subclass overrides
@@ -140,7 +142,7 @@ class DataObjective(Bound):
             return self.device is None and self.supports(Capability.BATCHES)
         if capability in _OF_DATA:
             return self._data.supports(capability)
-        return capability in _core.capabilities and bool(self.native.supports(capability))
+        return capability in _OF_NATIVE and bool(self.native.supports(capability))
 
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
         """Return the same loss, without a penalty, on other data, with the same centre and scale."""

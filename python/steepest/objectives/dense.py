@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,11 +65,11 @@ class DenseData:
     def n_elements(self) -> int:
         return self.X.size
 
-    @property
+    @cached_property
     def storage(self) -> str:
         return dtype_name(self.X.dtype)
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         return arithmetic_dtype(self.storage)
 
