@@ -173,6 +173,10 @@ def test_what_needs_rows_is_refused():
     foreign, _ = both("Logistic")
     with pytest.raises(ValueError, match=r"^batch_size=8 needs an objective with steps over some of its rows"):
         st.minimize(foreign, optimizer=st.Adam(), batch_size=8)
+    with pytest.raises(
+        TypeError, match=r"^normal_equation needs an objective with rows in host memory.*use st.minimize"
+    ):
+        st.normal_equation(both("LeastSquares")[0])
 
 
 class Whole(st.LeastSquares):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import describe
 from ..arrays.interop import like, place
 from ..objectives.losses import LeastSquares
+from ..objectives.protocol import Capability, missing
 from ..warnings import RankWarning
 from . import triangular
 from .rows import WeightedRows
@@ -144,6 +145,8 @@ def _check(objective: Any) -> None:
             f"objective must be in {place(None)} for its closed form, got one in {place(objective.device)}; "
             "use st.minimize, or copy X and y to host memory"
         )
+    if not objective.data.supports(Capability.ROWS):
+        raise missing(objective, Capability.ROWS, "normal_equation", "use st.minimize")
     if objective.alpha * objective.l1_ratio > 0:
         raise ValueError(
             f"l1_ratio or alpha must be 0 for a closed form, got l1_ratio={objective.l1_ratio:g} with "

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.losses import LeastSquares
-from ..objectives.rows import widened
 
 _BLOCK = 1 << 16  # least number of elements of a block
 
@@ -23,8 +22,7 @@ class WeightedRows:
     """
 
     def __init__(self, objective: LeastSquares) -> None:
-        self.X, self.y, self.weights = objective.arrays
-        self.scaling = objective.scaling
+        self._objective, self.y, self.weights = objective, objective.targets, objective.weights
         self.intercept, self.p = objective.intercept, objective.n_parameters
         self.penalty = np.zeros(self.p)
         self.penalty[: objective.n_features] = objective.alpha / 2
@@ -33,16 +31,13 @@ class WeightedRows:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield blocks of rows, of shape (at most size, p + 1); each overwrites the one before."""
-        n, d = self.X.shape
+        n, d = self._objective.n_samples, self._objective.n_features
         size = min(n, max(_BLOCK // (self.p + 1), 2 * (self.p + 1)))
         buffer = np.empty((size, self.p + 1))
         for start in range(0, n, size):
             some = slice(start, min(start + size, n))
             block = buffer[: some.stop - start]
-            block[:, :d] = widened(self.X[some])
-            if self.scaling is not None:
-                block[:, :d] -= self.scaling[0]
-                block[:, :d] /= self.scaling[1]
+            block[:, :d] = self._objective.rows(some)
             block[:, d] = 1.0  # y overwrites this column if there is no intercept
             block[:, self.p] = self.y[some]
             if self.weights is None:

@@ -140,6 +140,7 @@ _WORDS = {
     Capability.BATCHES: ("steps over some of its rows", _LOSSES),
     Capability.SAMPLE: ("a sample of its rows", f"{_LOSSES} of arrays in the host's memory"),
     Capability.DATA: ("rows of data", _LOSSES),
+    Capability.ROWS: ("rows in host memory", f"{_LOSSES} of arrays in the host's memory"),
     Capability.COLUMN_STATISTICS: ("statistics of its columns", f"{_LOSSES} of arrays in the host's memory"),
     Capability.HESSIAN_PRODUCT: ("a hessian_product", f"{_LOSSES}, and a Function that was given one,"),
     Capability.CURVATURE: ("a Hessian", _ON_HOST),
