@@ -87,9 +87,32 @@ class PartsData:
         return found.mean, np.sqrt(found.variance)
 
 
+class Looked(Parts):
+    """The same rows, of which blocks can be looked at."""
+
+
+class LookedData(DenseData):
+    """Rows by number in Python, and passes alone in the native loop: neither Hessians nor batches."""
+
+    @classmethod
+    def over(cls, X, targets, weights):
+        joined = (np.concatenate([getattr(part, name) for part in X.parts]) for name in ("X", "targets", "weights"))
+        return cls(*joined, sum(part.weight_sum for part in X.parts))
+
+    def supports(self, capability):
+        return capability in (Capability.ROWS, Capability.TARGETS)
+
+    def taken(self, index, weight_sum=None):
+        raise AssertionError("these data have no batches")
+
+    def bind(self, terms):
+        return PartsObjective([DenseData(self.X, self.targets, self.weights, self.weight_sum)], terms)
+
+
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    """The one row of the table that a new kind of data needs."""
+    """The rows of the table that new kinds of data need, the particular one first."""
+    monkeypatch.setitem(binding.KINDS, Looked, LookedData.over)
     monkeypatch.setitem(binding.KINDS, Parts, PartsData)
 
 
@@ -102,13 +125,13 @@ def rows(loss, far=0.0, seed=0):
     return X, np.asarray(targets, float), random.integers(0, 3, N).astype(float)
 
 
-def both(loss, far=0.0, **options):
+def both(loss, far=0.0, source=Parts, **options):
     """The objective over parts, and over one array."""
     X, y, weight = rows(loss, far)
     if loss == "Softmax":
         options["n_classes"] = K
     kind = getattr(st, loss)
-    return kind(Parts(X, y, weight), None, **options), kind(X, y, sample_weight=weight, **options)
+    return kind(source(X, y, weight), None, **options), kind(X, y, sample_weight=weight, **options)
 
 
 LOSSES = ("LeastSquares", "Logistic", "Huber", "Softmax")
@@ -121,10 +144,11 @@ OPTIONS = {
 }
 
 
+@pytest.mark.parametrize("source", [Parts, Looked])
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_quasi_newton_finds_the_minimum_over_one_array(loss, options):
-    foreign, dense = both(loss, **options)
+def test_quasi_newton_finds_the_minimum_over_one_array(loss, options, source):
+    foreign, dense = both(loss, source=source, **options)
     found, expected = st.minimize(foreign, stop=st.stop.GradientNorm(1e-8)), st.minimize(dense)
     assert found.converged
     assert expected.converged
@@ -236,3 +260,17 @@ def test_columns_are_centred_as_far_as_their_source_can(far, centred):
     """Without blocks, sums are made from those over raw columns, which lose the digits of a distance of 1e7."""
     inner, coordinates = conditioned(both("Logistic", far=far, alpha=0.1)[0])
     assert (coordinates is not None) == (inner.scaling is not None) == centred
+
+
+@pytest.mark.parametrize("n", [N, 20_000])
+def test_separable_classes_are_found_where_rows_can_be_looked_at(n):
+    """With 20,000 rows a sample that overlaps would end the search: that takes Hessians, which these data lack."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(n, D))
+    y, weight = (X[:, 0] > 0).astype(float), np.ones(n)
+    with pytest.warns(st.DiagnosisWarning, match="the classes are separable"):
+        assert st.minimize(st.Logistic(Looked(X, y, weight), None)).stop_reason == "separable"
+    y[::7] = 1.0 - y[::7]
+    found, expected = st.minimize(st.Logistic(Looked(X, y, weight), None)), st.minimize(st.Logistic(X, y))
+    assert (found.converged, expected.converged) == (True, True)
+    assert found.value == pytest.approx(expected.value, rel=1e-12)

@@ -86,6 +86,8 @@ def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
     some = max(_FIRST_ROWS, _SPREAD * w.size)
     if n < 4 * some or w.size > _MOST_PARAMETERS:
         return False
+    if not (objective.supports(Capability.BATCHES) and objective.supports(Capability.HESSIAN)):
+        return False
     rows = np.linspace(0, n - 1, some).astype(np.intp)
     if weight is not None:
         rows = rows[weight[rows] > 0]

@@ -163,7 +163,8 @@ class QuasiNewtonRunner(Runner):
             found = self._evaluate_all_rows(exact.astype(iterate.w.dtype))
             if found.value <= iterate.value:
                 self._rows = self._objective.n_samples
-                self._history = LBFGSHistory(self._metric(self._objective.native, found.w))
+                metric = self._metric(self._objective.native, found.w) if self._plan.possible else self._diagonal()
+                self._history = LBFGSHistory(metric)
                 return found
         sample = self._objective.sample(self._plan.rows, _SEED) if self._samples else self._objective.native
         if self._plan.whole:
