@@ -12,6 +12,7 @@ import datasets
 import steepest as st
 from linear_models import assert_same, blobs, logistic_regression
 from steepest import reference
+from steepest.objectives.dense import DenseData
 
 each_small = pytest.mark.parametrize("name", ["diabetes", "breast_cancer"])
 
@@ -106,8 +107,8 @@ def test_the_data_are_read_in_place(monkeypatch, dtype, order, options):
     X, y = np.array(np.tile(X, (40, 1)), order=order), np.tile(y, 40)  # little data are copied
     before = X.copy()
     seen = []
-    bind = st.LeastSquares._bind
-    monkeypatch.setattr(st.LeastSquares, "_bind", lambda self: (seen.append(self.X), bind(self)))
+    bind = DenseData.bind
+    monkeypatch.setattr(DenseData, "bind", lambda self, terms: (seen.append(self.X), bind(self, terms))[1])
     st.LinearRegressor(**options).fit(X, y)
     assert np.shares_memory(seen[0], X)
     assert seen[0].shape == X.shape
