@@ -16,9 +16,7 @@ from steepest.objectives.conditioned import conditioned
 from steepest.objectives.dense import DenseData
 from steepest.objectives.protocol import Capability, supports
 from steepest.objectives.rounding import rounding_of_gradient
-from steepest.optimizers.runner import StepPlan
 from steepest.optimizers.runners import NativeRunner, PythonRunner, runner_for
-from steepest.quasi_newton import runner as quasi_newton
 from steepest.quasi_newton.plan import SamplePlan
 from steepest.quasi_newton.sample import column_squares
 
@@ -231,13 +229,13 @@ def test_the_plan_counts_what_a_pass_reads():
     assert whole.cost(1000) == SamplePlan(n, d, d, 4).cost(1000)
 
 
-def test_quasi_newton_plans_by_the_elements_of_the_data(monkeypatch):
-    seen = []
-    monkeypatch.setattr(quasi_newton, "SamplePlan", lambda *shape, **more: seen.append(more) or SamplePlan(*shape))
-    foreign, _ = both("Logistic")
-    foreign.data.n_elements = 17
-    st.QuasiNewton().runner(foreign, np.zeros(D + 1), StepPlan())
-    assert seen == [{"n_elements": 17, "has_hessian": False, "has_blocks": False}]
+def test_a_plan_is_made_by_what_data_can_do():
+    foreign, dense = both("Logistic")
+    assert SamplePlan.of(dense).whole
+    assert SamplePlan.of(foreign).possible is False
+    many = SamplePlan.of(foreign)
+    foreign.data.n_elements //= 10
+    assert SamplePlan.of(foreign).cost(100) == pytest.approx(10 * many.cost(100), rel=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"centre": np.full(D, 5.0), "scale": np.linspace(0.5, 2.0, D)}])

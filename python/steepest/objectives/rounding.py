@@ -12,8 +12,9 @@ from .columns import spread_rows
 from .data import DataObjective
 from .losses import Huber
 from .protocol import Capability
+from .scaling import LARGEST_SHIFT
 
-__all__ = ["MADE", "rounding_of_gradient"]
+__all__ = ["MADE", "amplified_rounding", "rounding_of_gradient"]
 
 # Units in the last place that the numbers of a column are off if it is made from others, as a sum or a standard score
 # is: each step of the making rounds once. Along a direction v of the parameters (in units of the columns' lengths) the
@@ -39,6 +40,15 @@ def rounding_of_gradient(objective: DataObjective) -> float:
         slope = 2.0 * _size_of_targets(objective) if objective.is_of_residuals else 1.0
         found = _UNITS * objective.given_eps * columns * slope
     return found if math.isfinite(found) else 0.0
+
+
+def amplified_rounding(objective: DataObjective) -> float:
+    """Return how many times a score's rounding is that of near columns, where columns are centred as they are read."""
+    if objective.scaling is None:
+        return 1.0
+    centre, scale = objective.scaling
+    away = float(np.linalg.norm(centre / scale))
+    return 1.0 + away if away <= LARGEST_SHIFT[objective.dtype.itemsize] else 1.0
 
 
 def _size_of_targets(objective: DataObjective) -> float:

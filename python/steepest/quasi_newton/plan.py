@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability
+
 __all__ = ["SamplePlan"]
 
 _ROWS = 10_000
@@ -91,6 +94,22 @@ class SamplePlan:
             self.rows = n
         if 2 * self.hessian_rows > n:
             self.hessian_rows = n if n * row_cost <= 2 * _WORTH or self.rows == n else self.rows
+
+    @classmethod
+    def of(cls, objective: DataObjective) -> SamplePlan:
+        """Return the plan for an objective, by its shape and by what its data can do."""
+        samples = objective.supports(Capability.SAMPLE)
+        return cls(
+            objective.n_samples,
+            objective.n_features,
+            objective.n_parameters,
+            objective.dtype.itemsize,
+            objective.constant_curvature,
+            objective.layout.n_scores,
+            n_elements=objective.data.n_elements,
+            has_hessian=samples and objective.supports(Capability.HESSIAN),
+            has_blocks=samples and objective.supports(Capability.ROWS),
+        )
 
     def cost(self, rows: int) -> float:
         """Return the cost of a Hessian of so many rows and of its factorisation, in passes over the data."""

@@ -14,7 +14,7 @@ from ..analysis.separability import separating_loss
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective, some_of
 from ..objectives.protocol import Capability
-from ..objectives.scaling import LARGEST_SHIFT
+from ..objectives.rounding import amplified_rounding
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .directions import line_from
 from .lbfgs import LBFGSHistory
@@ -54,23 +54,13 @@ class QuasiNewtonRunner(Runner):
         self._n_steps = n_steps
         self._l1 = objective.penalty.l1
         self._penalised = penalised(objective)
-        itemsize = np.dtype(np.float64 if objective.dtype == np.float64 else np.float32).itemsize
         self._samples = objective.supports(Capability.SAMPLE)
-        self._plan = SamplePlan(
-            objective.n_samples,
-            objective.n_features,
-            w.size,
-            itemsize,
-            objective.constant_curvature,
-            objective.layout.n_scores,
-            n_elements=objective.data.n_elements,
-            has_hessian=self._samples and objective.supports(Capability.HESSIAN),
-            has_blocks=self._samples and objective.supports(Capability.ROWS),
-        )
+        self._plan = SamplePlan.of(objective)
         self._separating = separating_loss(objective)
         self._majorant = Majorant.of(objective)
         exact = objective.given_eps < 1e-10
         self._ridge = 1e-12 if exact else 1e-6
+        self._amplified = amplified_rounding(objective)
         self._iterate: Iterate | None = None
         self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
         self._resolved: Resolved | None = None  # where the columns leave some directions to rounding
@@ -294,15 +284,6 @@ class QuasiNewtonRunner(Runner):
         if self._objective.constant_curvature:
             noise = _NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
         return float(np.finfo(iterate.w.dtype).eps) * self._amplified * noise
-
-    @cached_property
-    def _amplified(self) -> float:
-        """How many times a score's rounding is that of near columns, where columns are centred as they are read."""
-        if self._objective.scaling is None:
-            return 1.0
-        centre, scale = self._objective.scaling
-        away = float(np.linalg.norm(centre / scale))
-        return 1.0 + away if away <= LARGEST_SHIFT[self._w.dtype.itemsize] else 1.0
 
     def _renew_metric(self) -> None:
         """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""
