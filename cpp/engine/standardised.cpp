@@ -14,8 +14,7 @@ StandardisedSource<T>::StandardisedSource(const Source<T>& source, std::vector<d
     if (scaling_.blockwise && !source.supports(Capability::standardised_blocks))
         throw std::invalid_argument(
             "centre and scale: this kind of data needs means of at most " + std::to_string(int(largest_shift<T>)) +
-            " scales (the norm over the columns), and moderate scales, got columns that must be standardised one by "
-            "one");
+            " scales (the norm over the columns) and moderate scales, got others, by which sums would lose digits");
 }
 
 template <class T>
