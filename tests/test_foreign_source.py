@@ -69,6 +69,7 @@ class PartsData:
         self.n_samples = sum(part.n_samples for part in X.parts)
         self.n_elements = self.n_samples * D
         self.weight_sum = sum(part.weight_sum for part in X.parts)
+        self.least_weight = min(part.least_weight for part in X.parts)
 
     def supports(self, capability):
         return False
@@ -272,3 +273,17 @@ def test_separable_classes_are_found_where_rows_can_be_looked_at(n):
     found, expected = st.minimize(st.Logistic(Looked(X, y, weight), None)), st.minimize(st.Logistic(X, y))
     assert (found.converged, expected.converged) == (True, True)
     assert found.value == pytest.approx(expected.value, rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["Logistic", "Softmax"])
+def test_separable_classes_are_found_by_their_loss(loss):
+    """Without rows there is the value alone: below log(2) times the least weight, every row is on its side."""
+    X, _, weight = rows(loss)
+    y = (X[:, 0] > 0).astype(float)
+    options = {} if loss == "Logistic" else {"n_classes": 2}
+    objective = getattr(st, loss)(Parts(X, y, 3.0 * weight), None, **options)
+    assert objective.data.least_weight == 3.0
+    with pytest.warns(st.DiagnosisWarning, match="the classes are separable"):
+        result = st.minimize(objective)
+    assert (result.stop_reason, result.converged) == ("separable", False)
+    assert result.value < np.log(2.0) * 3.0 / objective.weight_sum

@@ -13,7 +13,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import blocks_of
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares, Logistic
 from ..objectives.protocol import Capability
@@ -46,13 +45,7 @@ def separating_loss(objective: DataObjective) -> float:
     """
     if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
         return 0.0
-    if not objective.supports(Capability.TARGETS):
-        return 0.0
-    weight = objective.weights
-    least = 1.0
-    if weight is not None:
-        least = min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(weight))
-    return math.log(2.0) * least / objective.weight_sum
+    return math.log(2.0) * objective.data.least_weight / objective.weight_sum
 
 
 def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:

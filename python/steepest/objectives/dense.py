@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.checks import check_data, check_weights
+from ..arrays.checks import blocks_of, check_data, check_weights
 from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.device_checks import check_device_data, check_device_weights
 from ..arrays.interop import DeviceView, library_of
@@ -72,6 +72,12 @@ class DenseData:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         return arithmetic_dtype(self.storage)
+
+    @cached_property
+    def least_weight(self) -> float:
+        if self.weights is None:
+            return 1.0
+        return min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(self.weights))
 
     @property
     def device(self) -> None:

@@ -57,8 +57,9 @@ class Data(Protocol):
                          zero are not centred
     "steps"              `bind` returns an objective of ``_core`` or ``_cuda``, whose loop takes the steps of a run.
                          Without it, a loop in Python takes them
-    "batches"            `taken`, and mini-batches in the native loop. Without it, `QuasiNewton` begins with all rows
-    "column_statistics"  `column_statistics`. `QuasiNewton` needs them or "rows", for its diagonal
+    "batches"            `taken`, `with_weights`, and mini-batches in the native loop. Without it, `QuasiNewton` begins
+                         with all rows
+    "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
     "hessian"            Hessians of the native objective. Without it, `QuasiNewton` keeps to its diagonal
     ===================  ==============================================================================================
 
@@ -74,8 +75,8 @@ class Data(Protocol):
         The dtype of X, by name.
     dtype : numpy.dtype
         The dtype of parameters and results.
-    weight_sum : float
-        The sum of the weights of the rows.
+    weight_sum, least_weight : float
+        The sum of the weights of the rows, and the smallest one above 0.
     device : int or None
         The number of the CUDA device that holds the rows, or None.
     """
@@ -98,6 +99,8 @@ class Data(Protocol):
     def dtype(self) -> np.dtype[Any]: ...
     @property
     def weight_sum(self) -> float: ...
+    @property
+    def least_weight(self) -> float: ...
     @property
     def device(self) -> int | None: ...
 
