@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
 from ..objectives.rows import widened
-from ..objectives.softmax import Softmax
 
 __all__ = ["HalfSpaces", "nearest_in_cone"]
 
@@ -43,7 +42,7 @@ class HalfSpaces:
         self._X, y, weight = objective.arrays
         self.labels = y.astype(np.intp)
         self._intercept = objective.intercept
-        self.n_classes = objective.n_classes if isinstance(objective, Softmax) else 2
+        self.n_classes = max(2, objective.layout.n_scores)
         n, d = self._X.shape
         self.width = d + self._intercept
         self.size = (self.n_classes - 1) * self.width

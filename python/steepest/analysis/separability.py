@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import blocks_of
 from ..objectives.data import DataObjective
-from ..objectives.losses import LeastSquares, Logistic
+from ..objectives.loss import probabilities
+from ..objectives.losses import LeastSquares
 from ..objectives.rows import standardised_rows, widened
-from ..objectives.softmax import Softmax, probabilities
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
 __all__ = ["Separation", "separating_loss", "separation"]
@@ -44,7 +44,7 @@ def separating_loss(objective: DataObjective) -> float:
 
     A misclassified row of weight s adds at least s log(2) to the sum of the losses.
     """
-    if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
+    if not objective.is_of_classes or objective.alpha > 0.0:
         return 0.0
     weight = objective.arrays.sample_weight
     least = 1.0
@@ -60,7 +60,7 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
     if the margins at w are small and the loss is not. An objective of more than 200 parameters is searched column by
     column only, so the result may be "" although a direction over several columns separates.
     """
-    if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0 or objective.device is not None:
+    if not getattr(objective, "is_of_classes", False) or objective.alpha > 0.0 or objective.device is not None:
         return ""
     with np.errstate(over="ignore", invalid="ignore"):
         if _some_rows_overlap(objective, w):

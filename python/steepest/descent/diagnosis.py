@@ -11,7 +11,7 @@ from ..analysis.curvature import Curvature
 from ..analysis.report import WELL_CONDITIONED, about, advice
 from ..arrays.norm import norm_of
 from ..objectives.protocol import Capability, supports
-from ..optimizers.rules import CurvatureRule
+from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .symptoms import Symptoms

@@ -16,7 +16,7 @@ from ..analysis.separability import Separation
 from ..analysis.taylor import is_quadratic
 from ..objectives.protocol import Capability, supports
 from ..optimizers.base import Optimizer
-from ..optimizers.rules import CurvatureRule
+from ..optimizers.curvature_rule import CurvatureRule
 from ..quasi_newton.optimizer import QuasiNewton
 
 __all__ = ["Symptoms"]

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_number, describe
 from ..extras import require
-from ..objectives.data import DataObjective
-from ..objectives.losses import Huber, LeastSquares
+from ..objectives.data import LOSSES, DataObjective
 from .base import LinearModel, available_if, takes_steps
 from .conversion import naming_faults
 from .documentation import documented
@@ -118,7 +117,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the predicted targets, of shape (n,), for X of shape (n, n_features)."""
-        return self._scores(X)
+        return self._kind(getattr(self, "_fitted_loss", self.loss)).inverse_link(self._scores(X))
 
     def _checked_targets(self, y: Any, sample_weight: Any, dtype: Any) -> NDArray[Any]:
         return self._more_targets(y, dtype)
@@ -128,15 +127,24 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
             targets = np.ascontiguousarray(y, dtype=dtype)
         if targets.dtype != y.dtype and not np.isfinite(targets).all():
             raise ValueError(f"y must be within {targets.dtype}, the dtype of X, got {np.abs(y).max():g}")
+        self._kind(self.loss).check_targets(targets)
         return targets
 
+    @staticmethod
+    def _kind(name: Any) -> type[DataObjective]:
+        """Return the loss of a name."""
+        offered = {each: loss for each, loss in LOSSES.items() if loss.regressor_options is not None}
+        if not isinstance(name, str) or name not in offered:
+            *names, last = map(repr, offered)
+            raise ValueError(f"loss must be {', '.join(names)} or {last}, got {describe(name)}")
+        return offered[name]
+
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
-        if self.loss == "huber":
-            return Huber, 1, {"delta": check_number("delta", self.delta, above=0.0)}
-        if self.loss == "least_squares":
-            return LeastSquares, 1, {}
-        raise ValueError(f"loss must be 'least_squares' or 'huber', got {describe(self.loss)}")
+        kind = self._kind(self.loss)
+        options = kind.regressor_options or ()
+        return kind, 1, {name: check_number(name, getattr(self, name), above=0.0) for name in options}
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
+        self._fitted_loss = self.loss
         self.coef_ = parameters.coefficients[0].astype(dtype)
         self.intercept_ = parameters.intercepts.astype(dtype)[0]

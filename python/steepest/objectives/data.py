@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,11 @@ from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.device_checks import check_device_data
 from ..arrays.interop import DeviceView, as_native, check_place, device_of, library_of, like
 from .binding import native_class, weight_sum_of
-from .protocol import Capability, Layout, Penalty
+from .loss import Loss
+from .protocol import NAMES_OF_LOSSES, Capability, Layout, Penalty
 from .scaling import Vector, check_scaling
 
-__all__ = ["Arrays", "DataObjective", "documented", "some_of"]
+__all__ = ["LOSSES", "Arrays", "DataObjective", "registered", "some_of"]
 
 _ON_HOST = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
 
@@ -29,10 +30,12 @@ class Arrays(NamedTuple):
     sample_weight: Any
 
 
-Loss = TypeVar("Loss", bound="DataObjective")
+Kind = TypeVar("Kind", bound="DataObjective")
+LOSSES: dict[str, type[DataObjective]] = {}
+"""The losses by the name that the native code gives them, in the order in which they are defined."""
 
 
-class DataObjective:
+class DataObjective(Loss):
     """Weighted mean loss of the rows of X, plus the elastic-net penalty. This is the base of the losses.
 
     ::
@@ -81,11 +84,6 @@ class DataObjective:
     three times as long.
     """
 
-    _loss: ClassVar[str]
-    constant_curvature: ClassVar[bool] = False
-    """Whether the curvature is the same at every w."""
-    is_of_residuals: ClassVar[bool] = False
-    """Whether the loss depends on z - y alone. Targets and scores may then be shifted together."""
     _n_scores = 1  # per row
     _given_dtype: Any = None  # the dtype that X was converted from, if any
     is_conditioned = False
@@ -192,7 +190,7 @@ class DataObjective:
         return loss(X, y, sample_weight=sample_weight, **options)  # type: ignore[no-any-return]
 
     def _check_targets(self, y: Any) -> None:
-        pass
+        self.check_targets(y)
 
     @property
     def given_eps(self) -> float:
@@ -344,8 +342,10 @@ class DataObjective:
         return f"{type(self).__name__}({shape}{parameters}{penalty}{scaling})"
 
 
-def documented(loss: type[Loss]) -> type[Loss]:
-    """Insert the formula and the sections that the losses share into the docstring of one, before its examples."""
+def registered(loss: type[Kind]) -> type[Kind]:
+    """Add a class to the losses. Its docstring gets the sections that they share, before its examples."""
+    LOSSES[loss._loss] = loss
+    NAMES_OF_LOSSES.append(loss.__name__)
     _, _, shared = inspect.cleandoc(DataObjective.__doc__ or "").partition("\n")
     own, heading, examples = inspect.cleandoc(loss.__doc__ or "").partition("Examples\n--------\n")
     loss.__doc__ = "\n\n".join((own.strip(), shared.strip(), heading + examples))

@@ -9,45 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import DataObjective
-from .losses import Huber
 from .rows import standardised_rows
 
 __all__ = ["rounding_of_gradient"]
 
 _UNITS = 4.0  # of the last place
 _LOOKED_AT = 256  # rows
-_TARGETS = 4096  # that are looked at
 
 
 def rounding_of_gradient(objective: DataObjective) -> float:
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
     Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
-    of their root mean squares. Some of the rows tell that of x. The targets tell that of the slopes of residuals; the
-    slopes of the other losses are at most 1. The objective lies in the host's memory.
+    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. The objective lies in
+    the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
-        slope = 2.0 * _size_of_targets(objective) if objective.is_of_residuals else 1.0
-        found = _UNITS * objective.given_eps * columns * slope
+        found = _UNITS * objective.given_eps * columns * objective.size_of_slopes
     return found if math.isfinite(found) else 0.0
 
 
-def _size_of_targets(objective: DataObjective) -> float:
-    """Return the weighted root mean square of the targets, of some of many rows.
-
-    Targets that are far from the others have slopes that do not tell their rounding, where slopes are bounded.
-    """
-    _, y, weight = objective.arrays
-    some = slice(None, None, max(1, len(y) // _TARGETS))
-    sizes = np.abs(y[some].astype(np.float64))
-    if isinstance(objective, Huber):
-        sizes = np.minimum(sizes, np.median(sizes) + objective.delta)
-    return math.sqrt(float(_mean(sizes**2, None if weight is None else weight[some])))
-
-
 def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:
-    """Return the same of the columns: array of shape (n_features,)."""
+    """Return the weighted mean squares of the columns, of some rows: array of shape (n_features,)."""
     X, _, weight = objective.arrays
     some = slice(None, None, max(1, len(X) // _LOOKED_AT))
     exact = standardised_rows(objective, X[some])

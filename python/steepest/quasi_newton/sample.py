@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
+from ..objectives.loss import probabilities
 from ..objectives.rows import standardised_rows
-from ..objectives.softmax import probabilities
 
 __all__ = ["column_squares", "mean_block", "prior_of"]
 
@@ -60,7 +60,7 @@ def prior_of(objective: DataObjective, sample: Any) -> Vector:
     if not np.isfinite(fourths).all():
         squares, fourths = _powers(objective, sample.X, np.dtype(np.float64))
     known = np.divide(squares**2, fourths, out=np.full(d, float(n)), where=fourths > 0)
-    k, weight = _curvature_at_zeros(objective)
+    k, weight = objective.layout.n_scores, objective.typical_curvature
     prior = _HELD * weight * squares / n / known
     return np.tile(np.append(prior, np.zeros(int(objective.intercept))), k)
 
@@ -77,12 +77,6 @@ def _powers(objective: DataObjective, X: NDArray[Any], dtype: np.dtype[Any]) -> 
     return squares, fourths
 
 
-def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
-    """Return the number of scores per row, and the largest second derivative of a row's loss at scores of 0."""
-    k = objective.n_parameters // (objective.n_features + objective.intercept)
-    return k, 2.0 if objective.is_of_residuals else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
-
-
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Estimate the diagonal of the smooth part's Hessian at w = 0 from some rows: an array of shape (p,)."""
     X, _, sample_weight = objective.arrays
@@ -96,7 +90,7 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
         exact[weights[first : first + _BLOCK_ROWS] == 0.0] = 0.0  # standardised, they may overflow
         squares += np.einsum("i,ij,ij->j", weights[first : first + _BLOCK_ROWS], exact, exact)
     squares /= weights.sum()
-    k, weight = _curvature_at_zeros(objective)
+    k, weight = objective.layout.n_scores, objective.typical_curvature
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
     smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of zeros in these rows

@@ -193,12 +193,20 @@ _LOGISTIC = _Loss(
 )
 
 
-def _huber(delta: float) -> _Loss:
+def _huber(delta: float = 1.35) -> _Loss:
     return _Loss(
         value=lambda z, y: np.where(np.abs(z - y) <= delta, (z - y) ** 2, 2 * delta * np.abs(z - y) - delta**2),
         slope=lambda z, y: 2 * np.clip(z - y, -delta, delta),
         curvature=lambda z, y: np.where(np.abs(z - y) <= delta, 2.0, 0.0),
     )
+
+
+FORMULAS: dict[str, Callable[..., _Loss]] = {
+    "least_squares": lambda: _LEAST_SQUARES,
+    "logistic": lambda: _LOGISTIC,
+    "huber": _huber,
+}
+"""The formulas of a loss, by its name, of its parameters."""
 
 
 def _objective(
