@@ -128,13 +128,15 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=str)
 class LossCase(NamedTuple):
     """A loss's class, its function in the reference, and the default parameters of both.
 
-    `targets` takes numbers about 0, of which some are positive, to targets of the loss.
+    `targets` takes numbers about 0, of which some are positive, to targets of the loss. `deviation` is that of columns
+    over which the rates of RULES converge.
     """
 
     objective: Any
     reference: Callable[..., Any]
     parameters: dict[str, float] = {}  # noqa: RUF012 - no test changes it
     targets: Callable[[Any], Any] = lambda numbers: numbers
+    deviation: float = 1.0
 
     @property
     def formula(self):
@@ -167,7 +169,7 @@ class Problem:
     @property
     def data(self):
         rng = np.random.default_rng(self.seed)
-        X = rng.standard_normal((self.n, self.d))
+        X = LOSSES[self.loss].deviation * rng.standard_normal((self.n, self.d))
         y = X[:, :2] @ [1.0, -0.5][: self.d] + 0.3 + 0.5 * rng.standard_normal(self.n)
         y = LOSSES[self.loss].targets(y)
         s = rng.uniform(0.2, 3.0, self.n) if self.weighted else np.ones(self.n)

@@ -35,7 +35,10 @@ def rows(n, d, storage, loss, fill):
     """X as stored and as numbers, y, weights, w, which rows are absent. These hold +-fill; their targets overflow."""
     rng = np.random.default_rng(n)
     dtype = arithmetic(storage)
-    X, weight = rng.standard_normal((n, d)) / np.sqrt(d), rng.uniform(0.5, 2.0, n).astype(dtype)
+    X, weight = (
+        LOSSES[loss].deviation * rng.standard_normal((n, d)) / np.sqrt(d),
+        rng.uniform(0.5, 2.0, n).astype(dtype),
+    )
     y = LOSSES[loss].targets(rng.standard_normal(n)).astype(dtype)
     w = rng.standard_normal(d + 1)
     w = (3 * w + np.copysign(1, w)).astype(dtype)

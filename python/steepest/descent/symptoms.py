@@ -96,6 +96,8 @@ class Symptoms:
         of_data = supports(self.objective, Capability.DATA)
         products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
         places = [self.w] if self.is_quadratic else [self.w, self.start]
+        if math.isinf(getattr(self.objective, "largest_curvature", 0.0)) and self.objective.device is None:
+            places[0] = self.objective.constant_model()  # where w is far out, curvature has no bound
         products = max(products // len(places), _FREE_CALLS // 2)
         found = [_size_at(self.objective, place, products) for place in places]
         return [value for value in found if value is not None]

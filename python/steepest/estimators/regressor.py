@@ -1,4 +1,4 @@
-"""`LinearRegressor`: least squares, and Huber's loss, with scikit-learn's contract."""
+"""`LinearRegressor`: the losses of quantities with scikit-learn's contract."""
 
 from __future__ import annotations
 
@@ -85,6 +85,13 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         verbose: bool | int = False,
     ) -> None:
         self._keep(locals())
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags. The targets of counts must be at least 0."""
+        tags = super().__sklearn_tags__()
+        kind = LOSSES.get(self.loss) if isinstance(self.loss, str) else None
+        tags.target_tags.positive_only = kind is not None and kind.is_of_counts
+        return tags
 
     @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LinearRegressor:

@@ -165,10 +165,7 @@ class Training:
         weight = None if rows.loss_weight is None else rows.loss_weight.astype(np.float64)
         nothing, y = np.zeros((len(rows.y), 1)), rows.y.astype(np.float64)
         model = self.loss(nothing, y, sample_weight=weight, **self._options(units, np.dtype(np.float64)))
-        w = np.zeros((self.n_outputs, 2))
-        if self.settings.fit_intercept:
-            w[:, 1] = model.best_constant()
-        return model.value(w.ravel())
+        return model.value(model.constant_model() if self.settings.fit_intercept else np.zeros(model.n_parameters))
 
     def _minimize(self, units: Units, *arguments: Any, **options: Any) -> Result:
         quiet = Supervision(warns=False, cancelled=supervision().cancelled)

@@ -192,6 +192,13 @@ class DataObjective(Loss):
     def _check_targets(self, y: Any) -> None:
         self.check_targets(y)
 
+    def constant_model(self) -> NDArray[Any]:
+        """Return the parameters of the best model without coefficients; zeros without an intercept."""
+        w = np.zeros(self.n_parameters, self.dtype)
+        if self._intercept:
+            w.reshape(self._n_scores, -1)[:, -1] = self.best_constant()
+        return w
+
     @property
     def given_eps(self) -> float:
         """The machine epsilon of the dtype in which the numbers were given."""

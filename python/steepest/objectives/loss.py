@@ -26,6 +26,8 @@ class Loss:
     """Whether the loss depends on z - y alone. Targets and scores may then be shifted together."""
     is_of_classes: ClassVar[bool] = False
     """Whether the targets are classes."""
+    is_of_counts: ClassVar[bool] = False
+    """Whether the loss of a target of 0 falls for ever with the score, and that of any other has a minimum."""
     may_be_flat: ClassVar[bool] = False
     """Whether the second derivative of a row's loss may be 0. It is then a loss of residuals, and at most 2 (z - y)."""
     largest_curvature: ClassVar[float] = math.inf
