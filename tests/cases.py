@@ -147,6 +147,12 @@ LOSSES = {
     "least_squares": LossCase(st.LeastSquares, reference.least_squares),
     "logistic": LossCase(st.Logistic, reference.logistic, targets=lambda numbers: (numbers > 0) * 1.0),
     "huber": LossCase(st.Huber, reference.huber, {"delta": 1.35}),
+    "poisson": LossCase(
+        st.Poisson,
+        reference.poisson,
+        targets=lambda numbers: np.rint(np.exp(np.clip(numbers, -3.0, 3.0))),
+        deviation=0.25,
+    ),
 }
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 

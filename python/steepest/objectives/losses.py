@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import check_labels, check_number
-from ..arrays.device_checks import check_device_labels
+from ..arrays.checks import check_labels, check_not_negative, check_number
+from ..arrays.device_checks import check_device_labels, check_device_not_negative
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
 from .loss import probabilities, root_mean_square
 
-__all__ = ["Huber", "LeastSquares", "Logistic"]
+__all__ = ["Huber", "LeastSquares", "Logistic", "Poisson"]
 
 Rows = NDArray[np.float64]
 _LEAST = float(np.finfo(np.float64).tiny)  # of a mean whose logarithm is taken
@@ -205,3 +205,75 @@ class Huber(DataObjective):
         if not least <= self._delta <= most:
             bounds = f"from {least:.3g} to {most:.3g}"
             raise ValueError(f"delta must be a number of {self.dtype}, {bounds}, got {self._delta:g}")
+
+
+@registered
+class Poisson(DataObjective):
+    """Poisson loss for counts, with the mean e^z: loss(z, y) = e^z - y z.
+
+    The targets are numbers of at least 0: counts, or rates with the exposures as ``sample_weight``. The loss is the
+    negative log-likelihood without log(y!), which no parameter changes. The minimum is that of scikit-learn's
+    ``PoissonRegressor`` with the same alpha. There is no minimum if a column is not constant only in rows whose target
+    is 0, or if all targets are 0; `Result.diagnosis` says so.
+
+    The second derivative e^z has no bound. A fixed learning rate must suit the largest means: for means about m, that
+    of squares divided by m. Steps that overflow end a run as diverged.
+
+    Nelder, Wedderburn, "Generalized Linear Models", Journal of the Royal Statistical Society A 135, 1972.
+
+    Examples
+    --------
+    Means that double from one row to the next:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X, y = np.arange(5.0)[:, None], np.array([3.0, 6.0, 12.0, 24.0, 48.0])
+    >>> w = st.minimize(st.Poisson(X, y)).w
+    >>> np.exp(w).round(6)
+    array([2., 3.])
+    """
+
+    _loss = "poisson"
+    is_of_counts = True
+    regressor_options = ()
+
+    @classmethod
+    def check_targets(cls, y: Any) -> None:
+        """Raise a ValueError for a target below 0."""
+        if isinstance(y, DeviceView):
+            check_device_not_negative(y)
+        else:
+            check_not_negative(y)
+
+    @classmethod
+    def inverse_link(cls, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return the means e^z."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.exp(scores))
+
+    def row_slopes(self, scores: Rows, y: Rows) -> Rows:
+        """Return e^z - y."""
+        return np.asarray(np.exp(scores) - y)
+
+    def best_constant(self) -> Rows:
+        """Return the logarithm of the mean of the targets."""
+        return np.log(np.maximum([self._mean_of_targets()], _LEAST))
+
+    @property
+    def size_of_slopes(self) -> float:
+        """The root mean square of the targets, as the rounding of the scores changes e^z."""
+        return root_mean_square(*self._some_targets()) * self._size_of_scores
+
+    @property
+    def size_of_losses(self) -> float:
+        """The mean of the targets, times the size of scores."""
+        return self._mean_of_targets() * self._size_of_scores
+
+    @property
+    def typical_curvature(self) -> float:
+        """The mean of the targets, which is that of e^z at the minimum."""
+        return self._mean_of_targets() or 1.0
+
+    @property
+    def _size_of_scores(self) -> float:
+        return 1.0 + abs(float(self.best_constant()[0]))
