@@ -42,6 +42,10 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     2 delta abs(r) - delta^2 takes the place of r^2. scikit-learn's ``HuberRegressor`` estimates that number from the
     rows, as its ``epsilon * scale_``.
 
+    With ``loss="poisson"`` the loss is that of `Poisson`, for targets of at least 0: the mean of a row is
+    exp(x . w + b), and `predict` returns these means. ``PoissonRegressor(alpha=a)`` of scikit-learn has the same
+    coefficients with the same alpha. `score` is R^2 for every loss, of the predicted means.
+
     {parameters}
     coef_ : array of shape (n_features,), the dtype of X
     intercept_ : number of the dtype of X
@@ -123,7 +127,10 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the predicted targets, of shape (n,), for X of shape (n, n_features)."""
+        """Return the predicted targets, of shape (n,), for X of shape (n, n_features).
+
+        With ``loss="poisson"`` they are the means exp(x . w + b), which may overflow to infinity.
+        """
         return self._kind(getattr(self, "_fitted_loss", self.loss)).inverse_link(self._scores(X))
 
     def _checked_targets(self, y: Any, sample_weight: Any, dtype: Any) -> NDArray[Any]:
