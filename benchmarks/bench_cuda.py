@@ -15,9 +15,9 @@ import gpu_model
 import gpu_updates
 import harness
 import steepest as st
-from bench_gradient import OBJECTIVES
 from gpu_arrays import OwnArrays, library, usable
 from gpu_cases import Bench, Row
+from gpu_model import ROW_OPERATIONS
 from gpu_tables import SHAPES, STEPS
 from steepest.arrays import device
 
@@ -31,14 +31,14 @@ def cases(options: argparse.Namespace, small: bool) -> Iterator[Case]:
     every: list[Case] = []
     for n, d in QUICK_SHAPES if small else SHAPES:
         for storage in gpu_cases.STORAGES:
-            for loss in OBJECTIVES:
+            for loss in ROW_OPERATIONS:
                 run = partial(gpu_cases.gradient, loss=loss, storage=storage, n=n, d=d)
                 every.append((f"gradient/{loss}/{storage}/{n}x{d}", run))
     for batch, d in QUICK_STEPS if small else STEPS:
         every.append((f"step/{batch}x{d}", partial(gpu_cases.step, batch=batch, d=d)))
     for rule, dtype, n in gpu_updates.cases(small):
         every.append((f"update/{rule}/{dtype}/{n}", partial(gpu_updates.update, name=rule, dtype=dtype, n=n)))
-    every += [(f"fit/{loss}", partial(gpu_cases.fit, loss=loss)) for loss in OBJECTIVES]
+    every += [(f"fit/{loss}", partial(gpu_cases.fit, loss=loss)) for loss in ROW_OPERATIONS]
     return (case for case in every if harness.selected(options, case[0]))
 
 

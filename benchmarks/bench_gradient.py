@@ -15,12 +15,13 @@ import harness
 import steepest as st
 from steepest import _core
 from steepest.arrays.device import BFLOAT16
+from steepest.objectives import losses
 
 Array = NDArray[Any]
 SHAPES = [(256, 100), (4096, 64), (1024, 1024), (5_000_000, 100), (500_000, 1000), (20_000_000, 16), (50_000, 10_000)]
 QUICK_SHAPES = [(257, 9), (64, 33)]
-OBJECTIVES: dict[str, Any] = {"least_squares": st.LeastSquares, "logistic": st.Logistic}
-REFERENCES: dict[str, Any] = {"least_squares": st.reference.least_squares, "logistic": st.reference.logistic}
+OBJECTIVES: dict[str, Any] = {loss._loss: loss for loss in (getattr(losses, name) for name in losses.__all__)}
+REFERENCES: dict[str, Any] = {loss: getattr(st.reference, loss) for loss in OBJECTIVES}
 TOLERANCES = {"float32": 5e-6, "float64": 1e-12}
 NUMPY_TOLERANCES = {"float32": 1e-3, "float64": 1e-12}  # BLAS adds up float32 rows in float32
 STORAGES = ("float16", "bfloat16")  # of X alone, beside float32 for the rest
@@ -91,7 +92,16 @@ def draw(shape: tuple[int, int]) -> tuple[Array, dict[str, Array], Array, Array]
     truth, w, v = (random.standard_normal((3, shape[1] + 1)) / np.sqrt(shape[1])).astype(np.float32)
     target = X @ truth[:-1] + truth[-1]
     target += random.standard_normal(shape[0], dtype=np.float32)
-    return X, {"least_squares": target, "logistic": (target > 0).astype(np.float32)}, w, v
+    return X, {loss: targets_of(kind, target) for loss, kind in OBJECTIVES.items()}, w, v
+
+
+def targets_of(kind: Any, numbers: Array) -> Array:
+    """Take numbers about 0 to targets of a loss."""
+    if kind.is_of_residuals:
+        return numbers
+    if kind.is_of_classes:
+        return (numbers > 0).astype(np.float32)
+    return np.asarray(np.rint(kind.inverse_link(np.clip(numbers, -3.0, 3.0))), np.float32)
 
 
 def expected(loss: str, X: Array, y: Array, w: Array, v: Array) -> tuple[float, Array, Array]:
@@ -101,8 +111,7 @@ def expected(loss: str, X: Array, y: Array, w: Array, v: Array) -> tuple[float, 
     for rows in blocks(X):
         A = X[rows].astype(np.float64)
         block_value, block_gradient = REFERENCES[loss](A, y[rows], w)
-        probability = 0.5 + 0.5 * np.tanh(0.5 * (A @ w[:-1] + w[-1]))
-        curvature = probability * (1 - probability) if loss == "logistic" else 2.0
+        curvature = st.reference.losses.FORMULAS[loss]().curvature(A @ w[:-1] + w[-1], y[rows])
         change = curvature * (A @ v[:-1] + v[-1])
         value += block_value * len(A) / len(X)
         gradient += block_gradient * (len(A) / len(X))
@@ -132,7 +141,8 @@ def numpy_logistic(X: Array, y: Array, w: Array) -> tuple[float, Array]:
     return value, np.append(X.T @ slope, slope.sum())
 
 
-NUMPY = {"least_squares": numpy_least_squares, "logistic": numpy_logistic}
+# A loss without one of its own is timed against the reference.
+NUMPY: dict[str, Any] = {**REFERENCES, "least_squares": numpy_least_squares, "logistic": numpy_logistic}
 
 
 def compare(label: str, answer: tuple[float, Array], right: tuple[float, Array, Array], tolerance: float) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import harness
 import steepest as st
+from steepest.optimizers import rules
 
 Array = NDArray[Any]
 State = dict[str, Array]
@@ -138,6 +139,22 @@ RULES = {
         st.Adam, _R.adam, numpy_adamw, "mv", {"weight_decay": DECAY}, "AdamW", _BETAS | {"weight_decay": DECAY}
     ),
 }
+
+
+def own_twin(reference: Callable[..., tuple[Array, State]]) -> Callable[[Array, Array, State, int], None]:
+    """Return the reference in place, for a rule without a recurrence above."""
+
+    def step(w: Array, g: Array, s: State, t: int) -> None:
+        w[...], state = reference(w, g, dict(s), t, RATE)
+        s.update(state)
+
+    return step
+
+
+for _name in rules.__all__:
+    if not any(_rule.optimizer is getattr(st, _name) for _rule in RULES.values()):
+        _reference = getattr(_R, getattr(st, _name)(RATE).rule_name)
+        RULES[_name] = Rule(getattr(st, _name), _reference, own_twin(_reference))
 
 
 class Ours:

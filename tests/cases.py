@@ -15,11 +15,19 @@ from steepest.descent.arguments import seed_of
 
 
 class Rule(NamedTuple):
-    """An optimizer's class, its twin in the reference, and the keyword arguments both take."""
+    """An optimizer's class, its twin in the reference, and the keyword arguments both take.
+
+    `change` is that of w in step t under the constant gradient g, in closed form, if it does not depend on w. `at_rest`
+    is the state at a minimum with an L1 penalty, where g is constant; None where the rule does not stay there.
+    `torch` is the class of torch.optim with its arguments, if PyTorch has the rule.
+    """
 
     optimizer: Callable[..., Any]
     reference: Callable[..., Any]
     keywords: dict[str, Any]
+    change: Callable[[Any, int], Any] | None = None
+    torch: tuple[str, dict[str, Any]] | None = None
+    at_rest: Callable[[Any], dict[str, Any]] | None = lambda g: {}
 
     def make(self, **more):
         return self.optimizer(**{**self.keywords, **more})
@@ -29,31 +37,122 @@ class Rule(NamedTuple):
 
 
 RULES = [
-    Rule(st.GradientDescent, reference.gradient_descent, {"learning_rate": 0.05}),
-    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.02}),
-    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.05, "momentum": 0.7, "velocity": "average"}),
-    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.02, "velocity": "step"}),
-    Rule(st.Momentum, reference.momentum, {"learning_rate": 0.02, "momentum": 0.8, "nesterov": True}),
-    Rule(st.AdaGrad, reference.adagrad, {}),
-    Rule(st.AdaGrad, reference.adagrad, {"learning_rate": 0.1, "epsilon": 0.01}),
-    Rule(st.RMSProp, reference.rmsprop, {}),
-    Rule(st.RMSProp, reference.rmsprop, {"learning_rate": 0.02, "rho": 0.95, "epsilon": 0.01}),
-    Rule(st.Adam, reference.adam, {}),
-    Rule(st.Adam, reference.adam, {"learning_rate": 0.02, "beta1": 0.8, "beta2": 0.99, "epsilon": 0.01}),
-    Rule(st.Adam, reference.adam, {"learning_rate": 0.02, "bias_correction": False}),
-    Rule(st.Adam, reference.adam, {"learning_rate": 0.02, "weight_decay": 0.1}),
+    Rule(
+        st.GradientDescent,
+        reference.gradient_descent,
+        {"learning_rate": 0.05},
+        lambda g, t: -0.05 * g,
+        ("SGD", {"lr": 0.05}),
+    ),
+    Rule(
+        st.Momentum,
+        reference.momentum,
+        {"learning_rate": 0.02},
+        lambda g, t: -0.02 * g * (1 - 0.9**t) / 0.1,
+        ("SGD", {"lr": 0.02, "momentum": 0.9}),
+        lambda g: {"velocity": g / 0.1},
+    ),
+    Rule(
+        st.Momentum,
+        reference.momentum,
+        {"learning_rate": 0.05, "momentum": 0.7, "velocity": "average"},
+        lambda g, t: -0.05 * g * (1 - 0.7**t),
+        at_rest=lambda g: {"velocity": g},
+    ),
+    Rule(
+        st.Momentum,
+        reference.momentum,
+        {"learning_rate": 0.02, "velocity": "step"},
+        lambda g, t: -0.02 * g * (1 - 0.9**t) / 0.1,
+        at_rest=lambda g: {"velocity": -0.02 * g / 0.1},
+    ),
+    Rule(
+        st.Momentum,
+        reference.momentum,
+        {"learning_rate": 0.02, "momentum": 0.8, "nesterov": True},
+        lambda g, t: -0.02 * g * (1 + 0.8 * (1 - 0.8**t) / 0.2),
+        ("SGD", {"lr": 0.02, "momentum": 0.8, "nesterov": True}),
+        lambda g: {"velocity": g / 0.2},
+    ),
+    Rule(
+        st.AdaGrad,
+        reference.adagrad,
+        {},
+        lambda g, t: -1e-2 * g / (np.sqrt(t) * abs(g) + 1e-10),
+        ("Adagrad", {}),
+    ),
+    Rule(
+        st.AdaGrad,
+        reference.adagrad,
+        {"learning_rate": 0.1, "epsilon": 0.01},
+        lambda g, t: -0.1 * g / (np.sqrt(t) * abs(g) + 0.01),
+    ),
+    Rule(
+        st.RMSProp,
+        reference.rmsprop,
+        {},
+        lambda g, t: -1e-3 * g / (np.sqrt(1 - 0.9**t) * abs(g) + 1e-8),
+        ("RMSprop", {"lr": 1e-3, "alpha": 0.9}),
+    ),
+    Rule(
+        st.RMSProp,
+        reference.rmsprop,
+        {"learning_rate": 0.02, "rho": 0.95, "epsilon": 0.01},
+        lambda g, t: -0.02 * g / (np.sqrt(1 - 0.95**t) * abs(g) + 0.01),
+    ),
+    Rule(st.Adam, reference.adam, {}, lambda g, t: -1e-3 * g / (abs(g) + 1e-8), ("Adam", {})),
+    Rule(
+        st.Adam,
+        reference.adam,
+        {"learning_rate": 0.02, "beta1": 0.8, "beta2": 0.99, "epsilon": 0.01},
+        lambda g, t: -0.02 * g / (abs(g) + 0.01),
+    ),
+    Rule(
+        st.Adam,
+        reference.adam,
+        {"learning_rate": 0.02, "bias_correction": False},
+        lambda g, t: -0.02 * g * (1 - 0.9**t) / (np.sqrt(1 - 0.999**t) * abs(g) + 1e-8),
+        at_rest=None,  # averages without a correction start away from it
+    ),
+    Rule(
+        st.Adam,
+        reference.adam,
+        {"learning_rate": 0.02, "weight_decay": 0.1},
+        torch=("AdamW", {"lr": 0.02, "weight_decay": 0.1}),
+        at_rest=None,  # the decay moves it
+    ),
 ]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=str)
 
+
+class LossCase(NamedTuple):
+    """A loss's class, its function in the reference, and the default parameters of both.
+
+    `targets` takes numbers about 0, of which some are positive, to targets of the loss. `deviation` is that of columns
+    over which the rates of RULES converge.
+    """
+
+    objective: Any
+    reference: Callable[..., Any]
+    parameters: dict[str, float] = {}  # noqa: RUF012 - no test changes it
+    targets: Callable[[Any], Any] = lambda numbers: numbers
+    deviation: float = 1.0
+
+    @property
+    def formula(self):
+        return reference.losses.FORMULAS[self.objective._loss]()
+
+
 LOSSES = {
-    "least_squares": (st.LeastSquares, reference.least_squares),
-    "logistic": (st.Logistic, reference.logistic),
-    "huber": (st.Huber, reference.huber),
-}
-FORMULAS = {
-    "least_squares": reference.losses._LEAST_SQUARES,
-    "logistic": reference.losses._LOGISTIC,
-    "huber": reference.losses._huber(1.35),
+    "least_squares": LossCase(st.LeastSquares, reference.least_squares),
+    "logistic": LossCase(st.Logistic, reference.logistic, targets=lambda numbers: (numbers > 0) * 1.0),
+    "huber": LossCase(st.Huber, reference.huber, {"delta": 1.35}),
+    "poisson": LossCase(
+        st.Poisson,
+        reference.poisson,
+        targets=lambda numbers: np.rint(np.exp(np.clip(numbers, -3.0, 3.0))),
+        deviation=0.25,
+    ),
 }
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 
@@ -76,9 +175,9 @@ class Problem:
     @property
     def data(self):
         rng = np.random.default_rng(self.seed)
-        X = rng.standard_normal((self.n, self.d))
+        X = LOSSES[self.loss].deviation * rng.standard_normal((self.n, self.d))
         y = X[:, :2] @ [1.0, -0.5][: self.d] + 0.3 + 0.5 * rng.standard_normal(self.n)
-        y = (y > 0).astype(float) if self.loss == "logistic" else y
+        y = LOSSES[self.loss].targets(y)
         s = rng.uniform(0.2, 3.0, self.n) if self.weighted else np.ones(self.n)
         return np.asarray(X, self.dtype, order=self.order), y.astype(self.dtype), s.astype(self.dtype)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cases import FORMULAS, LOSSES, Problem
+from cases import LOSSES, Problem
 from devices import rounded
 from steepest import reference
 from steepest.arrays.device import numpy_dtype
@@ -111,7 +111,7 @@ def expected_of(problem):
     w, v = problem.w0.astype(float), problem.direction.astype(float)
     value, gradient = problem.value_and_gradient(problem.w0)
     X = np.hstack([X.astype(float), np.ones((problem.n, int(problem.intercept)))])
-    curvature = FORMULAS[problem.loss].curvature(X @ w, y)
+    curvature = LOSSES[problem.loss].formula.curvature(X @ w, y)
     product = X.T @ (s * (X @ v) * curvature / s.sum(dtype=float))
     return Expected(value, gradient, product + problem.alpha * (1 - problem.l1_ratio) * problem.penalised * v)
 

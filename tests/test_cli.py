@@ -15,7 +15,7 @@ import pytest
 import steepest as st
 from command_line import FRAME, PRICE, ROWS, SOLD, process, run
 from steepest.cli import commands as cli
-from steepest.optimizers.rules import OPTIMIZERS
+from steepest.optimizers.names import OPTIMIZERS
 
 ADAM = ("--optimizer", "adam")
 PNG = b"\x89PNG\r\n"

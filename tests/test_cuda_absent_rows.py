@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from cases import RULES, Problem
+from cases import LOSSES, RULES, Problem
 from devices import STORAGES, Memory, arithmetic, rounded
 from test_cuda_descent import descend
-from test_cuda_gradient import LOSSES, TOLERANCE, evaluate
+from test_cuda_gradient import TOLERANCE, evaluate
 
 LARGEST = {"float32": 3e38, "float64": 1.7e308, "float16": 6e4, "bfloat16": 3e38}
 TILINGS = [("C", "lanes"), ("C", "tiles"), ("C", "bulk"), ("C", "split"), ("F", "tiles"), ("F", "split")]
@@ -35,8 +35,11 @@ def rows(n, d, storage, loss, fill):
     """X as stored and as numbers, y, weights, w, which rows are absent. These hold +-fill; their targets overflow."""
     rng = np.random.default_rng(n)
     dtype = arithmetic(storage)
-    X, weight = rng.standard_normal((n, d)) / np.sqrt(d), rng.uniform(0.5, 2.0, n).astype(dtype)
-    y = (rng.integers(0, 2, n) if loss == "logistic" else rng.standard_normal(n)).astype(dtype)
+    X, weight = (
+        LOSSES[loss].deviation * rng.standard_normal((n, d)) / np.sqrt(d),
+        rng.uniform(0.5, 2.0, n).astype(dtype),
+    )
+    y = LOSSES[loss].targets(rng.standard_normal(n)).astype(dtype)
     w = rng.standard_normal(d + 1)
     w = (3 * w + np.copysign(1, w)).astype(dtype)
     absent = rng.random(n) < 0.3
@@ -66,7 +69,7 @@ def test_a_pass(memory, n, d, loss, storage, order, tiling):
     # The numbers of the rows that are left alone.
     X, y, weight, w = (each.astype(float) for each in others)
     there = ~absent
-    expected = LOSSES[loss](X[there], y[there], w, sample_weight=weight[there])
+    expected = LOSSES[loss].reference(X[there], y[there], w, sample_weight=weight[there])
     assert value == pytest.approx(expected[0], rel=10 * TOLERANCE[storage])
     size = np.abs(w).sum() * 20 * TOLERANCE[storage]
     np.testing.assert_allclose(gradient, expected[1], rtol=0, atol=size)

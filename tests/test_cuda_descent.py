@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cases import RULES, Problem, assert_follows, each_loss, each_rule
+from cases import LOSSES, RULES, Problem, assert_follows, each_loss, each_rule
 from devices import STORAGES, Memory, rounded
 from steepest import _core
 from steepest.descent.arguments import seed_of
-from test_cuda_gradient import PARAMETERS
 
 ADAM = RULES[10]
 
@@ -23,7 +22,7 @@ def descend(memory, problem, rule, epochs=2, batch_size=None, storage=None, shuf
     objective = memory.module.Objective(
         problem.loss, storage or X.dtype.name, memory.put(stored), n, problem.d, problem.order == "C", memory.put(y),
         weight, weight_sum, problem.intercept, l1, problem.alpha - l1, memory.device, memory.stream, tiling,
-        PARAMETERS.get(problem.loss, {}),
+        LOSSES[problem.loss].parameters,
     )  # fmt: skip
     optimizer = rule.make()
     native = memory.module.Rule(optimizer.rule_name, **optimizer._hyperparameters)

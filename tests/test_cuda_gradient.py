@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cases import LOSSES
 from devices import STORAGES, Memory, arithmetic, rounded
 from steepest import reference
 
-LOSSES = {"least_squares": reference.least_squares, "logistic": reference.logistic, "huber": reference.huber}
-PARAMETERS = {"huber": {"delta": 1.35}}  # the default of the reference
 TOLERANCE = {"float32": 2e-6, "float64": 1e-13, "float16": 2e-6, "bfloat16": 2e-6}
 
 
@@ -19,7 +18,7 @@ def problem(n, d, storage, loss="logistic", order="C", weighted=False, intercept
     stored, X = rounded(np.asarray(rng.standard_normal((n, d)) / np.sqrt(d), order=order), storage)
     dtype = arithmetic(storage)
     y = rng.standard_normal(n)
-    y = (y > 0).astype(dtype) if loss == "logistic" else y.astype(dtype)
+    y = LOSSES[loss].targets(y).astype(dtype)
     s = rng.uniform(0.2, 3.0, n).astype(dtype) if weighted else None
     return stored, X, y, s, rng.standard_normal(d + intercept).astype(dtype)
 
@@ -31,7 +30,7 @@ def evaluate(memory, loss, storage, data, *, order="C", intercept=True, l1=0.0, 
     weight, weight_sum = (0, float(n)) if s is None else (memory.put(s), float(s.sum(dtype=float)))
     objective = memory.module.Objective(
         loss, storage, memory.put(stored, offset), n, d, order == "C", memory.put(y), weight, weight_sum, intercept,
-        l1, l2, memory.device, memory.stream, tiling, PARAMETERS.get(loss, {})
+        l1, l2, memory.device, memory.stream, tiling, LOSSES[loss].parameters
     )  # fmt: skip
     gradient = memory.put(np.full(w.size, np.nan, w.dtype))
     value = objective.value_and_gradient(memory.put(w), gradient)
@@ -46,7 +45,7 @@ def check(memory, n, d, storage, loss="logistic", order="C", weighted=False, int
     )
     keywords = {"sample_weight": s, "intercept": intercept, "alpha": alpha, "l1_ratio": 0.25}
     X, y, w = X.astype(float), y.astype(float), w.astype(float)
-    expected_value, expected = LOSSES[loss](X, y, w, **keywords)
+    expected_value, expected = LOSSES[loss].reference(X, y, w, **keywords)
     scale = np.abs(X).T @ np.ones(n) / n + 1.0
     tolerance = TOLERANCE[storage]
     assert value == pytest.approx(expected_value, rel=10 * tolerance)

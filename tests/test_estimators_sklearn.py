@@ -6,6 +6,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import steepest as st
+from steepest.objectives.data import LOSSES
 
 STOCHASTIC = [
     st.LinearRegressor("nesterov", batch_size=8, max_iter=100),
@@ -16,6 +17,7 @@ ESTIMATORS = [
     st.LinearRegressor(),
     st.LinearRegressor(alpha=0.1, l1_ratio=0.2),
     st.LinearRegressor(standardize=True, alpha=0.1),
+    *(st.LinearRegressor(loss=name, alpha=0.1) for name, loss in LOSSES.items() if loss.regressor_options is not None),
     st.LogisticClassifier(),
     st.LogisticClassifier(alpha=0.1, l1_ratio=0.2),
     st.LogisticClassifier(standardize=True, warm_start=True),

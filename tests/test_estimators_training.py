@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import steepest as st
 from linear_models import assert_same, blobs
-from steepest.optimizers.rules import OPTIMIZERS
+from steepest.optimizers.names import OPTIMIZERS
 
 X, TARGET, LABEL = blobs()
 each_kind = pytest.mark.parametrize("make", [st.LinearRegressor, st.LogisticClassifier])

@@ -147,9 +147,11 @@ def test_one_huge_target_costs_the_others_no_digits(regressor, optimizer):
 def test_the_estimator_takes_more_rows(regressor):
     X, y = data(2000)
     model = regressor("adam", loss="huber", random_state=0)
-    for _ in range(60):
+    for _ in range(30):
         model.partial_fit(X, y)
-    np.testing.assert_allclose([*model.coef_, model.intercept_], st.minimize(st.Huber(X, y)).w, rtol=0, atol=0.5)
+    objective = st.Huber(X, y)
+    assert objective.value(np.append(model.coef_, model.intercept_)) < 1.02 * st.minimize(objective).value
+    assert objective.value(np.zeros(5)) > 1.1 * st.minimize(objective).value
 
 
 def test_a_fit_whose_rate_is_in_units_of_one_huge_target_warns(regressor):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import steepest as st
-from cases import FORMULAS, LOSSES, Problem, each_loss
+from cases import LOSSES, Problem, each_loss
 from steepest import _core, reference
 
 SIZES = [1, 7, 8, 9, 31, 32, 33, 1000]
@@ -102,7 +102,7 @@ def expected_of(problem):
     value, gradient = getattr(reference, problem.loss)(X, y, w, sample_weight=s, **options_of(problem))
     z, u = (X @ p[: problem.d] + (p[-1] if problem.intercept else 0.0) for p in (w, v))
     s = np.ones(problem.n) if s is None else s.astype(float)
-    curvature = FORMULAS[problem.loss].curvature(z, y)
+    curvature = LOSSES[problem.loss].formula.curvature(z, y)
     r = s * u * curvature / s.sum()
     product = np.append(X.T @ r, r.sum()) if problem.intercept else X.T @ r
     return Expected(value, gradient, product + problem.alpha * (1 - problem.l1_ratio) * problem.penalised * v)

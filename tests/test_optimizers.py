@@ -1,4 +1,4 @@
-"""Every update rule against the NumPy reference and torch.optim: a new rule is one row in cases.py (and in TORCH)."""
+"""Every update rule against the NumPy reference and torch.optim: a new rule is one row in cases.py."""
 
 from __future__ import annotations
 
@@ -10,18 +10,8 @@ import numpy as np
 import pytest
 
 import steepest as st
-from cases import each_rule
+from cases import RULES, each_rule
 
-TORCH = [
-    # our class and arguments, the class of torch.optim and its arguments
-    (st.GradientDescent, {"learning_rate": 0.05}, "SGD", {"lr": 0.05}),
-    (st.Momentum, {"learning_rate": 0.02, "momentum": 0.8}, "SGD", {"lr": 0.02, "momentum": 0.8}),
-    (st.Momentum, {"learning_rate": 0.02, "nesterov": True}, "SGD", {"lr": 0.02, "momentum": 0.9, "nesterov": True}),
-    (st.AdaGrad, {}, "Adagrad", {}),
-    (st.RMSProp, {}, "RMSprop", {"lr": 1e-3, "alpha": 0.9}),
-    (st.Adam, {}, "Adam", {}),
-    (st.Adam, {"learning_rate": 0.02, "weight_decay": 0.1}, "AdamW", {"lr": 0.02, "weight_decay": 0.1}),
-]
 SIZES = [0, 1, 7, 8, 9, 31, 32, 33, 1000]
 LARGE = 300_001  # well past where the update goes to several threads, and no multiple of any vector
 TOLERANCE = {np.float32: 5e-6, np.float64: 1e-13}  # of the largest |w|, after 50 steps
@@ -79,10 +69,10 @@ def test_follows_a_schedule(rule):
 
 
 @each_dtype
-@pytest.mark.parametrize(("optimizer", "keywords", "name", "torch_keywords"), TORCH)
-def test_follows_torch(optimizer, keywords, name, torch_keywords, dtype):
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.torch], ids=str)
+def test_follows_torch(rule, dtype):
     torch = pytest.importorskip("torch")
-    ours, w = optimizer(**keywords), start(1000, dtype)
+    ours, w, (name, torch_keywords) = rule.make(), start(1000, dtype), rule.torch
     parameter = torch.nn.Parameter(torch.tensor(w))
     theirs = getattr(torch.optim, name)([parameter], **torch_keywords)
     for g in gradients(1000, dtype, 50):

@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st_
 
+from cases import LOSSES, RULES, each_loss, each_rule
 from steepest import reference
-
-LOSSES = {
-    "least_squares": (reference.least_squares, reference.least_squares_hessian),
-    "logistic": (reference.logistic, reference.logistic_hessian),
-    "huber": (reference.huber, reference.huber_hessian),
-}
-each_loss = pytest.mark.parametrize("loss", LOSSES)
 
 
 @st_.composite
@@ -46,7 +40,7 @@ def differences(function, w, h=1e-5):
 @settings(deadline=None, max_examples=60)
 def test_gradient_is_the_slope_of_the_smooth_value(loss, problem):
     X, y, w, options = problem
-    function = LOSSES[loss][0]
+    function = LOSSES[loss].reference
 
     def smooth(v):
         penalised = v[:-1] if options["intercept"] else v
@@ -63,7 +57,7 @@ def test_gradient_is_the_slope_of_the_smooth_value(loss, problem):
 @settings(deadline=None, max_examples=60)
 def test_hessian_is_the_slope_of_the_gradient(loss, problem):
     X, y, w, options = problem
-    function, hessian = LOSSES[loss]
+    function, hessian = LOSSES[loss].reference, getattr(reference, f"{loss}_hessian")
     expected = differences(lambda v: function(X, y, v, **options)[1], w)
     np.testing.assert_allclose(hessian(X, y, w, **options), expected, rtol=1e-6, atol=1e-7)
 
@@ -98,33 +92,17 @@ def test_logistic_never_overflows(score, target):
 def test_float32_data_is_computed_in_float64(loss):
     X = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
     y, w = (X[:, 0] > 0).astype(np.float32), np.full(4, 0.1, dtype=np.float32)
-    value, gradient = LOSSES[loss][0](X, y, w)
-    expected = LOSSES[loss][0](*(a.astype(np.float64) for a in (X, y, w)))
+    value, gradient = LOSSES[loss].reference(X, y, w)
+    expected = LOSSES[loss].reference(*(a.astype(np.float64) for a in (X, y, w)))
     assert value == expected[0]
     assert gradient.dtype == np.float64
     np.testing.assert_array_equal(gradient, expected[1])
 
 
-RULES = {
-    "gradient_descent": (reference.gradient_descent, {"learning_rate": 0.1}),
-    "momentum": (reference.momentum, {"learning_rate": 0.1}),
-    "average": (reference.momentum, {"learning_rate": 0.1, "velocity": "average"}),
-    "step": (reference.momentum, {"learning_rate": 0.1, "velocity": "step"}),
-    "nesterov": (reference.momentum, {"learning_rate": 0.1, "nesterov": True}),
-    "adagrad": (reference.adagrad, {}),
-    "rmsprop": (reference.rmsprop, {}),
-    "adam": (reference.adam, {}),
-    "adamw": (reference.adam, {"weight_decay": 0.1}),
-    "adam_raw": (reference.adam, {"bias_correction": False}),
-}
-each_rule = pytest.mark.parametrize("rule", RULES)
-
-
 def run(rule, w, g, steps, **more):
-    function, keywords = RULES[rule]
     state = {}
     for t in range(1, steps + 1):
-        w, state = function(w, g, state, t, **keywords, **more)
+        w, state = rule.reference(w, g, state, t, **{**rule.keywords, **more})
     return w, state
 
 
@@ -133,8 +111,7 @@ def test_rules_change_nothing_in_place(rule):
     w, g = np.array([1.0, -2.0, 0.0]), np.array([0.5, 0.0, -3.0])
     _, state = run(rule, w, g, 2)
     before = {name: array.copy() for name, array in state.items()}
-    function, keywords = RULES[rule]
-    new, new_state = function(w, g, state, 3, **keywords)
+    new, new_state = rule.reference(w, g, state, 3, **rule.keywords)
     np.testing.assert_array_equal(w, [1.0, -2.0, 0.0])
     np.testing.assert_array_equal(g, [0.5, 0.0, -3.0])
     assert new is not w
@@ -143,43 +120,28 @@ def test_rules_change_nothing_in_place(rule):
         np.testing.assert_array_equal(state[name], array)
 
 
-CLOSED_FORMS = {
-    # The change of w in step t under the constant gradient g, from the sums of the geometric series.
-    "gradient_descent": lambda g, t: -0.1 * g,
-    "momentum": lambda g, t: -0.1 * g * (1 - 0.9**t) / 0.1,
-    "average": lambda g, t: -0.1 * g * (1 - 0.9**t),
-    "step": lambda g, t: -0.1 * g * (1 - 0.9**t) / 0.1,
-    "nesterov": lambda g, t: -0.1 * g * (1 + 0.9 * (1 - 0.9**t) / 0.1),
-    "adagrad": lambda g, t: -1e-2 * g / (np.sqrt(t) * abs(g) + 1e-10),
-    "rmsprop": lambda g, t: -1e-3 * g / (np.sqrt(1 - 0.9**t) * abs(g) + 1e-8),
-    "adam": lambda g, t: -1e-3 * g / (abs(g) + 1e-8),
-    "adam_raw": lambda g, t: -1e-3 * g * (1 - 0.9**t) / (np.sqrt(1 - 0.999**t) * abs(g) + 1e-8),
-}
-
-
-@pytest.mark.parametrize("rule", CLOSED_FORMS)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.change], ids=str)
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_constant_gradient_has_a_closed_form(rule, steps):
+    """The change of w in step t, from the sums of the geometric series."""
     g = np.array([2.0, -0.3, 1e-9])
-    expected = np.sum([CLOSED_FORMS[rule](g, t) for t in range(1, steps + 1)], axis=0)
+    expected = np.sum([rule.change(g, t) for t in range(1, steps + 1)], axis=0)
     np.testing.assert_allclose(run(rule, np.zeros(3), g, steps)[0], expected, rtol=1e-12)
 
 
 def test_weight_decay_is_decoupled():
-    w = run("adamw", np.array([2.0, -1.0]), np.zeros(2), 3)[0]
+    w, state = np.array([2.0, -1.0]), {}
+    for t in range(1, 4):
+        w, state = reference.adam(w, np.zeros(2), state, t, weight_decay=0.1)
     np.testing.assert_allclose(w, np.array([2.0, -1.0]) * (1 - 1e-3 * 0.1) ** 3, rtol=1e-15)
 
 
-@pytest.mark.parametrize(
-    "rule", sorted(RULES.keys() - {"adamw", "adam_raw"})
-)  # decay moves it; raw moments start off it
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.at_rest], ids=str)
 def test_l1_step_stays_at_its_optimum(rule):
     # The optimum of g.w + 0.5 |w|_1 near w is where g = -0.5 sign(w), or |g| <= 0.5 at w = 0.
     w, g = np.array([1.0, -2.0, 0.0, 0.0]), np.array([-0.5, 0.5, 0.4, -0.5])
-    function, keywords = RULES[rule]
-    rest = {"velocity": {"momentum": g / 0.1, "nesterov": g / 0.1, "step": -g, "average": g}.get(rule, g)}
-    state = rest if function is reference.momentum else {}
-    np.testing.assert_allclose(function(w, g, state, 1, **keywords, l1=0.5)[0], w, atol=1e-15)
+    found = rule.reference(w, g, rule.at_rest(g), 1, **{**rule.keywords, "l1": 0.5})[0]
+    np.testing.assert_allclose(found, w, atol=1e-15)
 
 
 def test_soft_threshold():

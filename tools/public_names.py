@@ -23,8 +23,21 @@ import steepest as st
 LIST = Path(__file__).resolve().parents[1] / "tests" / "public_names.txt"
 ESTIMATORS = ("LinearRegressor", "LogisticClassifier")  # not in __all__, since they need scikit-learn
 DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
-# Hooks by which the loop, the diagnosis and QuasiNewton meet objectives, optimizers and sets; no user calls them.
+# Hooks by which the loop, the diagnosis, QuasiNewton and the estimators meet objectives, optimizers and sets; no user
+# calls them.
 HOOKS = {
+    *(
+        "best_constant",
+        "check_targets",
+        "constant_model",
+        "is_of_classes",
+        "is_of_counts",
+        "largest_curvature",
+        "largest_slope",
+        "may_be_flat",
+    ),
+    *("regressor_options", "row_slopes", "size_of_losses", "size_of_slopes", "typical_curvature"),
+    *("default_rate", "offered_as", "steps_shrink"),
     *("flat", "loss_on", "native_batch"),
     *("batch", "column_statistics", "data", "rows", "sample_data", "targets", "terms", "weights"),
     *("with_data", "with_scaling"),

@@ -84,7 +84,7 @@ STEEPEST_INLINE void add_columns(const ColumnBlock<S>& block, std::size_t column
 // The blocks of n rows from `first` to `last`, a multiple of n apart.
 template <class S, int W, class Stage, class T = ArithmeticOf<S>>
 void pass_over_column_blocks(const Rows<S>& rows, std::size_t first, std::size_t last, std::size_t n, Linear<T> point,
-                             Linear<T> direction, StageArrays<T>& arrays, ScoreSums& sums) {
+                             Linear<T> direction, StageArrays<T>& arrays, ScoreSums<T>& sums) {
     const std::size_t d = rows.X.n_columns;
     ColumnScores<S, W, Stage> scores(point, direction, arrays, n);
     for_each_tile(d, [&](auto k, std::size_t j) { scores.template add<k.value>({rows.X, first, n}, j, nullptr); });
@@ -106,7 +106,7 @@ void pass_over_column_blocks(const Rows<S>& rows, std::size_t first, std::size_t
 }
 
 template <class S, class Stage, class T = ArithmeticOf<S>>
-void pass_over_columns(const Rows<S>& rows, Linear<T> point, Linear<T> direction, ScoreSums& sums) {
+void pass_over_columns(const Rows<S>& rows, Linear<T> point, Linear<T> direction, ScoreSums<T>& sums) {
     const std::size_t n = column_block<S>(rows.X.n_columns), end = rows.begin + rows.count;
     const std::size_t whole = rows.begin + rows.count / n * n, rest = end - whole;
     StageArrays<T> arrays;

@@ -174,10 +174,23 @@ struct HessianBlock {
     }
 };
 
-template <class T, class Loss>
+// The curvatures of a loss, which need no scores where they are constant.
+template <class T>
+struct Curvatures {
+    NewtonBlockLoss<T, hessian_block<T>> apply;
+    const LossParameters& parameters;
+    bool constant;
+};
+
+template <class Loss, class T>
+STEEPEST_INLINE Curvatures<T> curvatures_of(const LossParameters& parameters) {
+    return {&newton_of_block<Loss, T, hessian_block<T>>, parameters, Loss::constant_curvature};
+}
+
+template <class T>
     requires(!is_widened<T>)
-void hessian(const LossParameters& parameters, const Rows<T>& rows, Linear<T> point, bool intercept, std::size_t first,
-             std::size_t last, T* scratch, double* sums) {
+__attribute__((noinline)) void hessian(const Curvatures<T>& loss_of, const Rows<T>& rows, Linear<T> point,
+                                       bool intercept, std::size_t first, std::size_t last, T* scratch, double* sums) {
     const std::size_t d = rows.X.n_columns;
     const HessianBlock<T> of(scratch, d, intercept, first, last);
     const bool with_gradient = of.with_gradient();
@@ -187,12 +200,12 @@ void hessian(const LossParameters& parameters, const Rows<T>& rows, Linear<T> po
     for (std::size_t start = 0; start < rows.count; start += hessian_block<T>) {
         const std::size_t left = rows.count - start, n = left < hessian_block<T> ? left : hessian_block<T>;
         fetch(rows, start, n, of.gathered, block);
-        if (!Loss::constant_curvature || with_gradient) {
+        if (!loss_of.constant || with_gradient) {
             with_width<T>(d, [&](auto width) {
                 dots<T, width.value>(block.x, n, Operand<T, width.value>(point.w, d), d, arrays.z);
             });
         }
-        loss += arrays.finish(Loss(parameters), point.bias, block.y, block.weight, n, with_gradient);
+        loss += loss_of.apply(loss_of.parameters, arrays, point.bias, block.y, block.weight, n, with_gradient);
         for (std::size_t i = 0; i < n; ++i) of.pack(block.x[i], i);
         Ahead ahead = rows_after(rows, start, n, of.n_tiles());
         for (std::size_t from = first; from < last; from += hessian_rows) {
@@ -205,13 +218,14 @@ void hessian(const LossParameters& parameters, const Rows<T>& rows, Linear<T> po
 }
 
 // Widened to where gathered rows stand, which rows that are floats already leave free.
-template <class S, class Loss>
+template <class S>
     requires is_widened<S>
-void hessian(const LossParameters& parameters, const Rows<S>& rows, Linear<float> point, bool intercept,
-             std::size_t first, std::size_t last, float* scratch, double* sums) {
+__attribute__((noinline)) void hessian(const Curvatures<float>& loss_of, const Rows<S>& rows, Linear<float> point,
+                                       bool intercept, std::size_t first, std::size_t last, float* scratch,
+                                       double* sums) {
     float* widened = scratch + packed_size<float>(rows.X.n_columns);
     over_widened(rows, hessian_block<float>, widened, [&](const Rows<float>& block) {
-        hessian<float, Loss>(parameters, block, point, intercept, first, last, scratch, sums);
+        hessian<float>(loss_of, block, point, intercept, first, last, scratch, sums);
     });
 }
 

@@ -18,14 +18,14 @@ std::size_t scratch_size(const Matrix<S>& X, std::size_t) {
 
 template <class Stage, class S, class T = ArithmeticOf<S>>
 STEEPEST_INLINE void pass_at_width(const Rows<S>& rows, Linear<T> point, Linear<T> direction, T* scratch,
-                                   ScoreSums& sums) {
+                                   ScoreSums<ArithmeticOf<S>>& sums) {
     with_width<S>(rows.X.n_columns,
                   [&](auto width) { pass_over_rows<S, width.value, Stage>(rows, point, direction, scratch, sums); });
 }
 
 template <class S, class Stage>
     requires(!is_widened<S>)
-STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<S> point, Linear<S> direction, S* scratch, ScoreSums& sums) {
+STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<S> point, Linear<S> direction, S* scratch, ScoreSums<S>& sums) {
     if (rows.X.order == Order::column_major && !rows.index) {
         pass_over_columns<S, Stage>(rows, point, direction, sums);
     } else {
@@ -38,7 +38,7 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<S> point, Linear<S> direct
 template <class S, class Stage>
     requires is_widened<S>
 STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<float> point, Linear<float> direction, float* scratch,
-                          ScoreSums& sums) {
+                          ScoreSums<ArithmeticOf<S>>& sums) {
     const std::size_t d = rows.X.n_columns;
     Rows<S> left = rows;
     if (rows.X.order == Order::column_major && !rows.index) {
@@ -56,12 +56,14 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<float> point, Linear<float
                  [&](const Rows<float>& widened) { pass_at_width<Stage>(widened, point, direction, scratch, sums); });
 }
 
-// Adds the sums of one score where LossKernels has them: those of a pass without a gradient are the losses alone.
+// Adds the sums of one score where LossKernels has them: those of a pass without a gradient are the losses alone. The
+// losses share the pass; a loss of its own would have a copy inlined.
 template <class S, class Stage, class T = ArithmeticOf<S>>
-STEEPEST_INLINE void add_pass(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point,
-                              const Coefficients<T>& direction, T* scratch, double* sums) {
+__attribute__((noinline)) void add_pass(BlockLoss<T> apply, const LossParameters& parameters, const Rows<S>& rows,
+                                        const Coefficients<T>& point, const Coefficients<T>& direction, T* scratch,
+                                        double* sums) {
     double* slope = Stage::accumulates ? sums + 1 + rows.X.n_columns : nullptr;
-    ScoreSums of{parameters, sums[0], slope ? *slope : 0.0, sums + 1};
+    ScoreSums<T> of{apply, parameters, sums[0], slope ? *slope : 0.0, sums + 1};
     pass<S, Stage>(rows, score_of(point), score_of(direction), scratch, of);
     sums[0] = of.loss;
     if (slope) *slope = of.slope;
@@ -70,19 +72,20 @@ STEEPEST_INLINE void add_pass(const LossParameters& parameters, const Rows<S>& r
 template <class S, class Loss, class T = ArithmeticOf<S>>
 void value(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point, T* scratch,
            double* sums) {
-    add_pass<S, ValueStage<Loss>>(parameters, rows, point, point, scratch, sums);
+    add_pass<S, ValueStage>(&value_of_block<Loss, T>, parameters, rows, point, point, scratch, sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
 void gradient(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point, T* scratch,
               double* sums) {
-    add_pass<S, GradientStage<Loss>>(parameters, rows, point, point, scratch, sums);
+    add_pass<S, GradientStage>(&gradient_of_block<Loss, T>, parameters, rows, point, point, scratch, sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>
 void hessian_product(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point,
                      const Coefficients<T>& direction, T* scratch, double* sums) {
-    add_pass<S, HessianProductStage<Loss>>(parameters, rows, point, direction, scratch, sums);
+    using Stage = HessianProductStage<!Loss::constant_curvature>;
+    add_pass<S, Stage>(&product_of_block<Loss, T>, parameters, rows, point, direction, scratch, sums);
 }
 
 template <class S>
@@ -93,7 +96,8 @@ std::size_t hessian_scratch(const Matrix<S>& X, std::size_t) {
 template <class S, class Loss, class T = ArithmeticOf<S>>
 void hessian_of_score(const LossParameters& parameters, const Rows<S>& rows, const Coefficients<T>& point, std::size_t,
                       std::size_t, std::size_t first, std::size_t last, T* scratch, double* sums) {
-    hessian<S, Loss>(parameters, rows, score_of(point), point.has_intercept(), first, last, scratch, sums);
+    hessian<S>(curvatures_of<Loss, T>(parameters), rows, score_of(point), point.has_intercept(), first, last, scratch,
+               sums);
 }
 
 template <class S, class Loss, class T = ArithmeticOf<S>>

@@ -159,7 +159,7 @@ STEEPEST_INLINE void add_to_double(const T* values, std::size_t n, double* sums)
 }
 
 template <class S, int W, class Stage, class T = ArithmeticOf<S>>
-void pass_over_rows(const Rows<S>& rows, Linear<T> point, Linear<T> direction, T* scratch, ScoreSums& sums) {
+void pass_over_rows(const Rows<S>& rows, Linear<T> point, Linear<T> direction, T* scratch, ScoreSums<T>& sums) {
     const std::size_t d = rows.X.n_columns;
     const std::size_t block_size = row_block<S>(d, rows.index);
     const Operand<T, W> w(Stage::scores ? point.w : direction.w, d);

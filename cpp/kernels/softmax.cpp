@@ -83,8 +83,8 @@ void softmax_hessian(const LossParameters& parameters, const Rows<S>& rows, cons
         weighted.y += at;
         weighted.weight = curvature;
         weighted.begin = 0;
-        hessian<S, UnitCurvature>(parameters, weighted, {point.w, T(0)}, point.has_intercept(), first, last,
-                                  curvature + weighted_rows, sums);
+        hessian<S>(curvatures_of<UnitCurvature, T>(parameters), weighted, {point.w, T(0)}, point.has_intercept(), first,
+                   last, curvature + weighted_rows, sums);
     }
 }
 

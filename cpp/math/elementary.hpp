@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cpp/math/macros.hpp"
 
@@ -20,6 +21,7 @@ struct FloatFormat<float> {
     static constexpr float ln2_high = 0.693359375f;    // few bits, so that k * ln2_high is exact
     static constexpr float ln2_low = -2.12194440e-4f;
     static constexpr float smallest_exponent = -104.0f;  // exp of it rounds to 0
+    static constexpr float largest_exponent = 89.0f;     // exp of it is infinite
     static constexpr int lift = 64;  // 2^(k + lift) is a normal number for the k of every exponent
     static constexpr int exp_degree = 7;
     static constexpr int log1p_terms = 8;
@@ -35,6 +37,7 @@ struct FloatFormat<double> {
     static constexpr double ln2_high = 6.93145751953125e-1;
     static constexpr double ln2_low = 1.42860682030941723212e-6;
     static constexpr double smallest_exponent = -746.0;
+    static constexpr double largest_exponent = 710.0;
     static constexpr int lift = 512;
     static constexpr int exp_degree = 13;
     static constexpr int log1p_terms = 17;
@@ -87,23 +90,42 @@ STEEPEST_HOST_DEVICE T power_of_two(typename FloatFormat<T>::Integer k) {
     return bits_as<T>(static_cast<Integer>((k + FloatFormat<T>::exponent_bias) << FloatFormat<T>::mantissa_bits));
 }
 
-// exp(x) for x <= 0, to about one unit in the last place: x = k ln 2 + r with |r| <= ln 2 / 2, Taylor series in r.
-// The power 2^k is applied in two steps, of which the first is exact: so the result goes on into denormals down to 0,
-// and is rounded once more there.
+// x = k ln 2 + r with |r| <= ln 2 / 2, for an x within the range of exp: e^r by its Taylor series.
+template <class T>
+STEEPEST_HOST_DEVICE T exp_reduced(T x, typename FloatFormat<T>::Integer& k) {
+    using Format = FloatFormat<T>;
+    using Integer = typename Format::Integer;
+    const T shifted = x * T(1.4426950408889634074) + Format::round_magic;
+    k = bits_as<Integer>(shifted) - bits_as<Integer>(Format::round_magic);
+    const T rounded = shifted - Format::round_magic;
+    const T r = (x - rounded * Format::ln2_high) - rounded * Format::ln2_low;
+    const T r2 = r * r, r4 = r2 * r2;
+    const T powers[] = {r, r2, r4, r4 * r4};
+    return exp_series<T, 0, Format::exp_degree + 1>(powers);
+}
+
+// exp(x) for x <= 0, to about one unit in the last place. The power 2^k is applied in two steps, of which the first is
+// exact: so the result goes on into denormals down to 0, and is rounded once more there.
 template <class T>
 STEEPEST_HOST_DEVICE T exp_nonpositive(T x) {
     using Format = FloatFormat<T>;
-    using Integer = typename Format::Integer;
-    const T bounded = x < Format::smallest_exponent ? Format::smallest_exponent : x;
-    const T shifted = bounded * T(1.4426950408889634074) + Format::round_magic;
-    const Integer k = bits_as<Integer>(shifted) - bits_as<Integer>(Format::round_magic);
-    const T rounded = shifted - Format::round_magic;
-    const T r = (bounded - rounded * Format::ln2_high) - rounded * Format::ln2_low;
-    const T r2 = r * r, r4 = r2 * r2;
-    const T powers[] = {r, r2, r4, r4 * r4};
-    const T sum = exp_series<T, 0, Format::exp_degree + 1>(powers);
+    typename Format::Integer k;
+    const T sum = exp_reduced(x < Format::smallest_exponent ? Format::smallest_exponent : x, k);
     const T lifted = sum * power_of_two<T>(k + Format::lift);
     return lifted * power_of_two<T>(-Format::lift);
+}
+
+// exp(x) for any x: infinite where it overflows, NaN for a NaN. The halves of 2^k are normal numbers for every k.
+template <class T>
+STEEPEST_HOST_DEVICE T exponential(T x) {
+    using Format = FloatFormat<T>;
+    using Integer = typename Format::Integer;
+    const T above = x < Format::smallest_exponent ? Format::smallest_exponent : x;
+    Integer k;
+    const T sum = exp_reduced(above > Format::largest_exponent ? Format::largest_exponent : above, k);
+    const auto raised = static_cast<std::make_unsigned_t<Integer>>(k + 4 * Format::lift);  // not below 0
+    const Integer half = static_cast<Integer>(raised / 2) - 2 * Format::lift;
+    return (sum * power_of_two<T>(half)) * power_of_two<T>(k - half);
 }
 
 // log(1 + t) for 0 <= t <= 1, as 2 artanh(t / (2 + t)): the argument is at most 1/3, so the series ends soon.

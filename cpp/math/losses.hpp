@@ -83,6 +83,24 @@ struct Huber {
     }
 };
 
+// The negative log-likelihood of a count y >= 0 of mean e^z, but for log(y!). It is infinite where e^z is.
+struct Poisson {
+    static constexpr bool constant_curvature = false;
+    STEEPEST_HOST_DEVICE explicit Poisson(const LossParameters&) {}
+    template <class T>
+    static STEEPEST_HOST_DEVICE T value(T z, T y) {
+        return exponential(z) - weighted(y, z);
+    }
+    template <class T>
+    static STEEPEST_HOST_DEVICE T slope(T z, T y) {
+        return exponential(z) - y;
+    }
+    template <class T>
+    static STEEPEST_HOST_DEVICE T curvature(T z, T) {
+        return exponential(z);
+    }
+};
+
 // A loss by its number, among those of the list below or softmax_loss, with its parameters.
 struct LossChoice {
     int number;
@@ -95,4 +113,5 @@ struct LossChoice {
 #define STEEPEST_FOR_EACH_LOSS(X)    \
     X(LeastSquares, "least_squares") \
     X(Logistic, "logistic")          \
-    X(Huber, "huber")
+    X(Huber, "huber")                \
+    X(Poisson, "poisson")

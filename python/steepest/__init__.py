@@ -17,11 +17,13 @@ from .descent.diagnosis import Diagnosis
 from .descent.minimize import minimize
 from .descent.result import Result
 from .descent.stopping import Progress
+from .objectives import losses as _losses
 from .objectives.function import Function
-from .objectives.losses import Huber, LeastSquares, Logistic
+from .objectives.losses import *
 from .objectives.protocol import Objective
 from .objectives.softmax import Softmax
-from .optimizers.rules import AdaGrad, Adam, GradientDescent, Momentum, RMSProp
+from .optimizers import rules as _rules
+from .optimizers.rules import *
 from .quasi_newton.optimizer import QuasiNewton
 from .runtime import info, installed_version, threads, threads_from_environment
 from .search.grid import GridSearch, grid_search
@@ -52,8 +54,6 @@ threads_from_environment()
 __version__ = installed_version()
 
 __all__ = [
-    "AdaGrad",
-    "Adam",
     "Box",
     "ClosedForm",
     "Curvature",
@@ -62,17 +62,11 @@ __all__ = [
     "DiagnosisWarning",
     "DivergenceWarning",
     "Function",
-    "GradientDescent",
     "GridSearch",
-    "Huber",
     "LearningRateCurve",
-    "LeastSquares",
-    "Logistic",
-    "Momentum",
     "Objective",
     "Progress",
     "QuasiNewton",
-    "RMSProp",
     "RankWarning",
     "Result",
     "Simplex",
@@ -91,6 +85,8 @@ __all__ = [
     "taylor",
     "threads",
 ]
+__all__ += _losses.__all__
+__all__ += _rules.__all__
 
 _ESTIMATORS = (
     "LinearRegressor",

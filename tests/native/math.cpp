@@ -33,6 +33,20 @@ struct Exp {
     }
 };
 
+template <int sign>
+struct Exponential {
+    static constexpr const char* name = sign < 0 ? "exponential-" : "exponential+";
+    static constexpr double end = sign < 0 ? -110.0 : 88.72, end_of_double = sign < 0 ? -750.0 : 709.78;
+    template <class T>
+    STEEPEST_INLINE static T ours(T x) {
+        return exponential(x);
+    }
+    template <class W>
+    static W exact(W x) {
+        return std::exp(x);
+    }
+};
+
 struct Log1pUnit {
     static constexpr const char* name = "log1p_unit";
     static constexpr double end = 1.0, end_of_double = 1.0;
@@ -180,6 +194,8 @@ int main(int argc, char** argv) {
     const auto stride = std::uint32_t(argc > 1 ? std::atoi(argv[1]) : 1009);
     const std::string function = argc > 2 ? argv[2] : "", type = argc > 3 ? argv[3] : "";
     report<Exp>(stride, function, type);
+    report<Exponential<-1>>(stride, function, type);
+    report<Exponential<1>>(stride, function, type);
     report<Log1pUnit>(stride, function, type);
     report<Log1p>(stride, function, type);
     report<Sigmoid<-1>>(stride, function, type);

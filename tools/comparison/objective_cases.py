@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import steepest as st
+from steepest.objectives import losses
 
 from .data import OFFSETS, STORAGES, Sample, arithmetic, bell, stored
 from .tables import Case
@@ -17,9 +18,9 @@ SIZES = [(1, 1), (7, 3), (64, 64), (1000, 17), (1000, 1), (70_000, 11), (40, 300
 QUICK_SIZES = [(7, 3), (64, 5)]
 MOST_IN_A_HESSIAN = 700  # parameters
 ONCE_ONLY = 2000  # columns from which on the plain and the fullest options suffice
+# The losses with their numbers of classes; 0 if the targets are quantities.
 LOSSES: dict[str, tuple[Any, int]] = {
-    "least_squares": (st.LeastSquares, 0),
-    "logistic": (st.Logistic, 2),
+    **{kind._loss: (kind, 2 if kind is st.Logistic else 0) for kind in map(partial(getattr, losses), losses.__all__)},
     "softmax": (st.Softmax, 3),
     "softmax of 2": (st.Softmax, 2),
     "softmax of 11": (st.Softmax, 11),
@@ -54,7 +55,10 @@ def objective_for(
     """Return an objective over a sample, with its columns far from zero if so wished."""
     kind, classes = LOSSES[loss]
     X = sample.X + OFFSETS[storage] if far else sample.X
-    y = (sample.labels(classes) if classes else sample.target()).astype(arithmetic(storage))
+    y = sample.labels(classes) if classes else sample.target()
+    if not (classes or kind.is_of_residuals):
+        y = np.rint(y * y)  # counts
+    y = y.astype(arithmetic(storage))
     more = {"n_classes": classes} if kind is st.Softmax else {}
     return kind(stored(X, storage, order), y, **options, **more)  # type: ignore[no-any-return]
 

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from ..objectives.columns import may_be_far_from_zero, spread_rows
 from ..objectives.data import DataObjective
-from ..objectives.losses import Huber, LeastSquares, Logistic
 from ..objectives.protocol import Capability
 from ..objectives.rounding import MADE
-from ..objectives.softmax import Softmax, probabilities
 
 __all__ = ["CertainFall"]
 
@@ -47,7 +45,7 @@ class CertainFall:
         counts = shares > 0.0
         self._rows = objective.rows(some)[counts]
         self._y = y[some][counts].astype(np.float64)
-        self._objective, self._curvature = objective, _curvature(objective)
+        self._objective, self._curvature = objective, objective.largest_curvature
         self._roots = np.sqrt(shares[counts] / shares.sum())
         self._least = 0.0
         if objective.is_of_residuals:
@@ -68,8 +66,8 @@ class CertainFall:
     @classmethod
     def of(cls, objective: Any) -> CertainFall | None:
         """Return it where a loss without an intercept has columns far from zero; else None, at the cost of a look."""
-        known = isinstance(objective, (Huber, LeastSquares, Logistic, Softmax)) and objective.device is None
-        if not known or objective.intercept or objective.penalty.l1 > 0.0:
+        known = isinstance(objective, DataObjective) and objective.device is None
+        if not known or objective.intercept or objective.penalty.l1 > 0.0 or objective.largest_curvature == math.inf:
             return None
         if not objective.supports(Capability.ROWS):
             return None
@@ -91,27 +89,12 @@ class CertainFall:
         objective = self._objective
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             table = w.astype(np.float64).reshape(-1, self._rows.shape[1])
-            slopes = _slopes(objective, np.einsum("ij,kj->ik", self._rows, table), self._y) * self._roots[:, None]
+            scores = np.einsum("ij,kj->ik", self._rows, table)
+            slopes = objective.row_slopes(scores if len(table) > 1 else scores[:, 0], self._y)
+            slopes = slopes.reshape(scores.shape) * self._roots[:, None]
             by_chance = self._chance * (slopes**2).sum()
             if objective.alpha > 0.0:
                 slopes = np.concatenate([slopes, table.T * math.sqrt(objective.alpha * self._curvature)])
             explained = np.einsum("ij,ik->jk", self._left, slopes)
             fall = ((explained**2).sum() - by_chance) / (2.0 * self._curvature)
             return bool(fall > _NOTICEABLE * max(abs(value), self._least))
-
-
-def _curvature(objective: DataObjective) -> float:
-    """Return the largest second derivative of a row's loss along its scores."""
-    return 2.0 if objective.is_of_residuals else 0.25 if isinstance(objective, Logistic) else 0.5
-
-
-def _slopes(objective: DataObjective, scores: Matrix, y: Matrix) -> Matrix:
-    """Return the derivatives of the rows' losses by their scores."""
-    if objective.is_of_residuals:
-        most = objective.delta if isinstance(objective, Huber) else math.inf
-        return np.asarray(2.0 * np.clip(scores - y[:, None], -most, most))
-    if isinstance(objective, Logistic):
-        return np.asarray(probabilities(np.pad(scores, ((0, 0), (1, 0))))[:, 1:] - y[:, None])
-    slopes = probabilities(scores)
-    slopes[np.arange(len(y)), y.astype(np.intp)] -= 1.0
-    return slopes

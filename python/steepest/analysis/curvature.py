@@ -80,7 +80,7 @@ def curvature(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
+    objective : a loss such as LeastSquares, a Function or any other `Objective`
         The objective. If it has no `hessian_product`, Hessian products are central differences of its gradient.
     w : array of shape (n_parameters,), or of a Softmax's parameters_shape, the dtype of the objective
         The point, as an array of NumPy or of a library that has DLPack.

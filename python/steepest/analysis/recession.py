@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
-from ..objectives.softmax import Softmax
 
 __all__ = ["HalfSpaces", "nearest_in_cone"]
 
@@ -43,7 +42,7 @@ class HalfSpaces:
         self._objective, weight = objective, objective.weights
         self.labels = objective.targets.astype(np.intp)
         self._intercept = objective.intercept
-        self.n_classes = objective.n_classes if isinstance(objective, Softmax) else 2
+        self.n_classes = max(2, objective.layout.n_scores)
         n, d = objective.n_samples, objective.n_features
         self.width = d + self._intercept
         self.size = (self.n_classes - 1) * self.width

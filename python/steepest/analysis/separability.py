@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
-from ..objectives.losses import LeastSquares, Logistic
+from ..objectives.loss import probabilities
+from ..objectives.losses import LeastSquares
 from ..objectives.protocol import Capability
-from ..objectives.softmax import Softmax, probabilities
+from .counts import all_are_zero, falls_along_zeros
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
 __all__ = ["Separation", "separating_loss", "separation"]
 
-Separation: TypeAlias = Literal["", "all", "some"]
+Separation: TypeAlias = Literal["", "all", "some", "all zeros", "zeros"]
 
 _SMALL_LOSS = 0.1  # classes may be separable if their mean loss is below this
 _FAR = 4.0  # or if the scores spread by at least this
@@ -39,12 +40,12 @@ _ROWS_SEEN = 2000  # so many rows decide the units of the columns
 
 
 def separating_loss(objective: DataObjective) -> float:
-    """Return the objective below which every row must be classified correctly; 0 if no value shows that.
+    """Return the objective below which every row must be classified correctly; -infinity if no value shows that.
 
     A misclassified row of weight s adds at least s log(2) to the sum of the losses.
     """
-    if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0:
-        return 0.0
+    if not objective.is_of_classes or objective.alpha > 0.0:
+        return -math.inf
     return math.log(2.0) * objective.data.least_weight / objective.weight_sum
 
 
@@ -54,8 +55,13 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
     "some" means that a direction lowers the losses of some rows and raises no loss. The result is "" without a search
     if the margins at w are small and the loss is not. An objective of more than 200 parameters is searched column by
     column only, so the result may be "" although a direction over several columns separates.
+
+    For a loss of counts it is "all zeros" if all targets are 0 and nothing keeps the scores from falling for ever, and
+    "zeros" if those of some rows do.
     """
-    if not isinstance(objective, (Logistic, Softmax)) or objective.alpha > 0.0 or objective.device is not None:
+    if getattr(objective, "is_of_counts", False) and objective.device is None:
+        return _separation_of_counts(objective)
+    if not getattr(objective, "is_of_classes", False) or objective.alpha > 0.0 or objective.device is not None:
         return ""
     if not objective.supports(Capability.ROWS):
         return ""
@@ -68,6 +74,13 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
             return ""
         spaces = HalfSpaces(objective, _ROWS_SEEN)
         return _look(objective, spaces, w, scores) if spaces.finite else ""
+
+
+def _separation_of_counts(objective: Any) -> Separation:
+    if objective.intercept and objective.supports(Capability.TARGETS) and all_are_zero(objective):
+        return "all zeros"  # no penalty holds the intercept
+    looks = objective.alpha == 0.0 and objective.supports(Capability.ROWS)
+    return "zeros" if looks and falls_along_zeros(objective) else ""
 
 
 def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:

@@ -128,7 +128,7 @@ def taylor(objective: Objective, w: Any) -> Taylor:
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
+    objective : a loss such as LeastSquares, a Function or any other `Objective`
         The objective. If it has no `hessian_product`, the Hessian is made of central differences of its gradient.
     w : array of shape (n_parameters,), or of a Softmax's parameters_shape, the dtype of the objective
         The point, as an array of NumPy or of a library that has DLPack.

@@ -182,6 +182,14 @@ def check_labels(y: NDArray[Any]) -> None:
             raise ValueError(f"y must hold the labels 0 and 1 only, got {part[at]} at index {start + at}")
 
 
+def check_not_negative(y: NDArray[Any]) -> None:
+    """Check that no target is below 0."""
+    for start, part in blocks_of(y):
+        if part.min() < 0:
+            at = int(np.argmax(part < 0))
+            raise ValueError(f"y must hold numbers of at least 0, got {part[at]:g} at index {start + at}")
+
+
 def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
     """Check the weights of the rows and return their sum."""
     _check_column("sample_weight", sample_weight, X, library)

@@ -52,6 +52,13 @@ def check_device_labels(y: DeviceView) -> None:
         raise ValueError(f"y must hold the labels 0 and 1 only, got {_element(y, at)} at index {at}")
 
 
+def check_device_not_negative(y: DeviceView) -> None:
+    """Check that no target is below 0."""
+    if _survey(y)[2] < 0:
+        at = int(np.argmax(y.numpy() < 0))
+        raise ValueError(f"y must hold numbers of at least 0, got {_element(y, at):g} at index {at}")
+
+
 def check_device_vector(
     name: str, array: Any, n: int, dtype: np.dtype[Any], device: int, library: str, why: str = ""
 ) -> None:

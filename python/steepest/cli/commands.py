@@ -16,7 +16,7 @@ import steepest as st
 
 from .. import plot
 from ..extras import MissingExtraError, require
-from ..optimizers.rules import DEFAULT_RATES, OPTIMIZERS
+from ..optimizers.names import DEFAULT_RATES, OPTIMIZERS
 from ..optimizers.runner import StopReason
 from .fitting import DEFAULT_BATCH_SIZE, QUASI_NEWTON, FitOptions, OptionError, Problem
 from .model_file import Model

@@ -11,7 +11,7 @@ import numpy as np
 
 import steepest as st
 
-from ..optimizers.rules import DEFAULT_RATES, OPTIMIZERS
+from ..optimizers.names import DEFAULT_RATES, OPTIMIZERS
 from .encoding import Array, ColumnScaling, Encoder, Label, check_complete, encode_target, split_rows, two_classes_of
 from .model_file import LossName, Model
 from .tables import Table, TableError

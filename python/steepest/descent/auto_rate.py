@@ -13,7 +13,7 @@ from ..analysis.hessian import Hessian
 from ..analysis.taylor import is_quadratic
 from ..arrays.norm import norm_of
 from ..objectives.protocol import Capability, supports
-from ..optimizers.rules import CurvatureRule
+from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import Runner
 from .result import StartError
 

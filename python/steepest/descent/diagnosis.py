@@ -11,7 +11,7 @@ from ..analysis.curvature import Curvature
 from ..analysis.report import WELL_CONDITIONED, about, advice
 from ..arrays.norm import norm_of
 from ..objectives.protocol import Capability, supports
-from ..optimizers.rules import CurvatureRule
+from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .symptoms import Symptoms
@@ -35,6 +35,10 @@ _SEPARABLE = {
     "some": "the classes are quasi-separable: a plane has some rows on the side of their class and none on the wrong "
     "side, so the loss falls for ever and some coefficients grow without bound; set alpha above 0, and there is a "
     "minimum",
+    "all zeros": "there is no minimum: all targets are 0, so the loss falls for ever as the intercept does",
+    "zeros": "there is no minimum: along some direction of the coefficients, only rows whose target is 0 change their "
+    "scores (a column may be constant in all other rows), so the loss falls for ever and some coefficients grow "
+    "without bound; set alpha above 0, or leave out such columns",
 }
 _ROUNDING = (
     "the gradient is still large, but rounding hides the way down: some columns may be far from zero compared with "

@@ -80,7 +80,7 @@ def minimize(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
+    objective : a loss such as LeastSquares, a Function or any other `Objective`
         The function to minimise.
     w0 : array of shape (n_parameters,), or of the ``parameters_shape`` of a Softmax, optional
         The start, by default zeros. It has the dtype of the objective, and it is not changed. The result's w comes in

@@ -58,12 +58,13 @@ class Result:
     "interrupted"  The user pressed Ctrl-C.
     "precision"    Only QuasiNewton: the arithmetic allows no lower value.
     "rounding"     Only QuasiNewton: the gradient is still large, but rounding hides the way down.
-    "separable"    Classes without a penalty are separable, all or some, so there is no minimum to converge to.
+    "separable"    There is no minimum to converge to: classes without a penalty are separable, all or some, or counts
+                   of 0 let the loss of `Poisson` fall for ever.
     =============  ====================================================================================================
 
-    For separable classes, "separable" replaces the rule's name, "precision" and "rounding". A run that ends by
-    "max_epochs" or "max_seconds" keeps that reason. Its diagnosis then names the separable classes, if at least 20
-    epochs were evaluated.
+    Without a minimum, "separable" replaces the rule's name, "precision" and "rounding". A run that ends by "max_epochs"
+    or "max_seconds" keeps that reason. Its diagnosis then says that there is none, if at least 20 epochs were
+    evaluated.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from ..arrays.norm import norm_of
 from ..extras import require
 from ..objectives.protocol import Capability, supports
 from ..optimizers.base import Optimizer
-from ..optimizers.rules import CurvatureRule
+from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import Runner, StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .auto_rate import AutoRate

@@ -16,7 +16,7 @@ from ..analysis.separability import Separation
 from ..analysis.taylor import is_quadratic
 from ..objectives.protocol import Capability, supports
 from ..optimizers.base import Optimizer
-from ..optimizers.rules import CurvatureRule
+from ..optimizers.curvature_rule import CurvatureRule
 from ..quasi_newton.optimizer import QuasiNewton
 
 __all__ = ["Symptoms"]
@@ -96,6 +96,8 @@ class Symptoms:
         of_data = supports(self.objective, Capability.DATA)
         products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
         places = [self.w] if self.is_quadratic else [self.w, self.start]
+        if math.isinf(getattr(self.objective, "largest_curvature", 0.0)) and self.objective.device is None:
+            places[0] = self.objective.constant_model()  # where w is far out, curvature has no bound
         products = max(products // len(places), _FREE_CALLS // 2)
         found = [_size_at(self.objective, place, products) for place in places]
         return [value for value in found if value is not None]

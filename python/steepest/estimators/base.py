@@ -111,7 +111,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         -----
         ConvergenceWarning
             The fit diverged, does not converge, did not reach ``tol`` within ``max_iter``, or stopped because of
-            rounding. Or the classes are separable, and there is no penalty.
+            rounding. Or there is no minimum, as for separable classes without a penalty.
         """
         with self._unchanged_by_errors():
             self._fit(X, y, sample_weight, X_val, y_val)

@@ -11,16 +11,14 @@ from ..analysis.certain_fall import CertainFall
 from ..arrays.checks import describe
 from ..descent import stopping
 from ..descent.stopping import Progress
-from ..optimizers.rules import DEFAULT_RATES, OPTIMIZERS
-from ..optimizers.schedules import CosineDecay, InverseTimeDecay
+from ..optimizers.names import DEFAULT_RATES, ONLINE_RATES, OPTIMIZERS
+from ..optimizers.schedules import CosineDecay
 from ..quasi_newton.optimizer import QuasiNewton
 from .settings import FitSettings
 
 __all__ = ["RelativeGradientNorm", "chooses_rate", "online_optimizer", "optimizer_for", "tolerance"]
 
 ONLINE_BATCH = 32
-# AdaGrad's steps shrink by themselves. The other rules converge only with falling rates.
-_ONLINE_RATES: dict[str, Any] = {"adam": InverseTimeDecay(0.05), "rmsprop": InverseTimeDecay(0.05), "adagrad": 0.5}
 _WHOLE_DATA = "quasi-newton"
 
 
@@ -139,7 +137,7 @@ def online_optimizer(settings: FitSettings) -> Any:
     name, rate = _name(settings, online=True), settings.learning_rate
     if name == _WHOLE_DATA:
         raise ValueError(f"optimizer must be one that takes steps for partial_fit, got {name!r}")
-    return OPTIMIZERS[name](_ONLINE_RATES.get(name, rate) if _is_auto(rate) else rate)
+    return OPTIMIZERS[name](ONLINE_RATES.get(name, rate) if _is_auto(rate) else rate)
 
 
 def tolerance(settings: FitSettings, optimizer: Any, dtype: Any) -> float | None:

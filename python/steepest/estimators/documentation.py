@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any, TypeVar
 
+from ..optimizers.names import OPTIMIZERS
+
 __all__ = ["documented"]
 
 _Class = TypeVar("_Class", bound=type[Any])
@@ -13,9 +15,8 @@ _PARAMETERS = """\
 Parameters
 ----------
 optimizer : str or optimizer
-    An optimizer of ``st``, which is copied, or one of "quasi-newton", "adam", "rmsprop", "adagrad", "momentum",
-    "nesterov", "gradient-descent" and "auto". "auto" means Adam if ``batch_size`` is set and in `partial_fit`, and
-    `QuasiNewton` on all rows otherwise.
+    An optimizer of ``st``, which is copied, or one of "auto", "quasi-newton", {names}.
+    "auto" means Adam if ``batch_size`` is set and in `partial_fit`, and `QuasiNewton` on all rows otherwise.
 learning_rate : float, schedule or "auto"
     The learning rate of an optimizer given by name. With "auto", "momentum", "nesterov" and "gradient-descent" take
     their rate from the curvature. The rate of "adam" and "rmsprop" falls from 0.05 to 0 over ``max_iter``, and the rate
@@ -94,7 +95,8 @@ Sparse X is not supported.
 def documented(estimator: _Class) -> _Class:
     """Fill the parts that the estimators share into the placeholders of a class's docstring."""
     has_classes = "class_weight" in inspect.signature(estimator).parameters
-    parameters = _PARAMETERS + _CLASS_WEIGHT * has_classes + _MORE_PARAMETERS
+    names = ", ".join(f'"{name}"' for name in OPTIMIZERS)
+    parameters = _PARAMETERS.replace("{names}", names) + _CLASS_WEIGHT * has_classes + _MORE_PARAMETERS
     text = inspect.getdoc(estimator) or ""
     heading = "\nAttributes\n----------\n"
     estimator.__doc__ = text.replace("{parameters}\n", parameters + heading).replace("{attributes}\n", _ATTRIBUTES)

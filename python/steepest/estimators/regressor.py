@@ -1,4 +1,4 @@
-"""`LinearRegressor`: least squares, and Huber's loss, with scikit-learn's contract."""
+"""`LinearRegressor`: the losses of quantities with scikit-learn's contract."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_number, describe
 from ..extras import require
-from ..objectives.data import DataObjective
-from ..objectives.losses import Huber, LeastSquares
+from ..objectives.data import LOSSES, DataObjective
 from .base import LinearModel, available_if, takes_steps
 from .conversion import naming_faults
 from .documentation import documented
@@ -42,6 +41,10 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     With ``loss="huber"`` the squared errors are those of `Huber` instead: beyond ``delta``, a number in the units of y,
     2 delta abs(r) - delta^2 takes the place of r^2. scikit-learn's ``HuberRegressor`` estimates that number from the
     rows, as its ``epsilon * scale_``.
+
+    With ``loss="poisson"`` the loss is that of `Poisson`, for targets of at least 0: the mean of a row is
+    exp(x . w + b), and `predict` returns these means. ``PoissonRegressor(alpha=a)`` of scikit-learn has the same
+    coefficients with the same alpha. `score` is R^2 for every loss, of the predicted means.
 
     {parameters}
     coef_ : array of shape (n_features,), the dtype of X
@@ -87,6 +90,13 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     ) -> None:
         self._keep(locals())
 
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags. The targets of counts must be at least 0."""
+        tags = super().__sklearn_tags__()
+        kind = LOSSES.get(self.loss) if isinstance(self.loss, str) else None
+        tags.target_tags.positive_only = kind is not None and kind.is_of_counts
+        return tags
+
     @available_if(takes_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LinearRegressor:
         """Take the steps of one epoch over some rows, from the current parameters.
@@ -117,8 +127,11 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the predicted targets, of shape (n,), for X of shape (n, n_features)."""
-        return self._scores(X)
+        """Return the predicted targets, of shape (n,), for X of shape (n, n_features).
+
+        With ``loss="poisson"`` they are the means exp(x . w + b), which may overflow to infinity.
+        """
+        return self._kind(getattr(self, "_fitted_loss", self.loss)).inverse_link(self._scores(X))
 
     def _checked_targets(self, y: Any, sample_weight: Any, dtype: Any) -> NDArray[Any]:
         return self._more_targets(y, dtype)
@@ -128,15 +141,24 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
             targets = np.ascontiguousarray(y, dtype=dtype)
         if targets.dtype != y.dtype and not np.isfinite(targets).all():
             raise ValueError(f"y must be within {targets.dtype}, the dtype of X, got {np.abs(y).max():g}")
+        self._kind(self.loss).check_targets(targets)
         return targets
 
+    @staticmethod
+    def _kind(name: Any) -> type[DataObjective]:
+        """Return the loss of a name."""
+        offered = {each: loss for each, loss in LOSSES.items() if loss.regressor_options is not None}
+        if not isinstance(name, str) or name not in offered:
+            *names, last = map(repr, offered)
+            raise ValueError(f"loss must be {', '.join(names)} or {last}, got {describe(name)}")
+        return offered[name]
+
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
-        if self.loss == "huber":
-            return Huber, 1, {"delta": check_number("delta", self.delta, above=0.0)}
-        if self.loss == "least_squares":
-            return LeastSquares, 1, {}
-        raise ValueError(f"loss must be 'least_squares' or 'huber', got {describe(self.loss)}")
+        kind = self._kind(self.loss)
+        options = kind.regressor_options or ()
+        return kind, 1, {name: check_number(name, getattr(self, name), above=0.0) for name in options}
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
+        self._fitted_loss = self.loss
         self.coef_ = parameters.coefficients[0].astype(dtype)
         self.intercept_ = parameters.intercepts.astype(dtype)[0]

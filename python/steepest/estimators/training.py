@@ -17,7 +17,6 @@ from ..descent.supervision import Supervision, supervised, supervision
 from ..extras import require
 from ..objectives.columns import Columns, may_be_far_from_zero
 from ..objectives.data import DataObjective
-from ..objectives.losses import LeastSquares
 from ..objectives.rounding import rounding_of_gradient
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
@@ -148,7 +147,7 @@ class Training:
     @property
     def _centres(self) -> bool:
         """Whether the mean is taken from the targets: one target far off may move it where the others lose digits."""
-        return self.settings.fit_intercept and issubclass(self.loss, LeastSquares)
+        return self.settings.fit_intercept and self.loss.is_of_residuals and not self.loss.may_be_flat
 
     def _units_of_stream(self, rows: Rows, online: Online) -> Units:
         """Return units that suit all targets so far."""
@@ -163,24 +162,10 @@ class Training:
 
         It is the best intercept, or zeros if the model has no intercept.
         """
-        if self._has_target_units:
-            y = rows.y.astype(np.float64)
-            middle = np.average(y, weights=rows.loss_weight) if self.settings.fit_intercept else 0.0
-            delta = self._options(units).get("delta", math.inf)
-            if self.settings.fit_intercept and delta < math.inf:
-                middle = np.median(y if rows.loss_weight is None else y[rows.loss_weight > 0])
-            with np.errstate(over="ignore"):
-                errors = np.abs(y - middle)
-                near = np.minimum(errors, delta)
-                losses = near * (2.0 * errors - near)
-            if rows.loss_weight is not None:
-                losses[rows.loss_weight == 0] = 0.0  # they may have overflowed
-            return float(np.average(losses, weights=rows.loss_weight))
-        shares = np.bincount(rows.y.astype(np.intp), rows.loss_weight) / rows.total()
-        shares = shares[shares > 0]
-        return (
-            -float(np.sum(shares * np.log(shares))) if self.settings.fit_intercept else np.log(max(2, self.n_outputs))
-        )
+        weight = None if rows.loss_weight is None else rows.loss_weight.astype(np.float64)
+        nothing, y = np.zeros((len(rows.y), 1)), rows.y.astype(np.float64)
+        model = self.loss(nothing, y, sample_weight=weight, **self._options(units, np.dtype(np.float64)))
+        return model.value(model.constant_model() if self.settings.fit_intercept else np.zeros(model.n_parameters))
 
     def _minimize(self, units: Units, *arguments: Any, **options: Any) -> Result:
         quiet = Supervision(warns=False, cancelled=supervision().cancelled)
@@ -204,17 +189,16 @@ class Training:
             l1_ratio=l1_ratio,
             centre=None if scaling is None else scaling.centre,
             scale=None if scaling is None else scaling.scale,
-            **self._options(units),
+            **self._options(units, units.dtype),
         )
         if alpha * l1_ratio == 0.0:  # an L1 norm alone suppresses the effect of rounded columns
             objective._given_dtype = units.given
         return objective
 
-    def _options(self, units: Units) -> dict[str, Any]:
+    def _options(self, units: Units, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return the further arguments of the loss, in the units of the fit."""
-        if "delta" not in self.options:
-            return self.options
-        return {**self.options, "delta": units.error(self.options["delta"], units.dtype)}
+        errors = {name: units.error(self.options[name], dtype) for name in self.loss.regressor_options or ()}
+        return {**self.options, **errors}
 
     def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> RelativeGradientNorm:
         """Return the rule that compares the gradient with that at zeros and with its rounding error.

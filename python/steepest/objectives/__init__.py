@@ -5,9 +5,11 @@ This folder may use `arrays`.
 
 from __future__ import annotations
 
+from . import losses as _losses
 from .data import DataObjective
-from .losses import Huber, LeastSquares, Logistic
+from .losses import *
 from .protocol import Objective
 from .scaling import column_statistics, unscaled
 
-__all__ = ["DataObjective", "Huber", "LeastSquares", "Logistic", "Objective", "column_statistics", "unscaled"]
+__all__ = ["DataObjective", "Objective", "column_statistics", "unscaled"]
+__all__ += _losses.__all__

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_alpha, check_flag, check_fraction
 from ..arrays.interop import as_native, check_place, library_of, like
 from .binding import data_of
 from .bound import Arrays, Bound, some_of
-from .protocol import Capability, Layout, Penalty
+from .loss import Loss
+from .protocol import NAMES_OF_LOSSES, Capability, Layout, Penalty
 from .scaling import check_scaling
 from .source import Terms
 
-__all__ = ["Arrays", "DataObjective", "documented", "some_of"]
+__all__ = ["LOSSES", "Arrays", "DataObjective", "registered", "some_of"]
 
 _ON_HOST = frozenset((Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS))
 _ALWAYS = frozenset((Capability.DATA, Capability.HESSIAN_PRODUCT))
@@ -24,10 +26,12 @@ _OF_DATA = frozenset((Capability.ROWS, Capability.TARGETS, Capability.STEPS))
 _OF_NATIVE = frozenset(_core.capabilities)
 
 
-Loss = TypeVar("Loss", bound="DataObjective")
+Kind = TypeVar("Kind", bound="DataObjective")
+LOSSES: dict[str, type[DataObjective]] = {}
+"""The losses by the name that the native code gives them, in the order in which they are defined."""
 
 
-class DataObjective(Bound):
+class DataObjective(Bound, Loss):
     """Weighted mean loss of the rows of X, plus the elastic-net penalty. This is the base of the losses.
 
     ::
@@ -76,11 +80,6 @@ class DataObjective(Bound):
     three times as long.
     """
 
-    _loss: ClassVar[str]
-    constant_curvature: ClassVar[bool] = False
-    """Whether the curvature is the same at every w."""
-    is_of_residuals: ClassVar[bool] = False
-    """Whether the loss depends on z - y alone. Targets and scores may then be shifted together."""
     _n_scores = 1  # per row
     is_conditioned = False
     """Whether columns and targets are known to be centred and scaled so that sums over them lose no digits."""
@@ -151,7 +150,14 @@ class DataObjective(Bound):
         return loss(X, y, sample_weight=sample_weight, **options)  # type: ignore[no-any-return]
 
     def _check_targets(self, y: Any) -> None:
-        pass
+        self.check_targets(y)
+
+    def constant_model(self) -> NDArray[Any]:
+        """Return the parameters of the best model without coefficients; zeros without an intercept."""
+        w = np.zeros(self.n_parameters, self.dtype)
+        if self._intercept:
+            w.reshape(self._n_scores, -1)[:, -1] = self.best_constant()
+        return w
 
     @property
     def X(self) -> Any:
@@ -262,8 +268,10 @@ class DataObjective(Bound):
         return f"{type(self).__name__}({shape}{parameters}{penalty}{scaling})"
 
 
-def documented(loss: type[Loss]) -> type[Loss]:
-    """Insert the formula and the sections that the losses share into the docstring of one, before its examples."""
+def registered(loss: type[Kind]) -> type[Kind]:
+    """Add a class to the losses. Its docstring gets the sections that they share, before its examples."""
+    LOSSES[loss._loss] = loss
+    NAMES_OF_LOSSES.append(loss.__name__)
     _, _, shared = inspect.cleandoc(DataObjective.__doc__ or "").partition("\n")
     own, heading, examples = inspect.cleandoc(loss.__doc__ or "").partition("Examples\n--------\n")
     loss.__doc__ = "\n\n".join((own.strip(), shared.strip(), heading + examples))

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..arrays.checks import check_labels, check_number
-from ..arrays.device_checks import check_device_labels
+from ..arrays.checks import check_labels, check_not_negative, check_number
+from ..arrays.device_checks import check_device_labels, check_device_not_negative
 from ..arrays.interop import DeviceView
-from .data import DataObjective, documented
+from .data import DataObjective, registered
+from .loss import probabilities, root_mean_square
 
-__all__ = ["Huber", "LeastSquares", "Logistic"]
+__all__ = ["Huber", "LeastSquares", "Logistic", "Poisson"]
+
+Rows = NDArray[np.float64]
+_LEAST = float(np.finfo(np.float64).tiny)  # of a mean whose logarithm is taken
 
 
-@documented
+@registered
 class LeastSquares(DataObjective):
     """Mean squared error: loss(z, y) = (z - y)^2, without a factor 1/2.
 
@@ -37,9 +42,24 @@ class LeastSquares(DataObjective):
     _loss = "least_squares"
     constant_curvature = True
     is_of_residuals = True
+    largest_curvature = 2.0
+    regressor_options = ()
+
+    def row_slopes(self, scores: Rows, y: Rows) -> Rows:
+        """Return 2 (z - y)."""
+        return 2.0 * (scores - y)
+
+    def best_constant(self) -> Rows:
+        """Return the weighted mean of the targets."""
+        return np.array([self._mean_of_targets()])
+
+    @property
+    def size_of_slopes(self) -> float:
+        """Twice the root mean square of the targets."""
+        return 2.0 * root_mean_square(*self._some_targets())
 
 
-@documented
+@registered
 class Logistic(DataObjective):
     """Logistic loss for targets 0 and 1: loss(z, y) = log(1 + e^z) - y z.
 
@@ -62,15 +82,38 @@ class Logistic(DataObjective):
     """
 
     _loss = "logistic"
+    is_of_classes = True
+    largest_curvature = 0.25
 
-    def _check_targets(self, y: Any) -> None:
+    @classmethod
+    def check_targets(cls, y: Any) -> None:
+        """Raise a ValueError for targets other than 0 and 1."""
         if isinstance(y, DeviceView):
             check_device_labels(y)
         else:
             check_labels(y)
 
+    @classmethod
+    def inverse_link(cls, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return the probabilities of the class 1."""
+        return np.asarray(np.exp(-np.logaddexp(0.0, -scores)), scores.dtype)
 
-@documented
+    def row_slopes(self, scores: Rows, y: Rows) -> Rows:
+        """Return the probabilities of the class 1 less the targets."""
+        return np.asarray(probabilities(np.stack([np.zeros_like(scores), scores], axis=1))[:, 1] - y)
+
+    def best_constant(self) -> Rows:
+        """Return the logarithm of the odds of the class 1."""
+        share = self._mean_of_targets()
+        return np.log(np.maximum([share], _LEAST)) - np.log(np.maximum([1.0 - share], _LEAST))
+
+    @property
+    def largest_slope(self) -> float:
+        """1."""
+        return 1.0
+
+
+@registered
 class Huber(DataObjective):
     """Huber's loss: with r = z - y, r^2 where abs(r) is at most delta, and its tangent 2 delta abs(r) - delta^2 beyond.
 
@@ -95,6 +138,9 @@ class Huber(DataObjective):
 
     _loss = "huber"
     is_of_residuals = True
+    may_be_flat = True
+    largest_curvature = 2.0
+    regressor_options = ("delta",)
 
     def __init__(
         self,
@@ -130,8 +176,104 @@ class Huber(DataObjective):
     def _loss_parameters(self) -> dict[str, float]:
         return {"delta": self._delta}
 
+    def row_slopes(self, scores: Rows, y: Rows) -> Rows:
+        """Return 2 (z - y), within 2 delta of 0."""
+        return np.asarray(2.0 * np.clip(scores - y, -self._delta, self._delta))
+
+    def best_constant(self) -> Rows:
+        """Return the median of the targets, of the rows with a weight."""
+        y, weight = self.targets, self.weights
+        return np.array([np.median(y if weight is None else y[weight > 0])], np.float64)
+
+    @property
+    def largest_slope(self) -> float:
+        """2 delta."""
+        return 2.0 * self._delta
+
+    @property
+    def size_of_slopes(self) -> float:
+        """Twice the root mean square of the targets, but for those far from the others.
+
+        These have slopes that do not tell their rounding, as slopes are bounded.
+        """
+        y, weight = self._some_targets()
+        sizes = np.abs(y)
+        return 2.0 * root_mean_square(np.minimum(sizes, np.median(sizes) + self._delta), weight)
+
     def _check_targets(self, y: Any) -> None:
         least, most = float(np.finfo(self.dtype).tiny), float(np.finfo(self.dtype).max)
         if not least <= self._delta <= most:
             bounds = f"from {least:.3g} to {most:.3g}"
             raise ValueError(f"delta must be a number of {self.dtype}, {bounds}, got {self._delta:g}")
+
+
+@registered
+class Poisson(DataObjective):
+    """Poisson loss for counts, with the mean e^z: loss(z, y) = e^z - y z.
+
+    The targets are numbers of at least 0: counts, or rates with the exposures as ``sample_weight``. The loss is the
+    negative log-likelihood without log(y!), which no parameter changes. The minimum is that of scikit-learn's
+    ``PoissonRegressor`` with the same alpha. There is no minimum if a column is not constant only in rows whose target
+    is 0, or if all targets are 0; `Result.diagnosis` says so.
+
+    The second derivative e^z has no bound. A fixed learning rate must suit the largest means: for means about m, that
+    of squares divided by m. Steps that overflow end a run as diverged.
+
+    Nelder, Wedderburn, "Generalized Linear Models", Journal of the Royal Statistical Society A 135, 1972.
+
+    Examples
+    --------
+    Means that double from one row to the next:
+
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> X, y = np.arange(5.0)[:, None], np.array([3.0, 6.0, 12.0, 24.0, 48.0])
+    >>> w = st.minimize(st.Poisson(X, y)).w
+    >>> np.exp(w).round(6)
+    array([2., 3.])
+    """
+
+    _loss = "poisson"
+    is_of_counts = True
+    regressor_options = ()
+
+    @classmethod
+    def check_targets(cls, y: Any) -> None:
+        """Raise a ValueError for a target below 0."""
+        if isinstance(y, DeviceView):
+            check_device_not_negative(y)
+        else:
+            check_not_negative(y)
+
+    @classmethod
+    def inverse_link(cls, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return the means e^z."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.exp(scores))
+
+    def row_slopes(self, scores: Rows, y: Rows) -> Rows:
+        """Return e^z - y."""
+        return np.asarray(np.exp(scores) - y)
+
+    def best_constant(self) -> Rows:
+        """Return the logarithm of the mean of the targets."""
+        return np.log(np.maximum([self._mean_of_targets()], _LEAST))
+
+    @property
+    def size_of_slopes(self) -> float:
+        """The root mean square of the targets, as the rounding of the scores changes e^z."""
+        return root_mean_square(*self._some_targets()) * self._size_of_scores
+
+    @property
+    def size_of_losses(self) -> float:
+        """The mean of the targets, times the size of scores."""
+        return self._mean_of_targets() * self._size_of_scores
+
+    @property
+    def typical_curvature(self) -> float:
+        """The mean of the targets, which is that of e^z at the minimum."""
+        return self._mean_of_targets() or 1.0
+
+    @property
+    def _size_of_scores(self) -> float:
+        return 1.0 + abs(float(self.best_constant()[0]))

@@ -12,6 +12,7 @@ from ..arrays.checks import describe
 from ..arrays.interop import place
 
 __all__ = [
+    "NAMES_OF_LOSSES",
     "Capability",
     "Layout",
     "Objective",
@@ -133,7 +134,9 @@ class Penalty(NamedTuple):
 
 
 _ANY_FUNCTION = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
-_LOSSES = "LeastSquares, Logistic, Huber and Softmax"
+NAMES_OF_LOSSES: list[str] = []
+"""The names of the classes of the losses, which each adds when it is defined."""
+_LOSSES = "{losses}"  # their names
 _ON_HOST = "objectives of arrays in the host's memory"
 # For each capability: its name in an error, and the objectives that have it.
 _WORDS = {
@@ -179,16 +182,23 @@ def missing(
         The class of the error. The default is NotImplementedError for an objective on a CUDA device, else TypeError.
     """
     what, who = _WORDS[capability]
+    who = who.format(losses=_enumerated("and"))
     device = device_of_objective(objective)
     kind, where = type(objective).__name__, "" if device is None else f" in {place(device)}"
     text = f"{asker} needs an objective with {what}, which {who} have, got {kind}{where}; {remedy}"
     return (error or (TypeError if device is None else NotImplementedError))(text)
 
 
+def _enumerated(last: str, *more: str) -> str:
+    """Return the names of the losses, and more, as a list in words."""
+    *names, end = *NAMES_OF_LOSSES, *more
+    return f"{', '.join(names)} {last} {end}"
+
+
 def check_objective(objective: Any) -> None:
     """Raise a TypeError if the argument is not an objective."""
     if isinstance(objective, type) or not isinstance(objective, Objective):
-        expected = "a LeastSquares, Logistic, Softmax, Function or anything with the members of st.Objective"
+        expected = f"a {_enumerated('or', 'Function', 'anything with the members of st.Objective')}"
         raise TypeError(f"objective must be {expected}, got {describe(objective)}")
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from .columns import spread_rows
 from .data import DataObjective
-from .losses import Huber
 from .protocol import Capability
 from .scaling import LARGEST_SHIFT
 
@@ -25,20 +24,18 @@ __all__ = ["MADE", "amplified_rounding", "rounding_of_gradient"]
 # values of rows in float64, where nothing was centred, so that each column is as long as its numbers.
 MADE = 4.0
 _UNITS = 4.0  # of the last place
-_TARGETS = 4096  # that are looked at
 
 
 def rounding_of_gradient(objective: DataObjective) -> float:
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
     Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
-    of their root mean squares. Some of the rows tell that of x. The targets tell that of the slopes of residuals; the
-    slopes of the other losses are at most 1. The objective lies in the host's memory.
+    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. The objective lies in
+    the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
-        slope = 2.0 * _size_of_targets(objective) if objective.is_of_residuals else 1.0
-        found = _UNITS * objective.given_eps * columns * slope
+        found = _UNITS * objective.given_eps * columns * _size_of_slopes(objective)
     return found if math.isfinite(found) else 0.0
 
 
@@ -51,23 +48,15 @@ def amplified_rounding(objective: DataObjective) -> float:
     return 1.0 + away if away <= LARGEST_SHIFT[objective.dtype.itemsize] else 1.0
 
 
-def _size_of_targets(objective: DataObjective) -> float:
-    """Return the weighted root mean square of the targets, of some of many rows.
-
-    Targets that are far from the others have slopes that do not tell their rounding, where slopes are bounded.
-    """
-    if not objective.supports(Capability.TARGETS):  # of squares, their mean is the loss at zeros
-        return math.sqrt(objective.native.value(np.zeros(objective.n_parameters, objective.dtype)))
-    y, weight = objective.targets, objective.weights
-    some = spread_rows(len(y), _TARGETS)
-    sizes = np.abs(y[some].astype(np.float64))
-    if isinstance(objective, Huber):
-        sizes = np.minimum(sizes, np.median(sizes) + objective.delta)
-    return math.sqrt(float(_mean(sizes**2, None if weight is None else weight[some])))
+def _size_of_slopes(objective: DataObjective) -> float:
+    if objective.supports(Capability.TARGETS) or math.isfinite(objective.largest_slope):
+        return objective.size_of_slopes
+    # The mean of squared targets is the loss of squares at zeros.
+    return 2.0 * math.sqrt(abs(objective.native.value(np.zeros(objective.n_parameters, objective.dtype))))
 
 
 def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:
-    """Return the same of the columns: array of shape (n_features,)."""
+    """Return the weighted mean squares of the columns, of some rows if it can: array of shape (n_features,)."""
     if not objective.supports(Capability.ROWS):
         mean, deviation = objective.column_statistics()
         return mean**2 + deviation**2

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import blocks_of, check_count, describe
 from ..arrays.interop import DeviceView
-from .data import DataObjective, documented
+from .data import DataObjective, registered
+from .loss import probabilities
 
-__all__ = ["Softmax", "probabilities", "vector_of"]
+__all__ = ["Softmax", "vector_of"]
 
 
-@documented
+@registered
 class Softmax(DataObjective):
     """Cross-entropy of k classes 0 ... k - 1: loss(z, y) = log(sum_c e^z_c) - z_y, with scores z_c = x . w_c + b_c.
 
@@ -43,6 +44,8 @@ class Softmax(DataObjective):
     """
 
     _loss = "softmax"
+    is_of_classes = True
+    largest_curvature = 0.5
 
     def __init__(
         self,
@@ -68,6 +71,33 @@ class Softmax(DataObjective):
             centre=centre,
             scale=scale,
         )
+
+    @classmethod
+    def inverse_link(cls, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return the probabilities of the classes."""
+        return np.asarray(probabilities(scores), scores.dtype)
+
+    def row_slopes(self, scores: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probabilities of the classes, less 1 for that of the row."""
+        slopes = probabilities(scores)
+        slopes[np.arange(len(y)), y.astype(np.intp)] -= 1.0
+        return slopes
+
+    def best_constant(self) -> NDArray[np.float64]:
+        """Return the logarithms of the shares of the classes."""
+        y, weight = self.targets, self.weights
+        totals = np.bincount(y.astype(np.intp), weight, minlength=self._n_scores)
+        return np.asarray(np.log(np.maximum(totals / totals.sum(), np.finfo(np.float64).tiny)))
+
+    @property
+    def largest_slope(self) -> float:
+        """1."""
+        return 1.0
+
+    @property
+    def typical_curvature(self) -> float:
+        """That of a class where all have the same probability."""
+        return (1.0 - 1.0 / self._n_scores) / self._n_scores
 
     @property
     def n_classes(self) -> int:
@@ -118,12 +148,6 @@ class Softmax(DataObjective):
             centre=self._centre,
             scale=self._scale,
         )
-
-
-def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the probabilities of the classes from scores of shape (n, k)."""
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 def vector_of(objective: Any, name: str, w: Any) -> Any:

@@ -5,7 +5,10 @@ This folder may use `constraints`, `analysis`, `objectives` and `arrays`.
 
 from __future__ import annotations
 
+from . import rules as _rules
 from .base import Optimizer
-from .rules import AdaGrad, Adam, CurvatureRule, GradientDescent, Momentum, RMSProp
+from .curvature_rule import CurvatureRule
+from .rules import *
 
-__all__ = ["AdaGrad", "Adam", "CurvatureRule", "GradientDescent", "Momentum", "Optimizer", "RMSProp"]
+__all__ = ["CurvatureRule", "Optimizer"]
+__all__ += _rules.__all__

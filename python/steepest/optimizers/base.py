@@ -19,7 +19,9 @@ from .runner import Runner, StepPlan
 from .runners import runner_for
 from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
-__all__ = ["Optimizer"]
+__all__ = ["Offers", "Optimizer"]
+
+Offers = Mapping[str, Mapping[str, Any]]
 
 _BLOCK_BYTES = 1 << 24  # memory to touch before Python looks for a signal again
 _PAGE_BYTES = 4096
@@ -66,6 +68,12 @@ class Optimizer:
     _takes_auto: ClassVar[bool] = False
     scales_coordinates: ClassVar[bool] = False
     """Whether a step scales each coordinate by its own number."""
+    offered_as: ClassVar[Offers] = {}
+    """The names under which the estimators and the command line offer it, with the arguments that each stands for."""
+    default_rate: ClassVar[float | None] = None
+    """The first rate of a run by name that gives none: it suits standardised columns, and falls to 0 over the run."""
+    steps_shrink: ClassVar[bool] = False
+    """Whether steps at a constant rate shrink by themselves as the run goes on."""
 
     def __init__(self, rule: str, learning_rate: float | str | ScheduleLike, **hyperparameters: float) -> None:
         self.rule_name = rule

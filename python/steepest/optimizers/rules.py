@@ -2,64 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import check_flag, check_number
-from .base import Optimizer
+from .base import Offers, Optimizer
+from .curvature_rule import CurvatureRule
 from .schedules import ScheduleLike
 
-__all__ = [
-    "DEFAULT_RATES",
-    "OPTIMIZERS",
-    "AdaGrad",
-    "Adam",
-    "CurvatureRule",
-    "GradientDescent",
-    "Momentum",
-    "Optimizer",
-    "RMSProp",
-]
-
-
-class CurvatureRule(Optimizer):
-    """An optimizer whose steps are linear in the gradients, so that curvature determines its learning rates."""
-
-    _takes_auto = True
-
-    def contraction(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the factor by which a step multiplies the error along an eigenvector of a quadratic, in the long run.
-
-        Parameters
-        ----------
-        x : array
-            The learning rate times the eigenvalue.
-        """
-        raise NotImplementedError
-
-    def best_rate(self, eigenvalue_min: float, eigenvalue_max: float) -> float:
-        """Return the rate that shrinks a quadratic's slowest direction fastest, up to 95% of the largest stable rate.
-
-        Parameters
-        ----------
-        eigenvalue_min, eigenvalue_max : float
-            The smallest and the largest eigenvalue of the Hessian. The largest is above 0.
-        """
-        stable = self.largest_stable_rate(eigenvalue_max)
-        assert stable is not None
-        rates = stable * np.append(np.geomspace(0.01, 0.95, 2000), 0.95)
-        slowest = np.maximum(self.contraction(rates * eigenvalue_min), self.contraction(rates * eigenvalue_max))
-        return float(rates[np.argmin(slowest)])
-
-    def cautious_rate(self, eigenvalue_max: float) -> float:
-        """Return a rate for curvature that changes during a run: 0.9 of the largest stable one, 0.5 with momentum."""
-        stable = self.largest_stable_rate(eigenvalue_max)
-        assert stable is not None
-        return (0.5 if self._hyperparameters.get("momentum") else 0.9) * stable
+__all__ = ["AdaGrad", "Adam", "GradientDescent", "Momentum", "RMSProp"]
 
 
 class GradientDescent(CurvatureRule):
@@ -89,6 +42,8 @@ class GradientDescent(CurvatureRule):
     >>> result.w.round(3)
     array([2., 1., 1.])
     """
+
+    offered_as: ClassVar[Offers] = {"gradient-descent": {}}
 
     def __init__(self, learning_rate: float | str | ScheduleLike) -> None:
         super().__init__("gradient_descent", learning_rate)
@@ -181,6 +136,7 @@ class Momentum(CurvatureRule):
     """
 
     _states = ("velocity",)
+    offered_as: ClassVar[Offers] = {"momentum": {}, "nesterov": {"nesterov": True}}
 
     def __init__(
         self,
@@ -291,6 +247,9 @@ class AdaGrad(Optimizer):
 
     _states = ("square_sum",)
     scales_coordinates = True
+    offered_as: ClassVar[Offers] = {"adagrad": {}}
+    default_rate = 0.5
+    steps_shrink = True
 
     def __init__(self, learning_rate: float | ScheduleLike = 1e-2, epsilon: float = 1e-10) -> None:
         super().__init__("adagrad", learning_rate, epsilon=check_number("epsilon", epsilon, least=0.0))
@@ -339,6 +298,8 @@ class RMSProp(Optimizer):
 
     _states = ("square_average",)
     scales_coordinates = True
+    offered_as: ClassVar[Offers] = {"rmsprop": {}}
+    default_rate = 0.05
 
     def __init__(self, learning_rate: float | ScheduleLike = 1e-3, rho: float = 0.9, epsilon: float = 1e-8) -> None:
         rho = check_number("rho", rho, least=0.0, below=1.0)
@@ -396,6 +357,8 @@ class Adam(Optimizer):
 
     _states = ("average", "square_average")
     scales_coordinates = True
+    offered_as: ClassVar[Offers] = {"adam": {}}
+    default_rate = 0.05
 
     def __init__(
         self,
@@ -415,15 +378,3 @@ class Adam(Optimizer):
             bias_correction=check_flag("bias_correction", bias_correction),
             weight_decay=check_number("weight_decay", weight_decay, least=0.0),
         )
-
-
-OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
-    "adam": Adam,
-    "rmsprop": RMSProp,
-    "adagrad": AdaGrad,
-    "momentum": Momentum,
-    "nesterov": functools.partial(Momentum, nesterov=True),
-    "gradient-descent": GradientDescent,
-}
-# If the user gives no rate: a cosine from this rate to 0 over the whole run. The rates suit standardised columns.
-DEFAULT_RATES = {"adam": 0.05, "rmsprop": 0.05, "adagrad": 0.5}

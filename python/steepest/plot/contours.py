@@ -55,7 +55,7 @@ def contour(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
+    objective : a loss such as LeastSquares, a Function or any other `Objective`
         An objective of at least 2 parameters.
     paths : Result, array of shape (n_points, n_parameters), a mapping of str to these, a list of these, or GridSearch
         The paths to draw, optional. A Result must have recorded its path: ``minimize(..., record_path=True)``. A circle

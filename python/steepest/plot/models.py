@@ -42,7 +42,7 @@ def taylor(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
+    objective : a loss such as LeastSquares, a Function or any other `Objective`
         The function.
     models : Taylor, list of Taylor, or mapping of str to Taylor
         The models, as `st.taylor` returns them. Any object counts as a model that has `point`, `gradient` and

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
-from ..objectives.losses import Huber
 from ..objectives.protocol import Capability
 
 __all__ = ["Majorant"]
@@ -19,13 +18,14 @@ _LEAST = 1e-6
 
 
 class Majorant:
-    """Adds to the Hessian of `Huber` a part of that of all squares.
+    """Adds to the Hessian of a loss such as `Huber` a part of that of all squares.
 
-    The parabola with the curvature 2 delta / abs(r) touches the loss at an error r beyond delta and lies above it
-    everywhere (Huber, "Robust Statistics", 1981, section 7.8). The part is the mean of delta / abs(r) over such rows.
+    The parabola with the curvature slope / r, for Huber's 2 delta / abs(r), touches the loss at an error r beyond delta
+    and lies above it everywhere (Huber, "Robust Statistics", 1981, section 7.8). The part is the mean of half of that
+    over such rows.
     """
 
-    def __init__(self, objective: Huber) -> None:
+    def __init__(self, objective: DataObjective) -> None:
         self._objective = objective
         n, weight = objective.n_samples, objective.weights
         rows = min(_LOOKED_AT, max(1, _ELEMENTS // objective.n_features))
@@ -37,7 +37,7 @@ class Majorant:
     @classmethod
     def of(cls, objective: DataObjective) -> Majorant | None:
         """Return that of an objective; None for a loss that curves everywhere, or of which no rows can be looked at."""
-        return cls(objective) if isinstance(objective, Huber) and objective.supports(Capability.ROWS) else None
+        return cls(objective) if objective.may_be_flat and objective.supports(Capability.ROWS) else None
 
     def hessian(self, own: NDArray[Any], w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
         """Return the Hessian for a metric, where that of a sample at w is its own."""
@@ -54,8 +54,9 @@ class Majorant:
         return max(_LEAST, float(shares.mean())) if shares.size else 1.0
 
     def _shares(self, w: NDArray[Any]) -> NDArray[np.float64]:
-        """Return delta / abs(r) of some rows; 1 up to delta."""
+        """Return slope / (2 r) of some rows, which is 1 where the loss is a square."""
         d = self._objective.n_features
         scores = np.einsum("ij,j->i", self._rows, w[:d].astype(np.float64))
-        errors = np.abs(scores + (float(w[d]) if self._objective.intercept else 0.0) - self._targets)
-        return np.asarray(self._objective.delta / np.maximum(errors, self._objective.delta))
+        scores += float(w[d]) if self._objective.intercept else 0.0
+        slopes, errors = self._objective.row_slopes(scores, self._targets), scores - self._targets
+        return np.asarray(np.divide(0.5 * slopes, errors, out=np.ones_like(errors), where=errors != 0.0))

@@ -24,7 +24,7 @@ class QuasiNewton:
     blocks. With an L1 penalty, proximal Newton steps replace these steps; with a diagonal, an orthant-wise method does.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
-    full-batch runs of `LeastSquares`, `Logistic`, `Huber` and `Softmax` without a constraint. One iteration is one
+    full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one
     epoch; it takes one or a few passes over the data.
 
     Raises

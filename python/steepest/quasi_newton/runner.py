@@ -88,8 +88,8 @@ class QuasiNewtonRunner(Runner):
         iterate = self._here()
         if not (math.isfinite(iterate.value) and math.isfinite(iterate.norm)):
             return Steps(0, False, True)
-        if self._history is None and iterate.w.any() and self._zeros.value < iterate.value:
-            iterate = self._zeros  # far out all rows may be saturated, and values and gradients are no measure
+        if self._history is None:
+            iterate = self._better_start(iterate)
         self._norms = self._norms or [iterate.norm]
         self._largest_value = max(self._largest_value, abs(iterate.value))
         found = (
@@ -119,6 +119,20 @@ class QuasiNewtonRunner(Runner):
         first = self._norms[0] if self._norms else math.nan
         return self._judge.verdict(reason, self._iterate, self._given_w, first)
 
+    def _better_start(self, iterate: Iterate) -> Iterate:
+        """Return zeros if they are better: far out all rows may be saturated, and values and gradients are no measure.
+
+        Where curvature has no bound, the step from zeros may be far too long. An intercept alone is a better start.
+        """
+        if iterate.w.any() and self._zeros.value < iterate.value:
+            iterate = self._zeros
+        objective = self._objective
+        bounded = not math.isinf(objective.largest_curvature)
+        if bounded or not objective.intercept or not objective.supports(Capability.TARGETS):
+            return iterate
+        found = self._evaluate_all_rows(self._objective.constant_model())
+        return found if found.value < iterate.value else iterate
+
     @cached_property
     def _zeros(self) -> Iterate:
         return self._evaluate_all_rows(np.zeros_like(self._w))
@@ -132,7 +146,7 @@ class QuasiNewtonRunner(Runner):
         """Evaluate where the run begins, and take the Hessian in the same pass where the first step needs all rows'."""
         w, native = self._w.copy(), self._objective.native
         all_rows = self._plan.whole and self._plan.rows == self._objective.n_samples
-        if w.any() or not all_rows:
+        if w.any() or not all_rows or math.isinf(self._objective.largest_curvature):
             return self._evaluate_all_rows(w)
         value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
         return Iterate.at(native, w, value, gradient)
@@ -280,10 +294,14 @@ class QuasiNewtonRunner(Runner):
 
     def _noise(self, iterate: Iterate) -> float:
         """Return about the rounding of the objective's value: of the scores, it weighs as the slopes do."""
-        noise = _NOISE * abs(iterate.value)
+        noise = _NOISE * max(abs(iterate.value), self._size_of_losses)
         if self._objective.constant_curvature:
             noise = _NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
         return float(np.finfo(iterate.w.dtype).eps) * self._amplified * noise
+
+    @cached_property
+    def _size_of_losses(self) -> float:
+        return self._objective.size_of_losses if self._objective.supports(Capability.TARGETS) else 0.0
 
     def _renew_metric(self) -> None:
         """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
+from ..objectives.loss import probabilities
 from ..objectives.protocol import Capability
-from ..objectives.softmax import probabilities
 from ..objectives.source import Terms
 
 __all__ = ["column_squares", "mean_block", "prior_of"]
@@ -63,7 +63,7 @@ def prior_of(objective: DataObjective, sample: NDArray[np.integer[Any]]) -> Vect
     if not np.isfinite(fourths).all():
         squares, fourths = _powers(objective, sample, np.dtype(np.float64))
     known = np.divide(squares**2, fourths, out=np.full(d, float(n)), where=fourths > 0)
-    k, weight = _curvature_at_zeros(objective)
+    k, weight = objective.layout.n_scores, objective.typical_curvature
     prior = _HELD * weight * squares / n / known
     return np.tile(np.append(prior, np.zeros(int(objective.intercept))), k)
 
@@ -80,17 +80,11 @@ def _powers(objective: DataObjective, sample: NDArray[np.integer[Any]], dtype: n
     return squares, fourths
 
 
-def _curvature_at_zeros(objective: DataObjective) -> tuple[int, float]:
-    """Return the number of scores per row, and the largest second derivative of a row's loss at scores of 0."""
-    k = objective.n_parameters // (objective.n_features + objective.intercept)
-    return k, 2.0 if objective.is_of_residuals else (1.0 - 1.0 / max(k, 2)) / max(k, 2)
-
-
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Estimate the diagonal of the smooth part's Hessian at w = 0, from some rows if it can: an array of shape (p,)."""
     rowwise = objective.supports(Capability.ROWS)
     squares = _squares_of_rows(objective, rows, seed) if rowwise else _squares_of_statistics(objective)
-    k, weight = _curvature_at_zeros(objective)
+    k, weight = objective.layout.n_scores, objective.typical_curvature
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
     smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of zeros in these rows

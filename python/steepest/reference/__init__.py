@@ -4,29 +4,18 @@ All functions compute in float64, whatever the dtype of their arguments, and cha
 NumPy only. Only tests and users may use this folder.
 """
 
+from . import losses as _losses
+from . import projections as _projections
+from . import rules as _rules
+from . import softmax as _softmax
 from .arrays import Array
-from .losses import huber, huber_hessian, least_squares, least_squares_hessian, logistic, logistic_hessian
-from .projections import project_box, project_simplex
-from .rules import State, adagrad, adam, gradient_descent, momentum, rmsprop, soft_threshold
-from .softmax import softmax, softmax_hessian
+from .losses import *
+from .projections import *
+from .rules import *
+from .softmax import *
 
-__all__ = [
-    "Array",
-    "State",
-    "adagrad",
-    "adam",
-    "gradient_descent",
-    "huber",
-    "huber_hessian",
-    "least_squares",
-    "least_squares_hessian",
-    "logistic",
-    "logistic_hessian",
-    "momentum",
-    "project_box",
-    "project_simplex",
-    "rmsprop",
-    "soft_threshold",
-    "softmax",
-    "softmax_hessian",
-]
+__all__ = ["Array"]
+__all__ += _losses.__all__
+__all__ += _projections.__all__
+__all__ += _rules.__all__
+__all__ += _softmax.__all__

@@ -10,7 +10,16 @@ from numpy.typing import ArrayLike
 
 from .arrays import Array, elastic_net, float64, present_rows
 
-__all__ = ["huber", "huber_hessian", "least_squares", "least_squares_hessian", "logistic", "logistic_hessian"]
+__all__ = [
+    "huber",
+    "huber_hessian",
+    "least_squares",
+    "least_squares_hessian",
+    "logistic",
+    "logistic_hessian",
+    "poisson",
+    "poisson_hessian",
+]
 
 
 def least_squares(
@@ -167,6 +176,51 @@ def huber_hessian(
     return _hessian(_huber(delta), *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
 
 
+def poisson(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    intercept: bool = True,
+    alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+) -> tuple[float, Array]:
+    """Weighted mean Poisson loss ``e^z - y z`` for y of at least 0, and its gradient.
+
+    Parameters and return values are those of `least_squares`. Where e^z overflows, the value is infinite.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.poisson([[1.0], [2.0]], [0.0, 3.0], [0.0, 0.0])
+    (1.0, array([-1.5, -0.5]))
+    """
+    return _objective(_POISSON, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+
+
+def poisson_hessian(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    intercept: bool = True,
+    alpha: float = 0.0,
+    l1_ratio: float = 0.0,
+) -> Array:
+    """Hessian of the smooth part of `poisson` at w: a float64 array of shape (len(w), len(w)).
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> reference.poisson_hessian([[1.0], [2.0]], [0.0, 3.0], [0.0, 0.0])
+    array([[2.5, 1.5],
+           [1.5, 1. ]])
+    """
+    return _hessian(_POISSON, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+
+
 class _Loss(NamedTuple):
     """A loss of the score z and the target y, with its first two derivatives in z."""
 
@@ -193,12 +247,28 @@ _LOGISTIC = _Loss(
 )
 
 
-def _huber(delta: float) -> _Loss:
+_POISSON = _Loss(
+    value=lambda z, y: np.exp(z) - y * z,
+    slope=lambda z, y: np.exp(z) - y,
+    curvature=lambda z, y: np.exp(z),
+)
+
+
+def _huber(delta: float = 1.35) -> _Loss:
     return _Loss(
         value=lambda z, y: np.where(np.abs(z - y) <= delta, (z - y) ** 2, 2 * delta * np.abs(z - y) - delta**2),
         slope=lambda z, y: 2 * np.clip(z - y, -delta, delta),
         curvature=lambda z, y: np.where(np.abs(z - y) <= delta, 2.0, 0.0),
     )
+
+
+FORMULAS: dict[str, Callable[..., _Loss]] = {
+    "least_squares": lambda: _LEAST_SQUARES,
+    "logistic": lambda: _LOGISTIC,
+    "huber": _huber,
+    "poisson": lambda: _POISSON,
+}
+"""The formulas of a loss, by its name, of its parameters."""
 
 
 def _objective(

@@ -14,7 +14,7 @@ from .arrays import Array, float64
 
 State: TypeAlias = dict[str, Array]
 
-__all__ = ["adagrad", "adam", "gradient_descent", "momentum", "rmsprop", "soft_threshold"]
+__all__ = ["State", "adagrad", "adam", "gradient_descent", "momentum", "rmsprop", "soft_threshold"]
 
 
 def gradient_descent(

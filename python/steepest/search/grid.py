@@ -117,7 +117,7 @@ def grid_search(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
+    objective : a loss such as LeastSquares, a Function or any other `Objective`
         The objective to minimise.
     optimizer : optimizer
         The rule and its hyperparameters.

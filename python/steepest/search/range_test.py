@@ -93,7 +93,7 @@ def find_learning_rate(
 
     Parameters
     ----------
-    objective : LeastSquares, Logistic, Softmax, Function or any other `Objective`
+    objective : a loss such as LeastSquares, a Function or any other `Objective`
         The objective to minimise. If it cannot evaluate single rows, as a Function cannot, each step evaluates the
         whole objective.
     optimizer : optimizer

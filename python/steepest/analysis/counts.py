@@ -1,0 +1,121 @@
+"""Whether rows with a target of 0 leave a loss of counts without a minimum.
+
+The loss falls for ever along a direction of w in which no row with a target above 0 changes its score, and rows with a
+target of 0 lower theirs or keep it. A minimum exists unless there is such a direction (Haberman, "The Analysis of
+Frequency Data", 1974; Correia, Guimarães, Zylkin, "Verifying the Existence of Maximum Likelihood Estimates for
+Generalized Linear Models", 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..objectives.data import DataObjective
+from .recession import nearest_in_cone
+
+__all__ = ["all_are_zero", "falls_along_zeros"]
+
+Matrix = NDArray[np.float64]
+Numbers = NDArray[np.intp]
+
+_BLOCK = 1 << 17  # elements of X that are widened at a time
+_MOST_PARAMETERS = 200  # the search is over all directions up to here, then column by column
+_FIRST_ROWS, _SPREAD = 4096, 20  # rows of a first look: at least, and for each parameter
+_NULL = 1e-9  # eigenvalues of products of columns of norm 1 that may be those of dependent columns
+_NOTHING = 1e-12  # an element of a vector of length 1 that is rounding
+_ZERO = 1e-10  # a sum up to this share of its terms is rounding
+
+
+def falls_along_zeros(objective: DataObjective) -> bool:
+    """Return whether the loss, which has no penalty, falls for ever along a direction that only rows of 0 tell."""
+    y, weight = objective.targets, objective.weights
+    present = np.ones(len(y), bool) if weight is None else weight > 0
+    zero, positive = np.flatnonzero(present & (y == 0)), np.flatnonzero(present & (y > 0))
+    if not len(zero):
+        return False
+    rows = _Rows(objective, positive if len(positive) else zero)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if rows.size > _MOST_PARAMETERS:
+            return _a_column_falls(rows, zero, positive)
+        some = max(_FIRST_ROWS, _SPREAD * rows.size)
+        if len(positive) > some and not _unseen(rows, positive[:: len(positive) // some]).size:
+            return False
+        directions = _unseen(rows, positive)
+        if not directions.size:
+            return False
+        return _falls(rows, zero, positive, directions)
+
+
+class _Rows:
+    """Rows of the columns, about the first one of `about` where there is an intercept, which is a column of ones."""
+
+    def __init__(self, objective: DataObjective, about: Numbers) -> None:
+        self._objective = objective
+        self.size = objective.n_features + objective.intercept
+        self._origin = self._of(about[:1])[0] if objective.intercept else 0.0
+
+    def _of(self, rows: Numbers) -> Matrix:
+        return self._objective.rows(rows)
+
+    def blocks(self, rows: Numbers) -> Iterator[Matrix]:
+        """Yield the rows, some at a time."""
+        step = max(1, _BLOCK // self.size)
+        for start in range(0, len(rows), step):
+            found = self._of(rows[start : start + step]) - self._origin
+            yield np.column_stack([found, np.ones(len(found))]) if self._objective.intercept else found
+
+
+def _unseen(rows: _Rows, positive: Numbers) -> Matrix:
+    """Return, as columns, the directions in which the scores of these rows do not change."""
+    products = np.zeros((rows.size, rows.size))
+    for block in rows.blocks(positive):
+        products += np.einsum("ij,ik->jk", block, block)
+    lengths = np.sqrt(np.diag(products))
+    if not np.isfinite(products).all():
+        return np.zeros((rows.size, 0))
+    lengths[lengths == 0.0] = 1.0
+    values, vectors = np.linalg.eigh(products / lengths / lengths[:, None])
+    vectors[np.abs(vectors) <= _NOTHING] = 0.0
+    return np.asarray(vectors[:, values <= _NULL] / lengths[:, None])
+
+
+def _falls(rows: _Rows, zero: Numbers, positive: Numbers, directions: Matrix) -> bool:
+    """Return whether a combination of the directions raises the score of no row of 0, and lowers one."""
+    parts = []
+    for block in rows.blocks(zero):
+        scores, sizes = block @ directions, np.abs(block) @ np.abs(directions)
+        scores[np.abs(scores) <= _ZERO * sizes] = 0.0
+        parts.append(scores[scores.any(axis=1)])
+    falls = -np.unique(np.concatenate(parts), axis=0)
+    if not (len(falls) and np.isfinite(falls).all()):
+        return False
+    lengths = np.linalg.norm(falls, axis=1)
+    found = nearest_in_cone((falls / lengths[:, None]).sum(axis=0), falls)
+    if found is None:
+        return False
+    direction = directions @ found
+    direction[np.abs(direction) <= _NOTHING * (np.abs(directions) @ np.abs(found))] = 0.0
+    return all(
+        bool((np.abs(block @ direction) <= _ZERO * (np.abs(block) @ np.abs(direction))).all())
+        for block in rows.blocks(positive)
+    )
+
+
+def _a_column_falls(rows: _Rows, zero: Numbers, positive: Numbers) -> bool:
+    """Return whether a column is constant in the rows above 0, and only below it, or only above it, in those of 0."""
+    seen, below, above = (np.zeros(rows.size, bool) for _ in range(3))
+    for block in rows.blocks(positive):
+        seen |= (block != 0.0).any(axis=0)
+    for block in rows.blocks(zero):
+        below |= (block < 0.0).any(axis=0)
+        above |= (block > 0.0).any(axis=0)
+    return bool((~seen & (below != above)).any())
+
+
+def all_are_zero(objective: DataObjective) -> bool:
+    """Return whether the target of every row with a weight is 0."""
+    y, weight = objective.targets, objective.weights
+    return not (y if weight is None else y[weight > 0]).any()

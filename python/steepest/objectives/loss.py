@@ -1,0 +1,100 @@
+"""`Loss`: what differs by loss. Methods ask for these facts, and never for the class of a loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Loss", "probabilities", "root_mean_square"]
+
+_TARGETS = 4096  # that are looked at
+
+
+class Loss:
+    """The facts of a loss of convex rows. A loss overrides what is otherwise than here.
+
+    The scores of rows are arrays of shape (n,), or (n, n_scores) where a row has several.
+    """
+
+    _loss: ClassVar[str]
+    constant_curvature: ClassVar[bool] = False
+    """Whether the curvature is the same at every w."""
+    is_of_residuals: ClassVar[bool] = False
+    """Whether the loss depends on z - y alone. Targets and scores may then be shifted together."""
+    is_of_classes: ClassVar[bool] = False
+    """Whether the targets are classes."""
+    is_of_counts: ClassVar[bool] = False
+    """Whether the loss of a target of 0 falls for ever with the score, and that of any other has a minimum."""
+    may_be_flat: ClassVar[bool] = False
+    """Whether the second derivative of a row's loss may be 0. It is then a loss of residuals, and at most 2 (z - y)."""
+    largest_curvature: ClassVar[float] = math.inf
+    """The largest second derivative of a row's loss along its scores."""
+    regressor_options: ClassVar[tuple[str, ...] | None] = None
+    """The parameters of `LinearRegressor` that the loss takes: numbers above 0 in the units of y. None: not offered."""
+    targets: Any
+    weights: Any
+    _n_scores: int
+
+    @classmethod
+    def check_targets(cls, y: Any) -> None:
+        """Raise a ValueError for targets, in host memory or on a device, that the loss does not take."""
+
+    @classmethod
+    def inverse_link(cls, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return the predicted means of the targets: by default the scores themselves."""
+        return scores
+
+    def row_slopes(self, scores: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the derivatives of the rows' losses by their scores, of the shape of these."""
+        raise NotImplementedError
+
+    def best_constant(self) -> NDArray[np.float64]:
+        """Return the scores, of shape (n_scores,), of the best model without coefficients, or of a good one."""
+        raise NotImplementedError
+
+    @property
+    def largest_slope(self) -> float:
+        """The largest derivative of a row's loss by a score."""
+        return math.inf
+
+    @property
+    def size_of_slopes(self) -> float:
+        """The size of the numbers whose difference a row's slope is. Their rounding is that of the slope."""
+        return self.largest_slope
+
+    @property
+    def size_of_losses(self) -> float:
+        """The size of the numbers whose difference a row's loss is, if these may be larger than the loss."""
+        return 0.0
+
+    @property
+    def typical_curvature(self) -> float:
+        """The second derivative of a row's loss by a score, at zeros or at the best constant."""
+        return self.largest_curvature
+
+    def _some_targets(self) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
+        """Return the targets of some of many rows, and their weights."""
+        y, weight = self.targets, self.weights
+        some = slice(None, None, max(1, len(y) // _TARGETS))
+        return y[some].astype(np.float64), None if weight is None else weight[some]
+
+    def _mean_of_targets(self) -> float:
+        y, weight = self.targets, self.weights
+        return float(np.average(y.astype(np.float64), weights=None if weight is None else weight.astype(np.float64)))
+
+
+def root_mean_square(values: NDArray[np.float64], weight: NDArray[Any] | None) -> float:
+    """Return the root of the weighted mean of squares. Rows of weight 0 may hold numbers whose squares overflow."""
+    if weight is not None and weight.any():
+        values = np.where(weight > 0, values, 0.0)
+        return math.sqrt(float(np.average(values**2, weights=weight.astype(np.float64))))
+    return math.sqrt(float(np.mean(values**2)))
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the probabilities of the classes from scores of shape (n, k)."""
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
