@@ -65,6 +65,20 @@ def test_columns_of_which_only_some_rows_say_so():
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("positive", [0, 1])
+def test_levels_that_a_sample_of_the_rows_misses(positive):
+    """A level of five rows among 100,000, all with a count of 0 but for one, if any."""
+    rng = np.random.default_rng(0)
+    X, y = np.zeros((100_000, 3)), rng.poisson(3.0, 100_000) + 1.0
+    X[:, 0] = rng.standard_normal(100_000)
+    X[[7, 60_001], 1] = 1.0
+    X[[11, 313, 707, 50_003, 99_998], 2] = 1.0
+    y[[11, 313, 707, 50_003, 99_998]] = 0.0
+    y[313] = positive
+    assert diagnosis_of(st.Poisson(X, y))[1].kind == ("" if positive else "separable")
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_many_columns():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((900, 220)), rng.poisson(3.0, 900) + 0.0
