@@ -56,7 +56,7 @@ def objective_for(
     kind, classes = LOSSES[loss]
     X = sample.X + OFFSETS[storage] if far else sample.X
     y = sample.labels(classes) if classes else sample.target()
-    if not (classes or kind.is_of_residuals):
+    if not (classes or getattr(kind, "is_of_residuals", True)):  # older trees have squares only
         y = np.rint(y * y)  # counts
     y = y.astype(arithmetic(storage))
     more = {"n_classes": classes} if kind is st.Softmax else {}

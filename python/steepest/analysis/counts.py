@@ -40,13 +40,11 @@ def falls_along_zeros(objective: DataObjective) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         if rows.size > _MOST_PARAMETERS:
             return _a_column_falls(rows, zero, positive)
-        some = max(_FIRST_ROWS, _SPREAD * rows.size)
-        if len(positive) > some and not _unseen(rows, positive[:: len(positive) // some]).size:
-            return False
-        directions = _unseen(rows, positive)
-        if not directions.size:
-            return False
-        return _falls(rows, zero, positive, directions)
+        some = positive[:: max(1, len(positive) // max(_FIRST_ROWS, _SPREAD * rows.size))]
+        directions = _unseen(rows, some, np.eye(rows.size), _NULL)
+        if directions.size:
+            directions = _unseen(rows, positive, directions, _ZERO**2)
+        return bool(directions.size) and _falls(rows, zero, positive, directions)
 
 
 class _Rows:
@@ -68,18 +66,22 @@ class _Rows:
             yield np.column_stack([found, np.ones(len(found))]) if self._objective.intercept else found
 
 
-def _unseen(rows: _Rows, positive: Numbers) -> Matrix:
-    """Return, as columns, the directions in which the scores of these rows do not change."""
-    products = np.zeros((rows.size, rows.size))
-    for block in rows.blocks(positive):
-        products += np.einsum("ij,ik->jk", block, block)
-    lengths = np.sqrt(np.diag(products))
+def _unseen(rows: _Rows, some: Numbers, among: Matrix, least: float) -> Matrix:
+    """Return, as columns, the combinations of directions along which the scores of some rows do not change.
+
+    The sum of their squares is then at most `least` times that of the scores' terms.
+    """
+    products, sizes = np.zeros((among.shape[1], among.shape[1])), np.zeros(among.shape[1])
+    for block in rows.blocks(some):
+        scores = block @ among
+        products += scores.T @ scores
+        sizes += ((np.abs(block) @ np.abs(among)) ** 2).sum(axis=0)
     if not np.isfinite(products).all():
         return np.zeros((rows.size, 0))
-    lengths[lengths == 0.0] = 1.0
+    lengths = np.sqrt(np.where(sizes > 0.0, sizes, 1.0))
     values, vectors = np.linalg.eigh(products / lengths / lengths[:, None])
     vectors[np.abs(vectors) <= _NOTHING] = 0.0
-    return np.asarray(vectors[:, values <= _NULL] / lengths[:, None])
+    return np.asarray(among @ (vectors[:, values <= least] / lengths[:, None]))
 
 
 def _falls(rows: _Rows, zero: Numbers, positive: Numbers, directions: Matrix) -> bool:
