@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from devices import STORAGES, Memory, arithmetic, rounded
+from devices import Memory
 from steepest import reference
+from storages import STORAGES, TOLERANCE, arithmetic, rounded
 
 LOSSES = {"least_squares": reference.least_squares, "logistic": reference.logistic, "huber": reference.huber}
 PARAMETERS = {"huber": {"delta": 1.35}}  # the default of the reference
-TOLERANCE = {"float32": 2e-6, "float64": 1e-13, "float16": 2e-6, "bfloat16": 2e-6}
 
 
 def problem(n, d, storage, loss="logistic", order="C", weighted=False, intercept=True, seed=0):

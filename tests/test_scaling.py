@@ -12,13 +12,12 @@ import pytest
 
 import steepest as st
 from cases import LOSSES, Problem, assert_follows, each_loss, each_rule
-from devices import rounded
 from steepest import _core
-from steepest.arrays.device import numpy_dtype
 from steepest.objectives.scaling import column_statistics, unscaled
+from storages import STORAGES, arithmetic, rounded, values_of
 from test_kernels import fenced
 
-TOLERANCE = {"float64": 1e-12, "float32": 4e-6, "float16": 4e-6, "bfloat16": 4e-6}  # of the largest element, at least 1
+TOLERANCE = {**dict.fromkeys(STORAGES, 4e-6), "float64": 1e-12}  # of the largest element, at least 1
 FUSED = dict.fromkeys(TOLERANCE, 2.0)  # means in deviations: X as it is, or blocks that are standardised
 BLOCKWISE = {**dict.fromkeys(TOLERANCE, 300.0), "float64": 1e6}
 SHAPES = [(rows, columns) for rows in (1, 7, 33, 130) for columns in (1, 2, 8, 17, 33, 70)]
@@ -46,14 +45,13 @@ class Scaled(Problem):
     def raw(self):
         X, y, s = super().data
         X = rounded(X * self.scaling["scale"] + self.scaling["centre"], self.storage)[0]
-        dtype = np.float64 if self.storage == "float64" else np.float32
-        return np.asarray(X.view(numpy_dtype(self.storage)), order=self.order), y.astype(dtype), s.astype(dtype)
+        dtype = arithmetic(self.storage)
+        return np.asarray(X, order=self.order), y.astype(dtype), s.astype(dtype)
 
     @property
     def data(self):
         X, y, s = self.raw
-        X = X if self.storage != "bfloat16" else (X.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        Z = (X.astype(float) - self.scaling["centre"]) / self.scaling["scale"]
+        Z = (values_of(X, self.storage).astype(float) - self.scaling["centre"]) / self.scaling["scale"]
         return np.asarray(Z, order=self.order), y.astype(float), s.astype(float)
 
     @property
@@ -68,7 +66,7 @@ class Scaled(Problem):
 
     def points(self):
         """The vectors in the dtype that the storage is computed with."""
-        dtype = np.float64 if self.storage == "float64" else np.float32
+        dtype = arithmetic(self.storage)
         return [vector.astype(dtype) for vector in self.vectors()]
 
     def vectors(self):

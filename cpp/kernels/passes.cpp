@@ -139,7 +139,7 @@ constexpr PassKernels<S> table = {{STEEPEST_FOR_EACH_LOSS(STEEPEST_LOSS)}, &sum<
 
 }  // namespace
 
-#define STEEPEST_TABLE(S) table<S>,
+#define STEEPEST_TABLE(S, name) table<S>,
 #define STEEPEST_PASTE(a, b) a##b
 #define STEEPEST_NAME(level) STEEPEST_PASTE(passes_, level)
 

@@ -15,9 +15,10 @@ struct BFloat16 {  // the upper half of a float
     std::uint16_t bits;
 };
 
-// X(struct): what X may be stored as. A build for tests may name fewer.
+// X(struct, name of the dtype): what X may be stored as. A build for tests may name fewer.
 #if !defined(STEEPEST_FOR_EACH_STORAGE)
-#define STEEPEST_FOR_EACH_STORAGE(X) X(float) X(double) X(Float16) X(BFloat16)
+#define STEEPEST_FOR_EACH_STORAGE(X) \
+    X(float, "float32") X(double, "float64") X(Float16, "float16") X(BFloat16, "bfloat16")
 #endif
 
 template <class Storage>

@@ -43,7 +43,7 @@ void run_steps(const EpochPlan& epoch, const Steps<S>& steps, Stream stream) {
                     steps.status, plan.lanes, plan.tile});
 }
 
-#define STEEPEST_INSTANTIATE(S)                                                          \
+#define STEEPEST_INSTANTIATE(S, name)                                                    \
     template EpochPlan plan_epoch<S>(const Layout&, std::size_t, const Device&, Tiling); \
     template void run_steps(const EpochPlan&, const Steps<S>&, Stream);
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)

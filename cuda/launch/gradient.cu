@@ -67,7 +67,7 @@ void finish(const double* partial, std::size_t n_chunks, const Step<T>& step, st
            Finish<T>{partial, n_chunks, step, at, path, status});
 }
 
-#define STEEPEST_INSTANTIATE(S)                                                                                   \
+#define STEEPEST_INSTANTIATE(S, name)                                                                             \
     template Plan plan_pass<S>(const Layout&, const Device&, Tiling);                                             \
     template std::size_t chunks_of<S>(const Plan&, std::size_t, std::size_t);                                     \
     template void sum_rows(const Plan&, const Batch<S>&, const ArithmeticOf<S>*, bool, double*, ArithmeticOf<S>*, \

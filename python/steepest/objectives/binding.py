@@ -8,19 +8,15 @@ import numpy as np
 
 from .. import _core
 from ..arrays.checks import check_weights
-from ..arrays.device import BFLOAT16
+from ..arrays.device import STORAGES, arithmetic_dtype, numpy_dtype
 from ..arrays.device_checks import check_device_weights
 from ..arrays.interop import DeviceView
 from .device_objective import DeviceObjective
 
 __all__ = ["native_class", "weight_sum_of"]
 
-_ON_HOST = {
-    np.dtype(np.float32): _core.Objective32,
-    np.dtype(np.float64): _core.Objective64,
-    np.dtype(np.float16): _core.Objective32,
-    BFLOAT16: _core.Objective32,
-}
+_BY_ARITHMETIC = {np.dtype(np.float32): _core.Objective32, np.dtype(np.float64): _core.Objective64}
+_ON_HOST = {numpy_dtype(name): _BY_ARITHMETIC[arithmetic_dtype(name)] for name in STORAGES}
 
 
 def native_class(X: Any) -> Any:
