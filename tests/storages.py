@@ -48,8 +48,13 @@ def values_of(bits, storage):
     return bits.view(numpy_dtype(storage)).astype(arithmetic(storage))
 
 
+def unit_of(storage):
+    """What `rounded` multiplies with, so that integers tell small numbers apart."""
+    return 1.0 if storage in FORMATS else 16.0
+
+
 def rounded(array, storage):
-    """The array as `storage` holds it, and its values in the dtype of its arithmetic. Integers are of 16 times it."""
+    """The array, in units, as `storage` holds it, and its values in the dtype of its arithmetic."""
     if storage == "bfloat16":
         bits = (np.asarray(array, np.float32).view(np.uint32) + 0x8000) >> 16
         stored = bits.astype(np.uint16).view(BFLOAT16)
@@ -57,7 +62,7 @@ def rounded(array, storage):
         stored = np.asarray(array, storage)
     else:
         limits = np.iinfo(storage)
-        stored = np.clip(np.rint(16.0 * np.asarray(array, float)), limits.min, limits.max).astype(storage)
+        stored = np.clip(np.rint(unit_of(storage) * np.asarray(array, float)), limits.min, limits.max).astype(storage)
     return stored, values_of(stored, storage)
 
 

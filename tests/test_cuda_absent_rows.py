@@ -14,7 +14,7 @@ from test_cuda_descent import descend
 from test_cuda_gradient import LOSSES, evaluate
 
 TILINGS = [("C", "lanes"), ("C", "tiles"), ("C", "bulk"), ("C", "split"), ("F", "tiles"), ("F", "split")]
-SIZES = [(33, 32), (129, 64), (300, 8)]
+SIZES = [(33, 32), (129, 64), (300, 16)]
 ADAM = RULES[10]
 each_tiling = pytest.mark.parametrize(("order", "tiling"), TILINGS)
 

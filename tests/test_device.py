@@ -63,7 +63,7 @@ def test_info_says_why_the_module_cannot_be_imported(monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 5), (2, 3, 4)])
-@pytest.mark.parametrize("dtype", map(numpy_dtype, STORAGES), ids=str)
+@pytest.mark.parametrize("dtype", [numpy_dtype(name) for name in STORAGES], ids=str)
 def test_round_trip(cuda, shape, dtype):
     array = np.zeros(shape, dtype)
     array.reshape(-1).view(np.uint8)[:] = np.arange(array.nbytes) % 200

@@ -14,10 +14,11 @@ import steepest as st
 from cases import LOSSES, Problem, assert_follows, each_loss, each_rule
 from steepest import _core
 from steepest.objectives.scaling import column_statistics, unscaled
-from storages import STORAGES, arithmetic, rounded, values_of
+from storages import FORMATS, LARGEST, STORAGES, arithmetic, rounded, unit_of, values_of
 from test_kernels import fenced
 
-TOLERANCE = {**dict.fromkeys(STORAGES, 4e-6), "float64": 1e-12}  # of the largest element, at least 1
+# Of the largest element, at least 1. Standardised, the coarse integers are larger.
+TOLERANCE = {name: 4e-6 if name in FORMATS else 1.6e-5 for name in STORAGES} | {"float64": 1e-12}
 FUSED = dict.fromkeys(TOLERANCE, 2.0)  # means in deviations: X as it is, or blocks that are standardised
 BLOCKWISE = {**dict.fromkeys(TOLERANCE, 300.0), "float64": 1e6}
 SHAPES = [(rows, columns) for rows in (1, 7, 33, 130) for columns in (1, 2, 8, 17, 33, 70)]
@@ -38,13 +39,17 @@ class Scaled(Problem):
     @property
     def scaling(self):
         shift = (BLOCKWISE if self.blockwise else FUSED)[self.storage]
-        scale = 10.0 ** np.linspace(-2, 2, self.d)
-        return {"centre": shift * scale * np.cos(np.arange(self.d)), "scale": scale}
+        if self.storage in FORMATS:
+            scale, cosine = 10.0 ** np.linspace(-2, 2, self.d), np.cos(np.arange(self.d))
+        else:  # within the range of the integers
+            scale, cosine = LARGEST[self.storage] / (2 * shift) * 10.0 ** np.linspace(-0.5, 0, self.d), 0.5
+        return {"centre": shift * scale * cosine, "scale": scale}
 
     @property
     def raw(self):
         X, y, s = super().data
-        X = rounded(X * self.scaling["scale"] + self.scaling["centre"], self.storage)[0]
+        X = X * self.scaling["scale"] + self.scaling["centre"]
+        X = rounded(X / unit_of(self.storage), self.storage)[0]
         dtype = arithmetic(self.storage)
         return np.asarray(X, order=self.order), y.astype(dtype), s.astype(dtype)
 

@@ -20,7 +20,7 @@ __all__ = ["Coordinates", "conditioned"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _TARGETS = 4096  # number of targets in the sample that is looked at
-_COPIED = 4  # X is copied in other units if its numbers have at least this many bytes; 16-bit numbers overflow
+_COPIED = 4  # X is copied in other units if its numbers have at least this many bytes; narrower ones overflow
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _far_target(objective: DataObjective) -> float:
 
 def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordinates | None]:
     X, _, weight = objective.arrays
-    if objective.scaling is not None or X.dtype.kind != "f":
+    if objective.scaling is not None or X.dtype.kind not in "fiu":
         return objective, None
     inner, scale, free = objective, np.ones(objective.n_features), objective.alpha == 0.0
     if free and X.size <= LITTLE and X.dtype.itemsize >= _COPIED:

@@ -197,7 +197,7 @@ class DataObjective:
 
     @property
     def given_eps(self) -> float:
-        """The machine epsilon of the dtype in which the numbers were given."""
+        """The machine epsilon of the dtype in which the numbers were given; for an X of fewer bits, of float32."""
         return float(np.finfo(self._given_dtype or self.dtype).eps)
 
     @property
