@@ -11,7 +11,7 @@ import numpy as np
 from cases import FORMULAS, LOSSES, Problem
 from steepest import reference
 from steepest.arrays.device import numpy_dtype
-from storages import FORMATS, bits_of, rounded
+from storages import FORMATS, bits_of, rounded, unit_of
 
 SIZES = [1, 7, 31, 33, 129, 1000]
 SETTINGS = [{}, {"intercept": False, "weighted": True}, {"weighted": True, "alpha": 0.3, "l1_ratio": 0.4}]
@@ -67,7 +67,7 @@ class Stored(Problem):
 
     @property
     def w0(self):
-        return (super().w0 / np.sqrt(self.d)).astype(np.float32)  # scores are moderate
+        return (super().w0 / np.sqrt(self.d) / unit_of(self.storage)).astype(np.float32)  # scores are moderate
 
     @property
     def options(self):
