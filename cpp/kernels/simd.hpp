@@ -24,7 +24,7 @@ constexpr int vector_bytes = 32;
 constexpr int vector_bytes = 16;
 #endif
 
-// Numbers of 16 bits are floats once they are in a register.
+// Narrow numbers are floats once they are in a register.
 template <class S>
 constexpr int lanes = vector_bytes / int(sizeof(ArithmeticOf<S>));
 
@@ -206,7 +206,7 @@ STEEPEST_INLINE void widen_all(const S* x, std::size_t n, float* out) {
     for (; i < n; ++i) out[i] = widen(x[i]);
 }
 
-// Calls body(integral_constant<int, W>) with the widest vector that a row of this length fills. Numbers of 16 bits come
+// Calls body(integral_constant<int, W>) with the widest vector that a row of this length fills. Narrow numbers come
 // here in rows of a whole vector or more.
 template <class S, int W = lanes<S>, class Body>
 STEEPEST_INLINE void with_width(std::size_t length, Body body) {
