@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import harness
 import steepest as st
 from steepest import _core
-from steepest.arrays.device import BFLOAT16
+from steepest.arrays.device import BFLOAT16, numpy_dtype
 from steepest.objectives import losses
 
 Array = NDArray[Any]
@@ -24,7 +24,7 @@ OBJECTIVES: dict[str, Any] = {loss._loss: loss for loss in (getattr(losses, name
 REFERENCES: dict[str, Any] = {loss: getattr(st.reference, loss) for loss in OBJECTIVES}
 TOLERANCES = {"float32": 5e-6, "float64": 1e-12}
 NUMPY_TOLERANCES = {"float32": 1e-3, "float64": 1e-12}  # BLAS adds up float32 rows in float32
-STORAGES = ("float16", "bfloat16")  # of X alone, beside float32 for the rest
+STORAGES = tuple(name for name, arithmetic in _core.storages.items() if name != arithmetic)  # of X alone
 BLOCK = 1 << 20  # elements of X that are converted at a time
 MEASURABLE = 64 << 20  # bytes of X from which its share of memory means something
 BATCH = 256
@@ -34,7 +34,7 @@ BATCH = 256
 class Problem:
     """One shape's data: X in both orders, a target for each loss, a point w and a direction v, all of one dtype.
 
-    Where X is stored in 16 bits, ``wide`` has the same numbers in float32; else it is X.
+    Where X has a narrow storage, ``wide`` has the same numbers in float32; else it is X.
     """
 
     X: dict[str, Array]
@@ -59,8 +59,8 @@ def convert(X: Array, dtype: str, order: Any) -> Array:
 
 
 def store(X: Array, storage: str) -> Array:
-    """Round X, of float32, in place to numbers of 16 bits; return them as they are stored."""
-    result = np.empty(X.shape, BFLOAT16 if storage == "bfloat16" else storage)
+    """Round X, of float32, in place to the numbers of a storage; return them as they are stored."""
+    result = np.empty(X.shape, numpy_dtype(storage))
     for rows in blocks(X):
         if storage == "bfloat16":
             bits = X[rows].view(np.uint32)
@@ -68,13 +68,16 @@ def store(X: Array, storage: str) -> Array:
             bits &= 0xFFFF0000
             result[rows] = (bits >> 16).astype(np.uint16).view(BFLOAT16)
         else:
+            if result.dtype.kind in "iu":
+                limits = np.iinfo(storage)
+                X[rows] = np.clip(np.rint(4 * X[rows]), limits.min, limits.max)
             result[rows] = X[rows]
             X[rows] = result[rows]
     return result
 
 
 def problem_of(dtype: str, X: Array, y: dict[str, Array], w: Array, v: Array) -> Problem:
-    """Convert what was drawn; 16 bits round X in place."""
+    """Convert what was drawn; a narrow storage rounds X in place."""
     if dtype in STORAGES:
         stored = store(X, dtype)
         wide = {"C": X, "F": convert(X, "float32", "F")}
@@ -271,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, run, and return the exit code."""
     parser = harness.arguments(__doc__ or "", "LOSS/DTYPE/ROWSxCOLUMNS")
     parser.add_argument(
-        "--storage", action="append", choices=STORAGES, help="X of 16 bits in place of float32 and float64 (repeatable)"
+        "--storage", action="append", choices=STORAGES, help="dtype of X, for float32 and float64 (repeatable)"
     )
     return harness.refuse_wrong_answers(benchmark, parser.parse_args(arguments))
 

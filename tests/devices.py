@@ -8,8 +8,6 @@ import sys
 
 import numpy as np
 
-STORAGES = ("float32", "float64", "float16", "bfloat16")
-
 
 @functools.cache
 def emulated():
@@ -37,19 +35,6 @@ MODULES = ["emulated", "cuda"] if real()[1] is None else ["emulated"]
 def module(name):
     """The CUDA module of that name."""
     return emulated() if name == "emulated" else real()[0]
-
-
-def rounded(array, storage):
-    """The array as `storage` holds it, and its values in the dtype of its arithmetic."""
-    if storage == "bfloat16":
-        bits = (np.asarray(array, np.float32).view(np.uint32) + 0x8000) >> 16
-        return bits.astype(np.uint16), (bits << 16).astype(np.uint32).view(np.float32)
-    stored = np.asarray(array, storage)
-    return stored, stored.astype(arithmetic(storage))
-
-
-def arithmetic(storage):
-    return np.float64 if storage == "float64" else np.float32
 
 
 class Memory:

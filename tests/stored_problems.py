@@ -1,4 +1,4 @@
-"""What the tests of 16-bit X share: its bits, random problems, and what the reference says of them."""
+"""What the tests of a narrow X share: its bits, random problems, and what the reference says of them."""
 
 from __future__ import annotations
 
@@ -9,32 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cases import LOSSES, Problem
-from devices import rounded
 from steepest import reference
 from steepest.arrays.device import numpy_dtype
+from storages import FORMATS, bits_of, rounded, unit_of
 
 SIZES = [1, 7, 31, 33, 129, 1000]
 SETTINGS = [{}, {"intercept": False, "weighted": True}, {"weighted": True, "alpha": 0.3, "l1_ratio": 0.4}]
-SPECIAL = {  # infinities, a quiet and a signalling NaN
-    "float16": [0x7C00, 0xFC00, 0x7E00, 0x7C01],
-    "bfloat16": [0x7F80, 0xFF80, 0x7FC0, 0xFF81],
-}
-
-
-def values_of(bits, storage):
-    """What numbers of these bits are worth, in float32."""
-    if storage == "float16":
-        return bits.view(np.float16).astype(np.float32)
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def bits_of(array, storage):
-    return rounded(array, storage)[0].view(np.uint16)
 
 
 def fenced(bits, storage, order="C", offset=1):
-    """A read-only X of these bits, off the start of a buffer of NaN: nothing beyond it may be used."""
-    buffer = np.full(bits.size + offset + 64, SPECIAL[storage][2], np.uint16)
+    """A read-only X of these bits, off the start of a buffer of NaN or of 85: nothing beyond it may be used."""
+    beyond = FORMATS[storage].special[2] if storage in FORMATS else 0x55
+    buffer = np.full(bits.size + offset + 64, beyond, bits.dtype)
     part = buffer[offset : offset + bits.size]
     copy = part.reshape(bits.shape, order=order)
     copy[...] = bits
@@ -64,7 +50,7 @@ def numbers_of(loss, n, d, storage, seed):
 
 @dataclass(frozen=True)
 class Stored(Problem):
-    """A problem whose X has 16 bits; its formulas see the same numbers in float32."""
+    """A problem whose X has a narrow storage; its formulas see the same numbers in float32."""
 
     storage: str = "float16"
     dtype: type = np.float32
@@ -81,7 +67,7 @@ class Stored(Problem):
 
     @property
     def w0(self):
-        return (super().w0 / np.sqrt(self.d)).astype(np.float32)  # scores are moderate
+        return (super().w0 / np.sqrt(self.d) / unit_of(self.storage)).astype(np.float32)  # scores are moderate
 
     @property
     def options(self):

@@ -10,14 +10,12 @@ import pytest
 
 import steepest as st
 from cases import LOSSES
-from devices import STORAGES, arithmetic, rounded
 from steepest import reference
-from steepest.arrays.device import numpy_dtype
 from steepest.objectives.rounding import rounding_of_gradient
 from steepest.objectives.scaling import column_statistics
 from steepest.quasi_newton.sample import column_squares
+from storages import LARGEST, STORAGES, arithmetic, rounded
 
-LARGEST = {"float32": 3e38, "float64": 1.7e308, "float16": 6e4, "bfloat16": 3e38}
 SIZES = [(300, 3), (41, 40), (1200, 17)]
 CLASSES = 3
 NAMES = ["least_squares", "logistic", "softmax"]
@@ -43,7 +41,6 @@ def pair(name, storage, n, d, order="C", way="none"):
         if name == "least_squares":
             t[absent] = np.finfo(dtype).max / 2 if filled else 0.0
         stored = np.asarray(rounded(Z, storage)[0], order=order)
-        stored = stored.view(numpy_dtype(storage)) if storage == "bfloat16" else stored
         kind = {"least_squares": st.LeastSquares, "logistic": st.Logistic, "softmax": st.Softmax}[name]
         yield kind(stored, t, **options)
 

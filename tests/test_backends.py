@@ -12,8 +12,9 @@ from hypothesis import strategies as some
 import steepest as st
 from cases import LOSSES, Problem, assert_follows, each_loss, each_rule
 from device_arrays import on_device
-from devices import MODULES, STORAGES, arithmetic, module, rounded
+from devices import MODULES, module
 from steepest.arrays import device
+from storages import STORAGES, arithmetic, rounded
 
 
 class Place:
@@ -32,7 +33,6 @@ class Place:
     def objective(self, problem, storage=None):
         X, y, s = problem.data
         stored = rounded(X, storage)[0] if storage else X
-        stored = stored.view(device.BFLOAT16) if storage == "bfloat16" else stored
         options = {"intercept": problem.intercept, "alpha": problem.alpha, "l1_ratio": problem.l1_ratio}
         weights = self.put(s) if problem.weighted else None
         make = LOSSES[problem.loss][0]

@@ -16,6 +16,7 @@ import pytest
 
 import steepest as st
 from steepest import _core
+from storages import NARROW
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 QUICK = {
@@ -159,13 +160,13 @@ def test_a_filter_that_matches_nothing_is_an_error(
 
 
 @pytest.mark.usefixtures("no_peers")
-def test_data_of_16_bits_are_compared_with_float32(load: Callable[[str], Any], tmp_path: Path) -> None:
+def test_narrow_data_are_compared_with_float32(load: Callable[[str], Any], tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    storages = ["--storage", "float16", "--storage", "bfloat16"]
+    storages = [argument for name in NARROW for argument in ("--storage", name)]
     options = ["--quick", "--repeats", "1", *storages, "--only", "logistic/*/64x33", "--json", str(out)]
     assert load("bench_gradient").main(options) == 0
     rows = json.loads(out.read_text())["rows"]
-    assert [(row["dtype"], row["order"]) for row in rows] == [(s, o) for s in ("float16", "bfloat16") for o in "CF"]
+    assert [(row["dtype"], row["order"]) for row in rows] == [(s, o) for s in NARROW for o in "CF"]
     assert all(row["x float32"] > 0 for row in rows)
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as some
 import steepest as st
 from cases import Problem
 from least_squares import assert_stationary, rows_of
-from steepest.arrays.device import BFLOAT16
 from steepest.closed_form import triangular
+from storages import NARROW, rounded
 
 LEAST_SQUARES = some.builds(
     Problem,
@@ -71,16 +71,11 @@ def test_a_start_at_it_is_where_descent_stays(problem):
     assert result.value >= found.value - 1e-5 * abs(found.value) - 1e-9
 
 
-@pytest.mark.parametrize("storage", ["float16", "bfloat16"])
+@pytest.mark.parametrize("storage", NARROW)
 @pytest.mark.parametrize("order", "CF")
-def test_16_bits_are_widened(storage, order):
+def test_narrow_data_are_widened(storage, order):
     X, y, _ = Problem(n=300, d=4, dtype=np.float32).data
-    if storage == "bfloat16":
-        bits = X.view(np.uint32) & 0xFFFF0000
-        stored, wide = (bits >> 16).astype(np.uint16).view(BFLOAT16), bits.view(np.float32)
-    else:
-        stored = X.astype(np.float16)
-        wide = stored.astype(np.float32)
+    stored, wide = rounded(X, storage)
     found = st.normal_equation(st.LeastSquares(np.asarray(stored, order=order), y))
     assert found.w.dtype == np.float32
     np.testing.assert_array_equal(found.w, st.normal_equation(st.LeastSquares(wide, y)).w)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from cases import LOSSES, RULES, Problem
-from devices import STORAGES, Memory, arithmetic, rounded
+from devices import Memory
+from storages import LARGEST, STORAGES, TOLERANCE, arithmetic, rounded
 from test_cuda_descent import descend
-from test_cuda_gradient import TOLERANCE, evaluate
+from test_cuda_gradient import evaluate
 
-LARGEST = {"float32": 3e38, "float64": 1.7e308, "float16": 6e4, "bfloat16": 3e38}
 TILINGS = [("C", "lanes"), ("C", "tiles"), ("C", "bulk"), ("C", "split"), ("F", "tiles"), ("F", "split")]
-SIZES = [(33, 32), (129, 64), (300, 8)]
+SIZES = [(33, 32), (129, 64), (300, 16)]
 ADAM = RULES[10]
 each_tiling = pytest.mark.parametrize(("order", "tiling"), TILINGS)
 

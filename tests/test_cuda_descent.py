@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from cases import LOSSES, RULES, Problem, assert_follows, each_loss, each_rule
-from devices import STORAGES, Memory, rounded
+from devices import Memory
 from steepest import _core
 from steepest.descent.arguments import seed_of
+from storages import STORAGES, rounded
 
 ADAM = RULES[10]
 

@@ -11,7 +11,8 @@ import pytest
 import steepest as st
 from cases import LOSSES, Problem, each_loss
 from device_arrays import Interface, on_device
-from steepest.arrays.device import BFLOAT16, DeviceArray
+from steepest.arrays.device import DeviceArray
+from storages import NARROW, rounded
 
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -42,12 +43,10 @@ def test_an_objective_is_that_of_the_cpu(cuda, loss, dtype, order, weighted):
 
 
 @each_loss
-@pytest.mark.parametrize("storage", ["float16", "bfloat16"])
-def test_data_of_16_bits(cuda, loss, storage):
+@pytest.mark.parametrize("storage", NARROW)
+def test_narrow_data(cuda, loss, storage):
     X, y, _ = Problem(loss, dtype=np.float32).data
-    bits = (X.view(np.uint32) >> 16).astype(np.uint16)
-    stored = X.astype(np.float16) if storage == "float16" else bits.view(BFLOAT16)
-    widened = stored.astype(np.float32) if storage == "float16" else (bits.astype(np.uint32) << 16).view(np.float32)
+    stored, widened = rounded(X, storage)
     ours = LOSSES[loss][0](on_device(stored), on_device(y))
     assert ours.dtype == np.float32
     w = Problem(dtype=np.float32).w0
@@ -98,7 +97,7 @@ def test_strides_are_named(cuda):
     with pytest.raises(ValueError, match=r"^y must .*strides \(2,\)"):
         st.Logistic(on_device(GOOD["X"]), Interface(whole, shape=(23,), strides=(16,)))
     with pytest.raises(
-        TypeError, match=r"^X must .*float16 or bfloat16.*got int64 of shape \(23, 10\) on CUDA device 0"
+        TypeError, match=r"^X must .*float32, float64, float16.*got int64 of shape \(23, 10\) on CUDA device 0"
     ):
         st.Logistic(Interface(whole, typestr="<i8"), y)
 

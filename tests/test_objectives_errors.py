@@ -25,12 +25,12 @@ def with_value(value, at=2):
 # Of each argument: what came, the type of the error, and what its message says was expected and came
 BAD_DATA = {
     "X": {
-        "a list": (X.tolist(), TypeError, r"float32 or float64 NumPy array.*list.*convert"),
+        "a list": (X.tolist(), TypeError, r"float32, float64.* NumPy array.*list.*convert"),
         "nothing": (None, TypeError, r"NumPy array.*None"),
-        "of integers": (X.astype(int), TypeError, r"float32 or float64.*int64.*astype"),
-        "of long precision": (X.astype(np.longdouble), TypeError, r"float32 or float64.*(float|longdouble).*astype"),
-        "of objects": (X.astype(object), TypeError, r"float32 or float64.*object"),
-        "complex": (X.astype(complex), TypeError, r"float32 or float64.*complex128"),
+        "of integers": (X.astype(int), TypeError, r"float32, float64.*int64.*astype"),
+        "of long precision": (X.astype(np.longdouble), TypeError, r"float32, float64.*(float|longdouble).*astype"),
+        "of objects": (X.astype(object), TypeError, r"float32, float64.*object"),
+        "complex": (X.astype(complex), TypeError, r"float32, float64.*complex128"),
         "in the other byte order": (X.astype(X.dtype.newbyteorder()), TypeError, r"float64.*astype"),
         "of one dimension": (Y, ValueError, r"two dimensions.*\(4,\)"),
         "of three dimensions": (X[None], ValueError, r"two dimensions.*\(1, 4, 3\)"),

@@ -12,13 +12,13 @@ import pytest
 
 import steepest as st
 from cases import LOSSES, Problem, assert_follows, each_loss, each_rule
-from devices import rounded
 from steepest import _core
-from steepest.arrays.device import numpy_dtype
 from steepest.objectives.scaling import column_statistics, unscaled
+from storages import FORMATS, LARGEST, STORAGES, arithmetic, rounded, unit_of, values_of
 from test_kernels import fenced
 
-TOLERANCE = {"float64": 1e-12, "float32": 4e-6, "float16": 4e-6, "bfloat16": 4e-6}  # of the largest element, at least 1
+# Of the largest element, at least 1. Standardised, the coarse integers are larger.
+TOLERANCE = {name: 4e-6 if name in FORMATS else 1.6e-5 for name in STORAGES} | {"float64": 1e-12}
 FUSED = dict.fromkeys(TOLERANCE, 2.0)  # means in deviations: X as it is, or blocks that are standardised
 BLOCKWISE = {**dict.fromkeys(TOLERANCE, 300.0), "float64": 1e6}
 SHAPES = [(rows, columns) for rows in (1, 7, 33, 130) for columns in (1, 2, 8, 17, 33, 70)]
@@ -39,21 +39,24 @@ class Scaled(Problem):
     @property
     def scaling(self):
         shift = (BLOCKWISE if self.blockwise else FUSED)[self.storage]
-        scale = 10.0 ** np.linspace(-2, 2, self.d)
-        return {"centre": shift * scale * np.cos(np.arange(self.d)), "scale": scale}
+        if self.storage in FORMATS:
+            scale, cosine = 10.0 ** np.linspace(-2, 2, self.d), np.cos(np.arange(self.d))
+        else:  # within the range of the integers
+            scale, cosine = LARGEST[self.storage] / (2 * shift) * 10.0 ** np.linspace(-0.5, 0, self.d), 0.5
+        return {"centre": shift * scale * cosine, "scale": scale}
 
     @property
     def raw(self):
         X, y, s = super().data
-        X = rounded(X * self.scaling["scale"] + self.scaling["centre"], self.storage)[0]
-        dtype = np.float64 if self.storage == "float64" else np.float32
-        return np.asarray(X.view(numpy_dtype(self.storage)), order=self.order), y.astype(dtype), s.astype(dtype)
+        X = X * self.scaling["scale"] + self.scaling["centre"]
+        X = rounded(X / unit_of(self.storage), self.storage)[0]
+        dtype = arithmetic(self.storage)
+        return np.asarray(X, order=self.order), y.astype(dtype), s.astype(dtype)
 
     @property
     def data(self):
         X, y, s = self.raw
-        X = X if self.storage != "bfloat16" else (X.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        Z = (X.astype(float) - self.scaling["centre"]) / self.scaling["scale"]
+        Z = (values_of(X, self.storage).astype(float) - self.scaling["centre"]) / self.scaling["scale"]
         return np.asarray(Z, order=self.order), y.astype(float), s.astype(float)
 
     @property
@@ -68,7 +71,7 @@ class Scaled(Problem):
 
     def points(self):
         """The vectors in the dtype that the storage is computed with."""
-        dtype = np.float64 if self.storage == "float64" else np.float32
+        dtype = arithmetic(self.storage)
         return [vector.astype(dtype) for vector in self.vectors()]
 
     def vectors(self):

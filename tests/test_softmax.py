@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 import steepest as st
 from softmax_problems import Problem, assert_close, each_dtype, each_order
 from steepest import reference
+from storages import NARROW, rounded
 
 SIZES = [(1, 1), (7, 3), (9, 8), (33, 31), (130, 17), (64, 100)]
 CLASSES = [2, 3, 4, 7, 10, 17, 100]
@@ -59,16 +60,11 @@ def test_follows_the_reference_over_many_chunks(shape, dtype, order):
 
 @each_order
 @pytest.mark.parametrize("shape", [(33, 3), (50, 40), (1201, 100)])
-@pytest.mark.parametrize("storage", ["float16", "bfloat16"])
-def test_data_of_16_bits(isa, storage, shape, order):
+@pytest.mark.parametrize("storage", NARROW)
+def test_narrow_data(isa, storage, shape, order):
     problem = Problem(*shape, 5, order, np.float32, weighted=True)
     X, y, s = problem.data
-    if storage == "float16":
-        stored, X = X.astype(np.float16), X.astype(np.float16).astype(np.float32)
-    else:
-        bits = X.view(np.uint32) >> 16
-        stored = bits.astype(np.uint16).view([("bfloat16", "<u2")])
-        X = (bits << 16).view(np.float32)
+    stored, X = rounded(X, storage)
     narrow, wide = (st.Softmax(data, y, sample_weight=s, n_classes=5) for data in (stored, X))
     assert_close(narrow.gradient(problem.w), wide.gradient(problem.w), problem)
     assert_close(narrow.hessian_product(problem.w, problem.v), wide.hessian_product(problem.w, problem.v), problem)

@@ -1,4 +1,4 @@
-"""X of 16 bits against the NumPy reference on the same numbers in float32: every pass, level, order and odd size."""
+"""A narrow X against the NumPy reference on the same numbers in float32: every pass, level, order and odd size."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ import steepest as st
 from cases import LOSSES, RULES, assert_follows, each_loss, each_rule, run
 from steepest import _core
 from steepest.arrays.device import BFLOAT16, numpy_dtype
+from storages import FORMATS, LARGEST, NARROW, bits_dtype, bits_of, unit_of, values_of
 from stored_problems import (
     SETTINGS,
     SIZES,
-    SPECIAL,
     Stored,
-    bits_of,
     expected_of,
     fenced,
     hessian_of,
-    values_of,
 )
 
 BIG = [(3000, 1000), (200_000, 7), (20, 70_000), (40_000, 100)]  # several chunks, wide blocks
-TOLERANCE = 2e-6  # of the largest element, four times as much where sums are long
-LARGEST = {"float16": 65504.0, "bfloat16": 1e38}
+TOLERANCE = 2e-6  # of the largest element
+LONG = {name: 4 if name in FORMATS else 16 for name in NARROW}  # times as much where sums are long; uint8 has no signs
 
 each_order = pytest.mark.parametrize("order", ["C", "F"])
-each_storage = pytest.mark.parametrize("storage", ["float16", "bfloat16"])
+each_storage = pytest.mark.parametrize("storage", NARROW)
+each_float = pytest.mark.parametrize("storage", [name for name in NARROW if name in FORMATS])
 
 
 def assert_close(actual, expected, problem):
     expected = np.asarray(expected)
-    tolerance = TOLERANCE * np.abs(expected).max() * (4 if problem.n * problem.d > 10**6 else 1)
+    tolerance = TOLERANCE * np.abs(expected).max() * (LONG[problem.storage] if problem.n * problem.d > 10**6 else 1)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=str(problem))
 
 
@@ -80,10 +79,11 @@ def test_follows_the_reference_over_many_chunks(loss, storage, shape, order):
 @pytest.mark.parametrize("n", [1, 32])
 def test_every_finite_number_is_widened_exactly(isa, storage, order, n):
     """Subnormals too: with w = 0 and y = 1 the gradient is -2 / n times the one number in each column."""
-    bits = np.arange(1 << 16, dtype=np.uint16)
-    bits = bits[np.abs(np.nan_to_num(values_of(bits, storage), nan=np.inf)) <= LARGEST[storage]]
+    bits = np.arange(256 ** bits_dtype(storage).itemsize).astype(bits_dtype(storage))
+    largest = min(LARGEST[storage], 1e38)  # twice as much overflows
+    bits = bits[np.abs(np.nan_to_num(values_of(bits, storage), nan=np.inf)) <= largest]
     columns = np.arange(bits.size)
-    whole = np.zeros((n, bits.size), np.uint16)
+    whole = np.zeros((n, bits.size), bits.dtype)
     whole[columns % n, columns] = bits
     objective = st.LeastSquares(fenced(whole, storage, order), np.ones(n, np.float32), intercept=False)
     gradient = objective.gradient(np.zeros(bits.size, np.float32))
@@ -91,14 +91,14 @@ def test_every_finite_number_is_widened_exactly(isa, storage, order, n):
 
 
 @each_loss
-@each_storage
+@each_float
 @each_order
 @pytest.mark.parametrize("which", range(4))
 @pytest.mark.parametrize("at", [0, 5, 99, 100])
 def test_infinity_and_nan_are_never_swallowed(isa, loss, storage, order, which, at):
     bits, _, y, _ = Stored(loss, 101, 37, storage=storage).numbers
     bits = bits.copy()
-    bits[at, at % 37] = SPECIAL[storage][which]
+    bits[at, at % 37] = FORMATS[storage].special[which]
     objective = LOSSES[loss][0](fenced(bits, storage, order), y)
     value, gradient = objective.value_and_gradient(np.ones(38, np.float32))
     assert not np.isfinite(gradient[at % 37])
@@ -112,7 +112,7 @@ def test_infinity_and_nan_are_never_swallowed(isa, loss, storage, order, which, 
 @each_rule
 @pytest.mark.parametrize("batch_size", [1, 7, None])
 def test_minimize_follows_the_reference(isa, rule, batch_size):
-    for storage in ("float16", "bfloat16"):
+    for storage in NARROW:
         options = {"d": 33, "weighted": True, "alpha": 0.2, "l1_ratio": 0.4, "storage": storage}
         expected = Stored("logistic", **options).path(rule, 2, batch_size)
         for order in ("C", "F"):
@@ -125,9 +125,10 @@ def test_minimize_follows_the_reference(isa, rule, batch_size):
 @pytest.mark.parametrize("d", [1, 7, 17])
 def test_batches_of_narrow_rows_follow_the_reference(isa, storage, order, d):
     problem = Stored(n=100, d=d, order=order, weighted=True, storage=storage)
+    rule = RULES[0]._replace(keywords={"learning_rate": 0.05 / unit_of(storage) ** 2})
     for batch_size in (1, 33):
-        path = run(problem, RULES[0].make(), 2, batch_size=batch_size).path
-        assert_follows(path, problem.path(RULES[0], 2, batch_size), 2e-5)
+        path = run(problem, rule.make(), 2, batch_size=batch_size).path
+        assert_follows(path, problem.path(rule, 2, batch_size), 2e-5)
 
 
 # The same bits
@@ -199,7 +200,7 @@ def test_ml_dtypes_bfloat16():
 
 @each_storage
 def test_targets_and_weights_are_float32(storage):
-    X = fenced(np.zeros((4, 2), np.uint16), storage)
+    X = fenced(np.zeros((4, 2), bits_dtype(storage)), storage)
     y = np.zeros(4, np.float32)
     for name in ("y", "sample_weight"):
         for bad in (np.ones(4), np.ones(4, np.float16)):
@@ -213,8 +214,8 @@ def test_targets_and_weights_are_float32(storage):
 
 
 @pytest.mark.parametrize("dtype", [">f2", [("bfloat16", ">u2")], [("half", "<u2")], np.uint16, np.longdouble])
-def test_what_is_not_of_16_bits_is_named(dtype):
-    with pytest.raises(TypeError, match=r"^X must be .*float16, bfloat16.*got .* of shape \(4, 2\).*astype"):
+def test_what_is_no_storage_is_named(dtype):
+    with pytest.raises(TypeError, match=r"^X must be .*float16.*got .* of shape \(4, 2\).*astype"):
         st.LeastSquares(np.zeros((4, 2), dtype), np.zeros(4, np.float32))
 
 

@@ -11,17 +11,9 @@ import pytest
 
 import steepest as st
 from steepest import _core
+from storages import STORAGES, arithmetic, rounded
 
 N, D, K = 403, 5, 3
-STORAGES = ("float32", "float64", "float16", "bfloat16")
-
-
-def stored(X, storage):
-    """X in a storage; bfloat16 is the upper half of a float32."""
-    if storage != "bfloat16":
-        return X.astype(storage)
-    halves = (X.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
-    return halves.view(np.dtype([("bfloat16", "u2")]))
 
 
 def bits(array):
@@ -30,8 +22,8 @@ def bits(array):
 
 def data(storage="float64", order="C", n=N, seed=0):
     random = np.random.default_rng(seed)
-    X = np.asarray(stored(random.normal(size=(n, D)), storage), order=order)
-    dtype = np.float64 if storage == "float64" else np.float32
+    X = np.asarray(rounded(random.normal(size=(n, D)), storage)[0], order=order)
+    dtype = arithmetic(storage)
     weight = random.integers(0, 3, n).astype(dtype)
     labels = random.integers(0, K, n).astype(dtype)
     return X, labels, weight

@@ -13,27 +13,6 @@
 
 namespace py = pybind11;
 
-// The dtypes of 16 bits, of which NumPy has no second: bfloat16 is a field of that name.
-namespace pybind11::detail {
-template <>
-struct npy_format_descriptor<steepest::Float16> {
-    static constexpr auto name = const_name("numpy.float16");
-    static pybind11::dtype dtype() { return pybind11::dtype("e"); }
-};
-
-template <>
-struct npy_format_descriptor<steepest::BFloat16> {
-    static constexpr auto name = const_name("bfloat16");
-    static pybind11::dtype dtype() {
-        pybind11::list names, formats, offsets;
-        names.append("bfloat16");
-        formats.append("u2");
-        offsets.append(0);
-        return {names, formats, offsets, 2};
-    }
-};
-}  // namespace pybind11::detail
-
 namespace steepest {
 
 inline bool contiguous(const py::array& array) {
@@ -104,15 +83,36 @@ struct StorageType {
     using type = S;
 };
 
+// The NumPy dtype of a storage; NumPy has no bfloat16, which is a field of that name.
+inline py::dtype dtype_of_storage(const std::string& name) {
+    if (name != "bfloat16") return py::dtype(name);
+    py::list fields;
+    fields.append(py::make_tuple(name, "=u2"));
+    return py::dtype::from_args(std::move(fields));
+}
+
+// The names of all storages, for an error.
+inline std::string storage_names() {
+    std::string text;
+#define STEEPEST_NAME(S, name) text += (text.empty() ? "" : ", ") + std::string(name);
+    STEEPEST_FOR_EACH_STORAGE(STEEPEST_NAME)
+#undef STEEPEST_NAME
+    const std::size_t last = text.rfind(", ");
+    return last == std::string::npos ? text : text.substr(0, last) + " or" + text.substr(last + 1);
+}
+
 // Calls work(StorageType<S>) with what the array is stored as.
 template <class Result, class Work>
 Result with_storage(const py::array& array, const char* name, Work work) {
-#define STEEPEST_CASE(S) \
-    if (py::isinstance<py::array_t<S>>(array)) return work(StorageType<S>{});
+    const auto holds = [&](const char* dtype) {
+        const auto& equivalent = py::detail::npy_api::get().PyArray_EquivTypes_;
+        return equivalent(array.dtype().ptr(), dtype_of_storage(dtype).ptr());
+    };
+#define STEEPEST_CASE(S, dtype) \
+    if (holds(dtype)) return work(StorageType<S>{});
     STEEPEST_FOR_EACH_STORAGE(STEEPEST_CASE)
 #undef STEEPEST_CASE
-    throw py::type_error(std::string(name) + ": expected an array of float32, float64, float16 or bfloat16, got " +
-                         describe(array));
+    throw py::type_error(std::string(name) + ": expected an array of " + storage_names() + ", got " + describe(array));
 }
 
 // The data of a writeable array of T, where the native loop writes.

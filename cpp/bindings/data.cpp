@@ -65,6 +65,11 @@ py::tuple column_statistics_of_any(const py::array& X, const py::object& weight)
 }  // namespace
 
 void bind_data(py::module_& m) {
+    py::dict storages;
+#define STEEPEST_STORAGE(S, name) storages[name] = dtype_name<ArithmeticOf<S>>();
+    STEEPEST_FOR_EACH_STORAGE(STEEPEST_STORAGE)
+#undef STEEPEST_STORAGE
+    m.attr("storages") = storages;
     m.def("row_order", &row_order, py::arg("n"), py::arg("seed"), py::arg("epoch"));
     m.def("read_sum", &read_sum_of_any, py::arg("array"));
     m.def("column_statistics", &column_statistics_of_any, py::arg("X"), py::arg("sample_weight").none(true));

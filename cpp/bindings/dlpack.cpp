@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "cpp/bindings/checks.hpp"
 #include "cpp/bindings/gil.hpp"
 
 namespace steepest {
@@ -76,13 +77,6 @@ DType dtype_of(const std::string& name) {
     throw py::type_error("unknown dtype '" + name + "'");
 }
 
-py::dtype numpy_dtype(const std::string& name) {
-    if (name != "bfloat16") return py::dtype(name);
-    py::list fields;
-    fields.append(py::make_tuple(name, "<u2"));
-    return py::dtype::from_args(std::move(fields));
-}
-
 // A consumed tensor on a device. Its death, like that of the array over CPU memory, calls the producer's deleter.
 struct DeviceTensor {
     std::uintptr_t pointer;
@@ -119,7 +113,7 @@ py::object view_of(const Tensor& tensor, bool read_only, py::object owner) {
         throw py::type_error("memory of the CPU or of CUDA was expected, got DLPack device type " +
                              std::to_string(type));
     for (py::ssize_t& stride : strides) stride *= tensor.dtype.bits / 8;
-    py::array array(numpy_dtype(name), shape, strides, data, owner);
+    py::array array(dtype_of_storage(name), shape, strides, data, owner);
     if (read_only) array.attr("setflags")(py::arg("write") = false);
     return array;
 }

@@ -75,7 +75,7 @@ void DenseSource<S>::column_statistics(double* mean, double* deviation, Interrup
     steepest::column_statistics(X_, weight_, mean, deviation, interrupt);
 }
 
-#define STEEPEST_INSTANTIATE(S) template class DenseSource<S>;
+#define STEEPEST_INSTANTIATE(S, name) template class DenseSource<S>;
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 
 }  // namespace steepest

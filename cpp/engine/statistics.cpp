@@ -52,7 +52,7 @@ void column_statistics(const Matrix<S>& X, const ArithmeticOf<S>* weight, double
     }
 }
 
-#define STEEPEST_INSTANTIATE(S) \
+#define STEEPEST_INSTANTIATE(S, name) \
     template void column_statistics(const Matrix<S>&, const ArithmeticOf<S>*, double*, double*, Interrupt&);
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 

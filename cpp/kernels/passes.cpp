@@ -33,7 +33,7 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<S> point, Linear<S> direct
     }
 }
 
-// Rows of 16 bits, or columns of them, that fill vectors are widened in registers; what is left, and rows that must be
+// Rows of a narrow storage, or columns, that fill vectors are widened in registers; what is left, and rows that must be
 // gathered, block by block in memory.
 template <class S, class Stage>
     requires is_widened<S>
@@ -143,7 +143,7 @@ constexpr PassKernels<S> table = {{STEEPEST_FOR_EACH_LOSS(STEEPEST_LOSS)}, &sum<
 
 }  // namespace
 
-#define STEEPEST_TABLE(S) table<S>,
+#define STEEPEST_TABLE(S, name) table<S>,
 #define STEEPEST_PASTE(a, b) a##b
 #define STEEPEST_NAME(level) STEEPEST_PASTE(passes_, level)
 

@@ -69,7 +69,7 @@ STEEPEST_INLINE void gather_rows(const Rows<S>& rows, std::size_t first, std::si
     }
 }
 
-// Rows of 16-bit numbers, row-major, as floats.
+// Rows of narrow numbers, row-major, as floats.
 template <class S>
 STEEPEST_INLINE void widen_rows(const Rows<S>& rows, std::size_t first, std::size_t n, float* widened,
                                 const float** x) {
@@ -96,8 +96,7 @@ STEEPEST_INLINE void fetch_targets(const Rows<S>& rows, std::size_t first, std::
     }
 }
 
-// Rows [first, first + n) of the selection with their targets and weights. Column-major ones are no longer of 16 bits
-// here.
+// Rows [first, first + n) of the selection with their targets and weights. Column-major ones are no longer narrow here.
 template <class S>
 STEEPEST_INLINE void fetch(const Rows<S>& rows, std::size_t first, std::size_t n, ArithmeticOf<S>* gathered,
                            RowBlock<S>& block) {
@@ -111,7 +110,7 @@ STEEPEST_INLINE void fetch(const Rows<S>& rows, std::size_t first, std::size_t n
     fetch_targets(rows, first, n, block);
 }
 
-// The same of rows of 16 bits in either order, as floats.
+// The same of narrow rows in either order, as floats.
 template <class S>
     requires is_widened<S>
 STEEPEST_INLINE void fetch(const Rows<S>& rows, std::size_t first, std::size_t n, float* widened,
@@ -124,7 +123,7 @@ STEEPEST_INLINE void fetch(const Rows<S>& rows, std::size_t first, std::size_t n
     fetch_targets(rows, first, n, block);
 }
 
-// Calls kernel(rows of floats) over rows of 16 bits, at most n of them widened at a time.
+// Calls kernel(rows of floats) over narrow rows, at most n of them widened at a time.
 template <class S, class Kernel>
 STEEPEST_INLINE void over_widened(const Rows<S>& rows, std::size_t n, float* widened, Kernel kernel) {
     const std::size_t d = rows.X.n_columns;

@@ -105,17 +105,31 @@ STEEPEST_INLINE void add_slopes(const SoftmaxBlock<T>& block, std::size_t k, std
     for (std::size_t c = 0; c < k; ++c) sums[1 + c * (d + 1) + d] += sum_of(block.z + c * block.step, block.n);
 }
 
-template <class Stage, class S, class T = ArithmeticOf<S>>
-void scores_over_rows(Stage& stage, const Rows<S>& rows, const Coefficients<T>& point, const Coefficients<T>& direction,
-                      T* scratch, double* sums) {
+// Rows of a narrow storage, which is forgotten: all of them share the passes over k scores. `copy` is copy_rows.
+template <class T>
+struct NarrowRows {
+    const void* rows;
+    void (*copy)(const void* rows, std::size_t first, std::size_t n, T* copy, const T** x);
+};
+
+template <class S, class T>
+void copy_narrow_rows(const void* rows, std::size_t first, std::size_t n, T* copy, const T** x) {
+    copy_rows(*static_cast<const Rows<S>*>(rows), first, n, copy, x);
+}
+
+// Takes the rows' data from `narrow`, where there is one.
+template <class Stage, class T>
+__attribute__((noinline)) void scores_over_rows(Stage& stage, const Rows<T>& rows, const Coefficients<T>& point,
+                                                const Coefficients<T>& direction, T* scratch, double* sums,
+                                                const NarrowRows<T>& narrow = {}) {
     const std::size_t d = rows.X.n_columns, k = point.n_scores, length = padded_length<T>(d),
                       step = packed_length<T>(length);
     const std::size_t size = scores_block<T>(d, k);
-    const bool copies = is_widened<S> || rows.X.order == Order::column_major || d < length;
+    const bool copies = rows.X.order == Order::column_major || d < length;
     const auto part = ScoresScratch<T>::of_rows(scratch, d, k);
-    RowBlock<S> targets;
+    RowBlock<T> targets;
     SoftmaxBlock<T> block;
-    const S* later_x[max_row_block];
+    const T* later_x[max_row_block];
     const T* copied[max_row_block];
     for (std::size_t c = 0; c < k; ++c) {
         pack(point.of(c), d, part.w + c * step);
@@ -127,13 +141,14 @@ void scores_over_rows(Stage& stage, const Rows<S>& rows, const Coefficients<T>& 
         const std::size_t n = rows.count - first < size ? rows.count - first : size;
         const T* const* x = copied;
         const T* const* later = nullptr;
-        if (copies) copy_rows(rows, first, n, part.x, copied);
-        if constexpr (!is_widened<S>) {
-            if (!copies) {
-                find_rows(rows, first, n, targets.x);
-                x = targets.x;
-                later = find_later(rows, first, n, later_x);
-            }
+        if (narrow.copy) {
+            narrow.copy(narrow.rows, first, n, part.x, copied);
+        } else if (copies) {
+            copy_rows(rows, first, n, part.x, copied);
+        } else {
+            find_rows(rows, first, n, targets.x);
+            x = targets.x;
+            later = find_later(rows, first, n, later_x);
         }
         fetch_targets(rows, first, n, targets);
         block.z = part.z, block.u = part.u, block.step = size, block.n = n;
@@ -153,6 +168,15 @@ void scores_over_rows(Stage& stage, const Rows<S>& rows, const Coefficients<T>& 
             }
         }
     }
+}
+
+template <class Stage, class S, class T = ArithmeticOf<S>>
+    requires is_widened<S>
+STEEPEST_INLINE void scores_over_rows(Stage& stage, const Rows<S>& rows, const Coefficients<T>& point,
+                                      const Coefficients<T>& direction, T* scratch, double* sums) {
+    const Matrix<T> shape{nullptr, rows.X.n_rows, rows.X.n_columns, rows.X.order};
+    const Rows<T> all{shape, rows.y, rows.weight, rows.index, rows.begin, rows.count, rows.ahead};
+    scores_over_rows(stage, all, point, direction, scratch, sums, NarrowRows<T>{&rows, &copy_narrow_rows<S, T>});
 }
 
 // The columns of X in tiles, of n rows from `row`: body(first column, their number, their addresses, those of the rows

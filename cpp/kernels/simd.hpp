@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <utility>
 
-#if defined(__F16C__)
+#if defined(__F16C__) || defined(__SSE4_1__)
 #include <immintrin.h>
 #endif
 
@@ -24,7 +24,7 @@ constexpr int vector_bytes = 32;
 constexpr int vector_bytes = 16;
 #endif
 
-// Numbers of 16 bits are floats once they are in a register.
+// Narrow numbers are floats once they are in a register.
 template <class S>
 constexpr int lanes = vector_bytes / int(sizeof(ArithmeticOf<S>));
 
@@ -74,6 +74,38 @@ STEEPEST_INLINE Floats load_widened(const Float16* p) {  // as widen() of storag
     return (Floats)((Bits)scaled | special | (bits & 0x8000) << 16);
 }
 #endif
+
+// Intrinsics again: GCC 12 moves the elements to 32 bits one by one.
+#if defined(__AVX512F__)
+#define STEEPEST_LOAD_8(p) _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
+#define STEEPEST_LOAD_16(p) _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))
+#define STEEPEST_TO_32(from, x) (Bits) _mm512_maskz_cvt##from##_epi32(0xffff, x)
+#elif defined(__AVX2__)
+#define STEEPEST_LOAD_8(p) _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))
+#define STEEPEST_LOAD_16(p) _mm_loadu_si128(reinterpret_cast<const __m128i*>(p))
+#define STEEPEST_TO_32(from, x) (Bits) _mm256_cvt##from##_epi32(x)
+#elif defined(__SSE4_1__)
+#define STEEPEST_LOAD_8(p) _mm_loadu_si32(p)
+#define STEEPEST_LOAD_16(p) _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))
+#define STEEPEST_TO_32(from, x) (Bits) _mm_cvt##from##_epi32(x)
+#endif
+#if defined(STEEPEST_TO_32)
+STEEPEST_INLINE Bits load_integers(const UInt8* p) { return STEEPEST_TO_32(epu8, STEEPEST_LOAD_8(p)); }
+STEEPEST_INLINE Bits load_integers(const Int8* p) { return STEEPEST_TO_32(epi8, STEEPEST_LOAD_8(p)); }
+STEEPEST_INLINE Bits load_integers(const Int16* p) { return STEEPEST_TO_32(epi16, STEEPEST_LOAD_16(p)); }
+#else
+template <class Value>
+STEEPEST_INLINE Bits load_integers(const Integer<Value>* p) {
+    Vector<Value, lanes<float>> v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return __builtin_convertvector(v, Bits);
+}
+#endif
+
+template <class Value>
+STEEPEST_INLINE Floats load_widened(const Integer<Value>* p) {
+    return __builtin_convertvector(load_integers(p), Floats);
+}
 
 template <class S, int W>
 STEEPEST_INLINE Vector<ArithmeticOf<S>, W> load(const S* p) {
@@ -174,7 +206,7 @@ STEEPEST_INLINE void widen_all(const S* x, std::size_t n, float* out) {
     for (; i < n; ++i) out[i] = widen(x[i]);
 }
 
-// Calls body(integral_constant<int, W>) with the widest vector that a row of this length fills. Numbers of 16 bits come
+// Calls body(integral_constant<int, W>) with the widest vector that a row of this length fills. Narrow numbers come
 // here in rows of a whole vector or more.
 template <class S, int W = lanes<S>, class Body>
 STEEPEST_INLINE void with_width(std::size_t length, Body body) {

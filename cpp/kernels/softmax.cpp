@@ -119,7 +119,7 @@ constexpr LossKernels<S> table = {
 
 }  // namespace
 
-#define STEEPEST_TABLE(S) table<S>,
+#define STEEPEST_TABLE(S, name) table<S>,
 #define STEEPEST_PASTE(a, b) a##b
 #define STEEPEST_NAME(level) STEEPEST_PASTE(softmax_, level)
 

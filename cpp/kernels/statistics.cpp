@@ -29,7 +29,7 @@ constexpr ColumnKernels<S> table = {&find_moments<S>, &standardise<S>};
 
 }  // namespace
 
-#define STEEPEST_TABLE(S) table<S>,
+#define STEEPEST_TABLE(S, name) table<S>,
 #define STEEPEST_PASTE(a, b) a##b
 #define STEEPEST_NAME(level) STEEPEST_PASTE(statistics_, level)
 

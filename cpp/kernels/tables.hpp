@@ -89,13 +89,13 @@ struct CholeskyKernels {
 // One of a kind for each storage.
 template <template <class> class Of>
 struct ForEachStorage {
-#define STEEPEST_MEMBER(S) Of<S> for_##S;
+#define STEEPEST_MEMBER(S, name) Of<S> for_##S;
     STEEPEST_FOR_EACH_STORAGE(STEEPEST_MEMBER)
 #undef STEEPEST_MEMBER
 
     template <class S>
     STEEPEST_INLINE const Of<S>& of() const {
-#define STEEPEST_CASE(Storage) \
+#define STEEPEST_CASE(Storage, name) \
     if constexpr (std::is_same_v<S, Storage>) return for_##Storage;
         STEEPEST_FOR_EACH_STORAGE(STEEPEST_CASE)
 #undef STEEPEST_CASE

@@ -1,4 +1,4 @@
-// Storage of X in 16 bits: numbers that are widened to float in registers, where all arithmetic is done.
+// Storage of X in 8 or 16 bits: numbers that are widened to float in registers, where all arithmetic is done.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,21 @@ struct BFloat16 {  // the upper half of a float
     std::uint16_t bits;
 };
 
-// X(struct): what X may be stored as. A build for tests may name fewer.
+// Of 8 or 16 bits, which a float holds exactly.
+template <class Value>
+struct Integer {
+    Value value;
+};
+using UInt8 = Integer<std::uint8_t>;
+using Int8 = Integer<std::int8_t>;
+using Int16 = Integer<std::int16_t>;
+
+// X(struct, name of the dtype): what X may be stored as. A build for tests may name fewer.
 #if !defined(STEEPEST_FOR_EACH_STORAGE)
-#define STEEPEST_FOR_EACH_STORAGE(X) X(float) X(double) X(Float16) X(BFloat16)
+#define STEEPEST_FOR_EACH_STORAGE(X) \
+    X(float, "float32")              \
+    X(double, "float64")             \
+    X(Float16, "float16") X(BFloat16, "bfloat16") X(UInt8, "uint8") X(Int8, "int8") X(Int16, "int16")
 #endif
 
 template <class Storage>
@@ -48,6 +60,11 @@ STEEPEST_HOST_DEVICE float widen(Float16 x) {
     const std::uint32_t special = magnitude >= 0x7c00u ? 0x7f800000u : 0u;
     const float scaled = bits_as<float>(magnitude << 13) * 5.192296858534828e33f;  // 2^112
     return bits_as<float>(bits_as<std::uint32_t>(scaled) | special | sign);
+}
+
+template <class Value>
+STEEPEST_HOST_DEVICE float widen(Integer<Value> x) {
+    return float(x.value);
 }
 
 }  // namespace steepest

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cpp/bindings/checks.hpp"
 #include "cpp/bindings/gil.hpp"
 #include "cpp/bindings/names.hpp"
 #include "cuda/bindings/addresses.hpp"
@@ -134,11 +135,11 @@ py::object make_objective(const std::string& loss, Address X, std::size_t n_rows
 
 template <class... Arguments>
 py::object objective(const std::string& loss, const std::string& storage, Arguments... arguments) {
-    if (storage == "float32") return make_objective<float>(loss, arguments...);
-    if (storage == "float64") return make_objective<double>(loss, arguments...);
-    if (storage == "float16") return make_objective<Float16>(loss, arguments...);
-    if (storage == "bfloat16") return make_objective<BFloat16>(loss, arguments...);
-    throw py::value_error("storage must be float32, float64, float16 or bfloat16, got " + storage);
+#define STEEPEST_CASE(S, name) \
+    if (storage == name) return make_objective<S>(loss, arguments...);
+    STEEPEST_FOR_EACH_STORAGE(STEEPEST_CASE)
+#undef STEEPEST_CASE
+    throw py::value_error("storage must be " + storage_names() + ", got " + storage);
 }
 
 template <class S>
@@ -154,14 +155,14 @@ BoundDescent<S> descent(const BoundObjective<S>& objective, const BoundRule& rul
 }
 
 template <class S>
-void bind_storage(py::module_& m, const std::string& suffix) {
+void bind_storage(py::module_& m, const std::string& storage) {
     using O = BoundObjective<S>;
-    py::class_<O>(m, ("Objective" + suffix).c_str())
+    py::class_<O>(m, ("Objective_" + storage).c_str())
         .def("value", &O::value, py::arg("w"))
         .def("value_and_gradient", &O::value_and_gradient, py::arg("w"), py::arg("gradient"))
         .def_property_readonly("tiling", &O::tiling);
     using D = BoundDescent<S>;
-    py::class_<D>(m, ("Descent" + suffix).c_str())
+    py::class_<D>(m, ("Descent_" + storage).c_str())
         .def("start_epoch", &D::start_epoch, py::arg("order").none(true))
         .def("evaluate", &D::evaluate)
         .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
@@ -193,10 +194,9 @@ PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
         .def("step", &BoundRule::step, py::arg("dtype"), py::arg("w"), py::arg("gradient"), py::arg("states"),
              py::arg("n"), py::arg("learning_rate"), py::arg("t"), py::arg("device"), py::arg("stream"),
              py::arg("l1") = 0.0, py::arg("n_penalised") = 0);
-    bind_storage<float>(m, "32");
-    bind_storage<double>(m, "64");
-    bind_storage<steepest::Float16>(m, "Float16");
-    bind_storage<steepest::BFloat16>(m, "BFloat16");
+#define STEEPEST_BIND(S, name) bind_storage<S>(m, name);
+    STEEPEST_FOR_EACH_STORAGE(STEEPEST_BIND)
+#undef STEEPEST_BIND
     m.def(
         "Objective",
         [](const std::string& loss, const std::string& storage, Address X, std::size_t n_rows, std::size_t n_columns,

@@ -188,7 +188,7 @@ RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double se
     return report;
 }
 
-#define STEEPEST_INSTANTIATE(S) template class Descent<S>;
+#define STEEPEST_INSTANTIATE(S, name) template class Descent<S>;
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 #undef STEEPEST_INSTANTIATE
 

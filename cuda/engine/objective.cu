@@ -67,7 +67,7 @@ double Objective<S>::gradient_norm(const T* w, const T* gradient) const {
     return steepest::gradient_norm(data_.l1, host_w.data(), host_gradient.data(), {n, n, data_.rows.n_columns});
 }
 
-#define STEEPEST_INSTANTIATE(S) template class Objective<S>;
+#define STEEPEST_INSTANTIATE(S, name) template class Objective<S>;
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 #undef STEEPEST_INSTANTIATE
 

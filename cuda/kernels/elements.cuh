@@ -9,7 +9,7 @@ constexpr unsigned all_lanes = 0xffffffffu;
 
 template <class S>
 __device__ __forceinline__ ArithmeticOf<S> widen_element(S x) {
-    if constexpr (sizeof(S) == 2) {
+    if constexpr (is_widened<S>) {
         return ptx::widen(x);
     } else {
         return x;

@@ -46,12 +46,16 @@ struct RegisterShape {
     int lanes, vectors;
 };
 
+// Vectors of `width` elements that a lane has registers for.
+STEEPEST_HOST_DEVICE constexpr int most_vectors(std::size_t width) { return int(32 / width); }
+
 STEEPEST_HOST_DEVICE constexpr RegisterShape register_shape(std::size_t d, std::size_t width) {
-    // From 8 lanes on a load takes whole 128-byte lines, and more vectors a lane cost fewer instructions a row.
-    const RegisterShape shapes[] = {{1, 1}, {2, 1}, {4, 1}, {8, 1}, {8, 2}, {8, 4}, {16, 4}, {32, 4}, {32, 8}};
+    // From 8 lanes on a load takes whole 128-byte lines, and more vectors a lane cost fewer instructions a row. Only
+    // elements of a byte come to 2 vectors of more than 8 lanes.
+    const RegisterShape shapes[] = {{1, 1},  {2, 1},  {4, 1},  {8, 1},  {8, 2}, {8, 4},
+                                    {16, 2}, {16, 4}, {32, 2}, {32, 4}, {32, 8}};
     for (const RegisterShape& shape : shapes)
-        if (d <= width * std::size_t(shape.lanes * shape.vectors) && std::size_t(shape.vectors) * width <= 32)
-            return shape;
+        if (d <= width * std::size_t(shape.lanes * shape.vectors) && shape.vectors <= most_vectors(width)) return shape;
     return {0, 0};
 }
 

@@ -24,13 +24,19 @@ struct Split {
 
 constexpr std::size_t split_flush_rows = 256;  // before float sums go to double
 
+// Bytes of two tiles, up to where numbers of the arithmetic may stand.
+template <class S>
+STEEPEST_HOST_DEVICE std::size_t two_tiles_bytes(const TileShape& tile) {
+    constexpr std::size_t number = sizeof(ArithmeticOf<S>);
+    return (2 * tile.rows * tile.pitch * sizeof(S) + number - 1) / number * number;
+}
+
 // Of shared memory: two tiles, the block's w and its sums in both precisions, then a tile's targets and weights, which
 // become its losses and slopes.
 template <class S>
 STEEPEST_HOST_DEVICE std::size_t split_bytes(const TileShape& tile, std::size_t columns) {
     using T = ArithmeticOf<S>;
-    return columns * sizeof(double) + 2 * tile.rows * tile.pitch * sizeof(S) + 2 * columns * sizeof(T) +
-           2 * tile.rows * sizeof(T);
+    return columns * sizeof(double) + two_tiles_bytes<S>(tile) + 2 * columns * sizeof(T) + 2 * tile.rows * sizeof(T);
 }
 
 template <class S>
@@ -46,7 +52,7 @@ class SplitSums {
                                                              : split.columns),
           total_(reinterpret_cast<double*>(shared)),
           tiles_(reinterpret_cast<S*>(total_ + split.columns)),
-          w_(reinterpret_cast<T*>(tiles_ + 2 * split.tile.rows * split.tile.pitch)),
+          w_(reinterpret_cast<T*>(reinterpret_cast<unsigned char*>(tiles_) + two_tiles_bytes<S>(split.tile))),
           gradient_(w_ + split.columns),
           slopes_(gradient_ + split.columns),
           losses_(slopes_ + split.tile.rows) {}

@@ -11,9 +11,12 @@ template <class S>
 Kernel<Epoch<S>> steps_kernel(const Plan& plan) {
     if (plan.tiling == Tiling::bulk) return &tile_epoch<S, true>;
     if (plan.tiling == Tiling::tiles) return &tile_epoch<S, false>;
-    if constexpr (sizeof(S) > 2)
+    constexpr int most = most_vectors(16 / sizeof(S));
+    if constexpr (most >= 8)
         if (plan.vectors == 8) return &lanes_epoch<S, 8>;
-    return plan.vectors == 4 ? &lanes_epoch<S, 4> : plan.vectors == 2 ? &lanes_epoch<S, 2> : &lanes_epoch<S, 1>;
+    if constexpr (most >= 4)
+        if (plan.vectors == 4) return &lanes_epoch<S, 4>;
+    return plan.vectors == 2 ? &lanes_epoch<S, 2> : &lanes_epoch<S, 1>;
 }
 
 }  // namespace
@@ -43,7 +46,7 @@ void run_steps(const EpochPlan& epoch, const Steps<S>& steps, Stream stream) {
                     steps.status, plan.lanes, plan.tile});
 }
 
-#define STEEPEST_INSTANTIATE(S)                                                          \
+#define STEEPEST_INSTANTIATE(S, name)                                                    \
     template EpochPlan plan_epoch<S>(const Layout&, std::size_t, const Device&, Tiling); \
     template void run_steps(const EpochPlan&, const Steps<S>&, Stream);
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)

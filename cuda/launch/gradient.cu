@@ -12,11 +12,12 @@ template <class S>
 Kernel<Pass<S>> pass_kernel(const Plan& plan) {
     if (plan.tiling == Tiling::bulk) return &tile_gradient<S, true>;
     if (plan.tiling == Tiling::tiles) return &tile_gradient<S, false>;
-    if constexpr (sizeof(S) > 2)
+    constexpr int most = most_vectors(16 / sizeof(S));
+    if constexpr (most >= 8)
         if (plan.vectors == 8) return &lanes_gradient<S, 8>;
-    return plan.vectors == 4   ? &lanes_gradient<S, 4>
-           : plan.vectors == 2 ? &lanes_gradient<S, 2>
-                               : &lanes_gradient<S, 1>;
+    if constexpr (most >= 4)
+        if (plan.vectors == 4) return &lanes_gradient<S, 4>;
+    return plan.vectors == 2 ? &lanes_gradient<S, 2> : &lanes_gradient<S, 1>;
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ void finish(const double* partial, std::size_t n_chunks, const Step<T>& step, st
            Finish<T>{partial, n_chunks, step, at, path, status});
 }
 
-#define STEEPEST_INSTANTIATE(S)                                                                                   \
+#define STEEPEST_INSTANTIATE(S, name)                                                                             \
     template Plan plan_pass<S>(const Layout&, const Device&, Tiling);                                             \
     template std::size_t chunks_of<S>(const Plan&, std::size_t, std::size_t);                                     \
     template void sum_rows(const Plan&, const Batch<S>&, const ArithmeticOf<S>*, bool, double*, ArithmeticOf<S>*, \

@@ -19,7 +19,10 @@ __device__ __forceinline__ std::uint32_t shared_address(const void* pointer) {
     return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-__device__ __forceinline__ float widen(BFloat16 x) { return steepest::widen(x); }
+template <class S>
+__device__ __forceinline__ float widen(S x) {
+    return steepest::widen(x);
+}
 
 __device__ __forceinline__ float widen(Float16 x) {
     float result;

@@ -136,6 +136,7 @@ def coordinate_descent(
 
 cuda_reason: str
 max_threads: int
+storages: dict[str, str]
 
 def row_order(n: int, seed: int, epoch: int) -> NDArray[np.uint32]: ...
 def read_sum(array: NDArray[Any]) -> float: ...

@@ -27,8 +27,10 @@ namespace steepest::ptx {
 using Barrier = std::uint64_t;
 using ::emulated::Location;
 
-inline float widen(Float16 x) { return steepest::widen(x); }
-inline float widen(BFloat16 x) { return steepest::widen(x); }
+template <class S>
+float widen(S x) {
+    return steepest::widen(x);
+}
 
 inline void copy_async_16(void* shared, const void* global, Location at = Location::current()) {
     ::emulated::copy_async_16(shared, global, at);

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steepest import _core
+
 Array = NDArray[Any]
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
-STORAGES = ("float32", "float64", "float16", "bfloat16")
-OFFSETS = {"float16": 256.0, "bfloat16": 256.0, "float32": 4096.0, "float64": 2.0**20}  # of columns far from zero
+# An older build has no list of its storages.
+STORAGES: dict[str, str] = getattr(_core, "storages", dict.fromkeys(("float32", "float64", "float16", "bfloat16")))
+OF_FLOATS = ("float32", "float64")
 
 
 def bell(seed: int, *shape: int) -> NDArray[np.float64]:
@@ -28,13 +31,27 @@ def integers(seed: int, n: int, below: int) -> NDArray[np.int64]:
     return (np.asarray(np.random.PCG64(seed).random_raw(n)) >> np.uint64(40)).astype(np.int64) % below
 
 
+def offset_of(storage: str) -> float:
+    """Return a mean of columns that are far from zero, which the storage holds."""
+    if _is_of_integers(storage):
+        return float(np.iinfo(storage).max // 2)
+    return {"float32": 4096.0, "float64": 2.0**20}.get(storage, 256.0)
+
+
+def _is_of_integers(storage: str) -> bool:
+    return storage.startswith(("int", "uint"))
+
+
 def arithmetic(storage: str) -> Any:
     """Return the dtype that X of a storage is computed with."""
     return np.float64 if storage == "float64" else np.float32
 
 
 def stored(X: NDArray[np.float64], storage: str, order: Any = "C") -> Array:
-    """Return X as a storage holds it, rounded to nearest, in C or F order."""
+    """Return X as a storage holds it, rounded to nearest, in C or F order; integers of 4 X within their range."""
+    if _is_of_integers(storage):
+        limits = np.iinfo(storage)
+        return np.asarray(np.clip(np.rint(4 * X), limits.min, limits.max).astype(storage), order=order)
     if storage != "bfloat16":
         return np.asarray(X.astype(storage), order=order)
     bits = X.astype(np.float32).view(np.uint32).astype(np.uint64)

@@ -10,7 +10,7 @@ import numpy as np
 
 import steepest as st
 
-from .data import OFFSETS, STORAGES, Sample, arithmetic, bell, stored
+from .data import OF_FLOATS, STORAGES, Sample, arithmetic, bell, offset_of, stored
 from .objective_cases import objective_for, options_for
 from .tables import Case
 
@@ -57,7 +57,7 @@ def _fit(model: str, sample: Sample, dtype: str, order: str = "C", **options: An
     far, weighted, in_parts = (options.pop(name, False) for name in ("far", "weighted", "partial"))
     if not classes and options.pop("class_weight", None):
         return "not for this estimator"
-    X = stored(sample.X + OFFSETS[dtype] / 16 if far else sample.X, dtype, order)
+    X = stored(sample.X + offset_of(dtype) / 16 if far else sample.X, dtype, order)
     y = sample.labels(classes).astype(int) if classes else sample.target().astype(dtype)
     weight = sample.weights().astype(dtype) if weighted else None
     estimator = (st.LogisticClassifier if classes else st.LinearRegressor)(random_state=3, **options)
@@ -78,7 +78,7 @@ def statistics_cases(quick: bool) -> Iterator[Case]:
     for n, d in [(7, 3)] if quick else [(1, 1), (7, 3), (64, 64), (1000, 17), (70_000, 11), (40, 3000)]:
         sample = Sample(n, d)
         for storage in STORAGES:
-            for name, offset in (("near", 0.0), ("far", OFFSETS[storage])):
+            for name, offset in (("near", 0.0), ("far", offset_of(storage))):
                 for order in "CF":
                     X = stored(sample.X + offset, storage, order)
                     label = f"statistics/{storage}/{order}/{n}x{d}/{name}"
@@ -100,7 +100,7 @@ def analysis_cases(quick: bool) -> Iterator[Case]:
                     make = partial(_made, loss, sample, storage, name)
                     if loss == "least_squares":
                         yield f"closed form/{label}", partial(_closed_form, make)
-                    if sample.n < 1000 and storage in STORAGES[:2]:
+                    if sample.n < 1000 and storage in OF_FLOATS:
                         yield f"curvature/{label}", partial(_curvature, make, sample)
                         yield f"taylor/{label}", partial(_taylor, make, sample)
                         yield f"learning rates/{label}", partial(_learning_rates, make)

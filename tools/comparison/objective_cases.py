@@ -11,7 +11,7 @@ import numpy as np
 import steepest as st
 from steepest.objectives import losses
 
-from .data import OFFSETS, STORAGES, Sample, arithmetic, bell, stored
+from .data import OF_FLOATS, STORAGES, Sample, arithmetic, bell, offset_of, stored
 from .tables import Case
 
 SIZES = [(1, 1), (7, 3), (64, 64), (1000, 17), (1000, 1), (70_000, 11), (40, 3000), (150, 300)]
@@ -34,7 +34,7 @@ def options_for(sample: Sample, storage: str) -> dict[str, dict[str, Any]]:
     dtype = arithmetic(storage)
     weight = {"sample_weight": sample.weights().astype(dtype)}
     mild = {"centre": bell(7, sample.d) / 4, "scale": 1.0 + np.abs(bell(8, sample.d))}
-    far = {"centre": OFFSETS[storage] + bell(7, sample.d) / 4, "scale": 1.0 + np.abs(bell(8, sample.d)) / 4}
+    far = {"centre": offset_of(storage) + bell(7, sample.d) / 4, "scale": 1.0 + np.abs(bell(8, sample.d)) / 4}
     elastic = {"alpha": 0.125, "l1_ratio": 0.5}
     return {
         "plain": {},
@@ -54,7 +54,7 @@ def objective_for(
 ) -> st.LeastSquares:
     """Return an objective over a sample, with its columns far from zero if so wished."""
     kind, classes = LOSSES[loss]
-    X = sample.X + OFFSETS[storage] if far else sample.X
+    X = sample.X + offset_of(storage) if far else sample.X
     y = sample.labels(classes) if classes else sample.target()
     if not (classes or getattr(kind, "is_of_residuals", True)):  # older trees have squares only
         y = np.rint(y * y)  # counts
@@ -107,7 +107,7 @@ def special_cases(quick: bool) -> Iterator[Case]:
     """Yield cases of data with a nan or an infinity, whose results have them too."""
     sample = Sample(64, 5)
     for loss in ("least_squares", "logistic", "softmax"):
-        for storage in STORAGES[:2]:
+        for storage in OF_FLOATS:
             for bad in (np.nan, np.inf):
 
                 def make(loss: str = loss, storage: str = storage, bad: float = bad) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 import steepest as st
 
-from .data import STORAGES, Array, Sample, bell
+from .data import OF_FLOATS, STORAGES, Array, Sample, bell
 from .objective_cases import LOSSES, objective_for, options_for
 from .tables import Case
 
@@ -84,7 +84,7 @@ def descent_cases(quick: bool) -> Iterator[Case]:
     for batch, rows in BATCHES.items():
         for loss in ("least_squares", "logistic", "softmax"):
             for name, make in RULES.items():
-                for storage in STORAGES[:2]:
+                for storage in OF_FLOATS:
                     run = partial(minimize, loss, make, storage=storage, batch_size=rows)
                     yield f"minimize/{batch}/{loss}/{name}/{storage}", run
             for name in ("GradientDescent", "Adam fast"):

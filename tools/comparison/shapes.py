@@ -13,7 +13,7 @@ import numpy as np
 
 import steepest as st
 
-from .data import STORAGES, Array, arithmetic, stored
+from .data import OF_FLOATS, STORAGES, Array, arithmetic, stored
 from .run_cases import RULES
 
 Calls = dict[str, Callable[[], object]]
@@ -21,7 +21,7 @@ Calls = dict[str, Callable[[], object]]
 FULL = [(256, 100), (4096, 64), (1024, 1024), (5_000_000, 100), (500_000, 1000), (20_000_000, 16), (50_000, 10_000)]
 USUAL = [(256, 100), (4096, 64), (1024, 1024), (500_000, 100), (50_000, 1000), (2_000_000, 16), (5_000, 10_000)]
 QUICK = [(257, 9)]
-OF_16_BITS = (4096, 50_000)  # rows of the shapes that are timed with X of 16 bits too
+OF_NARROW = (4096, 50_000)  # rows of the shapes that are timed with narrow storages of X too
 SOFTMAX = {"full": [(60_000, 784, 10), (500_000, 100, 3)], "usual": [(10_000, 784, 10), (200_000, 100, 3)]}
 UPDATES = [("float32", 1000), ("float32", 100_000), ("float32", 3_000_000), ("float64", 1000), ("float64", 1_000_000)]
 BATCHES = (1, 32, 256, 4096)
@@ -36,10 +36,10 @@ def groups(size: str) -> dict[str, Callable[[], Calls]]:
     """Return the groups of a size: "quick", "usual" or "full"."""
     found: dict[str, Callable[[], Calls]] = {}
     for n, d in {"quick": QUICK, "usual": USUAL, "full": FULL}[size]:
-        for storage in STORAGES if n in OF_16_BITS or size == "full" else STORAGES[:2]:
+        for storage in STORAGES if n in OF_NARROW or size == "full" else OF_FLOATS:
             found[f"gradient/{storage}/{n}x{d}"] = partial(_gradient, storage, n, d)
     for n, d, k in SOFTMAX.get(size, [(257, 9, 3)]):
-        for storage in STORAGES[:2]:
+        for storage in OF_FLOATS:
             found[f"softmax/{storage}/{n}x{d}x{k}"] = partial(_softmax, storage, n, d, k)
     for dtype, n in UPDATES[:1] if size == "quick" else UPDATES:
         found[f"update/{dtype}/{n}"] = partial(_update, dtype, n)
@@ -60,8 +60,8 @@ def _objectives(storage: str, n: int, d: int) -> Any:
 
 
 def stored_without_float64(X: Array, storage: str) -> Array:
-    """Return X in a storage; only bfloat16 takes more memory on the way."""
-    return stored(X, storage) if storage == "bfloat16" else X.astype(storage, copy=False)
+    """Return X in a storage; only narrow storages take more memory on the way."""
+    return X.astype(storage, copy=False) if storage in OF_FLOATS else stored(X, storage)
 
 
 def _gradient(storage: str, n: int, d: int) -> Calls:

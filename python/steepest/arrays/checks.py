@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from .device import BFLOAT16, arithmetic_dtype, dtype_name
+from .device import BFLOAT16, STORAGES, arithmetic_dtype, dtype_name, numpy_dtype
 from .interop import DeviceView, as_native, check_place, library_of
 from .remedies import as_array, as_contiguous, as_copy, as_numbers, as_vector
 
@@ -20,7 +20,8 @@ _BLOCK = 1 << 16
 _MOST = 2**63 - 1  # the largest integer that the native code and NumPy take
 _LONG = 80  # a message shows at most so many characters of a value
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-_STORAGES = (*FLOATS, np.dtype(np.float16), BFLOAT16)
+_STORAGES = tuple(numpy_dtype(name) for name in STORAGES)
+STORED = f"{', '.join(STORAGES[:-1])} or {STORAGES[-1]}"
 
 
 def describe(value: Any) -> str:
@@ -148,7 +149,7 @@ def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str =
 
 def check_matrix(X: Any, library: str) -> None:
     """Check that X, an array of this library, can be used in place."""
-    expected = "X must be a C- or F-contiguous float16, bfloat16, float32 or float64 NumPy array of two dimensions"
+    expected = f"X must be a C- or F-contiguous {STORED} NumPy array of two dimensions"
     _check_array(expected, X)
     if X.dtype not in _STORAGES:
         raise TypeError(f"{expected}, got {describe(X)}; {as_numbers('X', X, 'float32', library)}")

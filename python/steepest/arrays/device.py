@@ -13,13 +13,23 @@ from numpy.typing import NDArray
 
 from .. import _core
 
-__all__ = ["BFLOAT16", "DeviceArray", "arithmetic_dtype", "backend", "dtype_name", "numpy_dtype", "status", "use"]
+__all__ = [
+    "BFLOAT16",
+    "STORAGES",
+    "DeviceArray",
+    "arithmetic_dtype",
+    "backend",
+    "dtype_name",
+    "numpy_dtype",
+    "status",
+    "use",
+]
 
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # NumPy has no bfloat16; the CPU kernels take its bits in this dtype
 LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
 
 _CUDA = 2  # DLPack's number for CUDA devices
-_KNOWN = ("float16", "float32", "float64", "bfloat16")
+STORAGES = tuple(_core.storages)  # the names of the dtypes that X may have
 _used: list[Any] = []  # modules in place of _cuda; the last one is in use
 _found: list[tuple[Any, str | None]] = []  # the result of the first look for _cuda
 
@@ -35,8 +45,8 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 
 def arithmetic_dtype(storage: str) -> np.dtype[Any]:
-    """Return the dtype of y, of w and of all results for an X of this storage: float32 if it has 16 bits."""
-    return np.dtype(np.float64 if storage == "float64" else np.float32)
+    """Return the dtype of y, of w and of all results for an X of this storage."""
+    return np.dtype(_core.storages[storage])
 
 
 @contextmanager
@@ -111,8 +121,8 @@ class DeviceArray:
     ----------
     shape : tuple of int
         Length of each axis, at least 0. The elements are not initialised.
-    dtype : {"float16", "float32", "float64", "bfloat16"}
-        Type of the elements.
+    dtype : str
+        Type of the elements, by its name: one that the losses take for X, such as "float32" and "bfloat16".
     device : int
         Number of the device.
 
@@ -155,8 +165,8 @@ class DeviceArray:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str, device: int = 0) -> None:
-        if dtype not in _KNOWN:
-            raise TypeError(f"dtype must be one of {', '.join(_KNOWN)}, got {dtype}")
+        if dtype not in STORAGES:
+            raise TypeError(f"dtype must be one of {', '.join(STORAGES)}, got {dtype}")
         if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError(f"shape must be a tuple of integers of at least 0, got {shape!r}")
         self._cuda = backend()
@@ -172,8 +182,9 @@ class DeviceArray:
 
         Parameters
         ----------
-        array : NumPy array of float16, float32, float64 or bfloat16
-            The array, in this machine's byte order. bfloat16 is the dtype of ml_dtypes or ``[("bfloat16", "<u2")]``.
+        array : NumPy array
+            The array, of a dtype that the losses take for X, in this machine's byte order. bfloat16 is the dtype of
+            ml_dtypes or ``[("bfloat16", "<u2")]``.
         device : int
             Number of the device.
 

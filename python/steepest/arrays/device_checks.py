@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from .checks import check_weight_sum, describe
-from .device import arithmetic_dtype, backend
+from .checks import STORED, check_weight_sum, describe
+from .device import STORAGES, arithmetic_dtype, backend
 from .interop import DeviceView, check_place
 from .remedies import as_contiguous, as_dtype, as_vector
-
-_STORAGES = ("float32", "float64", "float16", "bfloat16")
 
 
 def check_device_data(X: Any, y: Any) -> None:
     """Check that X and y can be used in place on their device."""
-    expected = "X must be a C- or F-contiguous array of float32, float64, float16 or bfloat16 of two dimensions"
-    if X.dtype not in _STORAGES:
+    expected = f"X must be a C- or F-contiguous array of {STORED} of two dimensions"
+    if X.dtype not in STORAGES:
         raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', X.library)}")
     if len(X.shape) != 2:
         raise ValueError(f"{expected}, got {describe(X)}")

@@ -111,7 +111,7 @@ def normal_equation(objective: LeastSquares) -> ClosedForm:
     the distance from 1 to the next number of the objective's dtype. The columns of R are first scaled to norm 1, unless
     there are fewer rows than parameters.
 
-    All arithmetic is in float64. A float32 or 16-bit X is widened by blocks of rows and never copied whole. The
+    All arithmetic is in float64. An X of fewer bits is widened by blocks of rows and never copied whole. The
     working memory is a few float64 matrices of shape (n_parameters + 1, n_parameters + 1).
 
     Examples

@@ -92,9 +92,14 @@ def may_be_far_from_zero(X: NDArray[Any], n: int = _LOOKED_AT) -> bool:
         return are_far(mean, deviation)
 
 
+def _magnitudes(X: NDArray[Any]) -> NDArray[Any]:
+    """Return the magnitudes as floats: the least of the integers has a magnitude beyond them."""
+    return np.asarray(np.abs(X if X.dtype.kind == "f" else X.astype(np.float32)))
+
+
 def may_be_extreme(X: NDArray[Any]) -> bool:
     """Return whether a few rows show a column so large or small that sums of its squares would lose digits."""
-    largest = np.abs(X[spread_rows(len(X))]).max(axis=0)
+    largest = _magnitudes(X[spread_rows(len(X))]).max(axis=0)
     _, exponents = np.frexp(largest[largest > 0])
     return bool((np.abs(exponents) > _SAFE[max(X.dtype.itemsize, 4)]).any())
 
@@ -121,5 +126,5 @@ def largest_of(X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> Ve
         if sample_weight is not None:
             part = part[sample_weight[first : first + size] > 0]
         if len(part):
-            np.maximum(largest, np.abs(part).max(axis=0), out=largest)
+            np.maximum(largest, _magnitudes(part).max(axis=0), out=largest)
     return largest

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.device import STORAGES, numpy_dtype
 from ..arrays.norm import norm_of
 from .columns import LITTLE, Columns, are_far, exponents, may_be_extreme, may_be_far_from_zero, spread_rows
 from .data import DataObjective
@@ -20,8 +21,9 @@ __all__ = ["Coordinates", "conditioned"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _TARGETS = 4096  # number of targets in the sample that is looked at
-_BYTES = {"float16": 2, "float32": 4, "float64": 8}  # of the storages that NumPy computes with
-_COPIED = 4  # X is copied in other units if its numbers have at least this many bytes; 16-bit numbers overflow
+# Bytes of the storages that NumPy computes with.
+_BYTES = {name: numpy_dtype(name).itemsize for name in STORAGES if numpy_dtype(name).kind in "fiu"}
+_COPIED = 4  # X is copied in other units if its numbers have at least this many bytes; narrower ones overflow
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.checks import check_alpha, check_flag, check_fraction
+from ..arrays.checks import STORED, check_alpha, check_flag, check_fraction
 from ..arrays.interop import as_native, check_place, library_of, like
 from .binding import data_of
 from .bound import Arrays, Bound, some_of
@@ -44,12 +44,13 @@ class DataObjective(Bound, Loss):
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), float32, float64, float16 or bfloat16
+    X : array of shape (n_samples, n_features), {storages}
         The data, C- or F-contiguous. The kernels read it in place; it is never copied. All arrays may belong to NumPy
         or to any library with DLPack or ``__cuda_array_interface__``, such as torch and CuPy. Results come back in the
-        library of w. 16-bit data take half the memory of float32 and half the time to read; the other arrays and the
-        arithmetic are then float32. For bfloat16, NumPy needs ml_dtypes or the dtype ``[("bfloat16", "<u2")]``.
-    y : array of shape (n_samples,), the dtype of X, or float32 for 16-bit X
+        library of w. Dtypes of 16 bits take half the memory of float32 and half the time to read, those of 8 bits a
+        quarter; the other arrays and the arithmetic are then float32. For bfloat16, NumPy needs ml_dtypes or the dtype
+        ``[("bfloat16", "<u2")]``.
+    y : array of shape (n_samples,), the dtype of X, or float32 if X has fewer bits
         The targets.
     sample_weight : array of shape (n_samples,), the dtype of y, optional
         Weights of the rows, at least 0 and not all 0. By default they are ones.
@@ -266,6 +267,9 @@ class DataObjective(Bound, Loss):
         scaling = ", standardised" if self._scaling else ""
         shape = f"{self.n_samples:,} x {self.n_features:,} {self._data.storage}"
         return f"{type(self).__name__}({shape}{parameters}{penalty}{scaling})"
+
+
+DataObjective.__doc__ = (DataObjective.__doc__ or "").replace("{storages}", STORED)
 
 
 def registered(loss: type[Kind]) -> type[Kind]:

@@ -49,10 +49,10 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), float32, float64, float16 or bfloat16
+    X : array of shape (n_samples, n_features), of a dtype that the losses take
         The data, C- or F-contiguous, in the host's memory. X is not copied.
     sample_weight : array of shape (n_samples,), optional
-        Weights of the rows, at least 0 and not all 0. They have the dtype of X, or float32 if X has 16 bits.
+        Weights of the rows, at least 0 and not all 0. They have the dtype of X, or float32 if X has fewer bits.
 
     Returns
     -------
