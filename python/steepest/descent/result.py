@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from .diagnosis import Diagnosis
 
+_NOT = "not converged"
+
 
 class StartError(ValueError):
     """The objective is not finite at the start of a run."""
@@ -42,7 +44,8 @@ class Result:
     best_epoch : int or None
         The epoch with the lowest validation loss. None without validation data.
     diagnosis : Diagnosis
-        What went wrong in the run, as a sentence; empty for a healthy run.
+        What went wrong in the run, as a sentence. A run that did not converge has a sentence in any case, unless
+        ``diagnose=False``. It is empty for a healthy run that converged.
     starts : tuple of Result or None
         The runs from all starts, if there were several. This result is the best of them.
 
@@ -75,6 +78,13 @@ class Result:
     (array([0.5, 0. ]), 0.25, 'max_epochs')
     >>> result.history["loss"]
     array([4.  , 1.  , 0.25])
+
+    Printing it says whether the run converged, and why not:
+
+    >>> print(result)
+    Result(value=0.25, gradient_norm=1, stop_reason='max_epochs', converged=False, n_epochs=2, n_steps=2, w=[0.5 0. ])
+    not converged: the run used all its epochs (2); no tolerance judged it: the gradient norm is 1; \
+stop=st.stop.GradientNorm(...) sets one
     """
 
     w: Any
@@ -97,3 +107,15 @@ class Result:
             f"converged={self.converged}, n_epochs={self.n_epochs}, n_steps={self.n_steps}, "
             f"w={w})"
         )
+
+    def __str__(self) -> str:
+        return f"{self!r}\n{self._verdict()}"
+
+    def _verdict(self) -> str:
+        """Say whether the run converged, and what is wrong with it."""
+        found = str(self.diagnosis)
+        if self.converged:
+            return f"converged in {self.n_epochs} epochs, by {self.stop_reason}" + (f"; but {found}" if found else "")
+        if found.startswith(_NOT):
+            return found
+        return f"{_NOT}: {found or f'the run ended by {self.stop_reason}'}"

@@ -132,7 +132,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         start = None if previous is None else self._checked_start(*previous)
         result, parameters, self._online = self._run(settings, rows, held_out, start)
         self._store(parameters, X.dtype)
-        self.n_iter_, self.history_, self.stop_reason_ = result.n_epochs, result.history, result.stop_reason
+        self.n_iter_ = result.n_epochs
+        self._keep_outcome(result)
 
     def _run(
         self, settings: FitSettings, rows: Rows, held_out: Rows | None, start: Parameters | None
@@ -173,7 +174,12 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         result, parameters = self._training(settings).go_on(self._rows(X, y, sample_weight), online, start, seed)
         self._store(parameters, X.dtype)
         self.n_iter_ = result.n_epochs + (0 if first else getattr(self, "n_iter_", 0))
-        self.history_, self.stop_reason_, self._online = result.history, result.stop_reason, online
+        self._online = online
+        self._keep_outcome(result)
+
+    def _keep_outcome(self, result: Result) -> None:
+        self.history_, self.stop_reason_ = result.history, result.stop_reason
+        self.converged_, self.diagnosis_ = result.converged, str(result.diagnosis)
 
     @contextlib.contextmanager
     def _unchanged_by_errors(self) -> Iterator[None]:
