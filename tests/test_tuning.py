@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,6 +112,13 @@ def test_an_exception_passes_and_leaves_everything_as_it_was(error, at):
     with pytest.raises(error):
         st.find_learning_rate(st.Function(bowl, 2), optimizer, w0=w0)
     assert (bits(optimizer), w0.tolist(), len(calls)) == (before, [1.0, 1.0], at)
+
+
+def test_a_function_that_overflows_far_away():
+    """math.exp raises OverflowError there; such rates have diverged, and the search goes on."""
+    steep = st.Function(lambda w: (math.exp(w[0]) - w[0], np.array([math.exp(w[0]) - 1.0])), 1)
+    curve = st.find_learning_rate(steep, st.GradientDescent(1.0), w0=np.array([2.0]), highest=2.0)
+    assert 0.05 < curve.suggestion < 2.0
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -33,15 +33,20 @@ class _Entrant:
 
     def run_to(self, n_steps: int) -> None:
         """Take the steps up to a number of steps; set the loss to the mean of the last evaluations on the way."""
-        losses = np.empty((len(self._runners), len(_LOOKS)))
-        for place, runner in enumerate(self._runners):
-            for look, share in enumerate(_LOOKS):
-                if not self._go_on(place, math.ceil(share * n_steps)):
-                    self.loss = math.inf
-                    return
-                losses[place, look] = runner.evaluate().value
-        loss = float(np.median(losses.mean(axis=1)))
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = float(np.median([self._mean_loss(place, n_steps) for place in range(len(self._runners))]))
+        except ArithmeticError:  # of a function in Python, far away
+            loss = math.inf
         self.loss = loss if math.isfinite(loss) else math.inf
+
+    def _mean_loss(self, place: int, n_steps: int) -> float:
+        losses = []
+        for share in _LOOKS:
+            if not self._go_on(place, math.ceil(share * n_steps)):
+                return math.inf
+            losses.append(self._runners[place].evaluate().value)
+        return float(np.mean(losses))
 
     def _go_on(self, place: int, n_steps: int) -> bool:
         """Take the steps of a run up to a number of steps. Return whether it got there."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import describe
+from ..arrays.hints import OF_FITS, hinting
 from ..descent.result import Result
 from ..extras import require
 from ..objectives.data import DataObjective
@@ -82,6 +83,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         raise NotImplementedError
 
+    @hinting(**OF_FITS)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Any:
         """Fit the model.
 

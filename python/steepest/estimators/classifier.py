@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.hints import OF_ESTIMATORS, hinting
 from ..extras import require
 from ..objectives.data import DataObjective
 from ..objectives.losses import Logistic
@@ -61,6 +62,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
     _stratify = True
 
+    @hinting(**OF_ESTIMATORS)
     def __init__(
         self,
         optimizer: Any = "auto",

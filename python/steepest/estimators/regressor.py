@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.hints import OF_ESTIMATORS, hinting
 from ..extras import require
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares
@@ -57,6 +58,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     array([13.])
     """
 
+    @hinting(**OF_ESTIMATORS)
     def __init__(
         self,
         optimizer: Any = "auto",

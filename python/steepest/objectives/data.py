@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_alpha, check_data, check_flag, check_fraction
 from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.device_checks import check_device_data
+from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView, as_native, check_place, device_of, library_of, like
 from .binding import native_class, weight_sum_of
 from .protocol import Capability, Layout, Penalty
@@ -89,6 +90,7 @@ class DataObjective:
     is_conditioned = False
     """Whether columns and targets are known to be centred and scaled so that sums over them lose no digits."""
 
+    @hinting(**OF_OBJECTIVES)
     def __init__(
         self,
         X: Any,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import blocks_of, check_count, describe
+from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, documented
 
@@ -44,6 +45,7 @@ class Softmax(DataObjective):
 
     _loss = "softmax"
 
+    @hinting(**OF_OBJECTIVES)
     def __init__(
         self,
         X: Any,

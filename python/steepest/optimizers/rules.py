@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import check_flag, check_number
+from ..arrays.hints import OF_RULES, hinting
 from .base import Optimizer
 from .schedules import ScheduleLike
 
@@ -90,6 +91,7 @@ class GradientDescent(CurvatureRule):
     array([2., 1., 1.])
     """
 
+    @hinting(**OF_RULES)
     def __init__(self, learning_rate: float | str | ScheduleLike) -> None:
         super().__init__("gradient_descent", learning_rate)
 
@@ -182,6 +184,7 @@ class Momentum(CurvatureRule):
 
     _states = ("velocity",)
 
+    @hinting(**OF_RULES, mu="momentum=...", beta="momentum=...")
     def __init__(
         self,
         learning_rate: float | str | ScheduleLike,
@@ -292,6 +295,7 @@ class AdaGrad(Optimizer):
     _states = ("square_sum",)
     scales_coordinates = True
 
+    @hinting(**OF_RULES, eps="epsilon=...")
     def __init__(self, learning_rate: float | ScheduleLike = 1e-2, epsilon: float = 1e-10) -> None:
         super().__init__("adagrad", learning_rate, epsilon=check_number("epsilon", epsilon, least=0.0))
 
@@ -340,6 +344,7 @@ class RMSProp(Optimizer):
     _states = ("square_average",)
     scales_coordinates = True
 
+    @hinting(**OF_RULES, eps="epsilon=...", alpha="rho=...", beta="rho=...", decay_rate="rho=...")
     def __init__(self, learning_rate: float | ScheduleLike = 1e-3, rho: float = 0.9, epsilon: float = 1e-8) -> None:
         rho = check_number("rho", rho, least=0.0, below=1.0)
         super().__init__("rmsprop", learning_rate, rho=rho, epsilon=check_number("epsilon", epsilon, least=0.0))
@@ -397,6 +402,7 @@ class Adam(Optimizer):
     _states = ("average", "square_average")
     scales_coordinates = True
 
+    @hinting(**OF_RULES, eps="epsilon=...", betas="beta1=... and beta2=...")
     def __init__(
         self,
         learning_rate: float | ScheduleLike = 1e-3,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_count, check_number, check_start, describe
+from ..arrays.hints import hinting
 from ..descent.arguments import batches, seed_of
 from ..descent.race import best_rate
 from ..descent.supervision import Supervision, supervised, supervision
@@ -25,6 +26,7 @@ from ..optimizers.runners import NativeRunner, runner_for
 
 __all__ = ["LearningRateCurve", "check_tuned", "find_learning_rate"]
 
+_RANGE = "lowest=... and highest=..."
 _BATCH_SIZE = 256
 _SMOOTHING = 0.8  # weight of the old average at each new loss
 _FALL, _MARGIN = 0.9, 10.0  # see _rule_of_thumb
@@ -79,6 +81,7 @@ class LearningRateCurve:
         )
 
 
+@hinting(**dict.fromkeys(("epochs", "n_epochs", "max_iter"), "max_epochs=..."), seed="random_state=...", lr=_RANGE)
 def find_learning_rate(
     objective: Objective,
     optimizer: Optimizer,
