@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .diagnosis import Diagnosis
+from .picture import curve_svg, rows_html
 
 _NOT = "not converged"
 
@@ -87,7 +90,7 @@ class Result:
 stop=st.stop.GradientNorm(...) sets one
     """
 
-    w: Any
+    w: NDArray[Any]
     value: float
     converged: bool
     stop_reason: str
@@ -111,6 +114,34 @@ stop=st.stop.GradientNorm(...) sets one
     def __str__(self) -> str:
         return f"{self!r}\n{self._verdict()}"
 
+    def plot(self, **options: Any) -> Any:
+        """Draw the loss curve, by ``st.plot.loss_curve(result, **options)``, and return the axes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import steepest as st
+        >>> objective = st.LeastSquares(np.eye(2), np.array([3.0, -1.0]))
+        >>> result = st.minimize(objective, optimizer=st.GradientDescent(0.1), max_epochs=5)
+        >>> result.plot(x="seconds").get_xlabel()
+        'time (s)'
+        """
+        # The folder of pictures may use this one, so this one cannot import it at the top.
+        return import_module("steepest.plot").loss_curve(self, **options)
+
+    def _repr_html_(self) -> str:
+        """Return the outcome, the loss curve and the first parameters as HTML, for notebooks."""
+        norm = next(reversed(self.history["gradient_norm"]), float("nan"))
+        facts = {
+            "value": f"{self.value:.6g}",
+            "gradient norm": f"{norm:.3g}",
+            "epochs, steps": f"{self.n_epochs:,}, {self.n_steps:,}",
+        }
+        if self.best_epoch is not None:
+            facts["best epoch"] = str(self.best_epoch)
+        facts["parameters"] = _shown(self.w)
+        return f"<div><p>{escape(self._verdict())}</p>{rows_html(facts)}{curve_svg(self.history)}</div>"
+
     def _verdict(self) -> str:
         """Say whether the run converged, and what is wrong with it."""
         found = str(self.diagnosis)
@@ -119,3 +150,10 @@ stop=st.stop.GradientNorm(...) sets one
         if found.startswith(_NOT):
             return found
         return f"{_NOT}: {found or f'the run ended by {self.stop_reason}'}"
+
+
+def _shown(w: Any) -> str:
+    """Return the first and last parameters, and how many there are."""
+    shape = "x".join(map(str, getattr(w, "shape", ())))
+    text = np.array2string(w, threshold=20, precision=4) if isinstance(w, np.ndarray) else type(w).__name__
+    return f"{text} ({shape})"

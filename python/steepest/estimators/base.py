@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from ..quasi_newton.optimizer import QuasiNewton
 from .choice import online_optimizer
 from .columns import validated
 from .conversion import naming_faults
+from .page import Page
 from .present import Present, run_of_one
 from .settings import FitSettings
 from .training import Online, Parameters, Rows, Training
@@ -30,7 +31,9 @@ _base = require("sklearn.base", "sklearn")
 BaseEstimator: Any = _base.BaseEstimator
 is_regressor: Any = _base.is_regressor
 validation = require("sklearn.utils.validation", "sklearn")
-available_if: Any = require("sklearn.utils.metaestimators", "sklearn").available_if
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+available_if: Callable[[Callable[[Any], bool]], Callable[[_Method], _Method]]
+available_if = require("sklearn.utils.metaestimators", "sklearn").available_if
 check_random_state = require("sklearn.utils", "sklearn").check_random_state
 
 Array = NDArray[Any]
@@ -51,7 +54,7 @@ def takes_steps(estimator: Any) -> bool:
     return True
 
 
-class LinearModel(BaseEstimator):  # type: ignore[misc]
+class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators. A subclass defines the targets and the loss."""
 
     _stratify = False
@@ -84,7 +87,7 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     @hinting(**OF_FITS)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Fit the model.
 
         Parameters
