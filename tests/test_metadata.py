@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from steepest.extras import _PACKAGES, missing
+
 ROOT = Path(__file__).parents[1]
 tomllib = pytest.importorskip("tomllib")
 
@@ -32,3 +34,21 @@ def test_the_citation_is_of_this_version():
 def test_the_changes_name_this_version_last():
     versions = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
     assert versions[versions[0] == "Unreleased"] == project()["version"]
+
+
+def test_errors_name_the_packages_of_an_extra():
+    """`pip install steepest[...]` is true only once a wheel is published."""
+    extras = project()["optional-dependencies"]
+
+    def packages(extra):
+        for line in extras[extra]:
+            own = re.fullmatch(r"steepest\[(.*)\]", line)
+            if own:
+                for other in own[1].split(","):
+                    yield from packages(other)
+            else:
+                yield re.match(r"[\w.-]+(==[\w.]+)?", line)[0]
+
+    for extra, named in _PACKAGES.items():
+        assert named.split() == list(packages(extra)), extra
+    assert str(missing("cupy", "cupy")) == "cupy is not installed: pip install cupy"
