@@ -7,7 +7,7 @@ from typing import Any
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-_WIDTH = 100  # of a line of help, in characters
+_WIDTH = 90  # of a line of help, in characters
 
 
 def helps() -> dict[str, str]:

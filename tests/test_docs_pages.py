@@ -50,7 +50,7 @@ def test_the_page_of_the_command_line_is_the_help(monkeypatch):
     assert {"steepest", "steepest fit", "steepest predict", "steepest info"} <= set(helps)
     assert all("Usage: " in text for text in helps.values())
     assert "--target" in helps["steepest fit"]
-    assert max(len(line) for text in helps.values() for line in text.splitlines()) <= 100
+    assert max(len(line) for text in helps.values() for line in text.splitlines()) <= 90
 
 
 def test_every_page_is_in_the_menu_and_has_a_title_of_its_own():

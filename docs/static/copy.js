@@ -3,7 +3,7 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!navigator.clipboard) return; // a page opened from a file in some browsers
   for (const block of document.querySelectorAll("div.highlight")) {
     const code = block.querySelector("pre");
-    if (!code || block.closest(".sphx-glr-script-out")) continue;
+    if (!code || isOutput(block)) continue;
     const button = document.createElement("button");
     button.className = "copy";
     button.type = "button";
@@ -17,6 +17,13 @@ document.addEventListener("DOMContentLoaded", () => {
     block.append(button);
   }
 });
+
+// What code prints: a block right below another, the output of a script, or a help text.
+function isOutput(block) {
+  const outer = block.parentElement, before = outer.previousElementSibling;
+  const follows = before && /\bhighlight-/.test(before.className);
+  return follows || outer.classList.contains("highlight-none") || block.closest(".sphx-glr-script-out");
+}
 
 function textOf(code) {
   const lines = code.textContent.replace(/\n$/, "").split("\n");
