@@ -19,10 +19,12 @@ project = "steepest"
 author = "the authors of steepest"
 version = release = steepest.__version__
 
-sys.path.insert(0, str(Path(__file__).parent))  # for mathml
+sys.path.insert(0, str(Path(__file__).parent))  # for commands, mathml and registered
 extensions = [
     "sphinx.ext.autodoc",
+    "commands",
     "mathml",
+    "registered",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
     "numpydoc",
@@ -46,7 +48,8 @@ html_show_copyright = False
 html_theme = "furo"
 html_title = "steepest"
 html_static_path = ["static"]
-html_css_files = ["gallery.css"]
+html_css_files = ["gallery.css", "site.css"]
+html_js_files = ["copy.js"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",

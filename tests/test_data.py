@@ -154,16 +154,13 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
         load_table(tmp_path / "table.xls")
 
 
-@pytest.mark.parametrize(
-    ("module", "extra", "name"),
-    [("pandas", "cli", "a.csv"), ("pyarrow", "cli", "a.parquet"), ("sklearn", "cli", "a.svmlight")],
-)
+@pytest.mark.parametrize(("module", "name"), [("pandas", "a.csv"), ("pyarrow", "a.parquet"), ("sklearn", "a.svmlight")])
 def test_a_missing_package_names_its_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, extra: str, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, name: str
 ) -> None:
     missing(module, monkeypatch)
     (tmp_path / name).write_text("1")
-    with pytest.raises(MissingExtraError, match=rf'^{module} is not installed: pip install "steepest\[{extra}\]"$'):
+    with pytest.raises(MissingExtraError, match=rf"^{module} is not installed: pip install click .*scikit-learn$"):
         load_table(tmp_path / name)
 
 

@@ -221,6 +221,6 @@ def test_scikit_learn_is_optional():
         "assert 'LinearRegressor' in dir(st)\n"
         "try: st.LinearRegressor\nexcept MissingExtraError as error: print(error)"
     )
-    assert python(code).stdout == 'sklearn is not installed: pip install "steepest[sklearn]"\n'
+    assert python(code).stdout == "sklearn is not installed: pip install scikit-learn\n"
     with pytest.raises(AttributeError, match="has no attribute 'Regressor'"):
         _ = st.Regressor

@@ -186,3 +186,13 @@ def test_tol_is_a_share_of_the_gradient_at_zeros_wherever_the_fit_starts():
     assert norms[-1] <= 1e-3 * norms[0] < norms[-2]
     model.fit(X, TARGET)
     assert model.n_iter_ == 0
+
+
+@pytest.mark.parametrize("name", ["adam", "adagrad", "rmsprop"])
+def test_a_fit_without_a_tolerance_says_that_none_judged_it(name):
+    """These end at max_iter without a warning."""
+    model = st.LinearRegressor(name, max_iter=20).fit(X, TARGET)
+    assert (model.stop_reason_, model.converged_) == ("max_epochs", False)
+    assert model.diagnosis_.startswith("not converged: the run used all its epochs (20); no tolerance judged it")
+    model.set_params(optimizer="auto").fit(X, TARGET)
+    assert (model.converged_, model.diagnosis_) == (True, "")

@@ -116,10 +116,11 @@ def named(path):
     return thing
 
 
-def shown_on_the_api_page():
+def shown_on_the_api_pages():
     """Yield the name of each entry and what it names, by the module that it stands under."""
+    text = "".join(page.read_text() for page in sorted((ROOT / "docs" / "api").glob("*.rst")))
     module = "steepest"
-    for kind, name in re.findall(r"^\.\. ([\w]+):: +([\w.]+)", (ROOT / "docs" / "api.rst").read_text(), re.MULTILINE):
+    for kind, name in re.findall(r"^\.\. ([\w]+):: +([\w.]+)", text, re.MULTILINE):
         if kind in ("module", "currentmodule"):
             module = name
         elif kind == "automodule":
@@ -128,9 +129,9 @@ def shown_on_the_api_page():
             yield name, named(name if name.startswith("steepest.") else f"{module}.{name}")
 
 
-def test_the_api_page_has_every_public_name():
+def test_the_api_pages_have_every_public_name():
     """A class or function by an entry of its own; a module by its own or those of its members."""
-    entries = list(shown_on_the_api_page())
+    entries = list(shown_on_the_api_pages())
     for name in [*st.__all__, "LinearRegressor", "LogisticClassifier"]:
         public = getattr(st, name)
         if isinstance(public, types.ModuleType):

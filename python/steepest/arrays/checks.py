@@ -18,6 +18,7 @@ from .remedies import as_array, as_contiguous, as_copy, as_numbers, as_vector
 
 _BLOCK = 1 << 16
 _MOST = 2**63 - 1  # the largest integer that the native code and NumPy take
+_MANY_CLASSES = 100  # more different targets than that are numbers rather than classes
 _LONG = 80  # a message shows at most so many characters of a value
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _STORAGES = tuple(numpy_dtype(name) for name in STORAGES)
@@ -154,7 +155,8 @@ def check_matrix(X: Any, library: str) -> None:
     if X.dtype not in _STORAGES:
         raise TypeError(f"{expected}, got {describe(X)}; {as_numbers('X', X, 'float32', library)}")
     if X.ndim != 2:
-        raise ValueError(f"{expected}, got {describe(X)}")
+        column = "; make it a column with X.reshape(-1, 1)" if X.ndim == 1 else ""
+        raise ValueError(f"{expected}, got {describe(X)}{column}")
     if X.size == 0:
         raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
     _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous, library)
@@ -180,7 +182,18 @@ def check_labels(y: NDArray[Any]) -> None:
         wrong = (part != 0) & (part != 1)
         if wrong.any():
             at = int(np.argmax(wrong))
-            raise ValueError(f"y must hold the labels 0 and 1 only, got {part[at]} at index {start + at}")
+            got = f"got {part[at]} at index {start + at}"
+            raise ValueError(f"y must hold the labels 0 and 1 only, {got}{_renumbered(y, part)}")
+
+
+def _renumbered(y: NDArray[Any], wrong: NDArray[Any]) -> str:
+    """Return how to get the labels 0 and 1 from two other ones, or what takes more than two; "" for numbers."""
+    found = np.unique(np.concatenate([y[:_BLOCK], wrong]))
+    number = f"number its labels with np.unique(y, return_inverse=True)[1].astype(np.{y.dtype})"
+    if len(found) == 2:
+        return f"; {number}"
+    whole = (found == np.floor(found)).all() and 2 < len(found) <= _MANY_CLASSES
+    return f"; st.Softmax takes more than two classes; {number}" if whole else ""
 
 
 def check_not_negative(y: NDArray[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -56,7 +57,9 @@ def several(name: str, value: Any, kind: type, expected: str) -> Sequence[Any]:
     """Return the items of an argument that is one object of a kind or several; errors say what was expected."""
     items = [value] if isinstance(value, kind) else list(value) if isinstance(value, Iterable) else None
     if items is None or not all(isinstance(item, kind) for item in items):
-        raise TypeError(f"{name} must be {expected}, one or several, got {value!r}")
+        a_tolerance = name == "stop" and isinstance(value, float) and 0.0 <= value < math.inf
+        hint = f"; use stop=st.stop.GradientNorm({value!r})" if a_tolerance else ""
+        raise TypeError(f"{name} must be {expected}, one or several, got {value!r}{hint}")
     return items
 
 

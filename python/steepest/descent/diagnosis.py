@@ -15,6 +15,7 @@ from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .symptoms import Symptoms
+from .unfinished import not_converged
 
 __all__ = ["FEW_ROWS", "Diagnosis", "Symptoms", "diagnose"]
 
@@ -25,8 +26,8 @@ _DECAYED = 1e-3  # share of a wave that is left when it has decayed
 _WAVE = 100.0  # times the first loss: the highest that a wave rises
 _SLOW_FACTOR = 10.0  # during a run, slow means that it needs more than 10 times its epochs
 _SMALL_SQUARE = 1e-3  # times the root of the largest number; a million such squares add up without overflow
+_STEADY = 0.4  # of the fall in the first half, in the second; AdaGrad's steps shrink, so its share is 0.41 at best
 _BLOWN_UP = 10.0  # times the first loss: a rise by more is an explosion
-
 
 _NOT_ILL = (StopReason.CALLBACK, StopReason.INTERRUPTED, StopReason.SEPARABLE)  # ends that need no diagnosis
 _SEPARABLE = {
@@ -47,14 +48,14 @@ _ROUNDING = (
 
 
 class Diagnosis(str):
-    """A sentence that says what went wrong in a run and what to do; empty for a healthy run.
+    """A sentence that says what went wrong in a run and what to do; empty for a healthy run that converged.
 
     Attributes
     ----------
     kind : str
         "exploding" if the loss grows, "oscillating" if it moves up and down, "slow" if it falls too slowly, "saddle" if
         the run stalls where it could still go down, "separable" if the classes have no minimum, "rounding" if rounding
-        hides the way down, and "" for a healthy run.
+        hides the way down, and "" if nothing is wrong. A run that ended before it converged has a sentence then too.
     learning_rate : float or None
         The learning rate to set instead. None if another rate does not help.
 
@@ -87,7 +88,11 @@ class Diagnosis(str):
 
 
 def diagnose(s: Symptoms) -> Diagnosis:
-    """Return the diagnosis of a run, from its symptoms."""
+    """Return the diagnosis of a run, from its symptoms. If it ended before it converged, the diagnosis says so."""
+    return _problem(s) or Diagnosis(not_converged(s))
+
+
+def _problem(s: Symptoms) -> Diagnosis:
     if s.reason == StopReason.DIVERGED:
         return _diverged(s)
     if s.separation:
@@ -120,9 +125,11 @@ def _unfinished(s: Symptoms) -> Diagnosis:
 
 
 def _diverged(s: Symptoms) -> Diagnosis:
-    stable, rate = s.stable_rate, s.rate / 10
-    advised = f"try a learning rate of {rate:.3g}"
-    if stable is not None and stable < s.rate:
+    stable = s.stable_rate
+    if stable is None or stable >= s.rate:
+        rate = s.lower_rate()
+        advised = f"try a learning rate of {rate:.3g}"
+    else:
         rate, advised = stable / 2, f"the largest stable learning rate at the last finite w is about {stable:.3g}"
     if _squares_overflow(s):
         text, rate_helps = _overflowed(s)
@@ -183,10 +190,10 @@ def _oscillating(s: Symptoms) -> Diagnosis:
         return Diagnosis()
     text = f"the loss oscillates around {losses.mean():.4g} and no longer falls at learning rate {s.rate:.3g}"
     if s.batch_size:
-        rate = s.rate / 10
+        rate = s.lower_rate(from_here=True)
         remedy = f"set {rate:.3g}, a schedule that decays (st.schedules), or larger batches than {s.batch_size}"
     else:
-        rate = min(s.better_rate, s.rate)
+        rate = s.lower_rate(from_here=True) if s.stable_rate is None else min(s.better_rate, s.rate)
         remedy = f"set {rate:.3g}" + ("" if isinstance(s.optimizer, CurvatureRule) else ", or try momentum")
     return Diagnosis(f"{text}: {remedy}", "oscillating", rate)
 
@@ -194,7 +201,7 @@ def _oscillating(s: Symptoms) -> Diagnosis:
 def _slow(s: Symptoms) -> Diagnosis:
     half, ended = len(s.losses) // 2, s.reason is not None
     early, late = s.losses[0] - s.losses[half], s.losses[half] - s.losses[-1]
-    steady = early > s.slack and late > 0.5 * early and (np.diff(s.losses) <= s.slack).mean() > 0.9
+    steady = early > s.slack and late > _STEADY * early and (np.diff(s.losses) <= s.slack).mean() > 0.9
     left = max(_epochs_left(s), _epochs_by_curvature(s) if ended else 0.0)
     dragging = late > 1e-4 * early + s.slack and s.gradient_norms[-1] > 0.5 * s.gradient_norms[half]
     if left > (max(int(s.epochs[-1]), 1) if ended else _SLOW_FACTOR * s.max_epochs):
@@ -211,16 +218,13 @@ def _speeded_up(s: Symptoms, text: str, steady: bool) -> Diagnosis:
     if s.losses[-1] > s.losses[0]:
         return Diagnosis()
     if s.stable_rate is None:
-        return (
-            Diagnosis(f"{text}; set a learning rate of {10 * s.rate:.3g}", "slow", 10 * s.rate)
-            if steady
-            else Diagnosis()
-        )
-    rate, found, used = s.better_rate, s.curvature, float(s.rates.max())
-    if not s.optimizer.is_auto and _half_the_steps(s, found, used, rate):
-        wrong = "too low" if used < rate else "close to the largest stable rate, so steps undo each other"
-        kind = "slow" if used < rate else "oscillating"
-        return Diagnosis(f"{text}: learning rate {used:.3g} is {wrong}; set {rate:.3g}", kind, rate)
+        rate = s.higher_rate() if steady else None
+        return Diagnosis() if rate is None else Diagnosis(f"{text}; set a learning rate of {rate:.3g}", "slow", rate)
+    better, found, used = s.better_rate, s.curvature, float(s.rates.max())
+    if not s.optimizer.is_auto and _half_the_steps(s, found, used, better):
+        wrong = "too low" if used < better else "close to the largest stable rate, so steps undo each other"
+        kind = "slow" if used < better else "oscillating"
+        return Diagnosis(f"{text}: learning rate {used:.3g} is {wrong}; set {better:.3g}", kind, better)
     if found is not None and found.effective_condition_number <= WELL_CONDITIONED:
         return Diagnosis()
     why = "the condition number may be high" if found is None else advice(found)[-1]

@@ -33,9 +33,11 @@ _RATE = "an optimizer that has it, such as optimizer=st.Adam(0.01)"
 _TOLERANCE = "stop=st.stop.GradientNorm(...)"
 _PENALTY = "the objective's, such as st.LeastSquares(X, y, alpha=...)"
 _HINTS = (  # argument names of other libraries, and what to write here instead
-    dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter", "maxiter", "n_iter", "nb_epoch"), "max_epochs=...")
+    dict.fromkeys(
+        ("epochs", "n_epochs", "num_epochs", "max_iter", "maxiter", "n_iter", "n_iters", "nb_epoch"), "max_epochs=..."
+    )
     | dict.fromkeys(("iterations", "n_iterations", "max_iterations", "steps", "n_steps"), "max_epochs=...")
-    | dict.fromkeys(("lr", "learning_rate", "eta0", "step_size", "rate", "momentum"), _RATE)
+    | dict.fromkeys(("lr", "learning_rate", "learn_rate", "eta0", "step_size", "rate", "momentum"), _RATE)
     | dict.fromkeys(("tol", "gtol", "ftol", "xtol", "eps", "tolerance"), _TOLERANCE)
     | dict.fromkeys(("patience", "early_stopping", "n_iter_no_change"), "stop=st.stop.NoImprovement(...)")
     | dict.fromkeys(("alpha", "l1_ratio", "weight_decay", "penalty", "C"), _PENALTY)
@@ -51,6 +53,14 @@ _HINTS = (  # argument names of other libraries, and what to write here instead
         "max_time": "max_seconds=...",
         "batch": "batch_size=...",
     }
+)
+
+_BY_NAME = (  # names of optimizers, here and elsewhere, and what to write instead
+    dict.fromkeys(("adam", "adamw"), "st.Adam()")
+    | dict.fromkeys(("momentum", "nesterov"), 'st.Momentum("auto")')
+    | dict.fromkeys(("gd", "sgd", "gradient-descent"), 'st.GradientDescent("auto")')
+    | dict.fromkeys(("auto", "quasi-newton", "lbfgs", "l-bfgs-b", "bfgs", "newton"), "st.QuasiNewton()")
+    | {"adagrad": "st.AdaGrad()", "rmsprop": "st.RMSProp()"}
 )
 
 
@@ -170,7 +180,9 @@ def minimize(
     check_objective(objective)
     optimizer = _default(objective, batch_size, constraint) if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer | QuasiNewton):
-        raise TypeError(f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}")
+        raise TypeError(
+            f"optimizer must be an optimizer such as st.Adam(), got {describe(optimizer)}{_named(optimizer)}"
+        )
     optimizer.check(objective, batch_size, constraint)
     w = check_start(flat_start(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
@@ -217,12 +229,16 @@ def _default(objective: Objective, batch_size: int | None, constraint: Any) -> O
     return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
 
 
+def _named(optimizer: Any) -> str:
+    """Return the optimizer that a name means, as a hint."""
+    found = _BY_NAME.get(optimizer.lower().replace("_", "-")) if isinstance(optimizer, str) else None
+    return f"; use optimizer={found}" if found else ""
+
+
 def _like_start(result: Result, objective: Objective, w0: Any) -> Result:
     """Return the result with its w in the objective's shape, on its device, and in the library of w0 or X."""
-    device = device_of_objective(objective)
-    if device is not None:
-        result.w = DeviceArray.from_numpy(result.w, device)
-    else:
-        result.w = result.w.reshape(getattr(objective, "parameters_shape", result.w.shape))
-    result.w = like(result.w, getattr(objective, "X", None) if w0 is None else w0)
+    device, w = device_of_objective(objective), result.w
+    shaped: Any = w.reshape(getattr(objective, "parameters_shape", w.shape))
+    on_device = shaped if device is None else DeviceArray.from_numpy(w, device)
+    result.w = like(on_device, getattr(objective, "X", None) if w0 is None else w0)
     return result

@@ -64,6 +64,8 @@ class Watch:
             w=record.w,
             constrained=record.settings.constrained or has_l1,
             separation=record.separation,
+            rules=tuple(rule.reason for rule in record.settings.stop),
+            projected=record.settings.constrained,
         )
 
     def _say(self, found: Diagnosis, diverged: bool = False) -> None:
@@ -73,7 +75,7 @@ class Watch:
 
 
 def warn(found: Diagnosis, diverged: bool) -> None:
-    """Warn of a diagnosis that is not empty. The warning points at the call of minimize."""
-    if found:
+    """Warn of a diagnosis that names a problem. The warning points at the call of minimize."""
+    if found.kind:
         category = DivergenceWarning if diverged else DiagnosisWarning
         warnings.warn(str(found), category, stacklevel=levels_outside())

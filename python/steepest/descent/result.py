@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .diagnosis import Diagnosis
+from .picture import curve_svg, rows_html
+
+_NOT = "not converged"
 
 
 class StartError(ValueError):
@@ -42,7 +47,8 @@ class Result:
     best_epoch : int or None
         The epoch with the lowest validation loss. None without validation data.
     diagnosis : Diagnosis
-        What went wrong in the run, as a sentence; empty for a healthy run.
+        What went wrong in the run, as a sentence. A run that did not converge has a sentence in any case, unless
+        ``diagnose=False``. It is empty for a healthy run that converged.
     starts : tuple of Result or None
         The runs from all starts, if there were several. This result is the best of them.
 
@@ -76,9 +82,16 @@ class Result:
     (array([0.5, 0. ]), 0.25, 'max_epochs')
     >>> result.history["loss"]
     array([4.  , 1.  , 0.25])
+
+    Printing it says whether the run converged, and why not:
+
+    >>> print(result)
+    Result(value=0.25, gradient_norm=1, stop_reason='max_epochs', converged=False, n_epochs=2, n_steps=2, w=[0.5 0. ])
+    not converged: the run used all its epochs (2); no tolerance judged it: the gradient norm is 1; \
+stop=st.stop.GradientNorm(...) sets one
     """
 
-    w: Any
+    w: NDArray[Any]
     value: float
     converged: bool
     stop_reason: str
@@ -98,3 +111,50 @@ class Result:
             f"converged={self.converged}, n_epochs={self.n_epochs}, n_steps={self.n_steps}, "
             f"w={w})"
         )
+
+    def __str__(self) -> str:
+        return f"{self!r}\n{self._verdict()}"
+
+    def plot(self, **options: Any) -> Any:
+        """Draw the loss curve, by ``st.plot.loss_curve(result, **options)``, and return the axes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import steepest as st
+        >>> objective = st.LeastSquares(np.eye(2), np.array([3.0, -1.0]))
+        >>> result = st.minimize(objective, optimizer=st.GradientDescent(0.1), max_epochs=5)
+        >>> result.plot(x="seconds").get_xlabel()
+        'time (s)'
+        """
+        # The folder of pictures may use this one, so this one cannot import it at the top.
+        return import_module("steepest.plot").loss_curve(self, **options)
+
+    def _repr_html_(self) -> str:
+        """Return the outcome, the loss curve and the first parameters as HTML, for notebooks."""
+        norm = next(reversed(self.history["gradient_norm"]), float("nan"))
+        facts = {
+            "value": f"{self.value:.6g}",
+            "gradient norm": f"{norm:.3g}",
+            "epochs, steps": f"{self.n_epochs:,}, {self.n_steps:,}",
+        }
+        if self.best_epoch is not None:
+            facts["best epoch"] = str(self.best_epoch)
+        facts["parameters"] = _shown(self.w)
+        return f"<div><p>{escape(self._verdict())}</p>{rows_html(facts)}{curve_svg(self.history)}</div>"
+
+    def _verdict(self) -> str:
+        """Say whether the run converged, and what is wrong with it."""
+        found = str(self.diagnosis)
+        if self.converged:
+            return f"converged in {self.n_epochs} epochs, by {self.stop_reason}" + (f"; but {found}" if found else "")
+        if found.startswith(_NOT):
+            return found
+        return f"{_NOT}: {found or f'the run ended by {self.stop_reason}'}"
+
+
+def _shown(w: Any) -> str:
+    """Return the first and last parameters, and how many there are."""
+    shape = "x".join(map(str, getattr(w, "shape", ())))
+    text = np.array2string(w, threshold=20, precision=4) if isinstance(w, np.ndarray) else type(w).__name__
+    return f"{text} ({shape})"

@@ -14,10 +14,12 @@ from ..analysis.curvature import Curvature, curvature
 from ..analysis.hessian import Hessian
 from ..analysis.separability import Separation
 from ..analysis.taylor import is_quadratic
-from ..objectives.protocol import Capability, supports
+from ..objectives.protocol import Capability, device_of_objective, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.curvature_rule import CurvatureRule
+from ..optimizers.runner import StepPlan
 from ..quasi_newton.optimizer import QuasiNewton
+from .race import best_rate
 
 __all__ = ["Symptoms"]
 
@@ -27,6 +29,8 @@ _FREE = 30  # passes over data that are always allowed
 _FREE_CALLS = 6  # calls of a Python function that are always allowed
 _ALIKE = 1e-3  # relative difference up to which two eigenvalues count as equal
 _HESSIAN_PASSES = 0.1  # cost of a full Hessian, in passes over the data per parameter
+_RACE = 10  # a race costs about as many runs of its length
+_RACE_RATES, _RACES = 13, 3  # of a race, three a decade; races, while the outermost rate wins
 _EIGEN_PASSES = 20.0  # cost of its eigenvalues, in passes over the data times p^2 / bytes of a column
 
 
@@ -54,6 +58,10 @@ class Symptoms:
         Whether a constraint or an L1 penalty keeps the gradient from vanishing at the minimum.
     separation : str
         Whether classes without a penalty are separable: "all", "some" or "". See `separation`.
+    rules : tuple of str
+        The stop reasons of the run's rules.
+    projected : bool
+        Whether a constraint projects after every step.
     """
 
     epochs: NDArray[Any]
@@ -70,6 +78,8 @@ class Symptoms:
     w: NDArray[Any]
     constrained: bool = False
     separation: Separation = ""
+    rules: tuple[str, ...] = ()
+    projected: bool = False
 
     @property
     def rate(self) -> float:
@@ -134,14 +144,56 @@ class Symptoms:
 
     @property
     def better_rate(self) -> float:
-        """A learning rate that suits the curvature; a tenth of the last one if the curvature is unknown."""
+        """A learning rate that suits the curvature; if that is unknown, the best lower one of a race."""
         stable, largest = self.stable_rate, self.largest_eigenvalue if not self.batch_size else None
         if stable is None or largest is None or not isinstance(self.optimizer, CurvatureRule):
-            return self.rate / 10
+            return self.lower_rate()
         if not self._looks_quadratic:
             return self.optimizer.cautious_rate(largest)
         kappa = math.inf if self.curvature is None else self.curvature.effective_condition_number
         return self.optimizer.best_rate(0.0 if kappa == math.inf else largest / kappa, largest)
+
+    def lower_rate(self, from_here: bool = False) -> float:
+        """Return the best lower rate of a race from the start, or from w; without a race, a tenth of the last rate."""
+        return self._raced(-1, self.w if from_here else self.start) or self.rate / 10
+
+    def higher_rate(self) -> float | None:
+        """Return the best higher rate of a race. None if none is better, or if no race is possible."""
+        return self._raced(1, self.start)
+
+    def _raced(self, sign: int, start: NDArray[Any]) -> float | None:
+        """Let rates above or below the last one race, for about as much as the run cost."""
+        if self.projected or isinstance(self.optimizer, QuasiNewton) or device_of_objective(self.objective) is not None:
+            return None
+        of_data = supports(self.objective, Capability.BATCHES)
+        a_pass = -(-self.objective.n_samples // self.batch_size) if self.batch_size else 1
+        epochs = max(int(self.epochs[-1]), _FREE if of_data else 0)
+        if epochs < 2 * _RACE:
+            return None
+        try:
+            won = self._winner(sign, start, StepPlan(self.batch_size, shuffle=True), epochs * a_pass)
+        except Exception:  # an error in the user's function must not lose the run
+            return None
+        return None if won == self.rate else won
+
+    def _winner(self, sign: int, start: NDArray[Any], plan: StepPlan, n_steps: int) -> float | None:
+        """Race a tenth of the way; while the outermost rate wins, race on from it. Then the winners go all the way."""
+        assert not isinstance(self.optimizer, QuasiNewton)
+        winners: list[float] = []
+        outermost, away = self.rate, 10.0 ** (sign * np.arange(_RACE_RATES) / 3)
+        for _ in range(_RACES):
+            rates = outermost * away[0 if sign > 0 else 1 :]
+            outermost = float(rates[-1])
+            if not math.isfinite(outermost):
+                break
+            won = best_rate(self.objective, self.optimizer, start, rates, plan, n_steps // _RACE)
+            if won is not None:
+                winners.append(won)
+                if won != outermost:
+                    break
+        if len(winners) < 2:
+            return winners[0] if winners else None
+        return best_rate(self.objective, self.optimizer, start, np.array(winners), plan, n_steps)
 
 
 def _size_at(objective: Any, w: NDArray[Any], products: int) -> float | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import describe, may_be_finite
+from ..arrays.hints import OF_FITS, hinting
 from ..descent.result import Result
 from ..extras import require
 from ..objectives.data import DataObjective
@@ -18,6 +19,7 @@ from ..quasi_newton.optimizer import QuasiNewton
 from .choice import online_optimizer
 from .columns import validated
 from .conversion import naming_faults
+from .page import Page
 from .present import Present, run_of_one
 from .settings import FitSettings
 from .training import Online, Parameters, Rows, Training
@@ -28,7 +30,9 @@ _base = require("sklearn.base", "sklearn")
 BaseEstimator: Any = _base.BaseEstimator
 is_regressor: Any = _base.is_regressor
 validation = require("sklearn.utils.validation", "sklearn")
-available_if: Any = require("sklearn.utils.metaestimators", "sklearn").available_if
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+available_if: Callable[[Callable[[Any], bool]], Callable[[_Method], _Method]]
+available_if = require("sklearn.utils.metaestimators", "sklearn").available_if
 check_random_state = require("sklearn.utils", "sklearn").check_random_state
 
 Array = NDArray[Any]
@@ -49,7 +53,7 @@ def takes_steps(estimator: Any) -> bool:
     return True
 
 
-class LinearModel(BaseEstimator):  # type: ignore[misc]
+class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators. A subclass defines the targets and the loss."""
 
     _stratify = False
@@ -81,7 +85,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         raise NotImplementedError
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Any:
+    @hinting(**OF_FITS)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -133,7 +138,8 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         start = None if previous is None else self._checked_start(*previous)
         result, parameters, self._online = self._run(settings, rows, held_out, start)
         self._store(parameters, X.dtype)
-        self.n_iter_, self.history_, self.stop_reason_ = result.n_epochs, result.history, result.stop_reason
+        self.n_iter_ = result.n_epochs
+        self._keep_outcome(result)
 
     def _run(
         self, settings: FitSettings, rows: Rows, held_out: Rows | None, start: Parameters | None
@@ -174,7 +180,12 @@ class LinearModel(BaseEstimator):  # type: ignore[misc]
         result, parameters = self._training(settings).go_on(self._rows(X, y, sample_weight), online, start, seed)
         self._store(parameters, X.dtype)
         self.n_iter_ = result.n_epochs + (0 if first else getattr(self, "n_iter_", 0))
-        self.history_, self.stop_reason_, self._online = result.history, result.stop_reason, online
+        self._online = online
+        self._keep_outcome(result)
+
+    def _keep_outcome(self, result: Result) -> None:
+        self.history_, self.stop_reason_ = result.history, result.stop_reason
+        self.converged_, self.diagnosis_ = result.converged, str(result.diagnosis)
 
     @contextlib.contextmanager
     def _unchanged_by_errors(self) -> Iterator[None]:

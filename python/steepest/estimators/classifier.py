@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.hints import OF_ESTIMATORS, hinting
 from ..extras import require
 from ..objectives.data import DataObjective
 from ..objectives.losses import Logistic
@@ -61,6 +62,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
     _stratify = True
 
+    @hinting(**OF_ESTIMATORS)
     def __init__(
         self,
         optimizer: Any = "auto",
@@ -85,8 +87,8 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
     ) -> None:
         self._keep(locals())
 
-    @available_if(takes_steps)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> LogisticClassifier:
+    @available_if(takes_steps)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Take the steps of one epoch over some rows, from the current parameters.
 
         Parameters

@@ -80,6 +80,11 @@ stop_reason_ : str
     The reason why the run ended, as in `Result`: "GradientNorm", "NoImprovement", "precision" (rounding allows no
     further step), "max_epochs", "callback", "separable" (there is no minimum), "rounding" (rounding hides the way
     down), "diverged" or "interrupted" (`fit` then raised KeyboardInterrupt).
+converged_ : bool
+    Whether a tolerance, or the arithmetic, ended the run.
+diagnosis_ : str
+    What went wrong in the run, or why it has not converged, as in `Result`. Rates and losses are those of the columns
+    and targets that the fit descends on, which may be scaled.
 n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : array of str, shape (n_features,)

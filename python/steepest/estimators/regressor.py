@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import check_number, describe
+from ..arrays.hints import OF_ESTIMATORS, hinting
 from ..extras import require
 from ..objectives.data import LOSSES, DataObjective
 from .base import LinearModel, available_if, takes_steps
@@ -65,6 +66,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     array([13.])
     """
 
+    @hinting(**OF_ESTIMATORS)
     def __init__(
         self,
         optimizer: Any = "auto",
@@ -97,8 +99,8 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         tags.target_tags.positive_only = kind is not None and kind.is_of_counts
         return tags
 
-    @available_if(takes_steps)  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LinearRegressor:
+    @available_if(takes_steps)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take the steps of one epoch over some rows, from the current parameters.
 
         Parameters

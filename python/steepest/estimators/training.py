@@ -264,4 +264,5 @@ class Training:
         else:
             return
         category = require("sklearn.exceptions", "sklearn").ConvergenceWarning
-        warnings.warn(f"{text} {result.diagnosis}".rstrip(), category, stacklevel=levels_outside())
+        detail = result.diagnosis if result.diagnosis.kind else ""  # without a kind it repeats the text
+        warnings.warn(f"{text} {detail}".rstrip(), category, stacklevel=levels_outside())

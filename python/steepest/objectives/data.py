@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import STORED, check_alpha, check_flag, check_fraction
+from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import as_native, check_place, library_of, like
 from .binding import data_of
 from .bound import Arrays, Bound, some_of
@@ -85,6 +86,7 @@ class DataObjective(Bound, Loss):
     is_conditioned = False
     """Whether columns and targets are known to be centred and scaled so that sums over them lose no digits."""
 
+    @hinting(**OF_OBJECTIVES)
     def __init__(
         self,
         X: Any,

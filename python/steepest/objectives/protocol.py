@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -199,7 +200,8 @@ def check_objective(objective: Any) -> None:
     """Raise a TypeError if the argument is not an objective."""
     if isinstance(objective, type) or not isinstance(objective, Objective):
         expected = f"a {_enumerated('or', 'Function', 'anything with the members of st.Objective')}"
-        raise TypeError(f"objective must be {expected}, got {describe(objective)}")
+        hint = "; wrap it: st.Function(value_and_gradient, n_parameters)" if inspect.isroutine(objective) else ""
+        raise TypeError(f"objective must be {expected}, got {describe(objective)}{hint}")
 
 
 def device_of_objective(objective: Any) -> int | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import blocks_of, check_count, describe
+from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
 from .loss import probabilities
@@ -47,6 +48,7 @@ class Softmax(DataObjective):
     is_of_classes = True
     largest_curvature = 0.5
 
+    @hinting(**OF_OBJECTIVES)
     def __init__(
         self,
         X: Any,

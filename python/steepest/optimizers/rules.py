@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import check_flag, check_number
+from ..arrays.hints import OF_RULES, hinting
 from .base import Offers, Optimizer
 from .curvature_rule import CurvatureRule
 from .schedules import ScheduleLike
@@ -45,6 +46,7 @@ class GradientDescent(CurvatureRule):
 
     offered_as: ClassVar[Offers] = {"gradient-descent": {}}
 
+    @hinting(**OF_RULES)
     def __init__(self, learning_rate: float | str | ScheduleLike) -> None:
         super().__init__("gradient_descent", learning_rate)
 
@@ -138,6 +140,7 @@ class Momentum(CurvatureRule):
     _states = ("velocity",)
     offered_as: ClassVar[Offers] = {"momentum": {}, "nesterov": {"nesterov": True}}
 
+    @hinting(**OF_RULES, mu="momentum=...", beta="momentum=...")
     def __init__(
         self,
         learning_rate: float | str | ScheduleLike,
@@ -251,6 +254,7 @@ class AdaGrad(Optimizer):
     default_rate = 0.5
     steps_shrink = True
 
+    @hinting(**OF_RULES, eps="epsilon=...")
     def __init__(self, learning_rate: float | ScheduleLike = 1e-2, epsilon: float = 1e-10) -> None:
         super().__init__("adagrad", learning_rate, epsilon=check_number("epsilon", epsilon, least=0.0))
 
@@ -301,6 +305,7 @@ class RMSProp(Optimizer):
     offered_as: ClassVar[Offers] = {"rmsprop": {}}
     default_rate = 0.05
 
+    @hinting(**OF_RULES, eps="epsilon=...", alpha="rho=...", beta="rho=...", decay_rate="rho=...")
     def __init__(self, learning_rate: float | ScheduleLike = 1e-3, rho: float = 0.9, epsilon: float = 1e-8) -> None:
         rho = check_number("rho", rho, least=0.0, below=1.0)
         super().__init__("rmsprop", learning_rate, rho=rho, epsilon=check_number("epsilon", epsilon, least=0.0))
@@ -360,6 +365,7 @@ class Adam(Optimizer):
     offered_as: ClassVar[Offers] = {"adam": {}}
     default_rate = 0.05
 
+    @hinting(**OF_RULES, eps="epsilon=...", betas="beta1=... and beta2=...")
     def __init__(
         self,
         learning_rate: float | ScheduleLike = 1e-3,

@@ -33,6 +33,9 @@ from .range_test import check_tuned
 
 __all__ = ["GridSearch", "grid_search"]
 
+_HINTS = dict.fromkeys(("epochs", "n_epochs", "max_iter", "n_iter"), "max_epochs=...") | dict.fromkeys(
+    ("lr", "rates", "learning_rate"), "learning_rates=..."
+)
 _LOOK_SECONDS = 0.05  # between two looks at the runs: Ctrl-C does not end a wait on every platform
 _END_SECONDS = 0.15  # that the runs have to end after Ctrl-C
 _RISE = 3.0  # a run diverged if its loss rose by more than this times the loss at the start
@@ -170,7 +173,8 @@ def grid_search(
     rates = _rates(learning_rates)
     known = inspect.signature(minimize).parameters.keys() - {"objective", "optimizer"}
     for name in options.keys() - known:
-        raise TypeError(f"options must be those of minimize, {', '.join(sorted(known))}, got {name}")
+        hint = f"; use {_HINTS[name]}" if name in _HINTS else ""
+        raise TypeError(f"options must be those of minimize, {', '.join(sorted(known))}, got {name}{hint}")
     workers = min(_workers(objective, n_jobs), len(rates))
     options["stop"] = several("stop", options.get("stop", ()), StopRule, "rules of st.stop")
     options["callbacks"] = several("callbacks", options.get("callbacks", ()), Callable, "callables")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`find_learning_rate`: raise the rate step by step, watch the loss, and suggest a rate."""
+"""`find_learning_rate`: raise the rate until the loss diverges, then let the rates below race, and suggest the best."""
 
 from __future__ import annotations
 
@@ -13,19 +13,26 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_count, check_number, check_start, describe
+from ..arrays.hints import hinting
 from ..descent.arguments import batches, seed_of
+from ..descent.race import best_rate
+from ..descent.supervision import Supervision, supervised, supervision
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability, Objective, check_objective, missing, supports
 from ..objectives.softmax import vector_of
 from ..optimizers.base import Optimizer
-from ..optimizers.runner import Runner
+from ..optimizers.runner import Runner, StepPlan
 from ..optimizers.runners import NativeRunner, runner_for
 
 __all__ = ["LearningRateCurve", "check_tuned", "find_learning_rate"]
 
+_RANGE = "lowest=... and highest=..."
 _BATCH_SIZE = 256
 _SMOOTHING = 0.8  # weight of the old average at each new loss
-_FALL, _MARGIN = 0.9, 10.0  # see _suggestion
+_FALL, _MARGIN = 0.9, 10.0  # see _rule_of_thumb
+_EPOCHS, _WHOLE_EPOCHS = 10, 100  # of a race, with mini-batches and with all rows
+_ABOVE, _BELOW = 10.0, 10.0  # a race goes so far above the last rate of the range test, and below the rule of thumb
+_RATIO = 10 ** (1 / 3)  # of neighbours in a race
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +81,7 @@ class LearningRateCurve:
         )
 
 
+@hinting(**dict.fromkeys(("epochs", "n_epochs", "max_iter"), "max_epochs=..."), seed="random_state=...", lr=_RANGE)
 def find_learning_rate(
     objective: Objective,
     optimizer: Optimizer,
@@ -85,8 +93,9 @@ def find_learning_rate(
     n_steps: int = 200,
     divergence: float = 4.0,
     random_state: Any = None,
+    max_epochs: int | None = None,
 ) -> LearningRateCurve:
-    """Suggest a learning rate from a run whose rate rises until the loss diverges (a range test).
+    """Suggest a learning rate: raise it until the loss diverges (a range test), then let the rates below race.
 
     The objective, the optimizer and w0 do not change. The steps start from a copy of w0, and a fresh optimizer with the
     same rule and hyperparameters takes them. The optimizer's own learning rate is not used.
@@ -114,6 +123,10 @@ def find_learning_rate(
         of the loss so far. It also ends when a loss is not finite.
     random_state : None, int, SeedSequence or NumPy generator
         The seed of the order of the rows, as in `minimize`.
+    max_epochs : int, optional
+        The length of the runs that the suggestion is meant for, and of the race: by default 10 epochs of mini-batches,
+        or 100 with all rows. The race costs about ten such runs. With 0 there is no race, and the suggestion is the
+        rule of thumb below.
 
     Returns
     -------
@@ -136,8 +149,12 @@ def find_learning_rate(
     little between batches. smoothed_losses is the mean of the losses at w0 plus an exponential moving average of
     this difference, corrected for its bias.
 
-    The suggestion is the rate at which the smoothed loss has made 90% of its fall, but at most a tenth of the rate at
-    which it is lowest.
+    The rule of thumb is the rate at which the smoothed loss has made 90% of its fall, but at most a tenth of the rate
+    at which it is lowest. On data whose columns differ in scale it may be a hundred times too low. So it only says
+    where the race begins: three rates a decade, from a tenth of the rule of thumb to ten times the last rate of the
+    range test, but at most `highest`. Every rate takes the same steps from w0. The third of them with the highest loss
+    ends early. The suggestion is the rate with the lowest loss at the end, averaged over the last fifth of the run. If
+    a run has at most 1000 mini-batches, it is repeated with three orders of the rows, and the median counts.
 
     Examples
     --------
@@ -146,7 +163,7 @@ def find_learning_rate(
     >>> X = np.random.default_rng(0).standard_normal((1000, 3))
     >>> objective = st.LeastSquares(X, X @ np.array([1.0, -2.0, 0.5]))
     >>> curve = st.find_learning_rate(objective, st.GradientDescent(0.1), random_state=0)
-    >>> 0.01 < curve.suggestion < 0.2
+    >>> 0.05 < curve.suggestion < 1.0
     True
     >>> result = st.minimize(objective, optimizer=st.GradientDescent(curve.suggestion), batch_size=256, random_state=0)
     >>> print(result.w[:3].round(2))
@@ -160,17 +177,25 @@ def find_learning_rate(
     rates = np.geomspace(lowest, highest, check_count("n_steps", n_steps, 10))
     divergence = check_number("divergence", divergence, above=1.0)
     whole = not supports(objective, Capability.BATCHES) and isinstance(batch_size, int) and batch_size == _BATCH_SIZE
-    size = 0 if whole else batches(objective, batch_size)[0]
+    size, steps_per_epoch = (0, 1) if whole else batches(objective, batch_size)
+    epochs = _race_length(max_epochs, size)
     w = check_start(vector_of(objective, "w0", w0), objective.n_parameters, objective.dtype)
     twin = copy.copy(optimizer)
     twin.reset()
-    steps = _steps(objective, twin, w, size, seed_of(random_state))
+    seed, start = seed_of(random_state), w.copy()
+    steps = _steps(objective, twin, w, size, seed)
     losses, smoothed, diverged = _raise_rate(steps, rates, divergence)
     rates = rates[: len(losses)]
     noise = 8 * float(np.finfo(objective.dtype).eps) * abs(smoothed[0])
     if smoothed.min() >= smoothed[0] - noise:
         raise ValueError(_no_fall(lowest, highest, diverged))
-    return LearningRateCurve(rates, losses, smoothed, _suggestion(rates, smoothed), diverged)
+    suggestion = _rule_of_thumb(rates, smoothed)
+    if epochs:
+        entrants, plan = _entrants(suggestion, rates[-1], highest), StepPlan(size, shuffle=True, seed=seed)
+        with supervised(Supervision(warns=False, cancelled=supervision().cancelled)):
+            won = best_rate(objective, twin, start, entrants, plan, epochs * steps_per_epoch)
+        suggestion = suggestion if won is None else won
+    return LearningRateCurve(rates, losses, smoothed, suggestion, diverged)
 
 
 def check_tuned(objective: Any, optimizer: Any) -> None:
@@ -233,7 +258,19 @@ def _raise_rate(
     return np.array(losses), float(np.mean(starts)) + np.array(changes), diverged
 
 
-def _suggestion(rates: NDArray[np.float64], smoothed: NDArray[np.float64]) -> float:
+def _race_length(max_epochs: int | None, batch_size: int) -> int:
+    if max_epochs is None:
+        return _EPOCHS if batch_size else _WHOLE_EPOCHS
+    return check_count("max_epochs", max_epochs, 0)
+
+
+def _entrants(thumb: float, last: float, highest: float) -> NDArray[np.float64]:
+    """Return the rates of a race, from the highest down."""
+    top, bottom = min(highest, _ABOVE * last), thumb / _BELOW
+    return np.asarray(top / _RATIO ** np.arange(math.floor(math.log(top / bottom) / math.log(_RATIO)) + 1))
+
+
+def _rule_of_thumb(rates: NDArray[np.float64], smoothed: NDArray[np.float64]) -> float:
     lowest = int(np.argmin(smoothed))
     fallen = smoothed <= smoothed[0] + _FALL * (smoothed[lowest] - smoothed[0])
     return float(min(rates[np.argmax(fallen)], rates[lowest] / _MARGIN))
