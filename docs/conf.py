@@ -19,9 +19,10 @@ project = "steepest"
 author = "the authors of steepest"
 version = release = steepest.__version__
 
-sys.path.insert(0, str(Path(__file__).parent))  # for mathml
+sys.path.insert(0, str(Path(__file__).parent))  # for folds and mathml
 extensions = [
     "sphinx.ext.autodoc",
+    "folds",
     "mathml",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
