@@ -24,7 +24,9 @@ def parted(source: str) -> tuple[str, str]:
     shown, checks = dict(enumerate(source.splitlines(), 1)), list[str]()
     for statement in ast.parse(source).body:
         if is_check(statement):
-            checks += [shown.pop(line) for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)]
+            checks += [
+                shown.pop(line) for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+            ]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(shown.values())).strip(), "\n".join(checks)
 
 
