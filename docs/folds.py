@@ -11,7 +11,7 @@ from docutils.parsers.rst import Directive
 
 
 def is_check(statement: ast.stmt) -> bool:
-    """Return whether a statement only checks: it asserts, plainly or by numpy.testing, or is a loop of such statements."""
+    """Return whether a statement only checks: an assertion, plain or of numpy.testing, or a loop of assertions."""
     if isinstance(statement, ast.For):
         return all(is_check(each) for each in statement.body)
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
