@@ -1,4 +1,4 @@
-"""Draws loss-curve.png, the run of `steepest demo`, and beside it what other splits give: `python docs/loss_curve.py`."""
+"""Draws loss-curve.png, the run of `steepest demo` and what other splits give: `python docs/loss_curve.py`."""
 
 from __future__ import annotations
 
