@@ -51,7 +51,9 @@ for rate, factor in factors.items():
     runs[rate] = run
 
 for rate, run in runs.items():
-    np.testing.assert_allclose(run.path[:, 0], factors[rate] ** np.arange(61), rtol=1e-12)
+    np.testing.assert_allclose(
+        run.path[:, 0], factors[rate] ** np.arange(61), rtol=1e-12
+    )
 
 # %%
 # The factor alone decides what happens:
@@ -74,9 +76,7 @@ figure, axes = plt.subplots(
 for ax, (rate, run) in zip(axes.flat, runs.items(), strict=True):
     ax.axhline(0, color="0.8", lw=1)
     ax.plot(run.path[:31, 0], ".-", lw=1, ms=5, color="C3" if left[rate] > 1 else "C0")
-    ax.set(
-        title=f"rate {rate}, factor {factors[rate]}", ylim=(-2.1, 2.1)
-    )
+    ax.set(title=f"rate {rate}, factor {factors[rate]}", ylim=(-2.1, 2.1))
     ax.spines[["top", "right"]].set_visible(False)
 figure.supxlabel("step")
 figure.supylabel(r"$\theta$")

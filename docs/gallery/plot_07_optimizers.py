@@ -129,7 +129,7 @@ assert max(n_turned, key=n_turned.get) == "AdaGrad"
 
 def draw(objective, runs, window):
     """Draw the six paths, each in a panel of its own."""
-    figure, axes = plt.subplots(3, 2, figsize=(7.2, 8.4), layout="constrained")
+    _, axes = plt.subplots(3, 2, figsize=(7.2, 8.4), layout="constrained")
     for ax, (name, run) in zip(axes.flat, runs.items(), strict=True):
         st.plot.contour(objective, run, limits=window, resolution=61, ax=ax)
         ax.set(title=f"{name}: {run.n_steps} steps", xlabel="x", ylabel="y")

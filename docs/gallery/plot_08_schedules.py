@@ -67,8 +67,8 @@ figure.supylabel("learning rate")
 # -----------------
 # The example is stochastic descent on 500 noisy samples, for 40 epochs. With a constant
 # rate the run stops improving when the steps are as long as the distance that is left.
-# With a rate that decays to 0 it settles. Each schedule runs five times, with the rows in
-# another order each time.
+# With a rate that decays to 0 it settles. Each schedule runs five times, with the rows
+# in another order each time.
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((500, 5))
@@ -105,9 +105,10 @@ excess = {
 
 # %%
 # The cosine starts at the higher constant rate. After 40 epochs it is more than a
-# hundred times as close to the lowest loss as that rate, whatever the order of the rows.
-# A low constant rate also ends well, but it begins more slowly. After the first epoch it
-# is the last of the four. Lines are medians of five runs, and the bands hold all five.
+# hundred times as close to the lowest loss as that rate, whatever the order of the
+# rows. A low constant rate also ends well, but it begins more slowly. After the first
+# epoch it is the last of the four. Lines are medians of five runs, and the bands hold
+# all five.
 
 assert 100 * excess["cosine"][:, -1].max() < excess["constant 0.02"][:, -1].min()
 first = {name: np.median(values[:, 1]) for name, values in excess.items()}

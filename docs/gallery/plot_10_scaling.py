@@ -96,7 +96,8 @@ assert together > 0.99
 # varies more than the hour, so its direction is steeper. Raw, the level curves are a
 # valley of condition number 17, and 25 steps at the best rate cross it back and forth.
 # Standardised, they are nearly circles, because the two features have hardly any
-# correlation. One step at the best rate leaves 4% of the distance, and raw it leaves 88%.
+# correlation. One step at the best rate leaves 4% of the distance, and raw it leaves
+# 88%.
 
 pair = np.column_stack([columns["hour"], columns["minute"]])
 pair -= pair.mean(axis=0)

@@ -131,7 +131,7 @@ figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 shown = {"on the ridge": on_the_ridge.path, "a millionth beside it": beside.path}
 st.plot.contour(saddle, shown, limits=((-1, 3), (0, 4.2)), ax=ax)
 ax.plot(*point, "X", color="black", mec="white", ms=12, zorder=6, label="saddle")
-ax.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="upper left")
+ax.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="lower left")
 ax.set(xlabel="$w_0$", ylabel="$w_1$")
 
 # %%

@@ -86,8 +86,8 @@ assert widths[cheaper].max() == 399
 # --------
 # Counts are not times. The times below were measured on one thread of a virtual machine
 # with 4,096 rows, for condition numbers of 10 and 10,000. Descent ends when the excess
-# over the minimum has shrunk by a factor of a million. :doc:`Another page </closed-form>`
-# has all of the measurements, and says how they were made.
+# over the minimum has shrunk by a factor of a million. :doc:`Another page
+# </closed-form>` has all of the measurements, and says how they were made.
 
 widths = [16, 64, 256, 512, 1_024, 2_048]
 milliseconds = {
@@ -114,17 +114,20 @@ for condition, times in milliseconds.items():
     ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# With a condition number of 10, heavy ball is faster from 64 features on, and at 2,048 it
-# is 13 times as fast. With 10,000 the formula wins at every width here, and plain descent
-# is hopeless. Each curve of the formula is steeper than the two of descent.
+# With a condition number of 10, heavy ball is faster from 64 features on, and at 2,048
+# it is 13 times as fast. With 10,000 the formula wins at every width here, and plain
+# descent is hopeless. Each curve of the formula is steeper than the two of descent.
 
 well, ill = milliseconds.values()
 faster = np.array(well["heavy ball"]) < well["normal equation"]
 assert faster.tolist() == [False, True, True, True, True, True]
 assert round(well["normal equation"][-1] / well["heavy ball"][-1]) == 13
 assert np.all(np.array(ill["heavy ball"]) > ill["normal equation"])
-for times in milliseconds.values():
-    growth = {name: values[-1] / values[0] for name, values in times.items()}
+steepness = [
+    {name: values[-1] / values[0] for name, values in times.items()}
+    for times in milliseconds.values()
+]
+for growth in steepness:
     assert max(growth, key=growth.get) == "normal equation"
 
 # %%

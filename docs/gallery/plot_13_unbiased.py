@@ -58,16 +58,17 @@ for size in (1, 4, 16):
     figure, ax = plt.subplots(figsize=(4.4, 4), layout="constrained")
     ax.scatter(*points.T, s=12 * repeats, alpha=0.35, lw=0)
     ax.plot(*batch_gradient, "+", color="C3", ms=14, mew=2.5, label="batch gradient")
-    ax.set(title=f"mini-batches of {size}", xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
+    ax.set(title=f"mini-batches of {size}", xlim=(-1.2, 1.2), ylim=(-1, 1.4))
     ax.set(xlabel="first component", ylabel="second component")
     ax.spines[["top", "right"]].set_visible(False)
     if size == 1:
-        ax.legend(frameon=False, loc="upper right")
+        ax.legend(frameon=False, loc="lower right")
+
 
 # %%
-# The area of a dot is the number of mini-batches that have this gradient. There are only
-# 50 samples, so the 400 draws of a single one come to 50 places at most, each of them
-# about eight times. Of the mini-batches of 4 and of 16 hardly any two are alike.
+# The area of a dot is the number of mini-batches that have this gradient. There are
+# only 50 samples, so the 400 draws of a single one come to 50 places at most, each of
+# them about eight times. Of the mini-batches of 4 and of 16 hardly any two are alike.
 
 print(distinct)
 assert 45 <= distinct[1] <= 50
@@ -81,14 +82,14 @@ assert distinct[4] == distinct[16] == 400
 # the variance of a single sample, to the last digits.
 
 six = sample_gradients[:6]
-with_replacement = {}
+with_replacement, n_draws = {}, {}
 for size in (1, 2, 3, 4):
     draws = np.array(list(itertools.product(range(6), repeat=size)))
-    assert len(draws) == 6**size
+    n_draws[size] = len(draws)
     with_replacement[size] = six[draws].mean(axis=1).var(axis=0)
-    np.testing.assert_allclose(
-        with_replacement[size], with_replacement[1] / size, rtol=1e-12
-    )
+for size, variance in with_replacement.items():
+    assert n_draws[size] == 6**size
+    np.testing.assert_allclose(variance, with_replacement[1] / size, rtol=1e-12)
 
 # %%
 # Without replacement
@@ -101,9 +102,12 @@ without_replacement = {}
 for size in range(1, 7):
     draws = np.array(list(itertools.combinations(range(6), size)))
     without_replacement[size] = six[draws].mean(axis=1).var(axis=0)
-    expected = with_replacement[1] / size * (6 - size) / 5
+for size, variance in without_replacement.items():
     np.testing.assert_allclose(
-        without_replacement[size], expected, rtol=1e-12, atol=1e-30
+        variance,
+        with_replacement[1] / size * (6 - size) / 5,
+        rtol=1e-12,
+        atol=1e-30,
     )
 
 figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")

@@ -85,13 +85,16 @@ assert better.value < too_low.value < too_high.value
 # condition number.
 
 stop = st.stop.GradientNorm(1e-6)
-steps, lowest = {}, np.inf
-for optimizer in (st.GradientDescent("auto"), st.Momentum("auto")):
-    run = st.minimize(objective, optimizer=optimizer, max_epochs=10_000, stop=stop)
-    steps[type(optimizer).__name__] = run.n_steps
-    lowest = min(lowest, run.value)
-    assert run.converged
+by_themselves = {
+    type(optimizer).__name__: st.minimize(
+        objective, optimizer=optimizer, max_epochs=10_000, stop=stop
+    )
+    for optimizer in (st.GradientDescent("auto"), st.Momentum("auto"))
+}
+steps = {name: run.n_steps for name, run in by_themselves.items()}
+lowest = min(run.value for run in by_themselves.values())
 print(steps)
+assert all(run.converged for run in by_themselves.values())
 assert 5 * steps["Momentum"] < steps["GradientDescent"]
 
 # %%
@@ -158,7 +161,9 @@ ax = st.plot.learning_rates(search)
 #       The finder asks which rate does not explode, in one short run. The grid asks
 #       which rate is lowest after a given budget, in several whole runs.
 
-tenfold = st.curvature(st.LeastSquares(10 * objective.X, y, intercept=False), np.zeros(10))
+tenfold = st.curvature(
+    st.LeastSquares(10 * objective.X, y, intercept=False), np.zeros(10)
+)
 once = st.curvature(st.LeastSquares(objective.X, y, intercept=False), np.zeros(10))
 np.testing.assert_allclose(100 * tenfold.max_learning_rate, once.max_learning_rate)
 assert round(470**0.5, 1) == 21.7
