@@ -136,7 +136,7 @@ assert round(2 / largest, 2) == 0.18
 # %%
 # Reading
 # -------
-# * Augustin-Louis Cauchy, *Méthode générale pour la résolution des systèmes d'équations
-#   simultanées*, 1847: the first descent along the gradient.
+# * Augustin-Louis Cauchy, *Méthode générale pour la résolution des systèmes
+#   d'équations simultanées*, 1847: the first descent along the gradient.
 # * Stephen Boyd and Lieven Vandenberghe, *Convex Optimization*, 2004, chapter 9:
 #   descent, its rates, and Newton's method.

@@ -145,7 +145,7 @@ for c, name in enumerate(("setosa", "versicolor", "virginica")):
         *petals[species == c].T, "o", ms=5, color=colours[c], mec="white", label=name
     )
 ax.set(xlabel="petal length (cm)", ylabel="petal width (cm)")
-ax.legend(frameon=False, loc="upper left", title="lines: p = 0.5, dots: 0.9")
+ax.legend(framealpha=0.9, edgecolor="none", loc="upper left", title="p: 0.5, dots 0.9")
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%

@@ -186,6 +186,8 @@ figure, ax = plt.subplots(figsize=(7.2, 4.4), layout="constrained")
 for name, values in noise.items():
     ax.loglog(np.arange(1, 41) * 2_000, values[1:], lw=2, label=name)
 ax.set(xlabel="step", ylabel="excess, mean of 8 runs", title="noisy gradients")
+ax.set_xticks([2_000, 5_000, 20_000, 80_000], ["2,000", "5,000", "20,000", "80,000"])
+ax.minorticks_off()
 ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 
