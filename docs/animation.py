@@ -1,7 +1,7 @@
 """Draws descent.svg, the moving picture of the front page, from real runs: `python docs/animation.py`.
 
-Three optimizers descend in a valley. Keyframes draw each path, without a script. The picture stands still where a reader asks
-for no motion.
+Three optimizers descend in a valley. Keyframes draw each path, without a script. For readers who ask for no motion the
+picture stands still.
 """
 
 from __future__ import annotations
