@@ -25,7 +25,8 @@ OPTIMIZERS = {
     "adam": ("Adam", st.Adam(0.8)),
 }
 STYLE = """
-.descent { --plain: #0072b2; --momentum: #d55e00; --adam: #007a5a; --level: #71879a; --ink: #333; font: 14px sans-serif; }
+.descent { --plain: #0072b2; --momentum: #d55e00; --adam: #007a5a; --level: #71879a; --ink: #333; }
+.descent text { font: 14px sans-serif; }
 @media (prefers-color-scheme: dark) {
   .descent { --plain: #4db2ee; --momentum: #ff8f4a; --adam: #2fc79b; --level: #8497a8; --ink: #ddd; }
 }

@@ -90,22 +90,20 @@ def bars(found: dict[str, list[Fit]]) -> Any:
     from matplotlib.figure import Figure
 
     rows = list(ratios(found))
-    figure = Figure(figsize=(7.2, 0.47 * len(rows) + 1.2), layout="constrained")
+    figure = Figure(figsize=(5.6, 0.47 * len(rows) + 1.2), layout="constrained")
     ax = figure.subplots()
     for i, (words, ratio, what, bound) in enumerate(rows):
         ax.barh(i, ratio, height=0.42, color="#D55E00", alpha=0.45 if bound else 1.0, hatch="//" if bound else None)
         ax.text(0.0, i - 0.3, words, va="bottom", fontsize=10.5)
-        ax.text(
-            ratio + 0.4,
-            i,
-            f"{'more than ' if bound else ''}{ratio:.1f} x   {what}",
-            va="center",
-            fontsize=10,
-            color="0.25",
-        )
-    ax.set(xlim=(0, 1.45 * max(row[1] for row in rows)), ylim=(len(rows) - 0.5, -0.9), yticks=[])
+        text = f"{'more than ' if bound else ''}{ratio:.1f} x   {what}"
+        if ratio < 30:
+            ax.text(ratio + 0.4, i, text, va="center", fontsize=10, color="0.25")
+        else:  # there is room in the bar
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+            ax.text(ratio - 0.8, i, text, va="center", ha="right", fontsize=10, color="0.1", bbox=box)
+    ax.set(xlim=(0, 1.03 * max(row[1] for row in rows)), ylim=(len(rows) - 0.5, -0.9), yticks=[])
     ax.set_xticks([1, 10, 20, 30, 40], ["1 x", "10 x", "20 x", "30 x", "40 x"])
-    ax.set_xlabel("time of the fastest other fit / time of steepest, to 1e-6 of the optimum", fontsize=10.5)
+    ax.set_xlabel("time of the fastest other fit / time of steepest, to 1e-6", fontsize=10.5)
     ax.spines[["top", "right", "left"]].set_visible(False)
     return figure
 

@@ -36,6 +36,14 @@ def folded(summary: str, kind: str, content: list[nodes.Node]) -> list[nodes.Nod
     return [nodes.raw("", opened, format="html"), *content, nodes.raw("", "</details>", format="html")]
 
 
+def title_of(block: nodes.Node) -> str:
+    """Return the title of the section around a block."""
+    section = block.parent
+    while section is not None and not isinstance(section, nodes.section):
+        section = section.parent
+    return section.children[0].astext() if section is not None else ""
+
+
 class Answer(Directive):
     """``.. answer::``, the answer of the exercise before it."""
 
@@ -55,7 +63,9 @@ def fold_checks(app: Any, document: nodes.document) -> None:
     for block in list(document.findall(nodes.literal_block)):
         if block.get("language", "").lower() != "python":
             continue
-        shown, checks = parted(block.rawsource or block.astext())
+        source = block.rawsource or block.astext()
+        # What follows the exercises would give their answers away.
+        shown, checks = ("", source.strip()) if title_of(block) == "Exercises" else parted(source)
         if not checks:
             continue
         copy = block.deepcopy()

@@ -1,4 +1,4 @@
-"""The moving picture of the front page is drawn from runs of the library, and stands still where motion is not wanted."""
+"""The moving picture of the front page has the paths of the reference, and stands still where motion is not wanted."""
 
 from __future__ import annotations
 

@@ -23,6 +23,8 @@ import steepest as st
 from steepest.cli.encoding import Encoder
 from steepest.cli.tables import load_flights
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # The flights
 # -----------
