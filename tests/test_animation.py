@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import steepest as st
+from steepest import reference
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -23,9 +23,9 @@ def test_paths_are_those_of_the_reference(animation):
     """The committed file has them, to a tenth of a pixel."""
     svg = (DOCS / "descent.svg").read_text()
     rules = {
-        "plain": lambda w, g, state, t: st.reference.gradient_descent(w, g, state, t, 2 / 13),
-        "momentum": lambda w, g, state, t: st.reference.momentum(w, g, state, t, 0.06, momentum=0.7),
-        "adam": lambda w, g, state, t: st.reference.adam(w, g, state, t, 0.8),
+        "plain": lambda w, g, state, t: reference.gradient_descent(w, g, state, t, 2 / 13),
+        "momentum": lambda w, g, state, t: reference.momentum(w, g, state, t, 0.06, momentum=0.7),
+        "adam": lambda w, g, state, t: reference.adam(w, g, state, t, 0.8),
     }
     for name, rule in rules.items():
         w, state, path = animation["START"], {}, [animation["START"]]

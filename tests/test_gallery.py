@@ -155,6 +155,30 @@ def test_the_default_takes_the_passes_that_the_lesson_on_newton_tells_of(monkeyp
     assert all(9_000 < size < 20_000 for size in evaluated + hessians if size != len(X))
 
 
+def test_the_times_of_the_lesson_on_the_normal_equation_are_those_of_its_page():
+    """The tables of docs/closed-form.md for 4,096 rows."""
+    lesson = (GALLERY / "plot_12_normal_equation.py").read_text()
+    assigned = {
+        ast.unparse(node.targets[0]): node.value for node in ast.parse(lesson).body if isinstance(node, ast.Assign)
+    }
+    milliseconds, widths = ast.literal_eval(assigned["milliseconds"]), ast.literal_eval(assigned["widths"])
+    units, found = {"us": 1e-3, "ms": 1.0, "s": 1e3}, {}
+    for line in (ROOT / "docs" / "closed-form.md").read_text().splitlines():
+        if line.startswith("Condition number "):
+            times = found[int(line[17:].rstrip(":").replace(",", ""))] = {}
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == "4,096":
+            for name, cell in (("normal equation", cells[2]), ("heavy ball", cells[3]), ("gradient descent", cells[5])):
+                number, unit = cell.split(" (")[0].split()
+                times.setdefault(name, []).append(float(number) * units[unit])
+            times.setdefault("widths", []).append(int(cells[1].replace(",", "")))
+    assert set(found) == set(milliseconds) == {10, 10_000}
+    for condition, times in found.items():
+        assert times.pop("widths") == widths
+        for name, values in times.items():
+            assert values == pytest.approx(milliseconds[condition][name]), (condition, name)
+
+
 def test_links_between_pages_lead_to_pages():
     texts = [path.read_text() for path in [*PAGES, GALLERY / "README.txt", *(ROOT / "docs").glob("*.[mr][ds]*")]]
     linked = {name for text in texts for name in re.findall(r"sphx_glr_course_(\w+\.py)", text)}

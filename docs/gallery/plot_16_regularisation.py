@@ -22,6 +22,7 @@ import numpy as np
 from sklearn.datasets import load_diabetes
 
 import steepest as st
+from steepest import reference
 
 # sphinx_gallery_thumbnail_number = 2
 
@@ -79,7 +80,7 @@ answers = np.linspace(-3, 3, 201)
 figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 ax.plot(answers, answers, color="0.6", lw=1.5, ls=":", label="no penalty")
 ax.plot(answers, answers / 2, lw=2, label="squared, alpha 2: half")
-soft = st.reference.soft_threshold(answers, 1.0)
+soft = reference.soft_threshold(answers, 1.0)
 ax.plot(answers, soft, lw=2, label="absolute, alpha 2: 1 less")
 ax.set(xlabel="answer of least squares", ylabel="answer with the penalty")
 ax.legend(frameon=False)
