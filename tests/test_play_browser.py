@@ -62,7 +62,7 @@ def test_valley_draws_the_path_of_minimize_as_the_sliders_move(open_page):
         drag(0, [0.4, 0.4], [0.3, 0.25]);
         const path = page.path(host.state), says = host.querySelector(".says").textContent;
         const shown = [...host.querySelectorAll("output")].map((output) => output.textContent);
-        return { path, says, shown, state: host.state, drawn: drawn(0), pixels: path.map(page.scale.toPixels),
+        return { path, says, shown, state: host.state, drawn: drawn(0),
                  start: page.scale.fromPixels([0.3 * 364, 0.25 * 356]), x: page.x, y: page.y };""",
     )
     assert found["shown"] == ["0.0501", "0.5", "4", "3"]
@@ -78,7 +78,9 @@ def test_valley_draws_the_path_of_minimize_as_the_sliders_move(open_page):
     )
     np.testing.assert_allclose(found["path"], run.path, rtol=0, atol=1e-12)
     points = np.array(re.findall(r"([\d.-]+) ([\d.-]+)", found["drawn"]), dtype=float)
-    np.testing.assert_allclose(points, found["pixels"], atol=0.051)
+    # The window is 7 wide from -1.5 and 6.5 high up to 4, in a box of 310 x 288 pixels at (44, 26).
+    pixels = np.column_stack([44 + (run.path[:, 0] + 1.5) / 7 * 310, 26 + (4 - run.path[:, 1]) / 6.5 * 288])
+    np.testing.assert_allclose(points, pixels, atol=0.051)
     assert found["says"].startswith(f"{run.n_steps} steps in 30 epochs.")
 
 
