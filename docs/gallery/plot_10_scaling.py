@@ -121,7 +121,8 @@ for name, data in [("raw", pair), ("standardised", pair / pair.std(axis=0))]:
     figure, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained")
     reach = 0.06 / data.std(axis=0).min()
     limits = [(e - reach, e + reach) for e in end]
-    st.plot.contour(plane, rounds[name], minimum=end, limits=limits, ax=ax)
+    view = {"minimum": end, "limits": limits, "resolution": 61}
+    st.plot.contour(plane, rounds[name], ax=ax, **view)
     ax.set(xlabel="weight of the hour", ylabel="weight of the minute")
     ax.set_title(f"{name}: condition number {conditions[name]:.2f}")
 

@@ -72,6 +72,7 @@ for size in (1, 4, 16):
 
 print(distinct)
 assert 45 <= distinct[1] <= 50
+assert 400 / 50 == 8
 assert distinct[4] == distinct[16] == 400
 
 # %%

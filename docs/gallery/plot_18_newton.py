@@ -192,7 +192,7 @@ for number, each in enumerate(excess, start=1):
 assert default.converged
 assert 8 <= len(excess) <= 10
 assert 0.3 < excess[0] < 0.6
-assert 0.005 < excess[1] < 0.05
+assert 0.03 < excess[1] / excess[0] < 0.04
 assert excess[5] < 1e-10
 
 # %%
