@@ -86,9 +86,9 @@ assert abs(in_the_end - (1 - 1 / 100) ** 2) < 1e-3
 # The sum over t steps telescopes. The excess never rises, so t times the last one is at
 # most the sum. This is the first row.
 #
-# The example has 2,000 curvatures between 0 and 1, with ever more of the start's excess
-# where the floor is flat. Descent takes 2,000 steps, and so does Nesterov's method,
-# whose momentum rises like (t - 1) / (t + 2).
+# The example has 2,000 curvatures between 0 and 1, each with the same part of the
+# start's excess. Descent takes 2,000 steps, and so does Nesterov's method, whose
+# momentum rises like (t - 1) / (t + 2).
 
 flat = np.arange(1, 2001) / 2000
 flat_start = flat**-0.5 / np.linalg.norm(flat**-0.5)
@@ -110,7 +110,9 @@ def nesterov(objective, w, n_steps):
 fast = nesterov(objective, flat_start, n)
 t = np.arange(1, n + 1)
 distance = np.linalg.norm(flat_start)
+parts = flat * flat_start**2 / 2
 assert abs(distance - 1) < 1e-12
+np.testing.assert_allclose(parts, parts[0])
 bound, fast_bound = 1 / (2 * t), 2 / (t + 1) ** 2
 assert np.all(plain[1:] <= bound)
 assert np.all(fast[1:] <= fast_bound)
