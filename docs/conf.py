@@ -19,10 +19,11 @@ project = "steepest"
 author = "the authors of steepest"
 version = release = steepest.__version__
 
-sys.path.insert(0, str(Path(__file__).parent))  # for commands, mathml and registered
+sys.path.insert(0, str(Path(__file__).parent))  # for commands, folds, mathml and registered
 extensions = [
     "sphinx.ext.autodoc",
     "commands",
+    "folds",
     "mathml",
     "registered",
     "sphinx_gallery.gen_gallery",

@@ -30,6 +30,10 @@ TOPICS = [
     "normal_equation",
     "unbiased",
     "understanding",
+    "logistic_softmax",
+    "regularisation",
+    "convergence_rates",
+    "newton",
 ]
 PAGES = sorted(GALLERY.glob("plot_*.py"))
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -62,10 +66,48 @@ def test_page_explains_and_checks_what_it_computed(page):
     title, underline, blank, *text = ast.get_docstring(tree).splitlines()
     assert (underline, blank) == ("=" * len(title), "")
     assert any(text)
-    assert 40 <= len(page.read_text().splitlines()) <= 170
+    assert 40 <= len(page.read_text().splitlines()) <= 300
     computed = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
     names = [{name.id for name in ast.walk(check) if isinstance(name, ast.Name)} for check in checks_of(page)]
     assert sum(bool(each & computed) for each in names) >= 3  # the others check the text's own arithmetic
+
+
+@each_page
+def test_page_asks_a_question_and_ends_with_exercises_and_readings(page):
+    """Three exercises, each with an answer that a reader opens, and a list of at least two readings."""
+    text = page.read_text()
+    assert text.split('"""')[1].splitlines()[4].startswith("**The question.** ")
+    before, exercises = text.split("# Exercises\n# ---------\n")
+    exercises, readings = exercises.split("# Reading\n# -------\n")
+    assert re.findall(r"^# (\d)\. \S", exercises, re.MULTILINE) == ["1", "2", "3"]
+    assert len(re.findall(r"^#    \.\. answer::\n#\n#       \S", exercises, re.MULTILINE)) == 3
+    assert ".. answer::" not in before
+    assert len(re.findall(r"^# \* ", readings, re.MULTILINE)) >= 2
+    assert "assert" in exercises  # the numbers of the answers
+
+
+@pytest.fixture(scope="module")
+def folds():
+    """The extension of the site that folds checks."""
+    pytest.importorskip("docutils")
+    return runpy.run_path(str(ROOT / "docs" / "folds.py"))
+
+
+def test_checks_are_parted_from_the_code(folds):
+    source = "x = 1\nassert x == 1  # so\n\n\nfor i in range(2):\n    assert i < 2\nfor i in range(2):\n    print(i)\n"
+    source += "np.testing.assert_allclose(\n    x,\n    1,\n)\nprint(x)\n"
+    shown, checks = folds["parted"](source)
+    assert shown == "x = 1\n\nfor i in range(2):\n    print(i)\nprint(x)"
+    assert checks.splitlines()[:3] == ["assert x == 1  # so", "for i in range(2):", "    assert i < 2"]
+    assert checks.endswith("np.testing.assert_allclose(\n    x,\n    1,\n)")
+
+
+@each_page
+def test_checks_of_a_page_can_be_folded(folds, page):
+    """No check stands inside a statement that does something else, where it would be shown to readers."""
+    shown, checks = folds["parted"](page.read_text())
+    assert checks
+    assert "assert" not in re.sub(r'"""(.|\n)*?"""|#.*', "", shown), page.name
 
 
 @pytest.mark.slow  # the documentation runs them too
@@ -83,6 +125,58 @@ def test_page_holds_and_draws(page):
             assert any(axes.has_data() for axes in figure.axes)
     finally:
         plt.close("all")
+
+
+@pytest.mark.slow  # it reads all flights
+def test_the_default_takes_the_passes_that_the_lesson_on_newton_tells_of(monkeypatch):
+    """Counted where the runner evaluates rows and takes Hessians: all rows or a sample of about 10,000."""
+    tables = pytest.importorskip("steepest.cli.tables")
+    frame = tables.load_flights().frame
+    X = importlib.import_module("steepest.cli.encoding").Encoder.of(frame.drop(columns="late")).encode(frame)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    runner = importlib.import_module("steepest.quasi_newton.runner").QuasiNewtonRunner
+    evaluated, hessians = [], []
+
+    def counted(function, sizes):
+        def wrapper(self, native, w, prior=None):
+            sizes.append(native.X.shape[0])
+            return function(self, native, w, prior)
+
+        return wrapper
+
+    monkeypatch.setattr(runner, "_evaluate_at", counted(runner._evaluate_at, evaluated))
+    monkeypatch.setattr(runner, "_metric", counted(runner._metric, hessians))
+    run = st.minimize(st.Logistic(X, frame["late"].to_numpy(dtype=float), alpha=1e-4))
+    assert run.converged
+    passes = evaluated.count(len(X))
+    assert 8 <= len(run.history["loss"]) <= 10
+    assert passes in (len(run.history["loss"]) - 1, len(run.history["loss"]))
+    assert hessians.count(len(X)) == 2
+    assert all(9_000 < size < 20_000 for size in evaluated + hessians if size != len(X))
+
+
+def test_the_times_of_the_lesson_on_the_normal_equation_are_those_of_its_page():
+    """The tables of docs/closed-form.md for 4,096 rows."""
+    lesson = (GALLERY / "plot_12_normal_equation.py").read_text()
+    assigned = {
+        ast.unparse(node.targets[0]): node.value for node in ast.parse(lesson).body if isinstance(node, ast.Assign)
+    }
+    milliseconds, widths = ast.literal_eval(assigned["milliseconds"]), ast.literal_eval(assigned["widths"])
+    units, found = {"us": 1e-3, "ms": 1.0, "s": 1e3}, {}
+    for line in (ROOT / "docs" / "closed-form.md").read_text().splitlines():
+        if line.startswith("Condition number "):
+            times = found[int(line[17:].rstrip(":").replace(",", ""))] = {}
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == "4,096":
+            for name, cell in (("normal equation", cells[2]), ("heavy ball", cells[3]), ("gradient descent", cells[5])):
+                number, unit = cell.split(" (")[0].split()
+                times.setdefault(name, []).append(float(number) * units[unit])
+            times.setdefault("widths", []).append(int(cells[1].replace(",", "")))
+    assert set(found) == set(milliseconds) == {10, 10_000}
+    for condition, times in found.items():
+        assert times.pop("widths") == widths
+        for name, values in times.items():
+            assert values == pytest.approx(milliseconds[condition][name]), (condition, name)
 
 
 def test_links_between_pages_lead_to_pages():

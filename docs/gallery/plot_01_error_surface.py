@@ -2,6 +2,9 @@ r"""
 The error surface
 =================
 
+**The question.** What does a program look for when it fits a line, and how does it know
+which way to go?
+
 Fitting a line :math:`y = \text{slope} \cdot x + \text{intercept}` means choosing two
 numbers. Each choice has an error. Here it is the mean squared error over the n points:
 
@@ -69,15 +72,18 @@ np.testing.assert_allclose(result.w, [1, 0], atol=1e-12)
 # %%
 # Two pictures of one surface
 # ---------------------------
-# The left picture shows the surface itself. The right one shows its level curves from
-# above. Both show the same path.
+# One picture shows the surface itself. The other shows its level curves from above.
+# Both show the same path.
 
-figure = plt.figure(figsize=(11, 4.6), layout="constrained")
-from_the_side = figure.add_subplot(1, 2, 1, projection="3d")
-from_above = figure.add_subplot(1, 2, 2)
-for draw, ax in [(st.plot.surface, from_the_side), (st.plot.contour, from_above)]:
-    draw(objective, result, minimum=[1.0, 0.0], ax=ax)
-    ax.set(xlabel="slope", ylabel="intercept")
+figure = plt.figure(figsize=(5.4, 4.6), layout="constrained")
+ax = figure.add_subplot(projection="3d")
+st.plot.surface(objective, result, minimum=[1.0, 0.0], ax=ax)
+ax.set(xlabel="slope", ylabel="intercept", title="from the side")
+ax.get_legend().remove()
+
+figure, ax = plt.subplots(figsize=(5.4, 4.6), layout="constrained")
+st.plot.contour(objective, result, minimum=[1.0, 0.0], ax=ax)
+ax.set(xlabel="slope", ylabel="intercept", title="from above")
 
 # %%
 # The same in one dimension
@@ -92,3 +98,45 @@ assert (value, slope[0]) == (6.0, 4.0)
 step = st.minimize(parabola, np.array([2.0]), st.GradientDescent(0.1), max_epochs=1)
 assert round(step.w[0], 12) == 1.6
 assert round(step.value, 12) == 4.56
+
+# %%
+# Exercises
+# ---------
+# 1. At slope 1 and intercept 1, what is the gradient? Compute it by hand.
+#
+#    .. answer::
+#
+#       All three errors are 1, so the gradient is :math:`\frac{2}{3} (1 + 2 + 3) = 4`
+#       for the slope and :math:`\frac{2}{3} \cdot 3 = 2` for the intercept.
+#
+# 2. The slope was wrong by 1 at the start and by 5/3 after the first step. How can the
+#    error have fallen?
+#
+#    .. answer::
+#
+#       The gradient is a promise about both numbers together. The line was far too
+#       high, and lowering the slope lowers it. It pays for that later, when the path
+#       turns into the valley.
+#
+# 3. Up to which learning rate does descent arrive here? The Hessian is 2/3 times the
+#    matrix of rows (14, 6) and (6, 3).
+#
+#    .. answer::
+#
+#       Its larger eigenvalue is :math:`\frac{2}{3} \cdot \frac{17 + \sqrt{265}}{2} =
+#       11.1`, and the bound is 2 / 11.1 = 0.18.
+#       :ref:`sphx_glr_course_plot_03_learning_rates.py` derives it.
+
+assert objective.gradient(np.array([1.0, 1.0])).tolist() == [4, 2]
+assert round(1 - result.path[1, 0], 12) == round(5 / 3, 12)
+largest = st.curvature(objective, start).eigenvalues[-1]
+assert round(largest, 1) == round(2 / 3 * (17 + 265**0.5) / 2, 1) == 11.1
+assert round(2 / largest, 2) == 0.18
+
+# %%
+# Reading
+# -------
+# * Augustin-Louis Cauchy, *Méthode générale pour la résolution des systèmes
+#   d'équations simultanées*, 1847: the first descent along the gradient.
+# * Stephen Boyd and Lieven Vandenberghe, *Convex Optimization*, 2004, chapter 9:
+#   descent, its rates, and Newton's method.

@@ -2,6 +2,8 @@ r"""
 The secret-number game
 ======================
 
+**The question.** How far should a step go, and what happens if it goes too far?
+
 Someone adds a secret number :math:`\theta` to every number that you name. You say 2
 and hear 4, say 3 and hear 5, say 5 and hear 7, say 8 and hear 10. The model is
 :math:`y = x + \theta`. It has a single parameter. The loss is the mean squared error
@@ -105,3 +107,40 @@ remaining = noisy.value(np.array([best]))
 print(f"best guess {best:.6f}, error there {remaining:.6f}")
 assert abs(best - 2) < 1e-12
 assert abs(remaining - 2.5) < 1e-12
+
+# %%
+# Exercises
+# ---------
+# 1. With which learning rate does one step suffice, whatever the first guess?
+#
+#    .. answer::
+#
+#       The factor :math:`1 - 2 \eta` must be 0, so the rate is 0.5.
+#
+# 2. In the game with noise, the first guess is 5 and the rate 0.75. What are the next
+#    three guesses?
+#
+#    .. answer::
+#
+#       The same as without noise: 0.5, 2.75 and 1.625. The mean of the differences is 2
+#       in both games, and noise adds a constant to the loss, which no gradient sees.
+#
+# 3. Somebody takes the sum of the four squares and not their mean. What does a rate of
+#    0.25 do?
+#
+#    .. answer::
+#
+#       The slope is four times as steep, so the factor is :math:`1 - 8 \cdot 0.25 =
+#       -1`. The guess jumps forever. A rate belongs to the scale of its loss.
+
+assert play(game, 0.5, 1)[-1] == 2
+np.testing.assert_allclose(play(noisy, 0.75, 3), [5, 0.5, 2.75, 1.625])
+assert 1 - 0.25 * 2 * 4 == -1
+
+# %%
+# Reading
+# -------
+# * Aston Zhang, Zachary Lipton, Mu Li and Alexander Smola, *Dive into Deep Learning*,
+#   2023, section 12.3: the same in one dimension.
+# * Stephen Boyd and Lieven Vandenberghe, *Convex Optimization*, 2004, chapter 9:
+#   descent, its rates, and Newton's method.

@@ -2,6 +2,8 @@ r"""
 Learning rates: a showdown
 ==========================
 
+**The question.** Which learning rates arrive, which oscillate and which explode?
+
 In the simplest case, :math:`f(\theta) = \theta^2`, the learning rate :math:`\eta`
 decides everything. The slope is :math:`2 \theta`, so one step of gradient descent is a
 multiplication:
@@ -45,9 +47,13 @@ for rate, factor in factors.items():
         record_path=True,
         diagnose=False,
     )
-    np.testing.assert_allclose(run.path[:, 0], factor ** np.arange(61), rtol=1e-12)
     print(f"rate {rate:<4}  factor {factor:5}  after 60 steps {run.w[0]:11.4g}")
     runs[rate] = run
+
+for rate, run in runs.items():
+    np.testing.assert_allclose(
+        run.path[:, 0], factors[rate] ** np.arange(61), rtol=1e-12
+    )
 
 # %%
 # The factor alone decides what happens:
@@ -64,15 +70,16 @@ assert 600_000 < 1 / left[0.1] < 700_000
 assert left[0.8] < left[0.1]
 assert left[1.01] > 3
 
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.2), sharey=True, layout="constrained")
-for ax, (rate, run) in zip(axes, runs.items(), strict=True):
+figure, axes = plt.subplots(
+    2, 2, figsize=(6.6, 5.2), sharex=True, sharey=True, layout="constrained"
+)
+for ax, (rate, run) in zip(axes.flat, runs.items(), strict=True):
     ax.axhline(0, color="0.8", lw=1)
     ax.plot(run.path[:31, 0], ".-", lw=1, ms=5, color="C3" if left[rate] > 1 else "C0")
-    ax.set(
-        title=f"rate {rate}, factor {factors[rate]}", xlabel="step", ylim=(-2.1, 2.1)
-    )
+    ax.set(title=f"rate {rate}, factor {factors[rate]}", ylim=(-2.1, 2.1))
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel(r"$\theta$")
+figure.supxlabel("step")
+figure.supylabel(r"$\theta$")
 
 # %%
 # The loss is the square of the distance. On a log axis all four curves are straight
@@ -125,3 +132,44 @@ assert rates.max() < curvature.max_learning_rate
 # %%
 # With more parameters there are more eigenvalues, and no rate is best for all of them.
 # See :ref:`sphx_glr_course_plot_04_quadratic_model.py`.
+
+# %%
+# Exercises
+# ---------
+# 1. Two rates have a factor of the same size as 0.4 has. Which is the other one, and
+#    what is different?
+#
+#    .. answer::
+#
+#       0.6. Its factor is -0.2 and that of 0.4 is 0.2. Both runs arrive after the same
+#       number of steps, but the one with 0.6 changes sides.
+#
+# 2. With a rate of 0.25, after how many steps is less than a millionth of the distance
+#    left?
+#
+#    .. answer::
+#
+#       The factor is 0.5, and :math:`0.5^{20}` is the first power below a millionth.
+#
+# 3. What is the bound for :math:`f(\theta) = 10 \theta^2`?
+#
+#    .. answer::
+#
+#       The second derivative is 20, so the bound is 2 / 20 = 0.1. The steeper the
+#       walls, the shorter the steps.
+
+assert round(1 - 2 * 0.4, 12) == 0.2
+assert round(1 - 2 * 0.6, 12) == -0.2
+assert 0.5**20 < 1e-6 < 0.5**19
+ten = st.Function(lambda w: (10 * w[0] ** 2, 20 * w), 1, lambda w, v: 20 * v)
+assert st.curvature(ten, np.ones(1)).max_learning_rate == 0.1
+
+# %%
+# Reading
+# -------
+# * Stephen Boyd and Lieven Vandenberghe, *Convex Optimization*, 2004, chapter 9:
+#   descent, its rates, and Newton's method.
+# * Leslie Smith, *Cyclical Learning Rates for Training Neural Networks*, 2017: a range
+#   test finds the bound where nobody knows the curvature.
+# * Sebastian Ruder, *An overview of gradient descent optimization algorithms*, 2016:
+#   all update rules of this course side by side.

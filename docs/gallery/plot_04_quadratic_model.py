@@ -2,6 +2,9 @@ r"""
 The quadratic model and the condition number
 ============================================
 
+**The question.** Why does one learning rate have to serve steep and flat directions,
+and what does that cost?
+
 Near a point w, every smooth function looks like a quadratic. This quadratic is its
 Taylor model of second order:
 
@@ -17,7 +20,7 @@ import numpy as np
 
 import steepest as st
 
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = 3
 
 # %%
 # Models of sine and cosine
@@ -32,17 +35,20 @@ cosine = st.Function(
     lambda w: (np.cos(w[0]), -np.sin(w)), 1, lambda w, v: -np.cos(w) * v
 )
 
-for point in (1.0, 5.0):
-    model = st.taylor(sine, np.array([point]))
-    x = np.linspace(point - 1, point + 1, 9)
-    expected = (
-        np.sin(point)
-        + np.cos(point) * (x - point)
-        - np.sin(point) / 2 * (x - point) ** 2
-    )
-    np.testing.assert_allclose(model(x[:, None]), expected, rtol=1e-12)
 
+def by_hand(point, x):
+    """Return the model of the sine at a point, by its formula."""
+    s, c, step = np.sin(point), np.cos(point), x - point
+    return s + c * step - s / 2 * step**2
+
+
+x = np.linspace(-1, 1, 9)
+models = {point: st.taylor(sine, np.array([point])) for point in (1.0, 5.0)}
 at_zero = st.taylor(cosine, np.array([0.0]))
+for point, model in models.items():
+    np.testing.assert_allclose(
+        model((point + x)[:, None]), by_hand(point, point + x), rtol=1e-12
+    )
 np.testing.assert_allclose(at_zero(x[:, None]), 1 - x**2 / 2, rtol=1e-12)
 
 # %%
@@ -54,13 +60,15 @@ model = st.taylor(sine, np.array([1.0]))
 assert round(abs(model(np.array([1.5])) - np.sin(1.5)), 2) == 0.01
 assert round(abs(model(np.array([4.0])) - np.sin(4.0)), 2) == 0.57
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 about_sine = {
     f"at {point:g}": st.taylor(sine, np.array([point])) for point in (1.0, 5.0)
 }
-st.plot.taylor(sine, about_sine, limits=(-1.5, 7.5), ax=axes[0])
-st.plot.taylor(cosine, {"at 0": at_zero}, limits=(-4, 4), ax=axes[1])
-for ax, name in zip(axes, ("sin x", "cos x"), strict=True):
+for curve, models, limits, name in [
+    (sine, about_sine, (-1.5, 7.5), "sin x"),
+    (cosine, {"at 0": at_zero}, (-4, 4), "cos x"),
+]:
+    figure, ax = plt.subplots(figsize=(5.2, 4), layout="constrained")
+    st.plot.taylor(curve, models, limits=limits, ax=ax)
     ax.set(xlabel="x", ylabel=name, ylim=(-1.4, 2.4))
     ax.legend(frameon=False, loc="upper center", ncols=2)
 
@@ -109,10 +117,19 @@ np.testing.assert_allclose(
 ax = st.plot.contour(
     bowl, run, minimum=[0, 0], eigenvectors=curvature, limits=((-2.1, 3.3), (-2.6, 2.6))
 )
-for i in (1, 10, 14, 17, 20, 23):
-    tip = points[i] + 0.06 * gradients[i]
-    ax.annotate("", tip, points[i], arrowprops={"arrowstyle": "->", "color": "0.3"})
-ax.set(xlabel="x", ylabel="y")
+t = np.linspace(0, 2 * np.pi, 200)
+ax.plot(np.cos(t), 2 * np.sin(t), color="0.25", lw=1.6, zorder=2, label="level 4")
+for i in (1, 4, 10, 14, 17, 20):
+    tip = points[i] + 0.7 * gradients[i] / np.linalg.norm(gradients[i])
+    ax.annotate("", tip, points[i], arrowprops={"arrowstyle": "->", "color": "0.25"})
+ax.set(xlabel="x", ylabel="y", aspect="equal")
+ax.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="upper right")
+
+# %%
+# The dark ellipse is the level curve of 4. The arrows show the
+# direction of the gradient there. Each is perpendicular to that curve.
+
+assert np.allclose([bowl.value(point) for point in points], 4)
 
 # %%
 # In closed form
@@ -134,3 +151,41 @@ np.testing.assert_allclose(run.path, in_closed_form, atol=1e-12)
 
 assert (4 - 1) / (4 + 1) == 0.6
 assert round((100 - 1) / (100 + 1), 2) == 0.98
+
+# %%
+# Exercises
+# ---------
+# 1. What is the largest factor at the best rate for a condition number of 9?
+#
+#    .. answer::
+#
+#       (9 - 1) / (9 + 1) = 0.8.
+#
+# 2. Write down the model of :math:`e^x` at 0. How large is its error at 0.5?
+#
+#    .. answer::
+#
+#       The model is :math:`1 + x + x^2 / 2`. At 0.5 it is 1.625, and :math:`e^{0.5}` is
+#       1.649, so the error is 0.024.
+#
+# 3. A Newton step goes to the minimum of the model. How many such steps does the bowl
+#    need?
+#
+#    .. answer::
+#
+#       One, from everywhere, since the bowl is its own model: :math:`w - H^{-1} \nabla
+#       f(w)` is the minimum.
+
+assert (9 - 1) / (9 + 1) == 0.8
+assert round(np.exp(0.5), 3) == 1.649
+assert round(np.exp(0.5) - 1.625, 3) == 0.024
+newton = start - np.linalg.solve(bowl.hessian(start), bowl.gradient(start))
+np.testing.assert_allclose(newton, 0, atol=1e-14)
+
+# %%
+# Reading
+# -------
+# * Stephen Boyd and Lieven Vandenberghe, *Convex Optimization*, 2004, chapter 9:
+#   descent, its rates, and Newton's method.
+# * Jorge Nocedal and Stephen Wright, *Numerical Optimization*, second edition, 2006,
+#   chapter 2: models, and chapter 3: rates of descent.

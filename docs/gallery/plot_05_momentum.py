@@ -2,6 +2,9 @@ r"""
 Momentum in flat and steep directions
 =====================================
 
+**The question.** How can one rate be large along the floor of a valley and small
+between its walls?
+
 Momentum keeps a velocity. The velocity is a sum of past gradients. With each step that
 a gradient is older, its weight shrinks by a factor :math:`\mu`:
 
@@ -105,10 +108,28 @@ ratios = np.linalg.norm(runs["plain"].path[1:], axis=1) / np.linalg.norm(
 np.testing.assert_allclose(ratios, 12 / 13)
 
 # %%
-# Both paths begin at the same start:
+# Both paths begin at the same start. Beside them stands the loss after each step. Plain
+# descent loses the same part at each step. Momentum begins slowly, because its velocity
+# begins at 0.
 
-ax = st.plot.contour(valley, runs)
-ax.set(xlabel="x (flat)", ylabel="y (steep)")
+figure, ax = plt.subplots(figsize=(5.4, 4.2), layout="constrained")
+st.plot.contour(valley, runs, ax=ax)
+ax.set(xlabel="x (flat)", ylabel="y (steep)", title="the valley from above")
+
+figure, ax = plt.subplots(figsize=(5.4, 4.2), layout="constrained")
+for (name, run), colour in zip(runs.items(), ("#0072B2", "#D55E00"), strict=True):
+    losses = run.history["loss"]
+    ax.semilogy(losses, lw=2, color=colour)
+    ax.annotate(
+        f"{name}: {run.n_steps} steps",
+        (len(losses) * 0.6, losses[int(len(losses) * 0.6)]),
+        xytext=(6, 4),
+        textcoords="offset points",
+        color=colour,
+    )
+ax.set(xlabel="step", ylabel="loss", title="the loss after each step")
+ax.spines[["top", "right"]].set_visible(False)
+assert (runs["plain"].n_steps, runs["momentum"].n_steps) == (214, 54)
 
 # %%
 # No momentum at all
@@ -119,3 +140,49 @@ ax.set(xlabel="x (flat)", ylabel="y (steep)")
 without = st.minimize(valley, start, st.Momentum(0.05, momentum=0.0), max_epochs=50)
 plain = st.minimize(valley, start, st.GradientDescent(0.05), max_epochs=50)
 assert without.w.tobytes() == plain.w.tobytes()
+
+# %%
+# Exercises
+# ---------
+# 1. With :math:`\mu = 0.99` and :math:`\eta = 0.01`, how long is a step along the
+#    floor, compared with plain descent?
+#
+#    .. answer::
+#
+#       As long as one of plain descent with rate 0.01 / (1 - 0.99) = 1, a hundred times
+#       as long.
+#
+# 2. What do both methods leave of the distance at each step, at best, if the condition
+#    number is 100?
+#
+#    .. answer::
+#
+#       Plain descent leaves 99/101 = 0.980, and momentum 9/11 = 0.818.
+#
+# 3. In the valley, take :math:`\mu = 0.9` and not 4/9. Why does the run need more
+#    steps?
+#
+#    .. answer::
+#
+#       In the long run each step leaves :math:`\sqrt{\mu}` of the distance in every
+#       direction that overshoots: 0.949 and not 0.667. The path swings past the minimum
+#       and back.
+
+assert round(0.01 / (1 - 0.99), 12) == 1
+assert (round(99 / 101, 3), round(9 / 11, 3)) == (0.980, 0.818)
+assert (round(0.9**0.5, 3), round((4 / 9) ** 0.5, 3)) == (0.949, 0.667)
+too_much = st.minimize(
+    valley, start, st.Momentum(1 / 9, momentum=0.9), max_epochs=1000, stop=stop
+)
+assert too_much.n_steps > 3 * runs["momentum"].n_steps
+
+# %%
+# Reading
+# -------
+# * Gabriel Goh, *Why Momentum Really Works*, Distill, 2017: the same analysis, with
+#   pictures to move.
+# * Boris Polyak, *Some methods of speeding up the convergence of iteration methods*,
+#   1964: where heavy ball comes from.
+# * Ilya Sutskever, James Martens, George Dahl and Geoffrey Hinton, *On the importance
+#   of initialization and momentum in deep learning*, 2013.
+# * :doc:`/play/valley`: move the sliders yourself.

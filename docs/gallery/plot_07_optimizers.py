@@ -2,6 +2,8 @@ r"""
 Optimizers compared on a ravine
 ===============================
 
+**The question.** When does a rate for each parameter help, and when does it not?
+
 A ravine has steep walls and a floor with hardly any slope. Plain descent does badly
 there. Momentum sums the gradients. AdaGrad, RMSProp and Adam give each parameter a rate
 of its own, which depends on the size of its past gradients:
@@ -122,15 +124,85 @@ assert min(n_straight, key=n_straight.get) == "AdaGrad"
 assert max(n_turned, key=n_turned.get) == "AdaGrad"
 
 # %%
-# The pictures show four of the runs, above on the straight ravine and below on the
-# turned one:
+# The paths on the straight ravine:
 
-figure, axes = plt.subplots(2, 4, figsize=(12, 5.6), layout="constrained")
-windows = [((-2, 11), (-5, 5)), ((-3, 10.5), (-3, 10.5))]
-for row, objective, runs, window in zip(
-    axes, (ravine, turned_ravine), (straight, turned), windows, strict=True
-):
-    for ax, name in zip(row, ("plain", "momentum", "AdaGrad", "Adam"), strict=True):
-        st.plot.contour(objective, runs[name], limits=window, resolution=61, ax=ax)
-        ax.set(title=f"{name}: {runs[name].n_steps} steps", xlabel="", ylabel="")
+
+def draw(objective, runs, window):
+    """Draw the six paths, each in a panel of its own."""
+    _, axes = plt.subplots(3, 2, figsize=(7.2, 8.4), layout="constrained")
+    for ax, (name, run) in zip(axes.flat, runs.items(), strict=True):
+        st.plot.contour(objective, run, limits=window, resolution=61, ax=ax)
+        ax.set(title=f"{name}: {run.n_steps} steps", xlabel="x", ylabel="y")
+        ax.label_outer()
         ax.get_legend().remove()
+
+
+draw(ravine, straight, ((-2, 11), (-5, 5)))
+
+# %%
+# And on the turned one:
+
+draw(turned_ravine, turned, ((-3, 10.5), (-3, 10.5)))
+
+# %%
+# How far each optimizer has come after each step, with a solid line on the straight
+# ravine and a dashed one on the turned one. For the first three optimizers they are the
+# same line.
+
+figure, ax = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
+for i, name in enumerate(optimizers):
+    for runs, dashes in ((straight, "-"), (turned, "--")):
+        values = np.maximum(runs[name].history["loss"], 1e-7)
+        label = name if runs is straight else None
+        ax.semilogy(values, dashes, lw=1.6, color=f"C{i}", label=label)
+ax.set(xlabel="step", ylabel="f", xlim=(0, 400), ylim=(1e-7, None))
+ax.legend(frameon=False, ncols=2)
+ax.spines[["top", "right"]].set_visible(False)
+
+# %%
+# Exercises
+# ---------
+# 1. The gradient is always the same number g. How long is step t of AdaGrad?
+#
+#    .. answer::
+#
+#       G is :math:`t g^2`, so the step is :math:`\eta / \sqrt{t}`, whatever g is.
+#
+# 2. And that of RMSProp, after many steps?
+#
+#    .. answer::
+#
+#       G becomes :math:`g^2`, so the step becomes :math:`\eta`. RMSProp forgets, and
+#       AdaGrad does not.
+#
+# 3. Somebody measures the loss in other units, which makes it a thousand times as
+#    large. Which optimizers need a new rate?
+#
+#    .. answer::
+#
+#       Plain descent and momentum, whose steps grow with the gradient. AdaGrad, RMSProp
+#       and Adam take the same steps, up to their epsilon.
+
+ada, rms, w_ada, w_rms = st.AdaGrad(0.1), st.RMSProp(0.1), np.zeros(1), np.zeros(1)
+for _ in range(400):
+    before = w_ada[0], w_rms[0]
+    ada.step(w_ada, np.array([7.0]))
+    rms.step(w_rms, np.array([7.0]))
+np.testing.assert_allclose(before[0] - w_ada[0], 0.1 / np.sqrt(400), rtol=1e-6)
+np.testing.assert_allclose(before[1] - w_rms[0], 0.1, rtol=1e-6)
+small, large = st.Adam(0.1), st.Adam(0.1)
+w_small, w_large = start.copy(), start.copy()
+for _ in range(50):
+    small.step(w_small, ravine.gradient(w_small))
+    large.step(w_large, 1000 * ravine.gradient(w_large))
+np.testing.assert_allclose(w_large, w_small, rtol=1e-6)
+
+# %%
+# Reading
+# -------
+# * John Duchi, Elad Hazan and Yoram Singer, *Adaptive Subgradient Methods for Online
+#   Learning and Stochastic Optimization*, 2011: AdaGrad.
+# * Diederik Kingma and Jimmy Ba, *Adam: A Method for Stochastic Optimization*, 2015.
+# * Sebastian Ruder, *An overview of gradient descent optimization algorithms*, 2016:
+#   all update rules of this course side by side.
+# * :doc:`/play/race`: the six of them on other surfaces.

@@ -2,6 +2,8 @@ r"""
 Stopping rules and early stopping
 =================================
 
+**The question.** When is a run done, and can it be over before the loss is lowest?
+
 When is a run done? Every run has a largest number of epochs. It can also have rules
 about what it has reached:
 
@@ -132,3 +134,43 @@ ax.annotate(
     xytext=(6, -4),
     textcoords="offset points",
 )
+
+# %%
+# Exercises
+# ---------
+# 1. After how many steps does ``GradientNorm(1e-6)`` fire on the parabola?
+#
+#    .. answer::
+#
+#       When :math:`2 \cdot 0.8^t` is at most a millionth, which is after 66 steps.
+#
+# 2. A rate of 0.0001 and ``LossChange(1e-3)``: where does the run end?
+#
+#    .. answer::
+#
+#       After one step, at 0.9998. A short step changes the loss little, wherever it is.
+#       Judge by the gradient where you can.
+#
+# 3. The validation loss at the best epoch is 0.1. Do new patients have a loss of 0.1?
+#
+#    .. answer::
+#
+#       A little more, on average. The epoch was chosen because its validation loss is
+#       low, by luck too. Keep a third part of the data to report.
+
+assert run_until(st.stop.GradientNorm(1e-6)).n_steps == 66
+short = st.minimize(
+    parabola,
+    np.ones(1),
+    st.GradientDescent(1e-4),
+    max_epochs=100,
+    stop=st.stop.LossChange(1e-3),
+)
+assert (short.n_steps, round(short.w[0], 4)) == (1, 0.9998)
+
+# %%
+# Reading
+# -------
+# * Lutz Prechelt, *Early Stopping - But When?*, 1998.
+# * Trevor Hastie, Robert Tibshirani and Jerome Friedman, *The Elements of Statistical
+#   Learning*, second edition, 2009, chapter 7: training, validation and test.

@@ -2,6 +2,8 @@ r"""
 Feature scaling
 ===============
 
+**The question.** Why should features have the same scale, and what if they have not?
+
 Features have units: minutes, miles, flight numbers. For least squares the Hessian is
 :math:`\frac{2}{n} X^T X`, so a feature that is 1000 times as large curves the loss a
 million times as much. The condition number
@@ -15,6 +17,7 @@ deviation. This page standardises the columns of 81,837 real flights from New Yo
 
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import steepest as st
@@ -87,6 +90,53 @@ together = np.corrcoef(columns["distance"], columns["air_time"])[0, 1]
 assert together > 0.99
 
 # %%
+# A valley becomes round
+# ----------------------
+# Two of the features can be drawn: the hour and the minute of the schedule. The minute
+# varies more than the hour, so its direction is steeper. Raw, the level curves are a
+# valley of condition number 17, and 25 steps at the best rate cross it back and forth.
+# Standardised, they are nearly circles, because the two features have hardly any
+# correlation. One step at the best rate leaves 4% of the distance, and raw it leaves
+# 88%.
+
+pair = np.column_stack([columns["hour"], columns["minute"]])
+pair -= pair.mean(axis=0)
+late = y_train - y_train.mean()
+conditions, rounds = {}, {}
+for name, data in [("raw", pair), ("standardised", pair / pair.std(axis=0))]:
+    plane = st.LeastSquares(data, late, intercept=False)
+    curvature = st.curvature(plane, np.zeros(2))
+    conditions[name] = curvature.condition_number
+    end = st.normal_equation(plane).w
+    rate = curvature.best_learning_rate
+    far = end + 0.05 / data.std(axis=0) * [-1, 0.6]
+    rounds[name] = st.minimize(
+        plane,
+        far,
+        st.GradientDescent(rate),
+        max_epochs=25,
+        record_path=True,
+        diagnose=False,
+    )
+    figure, ax = plt.subplots(figsize=(5.2, 4.4), layout="constrained")
+    reach = 0.06 / data.std(axis=0).min()
+    limits = [(e - reach, e + reach) for e in end]
+    view = {"minimum": end, "limits": limits, "resolution": 61}
+    st.plot.contour(plane, rounds[name], ax=ax, **view)
+    ax.set(xlabel="weight of the hour", ylabel="weight of the minute")
+    ax.set_title(f"{name}: condition number {conditions[name]:.2f}")
+
+print({name: round(condition, 3) for name, condition in conditions.items()})
+left = {
+    name: np.linalg.norm(run.path[1] - run.w) / np.linalg.norm(run.path[0] - run.w)
+    for name, run in rounds.items()
+}
+print({name: f"{part:.3f} left after a step" for name, part in left.items()})
+assert round(conditions["raw"]) == 17
+assert round(conditions["standardised"], 1) == 1.1
+assert (round(left["raw"], 2), round(left["standardised"], 2)) == (0.88, 0.04)
+
+# %%
 # Descent, measured
 # -----------------
 # Here are 300 steps of plain descent at the best rate, raw and standardised. They use
@@ -129,3 +179,40 @@ print(f"predicted {predicted:,} steps, taken {to_the_end.n_steps:,}")
 assert abs(to_the_end.n_steps - predicted) <= 1
 assert runs["standardised"].value < 1.02 * to_the_end.value
 assert runs["raw"].value > 2 * to_the_end.value
+
+# %%
+# Exercises
+# ---------
+# 1. A distance in metres and not in kilometres: by which factor does the curvature
+#    along it grow?
+#
+#    .. answer::
+#
+#       By a million. The feature is 1000 times as large, and the curvature is its mean
+#       square.
+#
+# 2. Two standardised features have the correlation 0.99. What is the condition number?
+#
+#    .. answer::
+#
+#       The Hessian is twice the matrix of rows (1, 0.99) and (0.99, 1), whose
+#       eigenvalues are 1.99 and 0.01. The condition number is 199. Scaling single
+#       columns cannot lower it.
+#
+# 3. Why is the test part not scaled by its own mean?
+#
+#    .. answer::
+#
+#       The model is a formula with the training mean in it. Another mean would be
+#       another model, and one that uses rows that were not to be seen.
+
+assert 1000**2 == 1_000_000
+assert round(np.linalg.cond(2 * np.array([[1, 0.99], [0.99, 1]]))) == 199
+
+# %%
+# Reading
+# -------
+# * Yann LeCun, Léon Bottou, Genevieve Orr and Klaus-Robert Müller, *Efficient
+#   BackProp*, 1998: why inputs are standardised.
+# * Trevor Hastie, Robert Tibshirani and Jerome Friedman, *The Elements of Statistical
+#   Learning*, second edition, 2009, section 3.4: scaling before shrinkage.

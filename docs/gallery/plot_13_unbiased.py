@@ -2,6 +2,8 @@ r"""
 Mini-batches: unbiased, with 1/B of the variance
 ================================================
 
+**The question.** Why may one sample stand for all of them?
+
 Why may we replace the gradient of all n samples by that of one sample? The reason is
 that both are the same on average. The loss is a mean:
 
@@ -47,17 +49,31 @@ np.testing.assert_allclose(sample_gradients.mean(axis=0), batch_gradient, rtol=1
 # mini-batches of 1, 4 and 16 samples, drawn with replacement. All three clouds lie
 # around the same point. A larger batch gives a tighter cloud.
 
-figure, axes = plt.subplots(
-    1, 3, figsize=(10, 3.6), sharex=True, sharey=True, layout="constrained"
-)
-for ax, size in zip(axes, (1, 4, 16), strict=True):
-    draws = sample_gradients[rng.integers(0, 50, (400, size))].mean(axis=1)
-    ax.plot(*draws.T, ".", ms=6, alpha=0.3, mew=0)
+distinct = {}
+for size in (1, 4, 16):
+    rows = rng.integers(0, 50, (400, size))
+    draws = sample_gradients[rows].mean(axis=1)
+    points, repeats = np.unique(draws.round(12), axis=0, return_counts=True)
+    distinct[size] = len(points)
+    figure, ax = plt.subplots(figsize=(4.4, 4), layout="constrained")
+    ax.scatter(*points.T, s=12 * repeats, alpha=0.35, lw=0)
     ax.plot(*batch_gradient, "+", color="C3", ms=14, mew=2.5, label="batch gradient")
-    ax.set(title=f"mini-batches of {size}", xlabel="first component")
+    ax.set(title=f"mini-batches of {size}", xlim=(-1.2, 1.2), ylim=(-1, 1.4))
+    ax.set(xlabel="first component", ylabel="second component")
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("second component")
-axes[2].legend(frameon=False, loc="upper right")
+    if size == 1:
+        ax.legend(frameon=False, loc="lower right")
+
+
+# %%
+# The area of a dot is the number of mini-batches that have this gradient. There are
+# only 50 samples, so the 400 draws of a single one come to 50 places at most, each of
+# them about eight times. Of the mini-batches of 4 and of 16 hardly any two are alike.
+
+print(distinct)
+assert 45 <= distinct[1] <= 50
+assert 400 / 50 == 8
+assert distinct[4] == distinct[16] == 400
 
 # %%
 # Exactly 1/B
@@ -67,14 +83,14 @@ axes[2].legend(frameon=False, loc="upper right")
 # the variance of a single sample, to the last digits.
 
 six = sample_gradients[:6]
-with_replacement = {}
+with_replacement, n_draws = {}, {}
 for size in (1, 2, 3, 4):
     draws = np.array(list(itertools.product(range(6), repeat=size)))
-    assert len(draws) == 6**size
+    n_draws[size] = len(draws)
     with_replacement[size] = six[draws].mean(axis=1).var(axis=0)
-    np.testing.assert_allclose(
-        with_replacement[size], with_replacement[1] / size, rtol=1e-12
-    )
+for size, variance in with_replacement.items():
+    assert n_draws[size] == 6**size
+    np.testing.assert_allclose(variance, with_replacement[1] / size, rtol=1e-12)
 
 # %%
 # Without replacement
@@ -87,9 +103,12 @@ without_replacement = {}
 for size in range(1, 7):
     draws = np.array(list(itertools.combinations(range(6), size)))
     without_replacement[size] = six[draws].mean(axis=1).var(axis=0)
-    expected = with_replacement[1] / size * (6 - size) / 5
+for size, variance in without_replacement.items():
     np.testing.assert_allclose(
-        without_replacement[size], expected, rtol=1e-12, atol=1e-30
+        variance,
+        with_replacement[1] / size * (6 - size) / 5,
+        rtol=1e-12,
+        atol=1e-30,
     )
 
 figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
@@ -115,3 +134,40 @@ ax.spines[["top", "right"]].set_visible(False)
 # no extra cost, typically 32 to 1024.
 
 assert np.isclose(np.sqrt(1 / 100), 1 / 10)
+
+# %%
+# Exercises
+# ---------
+# 1. How much larger must a batch be to halve the standard deviation of its gradient?
+#
+#    .. answer::
+#
+#       Four times as large, since the variance is divided by B.
+#
+# 2. From 50 samples, a batch of 10 is drawn without replacement. What is its variance,
+#    relative to one drawn with replacement?
+#
+#    .. answer::
+#
+#       It is 40/49 of it, about 0.82: the factor is (n - B) / (n - 1).
+#
+# 3. Is the gradient of the second batch of an epoch unbiased?
+#
+#    .. answer::
+#
+#       Yes, before the epoch begins: each sample is as likely as any other to be in it.
+#       Once the first batch is known it is not, because those samples cannot come
+#       again.
+
+assert round((50 - 10) / (50 - 1), 2) == 0.82
+order = np.array(list(itertools.permutations(range(4))))
+second = sample_gradients[order[:, 2:]].mean(axis=1)  # rows 3 and 4 of each order
+np.testing.assert_allclose(second.mean(axis=0), sample_gradients[:4].mean(axis=0))
+
+# %%
+# Reading
+# -------
+# * Léon Bottou, Frank Curtis and Jorge Nocedal, *Optimization Methods for Large-Scale
+#   Machine Learning*, SIAM Review, 2018, section 4.
+# * Trevor Hastie, Robert Tibshirani and Jerome Friedman, *The Elements of Statistical
+#   Learning*, second edition, 2009, section 7: bias and variance.
