@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from command_line import FRAME, PRICE, ROWS, SOLD, complaint, process, run
@@ -30,11 +31,19 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--loss", "hinge"), "Invalid value for '--loss': 'hinge' is not one of 'logistic', 'least-squares'."),
-        (("--optimizer", "sgd"), "Invalid value for '--optimizer': 'sgd' is not one of 'quasi-newton', 'adam',"),
-        (("--optimizer", "momentum"), "--learning-rate is needed: momentum has no default"),
+        (
+            ("--loss", "hinge"),
+            "Invalid value for '--loss': 'hinge' is not one of 'logistic', 'softmax', 'least-squares'",
+        ),
+        (
+            ("--optimizer", "sgd"),
+            "Invalid value for '--optimizer': 'sgd' is not one of 'auto', 'quasi-newton', 'adam',",
+        ),
         (("--learning-rate", 1), "--learning-rate: quasi-newton has none; choose another --optimizer"),
-        (("--batch-size", 5), "--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer"),
+        (
+            ("--optimizer", "quasi-newton", "--batch-size", 5),
+            "--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer",
+        ),
         (("--text", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
         (("--alpha", -1), "Invalid value for '--alpha': -1.0 is not in the range x>=0"),
         (("--alpha", "nan"), "Invalid value for '--alpha': expected a finite number, got nan"),
@@ -49,6 +58,8 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
         ),
         (("--max-epochs", 0), "Invalid value for '--max-epochs': 0 is not in the range x>=1"),
         (("--max-seconds", 0), "Invalid value for '--max-seconds': 0.0 is not in the range x>0"),
+        (("--test-fraction", 1), "Invalid value for '--test-fraction': 1.0 is not in the range 0<=x<1"),
+        (("--test-fraction", 0.6, "--validation-fraction", 0.5), "--test-fraction and --validation-fraction leave no"),
         (("--validation-fraction", 1), "Invalid value for '--validation-fraction': 1.0 is not in the range 0<=x<1"),
         (("--patience", 0), "Invalid value for '--patience': 0 is not in the range x>=1"),
         (("--tol", -1), "Invalid value for '--tol': -1.0 is not in the range x>=0"),
@@ -64,6 +75,17 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
         (("--drop", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
         (("--target", "colour"), "column 'colour' has 3 classes ('blue', 'green', 'red'); a logistic target has two"),
         (("--loss", "least-squares"), "column 'sold' holds text such as '"),
+        (("--delta", 1), "--delta: the loss logistic has none"),
+        (("--weight", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
+        (("--weight", "weight"), "column 'weight', row "),
+        (("--weight", "colour"), "column 'colour' holds text such as '"),
+        (("--categorical", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
+        (("--numeric", "colour"), "column 'colour' holds text such as '"),
+        (("--validation", "none.csv"), "none.csv: no such file"),
+        (("--missing", "guess"), "Invalid value for '--missing': 'guess' is not one of 'error', 'drop', 'mean',"),
+        (("--sep", ";;"), "--sep and --decimal must be two different characters, got --sep ';;' and --decimal '.'"),
+        (("--encoding", "utf-99"), "--encoding: there is no encoding 'utf-99'; try utf-8 or latin-1"),
+        (("--patience", 3, "--validation-fraction", 0), "--patience needs rows that choose the epoch"),
         (("--speed", 3), "No such option"),
         (("more.csv",), "Got unexpected extra argument (more.csv)"),
     ],
@@ -76,12 +98,14 @@ def test_misuse_of_fit(table: Path, arguments: tuple[Any, ...], message: str) ->
     ("arguments", "message"),
     [
         (("fit",), "Missing argument 'TABLE'."),
-        (("fit", "table.csv"), "Missing option '--loss'. Choose from: logistic, least-squares"),
         (("fit", "none.csv", "--loss", "logistic"), "none.csv: no such file"),
         (("fit", "table.xls", "--loss", "logistic"), "table.xls: unknown kind of table '.xls'; expected one of .csv,"),
         (("predict", "none.json", "table.csv"), "none.json: no such file"),
         (("predict", "none.json"), "Missing argument 'TABLE'."),
-        (("predict", "a", "b", "--output", "c.txt"), "expected a name that ends in .csv or .npy, got 'c.txt'"),
+        (
+            ("predict", "a", "b", "--output", "c.txt"),
+            "expected a name that ends in .csv or .tsv or .npy or .parquet or .arrow or .feather, got 'c.txt'",
+        ),
         (("demo", "--max-epochs", 0), "Invalid value for '--max-epochs': 0 is not in the range x>=1"),
         (("train",), "No such command 'train'."),
         (("bench", "speed"), "no benchmark 'speed'; expected one of: "),
@@ -99,8 +123,8 @@ def test_a_table_without_a_target_column_named(table: Path) -> None:
 def test_missing_values_name_the_column(tmp_path: Path) -> None:
     FRAME.assign(weight=FRAME["weight"].mask(FRAME["weight"] > 1)).to_csv(tmp_path / "holes.csv", index=False)
     message = complaint(run("fit", tmp_path / "holes.csv", *SOLD))
-    assert message.startswith("column 'weight' has ")
-    assert message.endswith(f" missing values in {ROWS} rows: fill them in or drop the rows")
+    assert message.startswith(f"a column has missing values in {ROWS} rows: 'weight' (")
+    assert "--missing drop leaves out their rows" in message
 
 
 def test_an_unseen_level_at_predict_time(table: Path, tmp_path: Path) -> None:
@@ -108,7 +132,10 @@ def test_an_unseen_level_at_predict_time(table: Path, tmp_path: Path) -> None:
     run("fit", table, *SOLD, "--max-epochs", 1, "--model", model)
     FRAME.replace({"colour": {"red": "pink"}}).to_csv(tmp_path / "pink.csv", index=False)
     message = complaint(run("predict", model, tmp_path / "pink.csv"))
-    assert message == "column 'colour': level 'pink' is not one that the model knows (blue, green, red)"
+    row = int(np.argmax(FRAME["colour"] == "red")) + 1
+    assert message == f"column 'colour', row {row}: level 'pink' is not one that the model knows (blue, green, red)"
+    result = run("predict", model, tmp_path / "pink.csv", "--unknown", "baseline")
+    assert result.stdout.count("\n") == ROWS + 1
     FRAME.drop(columns="weight").to_csv(tmp_path / "narrow.csv", index=False)
     message = complaint(run("predict", model, tmp_path / "narrow.csv"))
     assert message == "no column 'weight'; the columns are size, colour, price, sold"

@@ -21,7 +21,7 @@ from typing import Any
 import steepest as st
 
 LIST = Path(__file__).resolve().parents[1] / "tests" / "public_names.txt"
-ESTIMATORS = ("LinearRegressor", "LogisticClassifier")  # not in __all__, since they need scikit-learn
+OPTIONAL = ("LinearRegressor", "LogisticClassifier", "load_model", "save_model")  # not in __all__, since they need scikit-learn
 DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
 # Hooks by which the loop, the diagnosis and QuasiNewton meet objectives, optimizers and sets; no user calls them.
 HOOKS = {
@@ -36,7 +36,7 @@ SPECIAL = ("__call__", "__enter__", "__exit__", "__array__", "__dlpack__", "__dl
 def public_lines() -> list[str]:
     """Return the list, sorted."""
     lines: list[str] = []
-    for name in [*st.__all__, *ESTIMATORS]:
+    for name in [*st.__all__, *OPTIONAL]:
         thing = getattr(st, name)
         names = thing.__all__ if isinstance(thing, ModuleType) else None
         for inner in [None] if names is None else names:

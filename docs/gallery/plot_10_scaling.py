@@ -18,8 +18,8 @@ import warnings
 import numpy as np
 
 import steepest as st
-from steepest.cli.encoding import Encoder
-from steepest.cli.tables import load_flights
+from steepest.cli.encoding import TableEncoder
+from steepest.cli.flights import load_flights
 
 # %%
 # The flights
@@ -29,8 +29,8 @@ from steepest.cli.tables import load_flights
 # 15 minutes late, and 0 if not. Every fifth flight is kept back for testing.
 
 flights = load_flights().frame[::4]
-encoder = Encoder.of(flights.drop(columns="late"))
-X = encoder.encode(flights)
+encoder = TableEncoder()
+X = encoder.fit_transform(flights.drop(columns="late"))
 y = flights["late"].to_numpy(dtype=float)
 assert X.shape == (81_837, 28)
 

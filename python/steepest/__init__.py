@@ -29,8 +29,15 @@ from .search.range_test import LearningRateCurve, find_learning_rate
 from .warnings import DiagnosisWarning, DivergenceWarning, RankWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from .estimators import LinearRegressor as LinearRegressor
     from .estimators import LogisticClassifier as LogisticClassifier
+
+    # The command line stands on this module, which therefore does not import it, not even for types.
+    load_model: Callable[[str | Path], Any]
+    save_model: Callable[[Any, str | Path], None]
 
 # Pickles of version 0.1 name these modules by the paths that they had then.
 _FORMER = {
@@ -91,17 +98,20 @@ __all__ = [
     "threads",
 ]
 
-_ESTIMATORS = (
-    "LinearRegressor",
-    "LogisticClassifier",
-)  # not in __all__, since they import scikit-learn, which is optional
+# Not in __all__, since their modules import scikit-learn, which is optional.
+_LAZY = {
+    "LinearRegressor": ".estimators",
+    "LogisticClassifier": ".estimators",
+    "load_model": ".cli.model_file",
+    "save_model": ".cli.model_file",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ESTIMATORS:
-        return getattr(_import_module(".estimators", __name__), name)
+    if name in _LAZY:
+        return getattr(_import_module(_LAZY[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ESTIMATORS])
+    return sorted([*globals(), *_LAZY])

@@ -15,7 +15,9 @@ from .conversion import naming_faults
 from .documentation import documented
 from .training import Parameters
 
-__all__ = ["LinearRegressor"]
+__all__ = ["LOSSES", "LinearRegressor"]
+
+LOSSES = ("least_squares",)  # the names of the losses
 
 RegressorMixin: Any = require("sklearn.base", "sklearn").RegressorMixin
 
