@@ -48,7 +48,7 @@ def test_fit_and_predict_end_to_end(table: Path, tmp_path: Path) -> None:
     assert fitted.stdout.startswith(
         "target 'sold': the loss is logistic, as asked for\n300 rows read; 240 used, 60 held"
     )
-    for text in ("3 columns (2 numbers, 1 category) make 4 features", "colour=blue", "accuracy", "log-odds of 'yes'"):
+    for text in ("3 columns (2 numbers, 1 category) become 4 features", "colour=blue", "accuracy", "log-odds of 'yes'"):
         assert text in fitted.stdout
     assert "not converged: all passes that --max-epochs allows are done" in fitted.stderr
     assert picture.read_bytes().startswith(PNG)
@@ -296,7 +296,7 @@ def test_demo(tmp_path: Path) -> None:
     assert result.exit_code == 0, result
     assert "target 'late' has 2 classes (False, True): the loss is logistic" in result.stdout
     assert "327,346 rows read; 261,876 used, 32,735 choose the epoch, 32,735 held out to test" in result.stdout
-    assert "13 columns (11 numbers, 2 categories) make 28 features" in result.stdout
+    assert "13 columns (11 numbers, 2 categories) become 28 features" in result.stdout
     (base,) = [line.split()[2:] for line in result.stdout.splitlines() if line.startswith("base rate ")]
     assert base == ["0.76285"] * 3
     (accuracies,) = [line.split()[1:] for line in result.stdout.splitlines() if line.startswith("accuracy")]

@@ -117,7 +117,7 @@ def test_misuse_of_the_commands(arguments: tuple[Any, ...], message: str) -> Non
 
 def test_a_table_without_a_target_column_named(table: Path) -> None:
     message = complaint(run("fit", table, "--loss", "logistic"))
-    assert message == "no target column was named; the columns are size, weight, colour, price, sold"
+    assert message == "no target column was named: add --target; the columns are size, weight, colour, price, sold"
 
 
 def test_missing_values_name_the_column(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_columns_that_a_model_asks_for() -> None:
     assert list(Table(FRAME).select(["old", "size"]).columns) == ["old", "size"]
     with pytest.raises(TableError, match="no column 'weight'; the columns are size, colour, old"):
         Table(FRAME).select(["size", "weight"])
-    with pytest.raises(TableError, match="no target column was named; the columns are size, colour, old"):
+    with pytest.raises(TableError, match="no target column was named: add --target; the columns are size, colour, old"):
         Table(FRAME).target_column(None)
 
 

@@ -69,7 +69,7 @@ def test_ordered_categories_keep_their_order() -> None:
     ("column", "message"),
     [
         (["red", "pink"], r"column 'colour', row 2: level 'pink' is not one that the model knows \(blue, green, red\)"),
-        (["red", None], "column 'colour': row 2 has no value, and the fit had none"),
+        (["red", None], "column 'colour': row 2 has no value, and the fit had none; --unknown baseline"),
     ],
 )
 def test_a_level_that_cannot_be_encoded(column: list[Any], message: str) -> None:

@@ -190,7 +190,7 @@ def test_the_probability_of_an_extreme_score_does_not_overflow() -> None:
         ({"intercept": [1, 2]}, "'intercept' must have 1 number"),
         ({"standard_errors": {"size": 1}}, "'standard_errors' has no entry for 'colour=green'"),
         ({"classes": ["a", "b", "c"]}, "contradicts the loss 'logistic'"),
-        ({"format": 2}, "newer than this"),
+        ({"format": 2}, "model.json has the format 2, and this steepest .* reads formats up to 1: update"),
         ({"format": True}, "'format' has a value"),
         ({"missing": "guess"}, "'missing' has a value"),
         ({"version": "999.1.dev3"}, "was written by steepest 999.1.dev3, newer than this"),

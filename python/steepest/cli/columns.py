@@ -116,7 +116,7 @@ class Column:
         missing = np.isnan(values)
         if missing.any():
             if self.fill is None:
-                raise TableError(_is_missing(column, missing))
+                raise TableError(_is_missing(column, missing, "fit with --missing mean or median to fill them in"))
             values = np.where(missing, self.fill, values)
         return np.column_stack([values, missing.astype(np.float64)]) if self.flagged else values[:, None]
 
@@ -132,7 +132,8 @@ class Column:
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
             if places[row] < 0:
-                raise TableError(_is_missing(column, codes < 0))
+                way = "--unknown baseline takes the baseline level"
+                raise TableError(_is_missing(column, column.isna().to_numpy(), way))
             shown = ", ".join(self.levels[:10]) + (", ..." if len(self.levels) > 10 else "")
             raise TableError(
                 f"column '{self.name}', row {row + 1}: level '{text_of(values[places[row]])}' is not one that the "
@@ -141,14 +142,11 @@ class Column:
         return codes
 
 
-def _is_missing(column: Any, missing: Array) -> str:
+def _is_missing(column: Any, missing: Array, way: str) -> str:
     row, count = int(np.argmax(missing)) + 1, int(missing.sum())
     rows = f"row {row} has" if count == 1 else f"{count:,} rows have"
     first = "" if count == 1 else f", first row {row}"
-    return (
-        f"column '{column.name}': {rows} no value{first}, and the fit had none; a fit with --missing mean, median or "
-        "category fills them in"
-    )
+    return f"column '{column.name}': {rows} no value{first}, and the fit had none; {way}"
 
 
 def text_of(value: Any) -> str:

@@ -93,12 +93,12 @@ def of_numbers(y: Array, predicted: Array, mean: float, weight: Array | None = N
 
 
 def _is_better(gains: Array, weight: Array | None) -> bool:
-    """Return whether the mean gain is above 0 by more than twice its standard error, where the rows can show that."""
+    """Return whether the mean gain is above 0 by more than its standard error, where the rows can show that."""
     mean = float(np.average(gains, weights=weight))
     if len(gains) < ENOUGH_ROWS:
         return mean > 0
     error = math.sqrt(float(np.average((gains - mean) ** 2, weights=weight)) / len(gains))
-    return mean > 2 * error
+    return mean > error
 
 
 def verdict(measures: Measures, part: str) -> str:

@@ -169,8 +169,10 @@ def checked(content: Any, path: Path, newest: int) -> dict[str, Any]:
 def _check_version(content: dict[str, Any], path: Path, newest: int) -> None:
     version, found = content.get("version"), content.get("format")
     release = _release(version) if isinstance(version, str) else None
-    newer = release is not None and release > (_release(st.__version__) or ())
-    if newer or (isinstance(found, int) and found > newest):
+    if isinstance(found, int) and found > newest:
+        reads = f"this steepest {st.__version__} reads formats up to {newest}"
+        raise TableError(f"{path} has the format {found}, and {reads}: update steepest to read it")
+    if release is not None and release > (_release(st.__version__) or ()):
         raise TableError(
             f"{path} was written by steepest {version}, newer than this {st.__version__}: update steepest to read it"
         )

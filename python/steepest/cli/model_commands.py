@@ -48,7 +48,8 @@ def predict(model: Path, table: Path, keep: tuple[str, ...], unknown: str, outpu
     from .model_file import load_model
 
     fitted = load_model(model)
-    given = _table_for(fitted, table, reading, keep)
+    copies = output is None or output.suffix.lower() in (".csv", ".tsv")  # text is then copied as it is
+    given = _table_for(fitted, table, reading, keep if copies else ())
     kept = {name: given.frame[given.column(name)] for name in keep}
     made = predictions(fitted, given, unknown)
     empty = int(require("pandas", "cli").isna(next(iter(made.values()))).sum())
@@ -83,8 +84,7 @@ def evaluate(
     from .report import measure_lines
 
     fitted = load_model(model)
-    named = [name for name in (target, weight) if name is not None]
-    given = _table_for(fitted, table, reading, named, evaluates=True)
+    given = _table_for(fitted, table, reading, _text_target(fitted, target))
     found, dropped = evaluated(fitted, given, target, weight, unknown)
     if as_json:
         click.echo(json.dumps({"left_out": dropped, **found}, indent=2))
@@ -113,15 +113,22 @@ def explain(model: Path, whole: bool, as_json: bool) -> None:
         click.echo(line)
 
 
-def _table_for(fitted: Any, path: Path, given: dict[str, Any], more: Any = (), evaluates: bool = False) -> Table:
-    """Read a table as the one of the fit was read, with the kinds of columns that the model has."""
+def _text_target(fitted: Any, target: str | None) -> tuple[str, ...]:
+    """Return the target if it is text, as then another file's must be read as text too."""
     from .model import is_classifier, parts
+
+    _, estimator, record = parts(fitted)
+    name = target or record.target
+    return (name,) if name and is_classifier(estimator) and isinstance(estimator.classes_[0], str) else ()
+
+
+def _table_for(fitted: Any, path: Path, given: dict[str, Any], text_too: tuple[str, ...]) -> Table:
+    """Read a table as the one of the fit was read, with the kinds of columns that the model has."""
+    from .model import parts
     from .readers import load_table
 
-    encoder, estimator, record = parts(fitted)
-    text = {column.name for column in encoder.columns_ if column.is_text} | set(more if not evaluates else ())
-    if evaluates and is_classifier(estimator) and isinstance(estimator.classes_[0], str):
-        text.add(more[0] if more and record.target is None else record.target or "")
+    encoder, _, record = parts(fitted)
+    text = {column.name for column in encoder.columns_ if column.is_text} | set(text_too)
     kept = record.reading
     reading = ReadOptions(
         given["sep"] or kept.get("separator"),

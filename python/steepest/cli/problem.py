@@ -117,6 +117,7 @@ class Problem:
     validation: Part | None
     test: Part | None
     notes: list[str] = field(default_factory=list)
+    validation_name: str = ""
     sparse: bool = False
     digest: str = ""
     name: str = ""
@@ -172,7 +173,7 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     )
     problem.sparse, problem.digest, problem.name = table.kind == "sparse", table.digest, table.name
     if validation is not None:
-        problem.validation = _further_part(validation, problem)
+        problem.validation, problem.validation_name = _further_part(validation, problem), validation.name
     return problem
 
 

@@ -101,7 +101,7 @@ def _keep_texts(path: Path, frame: Any, options: ReadOptions, how: dict[str, Any
 
 def _may_be_text(column: Any) -> bool:
     if column.dtype.kind == "f":
-        values = column.to_numpy()[: 10**6]
+        values = column.to_numpy()
         return bool((np.isnan(values) | (values == np.floor(values))).all())
     booleans = column.dtype == object and require("pandas", "cli").api.types.infer_dtype(column) == "boolean"
     return column.dtype.kind in "iub" or booleans

@@ -43,7 +43,8 @@ def rows_lines(problem: Problem) -> Iterator[str]:
     for reason, count in problem.dropped.items():
         line += f", {count:,} left out ({reason})"
     line += f"; {used:,} used"
-    for part, purpose in ((problem.validation, "choose the epoch"), (problem.test, "held out to test the model")):
+    chooses = f"of {problem.validation_name} choose the epoch" if problem.validation_name else "choose the epoch"
+    for part, purpose in ((problem.validation, chooses), (problem.test, "held out to test the model")):
         if part is not None:
             line += f", {len(part.y):,} {purpose}"
     yield line + _how_chosen(problem)
@@ -51,7 +52,8 @@ def rows_lines(problem: Problem) -> Iterator[str]:
         yield f"left out: column '{name}' {reason}"
     yield from problem.notes
     kinds = _kinds(problem.encoder.columns_)
-    yield f"{len(problem.encoder.columns_):,} columns ({kinds}) make {len(problem.features):,} features"
+    columns, features = len(problem.encoder.columns_), len(problem.features)
+    yield f"{columns:,} {'columns' if columns > 1 else 'column'} ({kinds}) become {features:,} {'features' if features > 1 else 'feature'}"
     baselines = [f"{name}={level}" for column in problem.encoder.columns_ for name, level in column.baselines()]
     if baselines:
         yield f"baseline levels, which the intercept represents: {some(baselines)}"

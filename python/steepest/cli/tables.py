@@ -96,7 +96,9 @@ class Table:
         if name is not None:
             return self.column(name)
         if self.target is None:
-            raise TableError(f"no target column was named; the columns are {some(list(self.frame.columns))}")
+            raise TableError(
+                f"no target column was named: add --target; the columns are {some(list(self.frame.columns))}"
+            )
         return self.target
 
     def select(self, names: list[str], sparse: bool = False) -> Any:
