@@ -109,7 +109,8 @@ def _may_be_text(column: Any) -> bool:
 
 def _large_integers(column: Any) -> Any:
     # If no integer type holds all integers of a column, the reader leaves them as text or as objects.
-    if column.dropna().astype(str).str.fullmatch(_CODE.pattern).any():
+    known = column.dropna()
+    if known.map(lambda value: isinstance(value, bool)).any() or known.astype(str).str.fullmatch(_CODE.pattern).any():
         return column
     try:
         return require("pandas", "cli").to_numeric(column).astype(np.float64)
