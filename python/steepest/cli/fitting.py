@@ -67,7 +67,7 @@ class Fit:
             base=self.base(),
             data={"name": problem.name, "sha256": problem.digest, "rows": problem.rows_read},
             standard_errors=self.errors,
-            deviations=problem.training.X.std(axis=0),
+            deviations=standard_errors.moments(problem.training.X, None)[1],
         )
 
 

@@ -138,7 +138,10 @@ def _kind(column: Any, categorical: bool, numeric: bool, notes: list[str]) -> Co
     if types.is_datetime64_any_dtype(column.dtype):
         return _date(column, dates.ISO)
     if column.dtype.kind in "mc":
-        raise TableError(f"column '{name}' is of type {column.dtype}; expected numbers, booleans, dates or text")
+        raise TableError(
+            f"column '{name}' is of type {column.dtype}; expected numbers, booleans, dates or text; --drop '{name}' "
+            "leaves it out"
+        )
     if isinstance(column.dtype, require("pandas", "cli").CategoricalDtype):
         return _category(column)
     if types.is_bool_dtype(column.dtype):
@@ -198,7 +201,8 @@ def _different(column: Any) -> list[Any]:
     for value in column:
         if not isinstance(value, str | bool | int | float | np.generic):
             raise TableError(
-                f"column '{column.name}' holds a {type(value).__name__}; expected numbers, booleans or text"
+                f"column '{column.name}' holds a {type(value).__name__}; expected numbers, booleans, dates or text; "
+                f"--drop '{column.name}' leaves it out"
             )
         values.setdefault((type(value), value), value)
     return list(values.values())

@@ -11,10 +11,14 @@ import numpy as np
 from .columns import Array, numbers_of
 from .encoding import TableEncoder, check_complete, missing_counts
 from .splitting import default_fraction, split_rows
-from .tables import OptionError, Table, TableError
+from .tables import OptionError, Table, TableError, some
 from .targets import CLASS_LOSSES, Target
 
 AUTO = "auto"
+_EXCLUSIVE = (
+    *(("--target", "--weight"), ("--target", "--drop"), ("--weight", "--drop")),
+    *(("--categorical", "--numeric"), ("--drop", "--categorical"), ("--drop", "--numeric")),
+)
 DEFAULT_VALIDATION = 0.1  # with --patience
 LOST_PART = 1e-3  # largest rounding error of a column without a warning, as a part of the column's range
 
@@ -139,20 +143,10 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     target_name = table.target_column(options.target)
     weight_name = None if options.weight is None else table.column(options.weight)
     columns = _columns(table, options, target_name, weight_name)
-    numeric, categorical = (tuple(map(table.column, each)) for each in (options.numeric, options.categorical))
-    encoder = TableEncoder(
-        tuple(name for name in categorical if name in columns),
-        tuple(name for name in numeric if name in columns),
-        options.missing,
-        leaves_out=table.kind == "named",
-    )
-    beside = [target_name] if options.loss not in CLASS_LOSSES else []
-    _warn_of_large_integers(
-        table.frame[[*(name for name in columns if name not in categorical), *beside]], table.integers
-    )
+    encoder = _encoder(table, options, columns, target_name)
     frame, dropped = _complete_rows(table.frame, encoder, columns, target_name, weight_name, options.missing)
     outcome = frame[target_name]
-    if target_name in categorical:
+    if options.categorical and target_name in map(table.column, options.categorical):
         outcome = outcome.map(str)
     target = Target.of(outcome, options.loss)
     y = target.encode(outcome)
@@ -160,25 +154,43 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     places = None if target.classes is None else y
     training, chosen, tested = _split(len(frame), options, validation is not None, places)
     encoder.learn_fills(frame.iloc[training] if options.missing != "error" else frame)
+    filled = missing_counts(frame[list(encoder.feature_names_in_)])
+    notes = [*encoder.notes_, *([f"missing values filled in: {_listed(filled)}"] if filled else [])]
     X = encoder.transform(frame)
 
-    def part(rows: Array) -> Part | None:
-        return Part(X[rows], y[rows], None if weight is None else weight[rows]) if len(rows) else None
+    def part(rows: Array) -> Part:
+        return Part(X[rows], y[rows], None if weight is None else weight[rows])
 
-    used = part(training)
-    if used is None:
-        raise TableError("no row is left to fit")
-    problem = Problem(
-        options, target, encoder, len(table.frame), dropped, used, part(chosen), part(tested), list(encoder.notes_)
-    )
+    choosing, testing = (part(rows) if len(rows) else None for rows in (chosen, tested))
+    problem = Problem(options, target, encoder, len(table.frame), dropped, part(training), choosing, testing, notes)
     problem.sparse, problem.digest, problem.name = table.kind == "sparse", table.digest, table.name
     if validation is not None:
         problem.validation, problem.validation_name = _further_part(validation, problem), validation.name
     return problem
 
 
+def _encoder(table: Table, options: FitOptions, columns: list[str], target: str) -> TableEncoder:
+    """Return the encoder, not fitted yet. Warn of numbers whose digits it will lose."""
+    numeric, categorical = (set(map(table.column, each)) for each in (options.numeric, options.categorical))
+    beside = [target] if options.loss not in CLASS_LOSSES else []
+    numbers = [*(name for name in columns if name not in categorical), *beside]
+    _warn_of_large_integers(table.frame[numbers], table.integers)
+    texts, forced = (tuple(name for name in columns if name in names) for names in (categorical, numeric))
+    return TableEncoder(texts, forced, options.missing, leaves_out=table.kind == "named")
+
+
 def _columns(table: Table, options: FitOptions, target: str, weight: str | None) -> list[str]:
-    dropped = {target, weight, *map(table.column, options.drop)}
+    given = {
+        "--target": {target},
+        "--weight": set() if weight is None else {weight},
+        "--drop": set(map(table.column, options.drop)),
+        "--categorical": set(map(table.column, options.categorical)),
+        "--numeric": set(map(table.column, options.numeric)),
+    }
+    for first, second in _EXCLUSIVE:
+        for name in given[first] & given[second]:
+            raise OptionError(f"{first} and {second} both name the column '{name}'")
+    dropped = given["--target"] | given["--weight"] | given["--drop"]
     columns = [name for name in table.frame.columns if name not in dropped]
     if not columns:
         raise OptionError(f"no column is left besides the target '{target}'")
@@ -205,8 +217,7 @@ def _complete_rows(
         holes = frame[used].isna().any(axis=1)
         if holes.any():
             dropped["missing values"] = int(holes.sum())
-            worst = ", ".join(f"'{name}' {count:,}" for name, count in missing_counts(frame[used]).items())
-            notes = [*notes, f"missing values: {worst}"]
+            notes = [*notes, f"missing values: {_listed(missing_counts(frame[used]))}"]
             frame = frame[~holes]
     if not len(frame):
         raise TableError("no row is left: each has a missing value; choose --missing mean, median or category")
@@ -214,6 +225,10 @@ def _complete_rows(
         encoder.decide(frame[list(encoder.feature_names_in_)])
         encoder.left_out_, encoder.notes_ = {**left_out, **encoder.left_out_}, notes
     return frame, dropped
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return some([f"'{name}' {count:,}" for name, count in counts.items()])
 
 
 def weights_of(column: Any) -> Array:

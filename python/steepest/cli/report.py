@@ -53,7 +53,8 @@ def rows_lines(problem: Problem) -> Iterator[str]:
     yield from problem.notes
     kinds = _kinds(problem.encoder.columns_)
     columns, features = len(problem.encoder.columns_), len(problem.features)
-    yield f"{columns:,} {'columns' if columns > 1 else 'column'} ({kinds}) become {features:,} {'features' if features > 1 else 'feature'}"
+    made_of = f"{columns:,} column{'s' if columns > 1 else ''} ({kinds})"
+    yield f"{made_of} become{'' if columns > 1 else 's'} {features:,} feature{'s' if features > 1 else ''}"
     baselines = [f"{name}={level}" for column in problem.encoder.columns_ for name, level in column.baselines()]
     if baselines:
         yield f"baseline levels, which the intercept represents: {some(baselines)}"

@@ -38,6 +38,13 @@ def none(n_scores: int, n_features: int, reason: str) -> StandardErrors:
     return StandardErrors(np.full((n_scores, n_features), np.nan), np.full(n_scores, np.nan), reason)
 
 
+def moments(X: Array, weight: Array | None) -> tuple[Array, Array]:
+    """Return the means and the standard deviations of columns, without overflow."""
+    unit = np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)
+    mean = np.average(X / unit, axis=0, weights=weight)
+    return mean * unit, np.sqrt(np.average((X / unit - mean) ** 2, axis=0, weights=weight)) * unit
+
+
 def standard_errors(
     loss: str,
     X: Array,
@@ -69,33 +76,37 @@ def standard_errors(
     if k * (p + 1) > MOST_PARAMETERS:
         return none(k, p, f"more than {MOST_PARAMETERS:,} parameters")
     total = float(len(y)) if weight is None else float(weight.sum())
-    mean = np.average(X, axis=0, weights=weight)
-    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    mean, scale = moments(X, weight)
     varies = scale > 0
+    if not varies.any():
+        return none(k, p, "no column varies")
     X, mean, scale, w = X[:, varies], mean[varies], scale[varies], coefficients[:, varies]
     parameters = np.column_stack([w * scale, intercepts + w @ mean])
     options = {"n_classes": k} if loss == "softmax" else {}
     objective = getattr(st, _LIKELIHOODS[loss])(
         np.ascontiguousarray((X - mean) / scale), y.astype(np.float64), sample_weight=weight, **options
     )
-    hessian = total * np.asarray(objective.hessian(parameters.ravel()))
-    penalty = np.append(np.ones(len(scale)) if standardized else scale**-2.0, 0.0)
-    hessian += total * alpha * np.diag(np.tile(penalty, k))
-    factor = 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        penalty = np.append(np.ones(len(scale)) if standardized else scale**-2.0, 0.0)
+        hessian = np.asarray(objective.hessian(parameters.ravel())) + alpha * np.diag(np.tile(penalty, k))
+        if not np.isfinite(hessian).all():
+            return none(k, p, "the numbers are too large")
+        variances, rank = _of_covariance(total * hessian, k, mean, scale)
     if loss == "least-squares":  # the objective is the mean square, without the factor 1/2 of the likelihood
-        freedom = total - parameters.size
-        if freedom < 1:
+        if total <= rank:
             return none(k, p, "no more rows than parameters")
-        factor = 2.0 * total * objective.value(parameters.ravel()) / freedom
-    variances = _of_covariance(hessian, k, mean, scale) * factor
+        variances *= 2.0 * total * objective.value(parameters.ravel()) / (total - rank)
     found = np.full((k, p + 1), np.nan)
     found[:, np.append(varies, True)] = np.sqrt(variances)
     reason = "" if np.isfinite(found).any() else "the columns depend on each other"
     return StandardErrors(found[:, :-1], found[:, -1], reason)
 
 
-def _of_covariance(hessian: Array, k: int, mean: Array, scale: Array) -> Array:
-    """Return the variances of the parameters in the units of the columns, (k, features + 1), NaN where undetermined."""
+def _of_covariance(hessian: Array, k: int, mean: Array, scale: Array) -> tuple[Array, int]:
+    """Return the variances of the parameters, (k, features + 1), and the rank of the Hessian.
+
+    The variances are in the units of the columns, and NaN where a parameter is not determined.
+    """
     size = len(scale) + 1
     basis = np.eye(k)
     if k > 1:  # equal shifts of all scores change nothing: directions across them count
@@ -110,4 +121,4 @@ def _of_covariance(hessian: Array, k: int, mean: Array, scale: Array) -> Array:
     variances: Array = (moved[:, :, ~flat] ** 2 / values[~flat]).sum(axis=2)
     norms = (to_units**2).sum(axis=1)
     lost = (moved[:, :, flat] ** 2).sum(axis=2) > _SHARE * norms
-    return np.where(lost, np.nan, variances)
+    return np.where(lost, np.nan, variances), int((~flat).sum())

@@ -18,6 +18,7 @@ from .tables import OptionError, TableError
 Label = bool | int | float | str
 CLASS_LOSSES = ("logistic", "softmax")
 MOST_CLASSES = 100  # text with more values than this is no target
+ROWS_OF_CLASS = 5  # numbers with fewer rows for each different one are not taken for classes
 FEW_VALUES = 10  # a target of whole numbers without a gap that takes up to so many values is taken for classes
 
 
@@ -164,9 +165,10 @@ def _inferred(column: Any) -> tuple[tuple[Label, ...] | None, str]:
         raise TableError(f"column '{name}' holds dates; a target is numbers or classes")
     found = spelling(texts) if not category else None
     if found is not None and len(texts) > 2:
+        option = " or add --decimal ','," if found[0] == "a decimal comma" else ""
         raise TableError(
-            f"column '{name}' has numbers with {found[0]}, such as '{found[1]}': write them like 1234.5, or add "
-            "--decimal ','; --loss softmax takes them for classes"
+            f"column '{name}' has numbers with {found[0]}, such as '{found[1]}': write them like 1234.5,{option} or "
+            "add --loss softmax to take them for classes"
         )
     if len(texts) > MOST_CLASSES or (len(texts) > FEW_VALUES and len(texts) > len(column) / 2):
         numbers_of(column.astype(object))
@@ -185,11 +187,11 @@ def _of_numbers(values: Array, column: Any) -> tuple[tuple[Label, ...] | None, s
     if len(different) < 2:
         raise TableError(f"column '{column.name}' has only the value {different[0]:g}: there is nothing to predict")
     whole = bool((different == np.floor(different)).all())
-    if len(different) == 2:
+    if len(different) == 2 and (whole or len(values) >= ROWS_OF_CLASS * 2):
         classes = _classes(column, "softmax")
         return classes, _has(classes)
     gapless = whole and different[-1] - different[0] + 1 == len(different)
-    if gapless and len(different) <= FEW_VALUES and len(values) >= 5 * len(different):
+    if gapless and len(different) <= FEW_VALUES and len(values) >= ROWS_OF_CLASS * len(different):
         classes = _classes(column, "softmax")
         return classes, f"has {len(classes)} whole numbers without a gap, taken for classes"
     return None, "is a number"
