@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 
 from command_line import FRAME, PRICE, SOLD, complaint, run
+from steepest.cli import fitting
 from steepest.cli.encoding import TableEncoder
 from steepest.cli.numerals import spelling
 from steepest.cli.problem import FitOptions, pose
 from steepest.cli.tables import Table, TableError
 from steepest.cli.targets import Target
+from steepest.estimators.regressor import LOSSES
 
 LINEAR = ("--target", "y", "--loss", "least-squares")
 
@@ -53,6 +55,38 @@ def test_a_run_that_converged_does_not(tmp_path: Path) -> None:
     for options in (SOLD, PRICE):
         result = run("fit", tmp_path / "table.csv", *options, "--quiet")
         assert (result.exit_code, result.output) == (0, "")
+
+
+def test_ctrl_c_keeps_what_the_fit_has_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = fitting._estimator
+
+    def interrupting(problem: Any, callbacks: Any) -> Any:
+        def stop(progress: Any) -> None:
+            if progress.epoch == 3:
+                raise KeyboardInterrupt
+
+        return made(problem, [stop])
+
+    monkeypatch.setattr(fitting, "_estimator", interrupting)
+    FRAME.to_csv(tmp_path / "table.csv", index=False)
+    options = ("--optimizer", "adam", "--model", tmp_path / "model.json")
+    result = run("fit", tmp_path / "table.csv", *PRICE, *options)
+    assert result.exit_code == 130
+    assert "steepest: not converged: Ctrl-C was pressed (" in result.stderr
+    assert ", 3 passes)" in result.stderr
+    assert len(json.loads((tmp_path / "model.json").read_text())["coefficients"]) == 4
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_of_the_regressor_is_offered(tmp_path: Path, loss: str) -> None:
+    frame = FRAME.assign(price=FRAME["price"].clip(lower=1))
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    options = ("--target", "price", "--drop", "sold", "--loss", loss.replace("_", "-"), "--model", tmp_path / "m.json")
+    result = run("fit", tmp_path / "table.csv", *options)
+    assert result.exit_code == 0, result
+    assert "converged in " in result.stdout
+    assert json.loads((tmp_path / "m.json").read_text())["loss"] == loss.replace("_", "-")
+    assert run("predict", tmp_path / "m.json", tmp_path / "table.csv").exit_code == 0
 
 
 def test_a_timestamp_in_float32_keeps_its_digits(tmp_path: Path) -> None:

@@ -238,6 +238,14 @@ def test_a_column_that_becomes_text_late_keeps_its_text(tmp_path: Path) -> None:
     assert column.value_counts().to_dict() == {"01": 200_000, "1": 200_000, "A": 1}
 
 
+def test_spaces_after_the_separator_are_no_part_of_a_field(tmp_path: Path) -> None:
+    """As in the Adult data of the UCI repository."""
+    (tmp_path / "adult.csv").write_text("age, work, fnlwgt\n39, State-gov, 77516\n50, ?, 83311\n38, Private, 021\n")
+    frame = load_table(tmp_path / "adult.csv", ReadOptions(na=("?",))).frame
+    assert frame["work"].astype(object).where(frame["work"].notna(), None).tolist() == ["State-gov", None, "Private"]
+    assert frame["fnlwgt"].tolist() == ["77516", "83311", "021"]
+
+
 def test_columns_that_are_asked_for_as_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b,c\n010,true,1\n")
     frame = load_table(tmp_path / "a.csv", ReadOptions(text=frozenset(["a", "b", "absent"]))).frame

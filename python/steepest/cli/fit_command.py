@@ -197,8 +197,13 @@ def _run(
 
 
 def _of_the_run(fit: Fit, messages: list[str]) -> list[str]:
-    """Return the messages about a run. When it diverges, NumPy's warnings of overflow add nothing."""
-    return [text for text in messages if fit.estimator.stop_reason_ != "diverged" or text.startswith("The fit")]
+    """Return the messages about a run, with the names of options for the names of the estimator's parameters.
+
+    When a run diverges, NumPy's warnings of overflow add nothing.
+    """
+    diverged = fit.estimator.stop_reason_ == "diverged"
+    kept = [text for text in messages if not diverged or text.startswith("The fit")]
+    return [text.replace("max_iter=", "--max-epochs ").replace("max_iter", "--max-epochs") for text in kept]
 
 
 def _tell(fit: Fit, reading: ReadOptions, messages: list[str], prints: str) -> None:

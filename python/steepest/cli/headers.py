@@ -23,7 +23,7 @@ def complaint(path: Path, separator: str = ",", encoding: str = "utf-8") -> str 
         counts = {line.count(other) for line in lines}
         if separator not in lines[0] and other != separator and len(counts) == 1 and counts != {0}:
             return f"separates its fields by {name}: add --sep {_OPTION.get(other, repr(other))}"
-    names = next(csv.reader(lines[:1], delimiter=separator))
+    names = next(csv.reader(lines[:1], delimiter=separator, skipinitialspace=True))
     repeated = next((name for name in names if name and names.count(name) > 1), None)
     return None if repeated is None else f"has two columns named '{repeated}': rename one"
 

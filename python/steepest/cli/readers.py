@@ -64,6 +64,7 @@ def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
         "na_values": list(options.na),
         "index_col": False,
         "low_memory": False,
+        "skipinitialspace": True,
     }
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
