@@ -79,6 +79,7 @@ def test_ctrl_c_keeps_what_the_fit_has_reached(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_of_the_regressor_is_offered(tmp_path: Path, loss: str) -> None:
+    assert loss.replace("_", "-") in run("fit", "--help").stdout
     frame = FRAME.assign(price=FRAME["price"].clip(lower=1))
     frame.to_csv(tmp_path / "table.csv", index=False)
     options = ("--target", "price", "--drop", "sold", "--loss", loss.replace("_", "-"), "--model", tmp_path / "m.json")
@@ -194,7 +195,7 @@ def test_integers_beyond_every_type_are_numbers() -> None:
 
 
 def test_lists_are_no_classes() -> None:
-    with pytest.raises(TableError, match="column 'y' holds a list; expected numbers, booleans or text"):
+    with pytest.raises(TableError, match="column 'y' holds a list; expected numbers, booleans, dates or text"):
         Target.of(pd.Series([[1], [2]], name="y"), "logistic")
 
 

@@ -13,7 +13,16 @@ import click
 from .. import plot
 from ..extras import require
 from ..optimizers.rules import OPTIMIZERS
-from .parameters import PICTURE, LossName, Number, batch_size_of, output_path, reading_options
+from .parameters import (
+    PICTURE,
+    LossName,
+    LossOption,
+    Number,
+    OfferedOption,
+    batch_size_of,
+    output_path,
+    reading_options,
+)
 from .saving import saving
 from .speech import DIVERGED, INTERRUPTED, heard, say
 from .tables import ReadOptions
@@ -29,8 +38,13 @@ _COLUMN = "COLUMN"
 @click.command()
 @click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--target", metavar=_COLUMN, help="Column to predict (an index for NPY).  [default: y of NPZ, svmlight]")
-@click.option("--loss", type=LossName(), help="logistic, softmax, least-squares ...  [default: what suits the target]")
-@click.option("--delta", type=Number(min=0, min_open=True), help="Where the loss huber becomes linear.")
+@click.option("--loss", type=LossName(), cls=LossOption)
+@click.option(
+    "--delta",
+    type=Number(min=0, min_open=True),
+    cls=OfferedOption,
+    help="Error from which the loss huber is linear, in the units of the target.",
+)
 @click.option("--weight", metavar=_COLUMN, help="Column with the weights of the rows.")
 @click.option("--validation", type=click.Path(path_type=Path), metavar="TABLE", help="Rows that choose the epoch.")
 @click.option("--drop", multiple=True, metavar=_COLUMN, help="Leave out a column; may be repeated.")

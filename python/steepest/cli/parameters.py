@@ -34,6 +34,25 @@ class LossName(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
+class LossOption(click.Option):
+    """An option whose help lists the losses that the estimators offer."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from .targets import losses
+
+        self.help = f"{', '.join(losses())}.  [default: what suits the target]"
+        return super().get_help_record(ctx)
+
+
+class OfferedOption(click.Option):
+    """An option that the help leaves out if `LinearRegressor` has no parameter of its name."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from .targets import regressor_parameters
+
+        return super().get_help_record(ctx) if self.name in regressor_parameters() else None
+
+
 def batch_size_of(text: str) -> int | Literal["auto"] | None:
     """Return the batch size that a text names: a number of rows, None for "all", or "auto"."""
     if text == "auto":

@@ -33,6 +33,11 @@ def losses_of_numbers() -> tuple[str, ...]:
     return tuple(name.replace("_", "-") for name in regressor.LOSSES)
 
 
+def regressor_parameters() -> tuple[str, ...]:
+    """Return the names of the parameters of `LinearRegressor`."""
+    return tuple(inspect.signature(require("steepest.estimators", "cli").LinearRegressor).parameters)
+
+
 def regressor_options(loss: str, delta: float | None) -> dict[str, Any]:
     """Return the arguments by which `LinearRegressor` takes a loss.
 
@@ -41,8 +46,7 @@ def regressor_options(loss: str, delta: float | None) -> dict[str, Any]:
     OptionError
         A delta is given, and the loss has none.
     """
-    estimator = require("steepest.estimators", "cli").LinearRegressor
-    parameters = inspect.signature(estimator).parameters
+    parameters = regressor_parameters()
     options: dict[str, Any] = {"loss": loss.replace("-", "_")} if "loss" in parameters else {}
     if delta is not None:
         if "delta" not in parameters or loss != "huber":
