@@ -162,6 +162,7 @@ FORMATS = {
     "american": WHEN.strftime("%m/%d/%Y %H:%M"),
     "british": WHEN.strftime("%d-%m-%Y %H:%M:%S"),
     "slashed": WHEN.strftime("%Y/%m/%d %H:%M"),
+    "category": WHEN.astype(str).astype("category"),
 }
 
 
@@ -171,8 +172,8 @@ def test_dates_in_every_format_give_the_same_model(tmp_path: Path, name: str) ->
     models = []
     for when in (WHEN, FORMATS[name]):
         frame = pd.DataFrame({"when": when, "y": y})
-        path = tmp_path / ("a.parquet" if when is WHEN else "a.csv")
-        frame.to_parquet(path) if when is WHEN else frame.to_csv(path, index=False)
+        path = tmp_path / ("a.parquet" if when is WHEN or name == "category" else "a.csv")
+        frame.to_parquet(path) if path.suffix == ".parquet" else frame.to_csv(path, index=False)
         assert run("fit", path, "--target", "y", "--quiet", "--model", tmp_path / "model.json").exit_code == 0
         models.append(json.loads((tmp_path / "model.json").read_text()))
         assert run("predict", tmp_path / "model.json", path).exit_code == 0
@@ -196,6 +197,9 @@ def test_the_effect_of_a_day_is_found(tmp_path: Path) -> None:
     assert coefficients["day.weekday=Wed"] == pytest.approx(0, abs=1e-6)
     pd.DataFrame({"day": [20210104]}).to_csv(tmp_path / "b.csv", index=False)  # 364 days after the first, a Monday
     assert float(run("predict", tmp_path / "m.json", tmp_path / "b.csv").stdout.split()[1]) == pytest.approx(728)
+    pd.DataFrame({"day": [20210104.0, np.nan]}).to_parquet(tmp_path / "b.parquet")
+    message = complaint(run("predict", tmp_path / "m.json", tmp_path / "b.parquet"))
+    assert message.startswith("column 'day': row 2 has no value, and the fit had none; fit with")
     pd.DataFrame({"day": [20211301]}).to_csv(tmp_path / "b.csv", index=False)
     message = complaint(run("predict", tmp_path / "m.json", tmp_path / "b.csv"))
     assert message == "column 'day', row 1: '20211301' is not a date like the others"
@@ -206,6 +210,9 @@ def test_the_effect_of_a_day_is_found(tmp_path: Path) -> None:
     [
         (["01/02/2020", "03/04/2020"], "has dates such as '01/02/2020', where day and month cannot be told apart"),
         (["2020-01-02", "2020-01-03", "unknown"], "has dates, and 'unknown', which is none: correct it, or add --na"),
+        (["3rd of May 2020", "4th of May 2020"], "has dates of which some cannot be read, such as '3rd of May 2020'"),
+        (["Mon, Jan 6", "Tue, Jan 7"], "has dates of which some cannot be read, such as 'Mon, Jan 6'"),
+        (["99-99-2020", "12-34-5678"], "has dates of which some cannot be read, such as '99-99-2020'"),
         (["2020-01-02", "2020-02-31"], "has dates of which some cannot be read, such as '2020-01-02'"),
     ],
 )

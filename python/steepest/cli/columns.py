@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ..extras import require
 from . import dates
 from .numerals import spelling
-from .tables import TableError
+from .tables import TableError, text_of
 
 MISSING = "(missing)"  # the level of missing values
 Array = NDArray[Any]
+_FILL = "fit with --missing mean or median to fill them in"
 Kind = Literal["number", "category", "date"]
 Unknown = Literal["baseline", "error"]
 
@@ -100,6 +101,8 @@ class Column:
         """
         if self.kind == "date":
             times = dates.times_of(column, self.format)
+            if np.isnat(times).any() and any(part.kind == "number" and part.fill is None for part in self.parts):
+                raise TableError(_is_missing(column, np.isnat(times), _FILL))
             values = dates.parts_of(times, np.datetime64(self.origin))
             made = [part.encode(values[part.name.rpartition(".")[2]].rename(part.name), unknown) for part in self.parts]
             return np.hstack(made) if made else np.zeros((len(column), 0))
@@ -116,7 +119,7 @@ class Column:
         missing = np.isnan(values)
         if missing.any():
             if self.fill is None:
-                raise TableError(_is_missing(column, missing, "fit with --missing mean or median to fill them in"))
+                raise TableError(_is_missing(column, missing, _FILL))
             values = np.where(missing, self.fill, values)
         return np.column_stack([values, missing.astype(np.float64)]) if self.flagged else values[:, None]
 
@@ -147,15 +150,6 @@ def _is_missing(column: Any, missing: Array, way: str) -> str:
     rows = f"row {row} has" if count == 1 else f"{count:,} rows have"
     first = "" if count == 1 else f", first row {row}"
     return f"column '{column.name}': {rows} no value{first}, and the fit had none; {way}"
-
-
-def text_of(value: Any) -> str:
-    """Return the text of a value, the same whether a format keeps it as an integer, a whole float or text."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if not isinstance(value, str | bool | int | float):
-        raise TableError(f"a cell holds a {type(value).__name__}; expected numbers, booleans or text")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def numbers_of(column: Any) -> Array:

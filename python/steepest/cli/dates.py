@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import require
-from .tables import TableError
+from .tables import TableError, text_of
 
 ISO = "ISO8601"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -26,14 +26,23 @@ _NAMED = re.compile(
 _SLASHED = re.compile(rf"\d{{4}}/\d{{1,2}}/\d{{1,2}}{_TIME}", re.ASCII)
 _MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
 _NAMED_FORMATS = tuple(
-    form for month in ("%b", "%B") for form in (f"%d-{month}-%Y", f"%d {month} %Y", f"{month} %d, %Y", f"{month} %d %Y")
+    form
+    for month in ("%b", "%B")
+    for form in (f"%d-{month}-%Y", f"%d {month} %Y", f"{month} %d, %Y", f"{month} %d %Y", f"{month} %Y", f"{month}-%Y")
+)
+_WORDS = re.compile(
+    r"(?=.*\d)(?=.*(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
+    r"(?:(?:january|february|march|april|may|june|july|august|september|october|november|december)\b"
+    r"|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b"
+    r"|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b|\d{1,4}(?:st|nd|rd|th)?|of|[ ,.:/'-])+",
+    re.ASCII | re.IGNORECASE,
 )
 _ENOUGH = 0.5  # a column is meant as dates if this part of its texts look like dates
 
 
 def looks_like_date(text: str) -> bool:
     """Return whether a person would read a text as a date."""
-    return any(form.fullmatch(text) for form in (_YEAR_FIRST, _YEAR_LAST, _SLASHED, _NAMED, _MONTH))
+    return any(form.fullmatch(text) for form in (_YEAR_FIRST, _YEAR_LAST, _SLASHED, _NAMED, _MONTH, _WORDS))
 
 
 def format_of(name: str, texts: Sequence[str]) -> str | None:
@@ -59,7 +68,7 @@ def format_of(name: str, texts: Sequence[str]) -> str | None:
             return form
     raise TableError(
         f"column '{name}' has dates of which some cannot be read, such as '{texts[0]}': write them like 2013-02-28, or "
-        f"add --drop '{name}'"
+        f"add --drop '{name}', or --categorical '{name}' if they are no dates"
     )
 
 
@@ -91,10 +100,10 @@ def _with_times(form: str, time: str) -> Sequence[str]:
 
 
 def are_dates_of_digits(values: NDArray[Any]) -> bool:
-    """Return whether integers are dates such as 20130228."""
-    if values.dtype.kind not in "iu" or not len(values) or values.min() < 1900_01_01 or values.max() > 2100_12_31:
+    """Return whether numbers without missing ones are dates such as 20130228."""
+    if not len(values) or values.min() < 1900_01_01 or values.max() > 2100_12_31 or (values != np.floor(values)).any():
         return False
-    return not np.isnat(_parsed([str(value) for value in np.unique(values)], "%Y%m%d")).any()
+    return not np.isnat(_parsed([str(int(value)) for value in np.unique(values)], "%Y%m%d")).any()
 
 
 def _parsed(texts: Any, form: str) -> NDArray[np.datetime64]:
@@ -118,7 +127,7 @@ def times_of(column: Any, form: str) -> NDArray[np.datetime64]:
     kind = pandas.api.types.infer_dtype(column, skipna=True)
     if kind in ("date", "datetime", "datetime64"):
         return np.asarray(pandas.to_datetime(column).to_numpy("datetime64[us]"))
-    texts = column.map(lambda value: str(value).strip(), na_action="ignore")
+    texts = column.astype(object).map(lambda value: text_of(value).strip(), na_action="ignore")
     times = _parsed(texts, form)
     wrong = np.isnat(times) & ~column.isna().to_numpy()
     if wrong.any():

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..extras import require
 from . import dates
-from .columns import MISSING, Column, numbers_of, text_of
+from .columns import MISSING, Column, numbers_of
 from .numerals import is_number, spelling
-from .tables import TableError
+from .tables import TableError, text_of
 
 MAX_LEVELS = 1000
 SUSPECT_LEVELS = 10  # text with more levels than this gets a warning if nearly all of them are numbers
@@ -107,7 +107,7 @@ def _idle(column: Any) -> str | None:
 
 def _numbering(column: Any) -> str | None:
     """Return why a column of integers only numbers the rows, or None."""
-    if column.dtype.kind not in "iu" or len(column) < FEW_ROWS:
+    if column.dtype.kind not in "iu" or len(column) < FEW_ROWS or column.isna().any():
         return None
     values = column.to_numpy()
     if values[0] in (0, 1) and (np.diff(values) == 1).all():
@@ -142,14 +142,15 @@ def _kind(column: Any, categorical: bool, numeric: bool, notes: list[str]) -> Co
             f"column '{name}' is of type {column.dtype}; expected numbers, booleans, dates or text; --drop '{name}' "
             "leaves it out"
         )
-    if isinstance(column.dtype, require("pandas", "cli").CategoricalDtype):
+    if isinstance(column.dtype, require("pandas", "cli").CategoricalDtype) and column.dtype.ordered:
         return _category(column)
     if types.is_bool_dtype(column.dtype):
         return _category(column)
     if types.is_numeric_dtype(column.dtype):
-        if len(column) >= FEW_ROWS and dates.are_dates_of_digits(column.to_numpy()):
+        known = numbers_of(column.dropna())
+        if len(known) >= FEW_ROWS and dates.are_dates_of_digits(known):
             notes.append(
-                f"column '{name}' holds dates written as numbers like {column.iloc[0]}; --numeric '{name}' keeps them"
+                f"column '{name}' holds dates written as numbers like {known[0]:.0f}; --numeric '{name}' keeps them"
             )
             return _date(column, "%Y%m%d")
         return Column(name, "number")

@@ -280,6 +280,8 @@ def _warn_of_large_integers(frame: Any, beyond: dict[str, tuple[int, int]]) -> N
     ``beyond`` has the ranges of the columns that fit in no integer type: `Table.integers`.
     """
     for name in frame.columns:
+        if frame[name].isna().all():
+            continue
         if name in beyond:
             least, most = beyond[name]
         elif frame[name].dtype.kind in "iu":

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 
 class TableError(ValueError):
     """An error for a table, or a column, that cannot be used. The message names the file or the column."""
@@ -131,6 +133,15 @@ def some(names: list[str]) -> str:
 def quoted(names: list[str]) -> str:
     """Return up to 20 names in quotes, separated by commas."""
     return some([f"'{name}'" for name in names])
+
+
+def text_of(value: Any) -> str:
+    """Return the text of a value, the same whether a format keeps it as an integer, a whole float or text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, str | bool | int | float):
+        raise TableError(f"a cell holds a {type(value).__name__}; expected numbers, booleans or text")
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 @contextlib.contextmanager

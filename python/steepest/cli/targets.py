@@ -10,10 +10,10 @@ import numpy as np
 
 from ..extras import require
 from . import dates
-from .columns import Array, numbers_of, text_of
+from .columns import Array, numbers_of
 from .kinds import texts_of
 from .numerals import spelling
-from .tables import OptionError, TableError
+from .tables import OptionError, TableError, text_of
 
 Label = bool | int | float | str
 CLASS_LOSSES = ("logistic", "softmax")
