@@ -127,6 +127,11 @@ def test_a_loaded_pipeline_can_be_fitted_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
+        (
+            st.LogisticClassifier().fit([[1.0], [2.0]], np.array(["2020-01-01", "2020-01-02"], "M8[D]")),
+            TypeError,
+            "estimator must have classes that are text, numbers or booleans, got datetime",
+        ),
         (st.LinearRegressor(), ValueError, "estimator must be fitted before it can be saved"),
         (
             "model",
@@ -139,6 +144,12 @@ def test_what_cannot_be_saved(tmp_path: Path, model: Any, error: type[Exception]
     with pytest.raises(error, match=message):
         st.save_model(model, tmp_path / "model.json")
     assert not list(tmp_path.iterdir())
+
+
+def test_arrays_of_another_width_are_refused(tmp_path: Path) -> None:
+    st.save_model(st.LinearRegressor().fit(np.eye(3), [1.0, 2.0, 3.0]), tmp_path / "model.json")
+    with pytest.raises(TableError, match="X must have 3 columns, or the names 0, 1, 2, got 4"):
+        st.load_model(tmp_path / "model.json").predict(np.eye(4))
 
 
 def test_predictions() -> None:

@@ -138,9 +138,11 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
 
     def _columns_of(self, data: Any) -> Any:
         frame, names = as_frame(data), list(self.feature_names_in_)
+        if not (hasattr(data, "columns") or hasattr(data, "column_names")):  # a bare array: by position
+            if frame.shape[1] != len(names):
+                raise TableError(f"X must have {len(names)} columns, or the names {some(names)}, got {frame.shape[1]}")
+            return frame.set_axis(names, axis="columns")
         absent = [name for name in names if name not in frame.columns]
-        if absent and len(frame.columns) == len(names) and not hasattr(data, "columns"):
-            return frame.set_axis(names, axis="columns")  # a bare array: by position
         if absent:
             raise TableError(f"no column '{absent[0]}'; the columns are {some(list(frame.columns))}")
         return frame

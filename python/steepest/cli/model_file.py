@@ -129,6 +129,9 @@ def content_of(model: Any) -> dict[str, Any]:
                 f"the model cannot be saved: the coefficient of '{name}' is {values[~np.isfinite(values)][0]}"
             )
     classes = np.asarray(estimator.classes_).tolist() if is_classifier(estimator) else None
+    for label in classes or ():
+        if not isinstance(label, str | bool | int | float):
+            raise TypeError(f"estimator must have classes that are text, numbers or booleans, got {label!r}")
     errors, deviations = record.standard_errors, record.deviations
     return {
         "format": FORMAT,

@@ -108,17 +108,17 @@ def _of_covariance(hessian: Array, k: int, mean: Array, scale: Array) -> tuple[A
     The variances are in the units of the columns, and NaN where a parameter is not determined.
     """
     size = len(scale) + 1
-    basis = np.eye(k)
+    across = np.eye(size)
     if k > 1:  # equal shifts of all scores change nothing: directions across them count
         basis = np.linalg.qr(np.column_stack([np.ones(k), np.eye(k)[:, 1:]]))[0][:, 1:]
-    across = np.kron(basis, np.eye(size))
-    values, vectors = np.linalg.eigh(across.T @ hessian @ across)
-    directions = across @ vectors
+        across = np.kron(basis, across)
+        hessian = across.T @ hessian @ across
+    values, vectors = np.linalg.eigh(hessian)
     flat = values < _NULL * max(values[-1], np.finfo(float).tiny)
-    to_units = np.diag(np.append(1.0 / scale, 1.0))
-    to_units[-1, :-1] = -mean / scale
-    moved = np.einsum("ij,kjd->kid", to_units, directions.reshape(k, size, -1))
+    moved = (vectors if k == 1 else across @ vectors).reshape(k, size, -1)
+    moved[:, -1] -= np.tensordot(moved[:, :-1], mean / scale, axes=(1, 0))
+    moved[:, :-1] /= scale[:, None]
     variances: Array = (moved[:, :, ~flat] ** 2 / values[~flat]).sum(axis=2)
-    norms = (to_units**2).sum(axis=1)
+    norms = np.append(scale**-2.0, 1.0 + ((mean / scale) ** 2).sum())  # of the conversion of each parameter
     lost = (moved[:, :, flat] ** 2).sum(axis=2) > _SHARE * norms
     return np.where(lost, np.nan, variances), int((~flat).sum())
