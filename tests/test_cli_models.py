@@ -271,6 +271,25 @@ def test_weights_mean_copies_of_rows(tmp_path: Path) -> None:
                 assert weighted["metrics"]["training"][key] == pytest.approx(value, rel=1e-6), key
 
 
+def test_rows_of_weight_0_are_left_out(tmp_path: Path) -> None:
+    weight = (np.arange(ROWS) % 4 > 0).astype(int)
+    FRAME.assign(w=weight).to_csv(tmp_path / "w.csv", index=False)
+    FRAME[weight > 0].to_csv(tmp_path / "some.csv", index=False)
+    result = run("fit", tmp_path / "w.csv", *PRICE, "--weight", "w", "--model", tmp_path / "w.json")
+    assert "300 rows read, 75 left out (weight 0); 180 used, 45 held out" in result.stdout
+    run("fit", tmp_path / "some.csv", *PRICE, "--model", tmp_path / "some.json")
+    saved = [json.loads((tmp_path / name).read_text()) for name in ("w.json", "some.json")]
+    assert saved[0]["coefficients"] == pytest.approx(saved[1]["coefficients"])
+    assert saved[0]["metrics"]["test"]["rmse"] == pytest.approx(saved[1]["metrics"]["test"]["rmse"])
+
+
+def test_rows_in_errors_are_those_of_the_file(tmp_path: Path) -> None:
+    sold = FRAME["sold"].mask(FRAME.index < 10)
+    FRAME.assign(sold=sold, w=[1.0] * 20 + [-1.0] + [1.0] * (ROWS - 21)).to_csv(tmp_path / "a.csv", index=False)
+    message = complaint(run("fit", tmp_path / "a.csv", *SOLD, "--missing", "drop", "--weight", "w"))
+    assert message == "column 'w', row 21: a weight must be at least 0, got -1"
+
+
 def test_rows_of_another_file_choose_the_epoch(tmp_path: Path) -> None:
     FRAME[:200].to_csv(tmp_path / "a.csv", index=False)
     FRAME[200:].to_csv(tmp_path / "b.csv", index=False)

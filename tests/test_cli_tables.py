@@ -271,9 +271,3 @@ def test_a_model_that_is_no_better_than_the_base_rate_says_so(tmp_path: Path) ->
     result = run("fit", path, "--target", "Today", "--drop", "Direction")
     assert "the model is no better than always predicting the mean, " in result.stdout
     assert "no better" not in run("fit", path, "--target", "Volume", "--drop", "Direction").stdout
-
-
-def printed(case: Any, path: Path) -> str:
-    """What a run printed, for people."""
-    result = run("fit", path, "--target", case.target, *case.options)
-    return f"{result.stdout}{result.stderr}"

@@ -11,7 +11,7 @@ import numpy as np
 from .columns import Array, numbers_of
 from .encoding import TableEncoder, check_complete, missing_counts
 from .splitting import default_fraction, split_rows
-from .tables import OptionError, Table, TableError, some
+from .tables import OptionError, Table, TableError, row_of, some
 from .targets import CLASS_LOSSES, Target
 
 AUTO = "auto"
@@ -145,12 +145,15 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     columns = _columns(table, options, target_name, weight_name)
     encoder = _encoder(table, options, columns, target_name)
     frame, dropped = _complete_rows(table.frame, encoder, columns, target_name, weight_name, options.missing)
+    weight = None if weight_name is None else weights_of(frame[weight_name])
+    if weight is not None and not weight.all():
+        dropped["weight 0"] = int((weight == 0).sum())
+        frame, weight = frame[weight > 0], weight[weight > 0]
     outcome = frame[target_name]
     if options.categorical and target_name in map(table.column, options.categorical):
         outcome = outcome.map(str)
     target = Target.of(outcome, options.loss)
     y = target.encode(outcome)
-    weight = None if weight_name is None else weights_of(frame[weight_name])
     places = None if target.classes is None else y
     training, chosen, tested = _split(len(frame), options, validation is not None, places)
     encoder.learn_fills(frame.iloc[training] if options.missing != "error" else frame)
@@ -235,8 +238,9 @@ def weights_of(column: Any) -> Array:
     """Return the weights of rows, or raise TableError naming the row of a negative one."""
     weight = numbers_of(column)
     if (weight < 0).any():
-        row = int(np.argmax(weight < 0))
-        raise TableError(f"column '{column.name}', row {row + 1}: a weight must be at least 0, got {weight[row]:g}")
+        place = int(np.argmax(weight < 0))
+        row = row_of(column, place)
+        raise TableError(f"column '{column.name}', row {row}: a weight must be at least 0, got {weight[place]:g}")
     if not weight.any():
         raise TableError(f"column '{column.name}' has no weight above 0")
     return weight

@@ -130,6 +130,11 @@ def some(names: list[str]) -> str:
     return ", ".join(map(str, names[:20])) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
 
 
+def row_of(column: Any, place: int) -> int:
+    """Return the number of a row of the file, from its place in a column of which some rows may be left out."""
+    return int(column.index[place]) + 1
+
+
 def quoted(names: list[str]) -> str:
     """Return up to 20 names in quotes, separated by commas."""
     return some([f"'{name}'" for name in names])

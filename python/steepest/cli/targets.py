@@ -13,7 +13,7 @@ from . import dates
 from .columns import Array, numbers_of
 from .kinds import texts_of
 from .numerals import spelling
-from .tables import OptionError, TableError, text_of
+from .tables import OptionError, TableError, row_of, text_of
 
 Label = bool | int | float | str
 CLASS_LOSSES = ("logistic", "softmax")
@@ -111,10 +111,11 @@ class Target:
         texts = {str(label): place for place, label in enumerate(self.classes)}
         found = [places.get(label, texts.get(str(label), -1)) for label in labels]
         if -1 in found:
-            row = found.index(-1)
+            place = found.index(-1)
             known = ", ".join(repr(label) for label in self.classes[:10])
             raise TableError(
-                f"column '{self.name}', row {row + 1}: {labels[row]!r} is not a class that the model knows ({known})"
+                f"column '{self.name}', row {row_of(column, place)}: {labels[place]!r} is not a class that the model knows "
+                f"({known})"
             )
         return np.array(found, dtype=np.int64)
 
