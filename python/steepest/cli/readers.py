@@ -66,6 +66,8 @@ def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
         "low_memory": False,
         "skipinitialspace": True,
     }
+    if int(pandas.__version__.partition(".")[0]) < 3:  # its default may give a number a wrong last digit
+        how["float_precision"] = "round_trip"
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:
@@ -93,7 +95,7 @@ def _keep_texts(path: Path, frame: Any, options: ReadOptions, how: dict[str, Any
     for name in texts.columns:
         column = texts[name]
         if frame[name].dtype.kind in "iuf":
-            changed = column.str.fullmatch(_CODE.pattern).fillna(False).any()
+            changed = column.str.fullmatch(_CODE.pattern, na=False).any()
         else:
             changed = not column.dropna().isin(["True", "False"]).all()
         if changed:
@@ -116,7 +118,8 @@ def _large_integers(column: Any) -> Any:
     try:
         return require("pandas", "cli").to_numeric(column).astype(np.float64)
     except (ValueError, TypeError, OverflowError):
-        return column
+        whole = known.astype(str).str.fullmatch(r"[+-]?[0-9]+").all()
+        return column.map(float) if len(known) and whole else column
 
 
 def _read_parquet(path: Path, options: ReadOptions) -> Table:

@@ -114,8 +114,8 @@ class Target:
             place = found.index(-1)
             known = ", ".join(repr(label) for label in self.classes[:10])
             raise TableError(
-                f"column '{self.name}', row {row_of(column, place)}: {labels[place]!r} is not a class that the model knows "
-                f"({known})"
+                f"column '{self.name}', row {row_of(column, place)}: {labels[place]!r} is not a class that the model "
+                f"knows ({known})"
             )
         return np.array(found, dtype=np.int64)
 
