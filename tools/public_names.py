@@ -21,7 +21,7 @@ from typing import Any
 import steepest as st
 
 LIST = Path(__file__).resolve().parents[1] / "tests" / "public_names.txt"
-OPTIONAL = ("LinearRegressor", "LogisticClassifier", "load_model", "save_model")  # not in __all__: they need scikit-learn
+OPTIONAL = ("LinearRegressor", "LogisticClassifier", "load_model", "save_model")  # not in __all__: optional
 DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
 # Hooks by which the loop, the diagnosis and QuasiNewton meet objectives, optimizers and sets; no user calls them.
 HOOKS = {
