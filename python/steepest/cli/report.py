@@ -101,7 +101,7 @@ def coefficient_lines(model: Any, most: int | None = MOST_COEFFICIENTS) -> Itera
     errors = record.standard_errors
     several = len(intercepts) > 1
     if several and len(intercepts) > MOST_CLASSES:
-        yield f"coefficients of {len(features):,} features and {len(intercepts)} classes are in the model file"
+        yield f"the coefficients of {len(intercepts)} classes are in the model file"
         return
     shown = "" if len(order) == len(features) else f" ({len(order)} largest effects of {len(features):,})"
     yield f"coefficients{shown}, in the units of the columns{_of_what(estimator)}"

@@ -113,12 +113,16 @@ def _of_covariance(hessian: Array, k: int, mean: Array, scale: Array) -> tuple[A
         basis = np.linalg.qr(np.column_stack([np.ones(k), np.eye(k)[:, 1:]]))[0][:, 1:]
         across = np.kron(basis, across)
         hessian = across.T @ hessian @ across
-    values, vectors = np.linalg.eigh(hessian)
+    diagonal = np.diag(hessian)
+    unit = (
+        np.where(diagonal > 0, diagonal, 1.0) ** -0.5
+    )  # with a diagonal of ones, what is flat does not depend on units
+    values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
     flat = values < _NULL * max(values[-1], np.finfo(float).tiny)
+    vectors *= unit[:, None]
     moved = (vectors if k == 1 else across @ vectors).reshape(k, size, -1)
     moved[:, -1] -= np.tensordot(moved[:, :-1], mean / scale, axes=(1, 0))
     moved[:, :-1] /= scale[:, None]
     variances: Array = (moved[:, :, ~flat] ** 2 / values[~flat]).sum(axis=2)
-    norms = np.append(scale**-2.0, 1.0 + ((mean / scale) ** 2).sum())  # of the conversion of each parameter
-    lost = (moved[:, :, flat] ** 2).sum(axis=2) > _SHARE * norms
+    lost = (moved[:, :, flat] ** 2).sum(axis=2) > _SHARE * (moved**2).sum(axis=2)
     return np.where(lost, np.nan, variances), int((~flat).sum())

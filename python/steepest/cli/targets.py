@@ -91,7 +91,8 @@ class Target:
             classes = _classes(column, loss) if loss in CLASS_LOSSES else None
             if classes is None:
                 numbers_of(column)
-            return cls(name, _exact(loss, classes), classes, f"target '{name}': the loss is {loss}, as asked for")
+            exact = _exact(loss, classes)
+            return cls(name, exact, classes, f"target '{name}': the loss is {exact}, as asked for")
         classes, reason = _inferred(column)
         chosen = "least-squares" if classes is None else _exact("softmax", classes)
         return cls(name, chosen, classes, f"target '{name}' {reason}: the loss is {chosen}; --loss takes another")
