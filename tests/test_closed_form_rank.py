@@ -11,7 +11,7 @@ import pytest
 import steepest as st
 from cases import Problem
 from least_squares import assert_stationary, rounding, rows_of
-from steepest.cli import tables as data
+from steepest.cli import flights as data
 
 
 def assert_least_norm(found, X, y, rank, **options):

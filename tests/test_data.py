@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steepest.cli.encoding import Encoder
-from steepest.cli.tables import FLIGHT_FEATURES, Table, TableError, load_flights, load_table
+from steepest.cli.encoding import TableEncoder
+from steepest.cli.flights import FLIGHT_FEATURES, load_flights
+from steepest.cli.readers import load_table
+from steepest.cli.tables import ReadOptions, Table, TableError
 from steepest.extras import MissingExtraError, require
 
 FRAME = pd.DataFrame(
@@ -84,7 +86,7 @@ def test_columns_that_a_model_asks_for() -> None:
     assert list(Table(FRAME).select(["old", "size"]).columns) == ["old", "size"]
     with pytest.raises(TableError, match="no column 'weight'; the columns are size, colour, old"):
         Table(FRAME).select(["size", "weight"])
-    with pytest.raises(TableError, match="no target column was named; the columns are size, colour, old"):
+    with pytest.raises(TableError, match="no target column was named: add --target; the columns are size, colour, old"):
         Table(FRAME).target_column(None)
 
 
@@ -193,7 +195,7 @@ def test_flights() -> None:
     assert table.target_column(None) == "late"
     assert table.frame["late"].sum() == 77_630
     columns = list(FLIGHT_FEATURES)
-    assert len(Encoder.of(table.frame[columns]).features) == 28
+    assert len(TableEncoder().fit(table.frame[columns]).get_feature_names_out()) == 28
 
 
 def test_flights_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +211,12 @@ def test_flights_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
     ("text", "values"),
     [
         ("01\nA\n1\n", ["01", "A", "1"]),
-        ("01\n1\n", [1, 1]),
+        ("01\n1\n", ["01", "1"]),  # a leading zero makes a code
+        ("10\n1\n", [10, 1]),
+        ("0\n0.5\n", [0, 0.5]),
+        ("true\nfalse\n", ["true", "false"]),
+        ("True\nFalse\n", [True, False]),
+        ("007\nNA\n", ["007", None]),
         ("1\nTrue\n", ["1", "True"]),
         ("18446744073709551615\n-1\n", [2.0**64, -1]),  # no type of integers holds both: the nearest floats
         (f"{10**30}\n1\n", [1e30, 1]),
@@ -217,7 +224,8 @@ def test_flights_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_the_whole_column_decides_its_type(tmp_path: Path, text: str, values: list[Any]) -> None:
     (tmp_path / "a.csv").write_text("a\n" + text)
-    assert load_table(tmp_path / "a.csv").frame["a"].tolist() == values
+    column = load_table(tmp_path / "a.csv").frame["a"].astype(object)
+    assert column.where(column.notna(), None).tolist() == values
 
 
 def test_a_column_that_becomes_text_late_keeps_its_text(tmp_path: Path) -> None:
@@ -227,7 +235,15 @@ def test_a_column_that_becomes_text_late_keeps_its_text(tmp_path: Path) -> None:
     assert column.value_counts().to_dict() == {"01": 200_000, "1": 200_000, "A": 1}
 
 
+def test_spaces_after_the_separator_are_no_part_of_a_field(tmp_path: Path) -> None:
+    """As in the Adult data of the UCI repository."""
+    (tmp_path / "adult.csv").write_text("age, work, fnlwgt\n39, State-gov, 77516\n50, ?, 83311\n38, Private, 021\n")
+    frame = load_table(tmp_path / "adult.csv", ReadOptions(na=("?",))).frame
+    assert frame["work"].astype(object).where(frame["work"].notna(), None).tolist() == ["State-gov", None, "Private"]
+    assert frame["fnlwgt"].tolist() == ["77516", "83311", "021"]
+
+
 def test_columns_that_are_asked_for_as_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b,c\n010,true,1\n")
-    frame = load_table(tmp_path / "a.csv", text=["a", "b", "absent"]).frame
+    frame = load_table(tmp_path / "a.csv", ReadOptions(text=frozenset(["a", "b", "absent"]))).frame
     assert frame.to_dict("list") == {"a": ["010"], "b": ["true"], "c": [1]}

@@ -13,7 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from command_line import complaint, run
-from steepest.cli.tables import TableError, load_table, reading
+from steepest.cli.readers import load_table
+from steepest.cli.tables import TableError, reading
 
 FRAME = pd.DataFrame(
     {"size": [1.5, 2.0, 4.0, 3.0], "colour": ["red", "blue", "red", "green"], "old": [True, False] * 2}

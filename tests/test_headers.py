@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from command_line import complaint, run
-from steepest.cli.tables import TableError, load_table
+from steepest.cli.readers import load_table
+from steepest.cli.tables import TableError
 
 ROWS = [[str(i), str(i * i % 7), str(3 * i)] for i in range(40)]
 LINEAR = ("--target", "y", "--loss", "least-squares")
@@ -20,12 +21,14 @@ def text(separator: str, header: str = "a b y", comma: bool = False) -> str:
 
 
 @pytest.mark.parametrize("comma", [False, True])
-@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\\t", "tabs"), ("|", "vertical bars")])
 def test_other_separators_than_commas_are_named(tmp_path: Path, separator: str, name: str, comma: bool) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(text(separator, comma=comma))
+    path.write_text(text(separator.replace("\\t", "\t"), comma=comma))
     message = complaint(run("fit", path, *LINEAR))
-    assert message == f"{path} separates its fields by {name}: use commas"
+    assert message == f"{path} separates its fields by {name}: add --sep '{separator}'"
+    if not comma:
+        assert run("fit", path, *LINEAR, "--sep", separator).exit_code == 0
 
 
 def test_a_compressed_file_is_looked_at_too(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 import steepest as st
 from cases import RULES, Problem, each_loss, each_rule, run
-from steepest.cli.tables import TableError, load_table
+from steepest.cli.readers import load_table
+from steepest.cli.tables import TableError
 
 
 def test_a_validation_loss_of_nan_is_refused():
@@ -161,7 +162,7 @@ def test_rows_longer_than_the_header_are_refused(tmp_path):
 def test_cells_that_are_lists_are_refused(tmp_path):
     path = tmp_path / "lists.parquet"
     pd.DataFrame({"a": [[1], [2]], "y": [0, 1]}).to_parquet(path)
-    from steepest.cli.encoding import Encoder
+    from steepest.cli.encoding import TableEncoder
 
     with pytest.raises(TableError, match="column 'a' holds a"):
-        Encoder.of(load_table(path).frame[["a"]])
+        TableEncoder().fit(load_table(path).frame[["a"]])

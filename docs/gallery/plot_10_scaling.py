@@ -21,8 +21,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import steepest as st
-from steepest.cli.encoding import Encoder
-from steepest.cli.tables import load_flights
+from steepest.cli.encoding import TableEncoder
+from steepest.cli.flights import load_flights
 
 # %%
 # The flights
@@ -32,8 +32,8 @@ from steepest.cli.tables import load_flights
 # 15 minutes late, and 0 if not. Every fifth flight is kept back for testing.
 
 flights = load_flights().frame[::4]
-encoder = Encoder.of(flights.drop(columns="late"))
-X = encoder.encode(flights)
+encoder = TableEncoder()
+X = encoder.fit_transform(flights.drop(columns="late"))
 y = flights["late"].to_numpy(dtype=float)
 assert X.shape == (81_837, 28)
 
@@ -57,7 +57,7 @@ assert 1.0e12 < raw.predicted_steps(1e-6) < 1.2e12
 # It comes from the timetable. The scheduled departure is 100 times its hour plus its
 # minute, and the hour and the minute are columns too.
 
-columns = dict(zip(encoder.features, X_train.T, strict=True))
+columns = dict(zip(encoder.get_feature_names_out(), X_train.T, strict=True))
 assert np.array_equal(
     columns["sched_dep_time"], 100 * columns["hour"] + columns["minute"]
 )

@@ -9,6 +9,9 @@ from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable as _Callable
+    from pathlib import Path as _Path
+
     from . import objectives as objectives
     from . import plot as plot
     from . import reference as reference
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from .closed_form.normal_equation import normal_equation as normal_equation
     from .constraints.sets import Box as Box
     from .constraints.sets import Simplex as Simplex
-    from .descent import stopping as stop
+    from .descent import stopping as stop  # noqa: F401
     from .descent.diagnosis import Diagnosis as Diagnosis
     from .descent.minimize import minimize as minimize
     from .descent.result import Result as Result
@@ -52,6 +55,7 @@ _PLACES = {
     "analysis.curvature": ("Curvature", "curvature"),
     "analysis.taylor": ("Taylor", "taylor"),
     "arrays.device": ("DeviceArray",),
+    "cli.model_file": ("load_model", "save_model"),
     "closed_form.normal_equation": ("ClosedForm", "normal_equation"),
     "constraints.sets": ("Box", "Simplex"),
     "descent.diagnosis": ("Diagnosis",),
@@ -71,7 +75,7 @@ _PLACES = {
 _REGISTERED = ("objectives.losses", "optimizers.rules")  # all names in their __all__ are public
 _MODULES = {"plot": "plot", "reference": "reference", "schedules": "schedules", "stop": "descent.stopping"}
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
-_OPTIONAL = _PLACES["estimators"]  # not in __all__, since they import scikit-learn
+_OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.
 _INNER = ("_core", "analysis", "arrays", "closed_form", "constraints", "descent", "estimators", "extras", "objectives",
@@ -131,12 +135,15 @@ def _found(name: str) -> Any:
 
 def _public_names() -> list[str]:
     registered = [name for place in _REGISTERED for name in _import_module(f".{place}", __name__).__all__]
-    named = [name for names in _PLACES.values() if names is not _OPTIONAL for name in names]
+    named = [name for names in _PLACES.values() for name in names if name not in _OPTIONAL]
     return sorted([*named, *_MODULES, *registered])
 
 
 if TYPE_CHECKING:
     __version__: str
+    # The command line stands on this module, which therefore does not import it, not even for types.
+    load_model: _Callable[[str | _Path], Any]
+    save_model: _Callable[[Any, str | _Path], None]
 else:
 
     def __getattr__(name: str) -> Any:

@@ -1,286 +1,189 @@
-"""Conversion of a table to the arrays of an objective: one-hot encoding, targets, splitting, standardising."""
+"""`TableEncoder`: the transformer that makes numbers of the columns of a table."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..extras import require
-from .numerals import is_number, spelling
-from .tables import TableError
+from .columns import Array, Column, Unknown, numbers_of
+from .kinds import decide
+from .tables import OptionError, TableError, some
 
-MAX_LEVELS = 1000
-SUSPECT_LEVELS = 10  # text with more levels than this gets a warning if nearly all of them are numbers
-SUSPECT_PART = 0.9  # nearly all: this part of the levels
-
-Array = npt.NDArray[Any]
-Label = bool | int | float | str
+_base: Any = require("sklearn.base", "cli")
+POLICIES = ("error", "drop", "mean", "median", "category")
 
 
-def check_complete(frame: Any) -> None:
-    """Raise TableError naming the first column of a frame that has missing values."""
-    counts = frame.isna().sum()
-    if counts.any():
-        name = counts.index[counts > 0][0]
-        rows = f"{counts[name]:,} missing values in {len(frame):,} rows"
-        raise TableError(f"column '{name}' has {rows}: fill them in or drop the rows")
-
-
-def _is_numeric(column: Any) -> bool:
-    types = require("pandas", "cli").api.types
-    if types.is_datetime64_any_dtype(column.dtype) or column.dtype.kind in "mc":
-        raise TableError(f"column '{column.name}' is of type {column.dtype}; expected numbers, booleans or text")
-    if types.is_numeric_dtype(column.dtype):
-        return True
-    kinds = ("integer", "floating", "mixed-integer-float", "boolean")
-    return column.dtype == object and types.infer_dtype(column, skipna=False) in kinds
-
-
-def _check_labels(column: Any) -> None:
-    for value in column:
-        if not isinstance(value, str | bool | int | float | np.generic):
-            raise TableError(
-                f"column '{column.name}' holds a {type(value).__name__}; expected numbers, booleans or text"
-            )
-
-
-def _texts(column: Any) -> dict[str, Any]:
-    """Return the different values of a column by their text. Two values with one text, such as 1 and "1", raise."""
-    _check_labels(column)
-    texts: dict[str, Any] = {}
-    for value in column.unique():
-        if str(value) in texts:
-            raise TableError(
-                f"column '{column.name}' holds '{value}' both as {type(value).__name__} and as "
-                f"{type(texts[str(value)]).__name__}: give the column one type"
-            )
-        texts[str(value)] = value
-    return texts
-
-
-def _levels(column: Any, as_text: bool) -> list[str]:
-    """Return the sorted levels of a column of text. Unless `as_text`, numbers that could not be read are an error."""
-    levels = sorted(_texts(column))
-    odd = [level for level in levels if not is_number(level)]
-    found = None if as_text else spelling(levels)
-    if found:
-        keep = f"or keep the column as text with --text '{column.name}'"
-        raise TableError(
-            f"column '{column.name}' has numbers with {found[0]}, such as '{found[1]}': write them like 1234.5, {keep}"
-        )
-    beside = f"; besides numbers it holds '{odd[0]}'" if odd and len(odd) <= (1 - SUSPECT_PART) * len(levels) else ""
-    if len(levels) > MAX_LEVELS:
-        raise TableError(f"column '{column.name}' has {len(levels):,} levels; expected at most {MAX_LEVELS:,}{beside}")
-    if beside and not as_text and len(levels) > SUSPECT_LEVELS:
-        warnings.warn(f"column '{column.name}' is read as text with {len(levels)} levels{beside}", stacklevel=3)
-    return levels
-
-
-@dataclass
-class Encoder:
-    """The encoding of columns as numbers. Numeric columns stay as they are; the others become one-hot.
+class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore[misc]
+    """The encoding of columns as numbers. Numbers stay as they are, categories become one-hot, dates their parts.
 
     The first level of a category gets no feature: the intercept represents it.
 
-    Attributes
-    ----------
-    columns : list of str
-        The encoded columns of the table, in order.
-    categories : dict of str to list of str
-        Levels of each column that is not numeric, sorted.
-    """
-
-    columns: list[str]
-    categories: dict[str, list[str]]
-
-    @classmethod
-    def of(cls, frame: Any, text: Collection[str] = ()) -> Encoder:
-        """Make the encoder of a frame's columns, with the levels in its rows.
-
-        Columns in `text` are text, even if all their levels look like numbers.
-
-        Raises
-        ------
-        TableError
-            A column holds dates or complex numbers, has more than MAX_LEVELS levels, or holds numbers in a form that
-            cannot be read (decimal commas, thousands separators, percent signs). Or no feature is left, because every
-            column is text with one level.
-        """
-        categories = {}
-        for name in frame.columns:
-            if not _is_numeric(frame[name]):
-                categories[name] = _levels(frame[name], name in text)
-        encoder = cls(list(frame.columns), categories)
-        if len(set(encoder.features)) < len(encoder.features):
-            raise TableError("a column has the same name as a level of another, such as 'colour=red': rename it")
-        if not encoder.features:
-            name, levels = next(iter(categories.items()))
-            raise TableError(f"column '{name}' has only one level, '{levels[0]}': no feature is left to fit")
-        return encoder
-
-    @property
-    def features(self) -> list[str]:
-        """Names of the encoded columns, such as "distance" and "carrier=UA"."""
-        features = []
-        for name in self.columns:
-            levels = self.categories.get(name)
-            features += [name] if levels is None else [f"{name}={level}" for level in levels[1:]]
-        return features
-
-    def encode(self, frame: Any, dtype: npt.DTypeLike = np.float64) -> Array:
-        """Return the encoded columns of a frame: a C-ordered matrix of shape (rows, features).
-
-        Raises
-        ------
-        TableError
-            The frame has a missing value, an unknown level, text in a numeric column, or a number that overflows the
-            dtype.
-        """
-        check_complete(frame[self.columns])
-        X = np.zeros((len(frame), len(self.features)), dtype)
-        position = 0
-        for name in self.columns:
-            levels = self.categories.get(name)
-            if levels is None:
-                X[:, position] = _numbers(frame[name], dtype)
-                position += 1
-            else:
-                codes = _codes(frame[name], levels)
-                rows = np.flatnonzero(codes)
-                X[rows, position + codes[rows] - 1] = 1
-                position += len(levels) - 1
-        return X
-
-
-def _numbers(column: Any, dtype: npt.DTypeLike) -> Array:
-    if not _is_numeric(column):
-        raise TableError(f"column '{column.name}' holds text such as {_first_text(column)}; expected numbers")
-    try:
-        with np.errstate(over="ignore"):
-            values: Array = column.to_numpy(dtype=dtype)
-    except OverflowError:  # an integer beyond every type
-        values = np.array([np.inf])
-    if not np.isfinite(values).all():
-        raise TableError(f"column '{column.name}' has values that are not finite in {np.dtype(dtype).name}")
-    return values
-
-
-def _first_text(column: Any) -> str:
-    """Return the first value of a column that is no number, in quotes, and the reason if it looks like one."""
-    texts = [str(value) for value in column]
-    numbers = require("pandas", "cli").to_numeric(column.astype(str), errors="coerce")
-    text = texts[int(np.argmax(numbers.isna()))]
-    found = spelling([text])
-    return f"'{text}'" + (f" (a number with {found[0]})" if found else "")
-
-
-def _codes(column: Any, levels: list[str]) -> Array:
-    pandas = require("pandas", "cli")
-    texts = column.astype(str)
-    codes: Array = pandas.Index(levels).get_indexer(texts)
-    if (codes < 0).any():
-        unseen = texts.iloc[int(np.argmax(codes < 0))]
-        known = ", ".join(levels[:10]) + (", ..." if len(levels) > 10 else "")
-        raise TableError(f"column '{column.name}': level '{unseen}' is not one that the model knows ({known})")
-    return codes
-
-
-def two_classes_of(column: Any) -> list[Label]:
-    """Return the two classes of a target column, sorted. The first one becomes 0, the second one 1.
-
-    Raises
-    ------
-    TableError
-        The column has more or fewer than two classes.
-    """
-    values = [value.item() if isinstance(value, np.generic) else value for value in _texts(column).values()]
-    numeric = all(isinstance(value, bool | int | float) for value in values)
-    classes: list[Label] = sorted(values if numeric else map(str, values))
-    if len(classes) != 2:
-        shown = ", ".join(repr(value) for value in classes[:5]) + (", ..." if len(classes) > 5 else "")
-        plural = "class" if len(classes) == 1 else "classes"
-        raise TableError(f"column '{column.name}' has {len(classes):,} {plural} ({shown}); a logistic target has two")
-    return classes
-
-
-def encode_target(column: Any, classes: list[Label] | None, dtype: npt.DTypeLike) -> Array:
-    """Return a target column as numbers: 0 and 1 for two classes, or the values themselves if there are no classes.
-
-    Raises
-    ------
-    TableError
-        A column of numbers holds text, or a value that is not finite.
-    """
-    if classes is None:
-        return np.array(_numbers(column, dtype))
-    values = column.astype(str) if isinstance(classes[1], str) else column
-    return np.asarray(values == classes[1]).astype(dtype)
-
-
-def split_rows(n: int, fraction: float, random_state: int | None) -> tuple[Array, Array]:
-    """Split rows at random. Return the sorted indices of the training rows and of the held-out rows.
-
     Parameters
     ----------
-    n : int
-        Number of rows.
-    fraction : float
-        Part of the rows to hold out, in [0, 1). A part above 0 is at least one row.
-    random_state : int or None
-        Seed of the split.
-
-    Raises
-    ------
-    TableError
-        No row would be left to train on.
-    """
-    held_out = max(1, round(n * fraction)) if fraction > 0 else 0
-    if held_out >= n:
-        raise TableError(f"{n} rows are too few to hold out {fraction:g} of them")
-    order = np.random.default_rng(random_state).permutation(n)
-    return np.sort(order[held_out:]), np.sort(order[:held_out])
-
-
-@dataclass
-class ColumnScaling:
-    """The standardisation of columns: (values - mean) / scale.
+    categorical, numeric : tuple of str
+        Columns that are categories, or numbers, whatever they hold.
+    missing : {"error", "drop", "mean", "median", "category"}
+        What to do with missing values. "error" and "drop" accept none. With the others, missing values of a category
+        are a level of their own, and missing numbers become the mean, or with "median" the median, of the training
+        rows. With "category", a further feature says which numbers were missing.
+    unknown : {"error", "baseline"}
+        What to do with a level that the fit did not see: refuse it, or take it for the baseline.
+    leaves_out : bool
+        Whether to leave out columns that say nothing, such as running numbers.
 
     Attributes
     ----------
-    mean, scale : ndarray of float64, shape (columns,)
-        Means and standard deviations. A constant column has scale 1.
+    columns_ : list of Column
+        The columns that the model uses.
+    left_out_ : dict of str to str
+        Why each of the other columns was left out.
+    notes_ : list of str
+        Remarks on columns.
+    feature_names_in_ : array of str
+        The names of the columns that the model uses.
     """
 
-    mean: Array
-    scale: Array
+    def __init__(
+        self,
+        categorical: Any = (),
+        numeric: Any = (),
+        missing: str = "error",
+        unknown: Unknown = "error",
+        leaves_out: bool = True,
+    ) -> None:
+        self.categorical, self.numeric, self.missing, self.unknown = categorical, numeric, missing, unknown
+        self.leaves_out = leaves_out
+
+    def fit(self, frame: Any, y: Any = None) -> TableEncoder:
+        """Decide the kind of every column of a frame, and what replaces missing numbers.
+
+        Raises
+        ------
+        TableError
+            A column cannot be used, or has missing values and ``missing`` is "error".
+        """
+        frame = as_frame(frame)
+        self.__dict__.pop("record_", None)  # what a model file said of an earlier fit
+        self.decide(frame)
+        self.learn_fills(frame)
+        return self
+
+    def decide(self, frame: Any) -> None:
+        """Decide the kind of every column of a frame."""
+        if self.missing not in POLICIES:
+            raise OptionError(f"missing must be one of {', '.join(POLICIES)}, got {self.missing!r}")
+        found = decide(frame, self.categorical, self.numeric, self.leaves_out)
+        self._use(found.columns)
+        self.left_out_, self.notes_ = found.left_out, found.notes
 
     @classmethod
-    def of(cls, X: Array) -> ColumnScaling:
-        """Compute the statistics of the columns of X. An X of one dimension is one column."""
-        columns = X.reshape(len(X), -1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = columns.mean(axis=0, dtype=np.float64)
-            scale = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(columns)) / len(columns))
-        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
-            raise TableError("the numbers of a column are too large for its mean and deviation: rescale them")
-        # Rounding of the mean can give a constant column a deviation just above 0, so the range decides.
-        return cls(mean, np.where((np.ptp(columns, axis=0) > 0) & (scale > 0), scale, 1.0))
+    def of_columns(cls, columns: list[Column], **parameters: Any) -> TableEncoder:
+        """Return a fitted encoder of columns that are known, as from a model file."""
+        encoder = cls(**parameters)
+        encoder._use(columns)
+        encoder.left_out_, encoder.notes_ = {}, []
+        return encoder
 
-    @classmethod
-    def none(cls, n_columns: int) -> ColumnScaling:
-        """Return the scaling that leaves columns as they are."""
-        return cls(np.zeros(n_columns), np.ones(n_columns))
+    def _use(self, columns: list[Column]) -> None:
+        self.columns_ = columns
+        self.feature_names_in_ = np.array([column.name for column in columns], dtype=object)
+        self.n_features_in_ = len(columns)
 
-    def apply(self, X: Array) -> None:
-        """Standardise the columns of X in place."""
-        for block in _blocks(X.reshape(len(X), -1)):
-            block[...] = (block - self.mean) / self.scale
+    def learn_fills(self, frame: Any) -> None:
+        """Learn what replaces missing numbers, from the training rows of the frame."""
+        if self.missing in ("mean", "median", "category"):
+            self.columns_ = [self._filled(column, frame) for column in self.columns_]
+        elif self.missing == "error":
+            check_complete(frame[list(self.feature_names_in_)])
+
+    def _filled(self, column: Column, frame: Any) -> Column:
+        if column.kind == "number":
+            values = numbers_of(frame[column.name])
+            flagged = self.missing == "category" and bool(np.isnan(values).any())
+            return replace(column, fill=_middle(values, self.missing), flagged=flagged)
+        if column.kind == "date":
+            made = Column.encode(
+                replace(column, parts=tuple(_fillable(part) for part in column.parts)), frame[column.name], "baseline"
+            )
+            gone = frame[column.name].isna().to_numpy()
+            names = [feature for part in column.parts for feature in part.features]
+            parts = [
+                replace(part, fill=_middle(np.where(gone, np.nan, made[:, names.index(part.name)]), self.missing))
+                if part.kind == "number"
+                else part
+                for part in column.parts
+            ]
+            return replace(column, parts=tuple(parts))
+        return column
+
+    def transform(self, frame: Any) -> Array:
+        """Return the features of a table: float64, C-ordered, of shape (rows, features).
+
+        Raises
+        ------
+        TableError
+            A column is absent, or a value is missing, of another kind or unknown. The message names column and row.
+        """
+        frame = self._columns_of(frame)
+        X = np.empty((len(frame), len(self.get_feature_names_out())))
+        position = 0
+        for column in self.columns_:
+            made = column.encode(frame[column.name], self.unknown)
+            X[:, position : position + made.shape[1]] = made
+            position += made.shape[1]
+        return X
+
+    def _columns_of(self, data: Any) -> Any:
+        frame, names = as_frame(data), list(self.feature_names_in_)
+        if not (hasattr(data, "columns") or hasattr(data, "column_names")):  # a bare array: by position
+            if frame.shape[1] != len(names):
+                raise TableError(f"X must have {len(names)} columns, or the names {some(names)}, got {frame.shape[1]}")
+            return frame.set_axis(names, axis="columns")
+        absent = [name for name in names if name not in frame.columns]
+        if absent:
+            raise TableError(f"no column '{absent[0]}'; the columns are {some(list(frame.columns))}")
+        return frame
+
+    def get_feature_names_out(self, input_features: Any = None) -> Array:
+        """Return the names of the features, such as "distance", "carrier=UA" and "day.elapsed"."""
+        return np.array([feature for column in self.columns_ for feature in column.features], dtype=object)
 
 
-def _blocks(columns: Array, rows: int = 8192) -> list[Array]:
-    return [columns[start : start + rows] for start in range(0, len(columns), rows)]
+def _fillable(part: Column) -> Column:
+    return replace(part, fill=0.0) if part.kind == "number" else part
+
+
+def _middle(values: Array, how: str) -> float:
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return 0.0
+    return float(np.median(values) if how == "median" else np.mean(values))
+
+
+def as_frame(data: Any) -> Any:
+    """Return a table as a pandas data frame with text as names: of pandas, polars or Arrow, or an array."""
+    pandas = require("pandas", "cli")
+    if not isinstance(data, pandas.DataFrame):
+        data = data.to_pandas() if hasattr(data, "to_pandas") else pandas.DataFrame(np.asarray(data))
+    return data if all(isinstance(name, str) for name in data.columns) else data.set_axis(data.columns.map(str), axis=1)
+
+
+def missing_counts(frame: Any) -> dict[str, int]:
+    """Return the number of missing values of each column that has some."""
+    counts = frame.isna().sum()
+    return {str(name): int(count) for name, count in counts[counts > 0].items()}
+
+
+def check_complete(frame: Any) -> None:
+    """Raise TableError naming all columns of a frame that have missing values, with their counts."""
+    counts = missing_counts(frame)
+    if counts:
+        listed = ", ".join(f"'{name}' ({count:,})" for name, count in counts.items())
+        columns = "a column has" if len(counts) == 1 else f"{len(counts)} columns have"
+        raise TableError(
+            f"{columns} missing values in {len(frame):,} rows: {listed}; --missing drop leaves out their rows, "
+            "--missing mean, median or category fills them in, --drop leaves out a column"
+        )

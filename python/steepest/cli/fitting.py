@@ -1,272 +1,233 @@
-"""From a table to a fitted model: the steps behind `steepest fit` and `steepest demo`."""
+"""The fit of a problem: the estimator that the options ask for, its standard errors and its measures."""
 
 from __future__ import annotations
 
-import math
 import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-import steepest as st
-
+from ..extras import require
 from ..optimizers.names import DEFAULT_RATES, OPTIMIZERS
-from .encoding import Array, ColumnScaling, Encoder, Label, check_complete, encode_target, split_rows, two_classes_of
-from .model_file import LossName, Model
-from .tables import Table, TableError
+from . import measures, standard_errors
+from .columns import Array
+from .model import Record
+from .problem import AUTO, LOST_PART, FitOptions, Problem
+from .tables import OptionError, ReadOptions, TableError
+from .targets import regressor_options
 
 QUASI_NEWTON = "quasi-newton"
 DEFAULT_BATCH_SIZE = 256
-LOST_PART = 1e-3  # largest rounding error of a column without a warning, as a part of the column's range
+DEFAULT_EPOCHS = {True: 1000, False: 100}  # of full-batch steps, of others
 
 
 @dataclass
-class FitOptions:
-    """The options of `steepest fit`.
+class Fit:
+    """A fitted estimator, and how it came about."""
 
-    Attributes
-    ----------
-    loss : {"least-squares", "logistic"}
-    target : str or None
-        Column to predict. None means the column that the file format marks.
-    drop : tuple of str
-        Columns to leave out.
-    text : tuple of str
-        Columns to read as text, whatever they hold.
-    optimizer : str
-        "quasi-newton", or a key of OPTIMIZERS.
-    learning_rate : float or None
-        A constant rate. None means the rate in DEFAULT_RATES with cosine decay.
-    batch_size : int, None or "auto"
-        Rows of a step. None means all rows. "auto" means all rows with "quasi-newton", else 256.
-    alpha, l1_ratio : float
-        The penalty. With `standardize`, it applies to the coefficients of the standardised columns.
-    validation_fraction : float
-        Part of the rows to hold out, in [0, 1). The parameters with the lowest loss on them are kept.
-    patience : int or None
-        Number of epochs without a lower validation loss after which the run stops. None means no such rule.
-    tol : float
-        The run stops at this gradient norm.
-    standardize : bool
-        Whether to descend on columns of mean 0 and deviation 1. For least squares this includes the target. The
-        statistics are those of the training rows.
-    """
+    problem: Problem
+    estimator: Any
+    errors: standard_errors.StandardErrors
+    measures: dict[str, measures.Measures]
 
-    loss: LossName
-    target: str | None = None
-    drop: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    optimizer: str = QUASI_NEWTON
-    learning_rate: float | None = None
-    batch_size: int | Literal["auto"] | None = "auto"
-    max_epochs: int = 100
-    max_seconds: float | None = None
-    alpha: float = 0.0
-    l1_ratio: float = 0.0
-    validation_fraction: float = 0.1
-    patience: int | None = None
-    tol: float = 1e-6
-    standardize: bool = True
-    dtype: Literal["float32", "float64"] = "float64"
-    random_state: int | None = 0
+    @property
+    def seconds(self) -> float:
+        """How long the run took."""
+        return float(self.estimator.history_["seconds"][-1])
 
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch with the lowest validation loss, if there are validation rows."""
+        losses = self.estimator.history_.get("validation_loss")
+        return None if losses is None else int(self.estimator.history_["epoch"][int(np.nanargmin(losses))])
 
-class OptionError(ValueError):
-    """An error for options that contradict each other, or for one that is missing."""
+    def coefficients(self) -> tuple[Array, Array]:
+        """Return the coefficients, of shape (scores, features), and the intercepts."""
+        return np.atleast_2d(self.estimator.coef_), np.atleast_1d(self.estimator.intercept_)
 
+    def base(self) -> Any:
+        """Return what a model without columns predicts."""
+        training, classes = self.problem.training, self.problem.target.classes
+        return distribution(training.y, training.weight, None if classes is None else len(classes))
 
-@dataclass
-class Split:
-    """Encoded and scaled rows: X of shape (rows, features), y of shape (rows,)."""
-
-    X: Array
-    y: Array
-
-
-class Problem:
-    """A table as the arrays of an objective, split into training rows and held-out rows.
-
-    Parameters
-    ----------
-    table : Table
-    options : FitOptions
-
-    Raises
-    ------
-    TableError
-        The table cannot be used. The message names the column.
-    """
-
-    def __init__(self, table: Table, options: FitOptions) -> None:
-        self.options = options
-        self.sparse = table.kind == "sparse"
-        self.target = table.target_column(options.target)
-        columns = self._columns(table)
-        frame = table.frame[[*columns, self.target]]
-        check_complete(frame)
-        self.text = {table.column(name) for name in options.text}
-        frame = frame.assign(**{name: frame[name].map(str) for name in self.text & set(frame.columns)})
-        self.classes: list[Label] | None = two_classes_of(frame[self.target]) if options.loss == "logistic" else None
-        training_rows, held_out_rows = split_rows(len(frame), options.validation_fraction, options.random_state)
-        training_frame = frame.iloc[training_rows]
-        if self.classes is not None:
-            two_classes_of(training_frame[self.target])
-        self.encoder = Encoder.of(frame[columns], self.text)  # levels are not statistics, so they come from all rows
-        self.training = self._encode(training_frame)
-        self.held_out = self._encode(frame.iloc[held_out_rows]) if len(held_out_rows) else None
-        self._warn_of_large_integers(training_frame, table.integers)
-        if not options.standardize and options.dtype == "float32":
-            self._warn_of_lost_digits(training_frame)
-        self._standardize()
-
-    def _columns(self, table: Table) -> list[str]:
-        dropped = {self.target, *map(table.column, self.options.drop)}
-        columns = [name for name in table.frame.columns if name not in dropped]
-        if not columns:
-            raise OptionError(f"no column is left besides the target '{self.target}'")
-        return columns
-
-    def _encode(self, frame: Any) -> Split:
-        # Statistics are computed in float64, so a column far from zero keeps its digits even if the dtype is float32.
-        dtype = np.float64 if self.options.standardize else self.options.dtype
-        y = encode_target(frame[self.target], self.classes, dtype)
-        return Split(self.encoder.encode(frame, dtype), y)
-
-    def _numeric(self) -> list[str]:
-        names = [*self.encoder.columns, *[self.target] * (self.classes is None)]
-        return [name for name in names if name not in self.encoder.categories]
-
-    def _warn_of_large_integers(self, frame: Any, beyond: dict[str, tuple[int, int]]) -> None:
-        """Warn of columns of integers beyond 2^53 that vary by little more than the precision of float64.
-
-        ``beyond`` has the ranges of the columns that fit in no integer type: `Table.integers`.
-        """
-        for name in self._numeric():
-            if name in beyond:
-                least, most = beyond[name]
-            elif frame[name].dtype.kind in "iu":
-                least, most = int(frame[name].min()), int(frame[name].max())
-            else:
-                continue
-            lost = np.spacing(float(max(-least, most))) / 2
-            if max(-least, most) > 2**53 and lost > LOST_PART * (most - least) > 0:
-                warnings.warn(
-                    f"column '{name}' loses most of its digits in float64: subtract {least} from it", stacklevel=4
-                )
-
-    def _warn_of_lost_digits(self, frame: Any) -> None:
-        """Warn of columns that vary by little more than the precision of float32."""
-        for name in self._numeric():
-            values = frame[name].to_numpy(np.float64)
-            lost, spread = np.abs(values - values.astype(np.float32)).max(), np.ptp(values)
-            if lost > LOST_PART * spread > 0:
-                instead = "leave --no-standardize out, or take --dtype float64"
-                warnings.warn(f"column '{name}' loses most of its digits in float32: {instead}", stacklevel=4)
-
-    def _standardize(self) -> None:
-        scale = self.options.standardize
-        self.scaling = ColumnScaling.of(self.training.X) if scale else ColumnScaling.none(self.training.X.shape[1])
-        self.target_scaling = (
-            ColumnScaling.of(self.training.y) if scale and self.classes is None else ColumnScaling.none(1)
-        )
-        for split in filter(None, (self.training, self.held_out)):
-            if scale:
-                self.scaling.apply(split.X)
-                self.target_scaling.apply(split.y)
-                split.X, split.y = self._cast(split.X), self._cast(split.y)
-
-    def _cast(self, values: Array) -> Array:
-        with np.errstate(over="ignore"):
-            cast: Array = values.astype(self.options.dtype, copy=False)
-        if not np.isfinite(cast).all():
-            raise TableError(f"a held-out row is too far from the training rows for {self.options.dtype}")
-        return cast
-
-    def descend(self, progress: bool = False) -> st.Result:
-        """Run the optimizer.
-
-        Raises
-        ------
-        OptionError
-            The optimizer needs a learning rate, or does not take one of the given options.
-        """
-        options = self.options
-        loss = st.Logistic if options.loss == "logistic" else st.LeastSquares
-        objective = loss(self.training.X, self.training.y, alpha=options.alpha, l1_ratio=options.l1_ratio)
-        n = len(self.training.y)
-        batch_size = _batch_size(options, n)
-        stop: list[Any] = [st.stop.GradientNorm(options.tol)]
-        if self.held_out is not None and options.patience is not None:
-            stop.append(st.stop.NoImprovement(options.patience))
-        return st.minimize(
-            objective,
-            optimizer=make_optimizer(options, options.max_epochs * math.ceil(n / (batch_size or n))),
-            batch_size=batch_size,
-            max_epochs=options.max_epochs,
-            max_seconds=options.max_seconds,
-            stop=stop,
-            validation=None if self.held_out is None else (self.held_out.X, self.held_out.y),
-            random_state=options.random_state,
-            progress=progress,
-        )
-
-    def scores(self, w: Array, split: Split) -> dict[str, float]:
-        """Return the scores of parameters w: accuracy, or R2 and the root mean squared error in the target's units."""
-        z = split.X @ w[:-1] + w[-1]
-        if self.classes is not None:
-            return {"accuracy": float(np.mean((z > 0) == (split.y > 0.5)))}
-        squared = float(np.mean((z - split.y) ** 2, dtype=np.float64))
-        variance = float(np.var(split.y, dtype=np.float64))
-        return {
-            "R2": 1 - squared / variance if variance > 0 else math.nan,
-            "root mean squared error": math.sqrt(squared) * float(self.target_scaling.scale[0]),
-        }
-
-    def model(self, w: Array) -> Model:
-        """Return the model with parameters w, converted to the units of the table."""
-        target_mean, target_scale = float(self.target_scaling.mean[0]), float(self.target_scaling.scale[0])
-        coefficients = w[:-1].astype(np.float64) / self.scaling.scale * target_scale
-        intercept = float(w[-1]) * target_scale + target_mean - float(self.scaling.mean @ coefficients)
-        return Model(
-            loss=self.options.loss,
-            target=self.target,
-            classes=self.classes,
-            columns=self.encoder.columns,
-            categories=self.encoder.categories,
-            coefficients=dict(zip(self.encoder.features, coefficients.tolist(), strict=True)),
-            intercept=intercept,
-            sparse=self.sparse,
-            version=st.__version__,
+    def record(self, reading: ReadOptions) -> Record:
+        """Return what a model file says of the fit."""
+        problem = self.problem
+        settings = {name: value for name, value in asdict(problem.options).items() if value not in (None, ())}
+        return Record(
+            target=problem.target.name,
+            loss=problem.target.loss,
+            sparse=problem.sparse,
+            reading={key: value for key, value in asdict(reading).items() if key != "text"},
+            settings={key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()},
+            seed=problem.options.random_state,
+            metrics=self.measures,
+            base=self.base(),
+            data={"name": problem.name, "sha256": problem.digest, "rows": problem.rows_read},
+            standard_errors=self.errors,
+            deviations=standard_errors.moments(problem.training.X, None)[1],
         )
 
 
-def _batch_size(options: FitOptions, n: int) -> int | None:
-    size = options.batch_size
-    if size == "auto":
-        size = None if options.optimizer == QUASI_NEWTON else DEFAULT_BATCH_SIZE
-    if size is None or size >= n:
-        return None
-    if options.optimizer == QUASI_NEWTON:
-        raise OptionError("--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer")
-    return size
-
-
-def make_optimizer(options: FitOptions, n_steps: int) -> Any:
-    """Return the optimizer of the options, for a run of at most n_steps steps.
+def fit(problem: Problem, callbacks: list[Callable[[Any], Any]] | None = None) -> Fit:
+    """Fit the estimator of a problem.
 
     Raises
     ------
     OptionError
-        The optimizer has no default learning rate and none was given, or it takes none and one was given.
+        The optimizer does not take one of the given options.
+    KeyboardInterrupt
+        Ctrl-C ended the fit before its first pass.
     """
-    rate: Any = options.learning_rate
-    if options.optimizer == QUASI_NEWTON:
-        if rate is not None:
-            raise OptionError("--learning-rate: quasi-newton has none; choose another --optimizer")
-        return st.QuasiNewton()
-    if rate is None:
-        if options.optimizer not in DEFAULT_RATES:
-            raise OptionError(f"--learning-rate is needed: {options.optimizer} has no default")
-        rate = st.schedules.CosineDecay(DEFAULT_RATES[options.optimizer], max(1, n_steps))
-    return OPTIMIZERS[options.optimizer](rate)
+    options, training, validation = problem.options, problem.training, problem.validation
+    estimator = _estimator(problem, callbacks or [])
+    shift, centre = _shift(problem)
+    dtype = options.dtype
+    held = None if validation is None else (_cast(validation.X - shift, dtype, problem), validation.y - centre)
+    try:
+        estimator.fit(
+            _cast(training.X - shift if shift.any() else training.X, dtype, problem),
+            training.y - centre,
+            sample_weight=training.weight,
+            X_val=None if held is None else held[0],
+            y_val=None if held is None else held[1],
+        )
+    except KeyboardInterrupt:
+        if not hasattr(estimator, "coef_"):
+            raise
+    coefficients = np.asarray(estimator.coef_, np.float64)
+    estimator.coef_ = coefficients
+    estimator.intercept_ = np.asarray(estimator.intercept_, np.float64) - coefficients @ shift + centre
+    errors = _standard_errors(problem, estimator)
+    found = {} if estimator.stop_reason_ == "diverged" else _measures(problem, estimator)
+    if problem.target.classes is not None:
+        estimator.classes_ = np.array(problem.target.classes)
+    return Fit(problem, estimator, errors, found)
+
+
+def _estimator(problem: Problem, callbacks: list[Callable[[Any], Any]]) -> Any:
+    options, rows = problem.options, len(problem.training.y)
+    estimators = require("steepest.estimators", "cli")
+    batch_size = _batch_size(options, rows)
+    seconds = options.max_seconds
+    limit = [] if seconds is None else [lambda progress: progress.seconds > seconds]
+    common: dict[str, Any] = {
+        "optimizer": options.optimizer,
+        "learning_rate": "auto" if options.learning_rate is None else options.learning_rate,
+        "batch_size": batch_size,
+        "l1_ratio": options.l1_ratio,
+        "standardize": options.standardize,
+        "max_iter": options.max_epochs or DEFAULT_EPOCHS[batch_size is None],
+        "tol": "auto" if options.tol is None else options.tol,
+        "early_stopping": options.patience is not None,
+        "random_state": options.random_state,
+        "callbacks": [*callbacks, *limit] or None,
+    }
+    if options.patience is not None:
+        common["n_iter_no_change"] = options.patience
+    if options.alpha is not None:
+        common["alpha"] = options.alpha
+    if problem.target.classes is not None:
+        if options.delta is not None:
+            raise OptionError(f"--delta: the loss {problem.target.loss} has none")
+        return estimators.LogisticClassifier(**common)
+    if options.l1_ratio and options.alpha is None:
+        raise OptionError("--l1-ratio: the penalty has no strength; add --alpha")
+    return estimators.LinearRegressor(**regressor_options(problem.target.loss, options.delta), **common)
+
+
+def _batch_size(options: FitOptions, n: int) -> int | None:
+    name, size = options.optimizer, options.batch_size
+    names = (AUTO, QUASI_NEWTON, *OPTIMIZERS)
+    if name not in names:
+        raise OptionError(f"--optimizer must be one of {', '.join(names)}, got '{name}'")
+    by_steps = isinstance(size, int) and size < n
+    if name in (AUTO, QUASI_NEWTON) and options.learning_rate is not None and not (name == AUTO and by_steps):
+        raise OptionError("--learning-rate: quasi-newton has none; choose another --optimizer")
+    if name == QUASI_NEWTON and by_steps:
+        raise OptionError("--batch-size: quasi-newton takes all rows; choose 'all' or another --optimizer")
+    if size == "auto":
+        size = DEFAULT_BATCH_SIZE if name in DEFAULT_RATES else None
+    return None if size is None or size >= n else size
+
+
+def _shift(problem: Problem) -> tuple[Array, float]:
+    """Return what to subtract from the columns and the target before they become float32, which would lose digits."""
+    X, y = problem.training.X, problem.training.y
+    if problem.options.dtype == "float64":
+        return np.zeros(X.shape[1]), 0
+    if not problem.options.standardize:
+        _warn_of_lost_digits(problem)
+        return np.zeros(X.shape[1]), 0
+    return X.mean(axis=0), float(y.mean()) if problem.target.loss == "least-squares" else 0
+
+
+def _warn_of_lost_digits(problem: Problem) -> None:
+    """Warn of columns that vary by little more than the precision of float32."""
+    columns = dict(zip(problem.features, problem.training.X.T, strict=True))
+    if problem.target.classes is None:
+        columns[problem.target.name] = problem.training.y
+    for name, values in columns.items():
+        lost, spread = np.abs(values - values.astype(np.float32)).max(), np.ptp(values)
+        if lost > LOST_PART * spread > 0:
+            instead = "leave --no-standardize out, or take --dtype float64"
+            warnings.warn(f"column '{name}' loses most of its digits in float32: {instead}", stacklevel=4)
+
+
+def _cast(X: Array, dtype: str, problem: Problem) -> Array:
+    with np.errstate(over="ignore"):
+        cast: Array = np.ascontiguousarray(X, dtype=dtype)
+    if not np.isfinite(cast).all():
+        place = int(np.argmin(np.isfinite(cast).all(axis=0)))
+        raise TableError(f"column '{problem.features[place]}' has values that are not finite in {dtype}")
+    return cast
+
+
+def _standard_errors(problem: Problem, estimator: Any) -> standard_errors.StandardErrors:
+    coefficients, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
+    options, training = problem.options, problem.training
+    k, p = coefficients.shape[0], coefficients.shape[1]
+    total = float(len(training.y)) if training.weight is None else float(training.weight.sum())
+    alpha = options.alpha if options.alpha is not None else (0.0 if problem.target.classes is None else 1.0 / total)
+    if options.l1_ratio * alpha > 0:
+        return standard_errors.none(k, p, "the penalty has an L1 part")
+    if estimator.stop_reason_ not in ("GradientNorm", "precision") or problem.validation is not None:
+        return standard_errors.none(k, p, "the fit did not end at its minimum")
+    return standard_errors.standard_errors(
+        problem.target.loss,
+        training.X,
+        training.y,
+        training.weight,
+        coefficients,
+        intercepts,
+        alpha,
+        options.standardize,
+    )
+
+
+def _measures(problem: Problem, estimator: Any) -> dict[str, measures.Measures]:
+    training, classes = problem.training, problem.target.classes
+    parts = {"training": training, "validation": problem.validation, "test": problem.test}
+    base = distribution(training.y, training.weight, None if classes is None else len(classes))
+    return {
+        name: measure(estimator, part.X, part.y, part.weight, classes, base)
+        for name, part in parts.items()
+        if part is not None
+    }
+
+
+def distribution(y: Array, weight: Array | None, n_classes: int | None) -> Any:
+    """Return what a model without columns predicts: the part of each class, or the mean."""
+    if n_classes is None:
+        return float(np.average(y, weights=weight))
+    counts = np.bincount(y, weight, minlength=n_classes)
+    return counts / counts.sum()
+
+
+def measure(estimator: Any, X: Array, y: Array, weight: Array | None, classes: Any, base: Any) -> measures.Measures:
+    """Return the measures of an estimator on some rows. `base` is the `distribution` of the training rows."""
+    if classes is None:
+        return measures.of_numbers(y, np.asarray(estimator.predict(X), np.float64), base, weight)
+    return measures.of_classes(y, estimator.predict_proba(X), base, list(map(str, classes)), weight)

@@ -1,244 +1,211 @@
-"""`Model`, and the JSON file that stores it, which a person can read."""
+"""Model files: JSON that a person can read. `load_model` and `save_model` are the public functions."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 
 import steepest as st
 
-from .encoding import Array, Encoder, Label
+from ..extras import require
+from .columns import Array, Column
+from .encoding import TableEncoder
+from .model import Record, is_classifier, loss_of, parts, pipeline
+from .model_checks import INTERCEPT, checked, once, refuse_constant
 from .saving import saving
-from .tables import Table, TableError, reading
+from .standard_errors import StandardErrors
+from .tables import TableError, reading
 
-LossName = Literal["least-squares", "logistic"]
+FORMAT = 1
+_KEPT = (
+    "alpha",
+    "l1_ratio",
+    "fit_intercept",
+    "standardize",
+    "max_iter",
+    "tol",
+    "batch_size",
+    "class_weight",
+    "loss",
+    "delta",
+)
 
 
-@dataclass
-class Model:
-    """A fitted linear or logistic model in the units of its table.
+def save_model(estimator: Any, path: str | Path) -> None:
+    """Write a fitted model to a file that `load_model` and the command line read.
 
-    Attributes
+    The file is JSON. It is written under another name and renamed, so that an error leaves an old file unchanged.
+
+    Parameters
     ----------
-    loss : {"least-squares", "logistic"}
-    target : str
-        Name of the target column.
-    classes : list of two labels, or None
-        The labels of classes 0 and 1 of a logistic model. None for least squares.
-    columns : list of str
-        Columns of the table that the model reads.
-    categories : dict of str to list of str
-        Levels of each one-hot column. The first level is the baseline.
-    coefficients : dict of str to float
-        The coefficient of each feature, such as "distance" or "carrier=UA".
-    intercept : float
-    sparse : bool
-        Whether the table was a svmlight file. Its absent columns are zeros.
-    version : str
-        The version of steepest that wrote it.
+    estimator : LinearRegressor, LogisticClassifier, or pipeline from `load_model`
+        The fitted model.
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    TypeError
+        It is another estimator.
+    ValueError
+        It is not fitted, or has a number that is not finite.
+    OSError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> model = st.LinearRegressor().fit(np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     st.save_model(model, pathlib.Path(folder) / "line.json")
+    ...     again = st.load_model(pathlib.Path(folder) / "line.json")
+    >>> again.predict(np.array([[10.0]])).round(6)
+    array([21.])
     """
+    text = json.dumps(content_of(estimator), indent=2, allow_nan=False) + "\n"
+    with saving(path) as file:
+        file.write(text.encode())
 
-    loss: LossName
-    target: str
-    classes: list[Label] | None
-    columns: list[str]
-    categories: dict[str, list[str]]
-    coefficients: dict[str, float]
-    intercept: float
-    sparse: bool
-    version: str
 
-    def save(self, path: str | Path) -> None:
-        """Write the model as JSON.
+def load_model(path: str | Path) -> Any:
+    """Read a model that `save_model` or ``steepest fit --model`` wrote.
 
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        TableError
-            A number of the model is not finite.
-        """
-        for name, value in {**self.coefficients, "the intercept": self.intercept}.items():
-            if not _is_number(value):
-                raise TableError(f"the model cannot be saved: the coefficient of '{name}' is {value}")
-        text = json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
-        with saving(path) as file:
-            file.write(text.encode())
+    Parameters
+    ----------
+    path : str or Path
+        The file.
 
-    @classmethod
-    def load(cls, path: str | Path) -> Model:
-        """Read a model that `save` wrote.
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        The fitted pipeline. Its step "columns" makes numbers of the columns of a table as the fit did, and its step
+        "model" is the `LinearRegressor` or `LogisticClassifier`. It predicts data frames of pandas, polars and Arrow
+        that have the columns, in any order, and arrays that have as many.
 
-        Raises
-        ------
-        OSError
-            The file cannot be read.
-        TableError
-            The file is not a model, a newer version wrote it, or its parts contradict each other.
-        """
-        path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file")
-        with reading(path, "is not a model of steepest"):
-            content = json.loads(
-                path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_refuse_constant
+    Raises
+    ------
+    ValueError
+        The file is not a model, a newer version wrote it, or its parts contradict each other.
+    OSError
+        The file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import pandas as pd
+    >>> import steepest as st
+    >>> frame = pd.DataFrame({"hours": [0.0, 1.0, 2.0, 3.0]})
+    >>> model = st.LogisticClassifier().fit(frame, ["no", "no", "yes", "yes"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     st.save_model(model, pathlib.Path(folder) / "passed.json")
+    ...     again = st.load_model(pathlib.Path(folder) / "passed.json")
+    >>> print(again.predict(pd.DataFrame({"hours": [0.5, 2.5]})))
+    ['no' 'yes']
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    with reading(path, "is not a model of steepest"):
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=refuse_constant)
+        json.dumps(content, ensure_ascii=False).encode()  # half of a character, such as \ud800, is no text
+    return _model(checked(content, path, FORMAT))
+
+
+def content_of(model: Any) -> dict[str, Any]:
+    """Return the content of the file of a model."""
+    encoder, estimator, record = parts(model)
+    features = list(encoder.get_feature_names_out())
+    coefficients = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
+    intercepts = np.atleast_1d(np.asarray(estimator.intercept_, np.float64))
+    for name, values in {**dict(zip(features, coefficients.T, strict=True)), "the intercept": intercepts}.items():
+        if not np.isfinite(values).all():
+            raise TableError(
+                f"the model cannot be saved: the coefficient of '{name}' is {values[~np.isfinite(values)][0]}"
             )
-            json.dumps(content, ensure_ascii=False).encode()  # half of a character, such as \ud800, is no text
-        return cls(**_checked(content, path))
-
-    def decision(self, table: Table) -> Array:
-        """Return the score x . w + b of every row: float64, shape (rows,).
-
-        Raises
-        ------
-        TableError
-            A column is missing or holds unsuitable values, or a score is not finite.
-        """
-        encoder = Encoder(self.columns, self.categories)
-        coefficients = np.array([self.coefficients[feature] for feature in encoder.features], np.float64)
-        X = encoder.encode(table.select(self.columns, self.sparse))
-        with np.errstate(over="ignore", invalid="ignore"):
-            z = cast(Array, X @ coefficients + self.intercept)
-        if not np.isfinite(z).all():
-            row = int(np.argmin(np.isfinite(z)))
-            raise TableError(f"the prediction of row {row} overflows: its numbers are too large")
-        return z
-
-    def predict(self, table: Table) -> dict[str, Array]:
-        """Return the predicted columns by name, each of shape (rows,).
-
-        Least squares has the column "prediction". Logistic has "probability", which is that of the second class, and
-        "class", which is the more probable class.
-
-        Raises
-        ------
-        TableError
-            As for `decision`.
-        """
-        z = self.decision(table)
-        if self.classes is None:
-            return {"prediction": z}
-        return {"probability": np.exp(-np.logaddexp(0, -z)), "class": np.array(self.classes)[(z > 0).astype(int)]}
+    classes = np.asarray(estimator.classes_).tolist() if is_classifier(estimator) else None
+    for label in classes or ():
+        if not isinstance(label, str | bool | int | float):
+            raise TypeError(f"estimator must have classes that are text, numbers or booleans, got {label!r}")
+    errors, deviations = record.standard_errors, record.deviations
+    return {
+        "format": FORMAT,
+        "version": st.__version__,
+        "loss": loss_of(estimator),
+        "target": record.target,
+        "classes": classes,
+        "columns": [column.content() for column in encoder.columns_],
+        "missing": encoder.missing,
+        "sparse": record.sparse,
+        "reading": record.reading,
+        "coefficients": dict(zip(features, map(_scalar, coefficients.T), strict=True)),
+        "intercept": _scalar(intercepts),
+        "standard_errors": None if errors is None or errors.reason else _errors(errors, features),
+        "deviations": None if deviations is None else dict(zip(features, map(float, deviations), strict=True)),
+        "estimator": _parameters(estimator),
+        "settings": record.settings,
+        "seed": record.seed,
+        "base": np.asarray(record.base).tolist() if record.base is not None else None,
+        "metrics": record.metrics,
+        "data": record.data,
+    }
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"it has '{next(name for name in names if names.count(name) > 1)}' twice")
-    return content
+def _scalar(values: Array) -> Any:
+    return float(values[0]) if len(values) == 1 else [float(value) for value in values]
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a JSON number")
+def _or_none(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_or_none(each) for each in value]
+    return value if math.isfinite(value) else None
 
 
-def _is_texts(value: Any) -> bool:
-    """Return whether a value is a list of one or more different texts."""
-    return (
-        isinstance(value, list)
-        and all(isinstance(text, str) for text in value)
-        and len(set(value)) == len(value)
-        and len(value) > 0
+def _errors(errors: StandardErrors, features: list[str]) -> dict[str, Any]:
+    table = np.column_stack([errors.coefficients, errors.intercepts])
+    return dict(zip([*features, INTERCEPT], (_or_none(_scalar(column)) for column in table.T), strict=True))
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator that a file can hold, so that the pipeline can be fitted again."""
+    found = {name: value for name, value in estimator.get_params().items() if name in _KEPT}
+    return {name: value for name, value in found.items() if isinstance(value, str | bool | int | float | type(None))}
+
+
+def _model(content: dict[str, Any]) -> Any:
+    estimators = require("steepest.estimators", "cli")
+    classes, k = content["classes"], 1
+    kind = estimators.LinearRegressor if classes is None else estimators.LogisticClassifier
+    if classes is not None and len(classes) > 2:
+        k = len(classes)
+    parameters = {**content["estimator"], "loss": content["loss"].replace("-", "_")}
+    known = kind().get_params()
+    estimator = kind(**{name: value for name, value in parameters.items() if name in known})
+    columns = [Column.of_content(each) for each in content["columns"]]
+    encoder = TableEncoder.of_columns(columns, missing=content["missing"])
+    features = list(encoder.get_feature_names_out())
+    coefficients = np.array([content["coefficients"][feature] for feature in features], np.float64).reshape(-1, k).T
+    intercepts = np.atleast_1d(np.array(content["intercept"], np.float64))
+    estimator.coef_ = coefficients[0] if classes is None else np.ascontiguousarray(coefficients)
+    estimator.intercept_ = intercepts[0] if classes is None else intercepts
+    estimator.n_features_in_ = len(features)
+    if classes is not None:
+        estimator.classes_ = np.array(classes)
+    errors, deviations = content["standard_errors"], content["deviations"]
+    found = None
+    if errors is not None:
+        table = np.array([errors[name] for name in [*features, INTERCEPT]], np.float64).reshape(-1, k).T
+        found = StandardErrors(table[:, :-1], table[:, -1])
+    record = Record(
+        **{name: content[name] for name in ("target", "loss", "sparse", "reading", "settings", "seed", "metrics")},
+        base=content["base"],
+        data=content["data"],
+        standard_errors=found,
+        deviations=None if deviations is None else np.array([deviations[feature] for feature in features]),
     )
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # an integer beyond float64
-        return False
-
-
-def _is_classes(value: Any) -> bool:
-    """Return whether a value is None, or two different labels that one array can hold unchanged."""
-    if value is None:
-        return True
-    if not (isinstance(value, list) and len(value) == 2 and value[0] != value[1]):
-        return False
-    if not all(isinstance(label, str | bool) or _is_number(label) for label in value):
-        return False
-    return bool(np.array(value).dtype.kind in "biufU" and np.array(value).tolist() == value)
-
-
-def _release(version: str) -> tuple[int, ...] | None:
-    """Return the numbers of a version, such as (1, 2) for "1.2.0.dev3", or None if it has none."""
-    match = re.match(r"\d{1,9}(\.\d{1,9})*", version)
-    if match is None:
-        return None
-    numbers = [int(number) for number in match.group().split(".")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()
-    return tuple(numbers)
-
-
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "loss": lambda value: value in ("least-squares", "logistic"),
-    "target": lambda value: isinstance(value, str),
-    "classes": _is_classes,
-    "columns": _is_texts,
-    "categories": lambda value: isinstance(value, dict) and all(map(_is_texts, value.values())),
-    "coefficients": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
-    "intercept": _is_number,
-    "sparse": lambda value: isinstance(value, bool),
-    "version": lambda value: isinstance(value, str) and _release(value) is not None,
-}
-
-
-def _checked(content: Any, path: Path) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise TableError(f"{path} is not a model of steepest: expected an object, got {type(content).__name__}")
-    _check_version(content.get("version"), path)
-    for key, check in _CHECKS.items():
-        if key not in content:
-            raise TableError(f"{path} is not a model of steepest: it has no '{key}'")
-        if not check(content[key]):
-            raise TableError(f"{path}: '{key}' has a value that no model of steepest has: {_shown(content[key])}")
-    contradiction = _contradiction(content)
-    if contradiction:
-        raise TableError(f"{path}: {contradiction}")
-    return {key: content[key] for key in _CHECKS}
-
-
-def _check_version(version: Any, path: Path) -> None:
-    release = _release(version) if isinstance(version, str) else None
-    if release is not None and release > (_release(st.__version__) or ()):
-        raise TableError(
-            f"{path} was written by steepest {version}, newer than this {st.__version__}: update steepest to read it"
-        )
-
-
-def _shown(value: Any) -> str:
-    try:
-        return json.dumps(value)[:80]
-    except (ValueError, RecursionError):  # an integer of too many digits, or lists within lists
-        return f"a {type(value).__name__}"
-
-
-def _contradiction(content: dict[str, Any]) -> str:
-    """Return the first contradiction between parts of a model that are each valid, or "" if there is none."""
-    columns, categories = content["columns"], content["categories"]
-    unknown = [key for key in content if key not in _CHECKS]
-    if unknown:
-        return f"it has '{unknown[0]}', which no model of steepest {st.__version__} has"
-    if (content["classes"] is None) != (content["loss"] == "least-squares"):
-        return f"'classes' {_shown(content['classes'])} contradicts the loss '{content['loss']}'"
-    if content["target"] in columns:
-        return f"the target '{content['target']}' is one of 'columns' too"
-    if not set(categories) <= set(columns):
-        return f"'categories' has '{min(set(categories) - set(columns))}', which is not one of 'columns'"
-    features = Encoder(columns, categories).features
-    if len(set(features)) < len(features):
-        return "a column has the same name as a level of another"
-    missing = [feature for feature in features if feature not in content["coefficients"]]
-    if missing:
-        return f"'coefficients' has no entry for '{missing[0]}'"
-    superfluous = [name for name in content["coefficients"] if name not in set(features)]
-    return f"'coefficients' has '{superfluous[0]}', which is not a feature" if superfluous else ""
+    return pipeline(encoder, estimator, record)

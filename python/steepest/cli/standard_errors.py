@@ -1,0 +1,128 @@
+"""Standard errors of coefficients, from the Hessian of the objective at its minimum.
+
+The covariance of maximum-likelihood estimates is the inverse of the Hessian of the negative log-likelihood, here with
+the L2 penalty: T. Hastie, R. Tibshirani and J. Friedman, "The Elements of Statistical Learning", 2nd edition, 2009,
+equations 3.8 (least squares) and 4.26 (logistic).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import steepest as st
+
+from .columns import Array
+
+MOST_PARAMETERS = 1500
+_NULL = 1e-10  # curvature below this part of the largest one is none
+_SHARE = 1e-6  # a parameter whose share in directions without curvature exceeds this is not determined
+_LIKELIHOODS = {"logistic": "Logistic", "softmax": "Softmax", "poisson": "Poisson", "least-squares": "LeastSquares"}
+
+
+@dataclass(frozen=True)
+class StandardErrors:
+    """The standard errors of the coefficients, (scores, features), and of the intercepts, (scores,); NaN for none.
+
+    `reason` says why there are none at all; it is empty if there are some.
+    """
+
+    coefficients: Array
+    intercepts: Array
+    reason: str = ""
+
+
+def none(n_scores: int, n_features: int, reason: str) -> StandardErrors:
+    """Return no standard errors, and the reason."""
+    return StandardErrors(np.full((n_scores, n_features), np.nan), np.full(n_scores, np.nan), reason)
+
+
+def moments(X: Array, weight: Array | None) -> tuple[Array, Array]:
+    """Return the means and the standard deviations of columns, without overflow."""
+    unit = np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)
+    mean = np.average(X / unit, axis=0, weights=weight)
+    return mean * unit, np.sqrt(np.average((X / unit - mean) ** 2, axis=0, weights=weight)) * unit
+
+
+def standard_errors(
+    loss: str,
+    X: Array,
+    y: Array,
+    weight: Array | None,
+    coefficients: Array,
+    intercepts: Array,
+    alpha: float,
+    standardized: bool,
+) -> StandardErrors:
+    """Return the standard errors of a fit without an L1 penalty.
+
+    Parameters
+    ----------
+    loss : str
+        The name of the loss.
+    X, y, weight : arrays of shapes (rows, features), (rows,) and (rows,), or None
+        The training rows. A weight of k means k copies of a row.
+    coefficients, intercepts : arrays of shapes (scores, features) and (scores,)
+        The parameters that the fit found.
+    alpha : float
+        The strength of the L2 penalty.
+    standardized : bool
+        Whether the penalty is that of standardised columns.
+    """
+    k, p = coefficients.shape[0], coefficients.shape[1]
+    if loss not in _LIKELIHOODS:
+        return none(k, p, f"the loss {loss} is no likelihood")
+    if k * (p + 1) > MOST_PARAMETERS:
+        return none(k, p, f"more than {MOST_PARAMETERS:,} parameters")
+    total = float(len(y)) if weight is None else float(weight.sum())
+    mean, scale = moments(X, weight)
+    varies = scale > 0
+    if not varies.any():
+        return none(k, p, "no column varies")
+    X, mean, scale, w = X[:, varies], mean[varies], scale[varies], coefficients[:, varies]
+    parameters = np.column_stack([w * scale, intercepts + w @ mean])
+    options = {"n_classes": k} if loss == "softmax" else {}
+    objective = getattr(st, _LIKELIHOODS[loss])(
+        np.ascontiguousarray((X - mean) / scale), y.astype(np.float64), sample_weight=weight, **options
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        penalty = np.append(np.ones(len(scale)) if standardized else scale**-2.0, 0.0)
+        hessian = np.asarray(objective.hessian(parameters.ravel())) + alpha * np.diag(np.tile(penalty, k))
+        if not np.isfinite(hessian).all():
+            return none(k, p, "the numbers are too large")
+        variances, rank = _of_covariance(total * hessian, k, mean, scale)
+    if loss == "least-squares":  # the objective is the mean square, without the factor 1/2 of the likelihood
+        if total <= rank:
+            return none(k, p, "no more rows than parameters")
+        variances *= 2.0 * total * objective.value(parameters.ravel()) / (total - rank)
+    found = np.full((k, p + 1), np.nan)
+    found[:, np.append(varies, True)] = np.sqrt(variances)
+    reason = "" if np.isfinite(found).any() else "the columns depend on each other"
+    return StandardErrors(found[:, :-1], found[:, -1], reason)
+
+
+def _of_covariance(hessian: Array, k: int, mean: Array, scale: Array) -> tuple[Array, int]:
+    """Return the variances of the parameters, (k, features + 1), and the rank of the Hessian.
+
+    The variances are in the units of the columns, and NaN where a parameter is not determined.
+    """
+    size = len(scale) + 1
+    across = np.eye(size)
+    if k > 1:  # equal shifts of all scores change nothing: directions across them count
+        basis = np.linalg.qr(np.column_stack([np.ones(k), np.eye(k)[:, 1:]]))[0][:, 1:]
+        across = np.kron(basis, across)
+        hessian = across.T @ hessian @ across
+    diagonal = np.diag(hessian)
+    unit = (
+        np.where(diagonal > 0, diagonal, 1.0) ** -0.5
+    )  # with a diagonal of ones, what is flat does not depend on units
+    values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
+    flat = values < _NULL * max(values[-1], np.finfo(float).tiny)
+    vectors *= unit[:, None]
+    moved = (vectors if k == 1 else across @ vectors).reshape(k, size, -1)
+    moved[:, -1] -= np.tensordot(moved[:, :-1], mean / scale, axes=(1, 0))
+    moved[:, :-1] /= scale[:, None]
+    variances: Array = (moved[:, :, ~flat] ** 2 / values[~flat]).sum(axis=2)
+    lost = (moved[:, :, flat] ** 2).sum(axis=2) > _SHARE * (moved**2).sum(axis=2)
+    return np.where(lost, np.nan, variances), int((~flat).sum())
