@@ -1,4 +1,4 @@
-"""Draws loss-curve.png, the run of `steepest demo` and what other splits give: `python docs/loss_curve.py`."""
+"""Draws loss-curve.png, a run like that of `steepest demo`, and what other splits give: `python docs/loss_curve.py`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 import steepest as st
-from steepest.cli.encoding import Encoder, split_rows
-from steepest.cli.tables import load_flights
+from steepest.cli.encoding import TableEncoder
+from steepest.cli.flights import load_flights
 
 SPLITS = range(8)
 
@@ -17,13 +17,13 @@ SPLITS = range(8)
 def load() -> tuple[Any, Any]:
     """Return the flights as numbers, and which of them were late."""
     frame = load_flights().frame
-    X = Encoder.of(frame.drop(columns="late")).encode(frame)
-    return X, frame["late"].to_numpy(dtype=float)
+    return TableEncoder().fit_transform(frame.drop(columns="late")), frame["late"].to_numpy(dtype=float)
 
 
 def parts(X: Any, y: Any, random_state: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Return the training and the held-out part of a split, both scaled by the training rows."""
-    training, held_out = split_rows(len(y), 0.2, random_state)
+    order = np.random.default_rng(random_state).permutation(len(y))
+    held_out, training = np.split(order, [len(y) // 5])
     mean, deviation = X[training].mean(axis=0), X[training].std(axis=0)
     return ((X[training] - mean) / deviation, y[training]), ((X[held_out] - mean) / deviation, y[held_out])
 

@@ -40,7 +40,7 @@ def test_a_diverging_run_says_so_and_writes_nothing(table: Path, tmp_path: Path)
         ),
         (
             ("--optimizer", "sgd"),
-            "Invalid value for '--optimizer': 'sgd' is not one of 'auto', 'quasi-newton', 'adam',",
+            "Invalid value for '--optimizer': 'sgd' is not one of 'auto', 'quasi-newton', 'adagrad',",
         ),
         (("--learning-rate", 1), "--learning-rate: quasi-newton has none; choose another --optimizer"),
         (

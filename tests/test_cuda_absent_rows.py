@@ -9,7 +9,7 @@ import pytest
 
 from cases import LOSSES, RULES, Problem
 from devices import Memory
-from storages import LARGEST, STORAGES, TOLERANCE, arithmetic, rounded
+from storages import LARGEST, STORAGES, TOLERANCE, arithmetic, rounded, unit_of
 from test_cuda_descent import descend
 from test_cuda_gradient import evaluate
 
@@ -41,7 +41,7 @@ def rows(n, d, storage, loss, fill):
     )
     y = LOSSES[loss].targets(rng.standard_normal(n)).astype(dtype)
     w = rng.standard_normal(d + 1)
-    w = (3 * w + np.copysign(1, w)).astype(dtype)
+    w = ((3 * w + np.copysign(1, w)) / unit_of(storage)).astype(dtype)
     absent = rng.random(n) < 0.3
     absent[[0, n - 1]], absent[1] = True, False  # the ends of a tile among them
     weight[absent] = 0.0

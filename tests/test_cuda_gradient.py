@@ -8,7 +8,7 @@ import pytest
 from cases import LOSSES
 from devices import Memory
 from steepest import reference
-from storages import STORAGES, TOLERANCE, arithmetic, rounded
+from storages import STORAGES, TOLERANCE, arithmetic, rounded, unit_of
 
 
 def problem(n, d, storage, loss="logistic", order="C", weighted=False, intercept=True, seed=0):
@@ -19,7 +19,8 @@ def problem(n, d, storage, loss="logistic", order="C", weighted=False, intercept
     y = rng.standard_normal(n)
     y = LOSSES[loss].targets(y).astype(dtype)
     s = rng.uniform(0.2, 3.0, n).astype(dtype) if weighted else None
-    return stored, X, y, s, rng.standard_normal(d + intercept).astype(dtype)
+    w = rng.standard_normal(d + intercept) / unit_of(storage)
+    return stored, X, y, s, w.astype(dtype)
 
 
 def evaluate(memory, loss, storage, data, *, order="C", intercept=True, l1=0.0, l2=0.0, tiling="auto", offset=0):

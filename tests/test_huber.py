@@ -171,3 +171,39 @@ def test_a_fit_whose_rate_is_in_units_of_one_huge_target_warns(regressor):
 def test_an_estimator_names_what_is_wrong(regressor, options, told):
     with pytest.raises(ValueError, match=told):
         regressor(**options).fit(*data())
+
+
+@pytest.mark.parametrize("shift", [(1.0, 1e4), (1.0, 1e6), (3e4, 2e5), (1e6, 0.0)], ids=str)
+def test_float32_targets_far_from_delta_are_fitted_or_told(regressor, shift):
+    """As the float64 fit of the same numbers does, but for the digits that float32 targets have."""
+    X, y = data(500)
+    y = (shift[0] * y + shift[1]).astype(np.float32)
+    single, double = (regressor("auto", loss="huber", max_iter=1000) for _ in range(2))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        single.fit(X.astype(np.float32), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        double.fit(X.astype(np.float32).astype(float), y.astype(float))
+    assert single.converged_ or [w for w in heard if "not converged" in str(w.message)]
+    rounding = 4 * np.finfo(np.float32).eps * np.abs(y).max()
+    np.testing.assert_allclose(single.coef_, double.coef_, rtol=2e-3, atol=rounding)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("delta", [1e-6, 1e-12, 1e-24])
+def test_a_tiny_delta_gives_least_absolute_deviations(delta, dtype):
+    """The minimum of the mean of abs(r) is that of a linear programme. A run that falls short of it says so."""
+    from scipy.optimize import linprog
+
+    X, y = data(200)
+    X, y = X.astype(dtype).astype(float), y.astype(dtype).astype(float)
+    n, columns = len(y), np.column_stack([X, np.ones(len(y))])
+    d = columns.shape[1]
+    constraints = np.block([[columns, -np.eye(n)], [-columns, -np.eye(n)]])
+    costs, bounds = np.r_[np.zeros(d), np.ones(n) / n], [(None, None)] * d + [(0, None)] * n
+    best = linprog(costs, constraints, np.r_[y, -y], bounds=bounds).fun
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = st.minimize(st.Huber(X.astype(dtype), y.astype(dtype), delta=delta))
+    assert np.abs(columns @ run.w.astype(float) - y).mean() < 1.001 * best

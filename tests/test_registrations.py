@@ -49,13 +49,13 @@ def test_every_function_of_the_reference_is_listed():
 
 
 def test_the_losses_are_those_of_the_native_code():
-    X = np.ones((2, 1))
+    source = _core.dense_source(np.ones((2, 1)), np.zeros(2), None, 2.0)
     for name in data.LOSSES:
         scores = 2 if name == "softmax" else 1
         parameters = LOSSES[name].parameters if name in LOSSES else {}
-        assert _core.Objective64(name, X, np.zeros(2), None, 2.0, False, 0.0, 0.0, None, scores, parameters)
+        assert _core.Objective64(source, name, False, 0.0, 0.0, scores, parameters)
     with pytest.raises(ValueError, match="unknown loss"):
-        _core.Objective64("absent", X, np.zeros(2), None, 2.0, False, 0.0, 0.0)
+        _core.Objective64(source, "absent", False, 0.0, 0.0)
 
 
 def test_errors_name_every_loss():

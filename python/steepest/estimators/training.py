@@ -31,6 +31,7 @@ __all__ = ["Online", "Parameters", "Rows", "Training"]
 
 Array = NDArray[Any]
 _OF_L1 = 1e-3  # largest subgradient at the end of a fit, as a fraction of the L1 penalty's strength
+_ROUNDED = 1e-5  # share of the largest slope up to which its rounding loosens the tolerance
 _NOTICEABLE = 1e-6  # a loss is above another one if it exceeds it by this fraction
 
 
@@ -205,7 +206,7 @@ class Training:
 
         The reference is the gradient at zeros, even if the run starts elsewhere.
         """
-        least = rounding_of_gradient(objective)
+        least = rounding_of_gradient(objective, _ROUNDED)
         most = _OF_L1 * objective.penalty.l1 or math.inf
         if start is None:
             return RelativeGradientNorm(tol, least=least, most=most, objective=objective)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_labels, check_not_negative, check_number
 from ..arrays.device_checks import check_device_labels, check_device_not_negative
+from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
 from .loss import probabilities, root_mean_square
@@ -142,6 +143,7 @@ class Huber(DataObjective):
     largest_curvature = 2.0
     regressor_options = ("delta",)
 
+    @hinting(**OF_OBJECTIVES, epsilon="delta=...")
     def __init__(
         self,
         X: Any,

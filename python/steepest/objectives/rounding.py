@@ -26,16 +26,18 @@ MADE = 4.0
 _UNITS = 4.0  # of the last place
 
 
-def rounding_of_gradient(objective: DataObjective) -> float:
+def rounding_of_gradient(objective: DataObjective, share: float = 1e-2) -> float:
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
     Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
-    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. The objective lies in
-    the host's memory.
+    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. A slope that is rounded
+    by more than a share of the largest one tells no rounding of the gradient: most slopes are then as large as they can
+    be, and exact. The objective lies in the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
-        found = _UNITS * objective.given_eps * columns * _size_of_slopes(objective)
+        slope = min(_UNITS * objective.given_eps * _size_of_slopes(objective), share * objective.largest_slope)
+        found = columns * slope
     return found if math.isfinite(found) else 0.0
 
 
@@ -49,10 +51,11 @@ def amplified_rounding(objective: DataObjective) -> float:
 
 
 def _size_of_slopes(objective: DataObjective) -> float:
-    if objective.supports(Capability.TARGETS) or math.isfinite(objective.largest_slope):
+    if objective.supports(Capability.TARGETS):
         return objective.size_of_slopes
     # The mean of squared targets is the loss of squares at zeros.
-    return 2.0 * math.sqrt(abs(objective.native.value(np.zeros(objective.n_parameters, objective.dtype))))
+    at_zeros = abs(objective.native.value(np.zeros(objective.n_parameters, objective.dtype)))
+    return min(objective.largest_slope, 2.0 * math.sqrt(at_zeros))
 
 
 def _mean_squares(objective: DataObjective) -> NDArray[np.float64]:

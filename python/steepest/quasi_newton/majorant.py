@@ -14,7 +14,7 @@ __all__ = ["Majorant"]
 
 _LOOKED_AT = 2048  # rows
 _ELEMENTS = 1 << 20  # of these, at most
-_LEAST = 1e-6
+_LEAST = 1e-30  # the part that is left of squares for a tiny delta
 
 
 class Majorant:
