@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import io
 import re
+import shlex
 import warnings
 from pathlib import Path
 
@@ -67,3 +68,39 @@ def test_pictures_say_what_is_seen():
     for page in [root / "README.md", *DOCS.glob("*.md")]:
         for text, _ in re.findall(r"!\[(.*?)\]\((.*?)\)", page.read_text("utf-8")):
             assert len(text.split()) >= 5, (page.name, text)
+
+
+@pytest.fixture
+def sales(tmp_path, monkeypatch):
+    """A folder with the tables that the pages name, of which new.csv has no prices."""
+    pytest.importorskip("click")
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"id": [f"h{i:03}" for i in range(200)], "area": rng.normal(100.0, 20.0, 200)})
+    table["town"] = rng.choice(["hill", "harbour"], 200)
+    table["price"] = 2000 * table["area"] + 50_000 * (table["town"] == "hill") + rng.normal(0.0, 10.0, 200)
+    table[:120].to_csv(tmp_path / "houses.csv", index=False)
+    table[120:160].to_csv(tmp_path / "sold.csv", index=False)
+    table[160:].drop(columns="price").to_csv(tmp_path / "new.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    return table
+
+
+@pytest.mark.parametrize(("page", "least"), [("README.md", 4), ("docs/command-line.md", 4)])
+def test_the_commands_of_a_page_run_in_turn(page, least, sales, tmp_path):
+    """The prices are 2000 an area and 50,000 more on the hill, with errors of 10, so predictions are that near."""
+    from command_line import run
+
+    pd = pytest.importorskip("pandas")
+    text = (DOCS.parent / page).read_text("utf-8")
+    commands = [shlex.split(line) for line in re.findall(r"^    steepest (.*)$", text, re.MULTILINE)]
+    assert len(commands) >= least
+    for command in commands:
+        done = run(*command)
+        assert (done.exit_code, done.stderr) == (0, ""), (command, done.output)
+        for named in [each for each in command if each.endswith((".json", ".csv", ".parquet"))]:
+            assert (tmp_path / named).exists(), command
+    written = next(path for path in (tmp_path / "prices.csv", tmp_path / "prices.parquet") if path.exists())
+    prices = (pd.read_csv if written.suffix == ".csv" else pd.read_parquet)(written)
+    assert prices["id"].tolist() == sales["id"][160:].tolist()
+    assert abs(prices["prediction"].to_numpy() - sales["price"][160:].to_numpy()).max() < 50
