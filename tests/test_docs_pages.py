@@ -7,14 +7,22 @@ import importlib
 import io
 import re
 import shlex
+import textwrap
 import warnings
 from pathlib import Path
 
 import pytest
 
+from steepest import DiagnosisWarning
+
 DOCS = Path(__file__).parents[1] / "docs"
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="tests of an installed wheel")
 STEP = re.compile(r"```python\n(.*?)```\n(?:\n((?:    [^\n]*\n)+))?", re.DOTALL)
+OUTPUT = re.compile(r"```\{code-block\} text\n:class: output\n\n(.*?)```\n", re.DOTALL)
+
+
+def _text(page):
+    return (DOCS.parent / page).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["first-steps", "guide"])
@@ -30,6 +38,20 @@ def test_the_code_runs_and_prints_what_the_page_says(name):
             exec(code, names)
         if printed:
             assert out.getvalue() == re.sub(r"^    ", "", printed, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_front_pages_run_and_print_what_they_say(page):
+    pytest.importorskip("sklearn")
+    text = OUTPUT.sub(lambda found: textwrap.indent(found[1], "    "), _text(page))
+    steps = STEP.findall(text)
+    assert all(printed for _, printed in steps)
+    for code, printed in steps:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DiagnosisWarning)
+            exec(code, {})
+        assert out.getvalue() == textwrap.dedent(printed)
 
 
 def test_the_last_line_of_a_printed_run():
@@ -92,8 +114,7 @@ def test_the_commands_of_a_page_run_in_turn(page, least, sales, tmp_path):
     from command_line import run
 
     pd = pytest.importorskip("pandas")
-    text = (DOCS.parent / page).read_text("utf-8")
-    commands = [shlex.split(line) for line in re.findall(r"^    steepest (.*)$", text, re.MULTILINE)]
+    commands = [shlex.split(line) for line in re.findall(r"^    steepest (.*)$", _text(page), re.MULTILINE)]
     assert len(commands) >= least
     for command in commands:
         done = run(*command)
@@ -104,3 +125,18 @@ def test_the_commands_of_a_page_run_in_turn(page, least, sales, tmp_path):
     prices = (pd.read_csv if written.suffix == ".csv" else pd.read_parquet)(written)
     assert prices["id"].tolist() == sales["id"][160:].tolist()
     assert abs(prices["prediction"].to_numpy() - sales["price"][160:].to_numpy()).max() < 50
+
+
+def test_formulas_of_docstrings_are_shown_as_mathematics(monkeypatch):
+    """Sums become TeX and update rules text without colours; what follows stays."""
+    pytest.importorskip("docutils")
+    monkeypatch.syspath_prepend(str(DOCS))
+    formulas = importlib.import_module("formulas")
+    found = formulas.tex("F(w) = sum_i s_i loss(x_i . w, y_i)\n       + alpha (l1_ratio |w|_1)")
+    assert found == (
+        r"F(w) &= \sum_i s_i \text{loss}(x_i \cdot w, y_i) \\ & + \alpha (\text{l1_ratio} \lVert w \rVert_1)"
+    )
+    assert formulas.shown(["One.", "", "::", "", "    G += g^2", "", "Two."]) == [
+        *("One.", "", ".. code-block:: none", "", "    G += g^2", "", "Two.")
+    ]
+    assert formulas.shown(["::", "", "    sum_i a_i", "", "Two."])[:3] == [".. math::", "", r"    \sum_i a_i"]
