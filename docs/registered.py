@@ -1,7 +1,7 @@
 """The directives ``registered`` and ``summary``, and which members of a class the pages leave out.
 
-``registered`` documents the classes of a module's ``__all__`` that are not on the page already. ``summary`` is a table of
-classes.
+``registered`` documents the classes of a module's ``__all__`` that are not on the page already. ``summary`` is a table
+of classes.
 """
 
 from __future__ import annotations

@@ -130,9 +130,10 @@ def test_page_holds_and_draws(page):
 @pytest.mark.slow  # it reads all flights
 def test_the_default_takes_the_passes_that_the_lesson_on_newton_tells_of(monkeypatch):
     """Counted where the runner evaluates rows and takes Hessians: all rows or a sample of about 10,000."""
-    tables = pytest.importorskip("steepest.cli.tables")
-    frame = tables.load_flights().frame
-    X = importlib.import_module("steepest.cli.encoding").Encoder.of(frame.drop(columns="late")).encode(frame)
+    pytest.importorskip("click")
+    frame = importlib.import_module("steepest.cli.flights").load_flights().frame
+    encoder = importlib.import_module("steepest.cli.encoding").TableEncoder()
+    X = encoder.fit_transform(frame.drop(columns="late"))
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     runner = importlib.import_module("steepest.quasi_newton.runner").QuasiNewtonRunner
     evaluated, hessians = [], []

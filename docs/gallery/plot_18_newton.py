@@ -20,8 +20,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import steepest as st
-from steepest.cli.encoding import Encoder
-from steepest.cli.tables import load_flights
+from steepest.cli.encoding import TableEncoder
+from steepest.cli.flights import load_flights
 
 # sphinx_gallery_thumbnail_number = 2
 
@@ -33,8 +33,7 @@ from steepest.cli.tables import load_flights
 # parameters. The penalty is 0.0001. The condition number at the minimum is about 2,500.
 
 frame = load_flights().frame
-encoder = Encoder.of(frame.drop(columns="late"))
-X = encoder.encode(frame)
+X = TableEncoder().fit_transform(frame.drop(columns="late"))
 X -= X.mean(axis=0)
 X /= X.std(axis=0)
 y = frame["late"].to_numpy(dtype=float)
