@@ -74,6 +74,20 @@ def test_the_page_of_the_command_line_is_the_help(monkeypatch):
     assert all("Usage: " in text for text in helps.values())
     assert "--target" in helps["steepest fit"]
     assert max(len(line) for text in helps.values() for line in text.splitlines()) <= 90
+    assert all("-h, --help" in text for text in helps.values())  # as the program itself prints
+
+
+def test_every_option_is_explained_and_no_summary_is_cut():
+    click = pytest.importorskip("click")
+    from steepest.cli.commands import steepest
+
+    context = click.Context(steepest)
+    for name in steepest.list_commands(context):
+        command = steepest.get_command(context, name)
+        assert not command.get_short_help_str(60).endswith("..."), name
+        for option in command.params:
+            record = option.get_help_record(context)
+            assert record is None or re.sub(r"^\[.*\]$", "", record[1]).strip(), (name, option.name)
 
 
 def test_every_page_is_in_the_menu_and_has_a_title_of_its_own():

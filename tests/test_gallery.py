@@ -137,14 +137,23 @@ def test_the_default_takes_the_passes_that_the_lesson_on_newton_tells_of(monkeyp
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     runner = importlib.import_module("steepest.quasi_newton.runner").QuasiNewtonRunner
     evaluated, hessians = [], []
+    sampled, sampled_rows, sample = [], [], st.Logistic.sample
+
+    def sampling(self, n, seed):
+        sampled.append(sample(self, n, seed))
+        sampled_rows.append(min(n, self.n_samples))
+        return sampled[-1]
 
     def counted(function, sizes):
         def wrapper(self, native, w, prior=None):
-            sizes.append(native.X.shape[0])
+            rows = [n for made, n in zip(sampled, sampled_rows, strict=True) if made is native]
+            assert rows or native is self._objective.native
+            sizes.append(rows[0] if rows else len(X))
             return function(self, native, w, prior)
 
         return wrapper
 
+    monkeypatch.setattr(st.Logistic, "sample", sampling)
     monkeypatch.setattr(runner, "_evaluate_at", counted(runner._evaluate_at, evaluated))
     monkeypatch.setattr(runner, "_metric", counted(runner._metric, hessians))
     run = st.minimize(st.Logistic(X, frame["late"].to_numpy(dtype=float), alpha=1e-4))
