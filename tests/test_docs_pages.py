@@ -85,9 +85,9 @@ def test_every_option_is_explained_and_no_summary_is_cut():
     for name in steepest.list_commands(context):
         command = steepest.get_command(context, name)
         assert not command.get_short_help_str(60).endswith("..."), name
-        for option in command.params:
+        for option in (each for each in command.params if isinstance(each, click.Option)):
             record = option.get_help_record(context)
-            assert record is None or re.sub(r"^\[.*\]$", "", record[1]).strip(), (name, option.name)
+            assert record is None or re.sub(r"\[.*?\]", "", record[1]).strip(), (name, option.name)
 
 
 def test_every_page_is_in_the_menu_and_has_a_title_of_its_own():
