@@ -229,6 +229,9 @@ def shown_on_the_api_pages():
             module = name
         elif kind == "automodule":
             yield name, named(name)
+        elif kind == "registered":
+            registered = importlib.import_module(f"steepest.{name}")
+            yield from ((each, getattr(registered, each)) for each in registered.__all__)
         elif kind.startswith("auto"):
             yield name, named(name if name.startswith("steepest.") else f"{module}.{name}")
 
