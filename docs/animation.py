@@ -26,7 +26,7 @@ OPTIMIZERS = {
 }
 STYLE = """
 .descent { --plain: #0072b2; --momentum: #d55e00; --adam: #007a5a; --level: #71879a; --ink: #333; }
-.descent text { font: 14px sans-serif; }
+.descent text { font: 20px sans-serif; }
 @media (prefers-color-scheme: dark) {
   .descent { --plain: #4db2ee; --momentum: #ff8f4a; --adam: #2fc79b; --level: #8497a8; --ink: #ddd; }
 }
@@ -88,8 +88,8 @@ def drawn(paths: dict[str, Any]) -> str:
         x, y = pixels(path)[-1]
         style = f"fill: {colour}; transform: translate({x:.1f}px, {y:.1f}px)"
         out.append(f'<circle id="dot-{name}" style="{style}" r="5"/>')
-        out.append(f'<circle style="fill: {colour}" cx="{WIDTH - 150}" cy="{22 + 22 * i}" r="5"/>')
-        out.append(f'<text x="{WIDTH - 138}" y="{27 + 22 * i}">{OPTIMIZERS[name][0]}</text>')
+        out.append(f'<circle style="fill: {colour}" cx="{WIDTH - 180}" cy="{24 + 28 * i}" r="6"/>')
+        out.append(f'<text x="{WIDTH - 164}" y="{31 + 28 * i}">{OPTIMIZERS[name][0]}</text>')
     out.append("</svg>")
     return "\n".join(out) + "\n"
 

@@ -16,12 +16,13 @@ def helps() -> dict[str, str]:
 
     from steepest.cli.commands import steepest
 
-    context = click.Context(steepest, info_name="steepest", max_content_width=_WIDTH, terminal_width=_WIDTH)
+    widths = {"max_content_width": _WIDTH, "terminal_width": _WIDTH}
+    context = click.Context(steepest, info_name="steepest", **widths, **steepest.context_settings)
     found = {"steepest": steepest.get_help(context)}
     for name in steepest.list_commands(context):
         command = steepest.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, info_name=name, parent=context, max_content_width=_WIDTH, terminal_width=_WIDTH)
+        inner = click.Context(command, info_name=name, parent=context, **widths, **command.context_settings)
         found[f"steepest {name}"] = command.get_help(inner)
     return found
 

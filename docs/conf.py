@@ -19,11 +19,12 @@ project = "steepest"
 author = "the authors of steepest"
 version = release = steepest.__version__
 
-sys.path.insert(0, str(Path(__file__).parent))  # for commands, folds, mathml and registered
+sys.path.insert(0, str(Path(__file__).parent))  # for the extensions of this folder
 extensions = [
     "sphinx.ext.autodoc",
     "commands",
     "folds",
+    "formulas",
     "mathml",
     "registered",
     "sphinx_gallery.gen_gallery",

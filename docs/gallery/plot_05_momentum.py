@@ -117,12 +117,13 @@ st.plot.contour(valley, runs, ax=ax)
 ax.set(xlabel="x (flat)", ylabel="y (steep)", title="the valley from above")
 
 figure, ax = plt.subplots(figsize=(5.4, 4.2), layout="constrained")
-for (name, run), colour in zip(runs.items(), ("#0072B2", "#D55E00"), strict=True):
+for name, colour, place in [("plain", "#0072B2", 0.6), ("momentum", "#D55E00", 0.9)]:
+    run = runs[name]
     losses = run.history["loss"]
     ax.semilogy(losses, lw=2, color=colour)
     ax.annotate(
         f"{name}: {run.n_steps} steps",
-        (len(losses) * 0.6, losses[int(len(losses) * 0.6)]),
+        (len(losses) * place, losses[int(len(losses) * place)]),
         xytext=(6, 4),
         textcoords="offset points",
         color=colour,

@@ -158,9 +158,9 @@ ax = st.plot.learning_rates(search)
 #
 #    .. answer::
 #
-#       The finder looks for the rates that do not explode, and lets some of them race over
-#       a few epochs. The grid asks which rate gives the lowest loss after the budget that
-#       you give.
+#       The finder looks for the rates that do not explode, and lets some of them race
+#       over a few epochs. The grid asks which rate gives the lowest loss after the
+#       budget that you give.
 
 tenfold = st.curvature(
     st.LeastSquares(10 * objective.X, y, intercept=False), np.zeros(10)

@@ -1,4 +1,4 @@
-"""steepest: the fastest gradient descent for least-squares and logistic models."""
+"""Fast linear, logistic and softmax models by gradient descent: C++ kernels under a small Python API."""
 
 from __future__ import annotations
 

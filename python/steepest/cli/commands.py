@@ -46,7 +46,7 @@ def _fail(message: str, code: int) -> int:
 @click.version_option(st.__version__, prog_name="steepest")
 @click.pass_context
 def steepest(context: click.Context) -> None:
-    """Linear models for tables: regression and classification by fast descent."""
+    """Fast linear, logistic and softmax models by gradient descent: C++ kernels under a small Python API."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -57,7 +57,10 @@ def benchmark_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "benchmarks"
 
 
-@steepest.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@steepest.command(
+    short_help="Run a benchmark.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str | None, arguments: tuple[str, ...]) -> None:
@@ -78,7 +81,7 @@ def bench(name: str | None, arguments: tuple[str, ...]) -> None:
         raise missing(error.name or "a package", "bench") from error
 
 
-@steepest.command()
+@steepest.command(short_help="Print instruction sets, threads and devices.")
 def info() -> None:
     """Print the instruction sets, threads and devices that steepest uses."""
     click.echo(st.info())

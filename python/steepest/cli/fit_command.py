@@ -33,9 +33,16 @@ if TYPE_CHECKING:
 
 _FRACTION = Number(min=0, max=1, max_open=True)
 _COLUMN = "COLUMN"
+_RANDOM_STATE = click.option(
+    "--random-state",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the split and of the order of the rows.",
+)
 
 
-@click.command()
+@click.command(short_help="Fit a linear model to a table, and test it.")
 @click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--target", metavar=_COLUMN, help="Column to predict (an index for NPY).  [default: y of NPZ, svmlight]")
 @click.option("--loss", type=LossName(), cls=LossOption)
@@ -82,8 +89,13 @@ _COLUMN = "COLUMN"
     show_default="256 for adam, rmsprop and adagrad, else all",
     help="Rows of a step.",
 )
-@click.option("--max-epochs", type=click.IntRange(min=1), show_default="1000, or 100 with batches")
-@click.option("--max-seconds", type=Number(min=0, min_open=True))
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(min=1),
+    show_default="1000, or 100 with batches",
+    help="Stop after this many passes over the rows.",
+)
+@click.option("--max-seconds", type=Number(min=0, min_open=True), help="Stop after this many seconds.")
 @click.option(
     "--alpha", type=Number(min=0), help="Strength of the penalty.  [default: 0 for numbers, 1 / rows for classes]"
 )
@@ -107,8 +119,14 @@ _COLUMN = "COLUMN"
 )
 @click.option("--tol", type=Number(min=0), help="Stop at this part of the gradient at the start.  [default: chosen]")
 @click.option("--standardize/--no-standardize", default=True, show_default=True, help="Descend on scaled columns.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True)
-@click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float64",
+    show_default=True,
+    help="Precision of the fit.",
+)
+@_RANDOM_STATE
 @click.option("--model", type=output_path(".json"), metavar="OUT.json", help="Where to write the model.")
 @click.option("--plot", "picture", type=PICTURE, metavar="OUT.png", help="Where to draw the loss curve.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -153,7 +171,7 @@ def _texts_of(frame: Any) -> set[str]:
     return {name for name in frame.columns if frame[name].dtype.kind not in "iufb"}
 
 
-@click.command()
+@click.command(short_help="Predict which of 327,346 real flights are late.")
 @click.option(
     "--plot",
     "picture",
@@ -163,8 +181,14 @@ def _texts_of(frame: Any) -> set[str]:
     show_default=True,
     help="Where to draw the loss curve.",
 )
-@click.option("--max-epochs", type=click.IntRange(min=1), default=40, show_default=True)
-@click.option("--random-state", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--max-epochs",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="Stop after this many passes over the rows.",
+)
+@_RANDOM_STATE
 def demo(picture: Path, max_epochs: int, random_state: int) -> int:
     """Fit a logistic model to 327,346 real flights, to predict which of them are late."""
     from .flights import load_flights

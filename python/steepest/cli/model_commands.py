@@ -26,7 +26,7 @@ _UNKNOWN = click.option(
 _FORMATS = (".csv", ".tsv", ".npy", ".parquet", ".arrow", ".feather")
 
 
-@click.command()
+@click.command(short_help="Apply a model to a table.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy a column of TABLE to the output; may be repeated.")
@@ -67,7 +67,7 @@ def predict(model: Path, table: Path, keep: tuple[str, ...], unknown: str, outpu
         file.write(content)
 
 
-@click.command()
+@click.command(short_help="Compare a model's predictions with the target.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--target", metavar="COLUMN", help="Column to compare with.  [default: the model's target]")
@@ -96,7 +96,7 @@ def evaluate(
         click.echo(line)
 
 
-@click.command()
+@click.command(short_help="Print what a model is.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--all", "whole", is_flag=True, help="Print all coefficients instead of the 20 with the largest effect.")
 @click.option("--json", "as_json", is_flag=True, help="Print the model file as one JSON object.")

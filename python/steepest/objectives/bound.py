@@ -140,7 +140,7 @@ class Bound:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the parameters: the dtype of X, or float32 for 16-bit X."""
+        """The dtype of the parameters: the dtype of X, or float32 if X has fewer bits."""
         return self._data.dtype
 
     @property
