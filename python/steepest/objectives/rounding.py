@@ -30,9 +30,9 @@ def rounding_of_gradient(objective: DataObjective, share: float = 1e-2) -> float
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
     Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
-    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. A slope that is rounded
-    by more than a share of the largest one tells no rounding of the gradient: most slopes are then as large as they can
-    be, and exact. The objective lies in the host's memory.
+    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. A slope that is
+    rounded by more than a share of the largest one tells no rounding of the gradient: most slopes are then as large as
+    they can be, and exact. The objective lies in the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
