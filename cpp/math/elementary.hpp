@@ -120,12 +120,13 @@ template <class T>
 STEEPEST_HOST_DEVICE T exponential(T x) {
     using Format = FloatFormat<T>;
     using Integer = typename Format::Integer;
-    const T above = x < Format::smallest_exponent ? Format::smallest_exponent : x;
+    const T above = x > Format::smallest_exponent ? x : Format::smallest_exponent;  // of a NaN, whose k would be any
     Integer k;
-    const T sum = exp_reduced(above > Format::largest_exponent ? Format::largest_exponent : above, k);
+    const T sum = exp_reduced(above < Format::largest_exponent ? above : Format::largest_exponent, k);
     const auto raised = static_cast<std::make_unsigned_t<Integer>>(k + 4 * Format::lift);  // not below 0
     const Integer half = static_cast<Integer>(raised / 2) - 2 * Format::lift;
-    return (sum * power_of_two<T>(half)) * power_of_two<T>(k - half);
+    const T power = (sum * power_of_two<T>(half)) * power_of_two<T>(k - half);
+    return x == x ? power : x;
 }
 
 // log(1 + t) for 0 <= t <= 1, as 2 artanh(t / (2 + t)): the argument is at most 1/3, so the series ends soon.
