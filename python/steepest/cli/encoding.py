@@ -65,7 +65,7 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         TableError
             A column cannot be used, or has missing values and ``missing`` is "error".
         """
-        frame = as_frame(frame)
+        frame = as_frame(frame).reset_index(drop=True)
         self.__dict__.pop("record_", None)  # what a model file said of an earlier fit
         self.decide(frame)
         self.learn_fills(frame)
@@ -127,7 +127,10 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         TableError
             A column is absent, or a value is missing, of another kind or unknown. The message names column and row.
         """
-        frame = self._columns_of(frame)
+        return self.encoded(self._columns_of(frame).reset_index(drop=True))
+
+    def encoded(self, frame: Any) -> Array:
+        """Return the features of a frame that has the columns, and the numbers of its rows, from 0, as its index."""
         X = np.empty((len(frame), len(self.get_feature_names_out())))
         position = 0
         for column in self.columns_:

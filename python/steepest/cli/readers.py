@@ -75,10 +75,10 @@ def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
         except pandas.errors.ParserWarning:  # pandas would take the first field of longer rows for a label
             raise TableError(f"{path}: rows have more fields than the header") from None
         _keep_texts(path, frame, options, how)
-    table = Table(frame)
+    table = Table(frame, decimal=options.decimal)
     for name in frame.columns:
         if name not in options.text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
-            given, frame[name] = frame[name], _large_integers(frame[name])
+            given, frame[name] = frame[name], _large_integers(frame[name], options.decimal)
             found = range_of_integers(given) if frame[name].dtype == np.float64 else None
             if found is not None:
                 table.integers[name] = found
@@ -110,11 +110,13 @@ def _may_be_text(column: Any) -> bool:
     return column.dtype.kind in "iub" or booleans
 
 
-def _large_integers(column: Any) -> Any:
+def _large_integers(column: Any, decimal: str) -> Any:
     # If no integer type holds all integers of a column, the reader leaves them as text or as objects.
     known = column.dropna()
     if known.map(lambda value: isinstance(value, bool)).any() or known.astype(str).str.fullmatch(_CODE.pattern).any():
         return column
+    if decimal != "." and known.astype(str).str.contains(".", regex=False).any():
+        return column  # a point is no decimal character here
     try:
         return require("pandas", "cli").to_numeric(column).astype(np.float64)
     except (ValueError, TypeError, OverflowError):

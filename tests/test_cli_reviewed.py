@@ -1,0 +1,114 @@
+"""Tables that differ from the one of the fit in their order, base, decimals or dates: the right answer, or an error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from command_line import complaint, run
+
+X = np.random.default_rng(3).normal(size=(80, 3))
+Y = X @ [1.0, -2.0, 3.0] + 5  # without noise: the coefficients are known, and every R2 is 1
+
+
+def fitted(folder: Path, table: Path, *options: object) -> Path:
+    model = folder / "model.json"
+    result = run("fit", table, "--loss", "least-squares", "--quiet", "--model", model, *options)
+    assert result.exit_code == 0, result
+    return model
+
+
+def predicted(model: Path, table: Path) -> list[float]:
+    result = run("predict", model, table)
+    assert result.exit_code == 0, result
+    return [float(line) for line in result.stdout.split()[1:]]
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_the_target_of_a_matrix_may_be_any_column(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "m.npy"
+    np.save(path, np.insert(X, place, Y, axis=1))
+    result = run("fit", path, "--target", place, "--loss", "least-squares", "--validation", path, "--json")
+    assert json.loads(result.stdout)["metrics"]["validation"]["r2"] == pytest.approx(1, abs=1e-6)
+    model = fitted(tmp_path, path, "--target", place)
+    assert predicted(model, path) == pytest.approx(Y, abs=1e-4)
+    np.save(path, X)
+    assert predicted(model, path) == pytest.approx(Y, abs=1e-4)
+
+
+def test_y_of_an_npz_file_is_no_feature(tmp_path: Path) -> None:
+    wide, narrow, table = tmp_path / "wide.npz", tmp_path / "narrow.npz", tmp_path / "a.csv"
+    np.savez(wide, X=X, y=Y)
+    np.savez(narrow, X=X[:, :2], y=Y)
+    pd.DataFrame(X, columns=list("abc")).assign(y=Y).to_csv(table, index=False)
+    for source, names in ((wide, "0, 1, 2"), (table, "a, b, c")):
+        model = fitted(tmp_path, source, "--target", "y")
+        assert complaint(run("predict", model, narrow)) == f"2 columns, and the model needs 3: {names}"
+        assert complaint(run("evaluate", model, narrow)) == f"2 columns, and the model needs 3: {names}"
+        assert predicted(model, wide) == pytest.approx(Y, abs=1e-4)
+        found = json.loads(run("evaluate", model, wide, "--json").stdout)
+        assert found["r2"] == pytest.approx(1, abs=1e-6)
+
+
+def test_svmlight_files_that_count_from_another_number(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    for first in (0, 1):
+        lines = (
+            f"{y} " + " ".join(f"{j + first}:{value}" for j, value in enumerate(row))
+            for row, y in zip(X, Y, strict=True)
+        )
+        (tmp_path / f"{first}.svm").write_text("\n".join(lines) + "\n")
+    for first, odd in ((1, "0"), (0, "3")):
+        model = fitted(tmp_path, tmp_path / f"{first}.svm")
+        assert predicted(model, tmp_path / f"{first}.svm") == pytest.approx(Y, abs=1e-4)
+        for command in ("evaluate", "predict"):
+            message = complaint(run(command, model, tmp_path / f"{1 - first}.svm"))
+            assert message.startswith(f"the model has no column '{odd}', where the file has numbers other than 0")
+    model = fitted(tmp_path, tmp_path / "1.svm", "--drop", "2")
+    assert len(predicted(model, tmp_path / "1.svm")) == len(Y)
+
+
+def test_rows_of_a_validation_file_have_their_weights(tmp_path: Path) -> None:
+    """The model is exact. Of 4 weights, 3 are on rows off by 2, so the mean square is 3 * 4 / 4 (unweighted 2)."""
+    frame = pd.DataFrame({"x": np.arange(60.0), "w": 1, "y": np.arange(60.0)})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    off = frame.assign(w=[1, 3] * 30, y=frame["y"] + [0, 2] * 30)
+    options = ("--target", "y", "--loss", "least-squares", "--weight", "w", "--validation", tmp_path / "b.csv")
+    off.to_csv(tmp_path / "b.csv", index=False)
+    found = json.loads(run("fit", tmp_path / "a.csv", *options, "--max-epochs", 200, "--json").stdout)
+    assert found["metrics"]["validation"]["rmse"] == pytest.approx(3**0.5, rel=0.02)
+    off.drop(columns="w").to_csv(tmp_path / "b.csv", index=False)
+    assert (
+        complaint(run("fit", tmp_path / "a.csv", *options)) == "--validation b.csv: no column 'w'; the columns are x, y"
+    )
+
+
+def test_validation_rows_without_a_target_are_left_out(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": np.arange(60.0), "y": np.arange(60.0)})
+    frame.loc[:2] = np.nan
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    options = ("--target", "y", "--loss", "least-squares", "--validation", tmp_path / "a.csv", "--json")
+    for missing in ("mean", "drop"):
+        found = json.loads(run("fit", tmp_path / "a.csv", *options, "--missing", missing).stdout)
+        assert found["rows"]["validation"] == 57
+
+
+def test_a_decimal_point_is_refused_where_decimals_have_a_comma(tmp_path: Path) -> None:
+    table, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    frame = pd.DataFrame(X, columns=list("abc")).assign(y=Y)
+    frame.to_csv(table, index=False, sep=";", decimal=",")
+    model = fitted(tmp_path, table, "--target", "y", "--decimal", ",")
+    assert predicted(model, table) == pytest.approx(Y, abs=1e-4)
+    other.write_text("a;b;c;y\n1.234;0,5;0,5;2.5\n")
+    message = "column 'a', row 1: '1.234' has a point; expected a number with the decimal character ','"
+    assert complaint(run("predict", model, other)) == message
+    other.write_text("a;b;c;y\n1;0,5;0,5;2.5\n")
+    message = "column 'y', row 1: '2.5' has a point; expected a number with the decimal character ','"
+    assert complaint(run("evaluate", model, other)) == message
+    frame.assign(a="1.234", b="2.5").to_csv(table, index=False, sep=";", decimal=",")
+    message = complaint(run("fit", table, "--target", "y", "--decimal", ",", "--numeric", "a"))
+    assert message.startswith("column 'a', row 1: '1.234' has a point")
