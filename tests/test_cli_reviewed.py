@@ -112,3 +112,83 @@ def test_a_decimal_point_is_refused_where_decimals_have_a_comma(tmp_path: Path) 
     frame.assign(a="1.234", b="2.5").to_csv(table, index=False, sep=";", decimal=",")
     message = complaint(run("fit", table, "--target", "y", "--decimal", ",", "--numeric", "a"))
     assert message.startswith("column 'a', row 1: '1.234' has a point")
+
+
+def dated(folder: Path, days: list[str], name: str = "a.csv") -> Path:
+    pd.DataFrame({"day": days, "y": np.arange(len(days)) * 2.0}).to_csv(folder / name, index=False)
+    return folder / name
+
+
+def test_parts_of_a_date_are_no_date(tmp_path: Path) -> None:
+    days = pd.date_range("2013-01-01", periods=100).strftime("%Y-%m-%d").tolist()
+    model = fitted(tmp_path, dated(tmp_path, days), "--target", "y")
+    assert predicted(model, dated(tmp_path, ["2013-02-01", "20130202"])) == pytest.approx([62, 64], abs=1e-3)
+    for day in ("2013-02", "2013"):
+        message = complaint(run("predict", model, dated(tmp_path, ["2013-02-28", day])))
+        assert message == f"column 'day', row 2: '{day}' is not a date like the others"
+
+
+def test_times_are_those_of_the_clock(tmp_path: Path) -> None:
+    """2013-03-04 was a Monday: Sunday in UTC. The levels and hours are those that the text shows."""
+    texts = [f"2013-03-{4 + i % 7:02}T{i % 2 + 1:02}:30:00+05:00" for i in range(70)]
+    model = fitted(tmp_path, dated(tmp_path, texts), "--target", "y")
+    parts = json.loads(model.read_text())["columns"][0]["parts"]
+    assert [part["name"] for part in parts] == ["day.weekday", "day.elapsed", "day.hour"]
+    assert json.loads(model.read_text())["columns"][0]["origin"] == "2013-03-04"
+    expected = predicted(model, tmp_path / "a.csv")
+    frame = pd.DataFrame({"day": pd.to_datetime(texts)})
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert predicted(model, tmp_path / "a.parquet") == pytest.approx(expected)
+    frame.assign(day=frame["day"].dt.tz_localize(None)).to_parquet(tmp_path / "a.parquet")
+    for naive in (tmp_path / "a.parquet", dated(tmp_path, ["2013-03-04T01:30:00"])):
+        message = complaint(run("predict", model, naive))
+        assert message.startswith("column 'day', row 1: '2013-03-04")
+        assert message.endswith("' has no offset from UTC, and the others have one")
+    model = fitted(tmp_path, dated(tmp_path, [text[:-6] for text in texts]), "--target", "y")
+    message = complaint(run("predict", model, dated(tmp_path, texts)))
+    assert message.endswith("'2013-03-04T01:30:00+05:00' has an offset from UTC, and the others have none")
+    message = complaint(run("fit", dated(tmp_path, [*texts, texts[0][:-6]]), "--target", "y"))
+    assert message.startswith(
+        "column 'day' has times with an offset from UTC, such as '2013-03-04T01:30:00+05:00', and"
+    )
+
+
+@pytest.mark.parametrize(("value", "what"), [("007", "text with a leading zero"), ("True", "a truth value")])
+def test_what_a_fit_takes_for_text_is_no_number(tmp_path: Path, value: str, what: str) -> None:
+    pd.DataFrame({"a": Y, "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    model = fitted(tmp_path, tmp_path / "a.csv", "--target", "y")
+    (tmp_path / "b.csv").write_text(f"a\n{value}\n")
+    message = complaint(run("predict", model, tmp_path / "b.csv"))
+    assert message == f"column 'a', row 1: '{value}' is {what}, and the fit had numbers"
+    pd.DataFrame({"a": [f"{i:03}" for i in range(80)], "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    model = fitted(tmp_path, tmp_path / "a.csv", "--target", "y", "--numeric", "a")
+    (tmp_path / "b.csv").write_text("a\n007\n7\n")
+    first, second = predicted(model, tmp_path / "b.csv")
+    assert first == second
+
+
+def test_names_that_a_model_file_could_not_keep_are_refused(tmp_path: Path) -> None:
+    options = ("--target", "y", "--missing", "category", "--model", tmp_path / "m.json")
+    holes = np.where(np.arange(80) % 9, X[:, 0], np.nan)
+    pd.DataFrame({"x": holes, "x=(missing)": X[:, 1], "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    message = complaint(run("fit", tmp_path / "a.csv", *options))
+    assert message.startswith("a column has the same name as a level of another")
+    pd.DataFrame({"x": X[:, 0], "(intercept)": X[:, 1], "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    message = complaint(run("fit", tmp_path / "a.csv", *options))
+    assert message == "a column is called '(intercept)', the name of the intercept in a model file: rename it"
+    pd.DataFrame({"x": ["(missing)", "b", None, "c"] * 20, "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    message = complaint(run("fit", tmp_path / "a.csv", *options))
+    assert message.startswith("column 'x' has missing values and the text '(missing)', which names their level")
+    assert not (tmp_path / "m.json").exists()
+
+
+@pytest.mark.parametrize("cell", [[1, 2], {"a": 1}])
+def test_a_list_is_no_value(tmp_path: Path, cell: object) -> None:
+    days = pd.date_range("2013-01-01", periods=80).strftime("%Y-%m-%d")
+    pd.DataFrame({"c": ["a", "b"] * 40, "n": Y, "d": days, "y": Y}).to_parquet(tmp_path / "a.parquet")
+    model = fitted(tmp_path, tmp_path / "a.parquet", "--target", "y")
+    right = {"c": ["a"], "n": [1.0], "d": ["2013-01-01"]}
+    for name in right:
+        pd.DataFrame({**right, name: [cell]}).to_parquet(tmp_path / "b.parquet")
+        message = complaint(run("predict", model, tmp_path / "b.parquet"))
+        assert message.startswith(f"column '{name}' holds ")

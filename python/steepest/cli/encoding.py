@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..extras import require
-from .columns import Array, Column, Unknown, numbers_of
-from .kinds import decide
+from .columns import Array, Column, Unknown, check_typed, numbers_of
+from .kinds import check_features, decide
 from .tables import OptionError, TableError, some
 
 _base: Any = require("sklearn.base", "cli")
@@ -96,6 +96,7 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         """Learn what replaces missing numbers, from the training rows of the frame."""
         if self.missing in ("mean", "median", "category"):
             self.columns_ = [self._filled(column, frame) for column in self.columns_]
+            check_features(self.columns_)  # one that tells which numbers were missing may be new
         elif self.missing == "error":
             check_complete(frame[list(self.feature_names_in_)])
 
@@ -134,6 +135,8 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         X = np.empty((len(frame), len(self.get_feature_names_out())))
         position = 0
         for column in self.columns_:
+            if column.kind == "number" and column.name not in self.numeric:
+                check_typed(frame[column.name])
             made = column.encode(frame[column.name], self.unknown)
             X[:, position : position + made.shape[1]] = made
             position += made.shape[1]

@@ -93,8 +93,10 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
     if not hasattr(estimator, "coef_"):
         raise ValueError("estimator must be fitted before it can be saved")
     if encoder is None:
-        names = getattr(estimator, "feature_names_in_", map(str, range(estimator.n_features_in_)))
-        encoder = TableEncoder.of_columns([Column(str(name), "number") for name in names], leaves_out=False)
+        given = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
+        names = tuple(map(str, given))
+        columns = [Column(name, "number") for name in names]
+        encoder = TableEncoder.of_columns(columns, numeric=names, leaves_out=False)
     record = getattr(encoder, "record_", None)
     return encoder, estimator, Record(None, loss_of(estimator)) if record is None else record
 

@@ -13,12 +13,10 @@ import numpy as np
 
 import steepest as st
 
-from .columns import Column
+from .columns import INTERCEPT, Column
 from .encoding import POLICIES
 from .tables import TableError
 from .targets import losses, losses_of_numbers
-
-INTERCEPT = "(intercept)"  # its name among the standard errors
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -43,6 +41,10 @@ def _is_texts(value: Any) -> bool:
         and len(set(value)) == len(value)
         and len(value) > 0
     )
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _is_number(value: Any) -> bool:
@@ -142,7 +144,9 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "standard_errors": lambda value: value is None or (_is_object(value) and all(map(_is_error, value.values()))),
     "deviations": lambda value: value is None or (_is_object(value) and all(map(_is_number, value.values()))),
     "estimator": _is_object,
-    "settings": _is_object,
+    "settings": lambda value: (
+        _is_object(value) and _is_names(value.get("numeric", [])) and _is_names(value.get("drop", []))
+    ),
     "seed": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "base": _is_base,
     "metrics": _is_object,
@@ -202,6 +206,8 @@ def _contradiction(content: dict[str, Any]) -> str:
     if content["target"] in names:
         return f"the target '{content['target']}' is one of 'columns' too"
     features = [feature for column in content["columns"] for feature in Column.of_content(column).features]
+    if INTERCEPT in features:
+        return f"a column is called '{INTERCEPT}', the name of the intercept"
     if len(set(features)) < len(features):
         return "a column has the same name as a level of another"
     k = len(classes) if loss == "softmax" else 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import re
 import sys
 import tempfile
 import warnings
@@ -17,11 +16,10 @@ import numpy as np
 from ..extras import require
 from . import headers
 from .numerals import range_of_integers
-from .tables import OptionError, ReadOptions, Table, TableError, reading
+from .tables import CODE, OptionError, ReadOptions, Table, TableError, reading
 
 STANDARD_INPUT = "-"
 MAX_DENSE_CELLS = 10**9
-_CODE = re.compile(r"0[0-9]+")
 _MAGIC = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
 
 
@@ -95,7 +93,7 @@ def _keep_texts(path: Path, frame: Any, options: ReadOptions, how: dict[str, Any
     for name in texts.columns:
         column = texts[name]
         if frame[name].dtype.kind in "iuf":
-            changed = column.str.fullmatch(_CODE.pattern, na=False).any()
+            changed = column.str.fullmatch(CODE.pattern, na=False).any()
         else:
             changed = not column.dropna().isin(["True", "False"]).all()
         if changed:
@@ -113,7 +111,7 @@ def _may_be_text(column: Any) -> bool:
 def _large_integers(column: Any, decimal: str) -> Any:
     # If no integer type holds all integers of a column, the reader leaves them as text or as objects.
     known = column.dropna()
-    if known.map(lambda value: isinstance(value, bool)).any() or known.astype(str).str.fullmatch(_CODE.pattern).any():
+    if known.map(lambda value: isinstance(value, bool)).any() or known.astype(str).str.fullmatch(CODE.pattern).any():
         return column
     if decimal != "." and known.astype(str).str.contains(".", regex=False).any():
         return column  # a point is no decimal character here

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..optimizers.runner import StopReason
-from .columns import Array, Column
+from .columns import INTERCEPT, Array, Column
 from .fitting import Fit
 from .measures import Measures, verdict
 from .model import Record, is_classifier, loss_of, parts
-from .model_checks import INTERCEPT
 from .model_file import content_of
 from .problem import Problem
 from .splitting import DEFAULT_FRACTION, ENOUGH_ROWS

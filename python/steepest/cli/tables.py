@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+CODE = re.compile(r"0[0-9]+")  # digits that are text, as a number would lose the leading zeros
 
 
 class TableError(ValueError):
@@ -186,6 +189,20 @@ def text_of(value: Any) -> str:
     if not isinstance(value, str | bool | int | float):
         raise TableError(f"a cell holds a {type(value).__name__}; expected numbers, booleans or text")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def texts_in(column: Any) -> Any:
+    """Return a column of the texts of its values, as `text_of` gives them; missing values stay missing.
+
+    Raises
+    ------
+    TableError
+        A value is a list, a struct or the like.
+    """
+    try:
+        return column.astype(object).map(text_of, na_action="ignore")
+    except TableError as error:
+        raise TableError(str(error).replace("a cell", f"column '{column.name}'")) from None
 
 
 @contextlib.contextmanager
