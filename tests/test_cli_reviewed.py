@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import steepest as st
 from command_line import complaint, run
 
 X = np.random.default_rng(3).normal(size=(80, 3))
@@ -192,3 +195,65 @@ def test_a_list_is_no_value(tmp_path: Path, cell: object) -> None:
         pd.DataFrame({**right, name: [cell]}).to_parquet(tmp_path / "b.parquet")
         message = complaint(run("predict", model, tmp_path / "b.parquet"))
         assert message.startswith(f"column '{name}' holds ")
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200, 1e307])
+def test_measures_and_errors_do_not_depend_on_the_unit_of_the_target(tmp_path: Path, unit: float) -> None:
+    y = Y + np.random.default_rng(4).normal(size=80)
+    y /= np.abs(y).max()
+    found = []
+    for factor in (1.0, unit):
+        pd.DataFrame(X, columns=list("abc")).assign(y=y * factor).to_csv(tmp_path / "a.csv", index=False)
+        result = run("fit", tmp_path / "a.csv", "--target", "y", "--json", "--model", tmp_path / "m.json")
+        assert result.exit_code == 0, result
+        content = json.loads(result.stdout, parse_constant=pytest.fail)
+        test, errors = content["metrics"]["test"], content["standard_errors"]
+        scaled = [test["rmse"], test["mae"], test["base_rmse"], test["base_value"], *errors.values()]
+        found.append([test["r2"], *(value / factor for value in scaled)])
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
+
+
+def test_columns_of_the_model_are_copied_as_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a;y\n" + "".join(f"{i},50;{i},5\n" for i in range(30)))
+    model = fitted(tmp_path, tmp_path / "a.csv", "--target", "y", "--decimal", ",")
+    for given, source in ((tmp_path / "a.csv", None), ("-", tmp_path / "a.csv")):
+        result = run("predict", model, given, "--keep", "a", standard_input=source)
+        assert result.exit_code == 0, result
+        frame = pd.read_csv(io.StringIO(result.stdout), dtype={"a": str})
+        assert frame["a"].tolist() == [f"{i},50" for i in range(30)]
+        assert frame["prediction"].to_numpy() == pytest.approx(np.arange(30) + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[("reading", {"na": 5}), ("reading", {"separator": 5, "decimal": ".", "encoding": "utf-8", "na": []})],
+        *[("metrics", {"test": {}}), ("metrics", {"test": 5}), ("metrics", 5), ("data", {"x": 1})],
+        *[("base", [1.0, 2.0, 3.0]), ("settings", {"numeric": 5}), ("settings", {"drop": 5})],
+    ],
+)
+def test_changed_model_files_are_refused(tmp_path: Path, key: str, value: Any) -> None:
+    pd.DataFrame({"a": Y, "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    model = fitted(tmp_path, tmp_path / "a.csv", "--target", "y")
+    model.write_text(json.dumps({**json.loads(model.read_text()), key: value}))
+    for arguments in (("explain", model), ("predict", model, tmp_path / "a.csv")):
+        assert f"'{key}'" in complaint(run(*arguments))
+
+
+def test_a_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"a": Y, "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    model = st.load_model(fitted(tmp_path, tmp_path / "a.csv", "--target", "y"))
+    twice = pd.DataFrame(np.ones((3, 3)), columns=["a", "b", "a"])
+    with pytest.raises(ValueError, match="two columns are called 'a': rename one"):
+        model.predict(twice)
+    assert len(model.predict(twice.set_axis(["a", "b", "b"], axis=1))) == 3
+
+
+def test_rows_without_a_class_are_empty_in_an_array(tmp_path: Path) -> None:
+    a = np.where(np.arange(80) == 3, np.nan, Y)
+    pd.DataFrame({"a": a, "y": np.where(Y > 5, "yes", "no")}).to_csv(tmp_path / "a.csv", index=False)
+    options = ("--target", "y", "--missing", "drop", "--quiet", "--model", tmp_path / "m.json")
+    assert run("fit", tmp_path / "a.csv", *options).exit_code == 0
+    assert run("predict", tmp_path / "m.json", tmp_path / "a.csv", "--output", tmp_path / "o.npy").exit_code == 0
+    classes = np.load(tmp_path / "o.npy")["class"].tolist()
+    assert (classes[3], set(classes)) == ("", {"", "yes", "no"})

@@ -66,6 +66,7 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
             A column cannot be used, or has missing values and ``missing`` is "error".
         """
         frame = as_frame(frame).reset_index(drop=True)
+        _check_unique(frame, list(frame.columns))
         self.__dict__.pop("record_", None)  # what a model file said of an earlier fit
         self.decide(frame)
         self.learn_fills(frame)
@@ -151,11 +152,19 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         absent = [name for name in names if name not in frame.columns]
         if absent:
             raise TableError(f"no column '{absent[0]}'; the columns are {some(list(frame.columns))}")
+        _check_unique(frame, names)
         return frame
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return the names of the features, such as "distance", "carrier=UA" and "day.elapsed"."""
         return np.array([feature for column in self.columns_ for feature in column.features], dtype=object)
+
+
+def _check_unique(frame: Any, names: list[str]) -> None:
+    repeated = set(frame.columns[frame.columns.duplicated()])
+    for name in names:
+        if name in repeated:
+            raise TableError(f"two columns are called '{name}': rename one")
 
 
 def _fillable(part: Column) -> Column:

@@ -251,7 +251,7 @@ def _tell(fit: Fit, reading: ReadOptions, messages: list[str], prints: str) -> N
     line = report.convergence_line(fit)
     made = pipeline(fit.problem.encoder, fit.estimator, fit.record(reading))
     if prints == "json":
-        click.echo(json.dumps(report.of_fit(fit, made, messages), indent=2, default=str))
+        click.echo(json.dumps(report.of_fit(fit, made, messages), indent=2, default=str, allow_nan=False))
     if prints == "text" and line.startswith("converged"):
         click.echo(line)
     if not line.startswith("converged"):

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def _read_tsv(path: Path, options: ReadOptions) -> Table:
 
 
 def _with_separator(options: ReadOptions, separator: str) -> ReadOptions:
-    return ReadOptions(separator, options.decimal, options.encoding, options.na, options.text)
+    return replace(options, separator=separator)
 
 
 def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
@@ -74,6 +75,8 @@ def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
             raise TableError(f"{path}: rows have more fields than the header") from None
         _keep_texts(path, frame, options, how)
     table = Table(frame, decimal=options.decimal)
+    if options.copies:
+        table.texts = dict(pandas.read_csv(path, usecols=lambda name: name in options.copies, dtype=str, **how).items())
     for name in frame.columns:
         if name not in options.text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
             given, frame[name] = frame[name], _large_integers(frame[name], options.decimal)

@@ -38,6 +38,8 @@ class ReadOptions:
         Fields that mean a missing value, besides empty ones and the usual NA, NaN, null, None ...
     text : frozenset of str
         Columns to read as text, such as codes with leading zeros. Names of no column are ignored.
+    copies : frozenset of str
+        Columns whose text is to be kept beside their values, as ``Table.texts``.
     """
 
     separator: str | None = None
@@ -45,6 +47,7 @@ class ReadOptions:
     encoding: str = "utf-8"
     na: tuple[str, ...] = ()
     text: frozenset[str] = frozenset()
+    copies: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -67,6 +70,8 @@ class Table:
         The name of the file, and the SHA-256 digest of its bytes. Empty if there is no file.
     decimal : str
         The character before the decimals of numbers that the reader left as text.
+    texts : dict of str to pandas.Series
+        Columns as the text of the file has them.
     """
 
     frame: Any
@@ -76,6 +81,7 @@ class Table:
     name: str = ""
     digest: str = ""
     decimal: str = "."
+    texts: dict[str, Any] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
         """Return the name of the column that a user means. In a matrix, an index may be negative.
