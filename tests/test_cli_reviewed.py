@@ -257,3 +257,46 @@ def test_rows_without_a_class_are_empty_in_an_array(tmp_path: Path) -> None:
     assert run("predict", tmp_path / "m.json", tmp_path / "a.csv", "--output", tmp_path / "o.npy").exit_code == 0
     classes = np.load(tmp_path / "o.npy")["class"].tolist()
     assert (classes[3], set(classes)) == ("", {"", "yes", "no"})
+
+
+def refused(folder: Path, frame: pd.DataFrame, *options: object) -> str:
+    frame.to_csv(folder / "a.csv", index=False)
+    return complaint(run("fit", folder / "a.csv", "--target", "y", *options))
+
+
+def test_rows_that_cannot_be_used_are_those_of_the_file(tmp_path: Path) -> None:
+    a = np.where(np.arange(80) < 3, np.nan, np.where(np.arange(80) == 3, np.inf, Y))
+    message = refused(tmp_path, pd.DataFrame({"a": a, "y": Y}), "--missing", "mean")
+    assert message == "column 'a' has values that are not finite in float64, the first in row 4"
+    counts = np.where(np.arange(80) == 59, -1, np.arange(80))
+    message = refused(tmp_path, pd.DataFrame({"a": X[:, 0], "y": counts}), "--loss", "poisson")
+    assert message == "column 'y', row 60: a target of the loss poisson is at least 0, got -1"
+
+
+def test_messages_say_what_helps(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": X[:, 0], "y": np.where(np.arange(80) == 5, np.nan, Y)})
+    message = refused(tmp_path, frame)
+    assert message.endswith("--missing drop, mean, median and category leave out rows without a target or a weight")
+    message = refused(tmp_path, frame.assign(y=[f"text {i}" for i in range(80)]))
+    assert message.startswith("column 'y' holds text such as 'text 0', 80 different ones in 80 rows; expected numbers")
+    assert "at most 100" in message
+    frame.assign(y=0).to_csv(tmp_path / "a.csv", index=False)
+    result = run("fit", tmp_path / "a.csv", "--target", "y", "--loss", "poisson")
+    assert "classes" not in result.stderr
+    assert "not converged: some counts are all 0" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--decimal", "5", "--decimal must be one character, such as . or a comma, got '5'"),
+        ("--sep", "xx", "--sep must be one character, got 'xx'"),
+        ("--random-state", 2**32, "4294967296 is not in the range 0<=x<=4294967295"),
+        ("--max-epochs", 2**63, "is not in the range"),
+    ],
+)
+def test_values_out_of_range_are_refused_before_the_fit(tmp_path: Path, option: str, value: Any, message: str) -> None:
+    pd.DataFrame({"a": Y, "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    result = run("fit", tmp_path / "a.csv", "--target", "y", option, value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr

@@ -139,7 +139,7 @@ class Column:
         if (codes < 0).any():
             place = int(np.argmax(codes < 0))
             if places[place] < 0:
-                way = "--unknown baseline takes the baseline level"
+                way = "--unknown baseline takes the baseline level; or fit with --missing category to rows without one"
                 raise TableError(_is_missing(column, column.isna().to_numpy(), way))
             level, row = text_of(values[places[place]]), row_of(column, place)
             shown = ", ".join(self.levels[:10]) + (", ..." if len(self.levels) > 10 else "")

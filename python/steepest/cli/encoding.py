@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -192,12 +193,20 @@ def missing_counts(frame: Any) -> dict[str, int]:
     return {str(name): int(count) for name, count in counts[counts > 0].items()}
 
 
-def check_complete(frame: Any) -> None:
-    """Raise TableError naming all columns of a frame that have missing values, with their counts."""
+def check_complete(frame: Any, outside: Collection[str] = ()) -> None:
+    """Raise TableError naming all columns of a frame that have missing values, with their counts.
+
+    In the columns `outside`, the target and the weights, no value is filled in.
+    """
     counts = missing_counts(frame)
     if counts:
         listed = ", ".join(f"'{name}' ({count:,})" for name, count in counts.items())
         columns = "a column has" if len(counts) == 1 else f"{len(counts)} columns have"
+        if set(counts) <= set(outside):
+            raise TableError(
+                f"{columns} missing values in {len(frame):,} rows: {listed}; --missing drop, mean, median and category "
+                "leave out rows without a target or a weight"
+            )
         raise TableError(
             f"{columns} missing values in {len(frame):,} rows: {listed}; --missing drop leaves out their rows, "
             "--missing mean, median or category fills them in, --drop leaves out a column"

@@ -70,7 +70,7 @@ def rows_of(
     if target.classes is None:
         table.check_decimals(beside)
     if encoder.missing == "error":
-        check_complete(beside)
+        check_complete(beside, outside)
     else:
         gone = beside.isna().any(axis=1)
         usable = ~(gone | frame.isna().any(axis=1) if encoder.missing == "drop" else gone)

@@ -215,7 +215,7 @@ def _complete_rows(
     used = [*encoder.feature_names_in_, target, *([] if weight is None else [weight])]
     dropped: dict[str, int] = {}
     if missing == "error":
-        check_complete(frame[used])
+        check_complete(frame[used], used[len(encoder.feature_names_in_) :])
         return frame, dropped
     outside = [target] if weight is None else [target, weight]
     gone = frame[outside].isna().any(axis=1)

@@ -28,7 +28,11 @@ def _read_csv(path: Path, options: ReadOptions) -> Table:
     separator = options.separator or (";" if options.decimal == "," else ",")
     if separator == "\\t":
         separator = "\t"
-    if len(separator) != 1 or len(options.decimal) != 1 or separator == options.decimal:
+    if len(separator) != 1:
+        raise OptionError(f"--sep must be one character, got {separator!r}")
+    if len(options.decimal) != 1 or options.decimal.isalnum() or options.decimal in "+-'\" ":
+        raise OptionError(f"--decimal must be one character, such as . or a comma, got {options.decimal!r}")
+    if separator == options.decimal:
         got = f"--sep {separator!r} and --decimal {options.decimal!r}"
         raise OptionError(f"--sep and --decimal must be two different characters, got {got}")
     try:
