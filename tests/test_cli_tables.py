@@ -243,7 +243,10 @@ REFUSALS = [
         Case("Wage", ".csv", "education", ("--loss", "least-squares")), "column 'education' holds text such as '1. <"
     ),
     Refusal(Case("economics", ".parquet", "date"), "column 'date' holds dates; a target is numbers or classes"),
-    Refusal(Case("mtcars", ".csv", "name"), "column 'name' holds text such as 'Mazda RX4' in row 1; expected numbers"),
+    Refusal(
+        Case("mtcars", ".csv", "name"),
+        "column 'name' holds text such as 'Mazda RX4', 32 different ones in 32 rows;",
+    ),
     Refusal(Case("penguins", ".csv", "specie"), "no column 'specie'; the columns are species, island, "),
     Refusal(
         Case("economics", ".csv", "pop", change=lambda frame: frame.assign(date=frame["date"].dt.strftime("%m/01/%Y"))),

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ..extras import require
 from . import dates
 from .numerals import spelling
-from .tables import TableError, text_of
+from .tables import CODE, TableError, row_of, text_of, texts_in
 
 MISSING = "(missing)"  # the level of missing values
+INTERCEPT = "(intercept)"  # its name among the standard errors
 Array = NDArray[Any]
 _FILL = "fit with --missing mean or median to fill them in"
 Kind = Literal["number", "category", "date"]
@@ -104,7 +105,10 @@ class Column:
             if np.isnat(times).any() and any(part.kind == "number" and part.fill is None for part in self.parts):
                 raise TableError(_is_missing(column, np.isnat(times), _FILL))
             values = dates.parts_of(times, np.datetime64(self.origin))
-            made = [part.encode(values[part.name.rpartition(".")[2]].rename(part.name), unknown) for part in self.parts]
+            made = [
+                part.encode(values[part.name.rpartition(".")[2]].rename(part.name).set_axis(column.index), unknown)
+                for part in self.parts
+            ]
             return np.hstack(made) if made else np.zeros((len(column), 0))
         if self.kind == "number":
             return self._numbers(column)
@@ -127,29 +131,41 @@ class Column:
         """Return the places of the levels. An unknown level has the place of the baseline, if that is allowed."""
         pandas = require("pandas", "cli")
         levels = pandas.Index(self.levels)
-        places, values = pandas.factorize(column)
+        places, values = pandas.factorize(column if column.dtype != object else texts_in(column))
         known = levels.get_indexer(pandas.Index([text_of(value) for value in values], dtype=object))
         codes: Array = np.append(known, levels.get_indexer([MISSING]))[places]  # the place of a missing value is -1
         if unknown == "baseline":
             return np.asarray(np.maximum(codes, 0))
         if (codes < 0).any():
-            row = int(np.argmax(codes < 0))
-            if places[row] < 0:
-                way = "--unknown baseline takes the baseline level"
+            place = int(np.argmax(codes < 0))
+            if places[place] < 0:
+                way = "--unknown baseline takes the baseline level; or fit with --missing category to rows without one"
                 raise TableError(_is_missing(column, column.isna().to_numpy(), way))
+            level, row = text_of(values[places[place]]), row_of(column, place)
             shown = ", ".join(self.levels[:10]) + (", ..." if len(self.levels) > 10 else "")
             raise TableError(
-                f"column '{self.name}', row {row + 1}: level '{text_of(values[places[row]])}' is not one that the "
-                f"model knows ({shown})"
+                f"column '{self.name}', row {row}: level '{level}' is not one that the model knows ({shown})"
             )
         return codes
 
 
 def _is_missing(column: Any, missing: Array, way: str) -> str:
-    row, count = int(np.argmax(missing)) + 1, int(missing.sum())
+    row, count = row_of(column, int(np.argmax(missing))), int(missing.sum())
     rows = f"row {row} has" if count == 1 else f"{count:,} rows have"
     first = "" if count == 1 else f", first row {row}"
     return f"column '{column.name}': {rows} no value{first}, and the fit had none; {way}"
+
+
+def check_typed(column: Any) -> None:
+    """Raise TableError if a column for numbers holds truth values, or text such as 007, which a fit takes for text."""
+    if column.dtype.kind in "iuf":
+        return
+    for place, value in enumerate(column):
+        if isinstance(value, bool | np.bool_) or (isinstance(value, str) and CODE.fullmatch(value.strip())):
+            what = "text with a leading zero" if isinstance(value, str) else "a truth value"
+            raise TableError(
+                f"column '{column.name}', row {row_of(column, place)}: '{value}' is {what}, and the fit had numbers"
+            )
 
 
 def numbers_of(column: Any) -> Array:
@@ -170,14 +186,14 @@ def numbers_of(column: Any) -> Array:
             raise TableError(f"column '{column.name}' has values that are not finite in float64") from None
         wrong = np.isnan(values) & ~column.isna().to_numpy()
         if wrong.any():
-            row = int(np.argmax(wrong))
-            text = str(column.iloc[row])
+            place = int(np.argmax(wrong))
+            text, row = str(column.iloc[place]), row_of(column, place)
             found = spelling([text])
             reason = f" (a number with {found[0]})" if found else ""
             raise TableError(
-                f"column '{column.name}' holds text such as '{text}'{reason} in row {row + 1}; expected numbers"
+                f"column '{column.name}' holds text such as '{text}'{reason} in row {row}; expected numbers"
             )
     if np.isinf(values).any():
-        row = int(np.argmax(np.isinf(values))) + 1
+        row = row_of(column, int(np.argmax(np.isinf(values))))
         raise TableError(f"column '{column.name}' has values that are not finite in float64, the first in row {row}")
     return values

@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extras import require
-from .tables import TableError, text_of
+from .tables import TableError, row_of, texts_in
 
 ISO = "ISO8601"
+ISO_WITH_OFFSET = "ISO8601 with an offset from UTC"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 SECONDS_OF_DAY = 86_400.0
 
 _TIME = r"(?:[T ]\s*\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?)?"
 _YEAR_FIRST = re.compile(rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}{_TIME}", re.ASCII)
+_DIGITS = re.compile(r"\d{8}", re.ASCII)
+_OFFSET = re.compile(r"(:.*?)\s*(?:Z|UTC|[+-]\d{2}:?\d{2})$", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([./-])(\d{{1,2}})\2(\d{{4}}|\d{{2}})({_TIME})", re.ASCII)
 _NAMED = re.compile(
     rf"(?:\d{{1,2}}[ .-]+[A-Za-z]{{3,9}}\.?,?[ -]+\d{{4}}|[A-Za-z]{{3,9}}\.? \d{{1,2}},? \d{{4}}){_TIME}", re.ASCII
@@ -76,7 +79,13 @@ def _candidates(name: str, texts: Sequence[str]) -> Sequence[str]:
     if all(map(_MONTH.fullmatch, texts)):
         return ("%Y-%m",)
     if all(map(_YEAR_FIRST.fullmatch, texts)):
-        return (ISO,)
+        offsets = [_OFFSET.search(text) is not None for text in texts]
+        if any(offsets) and not all(offsets):
+            raise TableError(
+                f"column '{name}' has times with an offset from UTC, such as '{texts[offsets.index(True)]}', and "
+                f"without one, such as '{texts[offsets.index(False)]}': write all alike"
+            )
+        return (ISO_WITH_OFFSET,) if any(offsets) else (ISO,)
     if all(map(_SLASHED.fullmatch, texts)):
         return _with_times("%Y/%m/%d", texts[0].partition(" ")[2])
     matches = [match for match in map(_YEAR_LAST.fullmatch, texts) if match]
@@ -107,9 +116,35 @@ def are_dates_of_digits(values: NDArray[Any]) -> bool:
 
 
 def _parsed(texts: Any, form: str) -> NDArray[np.datetime64]:
+    """Return the times that texts show on a clock: an offset from UTC changes nothing."""
     pandas = require("pandas", "cli")
-    times = pandas.to_datetime(pandas.Series(texts, dtype=object), format=form, errors="coerce", utc=True)
+    given = pandas.Series(texts, dtype=object)
+    if form in (ISO, ISO_WITH_OFFSET):
+        form, given = ISO, given.map(_wall_time, na_action="ignore")
+    times = pandas.to_datetime(given, format=form, errors="coerce", utc=True)
     return np.asarray(times.dt.tz_localize(None).to_numpy("datetime64[us]"))
+
+
+def _wall_time(text: str) -> str | None:
+    """Return a text without its offset from UTC, or None if it is not a whole date: pandas completes a year alone."""
+    whole = _YEAR_FIRST.fullmatch(text) or _DIGITS.fullmatch(text)
+    return _OFFSET.sub(r"\1", text) if whole else None
+
+
+def form_of_times(column: Any) -> str:
+    """Return the format of a column whose values are times, not text."""
+    return ISO_WITH_OFFSET if _offsets(column, column.notna().to_numpy()).any() else ISO
+
+
+def _offsets(column: Any, known: NDArray[Any]) -> NDArray[Any]:
+    """Return which of the known values of a column, times or text, have an offset from UTC."""
+    if require("pandas", "cli").api.types.is_datetime64_any_dtype(column.dtype):
+        return known if getattr(column.dt, "tz", None) is not None else np.zeros_like(known)
+    found = (
+        _OFFSET.search(value) is not None if isinstance(value, str) else getattr(value, "tzinfo", None) is not None
+        for value in column.astype(object)
+    )
+    return np.asarray(np.fromiter(found, bool, len(column)) & known)
 
 
 def times_of(column: Any, form: str) -> NDArray[np.datetime64]:
@@ -121,19 +156,41 @@ def times_of(column: Any, form: str) -> NDArray[np.datetime64]:
         A value is no date of the format.
     """
     pandas = require("pandas", "cli")
+    known = column.notna().to_numpy()
+    _check_offsets(column, known, form)
     if pandas.api.types.is_datetime64_any_dtype(column.dtype):
-        zoned = getattr(column.dt, "tz", None) is not None
-        return np.asarray((column.dt.tz_convert(None) if zoned else column).to_numpy("datetime64[us]"))
+        return np.asarray(column.dt.tz_localize(None).to_numpy("datetime64[us]"))
     kind = pandas.api.types.infer_dtype(column, skipna=True)
     if kind in ("date", "datetime", "datetime64"):
-        return np.asarray(pandas.to_datetime(column).to_numpy("datetime64[us]"))
-    texts = column.astype(object).map(lambda value: text_of(value).strip(), na_action="ignore")
+        clock = column.astype(object).map(_without_zone, na_action="ignore")
+        return np.asarray(pandas.to_datetime(clock).to_numpy("datetime64[us]"))
+    texts = texts_in(column).map(str.strip, na_action="ignore")
     times = _parsed(texts, form)
-    wrong = np.isnat(times) & ~column.isna().to_numpy()
+    wrong = np.isnat(times) & known
     if wrong.any():
-        row = int(np.argmax(wrong))
-        raise TableError(f"column '{column.name}', row {row + 1}: '{column.iloc[row]}' is not a date like the others")
+        place = int(np.argmax(wrong))
+        row = row_of(column, place)
+        raise TableError(f"column '{column.name}', row {row}: '{column.iloc[place]}' is not a date like the others")
     return times
+
+
+def _without_zone(value: Any) -> Any:
+    return value.replace(tzinfo=None) if getattr(value, "tzinfo", None) is not None else value
+
+
+def _check_offsets(column: Any, known: NDArray[Any], form: str) -> None:
+    """Raise TableError if some times have an offset from UTC and others, or those of the fit, have none."""
+    if form not in (ISO, ISO_WITH_OFFSET):
+        return
+    wanted = form == ISO_WITH_OFFSET
+    wrong = (_offsets(column, known) != wanted) & known
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        has, have = ("no offset", "have one") if wanted else ("an offset", "have none")
+        raise TableError(
+            f"column '{column.name}', row {row_of(column, place)}: '{column.iloc[place]}' has {has} from UTC, and the "
+            f"others {have}"
+        )
 
 
 def parts_of(times: NDArray[np.datetime64], origin: np.datetime64) -> dict[str, Any]:

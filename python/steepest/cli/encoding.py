@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..extras import require
-from .columns import Array, Column, Unknown, numbers_of
-from .kinds import decide
+from .columns import Array, Column, Unknown, check_typed, numbers_of
+from .kinds import check_features, decide
 from .tables import OptionError, TableError, some
 
 _base: Any = require("sklearn.base", "cli")
@@ -65,7 +66,8 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         TableError
             A column cannot be used, or has missing values and ``missing`` is "error".
         """
-        frame = as_frame(frame)
+        frame = as_frame(frame).reset_index(drop=True)
+        _check_unique(frame, list(frame.columns))
         self.__dict__.pop("record_", None)  # what a model file said of an earlier fit
         self.decide(frame)
         self.learn_fills(frame)
@@ -96,6 +98,7 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         """Learn what replaces missing numbers, from the training rows of the frame."""
         if self.missing in ("mean", "median", "category"):
             self.columns_ = [self._filled(column, frame) for column in self.columns_]
+            check_features(self.columns_)  # one that tells which numbers were missing may be new
         elif self.missing == "error":
             check_complete(frame[list(self.feature_names_in_)])
 
@@ -127,10 +130,15 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         TableError
             A column is absent, or a value is missing, of another kind or unknown. The message names column and row.
         """
-        frame = self._columns_of(frame)
+        return self.encoded(self._columns_of(frame).reset_index(drop=True))
+
+    def encoded(self, frame: Any) -> Array:
+        """Return the features of a frame that has the columns, and the numbers of its rows, from 0, as its index."""
         X = np.empty((len(frame), len(self.get_feature_names_out())))
         position = 0
         for column in self.columns_:
+            if column.kind == "number" and column.name not in self.numeric:
+                check_typed(frame[column.name])
             made = column.encode(frame[column.name], self.unknown)
             X[:, position : position + made.shape[1]] = made
             position += made.shape[1]
@@ -145,11 +153,19 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         absent = [name for name in names if name not in frame.columns]
         if absent:
             raise TableError(f"no column '{absent[0]}'; the columns are {some(list(frame.columns))}")
+        _check_unique(frame, names)
         return frame
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return the names of the features, such as "distance", "carrier=UA" and "day.elapsed"."""
         return np.array([feature for column in self.columns_ for feature in column.features], dtype=object)
+
+
+def _check_unique(frame: Any, names: list[str]) -> None:
+    repeated = set(frame.columns[frame.columns.duplicated()])
+    for name in names:
+        if name in repeated:
+            raise TableError(f"two columns are called '{name}': rename one")
 
 
 def _fillable(part: Column) -> Column:
@@ -177,12 +193,20 @@ def missing_counts(frame: Any) -> dict[str, int]:
     return {str(name): int(count) for name, count in counts[counts > 0].items()}
 
 
-def check_complete(frame: Any) -> None:
-    """Raise TableError naming all columns of a frame that have missing values, with their counts."""
+def check_complete(frame: Any, outside: Collection[str] = ()) -> None:
+    """Raise TableError naming all columns of a frame that have missing values, with their counts.
+
+    In the columns `outside`, the target and the weights, no value is filled in.
+    """
     counts = missing_counts(frame)
     if counts:
         listed = ", ".join(f"'{name}' ({count:,})" for name, count in counts.items())
         columns = "a column has" if len(counts) == 1 else f"{len(counts)} columns have"
+        if set(counts) <= set(outside):
+            raise TableError(
+                f"{columns} missing values in {len(frame):,} rows: {listed}; --missing drop, mean, median and category "
+                "leave out rows without a target or a weight"
+            )
         raise TableError(
             f"{columns} missing values in {len(frame):,} rows: {listed}; --missing drop leaves out their rows, "
             "--missing mean, median or category fills them in, --drop leaves out a column"

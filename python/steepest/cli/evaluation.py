@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .encoding import check_complete
 from .fitting import measure
+from .further import rows_of
 from .measures import Measures
 from .model import is_classifier, parts
-from .problem import weights_of
-from .tables import OptionError, Table, TableError
+from .tables import OptionError, Table
 from .targets import Target
 
 
@@ -29,23 +28,14 @@ def evaluated(model: Any, table: Table, target: str | None, weight: str | None, 
     name = target or record.target or table.target
     if name is None:
         raise OptionError("--target: the model does not say which column it predicts")
-    name = table.column(name)
-    frame = table.select(list(encoder.feature_names_in_), record.sparse).assign(**{name: table.frame[name]})
-    if weight is not None:
-        frame = frame.assign(**{"(weight)": table.frame[table.column(weight)]})
-    rows = len(frame)
-    if encoder.missing == "error":
-        check_complete(frame[[name]])
-    else:
-        frame = frame.dropna() if encoder.missing == "drop" else frame[frame[name].notna()]
-    if not len(frame):
-        raise TableError("no row is left: each has a missing value")
+    weight = None if weight is None else table.column(weight)
     classes = tuple(np.asarray(estimator.classes_).tolist()) if is_classifier(estimator) else None
-    y = Target(name, record.loss, classes, "").encode(frame[name])
     encoder.set_params(unknown=unknown)
-    X = encoder.transform(frame)
-    counts = None if weight is None else weights_of(frame["(weight)"].rename(weight))
+    rows = rows_of(
+        table, encoder, Target(table.column(name), record.loss, classes, ""), weight, record.sparse, record.unused
+    )
     base = record.base
     if base is None:
-        base = np.full(len(classes), 1 / len(classes)) if classes else float(np.mean(y))
-    return measure(estimator, X, y, counts, classes, np.asarray(base) if classes else base), rows - len(frame)
+        base = np.full(len(classes), 1 / len(classes)) if classes else float(np.mean(rows.y))
+    base = np.asarray(base) if classes else base
+    return measure(estimator, rows.X, rows.y, rows.weight, classes, base), rows.left_out

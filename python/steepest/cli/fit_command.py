@@ -35,7 +35,7 @@ _FRACTION = Number(min=0, max=1, max_open=True)
 _COLUMN = "COLUMN"
 _RANDOM_STATE = click.option(
     "--random-state",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 2**32 - 1),
     default=0,
     show_default=True,
     help="Seed of the split and of the order of the rows.",
@@ -91,7 +91,7 @@ _RANDOM_STATE = click.option(
 )
 @click.option(
     "--max-epochs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**9),
     show_default="1000, or 100 with batches",
     help="Stop after this many passes over the rows.",
 )
@@ -114,7 +114,7 @@ _RANDOM_STATE = click.option(
 )
 @click.option(
     "--patience",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**9),
     help="Stop after this many epochs without a lower validation loss.",
 )
 @click.option("--tol", type=Number(min=0), help="Stop at this part of the gradient at the start.  [default: chosen]")
@@ -183,7 +183,7 @@ def _texts_of(frame: Any) -> set[str]:
 )
 @click.option(
     "--max-epochs",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10**9),
     default=40,
     show_default=True,
     help="Stop after this many passes over the rows.",
@@ -251,7 +251,7 @@ def _tell(fit: Fit, reading: ReadOptions, messages: list[str], prints: str) -> N
     line = report.convergence_line(fit)
     made = pipeline(fit.problem.encoder, fit.estimator, fit.record(reading))
     if prints == "json":
-        click.echo(json.dumps(report.of_fit(fit, made, messages), indent=2, default=str))
+        click.echo(json.dumps(report.of_fit(fit, made, messages), indent=2, default=str, allow_nan=False))
     if prints == "text" and line.startswith("converged"):
         click.echo(line)
     if not line.startswith("converged"):

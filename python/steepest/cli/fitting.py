@@ -60,7 +60,7 @@ class Fit:
             target=problem.target.name,
             loss=problem.target.loss,
             sparse=problem.sparse,
-            reading={key: value for key, value in asdict(reading).items() if key != "text"},
+            reading={key: value for key, value in asdict(reading).items() if key not in ("text", "copies")},
             settings={key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()},
             seed=problem.options.random_state,
             metrics=self.measures,
@@ -221,7 +221,8 @@ def _measures(problem: Problem, estimator: Any) -> dict[str, measures.Measures]:
 def distribution(y: Array, weight: Array | None, n_classes: int | None) -> Any:
     """Return what a model without columns predicts: the part of each class, or the mean."""
     if n_classes is None:
-        return float(np.average(y, weights=weight))
+        unit = measures.unit_of(y)
+        return float(np.average(y / unit, weights=weight)) * unit
     counts = np.bincount(y, weight, minlength=n_classes)
     return counts / counts.sum()
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..extras import require
 from . import dates
-from .columns import MISSING, Column, numbers_of
+from .columns import INTERCEPT, MISSING, Column, numbers_of
 from .numerals import is_number, spelling
 from .tables import TableError, text_of
 
@@ -76,14 +76,25 @@ def decide(
                 decision.columns.append(_with_levels(kind, column, name in categorical))
                 continue
         decision.left_out[name] = reason
-    _check(decision)
+    features = check_features(decision.columns)
+    _check(decision, features)
     return decision
 
 
-def _check(decision: Decision) -> None:
-    features = [feature for column in decision.columns for feature in column.features]
+def check_features(columns: list[Column]) -> list[str]:
+    """Return the features of columns, or raise TableError if two have one name, or one has that of the intercept."""
+    features = [feature for column in columns for feature in column.features]
+    if INTERCEPT in features:
+        raise TableError(f"a column is called '{INTERCEPT}', the name of the intercept in a model file: rename it")
     if len(set(features)) < len(features):
-        raise TableError("a column has the same name as a level of another, such as 'colour=red': rename it")
+        twice = next(feature for feature in features if features.count(feature) > 1)
+        raise TableError(
+            f"a column has the same name as a level of another, such as 'colour=red', here '{twice}': rename it"
+        )
+    return features
+
+
+def _check(decision: Decision, features: list[str]) -> None:
     if not features:
         reasons = [f"column '{name}' {reason}" for name, reason in list(decision.left_out.items())[:5]]
         reasons += [f"column '{column.name}' has only one level, '{column.levels[0]}'" for column in decision.columns]
@@ -136,7 +147,7 @@ def _kind(column: Any, categorical: bool, numeric: bool, notes: list[str]) -> Co
     if categorical:
         return _category(column)
     if types.is_datetime64_any_dtype(column.dtype):
-        return _date(column, dates.ISO)
+        return _date(column, dates.form_of_times(column))
     if column.dtype.kind in "mc":
         raise TableError(
             f"column '{name}' is of type {column.dtype}; expected numbers, booleans, dates or text; --drop '{name}' "
@@ -159,7 +170,7 @@ def _kind(column: Any, categorical: bool, numeric: bool, notes: list[str]) -> Co
         numbers_of(column)
         return Column(name, "number")
     if inferred in ("date", "datetime", "datetime64"):
-        return _date(column, dates.ISO)
+        return _date(column, dates.form_of_times(column))
     texts = list(texts_of(column))
     form = dates.format_of(name, texts)
     return _category(column) if form is None else _date(column, form)
@@ -214,7 +225,14 @@ def _with_levels(kind: Column, column: Any, as_text: bool) -> Column:
     if kind.kind != "category":
         return kind
     _check_levels(kind.name, list(kind.levels), as_text)
-    return replace(kind, levels=(*kind.levels, MISSING)) if column.isna().any() else kind
+    if not column.isna().any():
+        return kind
+    if MISSING in kind.levels:
+        raise TableError(
+            f"column '{kind.name}' has missing values and the text '{MISSING}', which names their level: write another "
+            f"text, or add --na '{MISSING}' if it means a missing value"
+        )
+    return replace(kind, levels=(*kind.levels, MISSING))
 
 
 def _check_levels(name: str, levels: list[str], as_text: bool) -> None:

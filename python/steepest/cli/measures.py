@@ -75,18 +75,26 @@ def _auc(y: Array, probabilities: Array, weight: Array | None) -> float | None:
     return float(each[1]) if k == 2 else float(np.average(each, weights=present))
 
 
+def unit_of(*values: Any) -> float:
+    """Return a power of 2 near the largest of numbers. In units of it, their squares neither overflow nor vanish."""
+    largest = max(float(np.abs(each).max()) for each in values)
+    return 2.0 ** (math.frexp(largest)[1] - 1) if 0 < largest < math.inf else 1.0
+
+
 def of_numbers(y: Array, predicted: Array, mean: float, weight: Array | None = None) -> Measures:
     """Return the measures of a regression. `mean` is the mean of the training targets, the model without columns."""
     metrics = require("sklearn.metrics", "cli")
     options = {"sample_weight": weight}
-    squares, base = (y - predicted) ** 2, (y - mean) ** 2
+    unit = unit_of(y, predicted, mean)
+    y, predicted = y / unit, predicted / unit
+    squares, base = (y - predicted) ** 2, (y - mean / unit) ** 2
     varies = len(y) > 1 and float(np.ptp(y)) > 0
     return {
         "rows": len(y),
         "r2": float(metrics.r2_score(y, predicted, **options)) if varies else None,
-        "rmse": math.sqrt(float(np.average(squares, weights=weight))),
-        "mae": float(metrics.mean_absolute_error(y, predicted, **options)),
-        "base_rmse": math.sqrt(float(np.average(base, weights=weight))),
+        "rmse": math.sqrt(float(np.average(squares, weights=weight))) * unit,
+        "mae": float(metrics.mean_absolute_error(y, predicted, **options)) * unit,
+        "base_rmse": math.sqrt(float(np.average(base, weights=weight))) * unit,
         "base_value": mean,
         "better_than_base": _is_better(base - squares, weight),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from ..extras import require
 from .columns import Array, Column
 from .encoding import TableEncoder
+from .further import features_of
 from .measures import Measures
 from .standard_errors import StandardErrors
 from .tables import Table, TableError
@@ -56,6 +57,12 @@ class Record:
     standard_errors: StandardErrors | None = None
     deviations: Array | None = None
 
+    @property
+    def unused(self) -> list[str]:
+        """The columns of the table that the fit was given and left out, the target and the weights among them."""
+        names = [self.target, self.settings.get("weight"), *self.settings.get("drop", ())]
+        return [name for name in names if isinstance(name, str)]
+
 
 def pipeline(encoder: TableEncoder, estimator: Any, record: Record) -> Any:
     """Return the fitted scikit-learn pipeline of an encoder and an estimator. The encoder keeps the record."""
@@ -86,8 +93,10 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
     if not hasattr(estimator, "coef_"):
         raise ValueError("estimator must be fitted before it can be saved")
     if encoder is None:
-        names = getattr(estimator, "feature_names_in_", map(str, range(estimator.n_features_in_)))
-        encoder = TableEncoder.of_columns([Column(str(name), "number") for name in names], leaves_out=False)
+        given = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
+        names = tuple(map(str, given))
+        columns = [Column(name, "number") for name in names]
+        encoder = TableEncoder.of_columns(columns, numeric=names, leaves_out=False)
     record = getattr(encoder, "record_", None)
     return encoder, estimator, Record(None, loss_of(estimator)) if record is None else record
 
@@ -119,9 +128,9 @@ def predictions(model: Any, table: Table, unknown: str | None = None) -> dict[st
     encoder, estimator, record = parts(model)
     if unknown is not None:
         encoder.set_params(unknown=unknown)
-    frame = table.select(list(encoder.feature_names_in_), record.sparse)
+    frame = features_of(table, encoder, record.sparse, unused=record.unused)
     complete = ~frame.isna().any(axis=1).to_numpy() if encoder.missing == "drop" else np.ones(len(frame), bool)
-    X = encoder.transform(frame if complete.all() else frame[complete])
+    X = encoder.encoded(frame if complete.all() else frame[complete])
     columns = _predicted(estimator, X, np.flatnonzero(complete) + 1)
     return columns if complete.all() else {name: _spread(column, complete) for name, column in columns.items()}
 

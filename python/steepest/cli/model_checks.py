@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,11 @@ import numpy as np
 
 import steepest as st
 
-from .columns import Column
+from .columns import INTERCEPT, Column
 from .encoding import POLICIES
+from .record_checks import is_data, is_metrics, is_names, is_number, is_reading
 from .tables import TableError
 from .targets import losses, losses_of_numbers
-
-INTERCEPT = "(intercept)"  # its name among the standard errors
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -45,20 +43,13 @@ def _is_texts(value: Any) -> bool:
     )
 
 
-def _is_number(value: Any) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # an integer beyond float64
-        return False
-
-
 def _is_score(value: Any) -> bool:
-    return _is_number(value) or (isinstance(value, list) and len(value) > 0 and all(map(_is_number, value)))
+    return is_number(value) or (isinstance(value, list) and len(value) > 0 and all(map(is_number, value)))
 
 
 def _is_error(value: Any) -> bool:
     items = value if isinstance(value, list) else [value]
-    return all(item is None or _is_number(item) for item in items)
+    return all(item is None or is_number(item) for item in items)
 
 
 def _is_classes(value: Any) -> bool:
@@ -67,7 +58,7 @@ def _is_classes(value: Any) -> bool:
         return True
     if not (isinstance(value, list) and len(value) >= 2):
         return False
-    if not all(isinstance(label, str | bool) or _is_number(label) for label in value):
+    if not all(isinstance(label, str | bool) or is_number(label) for label in value):
         return False
     if len(set(value)) < len(value):
         return False
@@ -81,7 +72,7 @@ def _is_column(value: Any) -> bool:
     match value.get("kind"):
         case "number":
             fill = rest.get("fill")
-            return set(rest) == {"fill", "flagged"} and (fill is None or _is_number(fill)) and _is_flag(rest["flagged"])
+            return set(rest) == {"fill", "flagged"} and (fill is None or is_number(fill)) and _is_flag(rest["flagged"])
         case "category":
             return set(rest) == {"levels", "ordered"} and _is_texts(rest["levels"]) and _is_flag(rest["ordered"])
         case "date":
@@ -136,17 +127,19 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "columns": _is_columns,
     "missing": lambda value: value in POLICIES,
     "sparse": _is_flag,
-    "reading": _is_object,
+    "reading": is_reading,
     "coefficients": lambda value: isinstance(value, dict) and all(map(_is_score, value.values())),
     "intercept": _is_score,
     "standard_errors": lambda value: value is None or (_is_object(value) and all(map(_is_error, value.values()))),
-    "deviations": lambda value: value is None or (_is_object(value) and all(map(_is_number, value.values()))),
+    "deviations": lambda value: value is None or (_is_object(value) and all(map(is_number, value.values()))),
     "estimator": _is_object,
-    "settings": _is_object,
+    "settings": lambda value: (
+        _is_object(value) and is_names(value.get("numeric", [])) and is_names(value.get("drop", []))
+    ),
     "seed": lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool)),
     "base": _is_base,
-    "metrics": _is_object,
-    "data": _is_object,
+    "metrics": is_metrics,
+    "data": is_data,
 }
 
 
@@ -196,12 +189,19 @@ def _contradiction(content: dict[str, Any]) -> str:
     suited = losses_of_numbers() if classes is None else ("logistic" if len(classes) == 2 else "softmax",)
     if loss not in suited:
         return f"'classes' {_shown(classes)} contradicts the loss '{loss}'"
+    base, size = content["base"], len(classes) if classes is not None else 1
+    if base is not None and (isinstance(base, list) != (classes is not None) or _length(base) != size):
+        return f"'base' must have {'a number' if classes is None else f'a list of {size} numbers'}"
+    if any(("accuracy" in found) != (classes is not None) for found in content["metrics"].values()):
+        return f"'metrics' contradicts the loss '{loss}'"
     names = [column["name"] for column in content["columns"]]
     if len(set(names)) < len(names):
         return "'columns' has a column twice"
     if content["target"] in names:
         return f"the target '{content['target']}' is one of 'columns' too"
     features = [feature for column in content["columns"] for feature in Column.of_content(column).features]
+    if INTERCEPT in features:
+        return f"a column is called '{INTERCEPT}', the name of the intercept"
     if len(set(features)) < len(features):
         return "a column has the same name as a level of another"
     k = len(classes) if loss == "softmax" else 1

@@ -49,8 +49,8 @@ def predict(model: Path, table: Path, keep: tuple[str, ...], unknown: str, outpu
 
     fitted = load_model(model)
     copies = output is None or output.suffix.lower() in (".csv", ".tsv")  # text is then copied as it is
-    given = _table_for(fitted, table, reading, keep if copies else ())
-    kept = {name: given.frame[given.column(name)] for name in keep}
+    given = _table_for(fitted, table, reading, copies=keep if copies else ())
+    kept = {name: given.texts.get(name, given.frame[given.column(name)]) for name in keep}
     made = predictions(fitted, given, unknown)
     empty = int(require("pandas", "cli").isna(next(iter(made.values()))).sum())
     if empty:
@@ -122,7 +122,9 @@ def _text_target(fitted: Any, target: str | None) -> tuple[str, ...]:
     return (name,) if name and is_classifier(estimator) and isinstance(estimator.classes_[0], str) else ()
 
 
-def _table_for(fitted: Any, path: Path, given: dict[str, Any], text_too: tuple[str, ...]) -> Table:
+def _table_for(
+    fitted: Any, path: Path, given: dict[str, Any], text_too: tuple[str, ...] = (), copies: tuple[str, ...] = ()
+) -> Table:
     """Read a table as the one of the fit was read, with the kinds of columns that the model has."""
     from .model import parts
     from .readers import load_table
@@ -136,6 +138,7 @@ def _table_for(fitted: Any, path: Path, given: dict[str, Any], text_too: tuple[s
         given["encoding"] or kept.get("encoding", "utf-8"),
         (*given["na"], *kept.get("na", ())),
         frozenset(text),
+        frozenset(copies),
     )
     with heard() as messages:
         table = load_table(path, reading)
@@ -174,7 +177,8 @@ def _records(columns: dict[str, Any]) -> Any:
     arrays = {name: np.asarray(column) for name, column in columns.items()}
     for name, array in arrays.items():
         if array.dtype == object:
-            arrays[name] = array.astype(str)
+            missing = require("pandas", "cli").isna(array)
+            arrays[name] = np.array(["" if gone else str(value) for gone, value in zip(missing, array, strict=True)])
     records = np.empty(len(next(iter(arrays.values()))), [(name, array.dtype) for name, array in arrays.items()])
     for name, array in arrays.items():
         records[name] = array

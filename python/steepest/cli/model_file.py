@@ -12,10 +12,11 @@ import numpy as np
 import steepest as st
 
 from ..extras import require
-from .columns import Array, Column
+from .columns import INTERCEPT, Array, Column
 from .encoding import TableEncoder
+from .kinds import check_features
 from .model import Record, is_classifier, loss_of, parts, pipeline
-from .model_checks import INTERCEPT, checked, once, refuse_constant
+from .model_checks import checked, once, refuse_constant
 from .saving import saving
 from .standard_errors import StandardErrors
 from .tables import TableError, reading
@@ -120,7 +121,7 @@ def load_model(path: str | Path) -> Any:
 def content_of(model: Any) -> dict[str, Any]:
     """Return the content of the file of a model."""
     encoder, estimator, record = parts(model)
-    features = list(encoder.get_feature_names_out())
+    features = check_features(encoder.columns_)
     coefficients = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
     intercepts = np.atleast_1d(np.asarray(estimator.intercept_, np.float64))
     for name, values in {**dict(zip(features, coefficients.T, strict=True)), "the intercept": intercepts}.items():
@@ -187,7 +188,9 @@ def _model(content: dict[str, Any]) -> Any:
     known = kind().get_params()
     estimator = kind(**{name: value for name, value in parameters.items() if name in known})
     columns = [Column.of_content(each) for each in content["columns"]]
-    encoder = TableEncoder.of_columns(columns, missing=content["missing"])
+    # An estimator that was fitted to arrays, without a named target, took every column for numbers.
+    numbers = content["settings"].get("numeric", ()) if content["target"] is not None else [c.name for c in columns]
+    encoder = TableEncoder.of_columns(columns, missing=content["missing"], numeric=tuple(numbers))
     features = list(encoder.get_feature_names_out())
     coefficients = np.array([content["coefficients"][feature] for feature in features], np.float64).reshape(-1, k).T
     intercepts = np.atleast_1d(np.array(content["intercept"], np.float64))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from .columns import Array, numbers_of
+from .columns import Array
 from .encoding import TableEncoder, check_complete, missing_counts
+from .further import rows_of, weights_of
 from .splitting import default_fraction, split_rows
-from .tables import OptionError, Table, TableError, row_of, some
+from .tables import OptionError, Table, TableError, some
 from .targets import CLASS_LOSSES, Target
 
 AUTO = "auto"
@@ -153,13 +154,16 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     if options.categorical and target_name in map(table.column, options.categorical):
         outcome = outcome.map(str)
     target = Target.of(outcome, options.loss)
+    numbers = [column.name for column in encoder.columns_ if column.kind == "number"]
+    numbers += [*([] if weight_name is None else [weight_name]), *([] if target.classes else [target_name])]
+    table.check_decimals(frame[numbers])
     y = target.encode(outcome)
     places = None if target.classes is None else y
     training, chosen, tested = _split(len(frame), options, validation is not None, places)
     encoder.learn_fills(frame.iloc[training] if options.missing != "error" else frame)
     filled = missing_counts(frame[list(encoder.feature_names_in_)])
     notes = [*encoder.notes_, *([f"missing values filled in: {_listed(filled)}"] if filled else [])]
-    X = encoder.transform(frame)
+    X = encoder.encoded(frame)
 
     def part(rows: Array) -> Part:
         return Part(X[rows], y[rows], None if weight is None else weight[rows])
@@ -168,7 +172,9 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     problem = Problem(options, target, encoder, len(table.frame), dropped, part(training), choosing, testing, notes)
     problem.sparse, problem.digest, problem.name = table.kind == "sparse", table.digest, table.name
     if validation is not None:
-        problem.validation, problem.validation_name = _further_part(validation, problem), validation.name
+        unused = [name for name in table.frame.columns if name not in columns]
+        problem.validation = _further_part(validation, problem, weight_name, unused)
+        problem.validation_name = validation.name
     return problem
 
 
@@ -209,7 +215,7 @@ def _complete_rows(
     used = [*encoder.feature_names_in_, target, *([] if weight is None else [weight])]
     dropped: dict[str, int] = {}
     if missing == "error":
-        check_complete(frame[used])
+        check_complete(frame[used], used[len(encoder.feature_names_in_) :])
         return frame, dropped
     outside = [target] if weight is None else [target, weight]
     gone = frame[outside].isna().any(axis=1)
@@ -234,18 +240,6 @@ def _listed(counts: dict[str, int]) -> str:
     return some([f"'{name}' {count:,}" for name, count in counts.items()])
 
 
-def weights_of(column: Any) -> Array:
-    """Return the weights of rows, or raise TableError naming the row of a negative one."""
-    weight = numbers_of(column)
-    if (weight < 0).any():
-        place = int(np.argmax(weight < 0))
-        row = row_of(column, place)
-        raise TableError(f"column '{column.name}', row {row}: a weight must be at least 0, got {weight[place]:g}")
-    if not weight.any():
-        raise TableError(f"column '{column.name}' has no weight above 0")
-    return weight
-
-
 def _split(n: int, options: FitOptions, has_file: bool, places: Array | None) -> tuple[Array, Array, Array]:
     """Return the rows to train on, those that choose the epoch, and those that only test."""
     random = np.random.default_rng(options.random_state)
@@ -264,16 +258,17 @@ def _split(n: int, options: FitOptions, has_file: bool, places: Array | None) ->
     return training, chosen, tested
 
 
-def _further_part(table: Table, problem: Problem) -> Part:
+def _further_part(table: Table, problem: Problem, weight: str | None, unused: list[str]) -> Part:
     """Return the rows of another table, which must have the same columns, as arrays."""
-    names = [*problem.encoder.feature_names_in_, problem.target.name]
-    frame = table.select(names, problem.sparse)
-    if frame.isna().any(axis=None) and problem.options.missing == "drop":
-        frame = frame.dropna()
     try:
-        check_complete(frame[[problem.target.name]])
-        y = problem.target.encode(frame[problem.target.name])
-        return Part(problem.encoder.transform(frame), y, None)
+        name = problem.target.name
+        if name not in table.frame.columns and table.target is not None:
+            name = table.target
+        target = replace(problem.target, name=table.column(name))
+        weight = None if weight is None else table.column(weight)
+        rows = rows_of(table, problem.encoder, target, weight, problem.sparse, unused)
+        used = slice(None) if rows.weight is None else rows.weight > 0
+        return Part(rows.X[used], rows.y[used], None if rows.weight is None else rows.weight[used])
     except TableError as error:
         raise TableError(f"--validation {table.name}: {error}") from error
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-import re
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ import numpy as np
 from ..extras import require
 from . import headers
 from .numerals import range_of_integers
-from .tables import OptionError, ReadOptions, Table, TableError, reading
+from .tables import CODE, OptionError, ReadOptions, Table, TableError, reading
 
 STANDARD_INPUT = "-"
 MAX_DENSE_CELLS = 10**9
-_CODE = re.compile(r"0[0-9]+")
 _MAGIC = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
 
 
@@ -29,7 +28,11 @@ def _read_csv(path: Path, options: ReadOptions) -> Table:
     separator = options.separator or (";" if options.decimal == "," else ",")
     if separator == "\\t":
         separator = "\t"
-    if len(separator) != 1 or len(options.decimal) != 1 or separator == options.decimal:
+    if len(separator) != 1:
+        raise OptionError(f"--sep must be one character, got {separator!r}")
+    if len(options.decimal) != 1 or options.decimal.isalnum() or options.decimal in "+-'\" ":
+        raise OptionError(f"--decimal must be one character, such as . or a comma, got {options.decimal!r}")
+    if separator == options.decimal:
         got = f"--sep {separator!r} and --decimal {options.decimal!r}"
         raise OptionError(f"--sep and --decimal must be two different characters, got {got}")
     try:
@@ -47,7 +50,7 @@ def _read_tsv(path: Path, options: ReadOptions) -> Table:
 
 
 def _with_separator(options: ReadOptions, separator: str) -> ReadOptions:
-    return ReadOptions(separator, options.decimal, options.encoding, options.na, options.text)
+    return replace(options, separator=separator)
 
 
 def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
@@ -75,10 +78,12 @@ def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
         except pandas.errors.ParserWarning:  # pandas would take the first field of longer rows for a label
             raise TableError(f"{path}: rows have more fields than the header") from None
         _keep_texts(path, frame, options, how)
-    table = Table(frame)
+    table = Table(frame, decimal=options.decimal)
+    if options.copies:
+        table.texts = dict(pandas.read_csv(path, usecols=lambda name: name in options.copies, dtype=str, **how).items())
     for name in frame.columns:
         if name not in options.text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
-            given, frame[name] = frame[name], _large_integers(frame[name])
+            given, frame[name] = frame[name], _large_integers(frame[name], options.decimal)
             found = range_of_integers(given) if frame[name].dtype == np.float64 else None
             if found is not None:
                 table.integers[name] = found
@@ -95,7 +100,7 @@ def _keep_texts(path: Path, frame: Any, options: ReadOptions, how: dict[str, Any
     for name in texts.columns:
         column = texts[name]
         if frame[name].dtype.kind in "iuf":
-            changed = column.str.fullmatch(_CODE.pattern, na=False).any()
+            changed = column.str.fullmatch(CODE.pattern, na=False).any()
         else:
             changed = not column.dropna().isin(["True", "False"]).all()
         if changed:
@@ -110,11 +115,13 @@ def _may_be_text(column: Any) -> bool:
     return column.dtype.kind in "iub" or booleans
 
 
-def _large_integers(column: Any) -> Any:
+def _large_integers(column: Any, decimal: str) -> Any:
     # If no integer type holds all integers of a column, the reader leaves them as text or as objects.
     known = column.dropna()
-    if known.map(lambda value: isinstance(value, bool)).any() or known.astype(str).str.fullmatch(_CODE.pattern).any():
+    if known.map(lambda value: isinstance(value, bool)).any() or known.astype(str).str.fullmatch(CODE.pattern).any():
         return column
+    if decimal != "." and known.astype(str).str.contains(".", regex=False).any():
+        return column  # a point is no decimal character here
     try:
         return require("pandas", "cli").to_numeric(column).astype(np.float64)
     except (ValueError, TypeError, OverflowError):

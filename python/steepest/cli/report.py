@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..optimizers.runner import StopReason
-from .columns import Array, Column
+from .columns import INTERCEPT, Array, Column
 from .fitting import Fit
 from .measures import Measures, verdict
 from .model import Record, is_classifier, loss_of, parts
-from .model_checks import INTERCEPT
 from .model_file import content_of
 from .problem import Problem
 from .splitting import DEFAULT_FRACTION, ENOUGH_ROWS
@@ -81,6 +80,8 @@ def convergence_line(fit: Fit) -> str:
     """Return whether a fit converged, in what time and why it ended."""
     reason, passes = fit.estimator.stop_reason_, fit.estimator.n_iter_
     why = WHY.get(reason, reason)
+    if reason == StopReason.SEPARABLE and fit.problem.target.classes is None:
+        why = "some counts are all 0, so that their rate has no minimum above 0 without a penalty"
     effort = f"{fit.seconds:.2g} s, {passes} pass{'' if passes == 1 else 'es'}"
     if reason in CONVERGED:
         best = "" if fit.best_epoch is None else f"; pass {fit.best_epoch} has the lowest validation loss and is kept"

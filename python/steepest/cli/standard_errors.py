@@ -81,7 +81,9 @@ def standard_errors(
     if not varies.any():
         return none(k, p, "no column varies")
     X, mean, scale, w = X[:, varies], mean[varies], scale[varies], coefficients[:, varies]
-    parameters = np.column_stack([w * scale, intercepts + w @ mean])
+    # With least squares, numbers in units of the largest target have squares that neither overflow nor vanish.
+    unit = float(np.abs(y).max()) if loss == "least-squares" and np.any(y) else 1.0
+    y, parameters = y / unit, np.column_stack([w * scale, intercepts + w @ mean]) / unit
     options = {"n_classes": k} if loss == "softmax" else {}
     objective = getattr(st, _LIKELIHOODS[loss])(
         np.ascontiguousarray((X - mean) / scale), y.astype(np.float64), sample_weight=weight, **options
@@ -97,7 +99,7 @@ def standard_errors(
             return none(k, p, "no more rows than parameters")
         variances *= 2.0 * total * objective.value(parameters.ravel()) / (total - rank)
     found = np.full((k, p + 1), np.nan)
-    found[:, np.append(varies, True)] = np.sqrt(variances)
+    found[:, np.append(varies, True)] = np.sqrt(variances) * unit
     reason = "" if np.isfinite(found).any() else "the columns depend on each other"
     return StandardErrors(found[:, :-1], found[:, -1], reason)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+CODE = re.compile(r"0[0-9]+")  # digits that are text, as a number would lose the leading zeros
 
 
 class TableError(ValueError):
@@ -35,6 +38,8 @@ class ReadOptions:
         Fields that mean a missing value, besides empty ones and the usual NA, NaN, null, None ...
     text : frozenset of str
         Columns to read as text, such as codes with leading zeros. Names of no column are ignored.
+    copies : frozenset of str
+        Columns whose text is to be kept beside their values, as ``Table.texts``.
     """
 
     separator: str | None = None
@@ -42,6 +47,7 @@ class ReadOptions:
     encoding: str = "utf-8"
     na: tuple[str, ...] = ()
     text: frozenset[str] = frozenset()
+    copies: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -62,6 +68,10 @@ class Table:
         float64.
     name, digest : str
         The name of the file, and the SHA-256 digest of its bytes. Empty if there is no file.
+    decimal : str
+        The character before the decimals of numbers that the reader left as text.
+    texts : dict of str to pandas.Series
+        Columns as the text of the file has them.
     """
 
     frame: Any
@@ -70,6 +80,8 @@ class Table:
     integers: dict[str, tuple[int, int]] = field(default_factory=dict)
     name: str = ""
     digest: str = ""
+    decimal: str = "."
+    texts: dict[str, Any] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
         """Return the name of the column that a user means. In a matrix, an index may be negative.
@@ -103,26 +115,62 @@ class Table:
             )
         return self.target
 
-    def select(self, names: list[str], sparse: bool = False) -> Any:
+    def select(
+        self, names: list[str], sparse: bool = False, beside: Collection[str] = (), unused: Collection[str] = ()
+    ) -> Any:
         """Return the columns that a model needs, in its order.
 
-        If a matrix has exactly that many columns, they are matched by position. A svmlight file holds no zeros. If the
-        model was fitted to such a file (`sparse`), absent columns are therefore zeros.
+        A matrix without columns of these names must have as many features as the model. They are matched by position.
+
+        Parameters
+        ----------
+        names : list of str
+            The columns.
+        sparse : bool
+            Whether the model was fitted to a svmlight file. Such a file holds no zeros, so absent columns are zeros.
+        beside : collection of str
+            Columns of this table that are no features: its target and its weights.
+        unused : collection of str
+            Columns of a svmlight file that the fit was given and left out.
 
         Raises
         ------
         TableError
-            A column is missing.
+            A column is missing. Or a svmlight file has numbers in a column that the model does not know.
         """
-        if self.kind == "matrix" and self.frame.shape[1] == len(names):
-            return self.frame.set_axis(names, axis="columns")
+        columns = list(self.frame.columns)
+        features = [name for name in columns if name != self.target and name not in beside]
         if self.kind == "sparse" and sparse:
+            known = {*names, *unused}
+            odd = [name for name in features if name not in known and self.frame[name].any()]
+            if odd:
+                raise TableError(
+                    f"the model has no column{'s' if len(odd) > 1 else ''} {quoted(odd)}, where the file has numbers "
+                    "other than 0: it may count its columns from another number"
+                )
             return self.frame.reindex(columns=names, fill_value=0.0)
-        missing = [name for name in names if name not in self.frame.columns]
+        missing = [name for name in names if name not in columns]
+        if missing and self.kind == "matrix":
+            if len(features) != len(names):
+                raise TableError(f"{len(features)} columns, and the model needs {len(names)}: {some(names)}")
+            return self.frame[features].set_axis(names, axis="columns")
         if missing:
             no = f"no column '{missing[0]}'" if len(missing) == 1 else f"no columns {quoted(missing)}"
             raise TableError(f"{no}; the columns are {some(list(self.frame.columns))}")
         return self.frame[names]
+
+    def check_decimals(self, frame: Any) -> None:
+        """Raise TableError if columns for numbers hold text with a point, and the decimals of the file have a comma."""
+        if self.decimal == ".":
+            return
+        for name in frame.columns:
+            values = list(frame[name]) if frame[name].dtype.kind not in "iufb" else []
+            for place, value in enumerate(values):
+                if isinstance(value, str) and "." in value:
+                    raise TableError(
+                        f"column '{name}', row {row_of(frame[name], place)}: '{value}' has a point; expected a number "
+                        f"with the decimal character '{self.decimal}'"
+                    )
 
 
 def some(names: list[str]) -> str:
@@ -147,6 +195,20 @@ def text_of(value: Any) -> str:
     if not isinstance(value, str | bool | int | float):
         raise TableError(f"a cell holds a {type(value).__name__}; expected numbers, booleans or text")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def texts_in(column: Any) -> Any:
+    """Return a column of the texts of its values, as `text_of` gives them; missing values stay missing.
+
+    Raises
+    ------
+    TableError
+        A value is a list, a struct or the like.
+    """
+    try:
+        return column.astype(object).map(text_of, na_action="ignore")
+    except TableError as error:
+        raise TableError(str(error).replace("a cell", f"column '{column.name}'")) from None
 
 
 @contextlib.contextmanager

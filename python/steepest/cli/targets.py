@@ -12,11 +12,12 @@ from ..extras import require
 from . import dates
 from .columns import Array, numbers_of
 from .kinds import texts_of
-from .numerals import spelling
+from .numerals import is_number, spelling
 from .tables import OptionError, TableError, row_of, text_of
 
 Label = bool | int | float | str
 CLASS_LOSSES = ("logistic", "softmax")
+COUNTS = "poisson"  # the loss for counts
 MOST_CLASSES = 100  # text with more values than this is no target
 ROWS_OF_CLASS = 5  # numbers with fewer rows for each different one are not taken for classes
 FEW_VALUES = 10  # a target of whole numbers without a gap that takes up to so many values is taken for classes
@@ -90,7 +91,7 @@ class Target:
                 raise OptionError(f"--loss must be one of {', '.join(losses())}, got '{loss}'")
             classes = _classes(column, loss) if loss in CLASS_LOSSES else None
             if classes is None:
-                numbers_of(column)
+                _check_counts(numbers_of(column), column, loss)
             exact = _exact(loss, classes)
             return cls(name, exact, classes, f"target '{name}': the loss is {exact}, as asked for")
         classes, reason = _inferred(column)
@@ -106,7 +107,7 @@ class Target:
             A label is no class, or a number is none. The message names the row.
         """
         if self.classes is None:
-            return numbers_of(column)
+            return _check_counts(numbers_of(column), column, self.loss)
         labels = labels_of(column)
         places = {label: place for place, label in enumerate(self.classes)}
         texts = {str(label): place for place, label in enumerate(self.classes)}
@@ -119,6 +120,17 @@ class Target:
                 f"knows ({known})"
             )
         return np.array(found, dtype=np.int64)
+
+
+def _check_counts(values: Array, column: Any, loss: str) -> Array:
+    """Return the numbers of a target. For counts, raise TableError naming the row of a negative one."""
+    if loss == COUNTS and (values < 0).any():
+        place = int(np.argmax(values < 0))
+        got = f"got {values[place]:g}"
+        raise TableError(
+            f"column '{column.name}', row {row_of(column, place)}: a target of the loss {loss} is at least 0, {got}"
+        )
+    return values
 
 
 def labels_of(column: Any) -> list[Label]:
@@ -177,8 +189,12 @@ def _inferred(column: Any) -> tuple[tuple[Label, ...] | None, str]:
             "add --loss softmax to take them for classes"
         )
     if len(texts) > MOST_CLASSES or (len(texts) > FEW_VALUES and len(texts) > len(column) / 2):
-        numbers_of(column.astype(object))
-        raise TableError(f"column '{name}' has {len(texts):,} different texts; a target has at most {MOST_CLASSES}")
+        if sum(map(is_number, texts)) > len(texts) / 2:
+            numbers_of(column.astype(object))  # names the text that is no number
+        raise TableError(
+            f"column '{name}' holds text such as '{texts[0]}', {len(texts):,} different ones in {len(column):,} rows; "
+            f"expected numbers, or classes: at most {MOST_CLASSES}, and no more than half the rows beyond {FEW_VALUES}"
+        )
     classes = _classes(column, "softmax")
     return classes, _has(classes)
 

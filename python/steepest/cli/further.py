@@ -1,0 +1,94 @@
+"""The rows of a further table, for an encoder that a fit made: to choose the epoch by, or to measure a model on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .columns import Array, numbers_of
+from .encoding import TableEncoder, check_complete
+from .tables import Table, TableError, row_of
+from .targets import Target
+
+
+@dataclass
+class Rows:
+    """Rows of a table as arrays, and how many others were left out. `weight` is None if the rows have none."""
+
+    X: Array
+    y: Array
+    weight: Array | None
+    left_out: int
+
+
+def features_of(
+    table: Table, encoder: TableEncoder, sparse: bool, beside: Collection[str] = (), unused: Collection[str] = ()
+) -> Any:
+    """Return the columns of a table that an encoder needs, in its order. The parameters are those of `Table.select`."""
+    frame = table.select(list(encoder.feature_names_in_), sparse, beside, unused)
+    table.check_decimals(frame[[column.name for column in encoder.columns_ if column.kind == "number"]])
+    return frame
+
+
+def rows_of(
+    table: Table,
+    encoder: TableEncoder,
+    target: Target,
+    weight: str | None,
+    sparse: bool = False,
+    unused: Collection[str] = (),
+) -> Rows:
+    """Return the rows of a table that have a target and a weight.
+
+    A row without a target or a weight is left out, except after a fit that accepts no missing values. If the fit left
+    out rows with missing values, so does this function.
+
+    Parameters
+    ----------
+    table : Table
+        The further table.
+    encoder : TableEncoder
+        The encoder of the fit.
+    target : Target
+        Its name is a column of the table.
+    weight : str or None
+        Column with the weights of the rows.
+    sparse, unused
+        As for `Table.select`.
+
+    Raises
+    ------
+    TableError
+        A column is absent or unsuitable, or no row is left.
+    """
+    outside = list(dict.fromkeys([target.name, *([] if weight is None else [weight])]))
+    frame = features_of(table, encoder, sparse, outside, unused)
+    beside = table.frame[outside]
+    if target.classes is None:
+        table.check_decimals(beside)
+    if encoder.missing == "error":
+        check_complete(beside, outside)
+    else:
+        gone = beside.isna().any(axis=1)
+        usable = ~(gone | frame.isna().any(axis=1) if encoder.missing == "drop" else gone)
+        frame, beside = frame[usable], beside[usable]
+    if not len(frame):
+        raise TableError("no row is left: each has a missing value")
+    counts = None if weight is None else weights_of(beside[weight])
+    y = target.encode(beside[target.name])
+    return Rows(encoder.encoded(frame), y, counts, len(table.frame) - len(frame))
+
+
+def weights_of(column: Any) -> Array:
+    """Return the weights of rows, or raise TableError naming the row of a negative one."""
+    weight = numbers_of(column)
+    if (weight < 0).any():
+        place = int(np.argmax(weight < 0))
+        row = row_of(column, place)
+        raise TableError(f"column '{column.name}', row {row}: a weight must be at least 0, got {weight[place]:g}")
+    if not weight.any():
+        raise TableError(f"column '{column.name}' has no weight above 0")
+    return weight
