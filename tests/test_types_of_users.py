@@ -52,7 +52,8 @@ def check(text, folder):
     """What mypy says about a file."""
     file = folder / "user.py"
     file.write_text(text)
-    environment = {**os.environ, "MYPYPATH": str(Path(st.__file__).parents[1])}
+    source = Path(st.__file__).parents[1]  # mypy finds an installed package by itself, and refuses this path to it
+    environment = {**os.environ, "MYPYPATH": "" if source.name == "site-packages" else str(source)}
     run = subprocess.run(
         [
             sys.executable,
