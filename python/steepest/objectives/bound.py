@@ -65,9 +65,14 @@ class Bound:
         """Return the data of a mini-batch of rows, with the weight_sum that `native_batch` describes."""
         return self._data.taken(rows, self._data.weight_sum * len(rows) / self.n_samples)
 
-    def sample(self, n: int, seed: int) -> Any:
-        """Return the native objective of about n random rows, or of all rows if n is at least their number."""
-        return self.native if n >= self.n_samples else self.sample_data(n, seed).bind(self.terms)
+    def sample(self, n: int, seed: int, data: Data | None = None) -> Any:
+        """Return the native objective of about n random rows, or of all rows if n is at least their number.
+
+        ``data`` is what `sample_data` returned, if it was called for them already.
+        """
+        if n >= self.n_samples:
+            return self.native
+        return (self.sample_data(n, seed) if data is None else data).bind(self.terms)
 
     def sample_data(self, n: int, seed: int) -> Data:
         """Return the data of the rows that `sample` takes."""

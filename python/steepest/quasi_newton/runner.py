@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ..analysis.separability import separating_loss
 from ..objectives.conditioned import conditioned
-from ..objectives.data import DataObjective, some_of
+from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..objectives.rounding import amplified_rounding
+from ..objectives.source import Data
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .directions import line_from
 from .lbfgs import LBFGSHistory
@@ -170,10 +171,11 @@ class QuasiNewtonRunner(Runner):
                 metric = self._metric(self._objective.native, found.w) if self._plan.possible else self._diagonal()
                 self._history = LBFGSHistory(metric)
                 return found
-        sample = self._objective.sample(self._plan.rows, _SEED) if self._samples else self._objective.native
+        data = self._objective.sample_data(self._plan.rows, _SEED) if self._samples else self._objective.data
+        sample = self._objective.sample(self._plan.rows, _SEED, data) if self._samples else self._objective.native
         if self._plan.whole:
             self._rows = self._plan.rows
-            start, metric = self._newton(sample, iterate)
+            start, metric = self._newton(sample, data, iterate)
             if self._plan.hessian_rows > self._plan.rows:
                 metric = self._curvature(self._plan.hessian_rows, start.w)
         else:
@@ -222,7 +224,7 @@ class QuasiNewtonRunner(Runner):
         if np.isfinite(block).all() and not is_nearly_diagonal(block):
             self._history, self._looked = LBFGSHistory(BlockMetric(block, self._ridge)), len(self._norms) - 1
 
-    def _newton(self, sample: Any, iterate: Iterate) -> tuple[Iterate, Metric]:
+    def _newton(self, sample: Any, data: Data, iterate: Iterate) -> tuple[Iterate, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
 
         What some columns are in few of the rows says little: these are held near zeros.
@@ -230,7 +232,7 @@ class QuasiNewtonRunner(Runner):
         whole = sample is self._objective.native
         prior = None
         if not whole and self._objective.supports(Capability.ROWS):
-            prior = prior_of(self._objective, some_of(self._objective.n_samples, self._plan.rows, _SEED))
+            prior = prior_of(self._objective, data)
 
         def evaluate(w: NDArray[Any]) -> Iterate:
             return self._evaluate_at(sample, w, prior)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective, some_of
 from ..objectives.loss import probabilities
 from ..objectives.protocol import Capability
-from ..objectives.source import Terms
+from ..objectives.source import Data, Terms
 
 __all__ = ["column_squares", "mean_block", "prior_of"]
 
@@ -52,28 +52,28 @@ def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) 
     return np.asarray(squares.hessian(np.zeros(table.shape[1], objective.dtype)) / 2)
 
 
-def prior_of(objective: DataObjective, sample: NDArray[np.integer[Any]]) -> Vector:
+def prior_of(objective: DataObjective, sample: Data) -> Vector:
     """Return curvatures to add for the columns that a sample of the rows tells little about: an array of shape (p,).
 
     If a few rows dominate a column's sum of squares, the sample tells as much about the column as only
     (sum x^2)^2 / sum x^4 rows would. The prior adds the curvature at w = 0 of a few more such rows.
     """
-    n, d = len(sample), objective.n_features
-    squares, fourths = _powers(objective, sample, objective.dtype)
+    n, d, own = sample.n_samples, objective.n_features, objective.with_data(sample)
+    squares, fourths = _powers(own, objective.dtype)
     if not np.isfinite(fourths).all():
-        squares, fourths = _powers(objective, sample, np.dtype(np.float64))
+        squares, fourths = _powers(own, np.dtype(np.float64))
     known = np.divide(squares**2, fourths, out=np.full(d, float(n)), where=fourths > 0)
     k, weight = objective.layout.n_scores, objective.typical_curvature
     prior = _HELD * weight * squares / n / known
     return np.tile(np.append(prior, np.zeros(int(objective.intercept))), k)
 
 
-def _powers(objective: DataObjective, sample: NDArray[np.integer[Any]], dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
+def _powers(objective: DataObjective, dtype: np.dtype[Any]) -> tuple[Vector, Vector]:
     """Return the sums of the second and fourth powers of each column, computed from elements of a dtype."""
     squares, fourths = np.zeros(objective.n_features), np.zeros(objective.n_features)
     with np.errstate(over="ignore"):
-        for first in range(0, len(sample), _PRIOR_ROWS):
-            exact = objective.rows(sample[first : first + _PRIOR_ROWS], dtype)
+        for first in range(0, objective.n_samples, _PRIOR_ROWS):
+            exact = objective.rows(slice(first, first + _PRIOR_ROWS), dtype)
             square = exact * exact
             squares += square.sum(axis=0)
             fourths += np.einsum("ij,ij->j", square, square)
