@@ -65,7 +65,8 @@ class Registered(SphinxDirective):
         text: list[str] = []
         for name in module.__all__:
             if name not in written:
-                text += ["", f".. autoclass:: {name}", f"   :members: {', '.join(_own(getattr(module, name)))}", ""]
+                own = _own(getattr(module, name))
+                text += ["", f".. autoclass:: {name}", *([f"   :members: {', '.join(own)}"] if own else []), ""]
         node = nodes.section()
         node.document = self.state.document
         self.state.nested_parse(StringList(text, source=page), 0, node)
@@ -73,8 +74,8 @@ class Registered(SphinxDirective):
 
 
 def _own(kind: Any) -> list[str]:
-    own = [name for name, member in vars(kind).items() if isinstance(member, property) and not name.startswith("_")]
-    return own or ["__doc__"]
+    named = ((name, member) for name, member in vars(kind).items() if not name.startswith("_") and name not in HOOKS)
+    return [name for name, member in named if isinstance(member, property)]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

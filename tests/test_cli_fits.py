@@ -100,10 +100,11 @@ def test_a_timestamp_in_float32_keeps_its_digits(tmp_path: Path) -> None:
     assert model["coefficients"]["t"] == pytest.approx(slope, rel=1e-5)
 
 
-def test_a_target_far_from_zero_in_float32_keeps_its_digits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["least-squares", "huber"])
+def test_a_target_far_from_zero_in_float32_keeps_its_digits(tmp_path: Path, loss: str) -> None:
     a = np.arange(400.0)
     frame = pd.DataFrame({"a": a, "y": 1.7e9 + 2 * a})
-    model = fitted(tmp_path, frame, "--dtype", "float32", "--test-fraction", 0)
+    model = fitted(tmp_path, frame, "--dtype", "float32", "--test-fraction", 0, "--loss", loss)
     assert model["coefficients"]["a"] == pytest.approx(2, rel=1e-5)
 
 

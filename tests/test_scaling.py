@@ -18,7 +18,7 @@ from storages import FORMATS, LARGEST, STORAGES, arithmetic, rounded, unit_of, v
 from test_kernels import fenced
 
 # Of the largest element, at least 1. Standardised, the coarse integers are larger.
-TOLERANCE = {name: 4e-6 if name in FORMATS else 6e-5 for name in STORAGES} | {"float64": 1e-12}
+TOLERANCE = {name: 4e-6 if name in FORMATS else 1.6e-5 for name in STORAGES} | {"float64": 1e-12}
 FUSED = dict.fromkeys(TOLERANCE, 2.0)  # means in deviations: X as it is, or blocks that are standardised
 BLOCKWISE = {**dict.fromkeys(TOLERANCE, 300.0), "float64": 1e6}
 SHAPES = [(rows, columns) for rows in (1, 7, 33, 130) for columns in (1, 2, 8, 17, 33, 70)]
@@ -95,6 +95,8 @@ def expected_of(problem):
 def check_passes(problem):
     expected = expected_of(replace(problem, order="C"))
     scale = TOLERANCE[problem.storage] * (4 if problem.n * problem.d > 10**5 else 1)
+    if problem.loss == "poisson" and problem.storage not in FORMATS:
+        scale *= 4  # the exponential of a score makes more of its rounding
     for got, wanted in zip(answers(problem.scaled, *problem.points()), expected, strict=True):
         tolerance = scale * max(np.abs(wanted).max(), 1.0)
         np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance, err_msg=str(problem))

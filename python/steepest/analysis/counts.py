@@ -53,16 +53,13 @@ class _Rows:
     def __init__(self, objective: DataObjective, about: Numbers) -> None:
         self._objective = objective
         self.size = objective.n_features + objective.intercept
-        self._origin = self._of(about[:1])[0] if objective.intercept else 0.0
-
-    def _of(self, rows: Numbers) -> Matrix:
-        return self._objective.rows(rows)
+        self._origin = objective.rows(about[:1])[0] if objective.intercept else 0.0
 
     def blocks(self, rows: Numbers) -> Iterator[Matrix]:
         """Yield the rows, some at a time."""
         step = max(1, _BLOCK // self.size)
         for start in range(0, len(rows), step):
-            found = self._of(rows[start : start + step]) - self._origin
+            found = self._objective.rows(rows[start : start + step]) - self._origin
             yield np.column_stack([found, np.ones(len(found))]) if self._objective.intercept else found
 
 

@@ -16,7 +16,7 @@ from .columns import Array
 from .model import Record
 from .problem import AUTO, LOST_PART, FitOptions, Problem
 from .tables import OptionError, ReadOptions, TableError
-from .targets import regressor_options
+from .targets import is_of_residuals, regressor_options
 
 QUASI_NEWTON = "quasi-newton"
 DEFAULT_BATCH_SIZE = 256
@@ -161,7 +161,7 @@ def _shift(problem: Problem) -> tuple[Array, float]:
     if not problem.options.standardize:
         _warn_of_lost_digits(problem)
         return np.zeros(X.shape[1]), 0
-    return X.mean(axis=0), float(y.mean()) if problem.target.loss == "least-squares" else 0
+    return X.mean(axis=0), float(y.mean()) if is_of_residuals(problem.target.loss) else 0
 
 
 def _warn_of_lost_digits(problem: Problem) -> None:

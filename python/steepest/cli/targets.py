@@ -34,6 +34,12 @@ def losses_of_numbers() -> tuple[str, ...]:
     return tuple(name.replace("_", "-") for name in regressor.OFFERED)
 
 
+def is_of_residuals(loss: str) -> bool:
+    """Return whether the target and the predictions of a loss may be shifted together."""
+    offered = require("steepest.estimators.regressor", "cli").OFFERED
+    return loss not in CLASS_LOSSES and bool(offered[loss.replace("-", "_")].is_of_residuals)
+
+
 def regressor_parameters() -> tuple[str, ...]:
     """Return the names of the parameters of `LinearRegressor`."""
     return tuple(inspect.signature(require("steepest.estimators", "cli").LinearRegressor).parameters)

@@ -147,7 +147,8 @@ stop=st.stop.GradientNorm(...) sets one
         """Say whether the run converged, and what is wrong with it."""
         found = str(self.diagnosis)
         if self.converged:
-            return f"converged in {self.n_epochs} epochs, by {self.stop_reason}" + (f"; but {found}" if found else "")
+            epochs = f"{self.n_epochs} epoch" + "s" * (self.n_epochs != 1)
+            return f"converged in {epochs}, by {self.stop_reason}" + (f"; but {found}" if found else "")
         if found.startswith(_NOT):
             return found
         return f"{_NOT}: {found or f'the run ended by {self.stop_reason}'}"

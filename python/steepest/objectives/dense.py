@@ -36,8 +36,31 @@ def native_objective(source: Any, terms: Terms) -> Any:
     return _OBJECTIVES[type(source)](source, loss, intercept, l1, l2, n_scores, dict(parameters))
 
 
+class _Table:
+    """What the shape of X and its storage tell. `Data` describes the members."""
+
+    X: Any
+    storage: Any
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.X.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    @property
+    def n_elements(self) -> int:
+        return int(self.X.size)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        return arithmetic_dtype(self.storage)
+
+
 @dataclass(frozen=True, eq=False)
-class DenseData:
+class DenseData(_Table):
     """NumPy arrays, which are used in place. `Data` describes the members."""
 
     X: NDArray[Any]
@@ -53,25 +76,9 @@ class DenseData:
         total = float(len(X)) if weight is None else check_weights(weight, X, libraries[2])
         return cls(X, y, weight, total)
 
-    @property
-    def n_samples(self) -> int:
-        return int(self.X.shape[0])
-
-    @property
-    def n_features(self) -> int:
-        return int(self.X.shape[1])
-
-    @property
-    def n_elements(self) -> int:
-        return self.X.size
-
     @cached_property
     def storage(self) -> str:
         return dtype_name(self.X.dtype)
-
-    @cached_property
-    def dtype(self) -> np.dtype[Any]:
-        return arithmetic_dtype(self.storage)
 
     @cached_property
     def least_weight(self) -> float:
@@ -122,7 +129,7 @@ class DenseData:
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceData:
+class DeviceData(_Table):
     """Views of a CUDA device's memory. `Data` describes the members."""
 
     X: DeviceView
@@ -137,24 +144,8 @@ class DeviceData:
         return cls(X, y, weight, float(X.shape[0]) if weight is None else check_device_weights(weight, X))
 
     @property
-    def n_samples(self) -> int:
-        return int(self.X.shape[0])
-
-    @property
-    def n_features(self) -> int:
-        return int(self.X.shape[1])
-
-    @property
-    def n_elements(self) -> int:
-        return self.X.size
-
-    @property
     def storage(self) -> str:
         return self.X.dtype
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return arithmetic_dtype(self.storage)
 
     @property
     def device(self) -> int:

@@ -30,14 +30,14 @@ def rounding_of_gradient(objective: DataObjective, share: float = 1e-2) -> float
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
     Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
-    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. A slope that is
-    rounded by more than a share of the largest one tells no rounding of the gradient: most slopes are then as large as
-    they can be, and exact. The objective lies in the host's memory.
+    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. If targets are so far
+    from one another that slopes would be rounded by more than a share of the largest slope, most slopes are as large as
+    they can be, and exact: the share is then the bound. The objective lies in the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
-        slope = min(_UNITS * objective.given_eps * _size_of_slopes(objective), share * objective.largest_slope)
-        found = columns * slope
+        units = _UNITS * objective.given_eps
+        found = columns * min(units * _size_of_slopes(objective), max(share, units) * objective.largest_slope)
     return found if math.isfinite(found) else 0.0
 
 
