@@ -130,6 +130,13 @@ def test_weights_times_a_power_of_two(dtype, loss, optimizer, penalty, data):
     assert_same_run(other, one)
 
 
+def test_weights_times_two_have_roots_of_the_same_bits():
+    """A problem that the test above found: the root of 2 is rounded, that of 4 is not."""
+    X, y, weight = problem("squares", np.float64, 30)
+    one, other = (minimized(objective("squares", X, y, factor * weight), "quasi-newton") for factor in (1, 2))
+    assert_same_run(other, one)
+
+
 @each_dtype
 @pytest.mark.parametrize("share", [-1, 1])
 def test_a_rule_of_the_change_of_the_parameters_is_in_their_units(dtype, share):

@@ -75,15 +75,14 @@ def _solution(A: Matrix, Q: Matrix, R: Matrix, y: Matrix) -> Matrix:
 
 def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
     """Return the weighted rows, below them those of the penalty, and their targets."""
-    weight = objective.weights
     n, d, p = objective.n_samples, objective.n_features, objective.n_parameters
     A, target = np.ones((n, p), np.longdouble), objective.targets.astype(np.longdouble)
     A[:, :d] = objective.rows(slice(None))
-    if weight is not None:
-        counts = weight > 0
-        roots = np.sqrt(weight[counts].astype(np.longdouble))
-        A, target = A[counts] * roots[:, None], target[counts] * roots
-    ridge = objective.alpha * objective.weight_sum / 2
+    counts, exponent = _counts(objective)
+    if counts is not None:
+        roots = np.sqrt(counts[counts > 0])
+        A, target = A[counts > 0] * roots[:, None], target[counts > 0] * roots
+    ridge = np.ldexp(objective.alpha * objective.weight_sum / 2, -exponent)
     if ridge > 0.0:
         A = np.concatenate([A, np.eye(d, p, dtype=np.longdouble) * np.sqrt(np.longdouble(ridge))])
         target = np.concatenate([target, np.zeros(d, np.longdouble)])
@@ -135,14 +134,27 @@ def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: M
     return not bool((rounding < 1.0).all())
 
 
+def _counts(objective: DataObjective) -> tuple[Matrix | None, int]:
+    """Return the weights of the rows in units of a power of 2, and its exponent.
+
+    The largest weight is then from 1 to 2, so the roots of weights in other units have the same bits.
+    """
+    if objective.weights is None:
+        return None, 0
+    weights = objective.weights.astype(np.longdouble)
+    exponent = int(np.frexp(weights.max())[1]) - 1
+    return np.ldexp(weights, -exponent), exponent
+
+
 def _sizes(objective: DataObjective, scale: Matrix) -> Matrix:
     """Return the lengths of the columns of unrounded data times the unit in the last place, over `scale`."""
-    d, weight = objective.n_features, objective.weights
+    d = objective.n_features
     sizes = np.zeros(len(scale), np.longdouble)  # a column of ones has no rounding
     exact = objective.rows(slice(None), np.longdouble, standardised=False)
     if objective.scaling is not None:
         exact /= objective.scaling[1]
-    counts = np.ones(len(exact)) if weight is None else weight
+    counts, _ = _counts(objective)
+    counts = np.ones(len(exact), np.longdouble) if counts is None else counts
     rows = exact[counts > 0]  # the others may overflow
     sizes[:d] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[:d]
     return sizes * objective.given_eps
