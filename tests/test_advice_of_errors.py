@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from scipy.sparse import coo_array, csr_array, csr_matrix
+from scipy.sparse import coo_array, csc_array, csr_array, csr_matrix
 
 import steepest as st
 
@@ -33,9 +33,9 @@ def follow(data, name, steps=3):
 @pytest.mark.parametrize(
     ("name", "value", "advice"),
     [
-        ("X", csr_array(X), r"X\.toarray\(\)$"),
-        ("X", csr_matrix(X), r"X\.toarray\(\)$"),
-        ("X", coo_array(X), r"X\.toarray\(\)$"),
+        ("X", coo_array(X), r"X\.tocsr\(\)$"),
+        ("X", csc_array(X), r"X\.tocsr\(\)$"),
+        ("X", csr_matrix(X.astype(int)), r"X\.astype\(np\.float32\)$"),
         ("X", X.tolist(), r"np\.asarray\(X\)$"),
         ("X", X.astype(str), r"X\.astype\(np\.float32\)$"),
         ("X", X.astype(complex), r"X\.real\.astype\(np\.float32\)$"),

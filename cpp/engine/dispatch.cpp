@@ -40,24 +40,27 @@ struct Level {
     const UpdateTable& updates;
     const SoftmaxTable& softmax;
     const StatisticsTable& statistics;
+    const SparseTable& sparse;
 };
 
 const Level* chosen = nullptr;
 
 }  // namespace
 
-#define X(level)                               \
-    extern const PassTable passes_##level;     \
-    extern const UpdateTable updates_##level;  \
-    extern const SoftmaxTable softmax_##level; \
-    extern const StatisticsTable statistics_##level;
+#define X(level)                                     \
+    extern const PassTable passes_##level;           \
+    extern const UpdateTable updates_##level;        \
+    extern const SoftmaxTable softmax_##level;       \
+    extern const StatisticsTable statistics_##level; \
+    extern const SparseTable sparse_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level) {public_name(#level), passes_##level, updates_##level, softmax_##level, statistics_##level},
+#define X(level) \
+    {public_name(#level), passes_##level, updates_##level, softmax_##level, statistics_##level, sparse_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -72,6 +75,8 @@ const UpdateTable& updates() { return chosen->updates; }
 const SoftmaxTable& softmax_passes() { return chosen->softmax; }
 
 const StatisticsTable& statistics() { return chosen->statistics; }
+
+const SparseTable& sparse_passes() { return chosen->sparse; }
 
 std::string chosen_level() { return chosen->name; }
 

@@ -14,6 +14,7 @@ const PassTable& passes();
 const UpdateTable& updates();
 const SoftmaxTable& softmax_passes();
 const StatisticsTable& statistics();
+const SparseTable& sparse_passes();
 // The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
 constexpr int softmax_loss = n_losses;
 template <class S>
@@ -23,6 +24,18 @@ const LossKernels<S>& kernels_of(const LossChoice& loss) {
 template <class S>
 const ColumnKernels<S>& columns_of() {
     return statistics().storages.of<S>();
+}
+template <class V, class I>
+const SparseKernels<V, I>& sparse_kernels_of() {
+    return sparse_passes().all;
+}
+template <class T>
+const ScoreKernels<T>& scores_of(const LossChoice& loss) {
+    if constexpr (std::is_same_v<T, float>) {
+        return sparse_passes().for_float[loss.number];
+    } else {
+        return sparse_passes().for_double[loss.number];
+    }
 }
 template <class T>
 const Updates<T>& updates_of() {

@@ -8,6 +8,7 @@
 #include "cpp/math/losses.hpp"
 #include "cpp/math/matrix.hpp"
 #include "cpp/math/rules.hpp"
+#include "cpp/math/sparse.hpp"
 
 namespace steepest {
 
@@ -150,6 +151,70 @@ struct StatisticsTable {
                           std::size_t n);
     // Adds the elements [first, last) of parts 1, 2, ... to those of part 0, in their order; `stride` elements a part.
     void (*add_partials)(double* partial, std::size_t n_parts, std::size_t stride, std::size_t first, std::size_t last);
+};
+
+// Rows of a sparse X: `count` from `first`, or those that `index` lists from its entry `first` on.
+struct SparseRows {
+    const std::uint32_t* index;
+    std::size_t first, count;
+
+    STEEPEST_INLINE std::size_t row(std::size_t i) const { return index ? index[first + i] : first + i; }
+};
+
+// The entries of rows that lie in the columns [column, last_column). Where rows are in the order of their columns these
+// are, from a row's start, the entries [from[row], to[row]); null: from the first, to the last. Where they are not,
+// `scattered`, each entry is looked at.
+struct SparsePart {
+    const std::uint32_t *from, *to;
+    bool scattered;
+    std::size_t column, last_column;
+};
+
+// The passes over a sparse X: they know no loss.
+template <class V, class I>
+struct SparseKernels {
+    using T = ArithmeticOf<V>;
+    // z_i = x_i . w; rows longer than `longest` are left out.
+    void (*products)(const SparseMatrix<V, I>&, const SparseRows&, const T* w, std::size_t longest, T* z);
+    // The same of the entries [first, last) of one row.
+    double (*product)(const SparseMatrix<V, I>&, std::size_t first, std::size_t last, const T* w);
+    // gradient_j += r_i x_ij of the entries in a part.
+    void (*add_rows)(const SparseMatrix<V, I>&, const SparseRows&, const T* r, const SparsePart&, double* gradient);
+    // present_j += s_i and first_j += s_i x_ij, s the weights (null: 1), of the entries in a part.
+    void (*add_weights)(const SparseMatrix<V, I>&, const SparseRows&, const T* weight, const SparsePart&,
+                        double* present, double* first);
+    // second_j += s_i (x_ij - mean_j)^2.
+    void (*add_squares)(const SparseMatrix<V, I>&, const SparseRows&, const T* weight, const SparsePart&,
+                        const double* mean, double* second);
+};
+
+// What is made of n rows' products x . w: those of score c are at z + c * step, and those of a direction at u.
+template <class T>
+struct ScoreBlock {
+    T *z, *u;
+    std::size_t step, n;
+    const T *y, *weight;
+};
+
+// Of one loss. Each adds the weighted losses to `sums`, and leaves at z what is multiplied by x; `slopes`, one number a
+// score, is added to.
+template <class T>
+struct ScoreKernels {
+    using Kernel = void (*)(const LossParameters&, const ScoreBlock<T>&, const Coefficients<T>& point,
+                            const Coefficients<T>& direction, double* loss, double* slopes);
+    Kernel value, gradient, hessian_product;
+};
+
+struct EndOfList {};
+template <class... Kernels>
+struct AllOf : Kernels... {};
+
+struct SparseTable {
+#define STEEPEST_MEMBER(V, I) SparseKernels<V, I>,
+    AllOf<STEEPEST_FOR_EACH_SPARSE(STEEPEST_MEMBER) EndOfList> all;
+#undef STEEPEST_MEMBER
+    ScoreKernels<float> for_float[n_losses + 1];  // the last is softmax
+    ScoreKernels<double> for_double[n_losses + 1];
 };
 
 struct UpdateTable {

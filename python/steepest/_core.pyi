@@ -37,6 +37,15 @@ class Source64(_Source): ...
 def dense_source(
     X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None, weight_sum: float
 ) -> Source32 | Source64: ...
+def sparse_source(
+    data: NDArray[Any] | None,
+    indices: NDArray[Any],
+    indptr: NDArray[Any],
+    n_columns: int,
+    y: NDArray[Any],
+    sample_weight: NDArray[Any] | None,
+    weight_sum: float,
+) -> Source32 | Source64: ...
 def standardised_source(
     source: Source32 | Source64, centre: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> Source32 | Source64: ...

@@ -165,14 +165,14 @@ def check_matrix(X: Any, library: str) -> None:
 def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
     """Check that X and y, arrays of these libraries, can be used in place."""
     check_matrix(X, libraries[0])
-    _check_column("y", y, X, libraries[1])
+    check_column("y", y, X.shape[0], dtype_name(X.dtype), libraries[1])
 
 
-def _check_column(name: str, array: Any, X: NDArray[Any], library: str) -> None:
-    """Check that array is a finite vector with an element for each row of X."""
-    stored, dtype = dtype_name(X.dtype), arithmetic_dtype(dtype_name(X.dtype))
+def check_column(name: str, array: Any, n: int, stored: str, library: str) -> None:
+    """Check that array is a finite vector with an element for each of the n rows of X, stored as named."""
+    dtype = arithmetic_dtype(stored)
     why = "the rows and the dtype of X" if stored == dtype.name else f"the rows of X, and the dtype for a {stored} X"
-    check_vector(name, array, X.shape[0], dtype, f" ({why})", library)
+    check_vector(name, array, n, dtype, f" ({why})", library)
     check_finite(name, array)
 
 
@@ -206,7 +206,7 @@ def check_not_negative(y: NDArray[Any]) -> None:
 
 def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
     """Check the weights of the rows and return their sum."""
-    _check_column("sample_weight", sample_weight, X, library)
+    check_column("sample_weight", sample_weight, X.shape[0], dtype_name(X.dtype), library)
     with np.errstate(over="ignore"):
         return check_weight_sum(float(sample_weight.min()), float(sample_weight.sum(dtype=np.float64)))
 

@@ -22,7 +22,7 @@ from .protocol import Capability
 from .rows import widened
 from .source import Terms
 
-__all__ = ["DenseData", "DeviceData", "native_objective"]
+__all__ = ["DenseData", "DeviceData", "least_weight_of", "native_objective"]
 
 Vector = NDArray[np.float64]
 _OBJECTIVES = {_core.Source32: _core.Objective32, _core.Source64: _core.Objective64}
@@ -34,6 +34,13 @@ def native_objective(source: Any, terms: Terms) -> Any:
     if scaling is not None:
         source = _core.standardised_source(source, *scaling)
     return _OBJECTIVES[type(source)](source, loss, intercept, l1, l2, n_scores, dict(parameters))
+
+
+def least_weight_of(weights: NDArray[Any] | None) -> float:
+    """Return the smallest weight above 0; 1 without weights."""
+    if weights is None:
+        return 1.0
+    return min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(weights))
 
 
 class _Table:
@@ -82,9 +89,7 @@ class DenseData(_Table):
 
     @cached_property
     def least_weight(self) -> float:
-        if self.weights is None:
-            return 1.0
-        return min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(self.weights))
+        return least_weight_of(self.weights)
 
     @property
     def device(self) -> None:

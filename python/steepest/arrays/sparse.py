@@ -1,0 +1,119 @@
+"""Sparse matrices in compressed rows (CSR), of scipy.sparse or of any library: their arrays, used in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .checks import describe
+from .device import BFLOAT16, dtype_name
+
+__all__ = ["CSRView", "csr_view", "is_sparse"]
+
+_MEMBERS = ("data", "indices", "indptr", "shape")
+_VALUES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16), BFLOAT16)
+_INDICES = (np.dtype(np.int32), np.dtype(np.int64))
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class CSRView:
+    """The arrays of a CSR matrix, not copied.
+
+    Attributes
+    ----------
+    data, indices, indptr : arrays
+        Row i has the values ``data[indptr[i]:indptr[i + 1]]`` in the columns ``indices[indptr[i]:indptr[i + 1]]``.
+    shape : tuple
+        Numbers of rows and columns.
+    """
+
+    data: NDArray[Any]
+    indices: NDArray[Any]
+    indptr: NDArray[Any]
+    shape: tuple[int, int]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self.data.dtype
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return int(self.data.size)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @cached_property
+    def is_ones(self) -> bool:
+        """Whether all values are 1, so that nobody need read them."""
+        if self.size == 0 or self.dtype not in _VALUES[:2]:
+            return False
+        return all((self.data[at : at + _BLOCK] == 1.0).all() for at in range(0, self.size, _BLOCK))
+
+    def take(self, index: NDArray[Any]) -> CSRView:
+        """Return a copy of some rows."""
+        starts, ends = self.indptr[index].astype(np.int64), self.indptr[np.asarray(index) + 1].astype(np.int64)
+        lengths = ends - starts
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        entries = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return CSRView(self.data[entries], self.indices[entries], indptr, (len(lengths), self.shape[1]))
+
+    def toarray(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return all rows as a dense array. Entries of the same column add up."""
+        dense = np.zeros(self.shape, dtype)
+        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+        values = _widened(self.data).astype(dtype, copy=False)
+        np.add.at(dense, (rows, self.indices), values)
+        return dense
+
+
+def is_sparse(X: Any) -> bool:
+    """Return whether X is a sparse matrix, of whatever format."""
+    return hasattr(X, "tocsr") or (not isinstance(X, np.ndarray) and all(hasattr(X, name) for name in _MEMBERS))
+
+
+def csr_view(X: Any) -> CSRView:
+    """Check a sparse X, as far as its arrays tell without being read, and return them."""
+    kind, form = type(X).__name__, getattr(X, "format", "csr")
+    if form != "csr":
+        raise TypeError(
+            f"X must be a CSR matrix if it is sparse, got {kind} in {form} format; convert it with X.tocsr()"
+        )
+    data, indices, indptr = (_checked(name, getattr(X, name)) for name in _MEMBERS[:3])
+    if data.dtype not in _VALUES:
+        expected = "X must be a CSR matrix of float16, bfloat16, float32 or float64"
+        raise TypeError(f"{expected}, got {data.dtype}; convert it with X.astype(np.float32)")
+    for name, array in (("indices", indices), ("indptr", indptr)):
+        if array.dtype not in _INDICES:
+            raise TypeError(f"{name} of X must be int32 or int64, got {array.dtype}")
+    n, d = (int(length) for length in X.shape)
+    if n == 0 or d == 0:
+        raise ValueError(f"X must have at least one row and one column, got shape {tuple(X.shape)}")
+    if n >= 2**32:
+        raise ValueError(f"X must have fewer than {2**32:,} rows, got {n:,}")
+    if len(indptr) != n + 1:
+        raise ValueError(f"indptr of X must have {n + 1} elements, one more than X has rows, got {len(indptr)}")
+    if len(data) != len(indices):
+        raise ValueError(f"data of X must be as long as its indices, got {len(data)} and {len(indices)}")
+    return CSRView(data, indices, indptr, (n, d))
+
+
+def _checked(name: str, array: Any) -> NDArray[Any]:
+    if not isinstance(array, np.ndarray) or array.ndim != 1:
+        raise TypeError(f"{name} of X must be a NumPy array of one dimension, got {describe(array)}")
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        raise ValueError(f"{name} of X must be contiguous and aligned, got a view with strides {array.strides}")
+    return array
+
+
+def _widened(data: NDArray[Any]) -> NDArray[Any]:
+    if dtype_name(data.dtype) != "bfloat16":
+        return data
+    return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
