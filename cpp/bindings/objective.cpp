@@ -109,9 +109,10 @@ py::tuple BoundObjective<T>::value_and_gradient(const py::handle& w) const {
     const T* p = parameters(w, "w");
     py::array_t<T> gradient(py::ssize_t(native.n_parameters()));
     T* g = gradient.mutable_data();
-    Workspace<T> workspace;
-    const double value = without_gil(
-        [&](Interrupt& interrupt) { return steepest::value_and_gradient(native, p, g, workspace, interrupt); });
+    const double value = without_gil([&](Interrupt& interrupt) {
+        return with_workspace(
+            [&](Workspace<T>& memory) { return steepest::value_and_gradient(native, p, g, memory, interrupt); });
+    });
     return py::make_tuple(value, gradient);
 }
 
@@ -120,7 +121,10 @@ py::array_t<T> BoundObjective<T>::hessian_product(const py::handle& w, const py:
     const T *p = parameters(w, "w"), *direction = parameters(v, "v");
     py::array_t<T> product(py::ssize_t(native.n_parameters()));
     T* out = product.mutable_data();
-    without_gil([&](Interrupt& interrupt) { steepest::hessian_product(native, p, direction, out, interrupt); });
+    without_gil([&](Interrupt& interrupt) {
+        with_workspace(
+            [&](Workspace<T>& memory) { steepest::hessian_product(native, p, direction, out, memory, interrupt); });
+    });
     return product;
 }
 

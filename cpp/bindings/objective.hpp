@@ -1,6 +1,7 @@
 // A native objective together with its source.
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include "cpp/bindings/source.hpp"
@@ -27,6 +28,19 @@ struct BoundObjective {
     double gradient_norm(const py::handle& w, const py::handle& gradient) const;
 
   private:
+    // Calls pass(workspace) with memory that is kept from one pass to the next; with other memory beside another
+    // thread.
+    template <class Run>
+    auto with_workspace(Run run) const {
+        const std::unique_lock lock(busy, std::try_to_lock);
+        if (lock.owns_lock()) return run(workspace);
+        Workspace<T> own;
+        return run(own);
+    }
+
+    mutable std::mutex busy;
+    mutable Workspace<T> workspace;
+
     const T* parameters(const py::handle& array, const char* name) const {
         return checked_vector<T>(array, name, native.n_parameters());
     }

@@ -44,12 +44,12 @@ Rows<S> chunk_of(Rows<S> rows, std::size_t chunk, std::size_t n_chunks) {
 }
 
 // The sums of the chunks, added in their order to those of the first: `stride` numbers of each.
-inline void add_partials(std::vector<double>& partial, std::size_t n_chunks, std::size_t stride, int n_threads) {
+inline void add_partials(double* partial, std::size_t n_chunks, std::size_t stride, int n_threads) {
     constexpr std::size_t columns = 2048;
     Interrupt never(nullptr);
     for_each_task((stride + columns - 1) / columns, n_threads, never, [&](std::size_t task, int) {
         const std::size_t first = task * columns, last = std::min(first + columns, stride);
-        statistics().add_partials(partial.data(), n_chunks, stride, first, last);
+        statistics().add_partials(partial, n_chunks, stride, first, last);
     });
 }
 

@@ -50,7 +50,7 @@ double* DenseSource<S>::sums(const Pass<T>& pass, Workspace<T>& workspace, Inter
                        }
                    });
     });
-    if (n_chunks > 1) add_partials(workspace.partial, n_chunks, stride, n_threads);
+    if (n_chunks > 1) add_partials(workspace.partial.data(), n_chunks, stride, n_threads);
     return workspace.partial.data();
 }
 

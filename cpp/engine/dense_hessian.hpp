@@ -91,7 +91,7 @@ HessianSums hessian_sums(const Rows<S>& rows, const Pass<T>& pass, bool gradient
     for (std::size_t slice = 0; slice < plan.n_slices; ++slice)
         for_each_task(plan.n_tasks(), n_threads, interrupt,
                       [&](std::size_t task, int thread) { run(task, slice, thread); });
-    add_partials(partial, plan.n_chunks, stride, n_threads);
+    add_partials(partial.data(), plan.n_chunks, stride, n_threads);
     return {std::move(partial), plan.row, plan.block, with_gradient};
 }
 

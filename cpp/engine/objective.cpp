@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cpp/engine/threads.hpp"
+
 namespace steepest {
 namespace {
 
@@ -20,8 +22,13 @@ double penalty_at(const Objective<T>& objective, const T* w) {
 // gradient = scale * sums + l2 * w, of one score, its intercept's last.
 template <class T>
 void write_score(const Objective<T>& objective, const double* sums, double scale, const T* w, T* gradient) {
+    constexpr std::size_t columns = 65536;  // of a task
     const std::size_t d = objective.n_columns();
-    for (std::size_t j = 0; j < d; ++j) gradient[j] = T(scale * sums[j] + objective.l2 * double(w[j]));
+    Interrupt never(nullptr);
+    for_each_task((d + columns - 1) / columns, d < 2 * columns ? 1 : threads_in_use(), never, [&](std::size_t t, int) {
+        for (std::size_t j = t * columns; j < std::min((t + 1) * columns, d); ++j)
+            gradient[j] = T(scale * sums[j] + objective.l2 * double(w[j]));
+    });
     if (objective.intercept) gradient[d] = T(scale * sums[d]);
 }
 
@@ -107,8 +114,8 @@ double batch_gradient(const Objective<T>& objective, const T* w, const Selection
 }
 
 template <class T>
-void hessian_product(const Objective<T>& objective, const T* w, const T* v, T* product, Interrupt& interrupt) {
-    Workspace<T> workspace;
+void hessian_product(const Objective<T>& objective, const T* w, const T* v, T* product, Workspace<T>& workspace,
+                     Interrupt& interrupt) {
     const Selection rows = objective.source->all_rows();
     const double* sums = run_pass(objective, Work::hessian_product, w, v, rows, workspace, interrupt);
     write_gradient(objective, sums, 1.0 / objective.source->weight_sum, v, product);
@@ -145,7 +152,7 @@ double gradient_norm(const Objective<T>& objective, const T* w, const T* gradien
     template double value(const Objective<T>&, const T*, Interrupt&);                                               \
     template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);               \
     template double batch_gradient(const Objective<T>&, const T*, const Selection&, T*, Workspace<T>&, Interrupt&); \
-    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Interrupt&);                         \
+    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Workspace<T>&, Interrupt&);          \
     template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                           \
     template double value_gradient_and_hessian(const Objective<T>&, const T*, T*, T*, Interrupt&);                  \
     template double gradient_norm(const Objective<T>&, const T*, const T*);

@@ -51,7 +51,7 @@ template <class T>
 double batch_gradient(const Objective<T>&, const T* w, const Selection&, T* gradient, Workspace<T>&, Interrupt&);
 
 template <class T>
-void hessian_product(const Objective<T>&, const T* w, const T* v, T* product, Interrupt&);
+void hessian_product(const Objective<T>&, const T* w, const T* v, T* product, Workspace<T>&, Interrupt&);
 
 // n_parameters^2 elements.
 template <class T>

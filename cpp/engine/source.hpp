@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpp/engine/interrupt.hpp"
+#include "cpp/engine/memory.hpp"
 #include "cpp/engine/scaling.hpp"
 #include "cpp/engine/sums.hpp"
 #include "cpp/math/losses.hpp"
@@ -37,7 +38,7 @@ struct Selection {
 // Memory that the passes of one objective need; kept by whoever makes many.
 template <class T>
 struct Workspace {
-    std::vector<double> partial;
+    Buffer<double> partial;
     std::vector<T> scratch, raw_point, raw_direction;
 };
 

@@ -12,7 +12,8 @@
 
 namespace steepest {
 
-constexpr std::size_t most_ranges = 8;  // a number of 32 bits a row and range is kept: at most 28 bytes a row
+// A number of 32 bits a row and inner bound is kept: at most 28 bytes a row, 16 beside sums of several chunks.
+constexpr std::size_t most_ranges = 8, most_ranges_beside_sums = 5;
 
 // The bounds of n ranges of columns with about the same number of entries, by some of the entries.
 template <class V, class I>
@@ -34,10 +35,10 @@ class ColumnRanges {
     ColumnRanges(const SparseMatrix<V, I>& X, bool in_order) : X_(X), in_order_(in_order) {}
 
     // How many threads can share the columns.
-    std::size_t prepare(std::size_t n_threads, Interrupt& interrupt) {
+    std::size_t prepare(std::size_t n_threads, bool beside_sums, Interrupt& interrupt) {
         if (n_threads < 2) return 1;
         const std::lock_guard lock(making_);
-        if (bounds_.empty()) make(std::min(n_threads, most_ranges), interrupt);
+        if (bounds_.empty()) make(std::min(n_threads, beside_sums ? most_ranges_beside_sums : most_ranges), interrupt);
         return std::min(n_threads, bounds_.size() - 1);
     }
 

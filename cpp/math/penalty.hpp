@@ -13,16 +13,28 @@ struct Layout {
     std::size_t n, row, penalised;
 };
 
+// `sum` and the of_element(j) over j < n. Above long_sum they are added in parts that do not wait for each other.
+constexpr std::size_t long_sum = std::size_t(1) << 16;
+template <class Element>
+double add_over(double sum, std::size_t n, Element of_element) {
+    constexpr std::size_t n_parts = 8;
+    const std::size_t part = n > long_sum ? n / n_parts : 0;
+    double sums[n_parts] = {};
+    for (std::size_t j = 0; j < part; ++j)
+        for (std::size_t p = 0; p < n_parts; ++p) sums[p] += of_element(p * part + j);
+    for (std::size_t p = 0; part && p < n_parts; ++p) sum += sums[p];
+    for (std::size_t j = part * n_parts; j < n; ++j) sum += of_element(j);
+    return sum;
+}
+
 // l1 |w|_1 + l2 / 2 |w|^2 over the parameters that are penalised.
 template <class T>
 double penalty(double l1, double l2, const T* w, const Layout& layout) {
     if (l1 == 0.0 && l2 == 0.0) return 0.0;
     double absolute = 0.0, squared = 0.0;
     for (const T* row = w; row < w + layout.n; row += layout.row) {
-        for (std::size_t j = 0; j < layout.penalised; ++j) {
-            absolute += std::fabs(double(row[j]));
-            squared += double(row[j]) * double(row[j]);
-        }
+        absolute = add_over(absolute, layout.penalised, [=](std::size_t j) { return std::fabs(double(row[j])); });
+        squared = add_over(squared, layout.penalised, [=](std::size_t j) { return double(row[j]) * double(row[j]); });
     }
     return l1 * absolute + 0.5 * l2 * squared;
 }
@@ -56,10 +68,10 @@ double norm_of(const Layout& layout, Coordinate coordinate, double unit = 1.0) {
     constexpr double most = 1e300, least = 1e-280;  // beyond them squares overflow, or lose digits
     double sum = 0.0;
     for (std::size_t start = 0; start < layout.n; start += layout.row) {
-        for (std::size_t j = 0; j < layout.row; ++j) {
+        sum = add_over(sum, layout.row, [&](std::size_t j) {
             const double g = coordinate(start + j, j < layout.penalised) / unit;
-            sum += g * g;
-        }
+            return g * g;
+        });
     }
     if (sum <= most && sum >= least) return std::sqrt(sum) * unit;
     const double largest = unit == 1.0 ? largest_of(layout, coordinate) : 0.0;
