@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -276,3 +278,33 @@ def test_x_is_neither_copied_nor_changed():
     objective.gradient(np.ones(31))
     for array, copy in zip((X.data, X.indices, X.indptr), before, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+MEMORY = """
+import resource, sys, numpy as np, steepest as st
+import subprocess
+import sys
+from types import SimpleNamespace
+n, d, per_row, threads = (int(each) for each in sys.argv[1:])
+rng = np.random.default_rng(0)
+indices = np.sort(rng.integers(0, d, (n, per_row), dtype=np.int32), axis=1).ravel()
+X = SimpleNamespace(data=rng.random(n * per_row, np.float32), indices=indices,
+                    indptr=np.arange(0, n * per_row + 1, per_row), shape=(n, d))
+objective, w = st.Logistic(X, np.zeros(n, np.float32)), np.ones(d + 1, np.float32)
+spare = np.ones(30_000_000)  # so that what is freed while X was made is in use
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+with st.threads(threads):
+    before = peak()
+    gradient = objective.gradient(w)
+    print(peak() - before - gradient.nbytes)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are in bytes elsewhere")
+@pytest.mark.parametrize("threads", [1, 2, 6])
+@pytest.mark.parametrize(("n", "d", "per_row"), [(300_000, 1_000_000, 8), (400_000, 50_000, 8)])
+def test_a_pass_needs_8_bytes_a_column_and_34_a_row(n, d, per_row, threads):
+    command = [sys.executable, "-c", MEMORY, *map(str, (n, d, per_row, threads))]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    large_page = 2**21
+    assert int(told.stdout) <= 8 * d + 34 * n + 3 * large_page
