@@ -121,6 +121,7 @@ RULES = [
         torch=("AdamW", {"lr": 0.02, "weight_decay": 0.1}),
         at_rest=None,  # the decay moves it
     ),
+    Rule(st.LazyAdam, reference.lazy_adam, {"learning_rate": 0.02}, lambda g, t: -0.02 * g / (abs(g) + 1e-8)),
 ]
 each_rule = pytest.mark.parametrize("rule", RULES, ids=str)
 

@@ -113,7 +113,9 @@ void bind_descent(py::module_& m, const char* name) {
              py::arg("constraint") = py::none())
         .def("evaluate", &Bound::evaluate)
         .def("run", &Bound::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
+        .def("settle", [](Bound& d) { d.native.settle(); })
         .def("restore", [](Bound& d) { d.native.restore(); })
+        .def_property_readonly("takes_sparse_steps", [](const Bound& d) { return d.native.takes_sparse_steps(); })
         .def_property_readonly("n_steps", [](const Bound& d) { return d.native.n_steps(); });
 }
 

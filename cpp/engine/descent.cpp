@@ -68,10 +68,13 @@ Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparamete
       gradient_(parameters.layout.n),
       slopes_(objective.n_scores),
       last_finite_(parameters.w, parameters.w + parameters.layout.n),
-      index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0) {}
+      index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0),
+      sparse_(SparseSteps<T>::of(objective_, rule, parameters_, batch_size_, !constraint_.is_none())) {}
 
 template <class T>
 Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
+    settle();
+    gradient_zero_ = false;
     const double loss = value_and_gradient(objective_, parameters_.w, gradient_.data(), workspace_, interrupt);
     gradient_ready_ = batch_size_ == 0;
     finite_ = std::isfinite(loss);
@@ -80,7 +83,13 @@ Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
 }
 
 template <class T>
+void Descent<T>::settle() {
+    if (sparse_) sparse_->settle();
+}
+
+template <class T>
 void Descent<T>::restore() {
+    settle();
     std::copy(last_finite_.begin(), last_finite_.end(), parameters_.w);
     gradient_ready_ = false;
 }
@@ -132,9 +141,17 @@ bool Descent<T>::row_step() {
     return true;
 }
 
-// Returns whether the loss was finite and so the step taken.
+// A step of the parameters of the rows' entries alone. Returns whether the loss was finite.
 template <class T>
-bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
+bool Descent<T>::sparse_step(const Selection& rows) {
+    if (!gradient_zero_) std::fill(gradient_.begin(), gradient_.end(), T(0));
+    gradient_zero_ = true;
+    return sparse_->step(rows, hyperparameters_, gradient_.data());
+}
+
+// Returns whether the loss was finite and so the step taken. `all_needed`: all of w is read after it.
+template <class T>
+bool Descent<T>::batch_step(double learning_rate, bool all_needed, Interrupt& interrupt) {
     const T l1 = T(objective_.l1);
     if (batch_size_ == 0) {
         if (!gradient_ready_) evaluate(interrupt);
@@ -147,10 +164,15 @@ bool Descent<T>::batch_step(double learning_rate, Interrupt& interrupt) {
     fill_index();
     const std::size_t count = std::min(batch_size_, left_in_epoch_);
     bool finite;
-    if (count == 1 && single_rows_) {
+    if (sparse_ && (!all_needed || sparse_->skips()) && sparse_->can_take(hyperparameters_, learning_rate)) {
+        start_step(learning_rate);
+        finite = sparse_step(next_rows(count));
+    } else if (count == 1 && single_rows_) {
         start_step(learning_rate);
         finite = row_step();
     } else {
+        settle();
+        gradient_zero_ = false;
         finite = std::isfinite(
             batch_gradient(objective_, parameters_.w, next_rows(count), gradient_.data(), workspace_, interrupt));
         start_step(learning_rate);
@@ -173,9 +195,11 @@ RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double se
         if (batch_size_) order_.start_epoch(epoch_);
         ++epoch_;
     }
+    const std::size_t elements =
+        sparse_ && !path ? sparse_->entries_of_step() : std::max<std::size_t>(batch_size_, 1) * parameters_.layout.n;
     std::size_t unseen = 0;
     while (report.n_steps < n && left_in_epoch_ > 0) {
-        if (!batch_step(learning_rates[report.n_steps], interrupt)) {
+        if (!batch_step(learning_rates[report.n_steps], path != nullptr, interrupt)) {
             report.diverged = true;
             restore();
             return report;
@@ -184,7 +208,7 @@ RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double se
         if (batch_size_ == 0) left_in_epoch_ = 0;
         ++report.n_steps;
         if (path) path = std::copy_n(parameters_.w, parameters_.layout.n, path);
-        unseen += std::max<std::size_t>(batch_size_, 1) * parameters_.layout.n;
+        unseen += elements;
         if (report.n_steps % steps_between_looks == 0 || unseen >= elements_between_looks) {
             unseen = 0;
             if (Clock::now() >= end) break;

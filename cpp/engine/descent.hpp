@@ -4,22 +4,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "cpp/engine/objective.hpp"
 #include "cpp/engine/order.hpp"
+#include "cpp/engine/parameters.hpp"
+#include "cpp/engine/sparse_steps.hpp"
 #include "cpp/math/constraint.hpp"
 #include "cpp/math/rules.hpp"
 
 namespace steepest {
-
-// Parameters that a rule changes; the L1 penalty acts on those that the layout says.
-template <class T>
-struct Parameters {
-    T* w;
-    T* state[max_states];
-    Layout layout;
-};
 
 // One step, shared among the threads where n is large.
 template <class T>
@@ -47,19 +42,26 @@ class Descent {
     // `n_steps`: steps that the optimizer has taken already.
     Descent(const Objective<T>&, int rule, const Hyperparameters&, const Parameters<T>&, const Batches&,
             std::int64_t n_steps, Constraint<T> constraint);
+    Descent(const Descent&) = delete;
 
     // Value and gradient of all rows at w; a batch step uses this gradient.
     Evaluation evaluate(Interrupt&);
     // Up to n steps with these learning rates, until the epoch ends or `seconds` have passed. With `path` (null: none)
-    // the parameters after each step are written there.
+    // the parameters after each step are written there. Until `settle` or `evaluate` is called, parameters may not be
+    // up to date.
     RunReport run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt&);
+    // Brings all parameters up to date, after steps from sparse rows.
+    void settle();
     // Back to the last w whose loss was finite.
     void restore();
     std::int64_t n_steps() const { return n_steps_; }
+    // Whether steps cost the entries of their rows, not all parameters.
+    bool takes_sparse_steps() const { return sparse_ != nullptr; }
 
   private:
-    bool batch_step(double learning_rate, Interrupt&);
+    bool batch_step(double learning_rate, bool all_needed, Interrupt&);
     bool row_step();
+    bool sparse_step(const Selection&);
     void fill_index();
     Selection next_rows(std::size_t count) const;
     void start_step(double learning_rate);
@@ -82,6 +84,8 @@ class Descent {
     std::vector<std::uint32_t> index_;
     std::size_t index_at_ = 0, index_end_ = 0;
     Workspace<T> workspace_;
+    std::unique_ptr<SparseSteps<T>> sparse_;  // null: no steps from the entries of rows
+    bool gradient_zero_ = false;              // whether gradient_ is the zeros that sparse_ needs
 };
 
 }  // namespace steepest

@@ -15,6 +15,7 @@ const UpdateTable& updates();
 const SoftmaxTable& softmax_passes();
 const StatisticsTable& statistics();
 const SparseTable& sparse_passes();
+const LazyTable& lazy_steps();
 // The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
 constexpr int softmax_loss = n_losses;
 template <class S>
@@ -40,6 +41,14 @@ const ScoreKernels<T>& scores_of(const LossChoice& loss) {
 template <class T>
 const Updates<T>& updates_of() {
     return updates_of<T>(updates());
+}
+template <class T>
+const LazyKernels<T>& lazy_of() {
+    if constexpr (std::is_same_v<T, float>) {
+        return lazy_steps().for_float;
+    } else {
+        return lazy_steps().for_double;
+    }
 }
 std::string chosen_level();
 std::vector<std::string> built_levels();

@@ -13,14 +13,16 @@
 #include "cpp/engine/scaling.hpp"
 #include "cpp/engine/sums.hpp"
 #include "cpp/math/losses.hpp"
+#include "cpp/math/lazy.hpp"
 #include "cpp/math/matrix.hpp"
 
 namespace steepest {
 
 // What a source may be able to do besides passes over all its rows: passes over rows by their numbers, the slopes of a
-// single row, a Hessian, passes over columns that it standardises block by block, and column statistics. Python's
-// Capability has the same names.
-#define STEEPEST_FOR_EACH_CAPABILITY(X) X(batches) X(single_rows) X(hessian) X(standardised_blocks) X(column_statistics)
+// single row, the entries of some rows, a Hessian, passes over columns that it standardises block by block, and column
+// statistics. Python's Capability has the same names.
+#define STEEPEST_FOR_EACH_CAPABILITY(X) \
+    X(batches) X(single_rows) X(row_entries) X(hessian) X(standardised_blocks) X(column_statistics)
 #define STEEPEST_ITEM(name) name,
 enum class Capability { STEEPEST_FOR_EACH_CAPABILITY(STEEPEST_ITEM) };
 #undef STEEPEST_ITEM
@@ -40,6 +42,18 @@ template <class T>
 struct Workspace {
     Buffer<double> partial;
     std::vector<T> scratch, raw_point, raw_direction;
+};
+
+// Some rows by their entries, with their targets and weights (empty: all 1). What is not stored as it is needed here is
+// copied to `columns` and `values`.
+template <class T>
+struct RowEntries {
+    std::vector<SparseRow<T>> rows;
+    std::vector<T> y, weight;
+    std::size_t n_entries;
+    bool distinct;  // whether no row has a column twice
+    std::vector<std::uint32_t> columns;
+    std::vector<T> values;
 };
 
 enum class Work { value, gradient, hessian_product };
@@ -82,12 +96,13 @@ class Source {
     virtual double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const = 0;
     // A selection's first row, n_columns numbers that are valid until the workspace is used again, and its slope in
     // each score; null where its loss is not finite. A source that does not hold its rows so does not claim
-    // single_rows, and a step from one row is then a pass over a batch of one, which costs n_columns. A step that costs
-    // the non-zeros alone changes some parameters and owes the others their decay, so it is another loop, over another
-    // member here.
+    // single_rows, and a step from one row is then a pass over a batch of one, which costs n_columns.
     virtual const T* row_slopes(const LossChoice&, const Coefficients<T>&, const Selection&, T*, Workspace<T>&) const {
         throw unsupported("single rows");
     }
+    // The entries of a selection's rows, valid until the next call: what a step needs that costs the entries alone
+    // (sparse_steps.hpp).
+    virtual void entries(const Selection&, RowEntries<T>&) const { throw unsupported("the entries of rows"); }
     // Of all rows; with the gradient where it is asked for and comes with the pass.
     virtual HessianSums hessian(const Pass<T>&, bool, Interrupt&) const { throw unsupported("a Hessian"); }
     // n_columns means and deviations.

@@ -35,6 +35,8 @@ bool SparseSource<V, I>::supports(Capability capability) const {
     switch (capability) {
         case Capability::single_rows:
             return false;
+        case Capability::row_entries:
+            return this->n_columns <= UINT32_MAX;
         case Capability::hessian:
         case Capability::standardised_blocks:
             return this->n_columns <= most_dense_columns;

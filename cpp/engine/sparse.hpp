@@ -35,6 +35,7 @@ class SparseSource : public Source<ArithmeticOf<V>> {
     bool supports(Capability) const override;
     std::size_t n_elements() const override { return X_.n_elements(); }
     double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const override;
+    void entries(const Selection&, RowEntries<T>&) const override;  // sparse_entries.cpp
     HessianSums hessian(const Pass<T>&, bool with_gradient, Interrupt&) const override;
     void column_statistics(double* mean, double* deviation, Interrupt&) const override;
 

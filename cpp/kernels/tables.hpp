@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "cpp/math/lazy.hpp"
 #include "cpp/math/losses.hpp"
 #include "cpp/math/matrix.hpp"
 #include "cpp/math/rules.hpp"
@@ -203,6 +204,45 @@ struct ScoreKernels {
     using Kernel = void (*)(const LossParameters&, const ScoreBlock<T>&, const Coefficients<T>& point,
                             const Coefficients<T>& direction, double* loss, double* slopes);
     Kernel value, gradient, hessian_product;
+};
+
+// Steps from sparse rows that cost their entries. Of a rule that takes no such steps, a kernel is null.
+template <class T>
+struct LazyKernels {
+    using Rows = EntryRows<T>;
+    using CatchUp = void (*)(const Rows&, const LazyScore<T>&, const MissedSteps&, const Hyperparameters&, double l1);
+    using Settle = void (*)(const LazyScore<T>&, const MissedSteps&, const Hyperparameters&, double l1,
+                            std::size_t first, std::size_t last);
+    using Step = void (*)(const std::uint32_t* columns, std::size_t n, const LazyScore<T>&, const StepScale&,
+                          const Hyperparameters&, double l1, double l2, T* gradient);
+    using StepRow = void (*)(const SparseRow<T>&, T slope, const LazyScore<T>&, const StepScale&, std::uint32_t now,
+                             const Hyperparameters&, double l1, double l2);
+    using Linear = LinearStep (*)(const Hyperparameters&, double l2);
+
+    // z_i = scale * x_i . w.
+    void (*products)(const Rows&, const T* w, double scale, T* z);
+    // w_j += r_i x_ij.
+    void (*add)(const Rows&, const T* r, T* w);
+    // Brings the columns that the rows have up to date with the step before `now`.
+    CatchUp catch_up[n_rules];
+    // Brings the columns [first, last) up to date with the step `now`, from which steps are then counted.
+    Settle settle[n_rules];
+    // Marks the columns of the rows as up to date with `now`, and writes each down once, where there is room for as
+    // many as the rows have entries, and one. Returns how many.
+    std::size_t (*touch)(const Rows&, std::uint32_t* up_to, std::uint32_t now, std::uint32_t* columns);
+    // A step of n columns; the gradient of the loss becomes 0.
+    Step step[n_rules];
+    // A step of the columns of one row, each once, by the gradient slope * x of the loss.
+    StepRow step_row[n_rules];
+    // A step of a linear rule, by the gradients r_i x_ij of the loss.
+    void (*step_linear)(const Rows&, const T* r, const LazyScore<T>&, const LinearStep&, std::uint32_t now);
+    // What a step of a rule is that is linear or, without a gradient, scales.
+    Linear linear_step[n_rules];
+};
+
+struct LazyTable {
+    LazyKernels<float> for_float;
+    LazyKernels<double> for_double;
 };
 
 struct EndOfList {};

@@ -74,6 +74,8 @@ class Constraint {
         return c;
     }
 
+    bool is_none() const { return !lower_ && total_ == 0.0; }
+
     // Makes w the nearest point of the set.
     void project(T* w) {
         if (lower_) {

@@ -26,7 +26,8 @@
     X(Nesterov, "nesterov")                \
     X(AdaGrad, "adagrad")                  \
     X(RMSProp, "rmsprop")                  \
-    X(Adam, "adam")
+    X(Adam, "adam")                        \
+    X(LazyAdam, "lazy_adam")
 
 namespace steepest {
 
@@ -57,9 +58,21 @@ struct Hyperparameters {
 
 constexpr int max_states = 2;
 
+// What steps of gradient 0 do to a parameter and its state: those that a column misses where batches of sparse rows
+// have no entry in it. With an L2 penalty the gradient of such a step is l2 w.
+enum class Idle {
+    steps,    // whatever the rule says: such a step is taken like any other
+    nothing,  // by its definition nothing, with a penalty too
+    scale,    // w is multiplied by a number, 1 without L2; with L1, the steps are one of the sum of their rates
+    rates,    // without L2 the state stays, and the steps are one of the sum of their rates
+    decay,    // without a penalty w stays, and the state is multiplied by a number
+    linear,   // without L1 w and the only state become linear combinations of both, with L2 too
+};
+
 template <class T>
 struct GradientDescent {
     static constexpr int n_states = 0;
+    static constexpr Idle idle = Idle::scale;
     T rate;
     STEEPEST_HOST_DEVICE explicit GradientDescent(const Hyperparameters& h) : rate(T(h.learning_rate)) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T*) const {
@@ -71,6 +84,7 @@ struct GradientDescent {
 template <class T>
 struct MomentumSum {
     static constexpr int n_states = 1;
+    static constexpr Idle idle = Idle::linear;
     T rate, mu, rate_at_rest;
     STEEPEST_HOST_DEVICE explicit MomentumSum(const Hyperparameters& h)
         : rate(T(h.learning_rate)), mu(T(h.momentum)), rate_at_rest(T(h.learning_rate / (1.0 - h.momentum))) {}
@@ -85,6 +99,7 @@ struct MomentumSum {
 template <class T>
 struct MomentumAverage {
     static constexpr int n_states = 1;
+    static constexpr Idle idle = Idle::linear;
     T rate, mu, one_minus_mu;
     STEEPEST_HOST_DEVICE explicit MomentumAverage(const Hyperparameters& h)
         : rate(T(h.learning_rate)), mu(T(h.momentum)), one_minus_mu(T(1.0 - h.momentum)) {}
@@ -99,6 +114,7 @@ struct MomentumAverage {
 template <class T>
 struct MomentumStep {
     static constexpr int n_states = 1;
+    static constexpr Idle idle = Idle::linear;
     T rate, mu, rate_at_rest;
     STEEPEST_HOST_DEVICE explicit MomentumStep(const Hyperparameters& h)
         : rate(T(h.learning_rate)), mu(T(h.momentum)), rate_at_rest(T(h.learning_rate / (1.0 - h.momentum))) {}
@@ -113,6 +129,7 @@ struct MomentumStep {
 template <class T>
 struct Nesterov {
     static constexpr int n_states = 1;
+    static constexpr Idle idle = Idle::linear;
     T rate, mu, rate_at_rest;
     STEEPEST_HOST_DEVICE explicit Nesterov(const Hyperparameters& h)
         : rate(T(h.learning_rate)), mu(T(h.momentum)), rate_at_rest(T(h.learning_rate / (1.0 - h.momentum))) {}
@@ -139,6 +156,7 @@ STEEPEST_HOST_DEVICE T scaled_rate(T rate, T below) {
 template <class T>
 struct AdaGrad {
     static constexpr int n_states = 1;
+    static constexpr Idle idle = Idle::rates;
     T rate, epsilon;
     STEEPEST_HOST_DEVICE explicit AdaGrad(const Hyperparameters& h) : rate(T(h.learning_rate)), epsilon(T(h.epsilon)) {}
     STEEPEST_HOST_DEVICE T operator()(T& w, T g, T* state) const {
@@ -153,6 +171,7 @@ struct AdaGrad {
 template <class T>
 struct RMSProp {
     static constexpr int n_states = 1;
+    static constexpr Idle idle = Idle::decay;
     T rate, rho, one_minus_rho, epsilon;
     STEEPEST_HOST_DEVICE explicit RMSProp(const Hyperparameters& h)
         : rate(T(h.learning_rate)), rho(T(h.rho)), one_minus_rho(T(1.0 - h.rho)), epsilon(T(h.epsilon)) {}
@@ -190,6 +209,13 @@ struct Adam {
         w -= scaled * (bias_correction1 * m);
         return scaled;
     }
+};
+
+// Adam that skips, in a step from sparse rows, the parameters of columns without an entry in them.
+template <class T>
+struct LazyAdam : Adam<T> {
+    static constexpr Idle idle = Idle::nothing;
+    STEEPEST_HOST_DEVICE explicit LazyAdam(const Hyperparameters& h) : Adam<T>(h) {}
 };
 
 // The proximal step of threshold * |w|.

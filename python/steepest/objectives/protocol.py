@@ -86,7 +86,7 @@ class Objective(Protocol):
 class Capability(StrEnum):
     """Abilities that an objective, or its data, may have beyond value and gradient.
 
-    `Objective` describes those that its users meet, and `Data` the next three. The last three are those of a native
+    `Objective` describes those that its users meet, and `Data` the next three. The last four are those of a native
     source alone; ``cpp/engine/source.hpp`` has them, and all that it shares with this list, under the same names.
     """
 
@@ -106,6 +106,7 @@ class Capability(StrEnum):
 
     HESSIAN = "hessian"
     SINGLE_ROWS = "single_rows"
+    ROW_ENTRIES = "row_entries"
     STANDARDISED_BLOCKS = "standardised_blocks"
 
 

@@ -13,7 +13,7 @@ from .base import Offers, Optimizer
 from .curvature_rule import CurvatureRule
 from .schedules import ScheduleLike
 
-__all__ = ["AdaGrad", "Adam", "GradientDescent", "Momentum", "RMSProp"]
+__all__ = ["AdaGrad", "Adam", "GradientDescent", "LazyAdam", "Momentum", "RMSProp"]
 
 
 class GradientDescent(CurvatureRule):
@@ -345,6 +345,9 @@ class Adam(Optimizer):
 
     Notes
     -----
+    On a sparse X, a mini-batch step of Adam costs all parameters: those of columns without an entry in the batch move
+    too, by their averages, and what many such steps do has no closed form. `LazyAdam` leaves these parameters out.
+
     Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015. Loshchilov, Hutter, "Decoupled Weight Decay
     Regularization", ICLR 2019.
 
@@ -360,6 +363,7 @@ class Adam(Optimizer):
     array([0.5, 2.5])
     """
 
+    _rule: ClassVar[str] = "adam"
     _states = ("average", "square_average")
     scales_coordinates = True
     offered_as: ClassVar[Offers] = {"adam": {}}
@@ -376,7 +380,7 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
-            "adam",
+            self._rule,
             learning_rate,
             beta1=check_number("beta1", beta1, least=0.0, below=1.0),
             beta2=check_number("beta2", beta2, least=0.0, below=1.0),
@@ -384,3 +388,62 @@ class Adam(Optimizer):
             bias_correction=check_flag("bias_correction", bias_correction),
             weight_decay=check_number("weight_decay", weight_decay, least=0.0),
         )
+
+
+class LazyAdam(Adam):
+    """Adam for a sparse X: a step changes the columns that have an entry in its batch, and skips the others.
+
+    A skipped parameter keeps its value and its two averages, so a step costs the entries of the batch. That makes
+    LazyAdam another method than Adam, whose averages shrink, and whose parameters move, in every step. t still counts all
+    steps, and the intercept takes part in all of them.
+
+    On a dense X, with all rows in each step, in `step`, and on columns standardised by their means, no parameter is
+    skipped: LazyAdam then is Adam. A zero in a dense X is a number like any other. In a sparse X an entry counts if it
+    is stored, whatever its value.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        eta: a number above 0, or a callable of the number of steps taken so far.
+    beta1, beta2 : float
+        Weights of the past in the two averages, at least 0 and below 1.
+    epsilon : float
+        At least 0, in the units of the gradient.
+    bias_correction : bool
+        Whether to correct the averages for their start at 0.
+    weight_decay : float
+        At least 0. It acts on the parameters that a step changes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type or is out of range.
+
+    Notes
+    -----
+    The penalties of the objective act on a column in the steps that change it, so mini-batches penalise a rare column
+    less than the objective says. The run then does not converge to the objective's minimum. For that, use AdaGrad or
+    GradientDescent, or `QuasiNewton` on all rows.
+
+    LazyAdam of TensorFlow Addons and SparseAdam of PyTorch skip parameters in the same way.
+
+    Examples
+    --------
+    The second column has no entry in the first batch, which therefore leaves its parameter alone:
+
+    >>> import numpy as np
+    >>> import scipy.sparse
+    >>> import steepest as st
+    >>> X, y = scipy.sparse.csr_array(np.eye(2)), np.array([1.0, 1.0])
+    >>> objective = st.LeastSquares(X, y, intercept=False)
+    >>> run = st.minimize(
+    ...     objective, optimizer=st.LazyAdam(0.1), batch_size=1, shuffle=False, max_epochs=1, record_path=True
+    ... )
+    >>> run.path.round(3)
+    array([[0.   , 0.   ],
+           [0.1  , 0.   ],
+           [0.1  , 0.074]])
+    """
+
+    _rule = "lazy_adam"
+    offered_as: ClassVar[Offers] = {"lazy-adam": {}}

@@ -95,6 +95,8 @@ class Runner(Protocol):
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         """Take steps until the rates, the seconds or the epoch run out.
 
+        The run's w has all of them after `evaluate` or `fetch`.
+
         Parameters
         ----------
         learning_rates : array of float64
@@ -111,7 +113,7 @@ class Runner(Protocol):
         ...
 
     def fetch(self) -> None:
-        """Copy `parameters` to the run's w, if they are not the same array."""
+        """Bring the run's w up to date: copy `parameters` to it if they are another array."""
         return
 
     def verdict(self, reason: str) -> str:

@@ -64,6 +64,10 @@ class NativeRunner(Runner):
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         return Steps(*self._descent.run(learning_rates, seconds, path))
 
+    def fetch(self) -> None:
+        """Bring the parameters up to date that steps from sparse rows have left out."""
+        self._descent.settle()
+
     def restore(self) -> None:
         self._descent.restore()
 

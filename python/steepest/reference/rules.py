@@ -14,7 +14,7 @@ from .arrays import Array, float64
 
 State: TypeAlias = dict[str, Array]
 
-__all__ = ["State", "adagrad", "adam", "gradient_descent", "momentum", "rmsprop", "soft_threshold"]
+__all__ = ["State", "adagrad", "adam", "gradient_descent", "lazy_adam", "momentum", "rmsprop", "soft_threshold"]
 
 
 def gradient_descent(
@@ -186,6 +186,43 @@ def adam(
     vh = v / (1 - beta2**t) if bias_correction else v
     rate = _scaled_rate(learning_rate, np.sqrt(vh) + epsilon)
     return soft_threshold(w - rate * mh, rate * float64(l1)), {"mean": m, "squares": v}
+
+
+def lazy_adam(
+    w: ArrayLike,
+    g: ArrayLike,
+    state: State,
+    t: int,
+    learning_rate: float = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    bias_correction: bool = True,
+    weight_decay: float = 0.0,
+    *,
+    l1: ArrayLike = 0.0,
+    touched: ArrayLike = True,
+) -> tuple[Array, State]:
+    """One step of `adam` of the parameters that are ``touched``; the others and their state stay as they are.
+
+    ``touched`` is a bool or an array of bools of the shape of w. The other arguments and the return values are those of
+    `adam`.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> w, state = reference.lazy_adam([1.0, 1.0], [2.0, 2.0], {}, 1, 0.1, touched=[True, False])
+    >>> w.round(6), state["mean"].round(6)
+    (array([0.9, 1. ]), array([0.2, 0. ]))
+    """
+    moved, after = adam(
+        w, g, state, t, learning_rate, beta1, beta2, epsilon, bias_correction, weight_decay, l1=l1
+    )
+    before = {name: state.get(name, np.zeros_like(moved)) for name in after}
+    return (
+        float64(np.where(touched, moved, float64(w))),
+        {name: float64(np.where(touched, after[name], before[name])) for name in after},
+    )
 
 
 def _scaled_rate(learning_rate: float, below: Array) -> Array:

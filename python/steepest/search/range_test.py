@@ -255,6 +255,7 @@ def _raise_rate(
             diverged = True
             break
         runner.run(np.array([rate]), math.inf, None)
+        runner.fetch()
     return np.array(losses), float(np.mean(starts)) + np.array(changes), diverged
 
 

@@ -1,0 +1,234 @@
+#include "cpp/engine/sparse_steps.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpp/engine/dispatch.hpp"
+#include "cpp/engine/threads.hpp"
+
+namespace steepest {
+namespace {
+
+constexpr std::size_t share_of_columns = 4;  // a step of all columns costs as much as one of this part of them
+constexpr std::size_t shortest_count = 1 << 16, longest_count = 1 << 30;  // steps that are counted before all settle
+constexpr std::size_t settled_columns = 8192, parallel_columns = 65536;   // of a task; from here on several threads
+constexpr double least_scale = 0x1p-20;  // nor is it above 1 / least_scale
+
+template <class T>
+EntryRows<T> rows_of(const RowEntries<T>& entries) {
+    return {entries.rows.data(), entries.rows.size(), 0};
+}
+
+bool is_moderate(double scale) { return std::fabs(scale) >= least_scale && std::fabs(scale) <= 1.0 / least_scale; }
+
+bool same(const LinearStep& a, const LinearStep& b) {
+    return a.ww == b.ww && a.wv == b.wv && a.vw == b.vw && a.vv == b.vv;
+}
+
+}  // namespace
+
+template <class T>
+auto SparseSteps<T>::form_of(int rule, double l1, double l2) -> Form {
+    switch (idle_of_rule[rule]) {
+        case Idle::nothing:
+            return Form::skipped;
+        case Idle::scale:
+            return l1 > 0.0 ? Form::by_rates : Form::scaled;
+        case Idle::rates:
+            return l2 > 0.0 ? Form::none : l1 > 0.0 ? Form::by_rates : Form::skipped;
+        case Idle::decay:
+            return l1 > 0.0 || l2 > 0.0 ? Form::none : Form::by_decay;
+        case Idle::linear:
+            return l1 > 0.0 ? Form::none : Form::linear;
+        case Idle::steps:
+            break;
+    }
+    return Form::none;
+}
+
+template <class T>
+std::unique_ptr<SparseSteps<T>> SparseSteps<T>::of(const Objective<T>& objective, int rule,
+                                                   const Parameters<T>& parameters, std::size_t batch_size,
+                                                   bool all_needed) {
+    const Source<T>& source = *objective.source;
+    const Form form = form_of(rule, objective.l1, objective.l2);
+    if (batch_size == 0 || form == Form::none || !source.supports(Capability::row_entries)) return nullptr;
+    const double of_row = double(source.n_elements()) / double(source.n_rows);
+    const auto entries = std::size_t(of_row * double(batch_size)) + 1;
+    const bool costs_more = entries > source.n_columns / share_of_columns;
+    if (idle_of_rule[rule] != Idle::nothing && (all_needed || costs_more)) return nullptr;
+    return std::unique_ptr<SparseSteps>(new SparseSteps(objective, rule, parameters, form, entries));
+}
+
+template <class T>
+SparseSteps<T>::SparseSteps(const Objective<T>& objective, int rule, const Parameters<T>& parameters, Form form,
+                            std::size_t entries_of_step)
+    : objective_(objective),
+      rule_(rule),
+      parameters_(parameters),
+      form_(form),
+      entries_of_step_(entries_of_step),
+      longest_(std::clamp(objective.n_columns() / 8, shortest_count, longest_count)),
+      slopes_(objective.n_scores),
+      up_to_(form == Form::scaled ? 0 : parameters.layout.n) {
+    begin();
+}
+
+template <class T>
+void SparseSteps<T>::begin() {
+    missed_.now = 0;
+    missed_.alike = true;
+    scale_ = 1.0;
+    rates_.assign(1, 0.0);
+    for (auto& level : levels_) level.clear();
+}
+
+template <class T>
+LazyScore<T> SparseSteps<T>::score(std::size_t c) {
+    const std::size_t first = c * parameters_.layout.row;
+    LazyScore<T> score{parameters_.w + first, {}, up_to_.empty() ? nullptr : up_to_.data() + first};
+    for (int s = 0; s < max_states; ++s)
+        if (parameters_.state[s]) score.state[s] = parameters_.state[s] + first;
+    return score;
+}
+
+template <class T>
+bool SparseSteps<T>::can_take(Hyperparameters h, double learning_rate) const {
+    h.learning_rate = learning_rate;
+    return !scaled() || is_moderate(lazy_of<T>().linear_step[rule_](h, objective_.l2).ww);
+}
+
+// Losses and slopes of the rows, whose products are known: what is multiplied by x is then at z_.
+template <class T>
+bool SparseSteps<T>::make_slopes(const EntryRows<T>& rows) {
+    const Objective<T>& o = objective_;
+    const T* weight = entries_.weight.empty() ? nullptr : entries_.weight.data();
+    const ScoreBlock<T> block{z_.data(), nullptr, rows.count, rows.count, entries_.y.data(), weight};
+    const Coefficients<T> point = o.at(parameters_.w);
+    double loss = 0.0;
+    std::fill(slopes_.begin(), slopes_.end(), 0.0);
+    scores_of<T>(o.loss).gradient(o.loss.parameters, block, point, point, &loss, slopes_.data());
+    const double scale = double(o.source->n_rows) / o.source->weight_sum / double(rows.count);
+    for (std::size_t i = 0; i < rows.count * o.n_scores; ++i) z_[i] = T(scale * double(z_[i]));
+    for (double& slope : slopes_) slope *= scale;
+    return std::isfinite(scale * loss);
+}
+
+// Adds a step to what missed steps are made of.
+template <class T>
+StepScale SparseSteps<T>::note(const Hyperparameters& h, const LinearStep& step) {
+    const StepScale scale{scale_, scaled() ? 1.0 / (scale_ * step.ww) : 1.0};
+    if (scaled()) scale_ *= step.ww;
+    if (form_ == Form::by_rates) {
+        rates_.push_back(rates_.back() + h.learning_rate * std::fabs(scale.inverse));
+        missed_.rates = rates_.data();
+    } else if (form_ == Form::by_decay && low_.empty()) {
+        low_.assign(1, 1.0);
+        while (low_.size() < low_powers) low_.push_back(low_.back() * step.vv);
+        high_.assign(1, 1.0);
+        while (high_.size() <= longest_ / low_powers) high_.push_back(high_.back() * (low_.back() * step.vv));
+        missed_.low = low_.data();
+        missed_.high = high_.data();
+    } else if (form_ == Form::linear) {
+        note_linear(step);
+    }
+    return scale;
+}
+
+template <class T>
+void SparseSteps<T>::note_linear(const LinearStep& step) {
+    const std::size_t now = missed_.now;
+    if (missed_.alike && now > 1 && !same(step, levels_[0][0])) {
+        missed_.alike = false;
+        for (std::size_t k = 0; (now - 1) >> k > 0; ++k) levels_[k].resize((now - 1) >> k, levels_[k][0]);
+    }
+    if (!missed_.alike || now == 1) levels_[0].push_back(step);
+    for (std::size_t k = 1; now >> k > 0; ++k) {
+        const std::vector<LinearStep>& halves = levels_[k - 1];
+        if (missed_.alike && levels_[k].empty()) {
+            levels_[k].push_back(halves[0].after(halves[0]));
+        } else if (!missed_.alike && levels_[k].size() < now >> k) {
+            levels_[k].push_back(halves.back().after(halves[halves.size() - 2]));
+        }
+    }
+    for (std::size_t k = 0; now >> k > 0; ++k) missed_.levels[k] = levels_[k].data();
+}
+
+// The step of one score.
+template <class T>
+void SparseSteps<T>::take(const EntryRows<T>& rows, std::size_t c, const Hyperparameters& h, const LinearStep& step,
+                          const StepScale& scale, T* gradient) {
+    const LazyKernels<T>& kernels = lazy_of<T>();
+    const LazyScore<T> own = score(c);
+    T* r = z_.data() + c * rows.count;
+    if (form_ == Form::linear) return kernels.step_linear(rows, r, own, step, missed_.now);
+    if (form_ == Form::scaled) {
+        for (std::size_t i = 0; i < rows.count; ++i) r[i] = T(step.wg * scale.inverse * double(r[i]));
+        return kernels.add(rows, r, own.w);
+    }
+    if (rows.count == 1 && entries_.distinct)
+        return kernels.step_row[rule_](rows.rows[0], r[0], own, scale, missed_.now, h, objective_.l1, objective_.l2);
+    columns_.resize(std::max(columns_.size(), entries_.n_entries + 1));
+    const std::size_t n = kernels.touch(rows, own.up_to, missed_.now, columns_.data());
+    kernels.add(rows, r, gradient);
+    kernels.step[rule_](columns_.data(), n, own, scale, h, objective_.l1, objective_.l2, gradient);
+}
+
+template <class T>
+bool SparseSteps<T>::step(const Selection& selection, const Hyperparameters& h, T* gradient) {
+    const Objective<T>& o = objective_;
+    const LazyKernels<T>& kernels = lazy_of<T>();
+    if (missed_.now >= longest_ || (scaled() && !is_moderate(scale_))) settle();
+    o.source->entries(selection, entries_);
+    const EntryRows<T> rows = rows_of(entries_);
+    z_.resize(rows.count * o.n_scores);
+    ++missed_.now;
+    const bool catches_up = form_ != Form::skipped && form_ != Form::scaled && missed_.now > 1;
+    for (std::size_t c = 0; c < o.n_scores; ++c) {
+        if (catches_up) kernels.catch_up[rule_](rows, score(c), missed_, h, o.l1);
+        kernels.products(rows, score(c).w, scale_, z_.data() + c * rows.count);
+    }
+    if (!make_slopes(rows)) {
+        --missed_.now;
+        return false;
+    }
+    const LinearStep linear = kernels.linear_step[rule_] ? kernels.linear_step[rule_](h, o.l2) : LinearStep{};
+    const StepScale scale = note(h, linear);
+    hyperparameters_ = h;
+    const std::size_t d = o.n_columns();
+    for (std::size_t c = 0; c < o.n_scores; ++c) {
+        take(rows, c, h, linear, scale, gradient + c * parameters_.layout.row);
+        if (!o.intercept) continue;
+        LazyScore<T> own = score(c);
+        for (T*& state : own.state) state = state ? state + d : nullptr;
+        const T slope = T(slopes_[c]);
+        updates_of<T>().update[rule_](own.w + d, &slope, own.state, 1, h, T(0));
+    }
+    return true;
+}
+
+template <class T>
+void SparseSteps<T>::settle() {
+    if (missed_.now == 0) return;
+    const std::size_t d = objective_.n_columns(), n_tasks = (d + settled_columns - 1) / settled_columns;
+    Interrupt never(nullptr);
+    for (std::size_t c = 0; c < objective_.n_scores; ++c) {
+        const LazyScore<T> own = score(c);
+        for_each_task(n_tasks, d < parallel_columns ? 1 : threads_in_use(), never, [&](std::size_t task, int) {
+            const std::size_t first = task * settled_columns, last = std::min(first + settled_columns, d);
+            if (form_ == Form::skipped) {
+                std::fill(own.up_to + first, own.up_to + last, 0);
+            } else if (form_ != Form::scaled) {
+                lazy_of<T>().settle[rule_](own, missed_, hyperparameters_, objective_.l1, first, last);
+            }
+            if (scale_ == 1.0) return;
+            for (std::size_t j = first; j < last; ++j) own.w[j] = T(scale_ * double(own.w[j]));
+        });
+    }
+    begin();
+}
+
+template class SparseSteps<float>;
+template class SparseSteps<double>;
+
+}  // namespace steepest

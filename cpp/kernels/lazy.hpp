@@ -1,0 +1,231 @@
+// Steps from sparse rows that cost their entries. A column without one misses the step; before it is read again, what it
+// missed is made up for at once.
+#pragma once
+
+#include "cpp/kernels/update.hpp"
+
+namespace steepest {
+namespace {
+
+template <class T>
+STEEPEST_INLINE T value_of(const SparseRow<T>& row, std::size_t e) {
+    return row.values ? row.values[e] : T(1);
+}
+
+// Calls body(i, column, entry's value) with all entries, row by row.
+template <class T, class Body>
+STEEPEST_INLINE void over_entries(const EntryRows<T>& rows, Body body) {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        const SparseRow<T> row = rows.rows[i];
+        if (row.values) {
+            for (std::size_t e = 0; e < row.count; ++e) body(i, row.columns[e], row.values[e]);
+        } else {
+            for (std::size_t e = 0; e < row.count; ++e) body(i, row.columns[e], T(1));
+        }
+    }
+}
+
+// In four sums, so that additions need not wait for each other; in double, as entries of a column may cancel.
+template <class T, class Value>
+STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w, Value value) {
+    double sums[4] = {};
+    std::size_t e = 0;
+    for (; e + 4 <= row.count; e += 4) {
+#pragma GCC unroll 4
+        for (std::size_t k = 0; k < 4; ++k) sums[k] += double(value(e + k)) * double(w[row.columns[e + k]]);
+    }
+    for (; e < row.count; ++e) sums[0] += double(value(e)) * double(w[row.columns[e]]);
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+template <class T>
+void lazy_products(const EntryRows<T>& rows, const T* w, double scale, T* z) {
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        const SparseRow<T> row = rows.rows[i];
+        const double sum = row.values ? product_of(row, w, [row](std::size_t e) { return row.values[e]; })
+                                      : product_of(row, w, [](std::size_t) { return T(1); });
+        z[i] = T(scale * sum);
+    }
+}
+
+template <class T>
+void lazy_add(const EntryRows<T>& rows, const T* r, T* w) {
+    over_entries(rows, [r, w](std::size_t i, std::uint32_t j, T x) { w[j] += r[i] * x; });
+}
+
+// What makes up for the steps (from, to] that a column missed. One for each way of idling.
+template <class T, class Rule, Idle idle = idle_of<Rule>()>
+struct CatchUp;
+
+// The steps are one of gradient 0 and the sum of their rates: a shrinkage where there is an L1 penalty.
+template <class T, class Rule>
+struct CatchUpByRates {
+    Hyperparameters h;
+    const double* rates;
+    T l1;
+    CatchUpByRates(const MissedSteps& missed, const Hyperparameters& h, double l1)
+        : h(h), rates(missed.rates), l1(T(l1)) {}
+    STEEPEST_INLINE void operator()(const LazyScore<T>& score, std::size_t j, std::uint32_t from, std::uint32_t to) {
+        h.learning_rate = rates[to] - rates[from];
+        T w = score.w[j], s[max_states] = {};
+        if constexpr (Rule::n_states > 0) s[0] = score.state[0][j];
+        step_of<T, Rule, true>(Rule(h), w, T(0), s, l1);
+        score.w[j] = w;
+    }
+};
+template <class T, class Rule>
+struct CatchUp<T, Rule, Idle::scale> : CatchUpByRates<T, Rule> {
+    using CatchUpByRates<T, Rule>::CatchUpByRates;
+};
+template <class T, class Rule>
+struct CatchUp<T, Rule, Idle::rates> : CatchUpByRates<T, Rule> {
+    using CatchUpByRates<T, Rule>::CatchUpByRates;
+};
+
+template <class T, class Rule>
+struct CatchUp<T, Rule, Idle::decay> {
+    const double *low, *high;
+    CatchUp(const MissedSteps& missed, const Hyperparameters&, double) : low(missed.low), high(missed.high) {}
+    STEEPEST_INLINE void operator()(const LazyScore<T>& score, std::size_t j, std::uint32_t from, std::uint32_t to) {
+        const std::uint32_t n = to - from;
+        score.state[0][j] = T(low[n % low_powers] * high[n / low_powers] * double(score.state[0][j]));
+    }
+};
+
+template <class T>
+STEEPEST_INLINE void take_step(const LinearStep& step, const LazyScore<T>& score, std::size_t j) {
+    const double w = double(score.w[j]), v = double(score.state[0][j]);
+    score.w[j] = T(step.ww * w + step.wv * v);
+    score.state[0][j] = T(step.vw * w + step.vv * v);
+}
+
+template <class T, class Rule>
+struct CatchUp<T, Rule, Idle::linear> {
+    const MissedSteps& missed;
+    CatchUp(const MissedSteps& missed, const Hyperparameters&, double) : missed(missed) {}
+    STEEPEST_INLINE void operator()(const LazyScore<T>& score, std::size_t j, std::uint32_t from, std::uint32_t to) {
+        double w = double(score.w[j]), v = double(score.state[0][j]);
+        if (w == 0.0 && v == 0.0) return;
+        while (from < to) {  // the longest product that begins here and does not go past the end
+            const int most = 31 - __builtin_clz(to - from), aligned = from ? __builtin_ctz(from) : most;
+            const int level = missed.alike || most < aligned ? most : aligned;
+            const LinearStep& step = missed.levels[level][missed.alike ? 0 : from >> level];
+            const double moved = step.ww * w + step.wv * v;
+            v = step.vw * w + step.vv * v;
+            w = moved;
+            from += std::uint32_t(1) << level;
+        }
+        score.w[j] = T(w);
+        score.state[0][j] = T(v);
+    }
+};
+
+template <class T, class Rule>
+void catch_up(const EntryRows<T>& rows, const LazyScore<T>& score, const MissedSteps& missed, const Hyperparameters& h,
+              double l1) {
+    CatchUp<T, Rule> catch_up(missed, h, l1);
+    const std::uint32_t before = missed.now - 1;
+    over_entries(rows, [&](std::size_t, std::uint32_t j, T) {
+        std::uint32_t& up_to = score.up_to[j];
+        if (up_to == before) return;
+        catch_up(score, j, up_to, before);
+        up_to = before;
+    });
+}
+
+template <class T, class Rule>
+void settle(const LazyScore<T>& score, const MissedSteps& missed, const Hyperparameters& h, double l1,
+            std::size_t first, std::size_t last) {
+    CatchUp<T, Rule> catch_up(missed, h, l1);
+    for (std::size_t j = first; j < last; ++j) {
+        if (score.up_to[j] != missed.now) catch_up(score, j, score.up_to[j], missed.now);
+        score.up_to[j] = 0;
+    }
+}
+
+template <class T>
+std::size_t touch(const EntryRows<T>& rows, std::uint32_t* up_to, std::uint32_t now, std::uint32_t* columns) {
+    std::size_t n = 0;
+    over_entries(rows, [&](std::size_t, std::uint32_t j, T) {
+        columns[n] = j;
+        n += up_to[j] != now;
+        up_to[j] = now;
+    });
+    return n;
+}
+
+template <class T, class Rule, bool proximal>
+STEEPEST_INLINE void step_column(const Rule& rule, const LazyScore<T>& score, std::size_t j, const StepScale& scale,
+                                 T slope, T l1, T l2) {
+    T w = T(scale.before * double(score.w[j])), s[max_states] = {};
+    if constexpr (Rule::n_states > 0) s[0] = score.state[0][j];
+    if constexpr (Rule::n_states > 1) s[1] = score.state[1][j];
+    step_of<T, Rule, proximal>(rule, w, slope + l2 * w, s, l1);
+    score.w[j] = T(scale.inverse * double(w));
+    if constexpr (Rule::n_states > 0) score.state[0][j] = s[0];
+    if constexpr (Rule::n_states > 1) score.state[1][j] = s[1];
+}
+
+template <class T, class Rule>
+void step(const std::uint32_t* columns, std::size_t n, const LazyScore<T>& score, const StepScale& scale,
+          const Hyperparameters& h, double l1, double l2, T* gradient) {
+    const Rule rule(h);
+    const auto over_columns = [&](auto proximal) {
+        for (std::size_t i = 0; i < n; ++i) {
+            const std::size_t j = columns[i];
+            step_column<T, Rule, decltype(proximal)::value>(rule, score, j, scale, gradient[j], T(l1), T(l2));
+            gradient[j] = T(0);
+        }
+    };
+    l1 > 0.0 ? over_columns(std::true_type()) : over_columns(std::false_type());
+}
+
+template <class T, class Rule>
+void step_row(const SparseRow<T>& row, T slope, const LazyScore<T>& score, const StepScale& scale, std::uint32_t now,
+              const Hyperparameters& h, double l1, double l2) {
+    const Rule rule(h);
+    const auto over_columns = [&](auto proximal) {
+        for (std::size_t e = 0; e < row.count; ++e) {
+            const std::size_t j = row.columns[e];
+            score.up_to[j] = now;
+            step_column<T, Rule, decltype(proximal)::value>(rule, score, j, scale, slope * value_of(row, e), T(l1),
+                                                            T(l2));
+        }
+    };
+    l1 > 0.0 ? over_columns(std::true_type()) : over_columns(std::false_type());
+}
+
+template <class T>
+void step_linear(const EntryRows<T>& rows, const T* r, const LazyScore<T>& score, const LinearStep& step,
+                 std::uint32_t now) {
+    const T w = T(step.wg), v = T(step.vg);
+    over_entries(rows, [&](std::size_t i, std::uint32_t j, T x) {
+        if (score.up_to[j] != now) {
+            take_step(step, score, j);
+            score.up_to[j] = now;
+        }
+        score.w[j] += w * (r[i] * x);
+        score.state[0][j] += v * (r[i] * x);
+    });
+}
+
+template <class Rule>
+struct OfDouble;
+template <template <class> class Rule, class T>
+struct OfDouble<Rule<T>> {
+    using type = Rule<double>;
+};
+
+// By what the rule does to w = 1, to its state 1 and to the gradient 1. Without a state, the state stays 0.
+template <class Rule>
+LinearStep linear_step(const Hyperparameters& h, double l2) {
+    const Rule rule(h);
+    double of_w[2] = {1.0, 0.0}, of_v[2] = {0.0, 1.0}, of_g[2] = {0.0, 0.0};
+    rule(of_w[0], l2, of_w + 1);
+    rule(of_v[0], 0.0, of_v + 1);
+    rule(of_g[0], 1.0, of_g + 1);
+    return {of_w[0], of_v[0], of_w[1], of_v[1], of_g[0], of_g[1]};
+}
+
+}  // namespace
+}  // namespace steepest
