@@ -18,9 +18,9 @@ from steepest import _core
 
 BUILD = Path(os.environ.get("STEEPEST_BUILD_DIR", Path(__file__).parents[1] / "build"))
 OBJECTS = sorted(BUILD.glob("**/kernels_*.dir/**/*.o"))
-ENTRY = re.compile(r"^_{1,2}ZN8steepest\d+(passes|softmax|sparse|statistics|updates)_(?P<level>\w+?)E$")
+ENTRY = re.compile(r"^_{1,2}ZN8steepest\d+(codes|passes|softmax|sparse|statistics|updates)_(?P<level>\w+?)E$")
 
-TABLES = {"passes.cpp.o", "softmax.cpp.o", "sparse.cpp.o", "statistics.cpp.o", "updates.cpp.o"}
+TABLES = {"codes.cpp.o", "passes.cpp.o", "softmax.cpp.o", "sparse.cpp.o", "statistics.cpp.o", "updates.cpp.o"}
 
 pytestmark = pytest.mark.skipif(
     "STEEPEST_BUILD_DIR" not in os.environ and not (OBJECTS and shutil.which("nm")),

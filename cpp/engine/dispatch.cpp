@@ -41,6 +41,7 @@ struct Level {
     const SoftmaxTable& softmax;
     const StatisticsTable& statistics;
     const SparseTable& sparse;
+    const CodesTable& codes;
 };
 
 const Level* chosen = nullptr;
@@ -52,15 +53,17 @@ const Level* chosen = nullptr;
     extern const UpdateTable updates_##level;        \
     extern const SoftmaxTable softmax_##level;       \
     extern const StatisticsTable statistics_##level; \
-    extern const SparseTable sparse_##level;
+    extern const SparseTable sparse_##level;         \
+    extern const CodesTable codes_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level) \
-    {public_name(#level), passes_##level, updates_##level, softmax_##level, statistics_##level, sparse_##level},
+#define X(level)                                                            \
+    {public_name(#level), passes_##level, updates_##level, softmax_##level, \
+     statistics_##level,  sparse_##level, codes_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -77,6 +80,8 @@ const SoftmaxTable& softmax_passes() { return chosen->softmax; }
 const StatisticsTable& statistics() { return chosen->statistics; }
 
 const SparseTable& sparse_passes() { return chosen->sparse; }
+
+const CodesTable& codes_passes() { return chosen->codes; }
 
 std::string chosen_level() { return chosen->name; }
 
