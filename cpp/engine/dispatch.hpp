@@ -16,6 +16,7 @@ const SoftmaxTable& softmax_passes();
 const StatisticsTable& statistics();
 const SparseTable& sparse_passes();
 const LazyTable& lazy_steps();
+const CodesTable& codes_passes();
 // The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
 constexpr int softmax_loss = n_losses;
 template <class S>
@@ -29,6 +30,14 @@ const ColumnKernels<S>& columns_of() {
 template <class V, class I>
 const SparseKernels<V, I>& sparse_kernels_of() {
     return sparse_passes().all;
+}
+template <class C, class T>
+const CodesKernels<C, T>& codes_kernels_of() {
+    return codes_passes().all;
+}
+template <class T>
+const NumbersKernels<T>& numbers_kernels_of() {
+    return codes_passes().all;
 }
 template <class T>
 const ScoreKernels<T>& scores_of(const LossChoice& loss) {

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "cpp/math/lazy.hpp"
+#include "cpp/math/codes.hpp"
 #include "cpp/math/losses.hpp"
 #include "cpp/math/matrix.hpp"
 #include "cpp/math/rules.hpp"
@@ -255,6 +256,32 @@ struct SparseTable {
 #undef STEEPEST_MEMBER
     ScoreKernels<float> for_float[n_losses + 1];  // the last is softmax
     ScoreKernels<double> for_double[n_losses + 1];
+};
+
+// Rows of any X by their numbers: those that follow each other, or those of a list.
+using ListedRows = SparseRows;
+
+// The columns [column, last_column) of a group of columns.
+struct ColumnRange {
+    std::size_t column, last_column;
+};
+
+// Of the group of columns X: z_i += x_i . w, and gradient_j += r_i x_ij of the columns in a range. Each gradient_j is
+// added up in an order that no range changes.
+template <class X, class T>
+struct GroupKernels {
+    void (*add_products)(const X&, const ListedRows&, const T* w, double* z);
+    void (*add_rows)(const X&, const ListedRows&, const T* r, const ColumnRange&, double* gradient);
+};
+template <class C, class T>
+struct CodesKernels : GroupKernels<Codes<C>, T> {};
+template <class T>
+struct NumbersKernels : GroupKernels<Matrix<T>, T> {};
+
+struct CodesTable {
+#define STEEPEST_MEMBER(C, name) CodesKernels<C, float>, CodesKernels<C, double>,
+    AllOf<STEEPEST_FOR_EACH_CODE(STEEPEST_MEMBER) NumbersKernels<float>, NumbersKernels<double>> all;
+#undef STEEPEST_MEMBER
 };
 
 struct UpdateTable {

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from .analysis.curvature import curvature as curvature
     from .analysis.taylor import Taylor as Taylor
     from .analysis.taylor import taylor as taylor
+    from .arrays.categorical import Categorical as Categorical
     from .arrays.device import DeviceArray as DeviceArray
+    from .arrays.table import Table as Table
     from .closed_form.normal_equation import ClosedForm as ClosedForm
     from .closed_form.normal_equation import normal_equation as normal_equation
     from .constraints.sets import Box as Box
@@ -54,7 +56,9 @@ if TYPE_CHECKING:
 _PLACES = {
     "analysis.curvature": ("Curvature", "curvature"),
     "analysis.taylor": ("Taylor", "taylor"),
+    "arrays.categorical": ("Categorical",),
     "arrays.device": ("DeviceArray",),
+    "arrays.table": ("Table",),
     "cli.model_file": ("load_model", "save_model"),
     "closed_form.normal_equation": ("ClosedForm", "normal_equation"),
     "constraints.sets": ("Box", "Simplex"),

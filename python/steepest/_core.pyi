@@ -37,6 +37,13 @@ class Source64(_Source): ...
 def dense_source(
     X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None, weight_sum: float
 ) -> Source32 | Source64: ...
+def grouped_source(
+    n_rows: int,
+    groups: list[tuple[str, Any]],
+    y: NDArray[Any],
+    sample_weight: NDArray[Any] | None,
+    weight_sum: float,
+) -> Source32 | Source64: ...
 def sparse_source(
     data: NDArray[Any] | None,
     indices: NDArray[Any],

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..arrays.interop import DeviceView, as_native
 from ..arrays.sparse import CSRView, csr_view, is_sparse
+from ..arrays.table import Table
 from .dense import DenseData, DeviceData
 from .source import Data
 from .sparse import SparseData
+from .table import TableData
 
 __all__ = ["KINDS", "data_of"]
 
@@ -23,13 +25,14 @@ KINDS: dict[type, Callable[[Any, Any, Any, Given], Any]] = {
     np.ndarray: DenseData.checked,
     DeviceView: DeviceData.checked,
     CSRView: SparseData.checked,
+    Table: TableData.checked,
 }
 
 
 def data_of(X: Any, y: Any, sample_weight: Any) -> Data:
     """Return checked data of what a user gave."""
     given = X, y, sample_weight
-    X = csr_view(X) if is_sparse(X) else as_native("X", X)
+    X = X if isinstance(X, Table) else csr_view(X) if is_sparse(X) else as_native("X", X)
     y, weight = as_native("y", y), as_native("sample_weight", sample_weight)
     # Of an X of no known type, the checks of arrays say what it should be.
     made = next((made for kind, made in KINDS.items() if isinstance(X, kind)), DenseData.checked)

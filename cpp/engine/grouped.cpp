@@ -1,0 +1,249 @@
+#include "cpp/engine/grouped.hpp"
+
+#include <algorithm>
+
+#include "cpp/engine/chunks.hpp"
+#include "cpp/engine/dense_panels.hpp"
+#include "cpp/engine/dispatch.hpp"
+
+namespace steepest {
+namespace {
+
+constexpr std::size_t row_cost = 16;  // of a row, in entries
+constexpr std::size_t spare_bytes = std::size_t(1) << 20, spare_bytes_of_row = 16;  // that sums of chunks may take
+constexpr std::size_t few_chunks = 8;
+constexpr std::size_t panel_rows = std::size_t(1) << 15;  // between two halves of a pass
+// Up to so many columns, rows are made dense, panel by panel, where a kernel needs all of their columns.
+constexpr std::size_t most_dense_columns = 8192;
+
+template <class T>
+std::size_t columns_of_groups(const ColumnGroups<T>& groups) {
+    std::size_t n = 0;
+    for (const auto& group : groups) n += group->n_columns;
+    return n;
+}
+
+}  // namespace
+
+// The scores of a block of rows, `step` apart, and its targets and weights.
+template <class T>
+struct GroupedSource<T>::Block {
+    T *z, *u;
+    std::size_t step;
+    T *y, *weight;  // where rows are listed
+};
+
+template <class T>
+GroupedSource<T>::GroupedSource(std::size_t n_rows, ColumnGroups<T> groups, const T* y, const T* weight,
+                                double weight_sum)
+    : Source<T>(n_rows, columns_of_groups(groups), weight_sum), groups_(std::move(groups)), y_(y), weight_(weight) {
+    std::size_t first = 0;
+    for (const auto& group : groups_) {
+        first_columns_.push_back(first);
+        first += group->n_columns;
+    }
+}
+
+template <class T>
+bool GroupedSource<T>::supports(Capability capability) const {
+    switch (capability) {
+        case Capability::single_rows:
+            return false;
+        case Capability::hessian:
+        case Capability::standardised_blocks:
+            return this->n_columns <= most_dense_columns;
+        default:
+            return true;
+    }
+}
+
+template <class T>
+std::size_t GroupedSource<T>::entries_before(std::size_t row) const {
+    std::size_t n = 0;
+    for (const auto& group : groups_) n += group->entries_before(row);
+    return n;
+}
+
+template <class T>
+std::size_t GroupedSource<T>::cost_before(std::size_t row) const {
+    return entries_before(row) + row * row_cost;
+}
+
+template <class T>
+auto GroupedSource<T>::panels() const {
+    const auto fill = [this](std::size_t row, T* x) {
+        for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g]->add_row(row, x + first_columns_[g]);
+    };
+    return DensePanels<T, decltype(fill)>{*this, y_, weight_, fill};
+}
+
+// Part number `part` of n of a selection: of about the same cost or, where rows are listed, of as many rows.
+template <class T>
+ListedRows GroupedSource<T>::rows_between(const Selection& all, std::size_t part, std::size_t n) const {
+    if (all.index) {
+        const std::size_t first = all.count * part / n;
+        return {all.index, first, all.count * (part + 1) / n - first};
+    }
+    const std::size_t begin = cost_before(all.begin), cost = cost_before(all.begin + all.count) - begin;
+    const auto row_at = [&](std::size_t p) {
+        const std::size_t target = begin + std::size_t(double(cost) * double(p) / double(n));
+        std::size_t low = all.begin, high = all.begin + all.count;
+        while (low < high) {
+            const std::size_t middle = low + (high - low) / 2;
+            if (cost_before(middle) < target) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        return low;
+    };
+    const std::size_t first = row_at(part), last = part + 1 == n ? all.begin + all.count : row_at(part + 1);
+    return {nullptr, first, last - first};
+}
+
+// Products and losses of at most group_rows rows: what add_rows takes is then at block.z.
+template <class T>
+void GroupedSource<T>::score(const Pass<T>& pass, const ListedRows& rows, const Block& block, double* loss,
+                             double* slopes) const {
+    const auto multiply = [&](const T* w, T* z) {
+        double products[group_rows] = {};
+        for (std::size_t g = 0; g < groups_.size(); ++g)
+            groups_[g]->add_products(rows, w + first_columns_[g], products);
+        for (std::size_t i = 0; i < rows.count; ++i) z[i] = T(products[i]);
+    };
+    for (std::size_t c = 0; c < pass.point.n_scores; ++c) {
+        multiply(pass.point.of(c), block.z + c * block.step);
+        if (block.u) multiply(pass.direction.of(c), block.u + c * block.step);
+    }
+    ScoreBlock<T> scores{block.z,    block.u,         block.step,
+                         rows.count, y_ + rows.first, weight_ ? weight_ + rows.first : nullptr};
+    if (rows.index) {
+        for (std::size_t i = 0; i < rows.count; ++i) {
+            block.y[i] = y_[rows.row(i)];
+            if (weight_) block.weight[i] = weight_[rows.row(i)];
+        }
+        scores.y = block.y;
+        scores.weight = weight_ ? block.weight : nullptr;
+    }
+    const ScoreKernels<T>& kernels = scores_of<T>(pass.loss);
+    const auto kernel = pass.work == Work::value      ? kernels.value
+                        : pass.work == Work::gradient ? kernels.gradient
+                                                      : kernels.hessian_product;
+    kernel(pass.loss.parameters, scores, pass.point, pass.direction, loss, slopes);
+}
+
+// Of the columns [first, last), the slopes of a score `step` after those of the one before.
+template <class T>
+void GroupedSource<T>::add_rows(const SumsShape& shape, const ListedRows& rows, const T* r, std::size_t step,
+                                std::size_t first, std::size_t last, double* sums) const {
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+        const std::size_t start = first_columns_[g];
+        const std::size_t from = std::max(first, start), to = std::min(last, start + groups_[g]->n_columns);
+        for (std::size_t c = 0; from < to && c < shape.n_scores; ++c)
+            groups_[g]->add_rows(rows, r + c * step, {from - start, to - start}, sums + shape.gradient(c) + start);
+    }
+}
+
+template <class T>
+double* GroupedSource<T>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
+    if (pass.blocks) return panels().sums(pass, workspace, interrupt);
+    const std::size_t n_rows = std::max<std::size_t>(pass.rows.count, 1), k = pass.point.n_scores;
+    const std::size_t entries =
+        pass.rows.index ? std::size_t(double(n_elements()) * (double(n_rows) / double(this->n_rows))) : n_elements();
+    const std::size_t work = (entries + n_rows * row_cost) * std::max<std::size_t>(k / 2, 1);
+    const std::size_t n_sums = pass.work == Work::value ? 1 : pass.shape().size();
+    const std::size_t most = std::clamp<std::size_t>(work / large_chunk, few_chunks, max_chunks);
+    const std::size_t wanted = std::max<std::size_t>(std::min({work / indexed_elements, most, n_rows}), 1);
+    const std::size_t room = (spare_bytes + n_rows * spare_bytes_of_row) / (n_sums * sizeof(double));
+    if (wanted <= room || room >= few_chunks || wanted == 1)
+        return sums_of_chunks(pass, std::max<std::size_t>(std::min(wanted, room), 1), workspace, interrupt);
+    return sums_by_columns(pass, workspace, interrupt);
+}
+
+template <class T>
+HessianSums GroupedSource<T>::hessian(const Pass<T>& pass, bool with_gradient, Interrupt& interrupt) const {
+    if (!supports(Capability::hessian)) return Source<T>::hessian(pass, with_gradient, interrupt);
+    return panels().hessian(pass, with_gradient, interrupt);
+}
+
+// Chunks of rows, each with sums of its own, which are few beside X.
+template <class T>
+double* GroupedSource<T>::sums_of_chunks(const Pass<T>& pass, std::size_t n_chunks, Workspace<T>& workspace,
+                                         Interrupt& interrupt) const {
+    const std::size_t k = pass.point.n_scores;
+    const SumsShape shape = pass.shape();
+    const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
+    const std::size_t stride = accumulates ? shape.size() : 1;
+    const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
+    const std::size_t scratch_size = group_rows * (k * (1 + directed) + 2);
+    workspace.partial.assign(n_chunks * stride, 0.0);
+    workspace.scratch.resize(std::size_t(n_threads) * scratch_size);
+    std::vector<double> slopes(std::size_t(n_threads) * k);
+    for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
+        double *sums = workspace.partial.data() + chunk * stride, *slope = slopes.data() + std::size_t(thread) * k;
+        T *z = workspace.scratch.data() + std::size_t(thread) * scratch_size, *y = z + group_rows * k * (1 + directed);
+        const Block block{z, directed ? z + k * group_rows : nullptr, group_rows, y, y + group_rows};
+        ListedRows rows = rows_between(pass.rows, chunk, n_chunks);
+        for (std::size_t end = rows.first + rows.count; rows.first < end; rows.first += rows.count) {
+            rows.count = std::min(end - rows.first, group_rows);
+            std::fill_n(slope, k, 0.0);
+            score(pass, rows, block, sums, slope);
+            if (!accumulates) continue;
+            for (std::size_t c = 0; c < k; ++c) sums[shape.slope(c)] += slope[c];
+            add_rows(shape, rows, z, group_rows, 0, this->n_columns, sums);
+        }
+    });
+    if (n_chunks > 1) add_partials(workspace.partial, n_chunks, stride, n_threads);
+    return workspace.partial.data();
+}
+
+// Panels of rows, one after the other, in two halves: blocks of rows are scored by any thread, and then added up by the
+// threads, each in columns of its own.
+template <class T>
+double* GroupedSource<T>::sums_by_columns(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
+    const std::size_t k = pass.point.n_scores;
+    const SumsShape shape = pass.shape();
+    const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
+    const int n_threads = threads_in_use();
+    const std::size_t of_panel = std::max<std::size_t>(panel_rows / k / group_rows, 1) * group_rows;
+    workspace.partial.assign(accumulates ? shape.size() : 1, 0.0);
+    workspace.scratch.resize(of_panel * (k * (1 + directed) + 2));
+    double* sums = workspace.partial.data();
+    T *z = workspace.scratch.data(), *u = directed ? z + of_panel * k : nullptr, *y = z + of_panel * k * (1 + directed);
+    std::vector<double> of_blocks;
+    for (std::size_t first = 0; first < pass.rows.count; first += of_panel) {
+        const std::size_t n = std::min(of_panel, pass.rows.count - first);
+        const ListedRows panel{pass.rows.index, pass.rows.begin + first, n};
+        const std::size_t n_blocks = (n + group_rows - 1) / group_rows;
+        of_blocks.assign(n_blocks * (1 + k), 0.0);
+        for_each_task(n_blocks, n_threads, interrupt, [&](std::size_t b, int) {
+            const std::size_t at = b * group_rows;
+            double* own = of_blocks.data() + b * (1 + k);
+            score(pass, {panel.index, panel.first + at, std::min(group_rows, n - at)},
+                  {z + at, u ? u + at : nullptr, of_panel, y + at, y + of_panel + at}, own, own + 1);
+        });
+        for (std::size_t b = 0; b < n_blocks; ++b) {
+            const double* own = of_blocks.data() + b * (1 + k);
+            sums[0] += own[0];
+            for (std::size_t c = 0; accumulates && c < k; ++c) sums[shape.slope(c)] += own[1 + c];
+        }
+        if (!accumulates) continue;
+        const std::size_t n_owners = std::size_t(n_threads), d = this->n_columns;
+        for_each_task(n_owners, n_threads, interrupt, [&](std::size_t owner, int) {
+            add_rows(shape, panel, z, of_panel, d * owner / n_owners, d * (owner + 1) / n_owners, sums);
+        });
+    }
+    return sums;
+}
+
+template <class T>
+void GroupedSource<T>::column_statistics(double* mean, double* deviation, Interrupt& interrupt) const {
+    for (std::size_t g = 0; g < groups_.size(); ++g)
+        groups_[g]->column_statistics(weight_, mean + first_columns_[g], deviation + first_columns_[g], interrupt);
+}
+
+template class GroupedSource<float>;
+template class GroupedSource<double>;
+
+}  // namespace steepest

@@ -1,0 +1,147 @@
+"""Data frames of pandas, polars and Arrow: which columns are categories, and the codes of their rows.
+
+No library is imported here. A column is asked for what its library offers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["column_names", "column_of", "factorised", "is_category", "is_frame", "numbers_of"]
+
+_TEXT = ("string", "large_string", "string_view")
+Codes = NDArray[np.int64]
+
+
+def is_frame(X: Any) -> bool:
+    """Return whether X is a data frame of pandas or polars, or a table of Arrow."""
+    return not isinstance(X, np.ndarray) and _library(X) in ("pandas", "polars", "pyarrow") and hasattr(X, "columns")
+
+
+def _library(thing: Any) -> str:
+    return type(thing).__module__.partition(".")[0]
+
+
+def column_names(frame: Any) -> list[Any]:
+    """Return the names of the columns; a ValueError if two columns have one name."""
+    names = list(getattr(frame, "column_names", None) or frame.columns)  # Arrow's `columns` are the data
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"X must have columns of different names, got two of the name {twice!r}")
+    return names
+
+
+def column_of(frame: Any, name: Any) -> Any:
+    """Return the column of a name."""
+    return frame.column(name) if _library(frame) == "pyarrow" else frame[name]
+
+
+def is_category(column: Any) -> bool:
+    """Return whether a column has text or categories rather than numbers."""
+    kind = column.type if _library(column) == "pyarrow" else column.dtype
+    if _library(column) == "pyarrow":
+        return str(kind) in _TEXT or str(kind).startswith("dictionary")
+    if _library(column) == "polars":
+        return str(kind).partition("(")[0] in ("String", "Utf8", "Categorical", "Enum")
+    if hasattr(kind, "categories") or str(kind) in ("str", "string") or str(kind).startswith("string["):
+        return True
+    return str(kind) == "object" and any(isinstance(value, str) for value in column)
+
+
+def factorised(column: Any) -> tuple[Codes, list[Any]]:
+    """Return the code of each row and the levels that the codes number; a missing value has the code -1.
+
+    The levels of a categorical column are those that occur, in the order that its dtype has. Other levels are sorted.
+
+    Raises
+    ------
+    TypeError
+        The levels are of kinds that have no order, such as text and numbers.
+    """
+    library = _library(column)
+    codes, levels, ordered = {"pyarrow": _of_arrow, "polars": _of_polars}.get(library, _of_pandas)(column)
+    present = np.zeros(len(levels), bool)
+    present[codes[codes >= 0]] = True
+    places = np.flatnonzero(present)
+    if not ordered:
+        places = np.array(_sorted_places([levels[place] for place in places], places), dtype=np.intp)
+    numbers = np.full(len(levels) + 1, -1)  # the last is that of -1
+    numbers[places] = np.arange(len(places))
+    return numbers[codes], [levels[place] for place in places]
+
+
+def _sorted_places(levels: list[Any], places: NDArray[np.intp]) -> list[int]:
+    try:
+        return [int(place) for _, place in sorted(zip(levels, places, strict=True))]
+    except TypeError:
+        kinds = sorted({type(level).__name__ for level in levels})
+        raise TypeError(f"levels must be of one kind, got {' and '.join(kinds)}") from None
+
+
+def _of_pandas(column: Any) -> tuple[Codes, list[Any], bool]:
+    if hasattr(column.dtype, "categories"):
+        return column.cat.codes.to_numpy().astype(np.int64), _plain(column.cat.categories), True
+    codes, levels = importlib.import_module("pandas").factorize(column)
+    return codes.astype(np.int64), _plain(levels), False
+
+
+def _of_polars(column: Any) -> tuple[Codes, list[Any], bool]:
+    declared = getattr(column.dtype, "categories", None) if str(column.dtype).startswith("Enum") else None
+    if str(column.dtype).partition("(")[0] in ("Enum", "Categorical"):
+        column = column.cast(importlib.import_module("polars").String)
+    levels = column.unique().drop_nulls().sort().to_list()
+    codes = column.rank("dense").fill_null(0).to_numpy().astype(np.int64) - 1
+    if declared is not None:
+        place = {level: number for number, level in enumerate(declared)}
+        order = sorted(range(len(levels)), key=lambda code: place[levels[code]])
+        codes = np.append(np.argsort(order), -1)[codes]
+        levels = [levels[code] for code in order]
+    return codes, levels, True
+
+
+def _of_arrow(column: Any) -> tuple[Codes, list[Any], bool]:
+    ordered = str(column.type).startswith("dictionary")
+    encoded = column if ordered else column.dictionary_encode()
+    if hasattr(encoded, "combine_chunks"):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    levels = encoded.dictionary.to_pylist()
+    if None in levels:  # a missing level
+        codes = np.where(codes == levels.index(None), -1, codes)
+    return codes, levels, ordered
+
+
+def _plain(levels: Any) -> list[Any]:
+    """Return levels as Python's own text and numbers, which compare across libraries."""
+    return [level.item() if isinstance(level, np.generic) else level for level in levels]
+
+
+def numbers_of(column: Any, name: Any) -> NDArray[Any]:
+    """Return a column as float32, if it is float32, or float64; a missing number is nan.
+
+    Raises
+    ------
+    TypeError
+        The column does not hold numbers.
+    """
+    given, library = getattr(column, "dtype", None), _library(column)
+    kind = str(column.type if library == "pyarrow" else given)
+    dtype = np.float32 if kind in ("float", "float32", "Float32") else np.float64
+    if any(word in kind.lower() for word in ("date", "time", "duration", "list", "struct", "binary")):
+        raise TypeError(f"X must hold numbers, text and categories, got {kind} in column {name!r}; make numbers of it")
+    try:
+        if library == "pandas":
+            return np.ascontiguousarray(column.to_numpy(dtype=dtype, na_value=np.nan))
+        if library == "polars":
+            polars = importlib.import_module("polars")
+            return np.ascontiguousarray(
+                column.cast(polars.Float32 if dtype == np.float32 else polars.Float64).to_numpy()
+            )
+        found = column.to_numpy() if hasattr(column, "num_chunks") else column.to_numpy(zero_copy_only=False)
+        return np.array([np.nan if x is None else x for x in found] if found.dtype == object else found, dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"X must hold numbers, text and categories, got {kind} in column {name!r}: {error}") from error
