@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..extras import require
+from .assembly import assembled
 from .columns import Array, Column, Unknown, check_typed, numbers_of
 from .kinds import check_features, decide
 from .tables import OptionError, TableError, some
@@ -108,13 +109,11 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
             flagged = self.missing == "category" and bool(np.isnan(values).any())
             return replace(column, fill=_middle(values, self.missing), flagged=flagged)
         if column.kind == "date":
-            made = Column.encode(
-                replace(column, parts=tuple(_fillable(part) for part in column.parts)), frame[column.name], "baseline"
-            )
+            filled = replace(column, parts=tuple(_fillable(part) for part in column.parts))
+            made = dict(zip(column.parts, filled.encode(frame[column.name], "baseline"), strict=True))
             gone = frame[column.name].isna().to_numpy()
-            names = [feature for part in column.parts for feature in part.features]
             parts = [
-                replace(part, fill=_middle(np.where(gone, np.nan, made[:, names.index(part.name)]), self.missing))
+                replace(part, fill=_middle(np.where(gone, np.nan, made[part][:, 0]), self.missing))
                 if part.kind == "number"
                 else part
                 for part in column.parts
@@ -122,8 +121,11 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
             return replace(column, parts=tuple(parts))
         return column
 
-    def transform(self, frame: Any) -> Array:
-        """Return the features of a table: float64, C-ordered, of shape (rows, features).
+    def transform(self, frame: Any) -> Any:
+        """Return the features of a table: float64, of shape (rows, features).
+
+        They are a C-ordered array. If there are more than 200 and at most a tenth of them is non-zero, they are a CSR
+        array of scipy.sparse.
 
         Raises
         ------
@@ -132,17 +134,14 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         """
         return self.encoded(self._columns_of(frame).reset_index(drop=True))
 
-    def encoded(self, frame: Any) -> Array:
+    def encoded(self, frame: Any) -> Any:
         """Return the features of a frame that has the columns, and the numbers of its rows, from 0, as its index."""
-        X = np.empty((len(frame), len(self.get_feature_names_out())))
-        position = 0
+        blocks: list[Any] = []
         for column in self.columns_:
             if column.kind == "number" and column.name not in self.numeric:
                 check_typed(frame[column.name])
-            made = column.encode(frame[column.name], self.unknown)
-            X[:, position : position + made.shape[1]] = made
-            position += made.shape[1]
-        return X
+            blocks += column.encode(frame[column.name], self.unknown)
+        return assembled(blocks, len(frame))
 
     def _columns_of(self, data: Any) -> Any:
         frame, names = as_frame(data), list(self.feature_names_in_)
@@ -159,6 +158,10 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return the names of the features, such as "distance", "carrier=UA" and "day.elapsed"."""
         return np.array([feature for column in self.columns_ for feature in column.features], dtype=object)
+
+    def feature_name(self, place: int) -> str:
+        """Return the name of a feature, by its place."""
+        return str(self.get_feature_names_out()[place])
 
 
 def _check_unique(frame: Any, names: list[str]) -> None:

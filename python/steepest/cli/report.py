@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..optimizers.runner import StopReason
+from .assembly import is_sparse, nonzero_part
 from .columns import INTERCEPT, Array, Column
 from .fitting import Fit
 from .measures import Measures, verdict
@@ -53,7 +54,9 @@ def rows_lines(problem: Problem) -> Iterator[str]:
     kinds = _kinds(problem.encoder.columns_)
     columns, features = len(problem.encoder.columns_), len(problem.features)
     made_of = f"{columns:,} column{'s' if columns > 1 else ''} ({kinds})"
-    yield f"{made_of} become{'' if columns > 1 else 's'} {features:,} feature{'s' if features > 1 else ''}"
+    X = problem.training.X
+    sparse = f", kept sparse: {100 * nonzero_part(X):.2g}% of their numbers are not 0" if is_sparse(X) else ""
+    yield f"{made_of} become{'' if columns > 1 else 's'} {features:,} feature{'s' if features > 1 else ''}{sparse}"
     baselines = [f"{name}={level}" for column in problem.encoder.columns_ for name, level in column.baselines()]
     if baselines:
         yield f"baseline levels, which the intercept represents: {some(baselines)}"
