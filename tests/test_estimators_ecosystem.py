@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
@@ -108,15 +107,6 @@ def test_data_frames_give_names_and_the_same_model(make, library):
 def test_a_validation_set_of_other_columns_is_refused(make, X_fit, X_val, message):
     with pytest.raises(ValueError, match=message):
         make(early_stopping=True).fit(X_fit, targets(make), X_val=X_val, y_val=targets(make))
-
-
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@each_kind
-def test_sparse_data_are_refused(make, method):
-    assert not make().__sklearn_tags__().input_tags.sparse
-    first = {"classes": [0, 1]} if (make, method) == (st.LogisticClassifier, "partial_fit") else {}
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        getattr(make(), method)(csr_array(X), targets(make), **first)
 
 
 @each_kind

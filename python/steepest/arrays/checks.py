@@ -204,7 +204,7 @@ def check_not_negative(y: NDArray[Any]) -> None:
             raise ValueError(f"y must hold numbers of at least 0, got {part[at]:g} at index {start + at}")
 
 
-def check_weights(sample_weight: Any, X: NDArray[Any], library: str) -> float:
+def check_weights(sample_weight: Any, X: Any, library: str) -> float:
     """Check the weights of the rows and return their sum."""
     check_column("sample_weight", sample_weight, X.shape[0], dtype_name(X.dtype), library)
     with np.errstate(over="ignore"):

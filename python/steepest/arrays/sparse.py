@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from .checks import describe
 from .device import BFLOAT16, dtype_name
 
-__all__ = ["CSRView", "csr_view", "is_sparse"]
+__all__ = ["CSRView", "check_entries", "csr_view", "is_sparse"]
 
 _MEMBERS = ("data", "indices", "indptr", "shape")
 _VALUES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16), BFLOAT16)
@@ -68,10 +69,53 @@ class CSRView:
     def toarray(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return all rows as a dense array. Entries of the same column add up."""
         dense = np.zeros(self.shape, dtype)
-        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
-        values = _widened(self.data).astype(dtype, copy=False)
-        np.add.at(dense, (rows, self.indices), values)
+        values = self.widened.astype(dtype, copy=False)
+        np.add.at(dense, (self.rows_of_entries(), self.indices), values)
         return dense
+
+    @property
+    def widened(self) -> NDArray[Any]:
+        """The values in a dtype that NumPy computes with."""
+        if dtype_name(self.dtype) != "bfloat16":
+            return self.data
+        return (self.data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+    def rows_of_entries(self) -> NDArray[np.intp]:
+        """Return the row of every entry."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
+    def with_data(self, data: NDArray[Any]) -> CSRView:
+        """Return other values in the same places."""
+        return CSRView(data, self.indices, self.indptr, self.shape)
+
+    def astype(self, dtype: Any, copy: bool = True) -> CSRView:
+        """Return the values in another dtype, as ``astype`` of NumPy does."""
+        data = self.data.astype(dtype, copy=copy)
+        return self if data is self.data else self.with_data(data)
+
+    def in_units(self, exponents: NDArray[np.integer[Any]], dtype: Any) -> CSRView:
+        """Return a copy in a dtype, each column divided by 2 to the power of its exponent."""
+        return self.with_data(np.ldexp(self.widened, -exponents[self.indices].astype(np.int32), dtype=dtype))
+
+    def largest(self, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
+        """Return the largest magnitude of each column, over the rows of positive weight."""
+        found, sizes = np.zeros(self.shape[1]), np.abs(self.widened.astype(np.float64))
+        if weights is not None:
+            sizes[np.repeat(weights == 0, np.diff(self.indptr))] = 0.0
+        np.maximum.at(found, self.indices, sizes)
+        return found
+
+    def full_columns(self) -> NDArray[np.float64]:
+        """Return the columns that have an entry in every row, as a dense array of shape (n_rows, some)."""
+        _, places, counts = np.unique(self.indices, return_inverse=True, return_counts=True)
+        full = counts >= self.shape[0]
+        dense = np.zeros((self.shape[0], int(full.sum())))
+        kept = full[places]
+        rows, columns = self.rows_of_entries()[kept], (np.cumsum(full) - 1)[places[kept]]
+        np.add.at(dense, (rows, columns), self.widened[kept].astype(np.float64))
+        present = np.zeros(dense.shape, bool)
+        present[rows, columns] = True
+        return dense[:, present.all(axis=0)]
 
 
 def is_sparse(X: Any) -> bool:
@@ -81,6 +125,8 @@ def is_sparse(X: Any) -> bool:
 
 def csr_view(X: Any) -> CSRView:
     """Check a sparse X, as far as its arrays tell without being read, and return them."""
+    if isinstance(X, CSRView):
+        return X
     kind, form = type(X).__name__, getattr(X, "format", "csr")
     if form != "csr":
         raise TypeError(
@@ -102,7 +148,16 @@ def csr_view(X: Any) -> CSRView:
         raise ValueError(f"indptr of X must have {n + 1} elements, one more than X has rows, got {len(indptr)}")
     if len(data) != len(indices):
         raise ValueError(f"data of X must be as long as its indices, got {len(data)} and {len(indices)}")
+    last = int(indptr[-1])
+    if 0 <= last < len(indices) and (indptr[:-1] <= indptr[1:]).all():  # arrays with room to spare
+        data, indices = data[:last], indices[:last]
     return CSRView(data, indices, indptr, (n, d))
+
+
+def check_entries(X: CSRView) -> None:
+    """Check that the indices are columns and that indptr rises, as an objective does when it takes X."""
+    n, d = X.shape
+    _core.sparse_source(None, X.indices, X.indptr, d, np.zeros(n, np.float32), None, float(n))
 
 
 def _checked(name: str, array: Any) -> NDArray[Any]:
@@ -111,9 +166,3 @@ def _checked(name: str, array: Any) -> NDArray[Any]:
     if not (array.flags.c_contiguous and array.flags.aligned):
         raise ValueError(f"{name} of X must be contiguous and aligned, got a view with strides {array.strides}")
     return array
-
-
-def _widened(data: NDArray[Any]) -> NDArray[Any]:
-    if dtype_name(data.dtype) != "bfloat16":
-        return data
-    return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)

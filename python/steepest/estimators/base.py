@@ -9,8 +9,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import describe, may_be_finite
+from ..arrays.checks import describe
 from ..arrays.hints import OF_FITS, hinting
+from ..arrays.sparse import is_sparse
 from ..descent.result import Result
 from ..extras import require
 from ..objectives.data import DataObjective
@@ -22,6 +23,7 @@ from .conversion import naming_faults
 from .page import Page
 from .present import Present, run_of_one
 from .settings import FitSettings
+from .tables import Table, cast, checked, product
 from .training import Online, Parameters, Rows, Training
 
 __all__ = ["LinearModel", "available_if", "takes_steps"]
@@ -56,6 +58,7 @@ def takes_steps(estimator: Any) -> bool:
 class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators. A subclass defines the targets and the loss."""
 
+    coef_: Any
     _stratify = False
 
     def _keep(self, parameters: dict[str, Any]) -> None:
@@ -84,6 +87,16 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         raise NotImplementedError
+
+    def _set_coefficients(self, table: Array) -> None:
+        """Store coefficients of shape (k, n_features) in the shape that ``coef_`` has."""
+        self.coef_ = table
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags. X may be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     @hinting(**OF_FITS)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
@@ -169,7 +182,7 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=fresh)
         before = None if first else getattr(self.coef_, "dtype", None)
         dtype = before if before in _DTYPES else X.dtype
-        X, y = _cast("X", X, dtype), self._more_targets(y, dtype)
+        X, y = cast("X", X, dtype), self._more_targets(y, dtype)
         sample_weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
         online = Online() if first else getattr(self, "_online", Online())
         made_from = (self.optimizer, self.learning_rate)
@@ -204,17 +217,50 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
         if self.stop_reason_ == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
 
+    def sparsify(self) -> Self:
+        """Make ``coef_`` a sparse matrix (CSR), which takes less memory if most of it is 0, as with an L1 penalty.
+
+        Returns
+        -------
+        self
+            Predictions work as before. A fit makes ``coef_`` dense again.
+
+        Raises
+        ------
+        NotFittedError
+            The model is not fitted.
+        """
+        validation.check_is_fitted(self, ["coef_"])
+        if not is_sparse(self.coef_):
+            self.coef_ = require("scipy.sparse", "sklearn").csr_matrix(self.coef_)
+        return self
+
+    def densify(self) -> Self:
+        """Make ``coef_`` a dense array again, after `sparsify`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NotFittedError
+            The model is not fitted.
+        """
+        validation.check_is_fitted(self, ["coef_"])
+        if is_sparse(self.coef_):
+            self._set_coefficients(self.coef_.toarray())
+        return self
+
     def _training(self, settings: FitSettings) -> Training:
         return Training(settings, *self._loss())
 
-    def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Array, Array, Array | None]:
+    def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Table, Array, Array | None]:
         numeric = is_regressor(self)
-        options = {"dtype": _DTYPES, "y_numeric": numeric, "reset": reset, "ensure_all_finite": False}
+        options = {"accept_sparse": "csr", "dtype": _DTYPES, "y_numeric": numeric, "ensure_all_finite": False}
         with naming_faults(X, y if numeric else None):
-            X, y = validated(self, X, y, **options)
-            X = _in_place(X)
-            if not may_be_finite(X):  # then look at each number
-                validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
+            X, y = validated(self, X, y, reset=reset, **options)
+            X = checked(X, type(self).__name__)
         if sample_weight is not None:
             try:
                 sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
@@ -224,7 +270,7 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(f"sample_weight must be at least 0, got {least:g}")
         return X, y, sample_weight
 
-    def _rows(self, X: Array, y: Array, sample_weight: Array | None) -> Rows:
+    def _rows(self, X: Table, y: Array, sample_weight: Array | None) -> Rows:
         return Rows(X, y, sample_weight, self._loss_weight(y, sample_weight))
 
     def _validation_rows(self, X: Any, y: Any, dtype: Any) -> Rows:
@@ -234,12 +280,13 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"X_val and y_val must be like X and y: {error}") from error
-        return self._rows(_cast("X_val", X, dtype), y, None)
+        return self._rows(cast("X_val", X, dtype), y, None)
 
     def _parameters_and_classes(self) -> tuple[Parameters, Any]:
         """Return the current parameters and classes. If a user has set coef_ only, the intercepts are zeros."""
+        given = self.coef_.toarray() if is_sparse(self.coef_) else self.coef_
         try:
-            coefficients = np.atleast_2d(np.array(self.coef_, np.float64))
+            coefficients = np.atleast_2d(np.array(given, np.float64))
             intercepts = np.array(getattr(self, "intercept_", np.zeros(len(coefficients))), np.float64).ravel()
         except (TypeError, ValueError) as error:
             raise ValueError(f"coef_ and intercept_, to start from, must be arrays of numbers: {error}") from error
@@ -269,34 +316,9 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Any) -> Array:
         validation.check_is_fitted(self, ["coef_", "intercept_"])
         with naming_faults(X):
-            X = validated(self, X, dtype=_DTYPES, reset=False)
-        coefficients = np.transpose(self.coef_)
+            X = validated(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = np.asarray(X @ coefficients + self.intercept_)
-            if np.isnan(scores).any():  # terms overflowed to infinities of both signs
-                scores = np.asarray(_product(X, coefficients) + self.intercept_)
-        return scores
-
-
-def _in_place(X: Array) -> Array:
-    """Return X itself if the kernels can read it in place, else a contiguous copy."""
-    contiguous = X.flags.c_contiguous or X.flags.f_contiguous
-    return X if contiguous and X.flags.aligned else np.array(X, order="C")
-
-
-def _product(X: Array, coefficients: Array) -> Array:
-    """Return X @ coefficients for finite numbers. Only numbers of the product itself that overflow are infinite."""
-    largest = [np.frexp(np.abs(each).max())[1] for each in (X, coefficients)]
-    scaled = [np.ldexp(each, -exponent) for each, exponent in zip((X, coefficients), largest, strict=True)]
-    return np.asarray(np.ldexp(scaled[0] @ scaled[1], sum(largest)))
-
-
-def _cast(name: str, X: Array, dtype: Any) -> Array:
-    """Return X, which is finite, in the dtype of the fit. Raise a ValueError if it overflows there."""
-    found = X.astype(dtype, copy=False)
-    if found is not X and not np.isfinite(found).all():
-        raise ValueError(f"{name} must be within {dtype}, the dtype of the fit, got {np.abs(X).max():g}")
-    return found
+            return np.asarray(product(X, np.transpose(self.coef_)) + self.intercept_)
 
 
 def _seed(random: Any) -> int:

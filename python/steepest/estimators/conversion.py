@@ -31,11 +31,23 @@ def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
         raise kind(f"{found}. {error}") from error
 
 
+def _fault_of_sparse(X: Any) -> str:
+    X = X.tocsr()
+    wrong = ~np.isfinite(X.data) if X.dtype.kind in "biuf" else np.zeros(1, bool)
+    if not wrong.any():
+        return ""
+    at = int(np.argmax(wrong))
+    row = int(np.searchsorted(X.indptr, at, side="right")) - 1
+    return f"X must hold finite numbers, got {X.data[at]} in row {row} of column {X.indices[at]}"
+
+
 def _fault_of_table(X: Any) -> str:
+    if hasattr(X, "tocsr"):
+        return _fault_of_sparse(X)
     shape = getattr(X, "shape", None)
     table = X if shape is not None else _as_objects(X)
     if len(getattr(table, "shape", ()) or ()) != 2 or not hasattr(table, "__array__"):
-        return ""  # sparse data, or no table: the error says so already
+        return ""  # no table: the error says so already
     names = getattr(table, "columns", None)
     cells = getattr(table, "iloc", table if isinstance(table, np.ndarray) else np.asarray(table))
     for column in range(table.shape[1]):

@@ -135,7 +135,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
         With ``loss="poisson"`` they are the means exp(x . w + b), which may overflow to infinity.
         """
-        return self._kind(getattr(self, "_fitted_loss", self.loss)).inverse_link(self._scores(X))
+        return self._kind(getattr(self, "_fitted_loss", self.loss)).inverse_link(self._scores(X).ravel())
 
     def _checked_targets(self, y: Any, sample_weight: Any, dtype: Any) -> NDArray[Any]:
         return self._more_targets(y, dtype)
@@ -163,5 +163,8 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         self._fitted_loss = self.loss
-        self.coef_ = parameters.coefficients[0].astype(dtype)
+        self._set_coefficients(parameters.coefficients.astype(dtype))
         self.intercept_ = parameters.intercepts.astype(dtype)[0]
+
+    def _set_coefficients(self, table: NDArray[Any]) -> None:
+        self.coef_ = table[0]

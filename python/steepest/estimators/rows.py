@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .tables import Table, taken
+
 __all__ = ["Parameters", "Rows"]
 
 Array = NDArray[Any]
@@ -19,7 +21,7 @@ class Rows:
 
     Attributes
     ----------
-    X : array of shape (n, n_features), C- or F-contiguous
+    X : array of shape (n, n_features), C- or F-contiguous, or the view of a CSR matrix
     y : array of shape (n,)
     sample_weight : array of shape (n,) or None
         The weights from the user, with 0 for rows that are held out.
@@ -27,7 +29,7 @@ class Rows:
         The sample weights times the weights of the classes.
     """
 
-    X: Array
+    X: Table
     y: Array
     sample_weight: Array | None
     loss_weight: Array | None
@@ -50,7 +52,7 @@ class Rows:
         kept[held] = 0
         loss_weight = weight if self.loss_weight is None else self.loss_weight
         training = Rows(self.X, self.y, weight * kept, loss_weight * kept)
-        return training, Rows(self.X[held], self.y[held], weight[held], loss_weight[held])
+        return training, Rows(taken(self.X, held), self.y[held], weight[held], loss_weight[held])
 
 
 def _chosen(labels: Array, fraction: float, random: Any) -> NDArray[np.intp]:

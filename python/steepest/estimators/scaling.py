@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.columns import Columns
-from ..objectives.scaling import unscaled
+from ..objectives.scaling import LARGEST_SHIFT, unscaled
 
 __all__ = ["Scaling", "centring", "standardising"]
 
@@ -38,6 +39,20 @@ class Scaling:
 
     centre: Vector
     scale: Vector
+
+    def loses_digits(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether sums over raw columns of a dtype, from which those over scaled ones are made, lose digits."""
+        return not float(np.linalg.norm(self.centre / self.scale)) <= LARGEST_SHIFT[dtype.itemsize]
+
+    def told_far(self, dtype: np.dtype[Any]) -> str:
+        """Return an error's text: the column that is farthest from zero, and what to do."""
+        far = np.abs(self.centre / self.scale)
+        at, most = int(np.argmax(far)), LARGEST_SHIFT[dtype.itemsize]
+        return (
+            f"X must have columns whose means are at most {most:,.0f} deviations from zero (the norm over all columns) "
+            f"if it is a sparse {dtype.name} matrix of so many columns, got {far[at]:,.0f} in column {at}; subtract "
+            "the mean from such columns" + ", or convert X to float64" * (dtype.itemsize < 8)
+        )
 
     def to_scaled(self, coefficients: Vector, intercepts: Vector) -> tuple[Vector, Vector]:
         """Convert coefficients of shape (k, n_features) and k intercepts to those of the standardised columns."""

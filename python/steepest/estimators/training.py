@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.sparse import CSRView
 from ..descent.minimize import minimize
 from ..descent.result import Result
 from ..descent.stopping import NoImprovement, StopRule
@@ -17,6 +19,7 @@ from ..descent.supervision import Supervision, supervised, supervision
 from ..extras import require
 from ..objectives.columns import Columns, may_be_far_from_zero
 from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability
 from ..objectives.rounding import rounding_of_gradient
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
@@ -87,15 +90,11 @@ class Training:
             keeps=whole,
         )
         online = Online(targets=units.targets(rows.total()), weight=rows.total())
-        rows = units.rows(rows)
-        scaling = None
-        if settings.standardize:
-            found = Columns.of(rows.X, rows.sample_weight)
-            online.columns = units.statistics(found)
-            scaling = standardising(found, settings.fit_intercept)
-        elif settings.fit_intercept and whole and may_be_far_from_zero(rows.X):
-            found = Columns.of(rows.X, rows.sample_weight)
-            scaling = centring(found, rescales) if found.are_far_from_zero() else None
+        given, rows = rows, units.rows(rows)
+        scaling = self._scaling(rows, units, online, whole, rescales)
+        if isinstance(rows.X, CSRView) and scaling is not None and scaling.loses_digits(units.dtype):
+            units = dataclasses.replace(units, dtype=np.dtype(np.float64))
+            rows = units.rows(given)
         objective = self._bind(rows, scaling, alpha, units)
         far = settings.fit_intercept and self._has_target_units and not self._centres  # targets may be
         objective.is_conditioned = whole and not far  # by units and scaling
@@ -116,6 +115,18 @@ class Training:
         )
         self._warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
         return result, self._parameters(result.w, units, scaling), online
+
+    def _scaling(self, rows: Rows, units: Units, online: Online, whole: bool, rescales: bool) -> Scaling | None:
+        """Return the scaling of the columns, if there is one. Its statistics are kept for further rows."""
+        settings = self.settings
+        if settings.standardize:
+            found = Columns.of(rows.X, rows.sample_weight)
+            online.columns = units.statistics(found)
+            return standardising(found, settings.fit_intercept)
+        if settings.fit_intercept and whole and may_be_far_from_zero(rows.X):
+            found = Columns.of(rows.X, rows.sample_weight)
+            return centring(found, rescales) if found.are_far_from_zero() else None
+        return None
 
     def go_on(self, rows: Rows, online: Online, start: Parameters | None, seed: int) -> tuple[Result, Parameters]:
         """Take the steps of one epoch over some rows, with the optimizer's state from the last call."""
@@ -180,6 +191,11 @@ class Training:
         return 1.0 / total if self.settings.alpha is None else self.settings.alpha
 
     def _bind(self, rows: Rows, scaling: Scaling | None, alpha: float, units: Units) -> DataObjective:
+        sparse = isinstance(rows.X, CSRView)
+        if sparse and scaling is not None and scaling.loses_digits(rows.X.dtype):  # as they are read, then
+            raw = self._bind(rows, None, alpha, units)
+            if not raw.supports(Capability.STANDARDISED_BLOCKS):
+                raise ValueError(scaling.told_far(rows.X.dtype))
         alpha, l1_ratio = units.penalty(alpha, self.settings.l1_ratio)
         objective = self.loss(
             rows.X,

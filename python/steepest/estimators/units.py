@@ -19,6 +19,7 @@ from ..descent.stopping import Progress
 from ..objectives.columns import LITTLE, Columns, Exponents, exponents_of, may_be_extreme
 from ..objectives.scaling import column_statistics
 from .rows import Parameters, Rows
+from .tables import in_units, without_absent
 
 __all__ = ["Units"]
 
@@ -30,7 +31,6 @@ _MODERATE = 12  # largest exponent of targets that may stay in their units
 _LOOKED_AT = 4096  # number of targets in the sample that is looked at
 _NEAR = 4.0  # targets may stay uncentred if their mean is at most this many deviations from zero
 _LARGEST_FACTOR = 1000  # largest exponent of a factor that does not overflow
-_HUGE = 2.0**40  # size from which numbers in rows of weight 0 become 0; the other rows have numbers up to 1
 _HEAVY = 16  # weights whose exponent exceeds this are brought near 1
 _SQUARED = ("loss", "validation_loss")  # columns of a history in squared units of the target
 
@@ -101,9 +101,9 @@ class Units:
         X = rows.X.astype(self.dtype, copy=False)
         with np.errstate(over="ignore", under="ignore"):
             if self.columns is not None and self.columns.any():
-                X = np.ldexp(X, -self.columns.astype(np.int32), dtype=self.dtype)
+                X = in_units(X, self.columns, self.dtype)
         if rows.sample_weight is not None and self.columns is not None:
-            X = _without_absent(X, rows.sample_weight)
+            X = without_absent(X, rows.sample_weight)
         y = self._targets(rows).astype(self.dtype, copy=False)
         weights = [_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight)]
         return Rows(X, y, *weights)
@@ -266,12 +266,3 @@ def _near_one(weight: Array | None, dtype: np.dtype[Any]) -> Array | None:
     if abs(exponent) > _HEAVY:
         return np.ldexp(weight.astype(np.float64), -exponent).astype(dtype)
     return weight.astype(dtype, copy=False)
-
-
-def _without_absent(X: Array, weight: Array) -> Array:
-    """Return X, with zeros in the rows of weight 0 if these hold huge numbers in the units of the other rows."""
-    absent = weight == 0
-    if absent.any() and not float(np.abs(X[absent]).max()) < _HUGE:
-        X = X.copy(order="K")
-        X[absent] = 0.0
-    return X

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.sparse import CSRView
 from .scaling import column_statistics
 
 __all__ = [
@@ -41,7 +42,7 @@ class Columns:
     variance: Vector
 
     @classmethod
-    def of(cls, X: NDArray[Any], sample_weight: NDArray[Any] | None) -> Columns:
+    def of(cls, X: NDArray[Any] | CSRView, sample_weight: NDArray[Any] | None) -> Columns:
         """Measure the columns of X, in one pass."""
         mean, deviation = column_statistics(X, sample_weight)
         weight = float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
@@ -82,9 +83,15 @@ def spread_rows(n_samples: int, n: int = _LOOKED_AT) -> slice:
     return slice(None, None, max(1, n_samples // n))
 
 
-def may_be_far_from_zero(X: NDArray[Any], n: int = _LOOKED_AT) -> bool:
-    """Return whether some column may be far from zero, by a look at n rows; `Columns` then measures all rows."""
-    some = X[spread_rows(len(X), n)].astype(np.float64)
+def may_be_far_from_zero(X: NDArray[Any] | CSRView, n: int = _LOOKED_AT) -> bool:
+    """Return whether some column may be far from zero, by a look at n rows; `Columns` then measures all rows.
+
+    A column with a zero in one of so few rows is not far from zero, so of a sparse X the full columns decide.
+    """
+    if isinstance(X, CSRView):
+        some = _spread(X, min(n, _LOOKED_AT)).full_columns()
+    else:
+        some = X[spread_rows(len(X), n)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = some.mean(axis=0)
         some -= mean
@@ -97,14 +104,18 @@ def _magnitudes(X: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.abs(X if X.dtype.kind == "f" else X.astype(np.float32)))
 
 
-def may_be_extreme(X: NDArray[Any]) -> bool:
+def _spread(X: CSRView, n: int = _LOOKED_AT) -> CSRView:
+    return X.take(np.arange(len(X))[spread_rows(len(X), n)])
+
+
+def may_be_extreme(X: NDArray[Any] | CSRView) -> bool:
     """Return whether a few rows show a column so large or small that sums of its squares would lose digits."""
-    largest = _magnitudes(X[spread_rows(len(X))]).max(axis=0)
+    largest = _spread(X).largest() if isinstance(X, CSRView) else _magnitudes(X[spread_rows(len(X))]).max(axis=0)
     _, exponents = np.frexp(largest[largest > 0])
     return bool((np.abs(exponents) > _SAFE[max(X.dtype.itemsize, 4)]).any())
 
 
-def exponents_of(X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> Exponents:
+def exponents_of(X: NDArray[Any] | CSRView, sample_weight: NDArray[Any] | None = None) -> Exponents:
     """Return an exponent e for each column: the largest magnitude lies between 2^(e - 1) and 2^e.
 
     A column of zeros has e = 0. Rows of weight 0 do not count.
@@ -117,8 +128,10 @@ def exponents(largest: Vector) -> Exponents:
     return np.where(largest > 0, np.frexp(largest)[1], 0).astype(np.int64)
 
 
-def largest_of(X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> Vector:
+def largest_of(X: NDArray[Any] | CSRView, sample_weight: NDArray[Any] | None = None) -> Vector:
     """Return the largest magnitude of each column, over the rows of positive weight."""
+    if isinstance(X, CSRView):
+        return X.largest(sample_weight)
     largest = np.zeros(X.shape[1], np.float64)
     size = max(1, _BLOCK_ELEMENTS // X.shape[1])
     for first in range(0, len(X), size):

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
+from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.interop import DeviceView, as_native, library_of
+from ..arrays.sparse import CSRView, csr_view, is_sparse
 
 __all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
 
@@ -49,8 +51,8 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features), of a dtype that the losses take
-        The data, C- or F-contiguous, in the host's memory. X is not copied.
+    X : array or CSR matrix of shape (n_samples, n_features), of a dtype that the losses take
+        The data, C- or F-contiguous if dense, in the host's memory. X is not copied.
     sample_weight : array of shape (n_samples,), optional
         Weights of the rows, at least 0 and not all 0. They have the dtype of X, or float32 if X has fewer bits.
 
@@ -82,13 +84,24 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     >>> mean, deviation
     (array([2., 5.]), array([1., 0.]))
     """
-    array, weight = as_native("X", X), as_native("sample_weight", sample_weight)
+    weight = as_native("sample_weight", sample_weight)
+    if is_sparse(X):
+        return _statistics_of_sparse(csr_view(X), weight, library_of(sample_weight))
+    array = as_native("X", X)
     if isinstance(array, DeviceView):
         raise NotImplementedError(f"X must be in the host's memory for column statistics, got {describe(array)}")
     check_matrix(array, library_of(X))
     if weight is not None:
         check_weights(weight, array, library_of(sample_weight))
     return _core.column_statistics(array, weight)
+
+
+def _statistics_of_sparse(X: CSRView, weight: Any, library: str) -> tuple[Vector, Vector]:
+    total = float(len(X)) if weight is None else check_weights(weight, X, library)
+    targets = np.zeros(len(X), arithmetic_dtype(dtype_name(X.dtype)))  # which the source takes too
+    values = None if X.is_ones else X.data
+    source = _core.sparse_source(values, X.indices, X.indptr, X.shape[1], targets, weight, total)
+    return source.column_statistics()
 
 
 def unscaled(w: Any, centre: Any, scale: Any, intercept: float = 0.0) -> tuple[Vector, float]:

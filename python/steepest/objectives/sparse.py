@@ -18,7 +18,6 @@ from ..arrays.interop import library_of
 from ..arrays.sparse import CSRView
 from .dense import DenseData, least_weight_of, native_objective
 from .protocol import Capability
-from .rows import widened
 from .source import Terms
 
 __all__ = ["SparseData"]
@@ -110,13 +109,7 @@ class SparseData:
         return self.X.take(numbers).toarray(self.dtype)
 
     def largest(self) -> Vector:
-        X = self.X
-        found = np.zeros(self.n_features)
-        sizes = np.abs(widened(X.data).astype(np.float64))
-        if self.weights is not None:
-            sizes[np.repeat(self.weights == 0, np.diff(X.indptr))] = 0.0
-        np.maximum.at(found, X.indices, sizes)
-        return found
+        return self.X.largest(self.weights)
 
     def with_targets(self, targets: NDArray[Any]) -> SparseData:
         return dataclasses.replace(self, targets=targets)
@@ -125,6 +118,4 @@ class SparseData:
         return dataclasses.replace(self, weights=weights, weight_sum=weight_sum)
 
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
-        X = self.X
-        data = np.ldexp(widened(X.data), -exponents[X.indices].astype(np.int32), dtype=self.dtype)
-        return dataclasses.replace(self, X=dataclasses.replace(X, data=data))
+        return dataclasses.replace(self, X=self.X.in_units(exponents, self.dtype))

@@ -1,0 +1,120 @@
+"""X of an estimator: a dense array, or a sparse matrix in compressed rows, which is never made dense."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.checks import may_be_finite
+from ..arrays.sparse import CSRView, check_entries, csr_view, is_sparse
+from ..extras import require
+
+__all__ = ["Table", "cast", "checked", "in_units", "product", "taken", "without_absent"]
+
+Array: TypeAlias = NDArray[Any]
+Table: TypeAlias = Array | CSRView
+_HUGE = 2.0**40  # size from which numbers in rows of weight 0 become 0; the other rows have numbers up to 1
+
+
+def checked(X: Any, estimator: str) -> Table:
+    """Return an X that scikit-learn has validated, as the kernels read it: in place, or else a contiguous copy.
+
+    Raises
+    ------
+    ValueError
+        X holds nan or infinity, or its indices do not fit its shape.
+    """
+    table: Table
+    if is_sparse(X):
+        table = _view(X)
+        check_entries(table)
+    else:
+        table = _contiguous(X, X.flags.f_contiguous)
+    values = _values(table)
+    if values.size and not may_be_finite(values):  # then look at each number
+        validation = require("sklearn.utils.validation", "sklearn")
+        validation.assert_all_finite(values, input_name="X", estimator_name=estimator)
+    return table
+
+
+def _view(X: Any) -> CSRView:
+    return csr_view(CSRView(_contiguous(X.data), _contiguous(X.indices), _contiguous(X.indptr), X.shape))
+
+
+def _contiguous(array: Array, is_contiguous: bool = False) -> Array:
+    contiguous = is_contiguous or array.flags.c_contiguous
+    return array if contiguous and array.flags.aligned else np.array(array, order="C")
+
+
+def cast(name: str, X: Table, dtype: Any) -> Table:
+    """Return X, which is finite, in the dtype of the fit. Raise a ValueError if it overflows there."""
+    found = X.astype(dtype, copy=False)
+    if found is not X and not np.isfinite(_values(found)).all():
+        raise ValueError(f"{name} must be within {dtype}, the dtype of the fit, got {np.abs(_values(X)).max():g}")
+    return found
+
+
+def _values(X: Table) -> Array:
+    return X.data if isinstance(X, CSRView) else X
+
+
+def taken(X: Table, index: NDArray[np.intp]) -> Table:
+    """Return a copy of some rows."""
+    return X.take(index) if isinstance(X, CSRView) else X[index]
+
+
+def in_units(X: Table, exponents: NDArray[np.int64], dtype: Any) -> Table:
+    """Return a copy in a dtype, each column divided by 2 to the power of its exponent."""
+    if isinstance(X, CSRView):
+        return X.in_units(exponents, dtype)
+    return np.asarray(np.ldexp(X, -exponents.astype(np.int32), dtype=dtype))
+
+
+def without_absent(X: Table, weight: Array) -> Table:
+    """Return X, with zeros in the rows of weight 0 if these hold huge numbers in the units of the other rows."""
+    absent = weight == 0
+    if not absent.any():
+        return X
+    if isinstance(X, CSRView):
+        entries = np.repeat(absent, np.diff(X.indptr))
+        if float(np.abs(X.data[entries]).max(initial=0.0)) < _HUGE:
+            return X
+        return X.with_data(np.where(entries, 0, X.data).astype(X.dtype))
+    if not float(np.abs(X[absent]).max()) < _HUGE:
+        X = X.copy(order="K")
+        X[absent] = 0.0
+    return X
+
+
+def product(X: Any, coefficients: Any) -> Array:
+    """Return X @ coefficients as a dense array; either may be a sparse matrix of SciPy.
+
+    The numbers are finite. Only numbers of the product that overflow themselves are infinite.
+    """
+    if is_sparse(X):
+        check_entries(_view(X))  # SciPy reads past an array where they are wrong
+    found = _dense(X @ coefficients)
+    if np.isnan(found).any():  # terms overflowed to infinities of both signs
+        exponents = [_exponent(each) for each in (X, coefficients)]
+        scaled = [_times_two_to(each, -e) for each, e in zip((X, coefficients), exponents, strict=True)]
+        found = np.ldexp(_dense(scaled[0] @ scaled[1]), sum(exponents))
+    return found
+
+
+def _dense(found: Any) -> Array:
+    return np.asarray(found.toarray() if is_sparse(found) else found)
+
+
+def _exponent(factor: Any) -> int:
+    values = factor.data if is_sparse(factor) else factor
+    return int(np.frexp(np.abs(values).max(initial=0.0))[1])
+
+
+def _times_two_to(factor: Any, exponent: int) -> Any:
+    if not is_sparse(factor):
+        return np.ldexp(factor, exponent)
+    scaled = factor.copy()
+    scaled.data = np.ldexp(factor.data, exponent)
+    return scaled
