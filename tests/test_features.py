@@ -101,7 +101,7 @@ def test_a_number_that_cannot_be_used(column: list[Any], message: str) -> None:
     [
         (pd.to_timedelta(["1 day", "2 days"]), "column 'a' is of type timedelta64"),
         (np.array([1j, 2j]), "column 'a' is of type complex128"),
-        ([f"id{i}" for i in range(MAX_LEVELS + 1)] * 2, "column 'a' has 1,001 levels; expected at most 1,000"),
+        ([f"id{i}" for i in range(MAX_LEVELS + 1)] * 2, "column 'a' has 100,001 levels; expected at most 100,000"),
         ([None, None], "column 'a' has no values: no feature is left to fit"),
         ([3, 3], "column 'a' has only one value, '3': no feature is left to fit"),
         (["x", "x"], "column 'a' has only one value, 'x': no feature is left to fit"),

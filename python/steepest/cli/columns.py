@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..extras import require
 from . import dates
+from .assembly import Block, OneHot
 from .numerals import spelling
 from .tables import CODE, TableError, row_of, text_of, texts_in
 
@@ -91,8 +92,8 @@ class Column:
         for part in self.parts:
             yield from part.baselines()
 
-    def encode(self, column: Any, unknown: Unknown) -> Array:
-        """Return the features of a pandas Series as a matrix of float64, of shape (rows, features).
+    def encode(self, column: Any, unknown: Unknown) -> list[Block]:
+        """Return the features of a pandas Series, in blocks.
 
         Raises
         ------
@@ -105,18 +106,14 @@ class Column:
             if np.isnat(times).any() and any(part.kind == "number" and part.fill is None for part in self.parts):
                 raise TableError(_is_missing(column, np.isnat(times), _FILL))
             values = dates.parts_of(times, np.datetime64(self.origin))
-            made = [
+            made = (
                 part.encode(values[part.name.rpartition(".")[2]].rename(part.name).set_axis(column.index), unknown)
                 for part in self.parts
-            ]
-            return np.hstack(made) if made else np.zeros((len(column), 0))
+            )
+            return [block for blocks in made for block in blocks]
         if self.kind == "number":
-            return self._numbers(column)
-        codes = self._codes(column, unknown)
-        X = np.zeros((len(column), len(self.levels) - 1))
-        rows = np.flatnonzero(codes > 0)
-        X[rows, codes[rows] - 1] = 1.0
-        return X
+            return [self._numbers(column)]
+        return [OneHot(self._codes(column, unknown), len(self.levels) - 1)]
 
     def _numbers(self, column: Any) -> Array:
         values = numbers_of(column)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..extras import require
+from .assembly import assembled, is_sparse
 from .columns import Array, Column, Unknown, check_typed, numbers_of
-from .kinds import check_features, decide
+from .kinds import Decision, check_features, decide
+from .numbered import Numbering, beside_numbered, numbering_of, split_columns
 from .tables import OptionError, TableError, some
 
 _base: Any = require("sklearn.base", "cli")
@@ -44,8 +46,12 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
     notes_ : list of str
         Remarks on columns.
     feature_names_in_ : array of str
-        The names of the columns that the model uses.
+        The names of the columns that the model uses. Absent if some of them are numbered.
+    numbering_ : Numbering or None
+        The columns of a svmlight file or of a sparse matrix. Their features come before those of ``columns_``.
     """
+
+    numbering_: Numbering | None = None
 
     def __init__(
         self,
@@ -66,9 +72,13 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         TableError
             A column cannot be used, or has missing values and ``missing`` is "error".
         """
+        self.__dict__.pop("record_", None)  # what a model file said of an earlier fit
+        self.numbering_ = numbering_of(frame)
+        if self.numbering_ is not None:
+            self.decide(as_frame(np.zeros((0, 0))))
+            return self
         frame = as_frame(frame).reset_index(drop=True)
         _check_unique(frame, list(frame.columns))
-        self.__dict__.pop("record_", None)  # what a model file said of an earlier fit
         self.decide(frame)
         self.learn_fills(frame)
         return self
@@ -77,22 +87,33 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
         """Decide the kind of every column of a frame."""
         if self.missing not in POLICIES:
             raise OptionError(f"missing must be one of {', '.join(POLICIES)}, got {self.missing!r}")
-        found = decide(frame, self.categorical, self.numeric, self.leaves_out)
+        found = Decision()
+        if len(frame.columns) or self.numbering_ is None:
+            found = decide(frame, self.categorical, self.numeric, self.leaves_out)
         self._use(found.columns)
         self.left_out_, self.notes_ = found.left_out, found.notes
 
     @classmethod
-    def of_columns(cls, columns: list[Column], **parameters: Any) -> TableEncoder:
+    def of_columns(cls, columns: list[Column], numbering: Numbering | None = None, **parameters: Any) -> TableEncoder:
         """Return a fitted encoder of columns that are known, as from a model file."""
         encoder = cls(**parameters)
+        encoder.numbering_ = numbering
         encoder._use(columns)
         encoder.left_out_, encoder.notes_ = {}, []
         return encoder
 
     def _use(self, columns: list[Column]) -> None:
         self.columns_ = columns
-        self.feature_names_in_ = np.array([column.name for column in columns], dtype=object)
-        self.n_features_in_ = len(columns)
+        self.n_features_in_ = len(columns) + (0 if self.numbering_ is None else self.numbering_.width)
+        if self.numbering_ is None:
+            self.feature_names_in_ = np.array(self.column_names, dtype=object)
+        else:
+            self.__dict__.pop("feature_names_in_", None)
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns that the model uses, but for numbered ones."""
+        return [column.name for column in self.columns_]
 
     def learn_fills(self, frame: Any) -> None:
         """Learn what replaces missing numbers, from the training rows of the frame."""
@@ -100,7 +121,7 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
             self.columns_ = [self._filled(column, frame) for column in self.columns_]
             check_features(self.columns_)  # one that tells which numbers were missing may be new
         elif self.missing == "error":
-            check_complete(frame[list(self.feature_names_in_)])
+            check_complete(frame[self.column_names])
 
     def _filled(self, column: Column, frame: Any) -> Column:
         if column.kind == "number":
@@ -108,13 +129,11 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
             flagged = self.missing == "category" and bool(np.isnan(values).any())
             return replace(column, fill=_middle(values, self.missing), flagged=flagged)
         if column.kind == "date":
-            made = Column.encode(
-                replace(column, parts=tuple(_fillable(part) for part in column.parts)), frame[column.name], "baseline"
-            )
+            filled = replace(column, parts=tuple(_fillable(part) for part in column.parts))
+            made = dict(zip(column.parts, filled.encode(frame[column.name], "baseline"), strict=True))
             gone = frame[column.name].isna().to_numpy()
-            names = [feature for part in column.parts for feature in part.features]
             parts = [
-                replace(part, fill=_middle(np.where(gone, np.nan, made[:, names.index(part.name)]), self.missing))
+                replace(part, fill=_middle(np.where(gone, np.nan, made[part][:, 0]), self.missing))
                 if part.kind == "number"
                 else part
                 for part in column.parts
@@ -122,30 +141,39 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
             return replace(column, parts=tuple(parts))
         return column
 
-    def transform(self, frame: Any) -> Array:
-        """Return the features of a table: float64, C-ordered, of shape (rows, features).
+    def transform(self, frame: Any) -> Any:
+        """Return the features of a table: float64, of shape (rows, features).
+
+        They are a C-ordered array. If there are more than 200 and at most a tenth of them is non-zero, they are a CSR
+        array of scipy.sparse, and so are those of numbered columns.
 
         Raises
         ------
         TableError
             A column is absent, or a value is missing, of another kind or unknown. The message names column and row.
         """
+        if self.numbering_ is not None:
+            return self.encoded(*split_columns(frame, self.numbering_, self.column_names))
+        if is_sparse(frame):
+            frame = frame.toarray()
         return self.encoded(self._columns_of(frame).reset_index(drop=True))
 
-    def encoded(self, frame: Any) -> Array:
-        """Return the features of a frame that has the columns, and the numbers of its rows, from 0, as its index."""
-        X = np.empty((len(frame), len(self.get_feature_names_out())))
-        position = 0
+    def encoded(self, frame: Any, numbered: Any = None) -> Any:
+        """Return the features of a frame that has the columns, and the numbers of its rows, from 0, as its index.
+
+        `numbered` is a matrix of the numbered columns, which has all rows of the table.
+        """
+        blocks: list[Any] = []
         for column in self.columns_:
             if column.kind == "number" and column.name not in self.numeric:
                 check_typed(frame[column.name])
-            made = column.encode(frame[column.name], self.unknown)
-            X[:, position : position + made.shape[1]] = made
-            position += made.shape[1]
-        return X
+            blocks += column.encode(frame[column.name], self.unknown)
+        if self.numbering_ is None:
+            return assembled(blocks, len(frame))
+        return beside_numbered(numbered, self.numbering_, blocks, frame.index.to_numpy())
 
     def _columns_of(self, data: Any) -> Any:
-        frame, names = as_frame(data), list(self.feature_names_in_)
+        frame, names = as_frame(data), self.column_names
         if not (hasattr(data, "columns") or hasattr(data, "column_names")):  # a bare array: by position
             if frame.shape[1] != len(names):
                 raise TableError(f"X must have {len(names)} columns, or the names {some(names)}, got {frame.shape[1]}")
@@ -158,7 +186,21 @@ class TableEncoder(_base.TransformerMixin, _base.BaseEstimator):  # type: ignore
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return the names of the features, such as "distance", "carrier=UA" and "day.elapsed"."""
-        return np.array([feature for column in self.columns_ for feature in column.features], dtype=object)
+        numbered = [] if self.numbering_ is None else self.numbering_.names
+        return np.array(numbered + [name for column in self.columns_ for name in column.features], dtype=object)
+
+    @property
+    def n_features(self) -> int:
+        """How many features there are."""
+        numbered = 0 if self.numbering_ is None else len(self.numbering_.numbers)
+        return numbered + sum(len(column.features) for column in self.columns_)
+
+    def feature_name(self, place: int) -> str:
+        """Return the name of a feature, by its place."""
+        numbered = 0 if self.numbering_ is None else len(self.numbering_.numbers)
+        if self.numbering_ is not None and place < numbered:
+            return str(self.numbering_.numbers[place])
+        return [name for column in self.columns_ for name in column.features][place - numbered]
 
 
 def _check_unique(frame: Any, names: list[str]) -> None:

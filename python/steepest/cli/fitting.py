@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,12 +10,13 @@ import numpy as np
 
 from ..extras import require
 from ..optimizers.names import DEFAULT_RATES, OPTIMIZERS
-from . import measures, standard_errors
+from . import measures, precision, standard_errors
+from .assembly import Matrix
 from .columns import Array
 from .model import Record
-from .problem import AUTO, LOST_PART, FitOptions, Problem
-from .tables import OptionError, ReadOptions, TableError
-from .targets import is_of_residuals, regressor_options
+from .problem import AUTO, FitOptions, Problem
+from .tables import OptionError, ReadOptions
+from .targets import regressor_options
 
 QUASI_NEWTON = "quasi-newton"
 DEFAULT_BATCH_SIZE = 256
@@ -83,12 +83,15 @@ def fit(problem: Problem, callbacks: list[Callable[[Any], Any]] | None = None) -
     """
     options, training, validation = problem.options, problem.training, problem.validation
     estimator = _estimator(problem, callbacks or [])
-    shift, centre = _shift(problem)
-    dtype = options.dtype
-    held = None if validation is None else (_cast(validation.X - shift, dtype, problem), validation.y - centre)
+    shift, centre = precision.shift(problem)
+
+    def prepared(X: Matrix) -> Matrix:
+        return precision.cast(X - shift if shift.any() else X, options.dtype, problem)
+
+    held = None if validation is None else (prepared(validation.X), validation.y - centre)
     try:
         estimator.fit(
-            _cast(training.X - shift if shift.any() else training.X, dtype, problem),
+            prepared(training.X),
             training.y - centre,
             sample_weight=training.weight,
             X_val=None if held is None else held[0],
@@ -153,38 +156,6 @@ def _batch_size(options: FitOptions, n: int) -> int | None:
     return None if size is None or size >= n else size
 
 
-def _shift(problem: Problem) -> tuple[Array, float]:
-    """Return what to subtract from the columns and the target before they become float32, which would lose digits."""
-    X, y = problem.training.X, problem.training.y
-    if problem.options.dtype == "float64":
-        return np.zeros(X.shape[1]), 0
-    if not problem.options.standardize:
-        _warn_of_lost_digits(problem)
-        return np.zeros(X.shape[1]), 0
-    return X.mean(axis=0), float(y.mean()) if is_of_residuals(problem.target.loss) else 0
-
-
-def _warn_of_lost_digits(problem: Problem) -> None:
-    """Warn of columns that vary by little more than the precision of float32."""
-    columns = dict(zip(problem.features, problem.training.X.T, strict=True))
-    if problem.target.classes is None:
-        columns[problem.target.name] = problem.training.y
-    for name, values in columns.items():
-        lost, spread = np.abs(values - values.astype(np.float32)).max(), np.ptp(values)
-        if lost > LOST_PART * spread > 0:
-            instead = "leave --no-standardize out, or take --dtype float64"
-            warnings.warn(f"column '{name}' loses most of its digits in float32: {instead}", stacklevel=4)
-
-
-def _cast(X: Array, dtype: str, problem: Problem) -> Array:
-    with np.errstate(over="ignore"):
-        cast: Array = np.ascontiguousarray(X, dtype=dtype)
-    if not np.isfinite(cast).all():
-        place = int(np.argmin(np.isfinite(cast).all(axis=0)))
-        raise TableError(f"column '{problem.features[place]}' has values that are not finite in {dtype}")
-    return cast
-
-
 def _standard_errors(problem: Problem, estimator: Any) -> standard_errors.StandardErrors:
     coefficients, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
     options, training = problem.options, problem.training
@@ -227,7 +198,7 @@ def distribution(y: Array, weight: Array | None, n_classes: int | None) -> Any:
     return counts / counts.sum()
 
 
-def measure(estimator: Any, X: Array, y: Array, weight: Array | None, classes: Any, base: Any) -> measures.Measures:
+def measure(estimator: Any, X: Matrix, y: Array, weight: Array | None, classes: Any, base: Any) -> measures.Measures:
     """Return the measures of an estimator on some rows. `base` is the `distribution` of the training rows."""
     if classes is None:
         return measures.of_numbers(y, np.asarray(estimator.predict(X), np.float64), base, weight)

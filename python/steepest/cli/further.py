@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .columns import Array, numbers_of
+from .assembly import Array, Matrix
+from .columns import numbers_of
 from .encoding import TableEncoder, check_complete
+from .numbered import numbers_for, rows_with_missing
 from .tables import Table, TableError, row_of
 from .targets import Target
 
@@ -18,19 +20,54 @@ from .targets import Target
 class Rows:
     """Rows of a table as arrays, and how many others were left out. `weight` is None if the rows have none."""
 
-    X: Array
+    X: Matrix
     y: Array
     weight: Array | None
     left_out: int
 
 
+@dataclass
+class Features:
+    """The columns of a table that an encoder needs.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        Those that have names, in the encoder's order. Its index has the numbers of the rows, from 0.
+    numbered : CSR matrix or None
+        Those that have numbers. It has all rows of the table.
+    """
+
+    frame: Any
+    numbered: Matrix
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def incomplete(self) -> Array:
+        """Return which rows have a missing value."""
+        found: Array = self.frame.isna().any(axis=1).to_numpy()
+        return found if self.numbered is None else found | rows_with_missing(self.numbered)[self.frame.index]
+
+    def encoded(self, encoder: TableEncoder) -> Matrix:
+        """Return the rows as features."""
+        return encoder.encoded(self.frame, self.numbered)
+
+    def taken(self, rows: Array) -> Features:
+        """Return some rows, by a mask."""
+        return self if rows.all() else Features(self.frame[rows], self.numbered)
+
+
 def features_of(
     table: Table, encoder: TableEncoder, sparse: bool, beside: Collection[str] = (), unused: Collection[str] = ()
-) -> Any:
-    """Return the columns of a table that an encoder needs, in its order. The parameters are those of `Table.select`."""
-    frame = table.select(list(encoder.feature_names_in_), sparse, beside, unused)
+) -> Features:
+    """Return the columns of a table that an encoder needs. The parameters are those of `Table.select`."""
+    numbering, strict, numbered = encoder.numbering_, encoder.unknown == "error", None
+    if numbering is not None:
+        numbered, strict = numbers_for(table, numbering, sparse, beside, strict), False
+    frame = table.select(encoder.column_names, sparse, beside, unused, strict)
     table.check_decimals(frame[[column.name for column in encoder.columns_ if column.kind == "number"]])
-    return frame
+    return Features(frame, numbered)
 
 
 def rows_of(
@@ -65,21 +102,21 @@ def rows_of(
         A column is absent or unsuitable, or no row is left.
     """
     outside = list(dict.fromkeys([target.name, *([] if weight is None else [weight])]))
-    frame = features_of(table, encoder, sparse, outside, unused)
-    beside = table.frame[outside]
+    features = features_of(table, encoder, sparse, outside, unused)
+    beside = table.with_columns(outside).frame[outside]
     if target.classes is None:
         table.check_decimals(beside)
     if encoder.missing == "error":
         check_complete(beside, outside)
     else:
         gone = beside.isna().any(axis=1)
-        usable = ~(gone | frame.isna().any(axis=1) if encoder.missing == "drop" else gone)
-        frame, beside = frame[usable], beside[usable]
-    if not len(frame):
+        usable = ~(gone | features.incomplete() if encoder.missing == "drop" else gone).to_numpy()
+        features, beside = features.taken(usable), beside[usable]
+    if not len(features):
         raise TableError("no row is left: each has a missing value")
     counts = None if weight is None else weights_of(beside[weight])
     y = target.encode(beside[target.name])
-    return Rows(encoder.encoded(frame), y, counts, len(table.frame) - len(frame))
+    return Rows(features.encoded(encoder), y, counts, len(table.frame) - len(features))
 
 
 def weights_of(column: Any) -> Array:

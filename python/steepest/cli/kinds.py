@@ -16,7 +16,8 @@ from .columns import INTERCEPT, MISSING, Column, numbers_of
 from .numerals import is_number, spelling
 from .tables import TableError, text_of
 
-MAX_LEVELS = 1000
+MAX_LEVELS = 100_000
+MANY_LEVELS = 1000  # a category with more is named; one of which nearly all levels are numbers is refused
 SUSPECT_LEVELS = 10  # text with more levels than this gets a warning if nearly all of them are numbers
 SUSPECT_PART = 0.9  # nearly all: this part of the levels
 FEW_ROWS = 10  # a table with fewer rows cannot show that a column numbers them
@@ -74,6 +75,10 @@ def decide(
                 reason = _unique(column, kind)
             if reason is None:
                 decision.columns.append(_with_levels(kind, column, name in categorical))
+                levels = len(decision.columns[-1].levels)
+                if levels > MANY_LEVELS:
+                    told = f"column '{name}' has {levels:,} levels, each of them a feature"
+                    decision.notes.append(f"{told}; --drop '{name}' leaves it out")
                 continue
         decision.left_out[name] = reason
     features = check_features(decision.columns)
@@ -246,11 +251,12 @@ def _check_levels(name: str, levels: list[str], as_text: bool) -> None:
             f"or keep the column as text with --categorical '{name}'"
         )
     beside = f"; besides numbers it holds '{odd[0]}'" if odd and len(odd) <= (1 - SUSPECT_PART) * len(levels) else ""
-    if len(levels) > MAX_LEVELS:
+    most = MANY_LEVELS if beside and not as_text else MAX_LEVELS
+    if len(levels) > most:
         ways = f": leave it out with --drop '{name}', or take --numeric '{name}' if they are numbers"
         if beside:
             ways = f": add --na '{odd[0]}' if it means a missing value, or --drop '{name}'"
-        raise TableError(f"column '{name}' has {len(levels):,} levels; expected at most {MAX_LEVELS:,}{beside}{ways}")
+        raise TableError(f"column '{name}' has {len(levels):,} levels; expected at most {most:,}{beside}{ways}")
     if beside and not as_text and len(levels) > SUSPECT_LEVELS:
         warnings.warn(
             f"column '{name}' is read as text with {len(levels)} levels{beside}; --na '{odd[0]}' makes it a missing "

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from ..extras import require
-from .columns import Array, Column
+from .assembly import Array, Matrix
+from .columns import Column
 from .encoding import TableEncoder
 from .further import features_of
 from .measures import Measures
+from .numbered import Numbering
 from .standard_errors import StandardErrors
 from .tables import Table, TableError
 
 _OF_CLASSES = "LogisticClassifier"
+MOST_NAMED = 1000  # an estimator that was fitted to an array of more columns has numbered ones
 
 
 @dataclass
@@ -93,12 +96,19 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
     if not hasattr(estimator, "coef_"):
         raise ValueError("estimator must be fitted before it can be saved")
     if encoder is None:
-        given = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
-        names = tuple(map(str, given))
-        columns = [Column(name, "number") for name in names]
-        encoder = TableEncoder.of_columns(columns, numeric=names, leaves_out=False)
+        encoder = _encoder_of_arrays(estimator)
     record = getattr(encoder, "record_", None)
     return encoder, estimator, Record(None, loss_of(estimator)) if record is None else record
+
+
+def _encoder_of_arrays(estimator: Any) -> TableEncoder:
+    """Return the encoder of an estimator that was fitted to arrays, or to a frame of numbers."""
+    n, given = estimator.n_features_in_, getattr(estimator, "feature_names_in_", None)
+    if given is None and n > MOST_NAMED:
+        return TableEncoder.of_columns([], Numbering(0, n - 1, np.arange(n)), leaves_out=False)
+    names = tuple(map(str, range(n) if given is None else given))
+    columns = [Column(name, "number") for name in names]
+    return TableEncoder.of_columns(columns, numeric=names, leaves_out=False)
 
 
 def loss_of(estimator: Any) -> str:
@@ -128,9 +138,9 @@ def predictions(model: Any, table: Table, unknown: str | None = None) -> dict[st
     encoder, estimator, record = parts(model)
     if unknown is not None:
         encoder.set_params(unknown=unknown)
-    frame = features_of(table, encoder, record.sparse, unused=record.unused)
-    complete = ~frame.isna().any(axis=1).to_numpy() if encoder.missing == "drop" else np.ones(len(frame), bool)
-    X = encoder.encoded(frame if complete.all() else frame[complete])
+    features = features_of(table, encoder, record.sparse, unused=record.unused)
+    complete = ~features.incomplete() if encoder.missing == "drop" else np.ones(len(features), bool)
+    X = features.taken(complete).encoded(encoder)
     columns = _predicted(estimator, X, np.flatnonzero(complete) + 1)
     return columns if complete.all() else {name: _spread(column, complete) for name, column in columns.items()}
 
@@ -143,8 +153,8 @@ def _spread(column: Array, complete: Array) -> Array:
     return spread
 
 
-def _predicted(estimator: Any, X: Array, rows: Array) -> dict[str, Array]:
-    if not len(X):
+def _predicted(estimator: Any, X: Matrix, rows: Array) -> dict[str, Array]:
+    if not X.shape[0]:
         raise TableError("no row has a value in every column, and the model was fitted with --missing drop")
     with np.errstate(over="ignore", invalid="ignore"):
         scores = np.asarray(estimator.decision_function(X) if is_classifier(estimator) else estimator.predict(X))

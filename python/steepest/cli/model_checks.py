@@ -14,6 +14,7 @@ import steepest as st
 
 from .columns import INTERCEPT, Column
 from .encoding import POLICIES
+from .numbered_file import FORMAT_OF_NUMBERED, KEY, contradiction_of_numbered
 from .record_checks import is_data, is_metrics, is_names, is_number, is_reading
 from .tables import TableError
 from .targets import losses, losses_of_numbers
@@ -92,7 +93,7 @@ _PARTS = ("year", "month", "weekday", "elapsed", "hour")
 
 
 def _is_columns(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(map(_is_column, value))
+    return isinstance(value, list) and all(map(_is_column, value))
 
 
 def _is_flag(value: Any) -> bool:
@@ -182,7 +183,8 @@ def _shown(value: Any) -> str:
 
 def _contradiction(content: dict[str, Any]) -> str:
     """Return the first contradiction between parts of a model that are each valid, or "" if there is none."""
-    unknown = [key for key in content if key not in _CHECKS]
+    has_numbered = content["format"] >= FORMAT_OF_NUMBERED
+    unknown = [key for key in content if key not in _CHECKS and not (has_numbered and key == KEY)]
     if unknown:
         return f"it has '{unknown[0]}', which no model of steepest {st.__version__} has"
     classes, loss = content["classes"], content["loss"]
@@ -194,6 +196,8 @@ def _contradiction(content: dict[str, Any]) -> str:
         return f"'base' must have {'a number' if classes is None else f'a list of {size} numbers'}"
     if any(("accuracy" in found) != (classes is not None) for found in content["metrics"].values()):
         return f"'metrics' contradicts the loss '{loss}'"
+    if not (content["columns"] or has_numbered):
+        return "'columns' has a value that no model of steepest has: []"
     names = [column["name"] for column in content["columns"]]
     if len(set(names)) < len(names):
         return "'columns' has a column twice"
@@ -215,12 +219,18 @@ def _contradiction(content: dict[str, Any]) -> str:
         missing = [feature for feature in wanted if feature not in content[key]]
         if missing:
             return f"'{key}' has no entry for '{missing[0]}'"
-        superfluous = [name for name in content[key] if name not in set(wanted)]
+        known = set(wanted)
+        superfluous = [name for name in content[key] if name not in known]
         if superfluous:
             return f"'{key}' has '{superfluous[0]}', which is not a feature"
         if key != "deviations" and any(_length(value) != k for value in content[key].values()):
             return f"'{key}' must have {k} number{'s' if k > 1 else ''} for each feature"
-    return "" if _length(content["intercept"]) == k else f"'intercept' must have {k} number{'s' if k > 1 else ''}"
+    if _length(content["intercept"]) != k:
+        return f"'intercept' must have {k} number{'s' if k > 1 else ''}"
+    if not has_numbered:
+        return ""
+    has_errors, has_deviations = content["standard_errors"] is not None, content["deviations"] is not None
+    return contradiction_of_numbered(content.get(KEY), k, has_errors, has_deviations)
 
 
 def _length(value: Any) -> int:

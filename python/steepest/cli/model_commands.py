@@ -50,7 +50,7 @@ def predict(model: Path, table: Path, keep: tuple[str, ...], unknown: str, outpu
     fitted = load_model(model)
     copies = output is None or output.suffix.lower() in (".csv", ".tsv")  # text is then copied as it is
     given = _table_for(fitted, table, reading, copies=keep if copies else ())
-    kept = {name: given.texts.get(name, given.frame[given.column(name)]) for name in keep}
+    kept = {name: given.texts.get(name, given.values(given.column(name))) for name in keep}
     made = predictions(fitted, given, unknown)
     empty = int(require("pandas", "cli").isna(next(iter(made.values()))).sum())
     if empty:
@@ -103,11 +103,12 @@ def evaluate(
 def explain(model: Path, whole: bool, as_json: bool) -> None:
     """Say what a MODEL is: its columns, coefficients and measures."""
     from .model_file import content_of, load_model
+    from .numbered_file import text_of
     from .report import MOST_COEFFICIENTS, explanation
 
     fitted = load_model(model)
     if as_json:
-        click.echo(json.dumps(content_of(fitted), indent=2))
+        click.echo(text_of(content_of(fitted)), nl=False)
         return
     for line in explanation(fitted, None if whole else MOST_COEFFICIENTS):
         click.echo(line)

@@ -17,11 +17,12 @@ from .encoding import TableEncoder
 from .kinds import check_features
 from .model import Record, is_classifier, loss_of, parts, pipeline
 from .model_checks import checked, once, refuse_constant
+from .numbered_file import FORMAT_OF_NUMBERED, content_of_numbered, numbered_of_content, text_of
 from .saving import saving
 from .standard_errors import StandardErrors
 from .tables import TableError, reading
 
-FORMAT = 1
+FORMAT = 1  # of models without numbered columns
 _KEPT = (
     "alpha",
     "l1_ratio",
@@ -69,9 +70,8 @@ def save_model(estimator: Any, path: str | Path) -> None:
     >>> again.predict(np.array([[10.0]])).round(6)
     array([21.])
     """
-    text = json.dumps(content_of(estimator), indent=2, allow_nan=False) + "\n"
     with saving(path) as file:
-        file.write(text.encode())
+        file.write(text_of(content_of(estimator)).encode())
 
 
 def load_model(path: str | Path) -> Any:
@@ -115,27 +115,26 @@ def load_model(path: str | Path) -> Any:
     with reading(path, "is not a model of steepest"):
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once, parse_constant=refuse_constant)
         json.dumps(content, ensure_ascii=False).encode()  # half of a character, such as \ud800, is no text
-    return _model(checked(content, path, FORMAT))
+    return _model(checked(content, path, FORMAT_OF_NUMBERED))
 
 
 def content_of(model: Any) -> dict[str, Any]:
     """Return the content of the file of a model."""
     encoder, estimator, record = parts(model)
-    features = check_features(encoder.columns_)
     coefficients = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
     intercepts = np.atleast_1d(np.asarray(estimator.intercept_, np.float64))
-    for name, values in {**dict(zip(features, coefficients.T, strict=True)), "the intercept": intercepts}.items():
-        if not np.isfinite(values).all():
-            raise TableError(
-                f"the model cannot be saved: the coefficient of '{name}' is {values[~np.isfinite(values)][0]}"
-            )
+    _check_finite(encoder, coefficients, intercepts)
+    features, numbering = check_features(encoder.columns_), encoder.numbering_
+    numbered = 0 if numbering is None else len(numbering.numbers)
     classes = np.asarray(estimator.classes_).tolist() if is_classifier(estimator) else None
     for label in classes or ():
         if not isinstance(label, str | bool | int | float):
             raise TypeError(f"estimator must have classes that are text, numbers or booleans, got {label!r}")
     errors, deviations = record.standard_errors, record.deviations
+    errors = None if errors is None or errors.reason else errors
+    named = coefficients[:, numbered:].T
     return {
-        "format": FORMAT,
+        "format": FORMAT if numbering is None else FORMAT_OF_NUMBERED,
         "version": st.__version__,
         "loss": loss_of(estimator),
         "target": record.target,
@@ -144,10 +143,13 @@ def content_of(model: Any) -> dict[str, Any]:
         "missing": encoder.missing,
         "sparse": record.sparse,
         "reading": record.reading,
-        "coefficients": dict(zip(features, map(_scalar, coefficients.T), strict=True)),
+        **({} if numbering is None else {"numbered": content_of_numbered(numbering, coefficients, errors, deviations)}),
+        "coefficients": dict(zip(features, map(_scalar, named), strict=True)),
         "intercept": _scalar(intercepts),
-        "standard_errors": None if errors is None or errors.reason else _errors(errors, features),
-        "deviations": None if deviations is None else dict(zip(features, map(float, deviations), strict=True)),
+        "standard_errors": None if errors is None else _errors(errors, features, numbered),
+        "deviations": None
+        if deviations is None
+        else dict(zip(features, map(float, deviations[numbered:]), strict=True)),
         "estimator": _parameters(estimator),
         "settings": record.settings,
         "seed": record.seed,
@@ -167,8 +169,17 @@ def _or_none(value: Any) -> Any:
     return value if math.isfinite(value) else None
 
 
-def _errors(errors: StandardErrors, features: list[str]) -> dict[str, Any]:
-    table = np.column_stack([errors.coefficients, errors.intercepts])
+def _check_finite(encoder: TableEncoder, coefficients: Array, intercepts: Array) -> None:
+    for values, name in ((coefficients, encoder.feature_name), (intercepts[:, None], lambda place: "the intercept")):
+        finite = np.isfinite(values).all(axis=0)
+        if not finite.all():
+            place = int(np.argmin(finite))
+            number = values[~np.isfinite(values[:, place]), place][0]
+            raise TableError(f"the model cannot be saved: the coefficient of '{name(place)}' is {number}")
+
+
+def _errors(errors: StandardErrors, features: list[str], numbered: int) -> dict[str, Any]:
+    table = np.column_stack([errors.coefficients[:, numbered:], errors.intercepts])
     return dict(zip([*features, INTERCEPT], (_or_none(_scalar(column)) for column in table.T), strict=True))
 
 
@@ -190,25 +201,29 @@ def _model(content: dict[str, Any]) -> Any:
     columns = [Column.of_content(each) for each in content["columns"]]
     # An estimator that was fitted to arrays, without a named target, took every column for numbers.
     numbers = content["settings"].get("numeric", ()) if content["target"] is not None else [c.name for c in columns]
-    encoder = TableEncoder.of_columns(columns, missing=content["missing"], numeric=tuple(numbers))
-    features = list(encoder.get_feature_names_out())
+    numbered = numbered_of_content(content.get("numbered"), k)
+    encoder = TableEncoder.of_columns(columns, numbered.numbering, missing=content["missing"], numeric=tuple(numbers))
+    features = [feature for column in columns for feature in column.features]
     coefficients = np.array([content["coefficients"][feature] for feature in features], np.float64).reshape(-1, k).T
+    coefficients = np.hstack([numbered.coefficients, coefficients])
     intercepts = np.atleast_1d(np.array(content["intercept"], np.float64))
     estimator.coef_ = coefficients[0] if classes is None else np.ascontiguousarray(coefficients)
     estimator.intercept_ = intercepts[0] if classes is None else intercepts
-    estimator.n_features_in_ = len(features)
+    estimator.n_features_in_ = coefficients.shape[1]
     if classes is not None:
         estimator.classes_ = np.array(classes)
     errors, deviations = content["standard_errors"], content["deviations"]
     found = None
     if errors is not None:
         table = np.array([errors[name] for name in [*features, INTERCEPT]], np.float64).reshape(-1, k).T
-        found = StandardErrors(table[:, :-1], table[:, -1])
+        found = StandardErrors(np.hstack([numbered.errors, table[:, :-1]]), table[:, -1])
     record = Record(
         **{name: content[name] for name in ("target", "loss", "sparse", "reading", "settings", "seed", "metrics")},
         base=content["base"],
         data=content["data"],
         standard_errors=found,
-        deviations=None if deviations is None else np.array([deviations[feature] for feature in features]),
+        deviations=None
+        if deviations is None
+        else np.append(numbered.deviations, [deviations[feature] for feature in features]),
     )
     return pipeline(encoder, estimator, record)

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .columns import Array
+from .assembly import Array, Matrix
 from .encoding import TableEncoder, check_complete, missing_counts
 from .further import rows_of, weights_of
+from .numbered import parted
 from .splitting import default_fraction, split_rows
 from .tables import OptionError, Table, TableError, some
 from .targets import CLASS_LOSSES, Target
@@ -90,9 +91,9 @@ class FitOptions:
 
 @dataclass
 class Part:
-    """Some rows of the table as arrays. `weight` is None if the rows have none."""
+    """Some rows of the table as arrays; X may be a CSR matrix. `weight` is None if the rows have none."""
 
-    X: Array
+    X: Matrix
     y: Array
     weight: Array | None
 
@@ -127,11 +128,6 @@ class Problem:
     digest: str = ""
     name: str = ""
 
-    @property
-    def features(self) -> list[str]:
-        """The names of the features."""
-        return list(self.encoder.get_feature_names_out())
-
 
 def pose(table: Table, options: FitOptions, validation: Table | None = None) -> Problem:
     """Make a problem of a table.
@@ -143,8 +139,11 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     """
     target_name = table.target_column(options.target)
     weight_name = None if options.weight is None else table.column(options.weight)
-    columns = _columns(table, options, target_name, weight_name)
+    table, numbered = parted(table, [target_name, weight_name, *options.categorical], options.drop)
+    columns = _columns(table, options, target_name, weight_name, numbered is not None)
     encoder = _encoder(table, options, columns, target_name)
+    if numbered is not None:
+        encoder.numbering_ = numbered.numbering
     frame, dropped = _complete_rows(table.frame, encoder, columns, target_name, weight_name, options.missing)
     weight = None if weight_name is None else weights_of(frame[weight_name])
     if weight is not None and not weight.all():
@@ -161,9 +160,9 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     places = None if target.classes is None else y
     training, chosen, tested = _split(len(frame), options, validation is not None, places)
     encoder.learn_fills(frame.iloc[training] if options.missing != "error" else frame)
-    filled = missing_counts(frame[list(encoder.feature_names_in_)])
+    filled = missing_counts(frame[encoder.column_names])
     notes = [*encoder.notes_, *([f"missing values filled in: {_listed(filled)}"] if filled else [])]
-    X = encoder.encoded(frame)
+    X = encoder.encoded(frame, None if numbered is None else numbered.matrix)
 
     def part(rows: Array) -> Part:
         return Part(X[rows], y[rows], None if weight is None else weight[rows])
@@ -188,7 +187,9 @@ def _encoder(table: Table, options: FitOptions, columns: list[str], target: str)
     return TableEncoder(texts, forced, options.missing, leaves_out=table.kind == "named")
 
 
-def _columns(table: Table, options: FitOptions, target: str, weight: str | None) -> list[str]:
+def _columns(
+    table: Table, options: FitOptions, target: str, weight: str | None, has_numbered: bool = False
+) -> list[str]:
     given = {
         "--target": {target},
         "--weight": set() if weight is None else {weight},
@@ -201,7 +202,7 @@ def _columns(table: Table, options: FitOptions, target: str, weight: str | None)
             raise OptionError(f"{first} and {second} both name the column '{name}'")
     dropped = given["--target"] | given["--weight"] | given["--drop"]
     columns = [name for name in table.frame.columns if name not in dropped]
-    if not columns:
+    if not (columns or has_numbered):
         raise OptionError(f"no column is left besides the target '{target}'")
     return columns
 
@@ -212,10 +213,10 @@ def _complete_rows(
     """Decide the kinds of columns. Return the rows that can be used, and how many were left out by the reason."""
     encoder.decide(frame[columns])
     left_out, notes = encoder.left_out_, encoder.notes_
-    used = [*encoder.feature_names_in_, target, *([] if weight is None else [weight])]
+    used = [*encoder.column_names, target, *([] if weight is None else [weight])]
     dropped: dict[str, int] = {}
     if missing == "error":
-        check_complete(frame[used], used[len(encoder.feature_names_in_) :])
+        check_complete(frame[used], used[len(encoder.column_names) :])
         return frame, dropped
     outside = [target] if weight is None else [target, weight]
     gone = frame[outside].isna().any(axis=1)
@@ -231,7 +232,7 @@ def _complete_rows(
     if not len(frame):
         raise TableError("no row is left: each has a missing value; choose --missing mean, median or category")
     if dropped:
-        encoder.decide(frame[list(encoder.feature_names_in_)])
+        encoder.decide(frame[encoder.column_names])
         encoder.left_out_, encoder.notes_ = {**left_out, **encoder.left_out_}, notes
     return frame, dropped
 
@@ -262,7 +263,7 @@ def _further_part(table: Table, problem: Problem, weight: str | None, unused: li
     """Return the rows of another table, which must have the same columns, as arrays."""
     try:
         name = problem.target.name
-        if name not in table.frame.columns and table.target is not None:
+        if name not in table and table.target is not None:
             name = table.target
         target = replace(problem.target, name=table.column(name))
         weight = None if weight is None else table.column(weight)

@@ -17,10 +17,10 @@ import numpy as np
 from ..extras import require
 from . import headers
 from .numerals import range_of_integers
+from .svmlight import read_svmlight
 from .tables import CODE, OptionError, ReadOptions, Table, TableError, reading
 
 STANDARD_INPUT = "-"
-MAX_DENSE_CELLS = 10**9
 _MAGIC = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
 
 
@@ -182,18 +182,6 @@ def _read_npz(path: Path, options: ReadOptions) -> Table:
     return Table(require("pandas", "cli").DataFrame(arrays))
 
 
-def _read_svmlight(path: Path, options: ReadOptions) -> Table:
-    # With zero_based=True, the name of a column is its index in the file, whether the file counts from 0 or from 1.
-    X, y = require("sklearn.datasets", "cli").load_svmlight_file(str(path), zero_based=True)
-    if X.shape[0] * X.shape[1] > MAX_DENSE_CELLS:
-        rows, columns = X.shape
-        raise ValueError(f"{rows:,} rows of {columns:,} columns are too many for a dense table")
-    frame = _matrix(X.toarray(), "features")
-    if X.shape[1] and not X[:, [0]].nnz:
-        frame = frame.drop(columns="0")
-    return Table(frame.assign(y=y), target="y", kind="sparse")
-
-
 _Reader = Callable[[Path, ReadOptions], Table]
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 _READERS: dict[str, tuple[str, _Reader]] = {
@@ -205,7 +193,7 @@ _READERS: dict[str, tuple[str, _Reader]] = {
     **dict.fromkeys((".arrow", ".feather"), ("Arrow", _read_arrow)),
     ".npy": ("NPY", _read_npy),
     ".npz": ("NPZ", _read_npz),
-    **dict.fromkeys((".svmlight", ".libsvm", ".svm"), ("svmlight", _read_svmlight)),
+    **dict.fromkeys((".svmlight", ".libsvm", ".svm"), ("svmlight", lambda path, options: read_svmlight(path))),
 }
 
 
@@ -219,8 +207,8 @@ def load_table(path: str | Path, options: ReadOptions | None = None) -> Table:
     ----------
     path : str or Path
         CSV and TSV (also compressed: .csv.gz, .csv.bz2, .csv.xz, .csv.zip), Parquet, Arrow (.arrow, .feather), NPY
-        (two-dimensional), NPZ (X and y, or one-dimensional arrays by name) or svmlight (.svmlight, .libsvm, .svm; made
-        dense). "-" means standard input: Parquet, Arrow, NPY or NPZ if its first bytes say so, else CSV.
+        (two-dimensional), NPZ (X and y, or one-dimensional arrays by name) or svmlight (.svmlight, .libsvm, .svm; wide
+        ones stay sparse). "-" means standard input: Parquet, Arrow, NPY or NPZ if its first bytes say so, else CSV.
     options : ReadOptions, optional
         How to read text.
 

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..optimizers.runner import StopReason
+from .assembly import is_sparse, nonzero_part
 from .columns import INTERCEPT, Array, Column
+from .encoding import TableEncoder
 from .fitting import Fit
 from .measures import Measures, verdict
 from .model import Record, is_classifier, loss_of, parts
 from .model_file import content_of
+from .numbered import Numbering
 from .problem import Problem
 from .splitting import DEFAULT_FRACTION, ENOUGH_ROWS
 from .tables import some
@@ -50,10 +53,12 @@ def rows_lines(problem: Problem) -> Iterator[str]:
     for name, reason in problem.encoder.left_out_.items():
         yield f"left out: column '{name}' {reason}"
     yield from problem.notes
-    kinds = _kinds(problem.encoder.columns_)
-    columns, features = len(problem.encoder.columns_), len(problem.features)
+    kinds = _kinds(problem.encoder)
+    columns, features = problem.encoder.n_features_in_, problem.encoder.n_features
     made_of = f"{columns:,} column{'s' if columns > 1 else ''} ({kinds})"
-    yield f"{made_of} become{'' if columns > 1 else 's'} {features:,} feature{'s' if features > 1 else ''}"
+    X = problem.training.X
+    sparse = f", kept sparse: {100 * nonzero_part(X):.2g}% of their numbers are not 0" if is_sparse(X) else ""
+    yield f"{made_of} become{'' if columns > 1 else 's'} {features:,} feature{'s' if features > 1 else ''}{sparse}"
     baselines = [f"{name}={level}" for column in problem.encoder.columns_ for name, level in column.baselines()]
     if baselines:
         yield f"baseline levels, which the intercept represents: {some(baselines)}"
@@ -70,10 +75,11 @@ def _how_chosen(problem: Problem) -> str:
     return f" (a random {part:.3g} by --random-state {problem.options.random_state}{same})"
 
 
-def _kinds(columns: list[Column]) -> str:
+def _kinds(encoder: TableEncoder) -> str:
     plural = {"number": "numbers", "category": "categories", "date": "dates"}
-    counts = {kind: sum(column.kind == kind for column in columns) for kind in plural}
-    return ", ".join(f"{n} {kind if n == 1 else plural[kind]}" for kind, n in counts.items() if n)
+    counts = {kind: sum(column.kind == kind for column in encoder.columns_) for kind in plural}
+    counts["number"] += 0 if encoder.numbering_ is None else encoder.numbering_.width
+    return ", ".join(f"{n:,} {kind if n == 1 else plural[kind]}" for kind, n in counts.items() if n)
 
 
 def convergence_line(fit: Fit) -> str:
@@ -95,18 +101,18 @@ def convergence_line(fit: Fit) -> str:
 def coefficient_lines(model: Any, most: int | None = MOST_COEFFICIENTS) -> Iterator[str]:
     """Yield a table of the coefficients: those with the largest effect first, the effect of one standard deviation."""
     encoder, estimator, record = parts(model)
-    features = list(encoder.get_feature_names_out())
     coefficients, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
-    deviations = np.ones(len(features)) if record.deviations is None else record.deviations
+    deviations = np.ones(encoder.n_features) if record.deviations is None else record.deviations
     order = np.argsort(-np.abs(coefficients * deviations).max(axis=0), kind="stable")[:most]
     errors = record.standard_errors
     several = len(intercepts) > 1
     if several and len(intercepts) > MOST_CLASSES:
         yield f"the coefficients of {len(intercepts)} classes are in the model file"
         return
-    shown = "" if len(order) == len(features) else f" ({len(order)} largest effects of {len(features):,})"
+    shown = "" if len(order) == encoder.n_features else f" ({len(order)} largest effects of {encoder.n_features:,})"
+    names = {j: encoder.feature_name(int(j)) for j in order}
     yield f"coefficients{shown}, in the units of the columns{_of_what(estimator)}"
-    width = max([len(features[j]) for j in order] + [len(INTERCEPT)])
+    width = max(map(len, [*names.values(), INTERCEPT]))
     shown_errors = None if errors is None or errors.reason else errors
     cell = 26 if several and shown_errors else 14
     heads = ["coefficient", *["std. error"] * (shown_errors is not None)]
@@ -115,7 +121,7 @@ def coefficient_lines(model: Any, most: int | None = MOST_COEFFICIENTS) -> Itera
         heads = [f"{label}{ending}" for label in estimator.classes_]
     yield f"  {'':{width}}" + "".join(f"{head:>{cell}}" for head in heads)
     for j in (*order, -1):
-        name, values = (INTERCEPT, intercepts) if j < 0 else (features[j], coefficients[:, j])
+        name, values = (INTERCEPT, intercepts) if j < 0 else (names[j], coefficients[:, j])
         found = None
         if shown_errors is not None:
             found = shown_errors.intercepts if j < 0 else shown_errors.coefficients[:, j]
@@ -230,7 +236,9 @@ def explanation(model: Any, most: int | None) -> Iterator[str]:
     yield f"{kind}; target {_target(record)}{_classes(estimator)}"
     if record.data:
         yield "fitted to {name} ({rows} rows, SHA-256 {sha256})".format_map({"name": "", "rows": "", **record.data})
-    yield f"{len(encoder.columns_):,} columns:"
+    yield f"{encoder.n_features_in_:,} columns:"
+    if encoder.numbering_ is not None:
+        yield f"  {_numbered(encoder.numbering_)}"
     for column in encoder.columns_:
         yield f"  {_described(column)}"
     yield from coefficient_lines(model, most)
@@ -246,6 +254,12 @@ def _target(record: Record) -> str:
 
 def _classes(estimator: Any) -> str:
     return f" with the classes {some(list(estimator.classes_))}" if is_classifier(estimator) else ""
+
+
+def _numbered(numbering: Numbering) -> str:
+    found, without = len(numbering.numbers), len(numbering.unused)
+    less = f", {without:,} of which serve another purpose" if without else ""
+    return f"'{numbering.first}' to '{numbering.last}': numbers{less}; {found:,} of them have coefficients"
 
 
 def _described(column: Column) -> str:

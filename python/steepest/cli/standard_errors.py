@@ -13,7 +13,8 @@ import numpy as np
 
 import steepest as st
 
-from .columns import Array
+from .assembly import Array, Matrix, is_sparse
+from .assembly import moments as sparse_moments
 
 MOST_PARAMETERS = 1500
 _NULL = 1e-10  # curvature below this part of the largest one is none
@@ -38,16 +39,19 @@ def none(n_scores: int, n_features: int, reason: str) -> StandardErrors:
     return StandardErrors(np.full((n_scores, n_features), np.nan), np.full(n_scores, np.nan), reason)
 
 
-def moments(X: Array, weight: Array | None) -> tuple[Array, Array]:
+def moments(X: Matrix, weight: Array | None) -> tuple[Array, Array]:
     """Return the means and the standard deviations of columns, without overflow."""
+    if is_sparse(X):
+        return sparse_moments(X, weight)
     unit = np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)
     mean = np.average(X / unit, axis=0, weights=weight)
-    return mean * unit, np.sqrt(np.average((X / unit - mean) ** 2, axis=0, weights=weight)) * unit
+    deviation = np.sqrt(np.average((X / unit - mean) ** 2, axis=0, weights=weight)) * unit
+    return mean * unit, np.where(X.min(axis=0) == X.max(axis=0), 0.0, deviation)
 
 
 def standard_errors(
     loss: str,
-    X: Array,
+    X: Matrix,
     y: Array,
     weight: Array | None,
     coefficients: Array,
@@ -62,7 +66,7 @@ def standard_errors(
     loss : str
         The name of the loss.
     X, y, weight : arrays of shapes (rows, features), (rows,) and (rows,), or None
-        The training rows. A weight of k means k copies of a row.
+        The training rows. X may be a CSR matrix. A weight of k means k copies of a row.
     coefficients, intercepts : arrays of shapes (scores, features) and (scores,)
         The parameters that the fit found.
     alpha : float
@@ -83,25 +87,45 @@ def standard_errors(
     X, mean, scale, w = X[:, varies], mean[varies], scale[varies], coefficients[:, varies]
     # With least squares, numbers in units of the largest target have squares that neither overflow nor vanish.
     unit = float(np.abs(y).max()) if loss == "least-squares" and np.any(y) else 1.0
-    y, parameters = y / unit, np.column_stack([w * scale, intercepts + w @ mean]) / unit
-    options = {"n_classes": k} if loss == "softmax" else {}
-    objective = getattr(st, _LIKELIHOODS[loss])(
-        np.ascontiguousarray((X - mean) / scale), y.astype(np.float64), sample_weight=weight, **options
-    )
+    parameters = np.column_stack([w, intercepts]) / unit
     with np.errstate(over="ignore", invalid="ignore"):
+        value, hessian = _curvature(loss, X, y / unit, weight, parameters, mean, scale)
         penalty = np.append(np.ones(len(scale)) if standardized else scale**-2.0, 0.0)
-        hessian = np.asarray(objective.hessian(parameters.ravel())) + alpha * np.diag(np.tile(penalty, k))
+        hessian = hessian + alpha * np.diag(np.tile(penalty, k))
         if not np.isfinite(hessian).all():
             return none(k, p, "the numbers are too large")
         variances, rank = _of_covariance(total * hessian, k, mean, scale)
     if loss == "least-squares":  # the objective is the mean square, without the factor 1/2 of the likelihood
         if total <= rank:
             return none(k, p, "no more rows than parameters")
-        variances *= 2.0 * total * objective.value(parameters.ravel()) / (total - rank)
+        variances *= 2.0 * total * value / (total - rank)
     found = np.full((k, p + 1), np.nan)
     found[:, np.append(varies, True)] = np.sqrt(variances) * unit
     reason = "" if np.isfinite(found).any() else "the columns depend on each other"
     return StandardErrors(found[:, :-1], found[:, -1], reason)
+
+
+def _curvature(
+    loss: str, X: Matrix, y: Array, weight: Array | None, parameters: Array, mean: Array, scale: Array
+) -> tuple[float, Array]:
+    """Return the mean loss, and its Hessian in the parameters of standardised columns.
+
+    A sparse X is not standardised. Its Hessian is, by the linear map from the parameters of the standardised columns
+    to those of X: the coefficient w_j / scale_j, and the intercept less the sum of w_j mean_j / scale_j.
+    """
+    k = len(parameters)
+    options = {"n_classes": k} if loss == "softmax" else {}
+    if not is_sparse(X):
+        moved = np.column_stack([parameters[:, :-1] * scale, parameters[:, -1] + parameters[:, :-1] @ mean]).ravel()
+        X = np.ascontiguousarray((X - mean) / scale)
+        objective = getattr(st, _LIKELIHOODS[loss])(X, y.astype(np.float64), sample_weight=weight, **options)
+        return objective.value(moved), np.asarray(objective.hessian(moved))
+    objective = getattr(st, _LIKELIHOODS[loss])(X, y.astype(np.float64), sample_weight=weight, **options)
+    back = np.diag(np.append(1.0 / scale, 1.0))
+    back[-1, :-1] = -mean / scale
+    back = np.kron(np.eye(k), back)
+    hessian = back.T @ np.asarray(objective.hessian(parameters.ravel())) @ back
+    return objective.value(parameters.ravel()), (hessian + hessian.T) / 2
 
 
 def _of_covariance(hessian: Array, k: int, mean: Array, scale: Array) -> tuple[Array, int]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+from ..extras import require
 
 CODE = re.compile(r"0[0-9]+")  # digits that are text, as a number would lose the leading zeros
 
@@ -63,6 +65,8 @@ class Table:
     kind : {"named", "matrix", "sparse"}
         Whether columns have names ("named") or positions only ("matrix", "sparse"). In a "sparse" table, an absent
         column means zeros.
+    numbered : Numbered or None
+        The columns of a "sparse" table that are not in the frame, as a sparse matrix.
     integers : dict of str to (int, int)
         The least and the largest number of each column whose integers fit in no integer type. Its frame column has
         float64.
@@ -77,11 +81,20 @@ class Table:
     frame: Any
     target: str | None = None
     kind: Literal["named", "matrix", "sparse"] = "named"
+    numbered: Any = None
     integers: dict[str, tuple[int, int]] = field(default_factory=dict)
     name: str = ""
     digest: str = ""
     decimal: str = "."
     texts: dict[str, Any] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.frame.columns or (self.numbered is not None and name in self.numbered.numbering)
+
+    def listed(self) -> str:
+        """Return the names of the columns, or of the first of many."""
+        names = list(self.frame.columns)
+        return some(names) if self.numbered is None else f"{self.numbered.numbering.listed()}, {some(names)}"
 
     def column(self, name: str) -> str:
         """Return the name of the column that a user means. In a matrix, an index may be negative.
@@ -95,9 +108,20 @@ class Table:
         from_the_end = int(name[1:]) if name.startswith("-") and name[1:].isdecimal() else 0
         if self.kind == "matrix" and 0 < from_the_end <= len(columns):
             return str(columns[-from_the_end])
-        if name not in columns:
-            raise TableError(f"no column '{name}'; the columns are {some(columns)}")
+        if name not in self:
+            raise TableError(f"no column '{name}'; the columns are {self.listed()}")
         return name
+
+    def values(self, name: str) -> Any:
+        """Return a column as a pandas Series."""
+        if name in self.frame.columns:
+            return self.frame[name]
+        return require("pandas", "cli").Series(self.numbered.values(name), self.frame.index, name=name)
+
+    def with_columns(self, names: Collection[str]) -> Table:
+        """Return the table with copies of some numbered columns in its frame."""
+        made = {name: self.values(name) for name in names if name not in self.frame.columns}
+        return replace(self, frame=self.frame.assign(**made)) if made else self
 
     def target_column(self, name: str | None) -> str:
         """Return the target column that a user named. Without a name, it is the column that the format marks.
@@ -110,13 +134,16 @@ class Table:
         if name is not None:
             return self.column(name)
         if self.target is None:
-            raise TableError(
-                f"no target column was named: add --target; the columns are {some(list(self.frame.columns))}"
-            )
+            raise TableError(f"no target column was named: add --target; the columns are {self.listed()}")
         return self.target
 
     def select(
-        self, names: list[str], sparse: bool = False, beside: Collection[str] = (), unused: Collection[str] = ()
+        self,
+        names: list[str],
+        sparse: bool = False,
+        beside: Collection[str] = (),
+        unused: Collection[str] = (),
+        strict: bool = True,
     ) -> Any:
         """Return the columns that a model needs, in its order.
 
@@ -132,6 +159,8 @@ class Table:
             Columns of this table that are no features: its target and its weights.
         unused : collection of str
             Columns of a svmlight file that the fit was given and left out.
+        strict : bool
+            Whether to refuse a svmlight file that has numbers in a column that the model does not know.
 
         Raises
         ------
@@ -141,23 +170,22 @@ class Table:
         columns = list(self.frame.columns)
         features = [name for name in columns if name != self.target and name not in beside]
         if self.kind == "sparse" and sparse:
-            known = {*names, *unused}
-            odd = [name for name in features if name not in known and self.frame[name].any()]
-            if odd:
-                raise TableError(
-                    f"the model has no column{'s' if len(odd) > 1 else ''} {quoted(odd)}, where the file has numbers "
-                    "other than 0: it may count its columns from another number"
-                )
-            return self.frame.reindex(columns=names, fill_value=0.0)
-        missing = [name for name in names if name not in columns]
+            known = {*names, *unused, *beside}
+            if strict:
+                odd = [name for name in features if name not in known and self.frame[name].any()]
+                numbered = [] if self.numbered is None else self.numbered.numbering.names
+                refuse_unknown([*odd, *(name for name in numbered if name not in known)])
+            frame = self.with_columns([name for name in names if name in self]).frame
+            return frame.reindex(columns=names, fill_value=0.0)
+        missing = [name for name in names if name not in self]
         if missing and self.kind == "matrix":
             if len(features) != len(names):
                 raise TableError(f"{len(features)} columns, and the model needs {len(names)}: {some(names)}")
             return self.frame[features].set_axis(names, axis="columns")
         if missing:
             no = f"no column '{missing[0]}'" if len(missing) == 1 else f"no columns {quoted(missing)}"
-            raise TableError(f"{no}; the columns are {some(list(self.frame.columns))}")
-        return self.frame[names]
+            raise TableError(f"{no}; the columns are {self.listed()}")
+        return self.with_columns(names).frame[names]
 
     def check_decimals(self, frame: Any) -> None:
         """Raise TableError if columns for numbers hold text with a point, and the decimals of the file have a comma."""
@@ -171,6 +199,15 @@ class Table:
                         f"column '{name}', row {row_of(frame[name], place)}: '{value}' has a point; expected a number "
                         f"with the decimal character '{self.decimal}'"
                     )
+
+
+def refuse_unknown(odd: list[str]) -> None:
+    """Raise TableError if there are columns that a model does not know, and that are not zeros."""
+    if odd:
+        raise TableError(
+            f"the model has no column{'s' if len(odd) > 1 else ''} {quoted(odd)}, where the file has numbers "
+            "other than 0: it may count its columns from another number"
+        )
 
 
 def some(names: list[str]) -> str:
