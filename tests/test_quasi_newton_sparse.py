@@ -57,6 +57,25 @@ def test_power_law_columns_take_few_passes(passes):
     assert passes_to(passes, 1e-6) <= 13
 
 
+def one_hot(n, levels, n_columns, seed=0):
+    """Ones: a level of each of some categorical columns a row, whose frequencies fall as those of words do."""
+    rng = np.random.default_rng(seed)
+    chances = 1.0 / (np.arange(levels) + 3.0)
+    found = [rng.choice(levels, n, p=chances / chances.sum()) + levels * column for column in range(n_columns)]
+    columns = np.stack(found, axis=1).astype(np.int32)
+    starts = np.arange(0, columns.size + 1, n_columns, dtype=np.int32)
+    X = sparse.csr_array((np.ones(columns.size, np.float32), columns.ravel(), starts), shape=(n, levels * n_columns))
+    scores = X @ (0.5 * rng.standard_normal(levels * n_columns))
+    return X, (rng.random(n) < 1.0 / (1.0 + np.exp(scores.mean() - scores))).astype(np.float32)
+
+
+def test_rare_columns_of_up_to_4096_are_measured_in_all_rows(passes):
+    """From 4,096 of the rows, which have few of some levels or none, it took 37 passes."""
+    X, y = one_hot(100_000, 375, 8)
+    st.minimize(st.Logistic(X, y, alpha=1e-6), stop=st.stop.GradientNorm(1e-5))
+    assert passes_to(passes, 1e-3) <= 15
+
+
 def test_the_threads_of_blas_change_no_bit():
     threadpoolctl = pytest.importorskip("threadpoolctl")
     X, y = power_law(5_000, 30_000, 20, dtype=np.float64)
