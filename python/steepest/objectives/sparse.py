@@ -93,7 +93,13 @@ class SparseData:
         return _core.sparse_source(values, X.indices, X.indptr, X.shape[1], self.targets, self.weights, self.weight_sum)
 
     def column_statistics(self) -> tuple[Vector, Vector]:
-        return self._source.column_statistics()  # type: ignore[no-any-return]
+        return self._statistics
+
+    @cached_property
+    def _statistics(self) -> tuple[Vector, Vector]:
+        mean, deviation = self._source.column_statistics()
+        mean.flags.writeable = deviation.flags.writeable = False
+        return mean, deviation
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> SparseData | DenseData:
         weights = None if self.weights is None else self.weights[index]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.norm import dot
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate
 from .metric import DenseMetric
@@ -52,12 +53,17 @@ def line_from(
 
 
 def _smooth(iterate: Iterate, history: LBFGSHistory, resolved: Resolved | None) -> Line:
-    w, dtype = iterate.w.astype(np.float64), iterate.w.dtype
     if resolved is None:
         direction = history.direction(iterate.gradient)
     else:
         direction = resolved.step(history.direction(resolved.gradient(iterate.gradient)))
-    return Line(lambda share: (w + share * direction).astype(dtype), float(direction @ iterate.gradient))
+
+    def along(share: float) -> NDArray[Any]:
+        moved = np.multiply(direction, share, out=history.scratch)
+        moved += iterate.w
+        return moved.astype(iterate.w.dtype)
+
+    return Line(along, dot(direction, iterate.gradient))
 
 
 def _proximal(iterate: Iterate, metric: DenseMetric, l1: float, penalised: Vector) -> Line:
@@ -83,4 +89,4 @@ def _in_orthant(iterate: Iterate, history: LBFGSHistory, l1: float, penalised: V
         moved = w + share * direction
         return np.where((moved * sign > 0) | (penalised == 0), moved, 0.0).astype(dtype)
 
-    return Line(along, float(direction @ pseudo))
+    return Line(along, dot(direction, pseudo))

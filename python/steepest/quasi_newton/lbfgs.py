@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.norm import dot
+from .line_search import Iterate
 from .metric import BlockMetric, DiagonalMetric, Metric
 
 __all__ = ["LBFGSHistory"]
 
 Vector: TypeAlias = NDArray[np.float64]
-_PAIRS = 20  # pairs of a step and the change of the gradient over it, at most
+_PAIRS, _FEWEST = 20, 5  # pairs of a step and the change of the gradient over it, at most
+_BYTES = 1 << 29  # that pairs take, beyond the fewest
 
 
 class LBFGSHistory:
     """The history of limited-memory BFGS: pairs of steps and gradient changes, on top of a metric.
 
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980.
+
+    A new array of some megabytes costs more than the arithmetic on it, so the arrays are used again.
     """
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
         self._factor = 1.0  # scales the metric; `direction` measures it for diagonal and block metrics
-        self._pairs: deque[tuple[Vector, Vector, float]] = deque(maxlen=_PAIRS)
+        self._pairs: deque[tuple[Vector, Vector, float]] = deque()
+        self._spare: tuple[Vector, Vector] | None = None
+        self.scratch = self._sum = np.empty(0)
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -35,26 +43,41 @@ class LBFGSHistory:
         self._pairs.clear()
         self._factor = 1.0
 
-    def note(self, step: Vector, change: Vector) -> None:
+    def note(self, before: Iterate, after: Iterate) -> None:
         """Store a step and the change of the gradient over it, if they show positive curvature."""
-        product = float(step @ change)
-        if product > 1e-12 * float(np.linalg.norm(step) * np.linalg.norm(change)):
-            self._pairs.append((step, change, 1.0 / product))
+        size = after.w.size
+        step, change = self._spare or (np.empty(size), np.empty(size))
+        np.subtract(after.w, before.w, out=step, dtype=np.float64)
+        np.subtract(after.gradient, before.gradient, out=change)
+        product = dot(step, change)
+        if not product > 1e-12 * (math.sqrt(dot(step, step)) * math.sqrt(dot(change, change))):
+            self._spare = step, change
+            return
+        self._spare = None
+        self._pairs.append((step, change, 1.0 / product))
+        if len(self._pairs) > min(_PAIRS, max(_FEWEST, _BYTES // (2 * step.nbytes))):
+            self._spare = self._pairs.popleft()[:2]
 
     def direction(self, gradient: Vector) -> Vector:
-        """Return minus the approximate inverse Hessian times the gradient, by the two-loop recursion."""
-        q, weights = gradient.copy(), []
+        """Return minus the approximate inverse Hessian times the gradient, by the two-loop recursion.
+
+        The result lasts until the next call.
+        """
+        if self._sum.size != gradient.size:
+            self._sum, self.scratch = np.empty(gradient.size), np.empty(gradient.size)
+        q, scratch, weights = self._sum, self.scratch, []
+        np.copyto(q, gradient)
         for step, change, inverse in reversed(self._pairs):
-            weight = inverse * float(step @ q)
-            q -= weight * change
+            weight = inverse * dot(step, q)
+            q -= np.multiply(change, weight, out=scratch)
             weights.append(weight)
-        q = self.metric.solve(q)
+        q = self.metric.solve(q, q)
         if (isinstance(self.metric, DiagonalMetric) and self._pairs) or (
             isinstance(self.metric, BlockMetric) and len(self) == 1
         ):
             _, change, inverse = self._pairs[-1]
-            self._factor = inverse * float(change @ self.metric.solve(change))
+            self._factor = inverse * dot(change, self.metric.solve(change, scratch))
         q /= self._factor
         for (step, change, inverse), weight in zip(self._pairs, reversed(weights), strict=True):
-            q += (weight - inverse * float(change @ q)) * step
-        return -q
+            q += np.multiply(step, weight - inverse * dot(change, q), out=scratch)
+        return np.negative(q, out=q)

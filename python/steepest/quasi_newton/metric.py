@@ -23,8 +23,8 @@ class Metric(ABC):
     """A positive definite matrix that approximates the Hessian."""
 
     @abstractmethod
-    def solve(self, g: Vector) -> Vector:
-        """Return the inverse of the matrix times g, of shape (p,)."""
+    def solve(self, g: Vector, out: Vector | None = None) -> Vector:
+        """Return the inverse of the matrix times g, of shape (p,), in ``out`` or in a new array."""
 
 
 class DiagonalMetric(Metric):
@@ -33,8 +33,8 @@ class DiagonalMetric(Metric):
     def __init__(self, diagonal: Vector) -> None:
         self.diagonal = diagonal
 
-    def solve(self, g: Vector) -> Vector:
-        return np.asarray(g / self.diagonal)
+    def solve(self, g: Vector, out: Vector | None = None) -> Vector:
+        return np.divide(g, self.diagonal, out=out)
 
 
 class DenseMetric(Metric):
@@ -61,7 +61,7 @@ class DenseMetric(Metric):
         exact.flat[:: len(exact) + 1] = np.where(diagonal > _ZERO, diagonal, 1.0) * (1.0 + self._ridge)
         return exact
 
-    def solve(self, g: Vector) -> Vector:
+    def solve(self, g: Vector, out: Vector | None = None) -> Vector:
         return self._factor.solve(g) if self._inverse is None else np.asarray(self._inverse @ g)
 
     def is_nearly_singular(self, noise: float) -> bool:
@@ -93,7 +93,7 @@ class BlockMetric(Metric):
         self._factor = _core.Cholesky(matrix, ridge)
         self._inverse = None if self._factor.definite else _inverse(DenseMetric(matrix, ridge).matrix)
 
-    def solve(self, g: Vector) -> Vector:
+    def solve(self, g: Vector, out: Vector | None = None) -> Vector:
         of_scores = g.reshape(-1, self._size)
         found = self._factor.solve_all(of_scores) if self._inverse is None else of_scores @ self._inverse
         return np.asarray(found.ravel())

@@ -264,7 +264,7 @@ class QuasiNewtonRunner(Runner):
             found = self._search(evaluate, here, history)
             if found is None or found.norm <= goal:
                 return found or here
-            history.note(found.w.astype(np.float64) - here.w, found.gradient - here.gradient)
+            history.note(here, found)
             here = found
         return here
 
@@ -276,7 +276,7 @@ class QuasiNewtonRunner(Runner):
             self._history.clear()
             found = self._search(self._evaluate_all_rows, iterate, self._history)
         if found is not None:
-            self._history.note(found.w.astype(np.float64) - iterate.w, found.gradient - iterate.gradient)
+            self._history.note(iterate, found)
         return found
 
     def _step_by_diagonal(self, iterate: Iterate) -> Iterate | None:

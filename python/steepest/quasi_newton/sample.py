@@ -81,8 +81,13 @@ def _powers(objective: DataObjective, dtype: np.dtype[Any]) -> tuple[Vector, Vec
 
 
 def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
-    """Estimate the diagonal of the smooth part's Hessian at w = 0, from some rows if it can: an array of shape (p,)."""
-    rowwise = objective.supports(Capability.ROWS)
+    """Estimate the diagonal of the smooth part's Hessian at w = 0: an array of shape (p,).
+
+    Some rows tell it if they can be had and X is dense. A sample of sparse rows may have few of a column's numbers, or
+    none.
+    """
+    dense = objective.data.n_elements >= objective.n_samples * objective.n_features
+    rowwise = dense and objective.supports(Capability.ROWS)
     squares = _squares_of_rows(objective, rows, seed) if rowwise else _squares_of_statistics(objective)
     k, weight = objective.layout.n_scores, objective.typical_curvature
     diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
