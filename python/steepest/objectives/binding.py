@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..arrays.device_sparse import DeviceCSRView, check_no_sparse_tensor, device_csr_view, is_on_device
 from ..arrays.interop import DeviceView, as_native
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from .dense import DenseData, DeviceData
+from .device_sparse import DeviceSparseData
 from .source import Data
 from .sparse import SparseData
 
@@ -23,13 +25,18 @@ KINDS: dict[type, Callable[[Any, Any, Any, Given], Any]] = {
     np.ndarray: DenseData.checked,
     DeviceView: DeviceData.checked,
     CSRView: SparseData.checked,
+    DeviceCSRView: DeviceSparseData.checked,
 }
 
 
 def data_of(X: Any, y: Any, sample_weight: Any) -> Data:
     """Return checked data of what a user gave."""
     given = X, y, sample_weight
-    X = csr_view(X) if is_sparse(X) else as_native("X", X)
+    if is_sparse(X):
+        X = device_csr_view(X) if is_on_device(X) else csr_view(X)
+    else:
+        check_no_sparse_tensor(X)
+        X = as_native("X", X)
     y, weight = as_native("y", y), as_native("sample_weight", sample_weight)
     # Of an X of no known type, the checks of arrays say what it should be.
     made = next((made for kind, made in KINDS.items() if isinstance(X, kind)), DenseData.checked)
