@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
-from cases import LOSSES, each_loss
+import steepest as st
+from cases import LOSSES, each_loss, each_rule
 from device_arrays import csr_on_device, on_device
+from devices import emulated
+from steepest.arrays import device
 from steepest.arrays.device import DeviceArray
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -99,3 +104,168 @@ def test_takes_all_kinds_of_indices(cuda, dtype, indices, indptr):
 @pytest.mark.parametrize("intercept", [False, True])
 def test_weights_and_intercept(cuda, loss, weighted, intercept):
     check(rows_of(200, 30), loss, np.float64, weighted=weighted, intercept=intercept)
+
+
+@settings(max_examples=40, deadline=None)
+@given(some.integers(1, 40), some.integers(1, 30), some.integers(1, 12), some.integers(0, 10**6), some.booleans())
+def test_any_sparsity(n, d, per_row, seed, narrow):
+    with device.use(emulated()):
+        dtype = np.float32 if narrow else np.float64
+        check(rows_of(n, d, dtype, per_row, seed), "logistic", dtype)
+
+
+def test_no_entries(cuda):
+    check(sparse.csr_array((5, 7)), "logistic", np.float64, alpha=0.1)
+
+
+@each_dtype
+def test_a_row_that_holds_most_entries(cuda, dtype):
+    """It is in 45 shares, so that a warp adds their sums; of other rows some are in two."""
+    X = rows_of(400, 3000, dtype, per_row=10, longest=45_000)
+    assert np.diff(X.indptr).max() > X.size // 2
+    check(X, "logistic", dtype)
+
+
+def test_columns_that_hold_most_entries(cuda):
+    """Those of at least a 256th of all entries begin in shared memory, the others do not."""
+    rng = np.random.default_rng(0)
+    indices = np.where(rng.random(12_000) < 0.5, 7, np.where(rng.random(12_000) < 0.5, rng.integers(0, 40, 12_000),
+                                                             rng.integers(0, 3000, 12_000)))  # fmt: skip
+    X = sparse.csr_array((rng.standard_normal(12_000), indices, np.arange(0, 12_001, 12)), shape=(1000, 3000))
+    counts = np.bincount(indices, minlength=3000)
+    assert counts[7] >= 6000
+    assert (counts >= 12_000 / 256).sum() > 10
+    check(X, "huber", np.float64)
+
+
+@each_loss
+def test_columns_of_very_different_size(cuda, loss):
+    """Each column's sum keeps its own digits: relative errors, where an absolute one would hide those of small ones."""
+    n, d, per_row = 500, 40, 6
+    rng = np.random.default_rng(0)
+    indices = np.concatenate([rng.permutation(d)[:per_row] for _ in range(n)])
+    sizes = 10.0 ** np.linspace(-250, 250, d)
+    data = rng.uniform(0.5, 1.5, n * per_row) * sizes[indices]
+    X = sparse.csr_array((data, indices, np.arange(0, n * per_row + 1, per_row)), shape=(n, d))
+    y = LOSSES[loss].targets(np.abs(rng.standard_normal(n)) + 3.0)
+    w = np.append(0.1 / sizes, 0.0)
+    _, gradient = LOSSES[loss].objective(csr_on_device(X), on_device(y)).value_and_gradient(on_device(w))
+    scaled = sparse.csr_array((data / sizes[indices], indices, X.indptr), shape=(n, d))
+    _, wanted, _ = numbers(scaled, loss, y, None, np.append(np.full(d, 0.1), 0.0), w)
+    terms = abs(scaled).T @ np.ones(n) / n
+    np.testing.assert_array_less(np.abs(gradient.numpy()[:-1] / sizes - wanted[:-1]), 1e-13 * terms.max())
+
+
+def test_slopes_of_very_different_size(cuda):
+    """Rows that are fitted add 1e-12 of what one row that is not adds, in columns that this row lacks."""
+    n, d = 600, 20
+    rng = np.random.default_rng(1)
+    indices = rng.integers(0, d - 1, 3 * n)
+    indices[:3] = d - 1
+    X = sparse.csr_array((rng.standard_normal(3 * n), indices, np.arange(0, 3 * n + 1, 3)), shape=(n, d))
+    residual = 1e-6 * rng.standard_normal(n)
+    residual[0] = 1e6
+    y = -residual
+    objective = st.LeastSquares(csr_on_device(X), on_device(y), intercept=False)
+    gradient = objective.gradient(on_device(np.zeros(d))).numpy()
+    exact = np.zeros(d, np.longdouble)
+    np.add.at(exact, indices, np.longdouble(2.0) * np.repeat(residual, 3) * X.data / n)
+    np.testing.assert_allclose(gradient, exact.astype(float), rtol=1e-12)
+
+
+@each_loss
+def test_the_same_bits_at_every_schedule(cuda, loss):
+    X = rows_of(700, 300, np.float32, per_row=20, longest=3000)
+    y, weight, w, v = problem(loss, X, np.float32)
+    found = []
+    for seed in (1, 2, 3):
+        if hasattr(cuda, "emulated_set"):
+            cuda.emulated_set("EMULATED_SEED", seed)
+        objective = LOSSES[loss].objective(csr_on_device(X), on_device(y), sample_weight=on_device(weight))
+        value, gradient = objective.value_and_gradient(on_device(w))
+        product = objective.hessian_product(on_device(w), on_device(v))
+        found.append((value, gradient.numpy().tobytes(), product.numpy().tobytes()))
+    assert found[0] == found[1] == found[2]
+
+
+@each_dtype
+@each_loss
+def test_rows_of_weight_0_are_absent(cuda, loss, dtype):
+    """Where their values, scores and losses overflow, the result has the bits of the rows without entries."""
+    X = rows_of(300, 40, dtype)
+    y, weight, w, _ = problem(loss, X, dtype)
+    absent = np.repeat(weight == 0, np.diff(X.indptr))
+    found = []
+    for fill in (np.finfo(dtype).max, np.nan, 0.0):
+        data = np.where(absent, np.asarray(fill, dtype), X.data).astype(dtype)
+        there = csr_on_device(sparse.csr_array((data, X.indices, X.indptr), shape=X.shape))
+        objective = LOSSES[loss].objective(there, on_device(y), sample_weight=on_device(weight))
+        value, gradient = objective.value_and_gradient(on_device(w))
+        found.append((value, gradient.numpy().tobytes()))
+    assert np.isfinite(found[0][0])
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_shows(cuda, bad):
+    X = rows_of(200, 30)
+    X.data[77] = bad
+    y, _, w, _ = problem("least_squares", X, np.float64)
+    objective = st.LeastSquares(csr_on_device(X), on_device(y))
+    value, gradient = objective.value_and_gradient(on_device(w))
+    assert not np.isfinite(value)
+    assert not np.isfinite(gradient.numpy()[X.indices[77]])
+
+
+def test_scores_that_overflow_show(cuda):
+    X = rows_of(200, 30)
+    objective = st.Poisson(csr_on_device(X), on_device(np.ones(200)))
+    value, gradient = objective.value_and_gradient(on_device(np.full(31, 1e4)))
+    assert value == np.inf
+    assert np.isnan(gradient.numpy()[:-1]).all()
+
+
+def test_a_value_that_grew_is_told(cuda):
+    X = rows_of(50, 10)
+    there = csr_on_device(X)
+    objective, w = st.LeastSquares(there, on_device(np.ones(50))), on_device(np.ones(11))
+    value = objective.value(w)
+    cuda.copy_to_device(np.full(X.size, 1e9), there.data.pointer, 0, 1)
+    with pytest.raises(ValueError, match=r"^X must not change while an objective uses it"):
+        objective.value_and_gradient(w)
+    cuda.copy_to_device(X.data, there.data.pointer, 0, 1)
+    assert objective.value_and_gradient(w)[0] == value
+
+
+@each_rule
+def test_a_run_is_that_of_the_cpu(cuda, rule):
+    X = rows_of(120, 15)
+    y, weight, w, _ = problem("logistic", X, np.float64)
+    options = {"max_epochs": 6, "record_path": True, "diagnose": False}
+    kinds = {"alpha": 0.05, "l1_ratio": 0.5}
+    theirs = st.minimize(st.Logistic(X, y, sample_weight=weight, **kinds), w, rule.make(), **options)
+    there = st.Logistic(csr_on_device(X), on_device(y), sample_weight=on_device(weight), **kinds)
+    ours = st.minimize(there, on_device(w), rule.make(), **options)
+    assert isinstance(ours.w, DeviceArray)
+    np.testing.assert_allclose(ours.path, theirs.path, rtol=1e-10, atol=1e-12)
+    assert ours.n_steps == theirs.n_steps
+    for name in set(ours.history) - {"seconds"}:
+        np.testing.assert_allclose(ours.history[name], theirs.history[name], rtol=1e-9, atol=1e-12)
+
+
+@each_dtype
+def test_a_run_that_diverges_ends_where_it_was_finite(cuda, dtype):
+    X = rows_of(120, 15, dtype)
+    y = on_device(np.full(120, 3.0, dtype))
+    result = st.minimize(
+        st.Poisson(csr_on_device(X), y), optimizer=st.GradientDescent(1e4), max_epochs=20, diagnose=False
+    )
+    assert result.stop_reason == "diverged"
+    assert np.isfinite(result.w.numpy()).all()
+
+
+def test_the_default_run(cuda):
+    X = rows_of(300, 10)
+    y, *_ = problem("logistic", X, np.float64)
+    result = st.minimize(st.Logistic(csr_on_device(X), on_device(y), alpha=0.1), max_epochs=30, diagnose=False)
+    assert result.value < np.log(2)
