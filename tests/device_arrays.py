@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from steepest.arrays.device import DeviceArray
@@ -37,3 +39,19 @@ def on_device(array, order="C", number=0):
     turned = DeviceArray.from_numpy(array.T, number)
     strides = tuple(array.dtype.itemsize * n for n in (1, array.shape[0]))
     return Interface(turned, shape=array.shape, strides=strides)
+
+
+def integers_on_device(array):
+    """A copy of a vector of int32 or int64 on a device."""
+    bits = array.view(f"f{array.itemsize}")
+    return Interface(DeviceArray.from_numpy(bits), typestr=array.dtype.str)
+
+
+def csr_on_device(X, indices=None, indptr=None):
+    """A copy of a CSR matrix on a device, with indices and indptr of these dtypes."""
+    return SimpleNamespace(
+        data=on_device(X.data),
+        indices=integers_on_device(X.indices.astype(indices or X.indices.dtype)),
+        indptr=integers_on_device(X.indptr.astype(indptr or X.indptr.dtype)),
+        shape=X.shape,
+    )

@@ -30,12 +30,12 @@ struct SparseMatrix {
     bool wide_starts;
     std::size_t n_rows, n_columns;
 
-    STEEPEST_INLINE std::size_t start(std::size_t row) const {
+    STEEPEST_HOST_DEVICE std::size_t start(std::size_t row) const {
         return wide_starts ? std::size_t(static_cast<const std::int64_t*>(starts)[row])
                            : std::size_t(static_cast<const std::int32_t*>(starts)[row]);
     }
-    STEEPEST_INLINE std::size_t n_elements() const { return start(n_rows); }
-    STEEPEST_INLINE ArithmeticOf<V> value(std::size_t entry) const {
+    STEEPEST_HOST_DEVICE std::size_t n_elements() const { return start(n_rows); }
+    STEEPEST_HOST_DEVICE ArithmeticOf<V> value(std::size_t entry) const {
         if constexpr (is_ones<V>) {
             return ArithmeticOf<V>(1);
         } else {

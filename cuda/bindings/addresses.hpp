@@ -1,4 +1,4 @@
-// Addresses as Python gives them, for both files of the bindings.
+// Addresses as Python gives them, for all files of the bindings.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -22,5 +22,6 @@ inline Stream stream_of(Address stream) { return reinterpret_cast<Stream>(stream
 
 void bind_devices(py::module_&);
 void bind_memory(py::module_&);
+void bind_sparse(py::module_&);
 
 }  // namespace steepest::cuda

@@ -24,4 +24,16 @@ __device__ __forceinline__ LossAndSlope<T> loss_and_slope(const LossChoice& loss
     return {T(0), T(0)};
 }
 
+template <class T>
+__device__ __forceinline__ T curvature_of(const LossChoice& loss, T z, T y) {
+    switch (loss.number) {
+#define STEEPEST_CASE(Loss, name) \
+    case id_of_##Loss:            \
+        return Loss(loss.parameters).curvature(z, y);
+        STEEPEST_FOR_EACH_LOSS(STEEPEST_CASE)
+#undef STEEPEST_CASE
+    }
+    return T(0);
+}
+
 }  // namespace steepest::cuda

@@ -8,6 +8,7 @@ import numpy as np
 
 from .checks import STORED, check_weight_sum, describe
 from .device import STORAGES, arithmetic_dtype, backend
+from .device_sparse import DeviceCSRView
 from .interop import DeviceView, check_place
 from .remedies import as_contiguous, as_dtype, as_vector
 
@@ -24,16 +25,16 @@ def check_device_data(X: Any, y: Any) -> None:
     if not (X.c_contiguous or X.f_contiguous):
         raise ValueError(f"{expected}, got one with strides {X.strides}; {as_contiguous('X', X.library)}")
     backend().check_pointer("X", X.pointer, X.device)
-    _check_column("y", y, X)
+    check_device_column("y", y, X)
 
 
-def check_device_weights(sample_weight: Any, X: DeviceView) -> float:
+def check_device_weights(sample_weight: Any, X: DeviceView | DeviceCSRView) -> float:
     """Check the weights of the rows and return their sum."""
-    minimum, total = _check_column("sample_weight", sample_weight, X)
+    minimum, total = check_device_column("sample_weight", sample_weight, X)
     return check_weight_sum(minimum, total)
 
 
-def _check_column(name: str, array: Any, X: DeviceView) -> tuple[float, float]:
+def check_device_column(name: str, array: Any, X: DeviceView | DeviceCSRView) -> tuple[float, float]:
     """Check that array is a finite vector with an element for each row of X; return its minimum and its sum."""
     why = " (the rows of X, and the dtype for this X)"
     check_device_vector(name, array, X.shape[0], arithmetic_dtype(X.dtype), X.device, X.library, why)

@@ -27,6 +27,7 @@ _MAKERS = {
     "numba": ("numba.cuda", "as_cuda_array"),
     "torch": ("torch", "from_dlpack"),
 }
+_ALIASES = {"jaxlib": "jax", "cupyx": "cupy"}  # modules of a library by another name
 _REFUSALS = (AttributeError, BufferError, RuntimeError, TypeError, ValueError)
 
 
@@ -86,8 +87,8 @@ def library_of(array: Any) -> str:
     """Return the name of the library that made an array; "unknown" if _MAKERS does not list the library."""
     if isinstance(array, np.ndarray):
         return "numpy"
-    modules = (kind.__module__.partition(".")[0].replace("jaxlib", "jax") for kind in type(array).__mro__)
-    return next((module for module in modules if module in _MAKERS), "unknown")
+    modules = (kind.__module__.partition(".")[0] for kind in type(array).__mro__)
+    return next((name for module in modules if (name := _ALIASES.get(module, module)) in _MAKERS), "unknown")
 
 
 def as_native(name: str, array: Any) -> Any:

@@ -7,10 +7,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..arrays.device_sparse import DeviceCSRView, check_no_sparse_tensor, device_csr_view, is_on_device
 from ..arrays.interop import DeviceView, as_native
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
 from .dense import DenseData, DeviceData
+from .device_sparse import DeviceSparseData
 from .source import Data
 from .sparse import SparseData
 from .table import TableData
@@ -26,13 +28,23 @@ KINDS: dict[type, Callable[[Any, Any, Any, Given], Any]] = {
     DeviceView: DeviceData.checked,
     CSRView: SparseData.checked,
     Table: TableData.checked,
+    DeviceCSRView: DeviceSparseData.checked,
 }
+
+
+def _viewed(X: Any) -> Any:
+    if isinstance(X, Table):
+        return X
+    if is_sparse(X):
+        return device_csr_view(X) if is_on_device(X) else csr_view(X)
+    check_no_sparse_tensor(X)
+    return as_native("X", X)
 
 
 def data_of(X: Any, y: Any, sample_weight: Any) -> Data:
     """Return checked data of what a user gave."""
     given = X, y, sample_weight
-    X = X if isinstance(X, Table) else csr_view(X) if is_sparse(X) else as_native("X", X)
+    X = _viewed(X)
     y, weight = as_native("y", y), as_native("sample_weight", sample_weight)
     # Of an X of no known type, the checks of arrays say what it should be.
     made = next((made for kind, made in KINDS.items() if isinstance(X, kind)), DenseData.checked)

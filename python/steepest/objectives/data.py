@@ -258,7 +258,7 @@ class DataObjective(Bound, Loss):
     def hessian(self, w: Any) -> Any:
         """Return the Hessian of the smooth part, of shape (n_parameters, n_parameters)."""
         point = self.flat("w", w)
-        if self.native.supports(Capability.HESSIAN):
+        if self.device is not None or self.native.supports(Capability.HESSIAN):
             return like(self.native.hessian(point), w)
         units = np.eye(self.n_parameters, dtype=self.dtype)
         return like(np.stack([self.native.hessian_product(point, unit) for unit in units], axis=1), w)

@@ -29,12 +29,8 @@ class DeviceObjective:
         scaling: Any = None,
         loss_parameters: dict[str, float] | None = None,
     ) -> None:
-        if scaling is not None:
-            raise NotImplementedError(
-                "centre and scale are not implemented for an objective on a CUDA device; make the objective from "
-                "arrays in the host's memory, or from standardised columns"
-            )
-        self._kept = X, y, weight
+        self._check_scaling(scaling)
+        self._kept = {"X": X, "y": y, "sample_weight": weight}
         self.device, self.stream, self._library = X.device, X.stream, X.library
         self.dtype = arithmetic_dtype(X.dtype)
         self.n_parameters = X.shape[1] + intercept
@@ -45,13 +41,21 @@ class DeviceObjective:
             X.device, X.stream, loss_parameters=loss_parameters or {},
         )  # fmt: skip
 
+    @staticmethod
+    def _check_scaling(scaling: Any) -> None:
+        if scaling is not None:
+            raise NotImplementedError(
+                "centre and scale are not implemented for an objective on a CUDA device; make the objective from "
+                "arrays in the host's memory, or from standardised columns"
+            )
+
     def supports(self, capability: str) -> bool:
         """Return whether the native objective has a capability."""
         return capability == "batches"
 
     def check_memory(self) -> None:
         """Raise an error if the data were freed. Without this check, the device itself would fail for good."""
-        for name, array in zip(("X", "y", "sample_weight"), self._kept, strict=True):
+        for name, array in self._kept.items():
             if array is not None:
                 backend().check_pointer(name, array.pointer, self.device)
 
