@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import sparse_epochs
 import sparse_passes
 import sparse_peers
 from fit_contenders import OURS
+from fit_problems import installed
 from sparse_problems import cases
 from sparse_reference import SparseReference
 
@@ -45,6 +47,11 @@ def fits(options: argparse.Namespace) -> Iterator[Row]:
             yield size | row
 
 
+def version(name: str) -> str:
+    """Name the version of a package that brings data; of some only the files are read."""
+    return importlib.metadata.version(name) if installed(name) else "missing"
+
+
 # What `--only` and the command line name, its heading, its columns, and what yields its rows.
 PARTS: dict[str, tuple[str, Mapping[str, Callable[[Any], str]], Callable[[argparse.Namespace], Iterator[Row]]]] = {
     "pass": ("One pass", sparse_passes.COLUMNS, sparse_passes.rows),
@@ -55,7 +62,7 @@ PARTS: dict[str, tuple[str, Mapping[str, Callable[[Any], str]], Callable[[argpar
 
 def benchmark(options: argparse.Namespace) -> harness.Table:
     """Run every selected part; the rows of all say which part they are of."""
-    versions = {name: fit_peers.version(name) for name in (*sparse_peers.PEERS, *sparse_peers.DATA)}
+    versions = fit_peers.versions(sparse_peers.PEERS) | {name: version(name) for name in sparse_peers.DATA}
     facts = harness.describe() | versions | FACTS | {"scale": f"{options.scale:g}"}
     table = harness.Table("Sparse data", facts, {})
     for name in options.parts or PARTS:

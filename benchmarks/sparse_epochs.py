@@ -14,7 +14,7 @@ import harness
 import steepest as st
 from bench_epoch import epoch_timer, seconds_of
 from fit_reference import Problem
-from sparse_problems import ALPHA, ROWS, labels, power_law, scaled
+from sparse_problems import ROWS, labels, penalised, power_law, scaled
 from steepest import _core
 from steepest.descent.arguments import seed_of
 
@@ -149,4 +149,4 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         X = power_law(scaled(ROWS, options.scale), scaled(d, options.scale))
         y = labels(X)
         for rule, batch, label in chosen:
-            yield {"case": label, **measure(Problem(label, X, y, "logistic", ALPHA), batch, rule, options)}
+            yield {"case": label, **measure(penalised(label, X, y, "logistic"), batch, rule, options)}

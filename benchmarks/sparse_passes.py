@@ -15,7 +15,7 @@ import steepest as st
 from fit_ladder import all_threads, silent
 from fit_peers import MULTICORE, distribution
 from fit_reference import Problem
-from sparse_problems import ALPHA, PASS_COLUMNS, ROWS, labels, power_law, scaled
+from sparse_problems import PASS_COLUMNS, ROWS, labels, penalised, power_law, scaled
 from sparse_reference import SparseReference
 
 Array = NDArray[Any]
@@ -194,4 +194,4 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             label = f"pass/{d}/{'ones' if ones else 'floats'}"
             if harness.selected(options, label):
                 X = power_law(scaled(ROWS, options.scale), scaled(d, options.scale), ones)
-                yield {"case": label, **measure(Problem(label, X, labels(X), "logistic", ALPHA), label, options)}
+                yield {"case": label, **measure(penalised(label, X, labels(X), "logistic"), label, options)}

@@ -25,7 +25,7 @@ CROSSED = ("month", "day", "weekday", "hour", "carrier", "origin", "dest", "tail
 CROSS_COLUMNS = 1 << 20
 FLIGHTS, TWEETS = 327_346, 8_614
 LEAST_ROWS = 400
-ALPHA = 1e-5
+STRENGTH = 5.0  # n alpha: 1e-5 for 500,000 rows, and C = 0.2
 TELEPHONES = ("Twitter for Android", "Twitter for iPhone")
 _FIRST, _LAST = "\x02", "\x03"  # the ends of a word
 
@@ -73,10 +73,15 @@ def labels(X: Any, seed: int = 1) -> Array:
     return drawn.astype(np.float32)
 
 
+def penalised(label: str, X: Any, y: Array, kind: Kind) -> Problem:
+    """Make a problem with a penalty of 5 / n."""
+    return Problem(label, X, y.astype(np.float32), kind, STRENGTH / len(y))
+
+
 def synthetic(label: str, scale: float) -> Problem:
     """Draw the power-law problem: 500,000 rows, 200,000 columns, 20 million entries."""
     X = power_law(scaled(ROWS, scale), scaled(COLUMNS, scale))
-    return Problem(label, X, labels(X), "logistic", ALPHA)
+    return penalised(label, X, labels(X), "logistic")
 
 
 def mixed(parts: Sequence[Array]) -> Array:
@@ -118,7 +123,7 @@ def languages(label: str, kind: Kind, scale: float) -> Problem:
     if kind == "logistic":
         y = np.isin(y, [LANGUAGES.index(language) for language in ROMANCE])
     X = ngrams([words[i] for i in order], scaled(WORD_COLUMNS, scale))
-    return Problem(label, X, y.astype(np.float32), kind, ALPHA)
+    return penalised(label, X, y, kind)
 
 
 def crosses(codes: Sequence[Array], columns: int) -> Any:
@@ -136,11 +141,11 @@ def flights(label: str, kind: Kind, scale: float) -> Problem:
     pandas = harness.peer("pandas")
     frame = pandas.read_csv(flights_path()).dropna()
     frame = frame.sample(scaled(len(frame), scale), random_state=0)
-    frame["weekday"] = pandas.to_datetime(frame[["year", "month", "day"]]).dt.weekday
+    frame["weekday"] = pandas.to_datetime(frame[["year", "month", "day"]]).dt.day_of_week
     codes = [pandas.factorize(frame[name], sort=True)[0] for name in CROSSED]
     delay = frame["arr_delay"].to_numpy(np.float64)
     y = delay > LATE_MINUTES if kind == "logistic" else (delay - delay.mean()) / delay.std()
-    return Problem(label, crosses(codes, scaled(CROSS_COLUMNS, scale)), y.astype(np.float32), kind, ALPHA)
+    return penalised(label, crosses(codes, scaled(CROSS_COLUMNS, scale)), y, kind)
 
 
 def tweets(label: str, scale: float) -> Problem:
@@ -149,8 +154,8 @@ def tweets(label: str, scale: float) -> Problem:
     frame = frame[frame["source"].isin(TELEPHONES)]
     frame = frame.sample(scaled(len(frame), scale), random_state=0)
     X = harness.peer("sklearn.feature_extraction.text").TfidfVectorizer(dtype=np.float32).fit_transform(frame["text"])
-    y = (frame["source"] == TELEPHONES[0]).to_numpy(np.float32)
-    return Problem(label, harness.peer("scipy.sparse").csr_matrix(X), y, "logistic", 1 / len(y))
+    y = (frame["source"] == TELEPHONES[0]).to_numpy()
+    return penalised(label, harness.peer("scipy.sparse").csr_matrix(X), y, "logistic")
 
 
 def cases(scale: float) -> Iterator[Case]:
