@@ -19,7 +19,7 @@ from fit_ladder import LEAST_SECONDS, PATIENCE, TARGETS, Climb, check_lowest, cl
 from fit_peers import contenders, versions
 from fit_picture import picture
 from fit_problems import Case, cases
-from fit_reference import Array, Problem, Reference
+from fit_reference import Array, Reference
 
 Answer = TypeVar("Answer")
 COARSE, FINE = (f"to {target:.0e}".replace("e-0", "e-") for target in TARGETS)
@@ -95,18 +95,18 @@ def progress(made: Climb) -> str:
     return f"{made.contender.name}: {', '.join(found) or 'not there'}; best {made.best:.0e} {made.reason}"
 
 
-def measure(problem: Problem, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Fit one problem by every contender; return their rows."""
-    reference = Reference(problem)
+def measure(reference: Reference, found: Sequence[Contender], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Fit the problem of a reference by every contender; return their rows."""
+    problem = reference.problem
     w, excess = optimum(reference, options.optima)
     lowest, constant = reference.value(w), reference.value(reference.best_constant())
 
-    def suboptimality(found: Array) -> float:
-        value = alone(lambda: reference.value(found))
+    def suboptimality(answer: Array) -> float:
+        value = alone(lambda: reference.value(answer))
         return (value - lowest) / (constant - lowest) if math.isfinite(value) else math.inf
 
     climbs: list[Climb] = []
-    for contender in contenders(problem):
+    for contender in found:
         if options.contender and not any(name in contender.name for name in options.contender):
             continue
         climbs.append(attempt(contender, suboptimality, limit(climbs, options.budget)))
@@ -168,7 +168,8 @@ def benchmark(options: argparse.Namespace) -> harness.Table:
     """Run every selected case, say who was fastest, and draw them where asked."""
     table = harness.Table("Whole fits", harness.describe() | versions() | FACTS, COLUMNS)
     for case in chosen(options):
-        for row in measure(case.make(), options):
+        problem = case.make()
+        for row in measure(Reference(problem), contenders(problem), options):
             table.add(row)
     print()
     for line in summary(table.rows):

@@ -1,9 +1,9 @@
-"""Peers of bench_fit.py beside scikit-learn: scikit-learn-intelex, cyanure, snapml, liblinear-official and skglm."""
+"""Peers of bench_fit.py beside scikit-learn: scikit-learn-intelex, cyanure, snapml, liblinear and skglm."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,7 @@ import harness
 from fit_contenders import SEED, Contender, estimator, parameters, tolerance
 from fit_reference import Array, Problem
 
+MULTICORE = "liblinear-multicore"  # has the module of liblinear-official
 INTERCEPT_SCALING = 3.0  # of snapml, which penalises its intercept: leaves 1/9 of the penalty
 
 
@@ -83,8 +84,14 @@ def snapml(problem: Problem) -> list[Contender]:
     return [Contender("snapml", fit, "epochs")]
 
 
+def distribution(*names: str) -> str | None:
+    """Name the first of some distributions that is installed: several may bring the same module."""
+    installed = {found.metadata["Name"] for name in names for found in importlib.metadata.distributions(name=name)}
+    return next((name for name in names if name in installed), None)
+
+
 def liblinear(problem: Problem) -> list[Contender]:
-    """Run liblinear-official's primal Newton method (-s 0; -s 11 without a dead zone for regression).
+    """Run liblinear's primal Newton method (-s 0; -s 11 without a dead zone for regression), on all threads if it can.
 
     C = 1 / (n alpha), its intercept a column of ones that -R leaves unpenalised. It keeps the data in lists of index
     and value, into which they are brought once, not timed. Several classes would be one against the rest.
@@ -93,7 +100,8 @@ def liblinear(problem: Problem) -> list[Contender]:
     if problem.kind in ("softmax", "lasso"):
         return []
     solver = "-s 11 -p 0" if problem.regression else "-s 0"
-    common = f"{solver} -c {1 / (problem.n * problem.alpha):.17g} -B 1 -R -q"
+    threads = f" -m {harness.cores()}" if distribution(MULTICORE) else ""
+    common = f"{solver} -c {1 / (problem.n * problem.alpha):.17g} -B 1 -R -q{threads}"
 
     @cache
     def nodes() -> Any:
@@ -141,20 +149,23 @@ PEERS: dict[str, Callable[[Problem], list[Contender]]] = {
     "torch": fit_contenders.torch,
 }
 _DISTRIBUTIONS = {
-    "sklearnex": "scikit-learn-intelex",
-    "sklearn": "scikit-learn",
-    "liblinear": "liblinear-official",
+    "sklearnex": ("scikit-learn-intelex",),
+    "sklearn": ("scikit-learn",),
+    "liblinear": (MULTICORE, "liblinear-official"),
 }
 
 
-def versions() -> dict[str, str]:
-    """Name the version of each peer, or that it is missing."""
-    return {
-        name: "missing: not compared"
-        if harness.peer(name) is None
-        else importlib.metadata.version(_DISTRIBUTIONS.get(name, name))
-        for name in PEERS
-    }
+def version(name: str) -> str:
+    """Name the version of the peer that is imported by a name, or that it is missing."""
+    if harness.peer(name) is None:
+        return "missing: not compared"
+    found = distribution(*_DISTRIBUTIONS.get(name, (name,))) or name
+    return importlib.metadata.version(found) + (" (multicore)" if found == MULTICORE else "")
+
+
+def versions(names: Iterable[str] = ()) -> dict[str, str]:
+    """Name the version of each peer, of all where no names are given."""
+    return {name: version(name) for name in names or PEERS}
 
 
 def contenders(problem: Problem) -> list[Contender]:

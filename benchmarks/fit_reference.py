@@ -26,7 +26,7 @@ class Problem:
     ----------
     label : str
         What `--only` is matched against.
-    X : float32 array of shape (n, d), in C order
+    X : float32 array of shape (n, d), in C order, or a scipy.sparse.csr_matrix
     y : float32 array of shape (n,)
         0 and 1 for "logistic", 0 ... k - 1 for "softmax".
     kind : str
@@ -36,7 +36,7 @@ class Problem:
     """
 
     label: str
-    X: NDArray[np.float32]
+    X: Any
     y: NDArray[np.float32]
     kind: Kind
     alpha: float = 1e-4
@@ -64,6 +64,8 @@ class Problem:
 
 class Reference:
     """The objective of a problem in float64; its parameters have the shape (n_scores, d + 1), intercepts last."""
+
+    precision = _PRECISION
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -131,9 +133,11 @@ class Reference:
         """
         return self._lasso() if self.problem.kind == "lasso" else self._newton()
 
-    def _newton(self) -> tuple[Array, float]:
+    def _newton(self, start: Array | None = None) -> tuple[Array, float]:
         w = self.best_constant()
-        start = value = self.value(w)
+        highest = value = self.value(w)
+        if start is not None:
+            w, value = start, self.value(start)
         for _ in range(_MOST_STEPS):
             gradient = self.gradient(w)
             step = self._direction(w, gradient)
@@ -144,9 +148,9 @@ class Reference:
                 tried = self.value(w - size * step)
             if tried <= value:
                 w, value = w - size * step, tried
-            if decrement <= _PRECISION * (start - value):
-                return w, max(decrement, 0.0) / (start - value)
-        raise RuntimeError(f"{self.problem.label}: no optimum to {_PRECISION:g} in {_MOST_STEPS} Newton steps")
+            if decrement <= self.precision * (highest - value):
+                return w, max(decrement, 0.0) / (highest - value)
+        raise RuntimeError(f"{self.problem.label}: no optimum to {self.precision:g} in {_MOST_STEPS} Newton steps")
 
     def _curvature(self, rows: Array, weights: Array) -> Array:
         """Return the Hessian for one score of a row: X' diag(weights) X / n with the penalty."""
