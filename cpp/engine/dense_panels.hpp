@@ -39,7 +39,8 @@ struct DensePanels {
     }
 
     double* sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
-        std::vector<double> total(pass.work == Work::value ? 1 : pass.shape().size());
+        Buffer<double> total;
+        total.assign(pass.work == Work::value ? 1 : pass.shape().size(), 0.0);
         over(pass.rows, interrupt, [&](const DenseSource<T>& panel) {
             Pass<T> part = pass;
             part.rows = panel.all_rows();

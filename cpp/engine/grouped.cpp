@@ -194,7 +194,7 @@ double* GroupedSource<T>::sums_of_chunks(const Pass<T>& pass, std::size_t n_chun
             add_rows(shape, rows, z, group_rows, 0, this->n_columns, sums);
         }
     });
-    if (n_chunks > 1) add_partials(workspace.partial, n_chunks, stride, n_threads);
+    if (n_chunks > 1) add_partials(workspace.partial.data(), n_chunks, stride, n_threads);
     return workspace.partial.data();
 }
 

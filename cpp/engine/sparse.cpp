@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cpp/engine/chunks.hpp"
-#include "cpp/engine/dense.hpp"
+#include "cpp/engine/dense_panels.hpp"
 #include "cpp/engine/dispatch.hpp"
 
 namespace steepest {
@@ -19,7 +19,6 @@ constexpr std::size_t spare_bytes = std::size_t(1) << 20, spare_bytes_of_row = 1
 constexpr std::size_t most_chunks_of_sums = 8;
 // Up to so many columns, rows are made dense, panel by panel, where a kernel needs all of their columns.
 constexpr std::size_t most_dense_columns = 8192;
-constexpr std::size_t dense_panel = std::size_t(1) << 22;  // elements
 
 std::size_t parts_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
@@ -99,6 +98,14 @@ void SparseSource<V, I>::score(const Pass<T>& pass, const SparseRows& rows, cons
     kernel(pass.loss.parameters, block, pass.point, pass.direction, loss, slopes);
 }
 
+template <class V, class I>
+auto SparseSource<V, I>::panels() const {
+    const auto fill = [this](std::size_t row, T* x) {
+        for (std::size_t e = X_.start(row); e < X_.start(row + 1); ++e) x[X_.columns[e]] += X_.value(e);
+    };
+    return DensePanels<T, decltype(fill)>{*this, y_, weight_, fill};
+}
+
 // How many chunks of rows have sums of their own: by the data and the pass alone, as it decides the order of addition.
 // One row that is much of X is left to threads that share the columns.
 template <class V, class I>
@@ -116,7 +123,7 @@ std::size_t SparseSource<V, I>::count_chunks_of(const Pass<T>& pass) const {
 
 template <class V, class I>
 double* SparseSource<V, I>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
-    if (pass.blocks) return sums_of_dense(pass, workspace, interrupt);
+    if (pass.blocks) return panels().sums(pass, workspace, interrupt);  // columns standardised block by block
     const std::size_t n_chunks = count_chunks_of(pass), n_threads = std::size_t(threads_in_use());
     const std::size_t stride = pass.work == Work::value ? 1 : pass.shape().size();
     workspace.partial.resize(n_chunks * stride);
@@ -132,62 +139,10 @@ double* SparseSource<V, I>::sums(const Pass<T>& pass, Workspace<T>& workspace, I
     return workspace.partial.data();
 }
 
-// Calls add(source of dense rows) for panels of the rows, one after the other.
-template <class V, class I>
-template <class Add>
-void SparseSource<V, I>::over_dense_panels(const Selection& rows, Interrupt& interrupt, Add add) const {
-    const std::size_t d = this->n_columns, most = std::max<std::size_t>(dense_panel / d, 1);
-    std::vector<T> x, y, weight;
-    for (std::size_t first = 0; first < rows.count; first += most) {
-        const std::size_t n = std::min(most, rows.count - first);
-        x.assign(n * d, T(0));
-        y.resize(n);
-        weight.resize(weight_ ? n : 0);
-        for_each_task(n, threads_in_use(), interrupt, [&](std::size_t i, int) {
-            const std::size_t row = rows.index ? rows.index[first + i] : rows.begin + first + i;
-            y[i] = y_[row];
-            if (weight_) weight[i] = weight_[row];
-            for (std::size_t e = X_.start(row); e < X_.start(row + 1); ++e) {
-                x[i * d + std::size_t(X_.columns[e])] += X_.value(e);
-            }
-        });
-        add(DenseSource<T>({x.data(), n, d, Order::row_major}, y.data(), weight_ ? weight.data() : nullptr,
-                           this->weight_sum));
-    }
-}
-
-// Of columns that kernels must standardise block by block.
-template <class V, class I>
-double* SparseSource<V, I>::sums_of_dense(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
-    std::vector<double> total;
-    over_dense_panels(pass.rows, interrupt, [&](const DenseSource<T>& panel) {
-        Pass<T> part = pass;
-        part.rows = panel.all_rows();
-        const double* sums = panel.sums(part, workspace, interrupt);
-        total.resize(pass.work == Work::value ? 1 : pass.shape().size());
-        for (std::size_t i = 0; i < total.size(); ++i) total[i] += sums[i];
-    });
-    workspace.partial.assign(total.begin(), total.end());
-    return workspace.partial.data();
-}
-
 template <class V, class I>
 HessianSums SparseSource<V, I>::hessian(const Pass<T>& pass, bool with_gradient, Interrupt& interrupt) const {
     if (!supports(Capability::hessian)) return Source<T>::hessian(pass, with_gradient, interrupt);
-    HessianSums total{};
-    over_dense_panels(pass.rows, interrupt, [&](const DenseSource<T>& panel) {
-        Pass<T> part = pass;
-        part.rows = panel.all_rows();
-        HessianSums sums = panel.hessian(part, with_gradient, interrupt);
-        // The sums of the panel's chunks stand first; what follows belongs to the chunks.
-        if (total.values.empty()) {
-            total = std::move(sums);
-        } else {
-            for (std::size_t i = 0; i < std::min(total.values.size(), sums.values.size()); ++i)
-                total.values[i] += sums.values[i];
-        }
-    });
-    return total;
+    return panels().hessian(pass, with_gradient, interrupt);
 }
 
 // The number of blocks that a chunk of rows is cut into; its losses and slopes are added up block by block.

@@ -40,9 +40,7 @@ class SparseSource : public Source<ArithmeticOf<V>> {
     void column_statistics(double* mean, double* deviation, Interrupt&) const override;
 
   private:
-    template <class Add>
-    void over_dense_panels(const Selection&, Interrupt&, Add) const;
-    double* sums_of_dense(const Pass<T>&, Workspace<T>&, Interrupt&) const;
+    auto panels() const;
     std::size_t count_chunks_of(const Pass<T>&) const;
     std::size_t count_blocks(const SparseRows&) const;
     void add_chunk(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums) const;
