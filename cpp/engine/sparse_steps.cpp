@@ -111,9 +111,10 @@ EntryRows<T> SparseSteps<T>::rows_of(const Selection& rows) {
     return {entries_.rows.data() + next_, rows.count, numbers_.size() - next_ - rows.count};
 }
 
-// Losses and slopes of the rows, whose products are known: what is multiplied by x is then at z_.
+// Slopes of the rows, whose products are known: what is multiplied by x is then at z_, and their sums at slopes_.
+// Returns the sum of the losses.
 template <class T>
-bool SparseSteps<T>::make_slopes(const EntryRows<T>& rows) {
+double SparseSteps<T>::make_slopes(const EntryRows<T>& rows) {
     const Objective<T>& o = objective_;
     const T* weight = entries_.weight.empty() ? nullptr : entries_.weight.data() + next_;
     const ScoreBlock<T> block{z_.data(), nullptr, rows.count, rows.count, entries_.y.data() + next_, weight};
@@ -121,10 +122,7 @@ bool SparseSteps<T>::make_slopes(const EntryRows<T>& rows) {
     double loss = 0.0;
     std::fill(slopes_.begin(), slopes_.end(), 0.0);
     scores_of<T>(o.loss).gradient(o.loss.parameters, block, point, point, &loss, slopes_.data());
-    const double scale = double(o.source->n_rows) / o.source->weight_sum / double(rows.count);
-    for (std::size_t i = 0; i < rows.count * o.n_scores; ++i) z_[i] = T(scale * double(z_[i]));
-    for (double& slope : slopes_) slope *= scale;
-    return std::isfinite(scale * loss);
+    return loss;
 }
 
 // Adds a step to what missed steps are made of.
@@ -171,18 +169,16 @@ void SparseSteps<T>::note_linear() {
     for (std::size_t k = 0; now >> k > 0; ++k) missed_.levels[k] = levels_[k].data();
 }
 
-// The step of one score's columns.
+// The step of one score's columns. `mean` takes sums over the rows to the gradient.
 template <class T>
-void SparseSteps<T>::take(const EntryRows<T>& rows, std::size_t c, const Hyperparameters& h, const StepScale& scale,
-                          T* gradient) {
+void SparseSteps<T>::take(const EntryRows<T>& rows, std::size_t c, double mean, const Hyperparameters& h,
+                          const StepScale& scale, T* gradient) {
     const LazyScore<T>& own = scores_[c];
     T* r = z_.data() + c * rows.count;
+    const double factor = form_ == Form::scaled ? mean * step_.wg * scale.inverse : mean;
+    for (std::size_t i = 0; i < rows.count; ++i) r[i] = T(factor * double(r[i]));
     if (form_ == Form::linear) return kernels_.step_linear(rows, r, own, step_, missed_.now);
-    if (form_ == Form::scaled) {
-        const double factor = step_.wg * scale.inverse;
-        for (std::size_t i = 0; i < rows.count; ++i) r[i] = T(factor * double(r[i]));
-        return kernels_.add(rows, r, own.w);
-    }
+    if (form_ == Form::scaled) return kernels_.add(rows, r, own.w);
     if (rows.count == 1 && entries_.distinct)
         return kernels_.step_row[rule_](*rows.rows, *r, own, scale, missed_.now, h, objective_.l1, objective_.l2);
     columns_.resize(std::max(columns_.size(), entries_.n_entries + 1));
@@ -211,16 +207,17 @@ bool SparseSteps<T>::step(const Selection& selection, const Hyperparameters& h, 
         if (catches_up) kernels_.catch_up[rule_](rows, scores_[c], missed_, h, o.l1);
         kernels_.products(rows, scores_[c].w, scale_, z_.data() + c * rows.count);
     }
-    const bool finite = make_slopes(rows);
+    const double mean = double(o.source->n_rows) / o.source->weight_sum / double(rows.count);
+    const double loss = make_slopes(rows);
     next_ += rows.count;
-    if (!finite) {
+    if (!std::isfinite(mean * loss)) {
         --missed_.now;
         return false;
     }
     const StepScale scale = note(h);
     for (std::size_t c = 0; c < o.n_scores; ++c) {
-        take(rows, c, h, scale, gradient + c * parameters_.layout.row);
-        if (o.intercept) step_intercept(scores_[c], T(slopes_[c]), h);
+        take(rows, c, mean, h, scale, gradient + c * parameters_.layout.row);
+        if (o.intercept) step_intercept(scores_[c], T(mean * slopes_[c]), h);
     }
     return true;
 }

@@ -37,10 +37,10 @@ class SparseSteps {
                 std::size_t entries_of_step);
     static Form form_of(int rule, double l1, double l2);
     EntryRows<T> rows_of(const Selection&);
-    bool make_slopes(const EntryRows<T>&);
+    double make_slopes(const EntryRows<T>&);
     StepScale note(const Hyperparameters&);
     void note_linear();
-    void take(const EntryRows<T>&, std::size_t c, const Hyperparameters&, const StepScale&, T* gradient);
+    void take(const EntryRows<T>&, std::size_t c, double mean, const Hyperparameters&, const StepScale&, T* gradient);
     void step_intercept(const LazyScore<T>&, T slope, const Hyperparameters&);
     void begin();
 
