@@ -69,7 +69,8 @@ Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparamete
       slopes_(objective.n_scores),
       last_finite_(parameters.w, parameters.w + parameters.layout.n),
       index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0),
-      sparse_(SparseSteps<T>::of(objective_, rule, parameters_, batch_size_, !constraint_.is_none())) {}
+      sparse_(SparseSteps<T>::of(objective_, rule, hyperparameters_, parameters_, batch_size_,
+                                 !constraint_.is_none())) {}
 
 template <class T>
 Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
@@ -164,7 +165,7 @@ bool Descent<T>::batch_step(double learning_rate, bool all_needed, Interrupt& in
     fill_index();
     const std::size_t count = std::min(batch_size_, left_in_epoch_);
     bool finite;
-    if (sparse_ && (!all_needed || sparse_->skips()) && sparse_->can_take(hyperparameters_, learning_rate)) {
+    if (sparse_ && (!all_needed || sparse_->skips()) && sparse_->can_take(learning_rate)) {
         start_step(learning_rate);
         finite = sparse_step(next_rows(count));
     } else if (count == 1 && single_rows_) {

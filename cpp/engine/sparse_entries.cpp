@@ -2,30 +2,27 @@
 #include <type_traits>
 
 #include "cpp/engine/sparse.hpp"
+#include "cpp/math/prefetch.hpp"
 
 namespace steepest {
 namespace {
 
-constexpr std::size_t starts_ahead = 24, rows_ahead = 12, most_bytes_ahead = 1024;
+constexpr std::size_t bounds_ahead = 32, rows_ahead = 16;
 
-template <class N>
-void prefetch(const N* first, std::size_t n) {
-    const char* at = reinterpret_cast<const char*>(first);
-    const std::size_t bytes = n * sizeof(N) < most_bytes_ahead ? n * sizeof(N) : most_bytes_ahead;
-    for (std::size_t b = 0; b < bytes + 63; b += 64) __builtin_prefetch(at + (b < bytes ? b : bytes));
-}
-
-// Asks for a row that some later step needs, and for the bounds of one that comes later still.
-template <class V, class I>
-void ask_for(const SparseMatrix<V, I>& X, const std::uint32_t* index, std::size_t i, std::size_t known) {
-    if (i + starts_ahead < known) {
-        const std::size_t bytes = X.wide_starts ? 8 : 4;
-        __builtin_prefetch(static_cast<const char*>(X.starts) + index[i + starts_ahead] * bytes);
+// Asks for the bounds of a row that comes later and, where entries are copied, for one that comes sooner. Inlined, as
+// prefetch_all is.
+template <bool copies, class V, class I, class T>
+STEEPEST_INLINE void ask_for(const SparseMatrix<V, I>& X, const T* y, const std::uint32_t* index, std::size_t i,
+                             std::size_t known) {
+    if (i + bounds_ahead < known) {
+        const std::size_t row = index[i + bounds_ahead], bytes = X.wide_starts ? 8 : 4;
+        __builtin_prefetch(static_cast<const char*>(X.starts) + row * bytes);
+        __builtin_prefetch(y + row);
     }
-    if (i + rows_ahead >= known) return;
+    if (!copies || i + rows_ahead >= known) return;
     const std::size_t row = index[i + rows_ahead], start = X.start(row), n = X.start(row + 1) - start;
-    prefetch(X.columns + start, n);
-    if constexpr (!is_ones<V>) prefetch(X.values + start, n);
+    prefetch_all(X.columns + start, n);
+    if constexpr (!is_ones<V>) prefetch_all(X.values + start, n);
 }
 
 }  // namespace
@@ -33,6 +30,8 @@ void ask_for(const SparseMatrix<V, I>& X, const std::uint32_t* index, std::size_
 template <class V, class I>
 void SparseSource<V, I>::entries(const Selection& selection, RowEntries<T>& out) const {
     constexpr bool columns_as_they_are = sizeof(I) == sizeof(std::uint32_t), values_as_they_are = std::is_same_v<V, T>;
+    constexpr bool copies_values = !values_as_they_are && !is_ones<V>;
+    constexpr bool copies = !columns_as_they_are || copies_values;
     out.distinct = facts_.distinct;
     out.rows.resize(selection.count);
     out.y.resize(selection.count);
@@ -40,7 +39,7 @@ void SparseSource<V, I>::entries(const Selection& selection, RowEntries<T>& out)
     out.n_entries = 0;
     for (std::size_t i = 0; i < selection.count; ++i) {
         const std::size_t row = selection.index ? selection.index[i] : selection.begin + i, start = X_.start(row);
-        if (selection.index) ask_for(X_, selection.index, i, selection.count + selection.ahead);
+        if (selection.index) ask_for<copies>(X_, y_, selection.index, i, selection.count + selection.ahead);
         SparseRow<T>& entries = out.rows[i];
         entries = {nullptr, nullptr, X_.start(row + 1) - start};
         if constexpr (columns_as_they_are) entries.columns = reinterpret_cast<const std::uint32_t*>(X_.columns + start);
@@ -49,8 +48,7 @@ void SparseSource<V, I>::entries(const Selection& selection, RowEntries<T>& out)
         if (weight_) out.weight[i] = weight_[row];
         out.n_entries += entries.count;
     }
-    constexpr bool copies_values = !values_as_they_are && !is_ones<V>;
-    if constexpr (!columns_as_they_are || copies_values) {
+    if constexpr (copies) {
         out.columns.resize(columns_as_they_are ? 0 : out.n_entries);
         out.values.resize(copies_values ? out.n_entries : 0);
         std::size_t at = 0;

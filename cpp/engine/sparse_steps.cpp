@@ -12,12 +12,8 @@ namespace {
 constexpr std::size_t share_of_columns = 4;  // a step of all columns costs as much as one of this part of them
 constexpr std::size_t shortest_count = 1 << 16, longest_count = 1 << 30;  // steps that are counted before all settle
 constexpr std::size_t settled_columns = 8192, parallel_columns = 65536;   // of a task; from here on several threads
+constexpr std::size_t rows_at_once = 256, rows_ahead = 16;  // whose entries are looked up, and those left to prefetch
 constexpr double least_scale = 0x1p-20;  // nor is it above 1 / least_scale
-
-template <class T>
-EntryRows<T> rows_of(const RowEntries<T>& entries) {
-    return {entries.rows.data(), entries.rows.size(), 0};
-}
 
 bool is_moderate(double scale) { return std::fabs(scale) >= least_scale && std::fabs(scale) <= 1.0 / least_scale; }
 
@@ -47,7 +43,7 @@ auto SparseSteps<T>::form_of(int rule, double l1, double l2) -> Form {
 }
 
 template <class T>
-std::unique_ptr<SparseSteps<T>> SparseSteps<T>::of(const Objective<T>& objective, int rule,
+std::unique_ptr<SparseSteps<T>> SparseSteps<T>::of(const Objective<T>& objective, int rule, const Hyperparameters& h,
                                                    const Parameters<T>& parameters, std::size_t batch_size,
                                                    bool all_needed) {
     const Source<T>& source = *objective.source;
@@ -57,20 +53,29 @@ std::unique_ptr<SparseSteps<T>> SparseSteps<T>::of(const Objective<T>& objective
     const auto entries = std::size_t(of_row * double(batch_size)) + 1;
     const bool costs_more = entries > source.n_columns / share_of_columns;
     if (idle_of_rule[rule] != Idle::nothing && (all_needed || costs_more)) return nullptr;
-    return std::unique_ptr<SparseSteps>(new SparseSteps(objective, rule, parameters, form, entries));
+    return std::unique_ptr<SparseSteps>(new SparseSteps(objective, rule, h, parameters, form, entries));
 }
 
 template <class T>
-SparseSteps<T>::SparseSteps(const Objective<T>& objective, int rule, const Parameters<T>& parameters, Form form,
-                            std::size_t entries_of_step)
+SparseSteps<T>::SparseSteps(const Objective<T>& objective, int rule, const Hyperparameters& h,
+                            const Parameters<T>& parameters, Form form, std::size_t entries_of_step)
     : objective_(objective),
       rule_(rule),
       parameters_(parameters),
       form_(form),
+      scaled_(idle_of_rule[rule] == Idle::scale),
+      kernels_(lazy_of<T>()),
       entries_of_step_(entries_of_step),
+      hyperparameters_(h),
       longest_(std::clamp(objective.n_columns() / 8, shortest_count, longest_count)),
       slopes_(objective.n_scores),
       up_to_(form == Form::scaled ? 0 : parameters.layout.n) {
+    hyperparameters_.learning_rate = std::nan("");
+    for (std::size_t first = 0; first < parameters.layout.n; first += parameters.layout.row) {
+        LazyScore<T> score{parameters.w + first, {}, up_to_.empty() ? nullptr : up_to_.data() + first};
+        for (int s = 0; s < max_states; ++s) score.state[s] = parameters.state[s] ? parameters.state[s] + first : nullptr;
+        scores_.push_back(score);
+    }
     begin();
 }
 
@@ -84,65 +89,75 @@ void SparseSteps<T>::begin() {
 }
 
 template <class T>
-LazyScore<T> SparseSteps<T>::score(std::size_t c) {
-    const std::size_t first = c * parameters_.layout.row;
-    LazyScore<T> score{parameters_.w + first, {}, up_to_.empty() ? nullptr : up_to_.data() + first};
-    for (int s = 0; s < max_states; ++s)
-        if (parameters_.state[s]) score.state[s] = parameters_.state[s] + first;
-    return score;
+bool SparseSteps<T>::can_take(double learning_rate) {
+    if (hyperparameters_.learning_rate != learning_rate) {
+        hyperparameters_.learning_rate = learning_rate;
+        if (kernels_.linear_step[rule_]) step_ = kernels_.linear_step[rule_](hyperparameters_, objective_.l2);
+    }
+    return !scaled_ || is_moderate(step_.ww);
 }
 
+// The entries of a selection's rows, with those that come next behind them. They are looked up for many steps at once.
 template <class T>
-bool SparseSteps<T>::can_take(Hyperparameters h, double learning_rate) const {
-    h.learning_rate = learning_rate;
-    return !scaled() || is_moderate(lazy_of<T>().linear_step[rule_](h, objective_.l2).ww);
+EntryRows<T> SparseSteps<T>::rows_of(const Selection& rows) {
+    const std::size_t known = rows.count + rows.ahead, wanted = std::min(known, rows.count + rows_ahead);
+    const auto first = numbers_.begin() + std::ptrdiff_t(next_);
+    if (numbers_.size() - next_ < wanted || !std::equal(rows.index, rows.index + rows.count, first)) {
+        const std::size_t n = std::min(known, rows.count + rows_at_once);
+        objective_.source->entries({rows.index, 0, n, known - n}, entries_);
+        numbers_.assign(rows.index, rows.index + n);
+        next_ = 0;
+    }
+    return {entries_.rows.data() + next_, rows.count, numbers_.size() - next_ - rows.count};
 }
 
-// Losses and slopes of the rows, whose products are known: what is multiplied by x is then at z_.
+// Slopes of the rows, whose products are known: what is multiplied by x is then at z_, and their sums at slopes_.
+// Returns the sum of the losses.
 template <class T>
-bool SparseSteps<T>::make_slopes(const EntryRows<T>& rows) {
+double SparseSteps<T>::make_slopes(const EntryRows<T>& rows) {
     const Objective<T>& o = objective_;
-    const T* weight = entries_.weight.empty() ? nullptr : entries_.weight.data();
-    const ScoreBlock<T> block{z_.data(), nullptr, rows.count, rows.count, entries_.y.data(), weight};
+    const T* weight = entries_.weight.empty() ? nullptr : entries_.weight.data() + next_;
+    const ScoreBlock<T> block{z_.data(), nullptr, rows.count, rows.count, entries_.y.data() + next_, weight};
     const Coefficients<T> point = o.at(parameters_.w);
     double loss = 0.0;
     std::fill(slopes_.begin(), slopes_.end(), 0.0);
     scores_of<T>(o.loss).gradient(o.loss.parameters, block, point, point, &loss, slopes_.data());
-    const double scale = double(o.source->n_rows) / o.source->weight_sum / double(rows.count);
-    for (std::size_t i = 0; i < rows.count * o.n_scores; ++i) z_[i] = T(scale * double(z_[i]));
-    for (double& slope : slopes_) slope *= scale;
-    return std::isfinite(scale * loss);
+    return loss;
 }
 
 // Adds a step to what missed steps are made of.
 template <class T>
-StepScale SparseSteps<T>::note(const Hyperparameters& h, const LinearStep& step) {
-    const StepScale scale{scale_, scaled() ? 1.0 / (scale_ * step.ww) : 1.0};
-    if (scaled()) scale_ *= step.ww;
+StepScale SparseSteps<T>::note(const Hyperparameters& h) {
+    StepScale scale;
+    if (scaled_) {
+        scale.before = scale_;
+        scale_ *= step_.ww;
+        scale.inverse = 1.0 / scale_;
+    }
     if (form_ == Form::by_rates) {
         rates_.push_back(rates_.back() + h.learning_rate * std::fabs(scale.inverse));
         missed_.rates = rates_.data();
     } else if (form_ == Form::by_decay && low_.empty()) {
         low_.assign(1, 1.0);
-        while (low_.size() < low_powers) low_.push_back(low_.back() * step.vv);
+        while (low_.size() < low_powers) low_.push_back(low_.back() * step_.vv);
         high_.assign(1, 1.0);
-        while (high_.size() <= longest_ / low_powers) high_.push_back(high_.back() * (low_.back() * step.vv));
+        while (high_.size() <= longest_ / low_powers) high_.push_back(high_.back() * (low_.back() * step_.vv));
         missed_.low = low_.data();
         missed_.high = high_.data();
     } else if (form_ == Form::linear) {
-        note_linear(step);
+        note_linear();
     }
     return scale;
 }
 
 template <class T>
-void SparseSteps<T>::note_linear(const LinearStep& step) {
+void SparseSteps<T>::note_linear() {
     const std::size_t now = missed_.now;
-    if (missed_.alike && now > 1 && !same(step, levels_[0][0])) {
+    if (missed_.alike && now > 1 && !same(step_, levels_[0][0])) {
         missed_.alike = false;
         for (std::size_t k = 0; (now - 1) >> k > 0; ++k) levels_[k].resize((now - 1) >> k, levels_[k][0]);
     }
-    if (!missed_.alike || now == 1) levels_[0].push_back(step);
+    if (!missed_.alike || now == 1) levels_[0].push_back(step_);
     for (std::size_t k = 1; now >> k > 0; ++k) {
         const std::vector<LinearStep>& halves = levels_[k - 1];
         if (missed_.alike && levels_[k].empty()) {
@@ -154,55 +169,55 @@ void SparseSteps<T>::note_linear(const LinearStep& step) {
     for (std::size_t k = 0; now >> k > 0; ++k) missed_.levels[k] = levels_[k].data();
 }
 
-// The step of one score.
+// The step of one score's columns. `mean` takes sums over the rows to the gradient.
 template <class T>
-void SparseSteps<T>::take(const EntryRows<T>& rows, std::size_t c, const Hyperparameters& h, const LinearStep& step,
+void SparseSteps<T>::take(const EntryRows<T>& rows, std::size_t c, double mean, const Hyperparameters& h,
                           const StepScale& scale, T* gradient) {
-    const LazyKernels<T>& kernels = lazy_of<T>();
-    const LazyScore<T> own = score(c);
+    const LazyScore<T>& own = scores_[c];
     T* r = z_.data() + c * rows.count;
-    if (form_ == Form::linear) return kernels.step_linear(rows, r, own, step, missed_.now);
-    if (form_ == Form::scaled) {
-        for (std::size_t i = 0; i < rows.count; ++i) r[i] = T(step.wg * scale.inverse * double(r[i]));
-        return kernels.add(rows, r, own.w);
-    }
+    const double factor = form_ == Form::scaled ? mean * step_.wg * scale.inverse : mean;
+    for (std::size_t i = 0; i < rows.count; ++i) r[i] = T(factor * double(r[i]));
+    if (form_ == Form::linear) return kernels_.step_linear(rows, r, own, step_, missed_.now);
+    if (form_ == Form::scaled) return kernels_.add(rows, r, own.w);
     if (rows.count == 1 && entries_.distinct)
-        return kernels.step_row[rule_](rows.rows[0], r[0], own, scale, missed_.now, h, objective_.l1, objective_.l2);
+        return kernels_.step_row[rule_](*rows.rows, *r, own, scale, missed_.now, h, objective_.l1, objective_.l2);
     columns_.resize(std::max(columns_.size(), entries_.n_entries + 1));
-    const std::size_t n = kernels.touch(rows, own.up_to, missed_.now, columns_.data());
-    kernels.add(rows, r, gradient);
-    kernels.step[rule_](columns_.data(), n, own, scale, h, objective_.l1, objective_.l2, gradient);
+    const std::size_t n = kernels_.touch(rows, own.up_to, missed_.now, columns_.data());
+    kernels_.add(rows, r, gradient);
+    kernels_.step[rule_](columns_.data(), n, own, scale, h, objective_.l1, objective_.l2, gradient);
+}
+
+template <class T>
+void SparseSteps<T>::step_intercept(const LazyScore<T>& score, T slope, const Hyperparameters& h) {
+    const std::size_t d = objective_.n_columns();
+    T* state[max_states];
+    for (int s = 0; s < max_states; ++s) state[s] = score.state[s] ? score.state[s] + d : nullptr;
+    updates_of<T>().update[rule_](score.w + d, &slope, state, 1, h, T(0));
 }
 
 template <class T>
 bool SparseSteps<T>::step(const Selection& selection, const Hyperparameters& h, T* gradient) {
     const Objective<T>& o = objective_;
-    const LazyKernels<T>& kernels = lazy_of<T>();
-    if (missed_.now >= longest_ || (scaled() && !is_moderate(scale_))) settle();
-    o.source->entries(selection, entries_);
-    const EntryRows<T> rows = rows_of(entries_);
+    if (missed_.now >= longest_ || (scaled_ && !is_moderate(scale_))) settle();
+    const EntryRows<T> rows = rows_of(selection);
     z_.resize(rows.count * o.n_scores);
     ++missed_.now;
     const bool catches_up = form_ != Form::skipped && form_ != Form::scaled && missed_.now > 1;
     for (std::size_t c = 0; c < o.n_scores; ++c) {
-        if (catches_up) kernels.catch_up[rule_](rows, score(c), missed_, h, o.l1);
-        kernels.products(rows, score(c).w, scale_, z_.data() + c * rows.count);
+        if (catches_up) kernels_.catch_up[rule_](rows, scores_[c], missed_, h, o.l1);
+        kernels_.products(rows, scores_[c].w, scale_, z_.data() + c * rows.count);
     }
-    if (!make_slopes(rows)) {
+    const double mean = double(o.source->n_rows) / o.source->weight_sum / double(rows.count);
+    const double loss = make_slopes(rows);
+    next_ += rows.count;
+    if (!std::isfinite(mean * loss)) {
         --missed_.now;
         return false;
     }
-    const LinearStep linear = kernels.linear_step[rule_] ? kernels.linear_step[rule_](h, o.l2) : LinearStep{};
-    const StepScale scale = note(h, linear);
-    hyperparameters_ = h;
-    const std::size_t d = o.n_columns();
+    const StepScale scale = note(h);
     for (std::size_t c = 0; c < o.n_scores; ++c) {
-        take(rows, c, h, linear, scale, gradient + c * parameters_.layout.row);
-        if (!o.intercept) continue;
-        LazyScore<T> own = score(c);
-        for (T*& state : own.state) state = state ? state + d : nullptr;
-        const T slope = T(slopes_[c]);
-        updates_of<T>().update[rule_](own.w + d, &slope, own.state, 1, h, T(0));
+        take(rows, c, mean, h, scale, gradient + c * parameters_.layout.row);
+        if (o.intercept) step_intercept(scores_[c], T(mean * slopes_[c]), h);
     }
     return true;
 }
@@ -212,14 +227,13 @@ void SparseSteps<T>::settle() {
     if (missed_.now == 0) return;
     const std::size_t d = objective_.n_columns(), n_tasks = (d + settled_columns - 1) / settled_columns;
     Interrupt never(nullptr);
-    for (std::size_t c = 0; c < objective_.n_scores; ++c) {
-        const LazyScore<T> own = score(c);
+    for (const LazyScore<T>& own : scores_) {
         for_each_task(n_tasks, d < parallel_columns ? 1 : threads_in_use(), never, [&](std::size_t task, int) {
             const std::size_t first = task * settled_columns, last = std::min(first + settled_columns, d);
             if (form_ == Form::skipped) {
                 std::fill(own.up_to + first, own.up_to + last, 0);
             } else if (form_ != Form::scaled) {
-                lazy_of<T>().settle[rule_](own, missed_, hyperparameters_, objective_.l1, first, last);
+                kernels_.settle[rule_](own, missed_, hyperparameters_, objective_.l1, first, last);
             }
             if (scale_ == 1.0) return;
             for (std::size_t j = first; j < last; ++j) own.w[j] = T(scale_ * double(own.w[j]));

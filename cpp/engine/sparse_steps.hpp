@@ -7,7 +7,7 @@
 
 #include "cpp/engine/objective.hpp"
 #include "cpp/engine/parameters.hpp"
-#include "cpp/math/lazy.hpp"
+#include "cpp/kernels/tables.hpp"
 
 namespace steepest {
 
@@ -16,11 +16,11 @@ class SparseSteps {
   public:
     // Null where a descent must take steps of all parameters, or where these cost less. `all_needed` says that all
     // parameters are read after each step. LazyAdam has no other steps from entries.
-    static std::unique_ptr<SparseSteps> of(const Objective<T>&, int rule, const Parameters<T>&, std::size_t batch_size,
-                                           bool all_needed);
+    static std::unique_ptr<SparseSteps> of(const Objective<T>&, int rule, const Hyperparameters&, const Parameters<T>&,
+                                           std::size_t batch_size, bool all_needed);
 
     // Whether a step can be taken so. If not, settle and take one of all parameters.
-    bool can_take(Hyperparameters, double learning_rate) const;
+    bool can_take(double learning_rate);
     // Takes a step. Returns whether the loss was finite; takes none where it was not. `gradient` has as many elements
     // as there are parameters, all 0, and has again after the step.
     bool step(const Selection&, const Hyperparameters&, T* gradient);
@@ -33,27 +33,34 @@ class SparseSteps {
   private:
     enum class Form { skipped, scaled, by_rates, by_decay, linear, none };  // what missed steps are made of
 
-    SparseSteps(const Objective<T>&, int rule, const Parameters<T>&, Form form, std::size_t entries_of_step);
+    SparseSteps(const Objective<T>&, int rule, const Hyperparameters&, const Parameters<T>&, Form form,
+                std::size_t entries_of_step);
     static Form form_of(int rule, double l1, double l2);
-    LazyScore<T> score(std::size_t c);
-    bool scaled() const { return idle_of_rule[rule_] == Idle::scale; }
-    bool make_slopes(const EntryRows<T>&);
-    StepScale note(const Hyperparameters&, const LinearStep&);
-    void note_linear(const LinearStep&);
-    void take(const EntryRows<T>&, std::size_t c, const Hyperparameters&, const LinearStep&, const StepScale&,
-              T* gradient);
+    EntryRows<T> rows_of(const Selection&);
+    double make_slopes(const EntryRows<T>&);
+    StepScale note(const Hyperparameters&);
+    void note_linear();
+    void take(const EntryRows<T>&, std::size_t c, double mean, const Hyperparameters&, const StepScale&, T* gradient);
+    void step_intercept(const LazyScore<T>&, T slope, const Hyperparameters&);
     void begin();
 
     const Objective<T>& objective_;
     int rule_;
     const Parameters<T>& parameters_;
     Form form_;
-    std::size_t entries_of_step_, longest_;
-    Hyperparameters hyperparameters_;  // of the last step
-    RowEntries<T> entries_;
+    bool scaled_;  // whether w is stored over scale_
+    const LazyKernels<T>& kernels_;
+    std::size_t entries_of_step_;
+    Hyperparameters hyperparameters_;  // with the rate of step_
+    std::size_t longest_;
+    LinearStep step_{};                // where the rule is linear or scales
+    RowEntries<T> entries_;            // of the rows `numbers_`, of which those from `next_` on are to come
+    std::vector<std::uint32_t> numbers_;
+    std::size_t next_ = 0;
     std::vector<T> z_;
     std::vector<double> slopes_;
     std::vector<std::uint32_t> up_to_, columns_;
+    std::vector<LazyScore<T>> scores_;
     MissedSteps missed_{};
     double scale_ = 1.0;
     std::vector<double> rates_, low_, high_;

@@ -44,6 +44,13 @@ void scored_gradient(const LossParameters& parameters, const ScoreBlock<T>& bloc
                      const Coefficients<T>&, double* loss, double* slopes) {
     const Loss of(parameters);
     const T bias = point.bias(0);
+    if (block.n == 1) {  // a step from one row waits for its slope
+        const T score = *block.z + bias, weight = block.weight ? *block.weight : T(1);
+        *block.z = weighted(weight, of.slope(score, *block.y));
+        *slopes += double(*block.z);
+        *loss += double(weighted(weight, of.value(score, *block.y)));
+        return;
+    }
     over_blocks(block.n, [&](std::size_t first, std::size_t n) {
         T* z = block.z + first;
         const T *y = block.y + first, *weight = block.weight ? block.weight + first : nullptr;
