@@ -76,7 +76,7 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
     Raises
     ------
     TypeError
-        It is neither.
+        It is neither, or an estimator that was fitted to a data frame with categories.
     ValueError
         It is not fitted.
     """
@@ -92,6 +92,8 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
         raise TypeError(f"estimator must be {expected}, got {type(model).__name__}")
     if not hasattr(estimator, "coef_"):
         raise ValueError("estimator must be fitted before it can be saved")
+    if encoder is None and len(estimator.get_feature_names_out()) != estimator.n_features_in_:
+        raise TypeError("estimator must be no model that was fitted to a data frame with categories; pickle it instead")
     if encoder is None:
         given = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
         names = tuple(map(str, given))

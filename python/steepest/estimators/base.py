@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import describe, may_be_finite
 from ..arrays.hints import OF_FITS, hinting
+from ..arrays.table import Table
 from ..descent.result import Result
 from ..extras import require
 from ..objectives.data import DataObjective
@@ -19,6 +20,7 @@ from ..quasi_newton.optimizer import QuasiNewton
 from .choice import online_optimizer
 from .columns import validated
 from .conversion import naming_faults
+from .frames import FrameNames, encoded, n_coefficients
 from .page import Page
 from .present import Present, run_of_one
 from .settings import FitSettings
@@ -53,7 +55,7 @@ def takes_steps(estimator: Any) -> bool:
     return True
 
 
-class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
+class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators. A subclass defines the targets and the loss."""
 
     _stratify = False
@@ -208,12 +210,13 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
         return Training(settings, *self._loss())
 
     def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Array, Array, Array | None]:
+        X = encoded(self, X, reset)
         numeric = is_regressor(self)
         options = {"dtype": _DTYPES, "y_numeric": numeric, "reset": reset, "ensure_all_finite": False}
         with naming_faults(X, y if numeric else None):
             X, y = validated(self, X, y, **options)
-            X = _in_place(X)
-            if not may_be_finite(X):  # then look at each number
+            X = X if isinstance(X, Table) else _in_place(X)
+            if not isinstance(X, Table) and not may_be_finite(X):  # then look at each number
                 validation.assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
         if sample_weight is not None:
             try:
@@ -250,7 +253,7 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
 
     def _checked_start(self, start: Parameters, classes: Any) -> Parameters:
         """Return the parameters to start from, which must match the data of this fit."""
-        n_features = self.n_features_in_
+        n_features = n_coefficients(self)
         if start.coefficients.ndim == 2 and start.coefficients.shape[1] != n_features:
             n = start.coefficients.shape[1]
             raise ValueError(f"X must have {n} columns as in the last fit (warm_start), got {n_features}")
@@ -268,6 +271,7 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: Any) -> Array:
         validation.check_is_fitted(self, ["coef_", "intercept_"])
+        X = encoded(self, X, reset=False)
         with naming_faults(X):
             X = validated(self, X, dtype=_DTYPES, reset=False)
         coefficients = np.transpose(self.coef_)
@@ -294,7 +298,7 @@ def _product(X: Array, coefficients: Array) -> Array:
 def _cast(name: str, X: Array, dtype: Any) -> Array:
     """Return X, which is finite, in the dtype of the fit. Raise a ValueError if it overflows there."""
     found = X.astype(dtype, copy=False)
-    if found is not X and not np.isfinite(found).all():
+    if found is not X and not isinstance(X, Table) and not np.isfinite(found).all():
         raise ValueError(f"{name} must be within {dtype}, the dtype of the fit, got {np.abs(X).max():g}")
     return found
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
 from ..arrays.interop import DeviceView, as_native, library_of
+from ..arrays.table import Table
 
 __all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
 
@@ -82,6 +83,8 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     >>> mean, deviation
     (array([2., 5.]), array([1., 0.]))
     """
+    if isinstance(X, Table):
+        return _statistics_of_table(X, as_native("sample_weight", sample_weight), library_of(sample_weight))
     array, weight = as_native("X", X), as_native("sample_weight", sample_weight)
     if isinstance(array, DeviceView):
         raise NotImplementedError(f"X must be in the host's memory for column statistics, got {describe(array)}")
@@ -89,6 +92,13 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     if weight is not None:
         check_weights(weight, array, library_of(sample_weight))
     return _core.column_statistics(array, weight)
+
+
+def _statistics_of_table(X: Table, weight: Any, library: str) -> tuple[Vector, Vector]:
+    total, targets = float(len(X)), np.zeros(len(X), X.dtype)  # targets, which the source takes too
+    if weight is not None:
+        total = check_weights(weight, targets[:, None], library)
+    return _core.grouped_source(len(X), X.native_groups(), targets, weight, total).column_statistics()
 
 
 def unscaled(w: Any, centre: Any, scale: Any, intercept: float = 0.0) -> tuple[Vector, float]:
