@@ -177,6 +177,22 @@ def test_the_number_of_threads_changes_no_bit(n, levels, loss):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("levels", [100, 200])
+def test_the_share_of_a_thread_changes_no_bit(levels):
+    """Two threads share the columns of a pass in two halves; the bound is within the codes of few levels."""
+    rng, n = np.random.default_rng(0), 20_000
+    wide = [st.Categorical(rng.integers(0, 300_000, n).astype(np.int32), 300_000) for _ in range(2)]
+    narrow = st.Categorical(rng.integers(-1, levels, n).astype(np.int16), levels)
+    X, y = st.Table(wide[0], narrow, wide[1], dtype=np.float32), rng.random(n).astype(np.float32)
+    w = rng.standard_normal(X.shape[1] + 1).astype(np.float32)
+    found = []
+    for threads in (1, 2, 3):
+        with st.threads(threads):
+            found.append(st.LeastSquares(X, y).gradient(w))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
 @each_dtype
 def test_more_columns_than_chunks_have_room_for(dtype):
     """The pass in two halves, against SciPy's products of the matrix of ones."""
@@ -276,8 +292,8 @@ def test_any_groups_in_any_order(n, levels, seed, order, count, loss):
     assert csr.shape == dense.shape
     np.testing.assert_array_equal(csr.toarray(np.dtype(float)), dense)
     w = np.random.default_rng(seed).standard_normal((dense.shape[1], 2))
-    np.testing.assert_allclose(X.dot(w), dense @ w, atol=1e-12)
-    np.testing.assert_allclose(X.dot(w[:, 0]), dense @ w[:, 0], atol=1e-12)
+    np.testing.assert_allclose(X @ w, dense @ w, atol=1e-12)
+    np.testing.assert_allclose(X @ w[:, 0], dense @ w[:, 0], atol=1e-12)
     check(X, dense, loss, np.float64)
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as some
 
 import steepest as st
-from steepest import _core, reference
-from steepest.descent.arguments import seed_of
 from steepest.optimizers.runners import NativeRunner, StepPlan
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -34,7 +30,7 @@ SCHEDULES = {
 # The penalties under which a rule's missed steps have a closed form.
 CLOSED = {
     "GradientDescent": {"none", "L2", "L1", "both"},
-    **dict.fromkeys(("Momentum", "Momentum average", "Momentum step", "Nesterov"), {"none", "L2"}),
+    **{rule: {"none", "L2"} for rule in ("Momentum", "Momentum average", "Momentum step", "Nesterov")},
     "AdaGrad": {"none", "L1"},
     "RMSProp": {"none"},
     "Adam": set(),

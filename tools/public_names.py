@@ -43,7 +43,7 @@ HOOKS = {
     *("adopt", "cautious_rate", "contraction", "forget", "is_auto", "on_device", "rates", "scales_coordinates"),
     *("state_for", "step_at"),
     *("bind", "as_schedule", "rates_at"),
-    *("largest", "native_groups"),
+    *("largest", "native_groups", "of_encoder"),
 }
 SPECIAL = ("__call__", "__enter__", "__exit__", "__array__", "__dlpack__", "__dlpack_device__")
 

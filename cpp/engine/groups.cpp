@@ -131,7 +131,9 @@ std::size_t first_wrong(const Codes<C>& X, std::size_t n_levels, Interrupt& inte
 
 template <class T>
 std::unique_ptr<ColumnGroup<T>> group_of_numbers(const Matrix<T>& X) {
-    return std::make_unique<Numbers<T>>(X);
+    const bool by_rows = X.order == Order::row_major && X.n_columns > 1;
+    return std::make_unique<Numbers<T>>(
+        Matrix<T>{X.data, X.n_rows, X.n_columns, by_rows ? Order::row_major : Order::column_major});
 }
 
 template <class V, class I>

@@ -12,8 +12,8 @@
 #include "cpp/engine/memory.hpp"
 #include "cpp/engine/scaling.hpp"
 #include "cpp/engine/sums.hpp"
-#include "cpp/math/losses.hpp"
 #include "cpp/math/lazy.hpp"
+#include "cpp/math/losses.hpp"
 #include "cpp/math/matrix.hpp"
 
 namespace steepest {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "cpp/math/lazy.hpp"
 #include "cpp/math/codes.hpp"
+#include "cpp/math/lazy.hpp"
 #include "cpp/math/losses.hpp"
 #include "cpp/math/matrix.hpp"
 #include "cpp/math/rules.hpp"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,12 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..warnings import levels_outside
 from .categorical import Baseline, Categorical, check_baseline
 from .frames import column_names, column_of, factorised, is_category, is_frame, numbers_of
 
 __all__ = ["MISSING", "FrameColumn", "FrameEncoder", "Missing", "Unknown"]
 
 MISSING = "(missing)"  # the level of missing values
+_FEW_LEVELS = 10
+_NUMERAL = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 Missing = Literal["error", "level"]
 Unknown = Literal["error", "baseline", "zeros"]
 
@@ -39,16 +44,25 @@ class FrameEncoder:
         As in `Table.from_frame`.
     dtype : dtype
         The dtype of the numbers.
+    option : str
+        The name that an error gives to the argument `missing`.
     """
 
     columns: tuple[FrameColumn, ...]
     baseline: Baseline
     missing: Missing
     dtype: np.dtype[Any]
+    option: str = "missing"
 
     @classmethod
     def learn(
-        cls, frame: Any, categorical: Any, baseline: Baseline, missing: Missing, dtype: Any = None
+        cls,
+        frame: Any,
+        categorical: Any,
+        baseline: Baseline,
+        missing: Missing,
+        dtype: Any = None,
+        option: str = "missing",
     ) -> FrameEncoder:
         """Decide the kinds of the columns of a frame, and the levels of its categories."""
         check_baseline(baseline)
@@ -60,18 +74,30 @@ class FrameEncoder:
         for name in names:
             column = column_of(frame, name)
             if name in chosen if chosen is not None else is_category(column):
-                columns.append(FrameColumn(name, _levels(column, name, missing)))
+                columns.append(FrameColumn(name, _levels(column, name, missing, option)))
+                _warn_of_numerals(columns[-1], chosen)
             else:
                 kinds.add(numbers_of(column[:1], name).dtype)
                 columns.append(FrameColumn(name, None))
         single = kinds == {np.dtype(np.float32)}
         found = np.dtype(dtype if dtype is not None else np.float32 if single else np.float64)
-        return cls(tuple(columns), baseline, missing, found)
+        return cls(tuple(columns), baseline, missing, found, option)
 
     @property
     def categories(self) -> dict[Any, tuple[Any, ...]]:
         """The levels of each category."""
         return {column.name: column.levels for column in self.columns if column.levels is not None}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns of a table, ``column=level`` for those of a category."""
+        first, names = int(self.baseline == "first"), []
+        for column in self.columns:
+            if column.levels is None:
+                names.append(str(column.name))
+            else:
+                names += [f"{column.name}={level}" for level in column.levels[first:]]
+        return names
 
     def groups(self, frame: Any, unknown: Unknown) -> tuple[list[Any], list[Any]]:
         """Return the groups of a table of the frame's rows, and their names."""
@@ -113,7 +139,7 @@ class FrameEncoder:
     def _category(self, column: FrameColumn, values: Any, unknown: Unknown) -> Categorical:
         levels = column.levels or ()
         own, found = factorised(values)
-        _check_missing(own, column.name, self.missing)
+        _check_missing(own, column.name, self.missing, self.option)
         number = {level: place for place, level in enumerate(levels)}
         other = 0 if unknown == "baseline" else -1
         places = np.array([number.get(level, other) for level in [*found, MISSING]], np.int64)
@@ -134,12 +160,12 @@ def _flush(numbers: list[NDArray[Any]], groups: list[Any]) -> None:
         numbers.clear()
 
 
-def _levels(column: Any, name: Any, missing: Missing) -> tuple[Any, ...]:
+def _levels(column: Any, name: Any, missing: Missing, option: str) -> tuple[Any, ...]:
     try:
         codes, levels = factorised(column)
     except TypeError as error:
         raise TypeError(f"X must hold levels of one kind in column {name!r}: {error}") from None
-    _check_missing(codes, name, missing)
+    _check_missing(codes, name, missing, option)
     if (codes < 0).any():
         if MISSING in levels:
             raise ValueError(f"X must not have the level {MISSING!r} beside missing values, got it in column {name!r}")
@@ -149,12 +175,27 @@ def _levels(column: Any, name: Any, missing: Missing) -> tuple[Any, ...]:
     return tuple(levels)
 
 
-def _check_missing(codes: NDArray[Any], name: Any, missing: Missing) -> None:
+def _check_missing(codes: NDArray[Any], name: Any, missing: Missing, option: str) -> None:
     if missing == "error" and (codes < 0).any():
         row = int(np.argmax(codes < 0))
         raise ValueError(
             f"X must have no missing values, got one in row {row} of column {name!r}; "
-            'missing="level" makes a level of missing values'
+            f'{option}="level" makes a level of missing values'
+        )
+
+
+def _warn_of_numerals(column: FrameColumn, chosen: set[Any] | None) -> None:
+    """Warn of text that is all numbers: whoever read it may have meant numbers."""
+    levels = column.levels or ()
+    if chosen is not None or len(levels) <= _FEW_LEVELS:
+        return
+    texts = [level for level in levels if isinstance(level, str) and level != MISSING]
+    if texts and all(_NUMERAL.fullmatch(text) for text in texts):
+        warnings.warn(
+            f"column {column.name!r} of X is text, though its {len(texts)} levels are numbers such as {texts[0]!r}; it "
+            "is taken for a category. Convert it to numbers, or name the categories: categorical=[...]",
+            UserWarning,
+            stacklevel=levels_outside(),
         )
 
 

@@ -49,13 +49,15 @@ def is_category(column: Any) -> bool:
         return str(kind).partition("(")[0] in ("String", "Utf8", "Categorical", "Enum")
     if hasattr(kind, "categories") or str(kind) in ("str", "string") or str(kind).startswith("string["):
         return True
-    return str(kind) == "object" and any(isinstance(value, str) for value in column)
+    values = column.dropna() if str(kind) == "object" else ()
+    return len(values) > 0 and all(isinstance(value, str) for value in values)
 
 
 def factorised(column: Any) -> tuple[Codes, list[Any]]:
     """Return the code of each row and the levels that the codes number; a missing value has the code -1.
 
-    The levels of a categorical column are those that occur, in the order that its dtype has. Other levels are sorted.
+    The levels are those that occur. Those of a categorical dtype of pandas, of an Enum of polars and of an ordered
+    dictionary of Arrow are in its order. Others are sorted.
 
     Raises
     ------
@@ -104,8 +106,9 @@ def _of_polars(column: Any) -> tuple[Codes, list[Any], bool]:
 
 
 def _of_arrow(column: Any) -> tuple[Codes, list[Any], bool]:
-    ordered = str(column.type).startswith("dictionary")
-    encoded = column if ordered else column.dictionary_encode()
+    is_encoded = str(column.type).startswith("dictionary")
+    ordered = is_encoded and column.type.ordered  # else the order is that in which levels came
+    encoded = column if is_encoded else column.dictionary_encode()
     if hasattr(encoded, "combine_chunks"):
         encoded = encoded.unify_dictionaries().combine_chunks()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -36,6 +36,7 @@ OF_ESTIMATORS = (
     | dict.fromkeys(_PENALTIES, "alpha=...")
     | dict.fromkeys(("solver", "method", "algorithm"), "optimizer=...")
     | dict.fromkeys(("seed", "rng", "random_seed"), "random_state=...")
+    | dict.fromkeys(("categorical_features", "cat_features"), "categorical=...")
     | dict.fromkeys(("normalize", "standardise", "scale"), "standardize=True")
     | {
         "C": _STRENGTH,

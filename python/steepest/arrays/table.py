@@ -135,10 +135,11 @@ class Table:
                [5., 1.]])
         """
         encoder = FrameEncoder.learn(frame, categorical, baseline, missing, dtype)
-        return cls._encoded(encoder, frame, "error")
+        return cls.of_encoder(encoder, frame, "error")
 
     @classmethod
-    def _encoded(cls, encoder: FrameEncoder, frame: Any, unknown: Unknown) -> Table:
+    def of_encoder(cls, encoder: FrameEncoder, frame: Any, unknown: Unknown) -> Table:
+        """Return the table of a frame's rows by an encoder."""
         groups, names = encoder.groups(frame, unknown)
         table = cls(*groups, names=names, dtype=encoder.dtype)
         table._encoder = encoder
@@ -165,7 +166,7 @@ class Table:
         """
         if self._encoder is None:
             raise ValueError("encode needs a table that from_frame made, got one made of groups")
-        return self._encoded(self._encoder, frame, unknown)
+        return self.of_encoder(self._encoder, frame, unknown)
 
     def _dtype(self, given: Any) -> np.dtype[Any]:
         found = {arithmetic_dtype(dtype_name(g.dtype)) for g in self.groups if not isinstance(g, Categorical)}
@@ -238,7 +239,8 @@ class Table:
         return native
 
     def take(self, index: Any) -> Table:
-        """Return a copy of some rows."""
+        """Return a copy of some rows: a slice, row numbers or an array of bool."""
+        index = np.arange(len(self))[index]
         taken = (np.ascontiguousarray(g[index]) if isinstance(g, np.ndarray) else g.take(index) for g in self.groups)
         return Table(*taken, names=self._names, dtype=self.dtype)
 
@@ -276,8 +278,14 @@ class Table:
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(self)))]).astype(np.int64)
         return CSRView(data[order], column[order], indptr, self.shape)
 
-    def dot(self, w: NDArray[Any]) -> NDArray[Any]:
+    def __getitem__(self, index: Any) -> Table:
+        return self.take(index)
+
+    def __matmul__(self, w: Any) -> NDArray[Any]:
         """Return the product with w, of shape (n_columns,) or (n_columns, k)."""
+        w = w.toarray() if is_sparse(w) else np.asarray(w)
+        if len(w) != self.shape[1]:
+            raise ValueError(f"w must have {self.shape[1]} rows, one for each column of the table, got {len(w)}")
         product = np.zeros((len(self), *w.shape[1:]), np.result_type(w.dtype, self.dtype))
         for start, group, _ in self._named():
             own = w[start : start + _width(group)]

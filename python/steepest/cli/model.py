@@ -79,7 +79,7 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
     Raises
     ------
     TypeError
-        It is neither.
+        It is neither, or an estimator that was fitted to a data frame with categories.
     ValueError
         It is not fitted.
     """
@@ -95,6 +95,8 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
         raise TypeError(f"estimator must be {expected}, got {type(model).__name__}")
     if not hasattr(estimator, "coef_"):
         raise ValueError("estimator must be fitted before it can be saved")
+    if encoder is None and len(estimator.get_feature_names_out()) != estimator.n_features_in_:
+        raise TypeError("estimator must be no model that was fitted to a data frame with categories; pickle it instead")
     if encoder is None:
         encoder = _encoder_of_arrays(estimator)
     record = getattr(encoder, "record_", None)

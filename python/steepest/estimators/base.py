@@ -20,10 +20,11 @@ from ..quasi_newton.optimizer import QuasiNewton
 from .choice import online_optimizer
 from .columns import validated
 from .conversion import naming_faults
+from .frames import FrameNames, encoded, n_coefficients
 from .page import Page
 from .present import Present, run_of_one
 from .settings import FitSettings
-from .tables import Table, cast, checked, product
+from .tables import Features, cast, checked, product
 from .training import Online, Parameters, Rows, Training
 
 __all__ = ["LinearModel", "available_if", "takes_steps"]
@@ -55,7 +56,7 @@ def takes_steps(estimator: Any) -> bool:
     return True
 
 
-class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
+class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators. A subclass defines the targets and the loss."""
 
     coef_: Any
@@ -255,7 +256,8 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
     def _training(self, settings: FitSettings) -> Training:
         return Training(settings, *self._loss())
 
-    def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Table, Array, Array | None]:
+    def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Features, Array, Array | None]:
+        X = encoded(self, X, reset)
         numeric = is_regressor(self)
         options = {"accept_sparse": "csr", "dtype": _DTYPES, "y_numeric": numeric, "ensure_all_finite": False}
         with naming_faults(X, y if numeric else None):
@@ -270,7 +272,7 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(f"sample_weight must be at least 0, got {least:g}")
         return X, y, sample_weight
 
-    def _rows(self, X: Table, y: Array, sample_weight: Array | None) -> Rows:
+    def _rows(self, X: Features, y: Array, sample_weight: Array | None) -> Rows:
         return Rows(X, y, sample_weight, self._loss_weight(y, sample_weight))
 
     def _validation_rows(self, X: Any, y: Any, dtype: Any) -> Rows:
@@ -297,7 +299,7 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
 
     def _checked_start(self, start: Parameters, classes: Any) -> Parameters:
         """Return the parameters to start from, which must match the data of this fit."""
-        n_features = self.n_features_in_
+        n_features = n_coefficients(self)
         if start.coefficients.ndim == 2 and start.coefficients.shape[1] != n_features:
             n = start.coefficients.shape[1]
             raise ValueError(f"X must have {n} columns as in the last fit (warm_start), got {n_features}")
@@ -315,6 +317,7 @@ class LinearModel(Page, BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, X: Any) -> Array:
         validation.check_is_fitted(self, ["coef_", "intercept_"])
+        X = encoded(self, X, reset=False)
         with naming_faults(X):
             X = validated(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays.table import Table
 from ..extras import require
 from ..warnings import levels_outside
+from .frames import validated_table
 
 __all__ = ["validated"]
 
@@ -21,6 +23,8 @@ _validation = require("sklearn.utils.validation", "sklearn")
 
 def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
     """Return the result of scikit-learn's validate_data, and set or check feature_names_in_."""
+    if isinstance(X, Table):
+        return validated_table(model, X, *y, reset=reset, **options)
     names = _names(X)
     if names is None:
         return _validation.validate_data(model, X, *y, reset=reset, **options)

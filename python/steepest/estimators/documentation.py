@@ -57,6 +57,17 @@ class_weight : dict, "balanced" or None
 """
 
 _MORE_PARAMETERS = """\
+categorical : "auto", None or sequence of names
+    The columns of a data frame (pandas, polars or Arrow) that are categories. A category is one code a row and is never
+    expanded, but has a coefficient ``column=level`` for each level. "auto" means text and the categorical dtypes. None
+    takes no column for a category. The fit decides the levels: a categorical dtype says their order, others are sorted.
+drop : "auto", "first" or None
+    Whether a category has a coefficient for its first level. "first" leaves it out: the others are differences to it.
+    None keeps all levels, which a penalty makes unique. "auto" means None if there is a penalty, else "first".
+handle_missing : "error" or "level"
+    What a missing category is: an error, or the level "(missing)". A missing number is always an error.
+handle_unknown : "error", "baseline" or "zeros"
+    What a level that the fit did not see is in later rows: an error, the first level, or a row without any level.
 warm_start : bool
     Whether `fit` starts from the parameters of the last fit instead of zeros.
 random_state : None, int or RandomState
@@ -88,7 +99,8 @@ diagnosis_ : str
 n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : array of str, shape (n_features,)
-    Names of the columns, if X has them.
+    Names of the columns, if X has them. `get_feature_names_out` names the coefficients: in a data frame with
+    categories, these are more than the columns.
 
 Notes
 -----

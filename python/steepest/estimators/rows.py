@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .tables import Table, taken
+from .tables import Features, taken
 
 __all__ = ["Parameters", "Rows"]
 
@@ -21,7 +21,7 @@ class Rows:
 
     Attributes
     ----------
-    X : array of shape (n, n_features), C- or F-contiguous, or the view of a CSR matrix
+    X : array of shape (n, n_features), C- or F-contiguous, the view of a CSR matrix, or a table
     y : array of shape (n,)
     sample_weight : array of shape (n,) or None
         The weights from the user, with 0 for rows that are held out.
@@ -29,7 +29,7 @@ class Rows:
         The sample weights times the weights of the classes.
     """
 
-    X: Table
+    X: Features
     y: Array
     sample_weight: Array | None
     loss_weight: Array | None

@@ -1,4 +1,4 @@
-"""X of an estimator: a dense array, or a sparse matrix in compressed rows, which is never made dense."""
+"""X of an estimator: a dense array, or sparse rows or a table, which are never made dense."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import may_be_finite
 from ..arrays.sparse import CSRView, check_entries, csr_view, is_sparse
+from ..arrays.table import Table
 from ..extras import require
 
-__all__ = ["Table", "cast", "checked", "in_units", "product", "taken", "without_absent"]
+__all__ = ["Features", "cast", "checked", "in_units", "product", "taken", "without_absent"]
 
 Array: TypeAlias = NDArray[Any]
-Table: TypeAlias = Array | CSRView
+Features: TypeAlias = Array | CSRView | Table
 _HUGE = 2.0**40  # size from which numbers in rows of weight 0 become 0; the other rows have numbers up to 1
 
 
-def checked(X: Any, estimator: str) -> Table:
+def checked(X: Any, estimator: str) -> Features:
     """Return an X that scikit-learn has validated, as the kernels read it: in place, or else a contiguous copy.
 
     Raises
@@ -26,7 +27,9 @@ def checked(X: Any, estimator: str) -> Table:
     ValueError
         X holds nan or infinity, or its indices do not fit its shape.
     """
-    table: Table
+    if isinstance(X, Table):  # which has checked its numbers, or an objective will
+        return X
+    table: Array | CSRView
     if is_sparse(X):
         table = _view(X)
         check_entries(table)
@@ -48,34 +51,36 @@ def _contiguous(array: Array, is_contiguous: bool = False) -> Array:
     return array if contiguous and array.flags.aligned else np.array(array, order="C")
 
 
-def cast(name: str, X: Table, dtype: Any) -> Table:
+def cast(name: str, X: Features, dtype: Any) -> Features:
     """Return X, which is finite, in the dtype of the fit. Raise a ValueError if it overflows there."""
     found = X.astype(dtype, copy=False)
-    if found is not X and not np.isfinite(_values(found)).all():
+    if found is not X and not isinstance(found, Table) and not np.isfinite(_values(found)).all():
         raise ValueError(f"{name} must be within {dtype}, the dtype of the fit, got {np.abs(_values(X)).max():g}")
     return found
 
 
-def _values(X: Table) -> Array:
+def _values(X: Any) -> Array:
     return X.data if isinstance(X, CSRView) else X
 
 
-def taken(X: Table, index: NDArray[np.intp]) -> Table:
+def taken(X: Features, index: NDArray[np.intp]) -> Features:
     """Return a copy of some rows."""
-    return X.take(index) if isinstance(X, CSRView) else X[index]
+    return X[index] if isinstance(X, np.ndarray) else X.take(index)
 
 
-def in_units(X: Table, exponents: NDArray[np.int64], dtype: Any) -> Table:
-    """Return a copy in a dtype, each column divided by 2 to the power of its exponent."""
+def in_units(X: Features, exponents: NDArray[np.int64], dtype: Any) -> Features:
+    """Return a copy in a dtype, each column divided by 2 to the power of its exponent; tables keep their units."""
+    if isinstance(X, Table):
+        return X
     if isinstance(X, CSRView):
         return X.in_units(exponents, dtype)
     return np.asarray(np.ldexp(X, -exponents.astype(np.int32), dtype=dtype))
 
 
-def without_absent(X: Table, weight: Array) -> Table:
+def without_absent(X: Features, weight: Array) -> Features:
     """Return X, with zeros in the rows of weight 0 if these hold huge numbers in the units of the other rows."""
     absent = weight == 0
-    if not absent.any():
+    if isinstance(X, Table) or not absent.any():
         return X
     if isinstance(X, CSRView):
         entries = np.repeat(absent, np.diff(X.indptr))

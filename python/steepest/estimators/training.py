@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
+from ..arrays.table import Table
 from ..descent.minimize import minimize
 from ..descent.result import Result
 from ..descent.stopping import NoImprovement, StopRule
@@ -97,7 +98,7 @@ class Training:
             rows = units.rows(given)
         objective = self._bind(rows, scaling, alpha, units)
         far = settings.fit_intercept and self._has_target_units and not self._centres  # targets may be
-        objective.is_conditioned = whole and not far  # by units and scaling
+        objective.is_conditioned = whole and not far and not isinstance(rows.X, Table)  # by units and scaling
         tol = tolerance(settings, optimizer, units.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
         if settings.early_stopping:
@@ -123,7 +124,7 @@ class Training:
             found = Columns.of(rows.X, rows.sample_weight)
             online.columns = units.statistics(found)
             return standardising(found, settings.fit_intercept)
-        if settings.fit_intercept and whole and may_be_far_from_zero(rows.X):
+        if settings.fit_intercept and whole and not isinstance(rows.X, Table) and may_be_far_from_zero(rows.X):
             found = Columns.of(rows.X, rows.sample_weight)
             return centring(found, rescales) if found.are_far_from_zero() else None
         return None

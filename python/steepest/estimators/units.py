@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import blocks_of
+from ..arrays.table import Table
 from ..descent.result import Result
 from ..descent.stopping import Progress
 from ..objectives.columns import LITTLE, Columns, Exponents, exponents_of, may_be_extreme
@@ -80,7 +81,7 @@ class Units:
         """
         small = rows.X.size <= LITTLE
         columns = None
-        if rescales and (small or may_be_extreme(rows.X)):
+        if rescales and not isinstance(rows.X, Table) and (small or may_be_extreme(rows.X)):
             columns = exponents_of(rows.X, rows.sample_weight)
         centre, target = 0.0, 0
         if has_target_units:

@@ -13,6 +13,7 @@ from ..arrays.checks import check_finite, check_matrix, check_number, check_vect
 from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.interop import DeviceView, as_native, library_of
 from ..arrays.sparse import CSRView, csr_view, is_sparse
+from ..arrays.table import Table
 
 __all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
 
@@ -85,6 +86,8 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     (array([2., 5.]), array([1., 0.]))
     """
     weight = as_native("sample_weight", sample_weight)
+    if isinstance(X, Table):
+        return _statistics_of_table(X, weight, library_of(sample_weight))
     if is_sparse(X):
         return _statistics_of_sparse(csr_view(X), weight, library_of(sample_weight))
     array = as_native("X", X)
@@ -102,6 +105,13 @@ def _statistics_of_sparse(X: CSRView, weight: Any, library: str) -> tuple[Vector
     values = None if X.is_ones else X.data
     source = _core.sparse_source(values, X.indices, X.indptr, X.shape[1], targets, weight, total)
     return source.column_statistics()
+
+
+def _statistics_of_table(X: Table, weight: Any, library: str) -> tuple[Vector, Vector]:
+    total, targets = float(len(X)), np.zeros(len(X), X.dtype)  # targets, which the source takes too
+    if weight is not None:
+        total = check_weights(weight, targets[:, None], library)
+    return _core.grouped_source(len(X), X.native_groups(), targets, weight, total).column_statistics()
 
 
 def unscaled(w: Any, centre: Any, scale: Any, intercept: float = 0.0) -> tuple[Vector, float]:

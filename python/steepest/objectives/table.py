@@ -106,7 +106,7 @@ class TableData:
         return TableData(X, targets, weights, weight_sum)
 
     def rows(self, index: Any) -> NDArray[Any]:
-        return self.X.take(np.arange(self.n_samples)[index]).toarray()
+        return self.X.take(index).toarray()
 
     def largest(self) -> Vector:
         return self.X.largest(self.weights)
