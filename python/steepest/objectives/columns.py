@@ -42,7 +42,7 @@ class Columns:
     variance: Vector
 
     @classmethod
-    def of(cls, X: NDArray[Any] | CSRView, sample_weight: NDArray[Any] | None) -> Columns:
+    def of(cls, X: NDArray[Any] | CSRView | Table, sample_weight: NDArray[Any] | None) -> Columns:
         """Measure the columns of X, in one pass."""
         mean, deviation = column_statistics(X, sample_weight)
         weight = float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
