@@ -36,6 +36,7 @@ _SPREAD = 20  # and rows of the first look spread over all rows, for each parame
 _FIRST_ROWS = 4096  # so many rows are looked at before all rows are
 _NEWTON_STEPS = 4
 _FULL_RANK = 1e-9  # independent columns of norm 1 have products whose eigenvalues are above this
+_MOST_ELEMENTS = 1 << 24  # of a search in a sparse X
 _ROWS_SEEN = 2000  # so many rows decide the units of the columns
 
 
@@ -54,7 +55,8 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
 
     "some" means that a direction lowers the losses of some rows and raises no loss. The result is "" without a search
     if the margins at w are small and the loss is not. An objective of more than 200 parameters is searched column by
-    column only, so the result may be "" although a direction over several columns separates.
+    column only, so the result may be "" although a direction over several columns separates. It is "" too for a wide
+    sparse X, which no search makes dense.
 
     For a loss of counts it is "all zeros" if all targets are 0 and nothing keeps the scores from falling for ever, and
     "zeros" if those of some rows do.
@@ -63,7 +65,7 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
         return _separation_of_counts(objective)
     if not getattr(objective, "is_of_classes", False) or objective.alpha > 0.0 or objective.device is not None:
         return ""
-    if not objective.supports(Capability.ROWS):
+    if not objective.supports(Capability.ROWS) or _is_too_wide(objective):
         return ""
     with np.errstate(over="ignore", invalid="ignore"):
         if _some_rows_overlap(objective, w):
@@ -74,6 +76,14 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
             return ""
         spaces = HalfSpaces(objective, _ROWS_SEEN)
         return _look(objective, spaces, w, scores) if spaces.finite else ""
+
+
+def _is_too_wide(objective: Any) -> bool:
+    """Return whether the search would make too many numbers of an X that holds few."""
+    n, d, k = objective.n_samples, objective.n_features, max(2, objective.layout.n_scores)
+    size = (k - 1) * (d + 1)
+    searched = min((_PER_PARAMETER + _SPREAD) * size, n * k) * k * (d + 1)
+    return searched > _MOST_ELEMENTS and bool(objective.data.n_elements < n * d)
 
 
 def _separation_of_counts(objective: Any) -> Separation:
@@ -153,7 +163,8 @@ def _scores(objective: Any, w: NDArray[Any]) -> NDArray[Any]:
         slopes = slopes / scale
         constant = constant - slopes @ centre
     slopes = slopes.T.astype(objective.dtype)
-    step = n if objective.data.storage == objective.dtype.name else max(1, _BLOCK // d)
+    in_place = objective.data.storage == objective.dtype.name and objective.data.n_elements == n * d
+    step = n if in_place else max(1, _BLOCK // d)
     blocks = (slice(at, min(at + step, n)) for at in range(0, n, step))
     parts = [objective.rows(some, objective.dtype, standardised=False) @ slopes for some in blocks]
     return np.asarray((parts[0] if len(parts) == 1 else np.concatenate(parts)) + constant)
