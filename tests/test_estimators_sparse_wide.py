@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -221,3 +222,32 @@ def test_predictions_of_huge_numbers_have_the_right_sign():
     huge = sparse.csr_array(np.array([[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]) * (np.finfo(float).max / 2))
     assert list(model.predict(huge)) == ["yes", "no"]
     assert list(model.sparsify().predict(huge)) == ["yes", "no"]
+
+
+# No minimum, by a single column of more than rows are searched
+
+
+@pytest.mark.parametrize("d", [300, 3000, 6000])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("loss", ["poisson", "logistic", "softmax"])
+@pytest.mark.parametrize("separates", [False, True])
+def test_a_rare_column_leaves_no_minimum_without_a_penalty(loss, d, fit_intercept, separates):
+    """A column that only rows of one class, or of no counts, have: its coefficient would grow for ever."""
+    rng = np.random.default_rng(0)
+    n, frequent = 6000, 20  # columns of which every one is in rows of each class
+    columns, y = rng.integers(0, frequent, n).astype(np.int32), rng.integers(0, 3, n)
+    rare = np.repeat(np.arange(10), 6)
+    rows = rng.choice(n, len(rare), replace=False)
+    y[rows] = 0 if separates else np.tile([0, 1, 2], 20)
+    X = sparse.csr_array(
+        (np.ones(n + len(rows)), (np.append(np.arange(n), rows), np.append(columns, frequent + rare))),
+        shape=(n, d),
+    )
+    if loss == "logistic":
+        y = y > 0
+    model = MADE[loss](alpha=0.0, fit_intercept=fit_intercept, max_iter=40)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    texts = [str(warning.message) for warning in told]
+    assert any("set alpha above 0" in text for text in texts) == separates, (texts, model.stop_reason_)
