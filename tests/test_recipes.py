@@ -18,6 +18,7 @@ RECIPES = {
 TITLES = {
     "sklearn": "Fit a linear model inside scikit-learn",
     "columns": "A table with categories: ColumnTransformer",
+    "text": "Text: sparse matrices",
     "rows": "A validation set, and rows as they come",
     "scipy": "SciPy's minimisers over our objective",
     "torch": "Our optimizer in a training loop of PyTorch",
@@ -48,6 +49,14 @@ def test_a_column_transformer():
     assert model.coef_.shape == (4,)
     assert model.coef_[2] == pytest.approx(3, abs=0.2)
     assert abs(model.coef_[3]) < 0.2
+
+
+def test_text():
+    names = run("text")
+    assert 0 < names["model"].coef_.nnz <= 10  # the words of the two places
+    assert names["pipeline"].score(names["texts"], names["places"]) > 0.95
+    assert list(names["pipeline"].predict(["a gull in the wind", "rain on the moss"])) == ["sea", "wood"]
+    assert names["online"].score(names["hashed"].transform(names["texts"]), names["places"]) > 0.95
 
 
 def test_a_validation_set_and_rows_as_they_come():

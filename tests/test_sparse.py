@@ -280,10 +280,20 @@ def test_x_is_neither_copied_nor_changed():
         np.testing.assert_array_equal(array, copy)
 
 
+@settings(max_examples=60, deadline=None)
+@given(some.integers(1, 30), some.integers(1, 12), some.integers(0, 10**6), some.floats(0, 1))
+def test_column_ranges_are_those_of_the_dense_copy(n, d, seed, share):
+    X = rows_of(n, d, seed=seed, per_row=3)
+    chosen = np.random.default_rng(seed).random(n) < share
+    own, twin = (st.LeastSquares(each, np.ones(n)).data.column_ranges(chosen) for each in (X, dense_of(X)))
+    for found, wanted in zip(own, twin, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    low = dense_of(X)[chosen].min(axis=0, initial=np.inf)
+    np.testing.assert_array_equal(twin[0], low)
+
+
 MEMORY = """
 import resource, sys, numpy as np, steepest as st
-import subprocess
-import sys
 from types import SimpleNamespace
 n, d, per_row, threads = (int(each) for each in sys.argv[1:])
 rng = np.random.default_rng(0)

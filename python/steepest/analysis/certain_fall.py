@@ -40,7 +40,7 @@ class CertainFall:
 
     def __init__(self, objective: DataObjective) -> None:
         y, weight = objective.targets, objective.weights
-        some = slice(None, None, max(1, math.ceil(objective.data.n_elements / _MOST)))
+        some = slice(None, None, max(1, math.ceil(objective.n_samples * objective.n_features / _MOST)))
         shares = np.ones(len(y[some])) if weight is None else weight[some].astype(np.float64)
         counts = shares > 0.0
         self._rows = objective.rows(some)[counts]

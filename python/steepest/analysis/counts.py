@@ -22,7 +22,6 @@ Matrix = NDArray[np.float64]
 Numbers = NDArray[np.intp]
 
 _BLOCK = 1 << 17  # elements of X that are widened at a time
-_MOST_PARAMETERS = 200  # the search is over all directions up to here, then column by column
 _FIRST_ROWS, _SPREAD = 4096, 20  # rows of a first look: at least, and for each parameter
 _NULL = 1e-9  # eigenvalues of products of columns of norm 1 that may be those of dependent columns
 _NOTHING = 1e-12  # an element of a vector of length 1 that is rounding
@@ -38,8 +37,6 @@ def falls_along_zeros(objective: DataObjective) -> bool:
         return False
     rows = _Rows(objective, positive if len(positive) else zero)
     with np.errstate(over="ignore", invalid="ignore"):
-        if rows.size > _MOST_PARAMETERS:
-            return _a_column_falls(rows, zero, positive)
         some = positive[:: max(1, len(positive) // max(_FIRST_ROWS, _SPREAD * rows.size))]
         directions = _unseen(rows, some, np.eye(rows.size), _NULL)
         if directions.size:
@@ -101,17 +98,6 @@ def _falls(rows: _Rows, zero: Numbers, positive: Numbers, directions: Matrix) ->
         bool((np.abs(block @ direction) <= _ZERO * (np.abs(block) @ np.abs(direction))).all())
         for block in rows.blocks(positive)
     )
-
-
-def _a_column_falls(rows: _Rows, zero: Numbers, positive: Numbers) -> bool:
-    """Return whether a column is constant in the rows above 0, and only below it, or only above it, in those of 0."""
-    seen, below, above = (np.zeros(rows.size, bool) for _ in range(3))
-    for block in rows.blocks(positive):
-        seen |= (block != 0.0).any(axis=0)
-    for block in rows.blocks(zero):
-        below |= (block < 0.0).any(axis=0)
-        above |= (block > 0.0).any(axis=0)
-    return bool((~seen & (below != above)).any())
 
 
 def all_are_zero(objective: DataObjective) -> bool:

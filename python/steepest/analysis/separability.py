@@ -18,6 +18,7 @@ from ..objectives.loss import probabilities
 from ..objectives.losses import LeastSquares
 from ..objectives.protocol import Capability
 from .counts import all_are_zero, falls_along_zeros
+from .ranges import a_column_falls, a_column_separates
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
 __all__ = ["Separation", "separating_loss", "separation"]
@@ -36,6 +37,7 @@ _SPREAD = 20  # and rows of the first look spread over all rows, for each parame
 _FIRST_ROWS = 4096  # so many rows are looked at before all rows are
 _NEWTON_STEPS = 4
 _FULL_RANK = 1e-9  # independent columns of norm 1 have products whose eigenvalues are above this
+_MOST_ELEMENTS = 1 << 24  # of a search in a sparse X
 _ROWS_SEEN = 2000  # so many rows decide the units of the columns
 
 
@@ -54,7 +56,8 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
 
     "some" means that a direction lowers the losses of some rows and raises no loss. The result is "" without a search
     if the margins at w are small and the loss is not. An objective of more than 200 parameters is searched column by
-    column only, so the result may be "" although a direction over several columns separates.
+    column only, so the result may be "" although a direction over several columns separates. So is a wide sparse X,
+    which no search makes dense.
 
     For a loss of counts it is "all zeros" if all targets are 0 and nothing keeps the scores from falling for ever, and
     "zeros" if those of some rows do.
@@ -63,8 +66,8 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
         return _separation_of_counts(objective)
     if not getattr(objective, "is_of_classes", False) or objective.alpha > 0.0 or objective.device is not None:
         return ""
-    if not objective.supports(Capability.ROWS):
-        return ""
+    if not objective.supports(Capability.ROWS) or _is_too_wide(objective):
+        return _by_columns(objective)
     with np.errstate(over="ignore", invalid="ignore"):
         if _some_rows_overlap(objective, w):
             return ""
@@ -76,11 +79,26 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
         return _look(objective, spaces, w, scores) if spaces.finite else ""
 
 
+def _is_too_wide(objective: Any) -> bool:
+    """Return whether the search would make too many numbers of an X that holds few."""
+    n, d, k = objective.n_samples, objective.n_features, max(2, objective.layout.n_scores)
+    size = (k - 1) * (d + 1)
+    searched = min((_PER_PARAMETER + _SPREAD) * size, n * k) * k * (d + 1)
+    return searched > _MOST_ELEMENTS and bool(objective.data.n_elements < n * d)
+
+
 def _separation_of_counts(objective: Any) -> Separation:
     if objective.intercept and objective.supports(Capability.TARGETS) and all_are_zero(objective):
         return "all zeros"  # no penalty holds the intercept
-    looks = objective.alpha == 0.0 and objective.supports(Capability.ROWS)
-    return "zeros" if looks and falls_along_zeros(objective) else ""
+    if objective.alpha > 0.0:
+        return ""
+    if objective.n_parameters > _MOST_PARAMETERS:
+        return "zeros" if objective.supports(Capability.COLUMN_RANGES) and a_column_falls(objective) else ""
+    return "zeros" if objective.supports(Capability.ROWS) and falls_along_zeros(objective) else ""
+
+
+def _by_columns(objective: Any) -> Separation:
+    return "some" if objective.supports(Capability.COLUMN_RANGES) and a_column_separates(objective) else ""
 
 
 def _some_rows_overlap(objective: Any, w: NDArray[Any]) -> bool:
@@ -139,7 +157,7 @@ def _look(objective: Any, spaces: HalfSpaces, w: NDArray[Any], scores: NDArray[A
     if not spaces.finite:
         return ""
     if spaces.size > _MOST_PARAMETERS:
-        return "some" if _a_column_separates(objective, spaces) else ""
+        return _by_columns(objective)
     return _search(spaces, first)
 
 
@@ -153,7 +171,8 @@ def _scores(objective: Any, w: NDArray[Any]) -> NDArray[Any]:
         slopes = slopes / scale
         constant = constant - slopes @ centre
     slopes = slopes.T.astype(objective.dtype)
-    step = n if objective.data.storage == objective.dtype.name else max(1, _BLOCK // d)
+    in_place = objective.data.storage == objective.dtype.name and objective.data.n_elements == n * d
+    step = n if in_place else max(1, _BLOCK // d)
     blocks = (slice(at, min(at + step, n)) for at in range(0, n, step))
     parts = [objective.rows(some, objective.dtype, standardised=False) @ slopes for some in blocks]
     return np.asarray((parts[0] if len(parts) == 1 else np.concatenate(parts)) + constant)
@@ -272,29 +291,3 @@ def _direction(spaces: HalfSpaces, alive: NDArray[np.bool_], first: Pairs) -> ND
         rows = np.concatenate([rows, losing // leads.shape[1]])
         others = np.concatenate([others, losing % leads.shape[1]])
     return None
-
-
-def _a_column_separates(objective: Any, spaces: HalfSpaces) -> bool:
-    """Return whether a single column, with the intercept, separates one class from the others."""
-    for label in range(1, spaces.n_classes) if spaces.n_classes == 2 else range(spaces.n_classes):
-        ins, outs = _range_of(spaces, spaces.labels == label), _range_of(spaces, spaces.labels != label)
-        for (low, high), (least, most) in ((ins, outs), (outs, ins)):  # high side, low side
-            if objective.intercept:
-                if low[-1] > high[-1]:
-                    return True  # one side has no row
-                apart = (most <= low) & (least < high)
-            else:
-                apart = (np.minimum(low, 0.0) >= 0.0) & (np.maximum(most, 0.0) <= 0.0) & ((high > 0.0) | (least < 0.0))
-            if apart.any():
-                return True
-    return False
-
-
-def _range_of(spaces: HalfSpaces, some: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    low, high = np.full(spaces.width, np.inf), np.full(spaces.width, -np.inf)
-    some = some & spaces.present
-    for rows, Z in spaces.blocks():
-        part = Z[some[rows]]
-        low = np.minimum(low, part.min(axis=0, initial=np.inf))
-        high = np.maximum(high, part.max(axis=0, initial=-np.inf))
-    return low, high

@@ -105,6 +105,26 @@ class CSRView:
         np.maximum.at(found, self.indices, sizes)
         return found
 
+    def column_ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the smallest and the largest number of each column, zeros that are not stored among them."""
+        columns, values = self._added_up()
+        low, high = np.full(self.shape[1], np.inf), np.full(self.shape[1], -np.inf)
+        np.minimum.at(low, columns, values)
+        np.maximum.at(high, columns, values)
+        some = np.bincount(columns, minlength=self.shape[1]) < len(self)
+        low[some], high[some] = np.minimum(low[some], 0.0), np.maximum(high[some], 0.0)
+        return low, high
+
+    def _added_up(self) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Return the columns and the values of all entries, those of the same row and column added up."""
+        rows, columns, values = self.rows_of_entries(), self.indices, self.widened.astype(np.float64)
+        if ((columns[1:] > columns[:-1]) | (rows[1:] > rows[:-1])).all():
+            return columns, values
+        order = np.lexsort((columns, rows))
+        rows, columns, values = rows[order], columns[order], values[order]
+        first = np.flatnonzero(np.append(True, (columns[1:] > columns[:-1]) | (rows[1:] > rows[:-1])))
+        return columns[first], np.add.reduceat(values, first)
+
     def full_columns(self) -> NDArray[np.float64]:
         """Return the columns that have an entry in every row, as a dense array of shape (n_rows, some)."""
         _, places, counts = np.unique(self.indices, return_inverse=True, return_counts=True)

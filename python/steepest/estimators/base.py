@@ -105,10 +105,10 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            The training data. float32 and float64 in C or F order are read in place. All else is converted, and numbers
-            of any other dtype, such as integers and float16, to float64: the coefficients are then float64 too. The
-            losses read smaller dtypes in place, see `Logistic`.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            The training data. float32 and float64 are read in place: arrays in C or F order, and CSR matrices. All else
+            is converted, and numbers of any other dtype, such as integers and float16, to float64: the coefficients are
+            then float64 too. The losses read smaller dtypes in place, see `Logistic`.
         y : array-like of shape (n_samples,)
             The targets.
         sample_weight : array-like of shape (n_samples,), optional

@@ -97,7 +97,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
+        X : array-like or sparse matrix of shape (n, n_features)
             The rows.
         y : array-like of shape (n,)
             The classes of the rows.

@@ -33,7 +33,7 @@ def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
 
 def _fault_of_sparse(X: Any) -> str:
     X = X.tocsr()
-    wrong = ~np.isfinite(X.data) if X.dtype.kind in "biuf" else np.zeros(1, bool)
+    wrong = ~np.isfinite(X.data[: X.indptr[-1]]) if X.dtype.kind in "biuf" else np.zeros(1, bool)
     if not wrong.any():
         return ""
     at = int(np.argmax(wrong))

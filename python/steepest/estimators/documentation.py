@@ -32,8 +32,9 @@ fit_intercept : bool
     Whether the model has an intercept. The intercept is not penalised.
 standardize : bool
     Whether to descend on columns of mean 0 and deviation 1. Without an intercept, columns are only scaled. The
-    statistics are those of the training rows with their ``sample_weight``. X is neither copied nor changed. The penalty
-    applies to the coefficients of the standardised columns; ``coef_`` and ``intercept_`` are in the original units.
+    statistics are those of the training rows with their ``sample_weight``. X is neither changed nor made dense. The
+    penalty applies to the coefficients of the standardised columns; ``coef_`` and ``intercept_`` are in the original
+    units.
 max_iter : int
     Largest number of epochs, at least 0. An epoch is a pass over the data; an iteration of QuasiNewton takes one or a
     few passes.
@@ -105,7 +106,12 @@ feature_names_in_ : array of str, shape (n_features,)
 Notes
 -----
 `clone`, pipelines, searches, pickling and data frames of pandas and polars work as with scikit-learn's own estimators.
-Sparse X is not supported.
+
+X may be a sparse matrix of SciPy wherever it may be an array. CSR matrices of float32 and float64 are read in place,
+other formats are converted by ``tocsr()``, and other numbers to float64. A fit and a prediction cost the non-zeros.
+Nothing makes a sparse X dense: ``standardize`` centres its columns in the sums. float32 values are copied to float64 if
+columns lie so far from zero that these sums would lose digits. Blocks of rows of up to 4096 columns are made dense
+where a method looks at single rows, as after a fit without a penalty, to judge whether there is a minimum.
 """
 
 

@@ -111,7 +111,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
+        X : array-like or sparse matrix of shape (n, n_features)
             The rows.
         y : array-like of shape (n,)
             The targets of the rows.

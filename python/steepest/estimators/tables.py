@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,7 +44,8 @@ def checked(X: Any, estimator: str) -> Features:
 
 
 def _view(X: Any) -> CSRView:
-    return csr_view(CSRView(_contiguous(X.data), _contiguous(X.indices), _contiguous(X.indptr), X.shape))
+    arrays = {name: _contiguous(getattr(X, name)) for name in ("data", "indices", "indptr")}
+    return csr_view(SimpleNamespace(**arrays, shape=X.shape))
 
 
 def _contiguous(array: Array, is_contiguous: bool = False) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
+from ..arrays.table import Table
 from .scaling import column_statistics
 
 __all__ = [

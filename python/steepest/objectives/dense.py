@@ -25,6 +25,7 @@ from .source import Terms
 __all__ = ["DenseData", "DeviceData", "least_weight_of", "native_objective"]
 
 Vector = NDArray[np.float64]
+_BLOCK = 1 << 17  # elements of X that are looked at at a time
 _OBJECTIVES = {_core.Source32: _core.Objective32, _core.Source64: _core.Objective64}
 
 
@@ -96,7 +97,7 @@ class DenseData(_Table):
         return None
 
     def supports(self, capability: Capability) -> bool:
-        return capability in (Capability.ROWS, Capability.TARGETS, Capability.STEPS)
+        return capability in (Capability.ROWS, Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES)
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
         check(self.targets)
@@ -109,6 +110,16 @@ class DenseData(_Table):
 
     def column_statistics(self) -> tuple[Vector, Vector]:
         return self._source().column_statistics()  # type: ignore[no-any-return]
+
+    def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+        low, high = np.full(self.n_features, np.inf), np.full(self.n_features, -np.inf)
+        step = max(1, _BLOCK // self.n_features)
+        for first in range(0, self.n_samples, step):
+            part = widened(self.X[first : first + step][some[first : first + step]])
+            if len(part):
+                np.minimum(low, part.min(axis=0), out=low)
+                np.maximum(high, part.max(axis=0), out=high)
+        return low, high
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> DenseData:
         weights = None if self.weights is None else self.weights[index]

@@ -48,7 +48,7 @@ class Data(Protocol):
 
     All data have the attributes below and the methods `supports`, `check_targets` and `bind`. Which others they have,
     they say themselves. A caller asks first, and takes a path that needs less where the answer is no. The data answer
-    for the first three capabilities, and the native objective that they bind for the others:
+    for the first four capabilities, and the native objective that they bind for the others:
 
     ===================  ==============================================================================================
     "rows"               "targets", and `rows`, `largest`, `in_units`: blocks of rows as dense arrays. Without it,
@@ -57,6 +57,7 @@ class Data(Protocol):
                          zero are not centred
     "steps"              `bind` returns an objective of ``_core`` or ``_cuda``, whose loop takes the steps of a run.
                          Without it, a loop in Python takes them
+    "column_ranges"      `column_ranges`. Without it, nothing looks for a single column that separates classes
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop. Without it, `QuasiNewton` begins
                          with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
@@ -123,6 +124,10 @@ class Data(Protocol):
 
     def column_statistics(self) -> tuple[Vector, Vector]:
         """Return the weighted mean and the standard deviation of each column, as it is held."""
+        ...
+
+    def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+        """Return the smallest and the largest number of each column in some rows; infinity and -infinity for no row."""
         ...
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> Data:

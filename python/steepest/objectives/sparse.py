@@ -78,7 +78,7 @@ class SparseData:
     def supports(self, capability: Capability) -> bool:
         if capability == Capability.ROWS:
             return self.n_features <= _DENSE_COLUMNS
-        return capability in (Capability.TARGETS, Capability.STEPS)
+        return capability in (Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES)
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
         check(self.targets)
@@ -100,6 +100,9 @@ class SparseData:
         mean, deviation = self._source.column_statistics()
         mean.flags.writeable = deviation.flags.writeable = False
         return mean, deviation
+
+    def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+        return self.X.take(np.flatnonzero(some)).column_ranges()
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> SparseData | DenseData:
         weights = None if self.weights is None else self.weights[index]

@@ -39,7 +39,8 @@ class Resolved:
     def may_be_asked(objective: DataObjective) -> bool:
         """Return whether it is little data without a penalty, in numbers of at most 32 bits."""
         free = objective.alpha == 0.0 and objective.given_eps > _COARSE
-        return free and objective.data.n_elements <= LITTLE and objective.supports(Capability.ROWS)
+        little = objective.n_samples * objective.n_features <= LITTLE
+        return free and little and objective.supports(Capability.ROWS)
 
     @classmethod
     def of(cls, objective: DataObjective) -> Resolved | None:

@@ -17,6 +17,7 @@ __all__ = ["column_squares", "mean_block", "prior_of"]
 Vector: TypeAlias = NDArray[np.float64]
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
 _PRIOR_ROWS = 1024  # rows at a time
+_BLOCK_ELEMENTS = 1 << 23  # of X: so many are made dense at a time, if X is sparse
 _HELD = 5.0  # rows whose curvature the prior adds
 
 
@@ -39,7 +40,9 @@ def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) 
         part = part.taken(chosen, total := total * len(chosen) / n)
     own = objective.with_data(part)
     table = w.reshape(k, -1)
-    scores = np.einsum("ij,kj->ik", own.rows(slice(None), objective.dtype), table[:, :d])
+    step = max(1, _BLOCK_ELEMENTS // d)
+    blocks = (own.rows(slice(at, at + step), objective.dtype) for at in range(0, own.n_samples, step))
+    scores = np.concatenate([np.einsum("ij,kj->ik", block, table[:, :d]) for block in blocks])
     if objective.intercept:
         scores += table[:, d]
     p = probabilities(scores)
