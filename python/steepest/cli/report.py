@@ -59,6 +59,8 @@ def rows_lines(problem: Problem) -> Iterator[str]:
     X = problem.training.X
     sparse = f", kept sparse: {100 * nonzero_part(X):.2g}% of their numbers are not 0" if is_sparse(X) else ""
     yield f"{made_of} become{'' if columns > 1 else 's'} {features:,} feature{'s' if features > 1 else ''}{sparse}"
+    if sparse and problem.options.standardize:
+        yield "scaled, a rare feature weighs as much as a frequent one; --no-standardize keeps their units"
     baselines = [f"{name}={level}" for column in problem.encoder.columns_ for name, level in column.baselines()]
     if baselines:
         yield f"baseline levels, which the intercept represents: {some(baselines)}"
