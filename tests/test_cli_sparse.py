@@ -236,3 +236,52 @@ def test_the_file_that_scikit_learn_reads(tmp_path: Path) -> None:
     assert (numbering.first, numbering.last) == (1, X.shape[1] - 1)
     assert abs(read.numbered.matrix - X[:, numbering.numbers]).max() == 0
     assert set(numbering.numbers) == set(X.indices)
+
+
+def narrow(folder: Path, change: Any = None) -> tuple[Any, Any, Path]:
+    """3,000 rows of 300 columns, of which 3% are not 0, their classes, and their file, which counts from 0."""
+    rng = np.random.default_rng(1)
+    X = sp.csr_matrix(sp.random_array((3000, 300), density=0.03, format="csr", rng=rng))
+    X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)
+    y = (X @ rng.normal(size=300) * 2 + rng.logistic(size=3000) > 0).astype(int)
+    if change is not None:
+        change(X)
+    dump_svmlight_file(X, y, str(folder / "narrow.svm"))
+    return X, y, folder / "narrow.svm"
+
+
+def test_standard_errors_of_numbered_columns(tmp_path: Path) -> None:
+    """Those of a table with the same numbers, of which `test_cli_assembly` tests that they are a dense matrix's."""
+    X, y, path = narrow(tmp_path)
+    pd.DataFrame(X.toarray(), columns=[f"x{j}" for j in range(300)]).assign(y=y).to_parquet(tmp_path / "a.parquet")
+    told = [
+        json.loads(run("fit", *arguments, "--alpha", ALPHA, "--model", tmp_path / name, "--json").stdout)
+        for arguments, name in (((path,), "numbers.json"), ((tmp_path / "a.parquet", "--target", "y"), "names.json"))
+    ]
+    numbered, named = told[0]["numbered"], told[1]
+    assert numbered["numbers"] == list(range(300))
+    for key in ("coefficients", "standard_errors"):
+        np.testing.assert_allclose(numbered[key], [named[key][f"x{j}"] for j in range(300)], rtol=1e-7, atol=1e-8)
+    assert told[0]["standard_errors"] == {"(intercept)": pytest.approx(named["standard_errors"]["(intercept)"])}
+    lines = [run("explain", tmp_path / name).stdout.splitlines() for name in ("numbers.json", "names.json")]
+    shown = [line for line in lines[0] if line.startswith("  59 ")]
+    assert shown[0].split()[1:] == next(line for line in lines[1] if line.startswith("  x59 ")).split()[1:]
+
+
+def test_float32_names_the_columns_that_it_cannot_hold(tmp_path: Path) -> None:
+    def full(X: Any, values: Any) -> None:
+        column = np.full((3000, 1), 0.0)
+        column[:, 0] = values
+        made = sp.csr_matrix(sp.hstack([X[:, :7], sp.csr_matrix(column), X[:, 8:]], format="csr"))
+        X.data, X.indices, X.indptr = made.data, made.indices.astype(np.int32), made.indptr.astype(np.int32)
+
+    _, _, path = narrow(tmp_path, lambda X: full(X, 1e9 + np.arange(3000)))
+    said = run("fit", path, "--dtype", "float32", "--max-epochs", 3).stderr
+    assert "column '7' loses most of its digits in float32: take --dtype float64" in said
+    assert said.count("loses most of its digits") == 1
+    _, _, path = narrow(tmp_path, lambda X: full(X, np.where(np.arange(3000) == 5, 0.0, 1e9 + np.arange(3000))))
+    said = run("fit", path, "--dtype", "float32", "--max-epochs", 3).stderr
+    assert "digits" not in said  # the column's range includes a zero
+    _, _, path = narrow(tmp_path, lambda X: full(X, np.where(np.arange(3000) == 5, 1e39, 0.0)))
+    told = complaint(run("fit", path, "--dtype", "float32", "--test-fraction", 0))
+    assert told == "column '7' has values that are not finite in float32"
