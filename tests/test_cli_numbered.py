@@ -173,6 +173,24 @@ def test_a_numbered_category(tmp_path: Path) -> None:
     assert (tmp_path / "again.json").read_text() == (tmp_path / "m.json").read_text()
 
 
+def test_rows_without_weight_are_left_out(tmp_path: Path) -> None:
+    """Column 1 is 1 in every seventh row and 0 in the others: the model is that of these rows alone."""
+    weighted, alone = tmp_path / "a.svm", tmp_path / "b.svm"
+    labelled = [f"{i // 7 % 5}{line[1:]}" for i, line in enumerate(lines())]
+    weighted.write_text("\n".join(labelled) + "\n")
+    alone.write_text("\n".join(labelled[::7]).replace(" 1:1", "") + "\n")
+    found = []
+    for path, options in ((weighted, ("--weight", 1)), (alone, ())):
+        fixed = ("--test-fraction", 0, "--loss", "least-squares", "--alpha", 1, "--no-standardize", "--json")
+        result = run("fit", path, *options, *fixed)
+        assert result.exit_code == 0, result.stderr
+        told = json.loads(result.stdout)
+        assert told["rows"]["training"] == len(range(0, ROWS, 7))
+        found.append(dict(zip(told["numbered"]["numbers"], told["numbered"]["coefficients"], strict=True)))
+    assert len(found[0]) > 60
+    assert found[0] == pytest.approx(found[1], abs=1e-7)
+
+
 def test_models_of_few_and_of_many_columns_read_each_others_files(tmp_path: Path) -> None:
     """A small file becomes a data frame and a wide one a sparse matrix, and the models do not care."""
     few = tmp_path / "few.svm"
@@ -279,6 +297,7 @@ def test_one_hot_columns_of_many_levels(tmp_path: Path) -> None:
     assert found["accuracy"] == pytest.approx(reference.score(X, second[known]["late"]), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_wide_file_takes_memory_for_its_numbers_only(tmp_path: Path) -> None:
     """100,000 rows of 1,000,000 columns, 500,000 numbers: 800 GB if dense, 6 MB as CSR."""
     rows, columns, numbers = 100_000, 1_000_000, 500_000
