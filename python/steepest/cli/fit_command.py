@@ -148,6 +148,8 @@ def fit(
 
     TABLE is CSV, TSV, Parquet, Arrow, NPY, NPZ or svmlight, or - for standard input. The target decides the loss:
     logistic for two classes, softmax for more, least squares for numbers.
+
+    More than 200 features of which at most a tenth is not 0 are kept as a sparse matrix. So are wide svmlight files.
     """
     from .problem import FitOptions, pose
     from .readers import load_table

@@ -75,14 +75,15 @@ def decide(
                 reason = _unique(column, kind)
             if reason is None:
                 decision.columns.append(_with_levels(kind, column, name in categorical))
-                levels = len(decision.columns[-1].levels)
-                if levels > MANY_LEVELS:
-                    told = f"column '{name}' has {levels:,} levels, each of them a feature"
-                    decision.notes.append(f"{told}; --drop '{name}' leaves it out")
                 continue
         decision.left_out[name] = reason
     features = check_features(decision.columns)
     _check(decision, features)
+    many = {each.name: len(each.levels) for each in decision.columns if len(each.levels) > MANY_LEVELS}
+    decision.notes += [
+        f"column '{name}' has {levels:,} levels, each of them a feature; --drop '{name}' leaves it out"
+        for name, levels in many.items()
+    ]
     return decision
 
 

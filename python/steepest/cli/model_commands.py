@@ -21,7 +21,8 @@ _UNKNOWN = click.option(
     type=click.Choice(["error", "baseline"]),
     default="error",
     show_default=True,
-    help="A level that the fit did not see: an error, or taken for the baseline level.",
+    help="A level, or a column of a svmlight file, that the fit did not see: an error, or taken for the baseline level "
+    "or left out.",
 )
 _FORMATS = (".csv", ".tsv", ".npy", ".parquet", ".arrow", ".feather")
 

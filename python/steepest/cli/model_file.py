@@ -87,7 +87,7 @@ def load_model(path: str | Path) -> Any:
     sklearn.pipeline.Pipeline
         The fitted pipeline. Its step "columns" makes numbers of the columns of a table as the fit did, and its step
         "model" is the `LinearRegressor` or `LogisticClassifier`. It predicts data frames of pandas, polars and Arrow
-        that have the columns, in any order, and arrays that have as many.
+        that have the columns, in any order, and arrays and sparse matrices that have as many.
 
     Raises
     ------

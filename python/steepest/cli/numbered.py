@@ -96,11 +96,12 @@ class Numbered:
 
     @classmethod
     def of_frame(cls, frame: Any) -> Numbered:
-        """Return the columns of a data frame, which have numbers for names."""
-        numbers = np.array([int(name) for name in frame.columns], np.int64)
-        order = np.argsort(numbers)
-        matrix = sparse_of([frame.to_numpy(np.float64)[:, order]], len(frame), len(numbers))
-        return cls(matrix, Numbering(int(numbers.min()), int(numbers.max()), numbers[order]))
+        """Return the columns of a data frame that have numbers for names."""
+        names = sorted((name for name in frame.columns if number_of(name) is not None), key=int)
+        numbers = np.array([int(name) for name in names], np.int64)
+        matrix = sparse_of([numbers_of(frame[name])[:, None] for name in names], len(frame), len(names))
+        first, last = (int(numbers[0]), int(numbers[-1])) if names else (1, 0)
+        return cls(matrix, Numbering(first, last, numbers))
 
     def values(self, name: str) -> Array:
         """Return the values of a column, zeros among them."""
@@ -218,14 +219,12 @@ def numbers_for(
     """
     given = table.numbered
     if given is None and table.kind == "sparse":
-        given = Numbered.of_frame(table.frame.drop(columns=table.target))
+        given = Numbered.of_frame(table.frame)
     if given is None:
         if wanted.width > MOST_COLUMNS:
             raise TableError(f"{table.frame.shape[1]:,} columns, and the model needs {wanted.width:,}")
         names = [str(number) for number in range(wanted.first, wanted.last + 1) if number not in wanted.unused]
-        frame = table.select(names, beside=beside)
-        columns = {name: numbers_of(frame[name]) for name in wanted.names}
-        return Numbered.of_frame(frame[[]].assign(**columns)).aligned(wanted.numbers)
+        return Numbered.of_frame(table.select(names, beside=beside)).aligned(wanted.numbers)
     own = given.numbering
     if not sparse and not own.first <= wanted.first <= wanted.last <= own.last:
         absent = wanted.first if wanted.first < own.first else wanted.last

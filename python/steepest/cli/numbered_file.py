@@ -104,7 +104,7 @@ def contradiction_of_numbered(content: Any, n_scores: int, has_errors: bool, has
     for name in _ARRAYS:
         rows = content[name] if n_scores > 1 and name != "deviations" else [content[name]]
         lengths = n_scores if name != "deviations" else 1
-        if content[name] is None:
+        if content[name] is None and name != "coefficients":
             continue
         if not (isinstance(rows, list) and len(rows) == lengths and all(_is_row(row, numbers, name) for row in rows)):
             lists = f"{n_scores} lists" if lengths > 1 else "a list"

@@ -17,6 +17,7 @@ from .measures import Measures, verdict
 from .model import Record, is_classifier, loss_of, parts
 from .model_file import content_of
 from .numbered import Numbering
+from .numbered_file import KEY
 from .problem import Problem
 from .splitting import DEFAULT_FRACTION, ENOUGH_ROWS
 from .tables import some
@@ -59,6 +60,8 @@ def rows_lines(problem: Problem) -> Iterator[str]:
     X = problem.training.X
     sparse = f", kept sparse: {100 * nonzero_part(X):.2g}% of their numbers are not 0" if is_sparse(X) else ""
     yield f"{made_of} become{'' if columns > 1 else 's'} {features:,} feature{'s' if features > 1 else ''}{sparse}"
+    if sparse and problem.options.standardize:
+        yield "scaled, a rare feature weighs as much as a frequent one; --no-standardize keeps their units"
     baselines = [f"{name}={level}" for column in problem.encoder.columns_ for name, level in column.baselines()]
     if baselines:
         yield f"baseline levels, which the intercept represents: {some(baselines)}"
@@ -226,7 +229,7 @@ def of_fit(fit: Fit, model: Any, messages: list[str]) -> dict[str, Any]:
 def coefficients_of(model: Any) -> dict[str, Any]:
     """Return the coefficients, intercepts and standard errors of a model, by the names of features."""
     content = content_of(model)
-    return {key: content[key] for key in ("coefficients", "intercept", "standard_errors")}
+    return {key: content[key] for key in (KEY, "coefficients", "intercept", "standard_errors") if key in content}
 
 
 def explanation(model: Any, most: int | None) -> Iterator[str]:

@@ -121,7 +121,10 @@ class Table:
     def with_columns(self, names: Collection[str]) -> Table:
         """Return the table with copies of some numbered columns in its frame."""
         made = {name: self.values(name) for name in names if name not in self.frame.columns}
-        return replace(self, frame=self.frame.assign(**made)) if made else self
+        if not made:
+            return self
+        pandas = require("pandas", "cli")
+        return replace(self, frame=pandas.concat([self.frame, pandas.DataFrame(made)], axis="columns"))
 
     def target_column(self, name: str | None) -> str:
         """Return the target column that a user named. Without a name, it is the column that the format marks.
@@ -206,7 +209,8 @@ def refuse_unknown(odd: list[str]) -> None:
     if odd:
         raise TableError(
             f"the model has no column{'s' if len(odd) > 1 else ''} {quoted(odd)}, where the file has numbers "
-            "other than 0: it may count its columns from another number"
+            "other than 0: it may count its columns from another number; predict and evaluate leave them out with "
+            "--unknown baseline"
         )
 
 
