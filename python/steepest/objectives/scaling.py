@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
+from ..arrays.device_sparse import is_on_device
 from ..arrays.interop import DeviceView, as_native, library_of
+from ..arrays.sparse import is_sparse
 
 __all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
 
@@ -82,6 +84,10 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     >>> mean, deviation
     (array([2., 5.]), array([1., 0.]))
     """
+    if is_sparse(X) and is_on_device(X):
+        raise NotImplementedError(
+            "X must be in the host's memory for column statistics, got a sparse X on a CUDA device"
+        )
     array, weight = as_native("X", X), as_native("sample_weight", sample_weight)
     if isinstance(array, DeviceView):
         raise NotImplementedError(f"X must be in the host's memory for column statistics, got {describe(array)}")
