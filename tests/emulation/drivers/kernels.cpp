@@ -216,10 +216,10 @@ void test_survey(std::size_t n) {
 
 // A row of more than two shares, empty rows, a column of half of all entries, and columns twice in a row.
 void test_sparse() {
-    constexpr std::size_t n = 90, d = 300, longest = 2500;
+    constexpr std::size_t n = 300, d = 300, longest = 2500;  // two groups of threads a warp
     std::vector<std::int32_t> starts{0}, columns;
     for (std::size_t i = 0; i < n; ++i) {
-        const std::size_t length = i == 40 ? longest : i % 4 * 7;
+        const std::size_t length = i == 40 ? longest : i % 4;
         for (std::size_t k = 0; k < length; ++k)
             columns.push_back(std::int32_t(k % 2 ? 17 : (k * 2654435761u >> 7) % d));
         starts.push_back(std::int32_t(columns.size()));
