@@ -156,9 +156,13 @@ def test_columns_of_very_different_size(cuda, loss):
     np.testing.assert_array_less(np.abs(gradient.numpy()[:-1] / sizes - wanted[:-1]), 1e-13 * terms.max())
 
 
-def test_slopes_of_very_different_size(cuda):
-    """Rows that are fitted add 1e-12 of what one row that is not adds, in columns that this row lacks."""
-    n, d = 600, 20
+@pytest.mark.parametrize("d", [20, 600])
+def test_slopes_of_very_different_size(cuda, d):
+    """Rows that are fitted add 1e-12 of what one row that is not adds, in columns that this row lacks.
+
+    20 columns are summed in shared memory first, 600 are not.
+    """
+    n = 600
     rng = np.random.default_rng(1)
     indices = rng.integers(0, d - 1, 3 * n)
     indices[:3] = d - 1

@@ -24,6 +24,9 @@ __global__ void control(const float* __restrict__ x, float* __restrict__ y, int 
     float local[64];
     for (int i = 0; i < n; ++i) local[i * 7 % 64] = __ldg(x + i);
     atomicAdd(y, local[n % 64]);
+    __shared__ unsigned long long sum;
+    atomicAdd(&sum, (unsigned long long)n);
+    y[1] = float(sum);
 }
 """
 
@@ -78,6 +81,10 @@ def test_no_atomic_floats(code):
     assert those_with(code, r"^(ATOM|RED)", r"\.B?F(16|32|64)\b") == []
 
 
+def test_integers_are_added_without_a_loop(code):
+    assert those_with(of(code, "sparse_scatter"), r"CAS") == []
+
+
 def test_updates_move_16_bytes_at_a_time(code):
     seen = set()
     for kernel, counts in of(code, "update").items():
@@ -115,6 +122,6 @@ def test_what_is_looked_for_can_be_found(tmp_path):
     subprocess.run([nvcc, "-fatbin", *targets, "-o", binary, source], check=True)
     kernels, usages = instructions(binary), usage(binary)
     assert {kernel.architecture for kernel in kernels} == {kernel.architecture for kernel in usages} == compiled_for()
-    for pattern in ([r"^LDL\b"], [r"^STL\b"], [r"^LDG\b", r"\.CONSTANT\b"], [r"^RED", r"\.F32\b"]):
+    for pattern in ([r"^LDL\b"], [r"^STL\b"], [r"^LDG\b", r"\.CONSTANT\b"], [r"^RED", r"\.F32\b"], [r"CAS"]):
         assert len(those_with(kernels, *pattern)) == len(kernels), pattern
     assert all(used.stack > 0 for used in usages.values())

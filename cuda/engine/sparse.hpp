@@ -29,7 +29,7 @@ struct SparseData {
 };
 
 // F(w) as of `Objective`. Beyond X it takes 24 bytes a column, 8 a row (16 once a Hessian product was asked for) and 8
-// for 1,024 rows and entries. Bits depend neither on the device nor on the order of rows within the shares.
+// for 1,024 rows and entries.
 template <class T>
 class SparseObjective {
   public:

@@ -92,41 +92,79 @@ struct Scatter {
     SparseTotals* totals;
 };
 
-__device__ __forceinline__ void add_limb(Limb* sum, double term) {
-    if (term != 0.0) atomicAdd(sum, Limb(static_cast<long long>(term)));
+// To a sum in shared memory, in two halves: 32 bits are the widest that are added there without a loop.
+__device__ __forceinline__ void add_shared(unsigned* halves, Limb term) {
+    const unsigned low = unsigned(term), before = atomicAdd(halves, low);
+    atomicAdd(halves + 1, unsigned(term >> 32) + (before + low < low ? 1u : 0u));
+}
+
+template <class V, class I>
+__device__ __forceinline__ void add_term(const Scatter<V, I>& s, unsigned* hot, std::size_t j, const Column& column,
+                                         double slope, double x) {
+    if (!column.finite) return;
+    const double term = slope * (x * power_of_two(column.shift)), whole = rint(term);
+    if (!(magnitude(term) <= power_of_two(column.low - 1))) {
+        atomicMax(&s.totals->changed, 1u);
+        return;
+    }
+    const auto high = Limb(static_cast<long long>(whole));
+    const auto low = Limb(static_cast<long long>(rint((term - whole) * power_of_two(column.low))));
+    if (column.slot >= 0) {
+        add_shared(hot + 4 * column.slot, high);
+        add_shared(hot + 4 * column.slot + 2, low);
+    } else {
+        if (high != 0) atomicAdd(s.high + j, high);
+        if (low != 0) atomicAdd(s.low + j, low);
+    }
+}
+
+// Adds the terms of a row, or of a part of it. What several entries wait for in memory is asked for at once.
+template <class V, class I>
+__device__ __forceinline__ void add_row(const Scatter<V, I>& s, unsigned* hot, double slope, std::size_t first,
+                                        std::size_t last, const Group& group) {
+    constexpr int at_once = 4;
+    const std::size_t step = std::size_t(group.lanes);
+    std::size_t e = first + std::size_t(group.lane);
+    for (; e + (at_once - 1) * step < last; e += at_once * step) {
+        std::size_t j[at_once];
+        double x[at_once];
+        Column columns[at_once];
+        STEEPEST_UNROLL
+        for (int k = 0; k < at_once; ++k) {
+            j[k] = std::size_t(s.X.columns[e + std::size_t(k) * step]);
+            x[k] = double(s.X.value(e + std::size_t(k) * step));
+        }
+        STEEPEST_UNROLL
+        for (int k = 0; k < at_once; ++k) columns[k] = s.columns[j[k]];
+        STEEPEST_UNROLL
+        for (int k = 0; k < at_once; ++k) add_term(s, hot, j[k], columns[k], slope, x[k]);
+    }
+    for (; e < last; e += step) {
+        const auto j = std::size_t(s.X.columns[e]);
+        add_term(s, hot, j, s.columns[j], slope, double(s.X.value(e)));
+    }
 }
 
 template <class V, class I>
 __global__ void __launch_bounds__(block_threads, 2) sparse_scatter(const __grid_constant__ Scatter<V, I> s) {
     STEEPEST_SHARED(shared);
-    auto* hot = reinterpret_cast<Limb*>(shared);  // both limbs of each
-    for (unsigned i = threadIdx.x; i < 2 * hot_columns; i += block_threads) hot[i] = 0;
+    auto* hot = reinterpret_cast<unsigned*>(shared);  // two halves of both limbs of each
+    for (unsigned i = threadIdx.x; i < 4 * hot_columns; i += block_threads) hot[i] = 0;
     __syncthreads();
     const Group group(s.shares.lanes);
     const double unit = power_of_two(-s.totals->exponent);
     const auto part = [&](std::size_t row, std::size_t first, std::size_t last) {
         if (first == last || (s.weight && s.weight[row] == ArithmeticOf<V>(0))) return;
-        const double slope = s.slopes[row] * unit;
-        for (std::size_t e = first + std::size_t(group.lane); e < last; e += std::size_t(group.lanes)) {
-            const auto j = std::size_t(s.X.columns[e]);
-            const Column column = s.columns[j];
-            if (!column.finite) continue;
-            const double term = slope * (double(s.X.value(e)) * power_of_two(column.shift)), whole = rint(term);
-            if (!(magnitude(term) <= power_of_two(column.low - 1))) {
-                atomicMax(&s.totals->changed, 1u);
-                continue;
-            }
-            const bool is_hot = column.slot >= 0;
-            add_limb(is_hot ? hot + 2 * column.slot : s.high + j, whole);
-            add_limb(is_hot ? hot + 2 * column.slot + 1 : s.low + j, rint((term - whole) * power_of_two(column.low)));
-        }
+        add_row(s, hot, s.slopes[row] * unit, first, last, group);
     };
     if (s.totals->all_finite)  // else the gradient is NaN
         for (std::size_t share = group.number; share < s.shares.count; share += group.count)
             over_share(s.X, share, part, part);
     __syncthreads();
-    for (unsigned i = threadIdx.x; i < 2 * *s.n_hot; i += block_threads)
-        if (hot[i]) atomicAdd((i % 2 ? s.low : s.high) + s.of_slots[i / 2], hot[i]);
+    for (unsigned i = threadIdx.x; i < 2 * *s.n_hot; i += block_threads) {
+        const Limb sum = Limb(hot[2 * i]) | Limb(hot[2 * i + 1]) << 32;
+        if (sum != 0) atomicAdd((i % 2 ? s.low : s.high) + s.of_slots[i / 2], sum);
+    }
 }
 
 // The integers become the sums that `finish` reads.

@@ -47,6 +47,41 @@ class Objective:
     def value_and_gradient(self, w: int, gradient: int) -> float: ...
     def value(self, w: int) -> float: ...
 
+class SparseArrays:
+    def __init__(
+        self,
+        data: int,
+        indices: int,
+        wide_indices: bool,
+        indptr: int,
+        wide_indptr: bool,
+        n_rows: int,
+        n_columns: int,
+        n_entries: int,
+    ) -> None: ...
+
+def check_sparse(X: SparseArrays, device: int, stream: int) -> tuple[int, int]: ...
+
+class SparseObjective:
+    def __init__(
+        self,
+        dtype: str,
+        X: SparseArrays,
+        y: int,
+        weight: int,
+        weight_sum: float,
+        loss: str,
+        loss_parameters: dict[str, float],
+        intercept: bool,
+        l1: float,
+        l2: float,
+        device: int,
+        stream: int,
+    ) -> None: ...
+    def value(self, w: int) -> float: ...
+    def value_and_gradient(self, w: int, gradient: int) -> float: ...
+    def hessian_product(self, w: int, v: int, product: int) -> None: ...
+
 class Rule:
     def __init__(self, name: str, **hyperparameters: float) -> None: ...
     @property
@@ -66,7 +101,13 @@ class Rule:
 
 class Descent:
     def __init__(
-        self, objective: Objective, rule: Rule, w: int, states: tuple[int, ...], n_steps: int, batch_size: int
+        self,
+        objective: Objective | SparseObjective,
+        rule: Rule,
+        w: int,
+        states: tuple[int, ...],
+        n_steps: int,
+        batch_size: int,
     ) -> None: ...
     def start_epoch(self, order: NDArray[np.uint32] | None) -> None: ...
     def evaluate(self) -> tuple[float, float]: ...

@@ -160,6 +160,41 @@ FAULTS = [
         "            T z = T(0);\n",
         "            if (turn + std::size_t(at_.group) >= last) break;\n            T z = T(0);\n",
     ),
+    Fault(
+        "missing barrier",
+        "sums of hot columns are added to before all are zero",
+        "kernels/sparse_columns.cuh",
+        "hot[i] = 0;\n    __syncthreads();",
+        "hot[i] = 0;",
+    ),
+    Fault(
+        "missing barrier",
+        "sums of hot columns are handed on before all is added",
+        "kernels/sparse_columns.cuh",
+        "    __syncthreads();\n    for (unsigned i = threadIdx.x; i < 2 * *s.n_hot",
+        "    for (unsigned i = threadIdx.x; i < 2 * *s.n_hot",
+    ),
+    Fault(
+        "plain store for an atomic",
+        "terms of a column are added plainly",
+        "kernels/sparse_columns.cuh",
+        "if (high != 0) atomicAdd(s.high + j, high);",
+        "s.high[j] += high;",
+    ),
+    Fault(
+        "off-by-one read",
+        "a share has an entry too many",
+        "kernels/sparse.cuh",
+        "last_entry = stop - last_row;",
+        "last_entry = stop - last_row + 1;",
+    ),
+    Fault(
+        "diverging shuffle",
+        "a group waits for those of other rows",
+        "kernels/sparse.cuh",
+        "__shfl_xor_sync(group.mask, sum, offset)",
+        "__shfl_xor_sync(all_lanes, sum, offset)",
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .protocol import Capability, missing
 from .scaling import Vector
 from .source import Data, Terms
 
@@ -117,6 +118,9 @@ class Bound:
 
     def column_statistics(self) -> tuple[Vector, Vector]:
         """Return mean and standard deviation of each column, standardised if the objective has a centre and a scale."""
+        if self.device is not None:
+            remedy = "make the objective from arrays in the host's memory"
+            raise missing(self, Capability.COLUMN_STATISTICS, "column_statistics", remedy)
         mean, deviation = self._data.column_statistics()
         if self._scaling is None:
             return mean, deviation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class DeviceSparseData:
     targets: DeviceView
     weights: DeviceView | None
     weight_sum: float
+    kind_of_rows: ClassVar[str] = " of sparse rows"
 
     @classmethod
     def checked(cls, X: DeviceCSRView, y: Any, weight: Any, given: tuple[Any, Any, Any]) -> DeviceSparseData:
@@ -75,8 +76,8 @@ class DeviceSparseObjective(DeviceObjective):
     """The native objective of sparse rows on a device.
 
     X is not copied. The objective takes 24 bytes a column, 8 bytes a row (16 once a Hessian product was asked for), and
-    8 bytes for 1,024 entries. Sums over columns are made of integers, and do not depend on their order: they have the
-    same bits on all devices. A value of X that is later changed to more than its column's largest is an error.
+    8 bytes for 1,024 entries. Sums over columns are made of integers, so that the order of their terms changes no bit.
+    A value of X that later grows beyond its column's largest is an error.
 
     Notes
     -----

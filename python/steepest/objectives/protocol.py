@@ -187,7 +187,8 @@ def missing(
     what, who = _WORDS[capability]
     who = who.format(losses=_enumerated("and"))
     device = device_of_objective(objective)
-    kind, where = type(objective).__name__, "" if device is None else f" in {place(device)}"
+    rows = getattr(getattr(objective, "data", None), "kind_of_rows", "")  # where others of the same place can do more
+    kind, where = f"{type(objective).__name__}{rows}", "" if device is None else f" in {place(device)}"
     text = f"{asker} needs an objective with {what}, which {who} have, got {kind}{where}; {remedy}"
     return (error or (TypeError if device is None else NotImplementedError))(text)
 

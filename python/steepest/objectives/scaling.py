@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
 from ..arrays.device import arithmetic_dtype, dtype_name
+from ..arrays.device_sparse import is_on_device
 from ..arrays.interop import DeviceView, as_native, library_of
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
@@ -88,6 +89,10 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     weight = as_native("sample_weight", sample_weight)
     if isinstance(X, Table):
         return _statistics_of_table(X, weight, library_of(sample_weight))
+    if is_sparse(X) and is_on_device(X):
+        raise NotImplementedError(
+            "X must be in the host's memory for column statistics, got a sparse X on a CUDA device"
+        )
     if is_sparse(X):
         return _statistics_of_sparse(csr_view(X), weight, library_of(sample_weight))
     array = as_native("X", X)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/engine/descent.hpp"
+#include "cuda/engine/sparse.hpp"
 #include "cuda/launch/survey.hpp"
 #include "cuda/launch/update.hpp"
 
@@ -213,6 +214,44 @@ void test_survey(std::size_t n) {
     expect(found.first_not_label == n - 1 && found.first_not_finite == n && found.minimum == 0.5, "survey");
 }
 
+// A row of more than two shares, empty rows, a column of half of all entries, and columns twice in a row.
+void test_sparse() {
+    constexpr std::size_t n = 300, d = 300, longest = 2500;  // two groups of threads a warp
+    std::vector<std::int32_t> starts{0}, columns;
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t length = i == 40 ? longest : i % 4;
+        for (std::size_t k = 0; k < length; ++k)
+            columns.push_back(std::int32_t(k % 2 ? 17 : (k * 2654435761u >> 7) % d));
+        starts.push_back(std::int32_t(columns.size()));
+    }
+    const std::vector<float> values = numbers(columns.size());
+    std::vector<float> w = numbers(d + 1), y(n);
+    for (float& each : w) each /= 8;
+    for (std::size_t i = 0; i < n; ++i) y[i] = float(i % 3 == 1);
+    std::vector<double> gradient(d + 1);
+    for (std::size_t i = 0; i < n; ++i) {
+        double z = double(w[d]);
+        for (auto e = std::size_t(starts[i]); e < std::size_t(starts[i + 1]); ++e)
+            z += double(values[e]) * double(w[std::size_t(columns[e])]);
+        const double slope = Logistic::slope(z, double(y[i])) / double(n);
+        for (auto e = std::size_t(starts[i]); e < std::size_t(starts[i + 1]); ++e)
+            gradient[std::size_t(columns[e])] += slope * double(values[e]);
+        gradient[d] += slope;
+    }
+    for (std::size_t j = 0; j < d; ++j) gradient[j] += l2 * double(w[j]);
+    const OnTheDevice<std::int32_t> device_starts(starts), device_columns(columns);
+    const OnTheDevice<float> device_values(values), device_y(y), device_w(w), found(w);
+    const SparseView<float> X{device_values.data, device_columns.data, false, device_starts.data, false, n, d,
+                              columns.size()};
+    const SparseFaults faults = check_sparse(X, nullptr);
+    expect(faults.row == n && faults.entry == columns.size(), "sparse rows without faults");
+    SparseObjective<float> objective(
+        SparseData<float>{X, device_y.data, nullptr, {id_of_Logistic, {}}, double(n), true, 0.0, l2, 0, nullptr});
+    objective.value_and_gradient(device_w.data, found.data);
+    expect_close(on_host(found.data, d + 1), gradient, "gradient of sparse rows");
+    objective.hessian_product(device_w.data, device_w.data, found.data);
+}
+
 }  // namespace
 
 int main() {
@@ -233,5 +272,6 @@ int main() {
     test_update(1003, 0);
     test_update(1003, 1);
     test_survey(1001);
+    test_sparse();
     return 0;
 }
