@@ -172,7 +172,7 @@ def test_the_optimum_is_that_of_dense_rows(load: Callable[[str], Any], kind: str
     twin = load("fit_reference").Reference(dense)
     right, _ = twin.optimum()
     lowest, constant = twin.value(right), twin.value(twin.best_constant())
-    for start in (None, 1.5 * right):
+    for start in (None, lambda: 1.5 * right):
         w, excess = load("sparse_reference").SparseReference(problem, start).optimum()
         assert 0 <= excess <= 1e-9
         assert 0 <= (twin.value(w) - lowest) / (constant - lowest) + 1e-12 <= 1e-8
