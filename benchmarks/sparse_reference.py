@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,13 @@ _PRECISION = 1e-9  # of the optimum, relative to the excess of the best constant
 class SparseReference(Reference):
     """The objective over rows in CSR; the last column of ones is the intercept's.
 
-    The search for the optimum begins at `start`, wherever that comes from: what is found there is judged by its own
-    gradient and curvature.
+    The search for the optimum begins where `start` says, wherever that comes from: what is found there is judged by
+    its own gradient and curvature.
     """
 
     precision = _PRECISION
 
-    def __init__(self, problem: Problem, start: Array | None = None) -> None:
+    def __init__(self, problem: Problem, start: Callable[[], Array] | None = None) -> None:
         sparse = harness.peer("scipy.sparse")
         self.problem, self.start = problem, start
         ones = sparse.csr_matrix(np.ones((problem.n, 1)))
@@ -66,4 +67,4 @@ class SparseReference(Reference):
 
     def optimum(self) -> tuple[Array, float]:
         """Minimise by Newton's method to a relative excess of 1e-9; `Reference.optimum` says what is returned."""
-        return self._newton(self.start)
+        return self._newton(None if self.start is None else self.start())
