@@ -86,7 +86,7 @@ class Objective(Protocol):
 class Capability(StrEnum):
     """Abilities that an objective, or its data, may have beyond value and gradient.
 
-    `Objective` describes those that its users meet, and `Data` the next three. The last three are those of a native
+    `Objective` describes those that its users meet, and `Data` the next four. The last three are those of a native
     source alone; ``cpp/engine/source.hpp`` has them, and all that it shares with this list, under the same names.
     """
 
@@ -103,6 +103,7 @@ class Capability(StrEnum):
     ROWS = "rows"
     TARGETS = "targets"
     STEPS = "steps"
+    ENTRIES = "entries"
 
     HESSIAN = "hessian"
     SINGLE_ROWS = "single_rows"

@@ -19,7 +19,7 @@ from ..arrays.sparse import CSRView
 from .dense import DenseData, least_weight_of, native_objective
 from .protocol import Capability
 from .rows import widened
-from .source import Terms
+from .source import Entries, Terms
 
 __all__ = ["SparseData"]
 
@@ -79,7 +79,7 @@ class SparseData:
     def supports(self, capability: Capability) -> bool:
         if capability == Capability.ROWS:
             return self.n_features <= _DENSE_COLUMNS
-        return capability in (Capability.TARGETS, Capability.STEPS)
+        return capability in (Capability.TARGETS, Capability.STEPS, Capability.ENTRIES)
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
         check(self.targets)
@@ -114,6 +114,11 @@ class SparseData:
     def rows(self, index: Any) -> NDArray[Any]:
         numbers = np.arange(self.n_samples)[index]
         return self.X.take(numbers).toarray(self.dtype)
+
+    def entries(self, index: NDArray[Any]) -> Entries:
+        X = self.X.take(index)
+        rows = np.repeat(np.arange(len(X)), np.diff(X.indptr))
+        return Entries(rows, X.indices.astype(np.int64, copy=False), widened(X.data).astype(np.float64))
 
     def largest(self) -> Vector:
         X = self.X
