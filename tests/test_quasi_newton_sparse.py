@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 import steepest as st
+from cases import LOSSES
 from steepest.arrays.norm import dot, norm_of
+from steepest.quasi_newton.frequent import frequent_metric
+from steepest.quasi_newton.plan import SamplePlan
 from steepest.quasi_newton.runner import QuasiNewtonRunner
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -74,6 +77,70 @@ def test_rare_columns_of_up_to_4096_are_measured_in_all_rows(passes):
     X, y = one_hot(100_000, 375, 8)
     st.minimize(st.Logistic(X, y, alpha=1e-6), stop=st.stop.GradientNorm(1e-5))
     assert passes_to(passes, 1e-3) <= 15
+
+
+def nested(n, seed=0):
+    """Ones of a category of 12 levels, and of one of 400 levels whose every level has one of the first."""
+    rng = np.random.default_rng(seed)
+    fine = (400 * rng.random(n) ** 2).astype(np.int32)
+    columns = np.stack([rng.permutation(400)[fine] % 12, 12 + fine], axis=1).astype(np.int32)
+    starts = np.arange(0, 2 * n + 1, 2, dtype=np.int32)
+    X = sparse.csr_array((np.ones(2 * n, np.float32), columns.ravel(), starts), shape=(n, 5000))
+    scores = 0.7 * rng.standard_normal(5000)[columns].sum(axis=1)
+    return X, (rng.random(n) < 1.0 / (1.0 + np.exp(-scores))).astype(np.float32)
+
+
+def test_correlated_columns_get_a_block(passes, monkeypatch):
+    X, y = nested(60_000)
+    found = []
+    for sizes in ((), (256, 1024)):
+        passes.clear()
+        monkeypatch.setattr("steepest.quasi_newton.plan._SIZES", sizes)
+        result = st.minimize(st.Logistic(X, y, alpha=1e-4), stop=st.stop.GradientNorm(1e-6), max_epochs=300)
+        found.append((result.value, len(passes)))
+    (alone, many), (value, few) = found
+    assert value == pytest.approx(alone, rel=1e-6)
+    assert few <= 0.7 * many
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_block_of_all_rows_is_the_hessian(loss, intercept, scaled):
+    """With all columns and rows and the Hessian's own diagonal: by the native Hessian of a dense copy."""
+    rng = np.random.default_rng(3)
+    n, d = 300, 12
+    lengths = rng.integers(0, 9, n)  # with columns that come twice, and in no order
+    X = sparse.csr_array(
+        (rng.uniform(0.2, 1.0, lengths.sum()), rng.integers(0, d, lengths.sum()), np.append(0, np.cumsum(lengths))),
+        shape=(n, d),
+    )
+    dense = np.zeros((n, d))
+    np.add.at(dense, (np.repeat(np.arange(n), lengths), X.indices), X.data)
+    y, weight = LOSSES[loss].targets(rng.standard_normal(n)), rng.uniform(0.0, 2.0, n)
+    scaling = {"centre": rng.uniform(0, 1, d), "scale": rng.uniform(0.5, 2, d)} if scaled else {}
+    options = {"sample_weight": weight, "intercept": intercept, "alpha": 0.1, **scaling}
+    objective = LOSSES[loss].objective(X, y, **options)
+    w, g = 0.1 * rng.standard_normal((2, objective.n_parameters))
+    hessian = LOSSES[loss].objective(dense, y, **options).hessian(w)
+    metric = frequent_metric(objective, w, np.diag(hessian).copy(), d, n, seed=0)
+    np.testing.assert_allclose(metric.solve(g), np.linalg.solve(hessian, g), rtol=1e-4, atol=1e-6)
+
+
+def test_uncorrelated_columns_get_no_block():
+    X, y = power_law(20_000, 5_000, 40)
+    objective = st.Logistic(X, y, alpha=1e-4)
+    w = np.zeros(5_001, np.float32)
+    assert frequent_metric(objective, w, np.ones(5_001), 256, 10_000, seed=0) is None
+
+
+def test_blocks_cost_no_more_than_they_may_save():
+    """The sizes rise, their costs too; nothing that is d wide is asked of a little pass."""
+    plan = SamplePlan(300_000, 3_000, 3_001, 4, n_elements=2_400_000, has_entries=True)
+    costs = [plan.cost_of_block(size) for size in plan.block_sizes]
+    assert costs == sorted(costs)
+    assert not plan.whole  # 30,000 rows of 3,000 columns would cost more than a thousand passes
+    assert SamplePlan(300_000, 3_000, 3_001, 4, n_elements=2_400_000).block_sizes == ()
 
 
 def test_the_threads_of_blas_change_no_bit():

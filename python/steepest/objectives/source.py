@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .protocol import Capability
 
-__all__ = ["Data", "Terms"]
+__all__ = ["Data", "Entries", "Terms"]
 
 Vector = NDArray[np.float64]
 _NONE: Mapping[str, float] = MappingProxyType({})
@@ -43,6 +43,32 @@ class Terms(NamedTuple):
     scaling: tuple[Vector, Vector] | None = None
 
 
+class Entries(NamedTuple):
+    """The numbers that sparse rows have, one by one: arrays of one length.
+
+    Attributes
+    ----------
+    rows : array of int
+        The places of their rows among those that were asked for, in order.
+    columns : array of int64
+        Their columns, in any order. A row may have a column twice; its numbers then add up.
+    values : array of float64
+        The numbers.
+    """
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.int64]
+    values: Vector
+
+    def of(self, chosen: NDArray[np.intp], n_features: int) -> Entries:
+        """Return those of some columns, which are then numbered as they are chosen."""
+        number = np.full(n_features, -1)
+        number[chosen] = np.arange(len(chosen))
+        columns = number[self.columns]
+        kept = columns >= 0
+        return Entries(self.rows[kept], columns[kept], self.values[kept])
+
+
 class Data(Protocol):
     """Rows with targets and weights, whatever holds them: arrays, a device, later sparse rows, streams or workers.
 
@@ -58,6 +84,8 @@ class Data(Protocol):
     "steps"              `bind` returns an objective of ``_core`` or ``_cuda``, whose loop takes the steps of a run.
                          Without it, a loop in Python takes them
     "column_ranges"      `column_ranges`. Without it, nothing looks for a single column that separates classes
+    "entries"            ``entries(index)``: the numbers of some sparse rows, as `Entries`. Without it, `QuasiNewton`
+                         takes no block for frequent columns
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop. Without it, `QuasiNewton` begins
                          with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal

@@ -18,7 +18,8 @@ from ..arrays.interop import library_of
 from ..arrays.sparse import CSRView
 from .dense import DenseData, least_weight_of, native_objective
 from .protocol import Capability
-from .source import Terms
+from .rows import widened
+from .source import Entries, Terms
 
 __all__ = ["SparseData"]
 
@@ -78,7 +79,7 @@ class SparseData:
     def supports(self, capability: Capability) -> bool:
         if capability == Capability.ROWS:
             return self.n_features <= _DENSE_COLUMNS
-        return capability in (Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES)
+        return capability in (Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES, Capability.ENTRIES)
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
         check(self.targets)
@@ -116,6 +117,11 @@ class SparseData:
     def rows(self, index: Any) -> NDArray[Any]:
         numbers = np.arange(self.n_samples)[index]
         return self.X.take(numbers).toarray(self.dtype)
+
+    def entries(self, index: NDArray[Any]) -> Entries:
+        X = self.X.take(index)
+        rows = np.repeat(np.arange(len(X)), np.diff(X.indptr))
+        return Entries(rows, X.indices.astype(np.int64, copy=False), widened(X.data).astype(np.float64))
 
     def largest(self) -> Vector:
         return self.X.largest(self.weights)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.norm import dot
+from .frequent import FrequentMetric
 from .line_search import Iterate
 from .metric import BlockMetric, DiagonalMetric, Metric
 
@@ -30,7 +31,8 @@ class LBFGSHistory:
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
-        self._factor = 1.0  # scales the metric; `direction` measures it for diagonal and block metrics
+        self._factor = 1.0  # scales the metric; `direction` measures it for all but dense metrics
+        self._measured = False
         self._pairs: deque[tuple[Vector, Vector, float]] = deque()
         self._spare: tuple[Vector, Vector] | None = None
         self.scratch = self._sum = np.empty(0)
@@ -41,7 +43,7 @@ class LBFGSHistory:
     def clear(self) -> None:
         """Forget all pairs."""
         self._pairs.clear()
-        self._factor = 1.0
+        self._factor, self._measured = 1.0, False
 
     def note(self, before: Iterate, after: Iterate) -> None:
         """Store a step and the change of the gradient over it, if they show positive curvature."""
@@ -58,6 +60,17 @@ class LBFGSHistory:
         if len(self._pairs) > min(_PAIRS, max(_FEWEST, _BYTES // (2 * step.nbytes))):
             self._spare = self._pairs.popleft()[:2]
 
+    def renew(self, metric: Metric) -> None:
+        """Take another metric, and keep the pairs."""
+        self.metric, self._measured = metric, False
+
+    def _measures(self) -> bool:
+        """Return whether the last pair tells the factor: with a block, it is told once, as its products take long."""
+        if isinstance(self.metric, FrequentMetric):
+            measured, self._measured = self._measured, True
+            return not measured
+        return isinstance(self.metric, DiagonalMetric) or (isinstance(self.metric, BlockMetric) and len(self) == 1)
+
     def direction(self, gradient: Vector) -> Vector:
         """Return minus the approximate inverse Hessian times the gradient, by the two-loop recursion.
 
@@ -72,9 +85,7 @@ class LBFGSHistory:
             q -= np.multiply(change, weight, out=scratch)
             weights.append(weight)
         q = self.metric.solve(q, q)
-        if (isinstance(self.metric, DiagonalMetric) and self._pairs) or (
-            isinstance(self.metric, BlockMetric) and len(self) == 1
-        ):
+        if self._pairs and self._measures():
             _, change, inverse = self._pairs[-1]
             self._factor = inverse * dot(change, self.metric.solve(change, scratch))
         q /= self._factor

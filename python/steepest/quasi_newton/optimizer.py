@@ -21,7 +21,9 @@ class QuasiNewton:
     The Hessian of a random sample of the rows, or its diagonal if that is cheaper, defines coordinates in which the
     condition number is near 1. Limited-memory BFGS learns the rest from the steps. If the classes of a `Softmax` have
     too many parameters for a Hessian, and the columns are correlated, all classes share the mean of the Hessian's
-    blocks. With an L1 penalty, proximal Newton steps replace these steps; with a diagonal, an orthant-wise method does.
+    blocks. Runs over sparse rows mostly begin with the diagonal. If that is slow and the most frequent columns are
+    correlated, these columns get a block of the Hessian of a sample. With an L1 penalty, proximal Newton steps replace
+    these steps; with a diagonal, an orthant-wise method does.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
     full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one

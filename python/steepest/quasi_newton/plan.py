@@ -13,6 +13,9 @@ _MOST_PARAMETERS = 4096  # for a full Hessian
 # Rough speeds of two cores, per second: bytes that a pass reads; multiply-adds of a pass, of the Hessian (counted as
 # n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
 _READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
+_ENTRIES = 1e9  # entries of sparse rows in a pass, for each score
+_LOOKED_AT, _ENTRIES_A_PAIR = 3e7, 4.0  # entries that NumPy looks at; so many pairs of them cost as much as one
+_SIZES = 256, 1024, 2048  # columns of a block
 _SCORES = 3e9  # multiply-adds of np.einsum; NumPy's faster products have bits that depend on its threads
 _NARROW = 20  # cost of a row of the Hessian apart from its products, in columns
 # Passes that a full Hessian of the first sample may cost. A quadratic's Hessian of all rows may cost as many: the first
@@ -40,8 +43,8 @@ class SamplePlan:
         Scores per row.
     n_elements : int, optional
         Numbers that a pass reads; by default n d.
-    has_hessian, has_blocks : bool
-        Whether the data give Hessians of samples, and their rows for a `mean_block`.
+    has_hessian, has_blocks, has_entries : bool
+        Whether the data give Hessians of samples, their rows for a `mean_block`, and the entries of sparse rows.
 
     Attributes
     ----------
@@ -58,6 +61,8 @@ class SamplePlan:
         large, and a block is not.
     block_cost : float
         Cost of the `mean_block`, in passes over the data.
+    block_sizes : tuple of int
+        Numbers of the frequent columns that a `FrequentMetric` may have, which rise.
     """
 
     def __init__(
@@ -71,10 +76,17 @@ class SamplePlan:
         n_elements: int | None = None,
         has_hessian: bool = True,
         has_blocks: bool = True,
+        has_entries: bool = False,
     ) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
         absent = 0 if n_elements is None else n * d - n_elements
         pass_seconds = max((n * d - absent) * itemsize / _READ, 2 * (n * p - absent * n_scores) / _MULTIPLY)
+        if has_entries:
+            pass_seconds = max(pass_seconds, (n * d - absent) * n_scores / _ENTRIES)
+        self._n, self._row_entries, self._pass_seconds = n, (n * d - absent) / n, pass_seconds
+        self.block_sizes: tuple[int, ...] = ()
+        if has_entries and n_scores == 1:
+            self.block_sizes = tuple(size for size in _SIZES if self._solve_cost(size) <= _CHEAP)
         row_cost = p * (p + _NARROW) / _HESSIAN / pass_seconds
         self._row_cost, self._factor_cost = row_cost, float(p) ** 3 / _FACTOR / pass_seconds
         self.possible = p <= _MOST_PARAMETERS and has_hessian
@@ -109,8 +121,22 @@ class SamplePlan:
             n_elements=objective.data.n_elements,
             has_hessian=samples and objective.supports(Capability.HESSIAN),
             has_blocks=samples and objective.supports(Capability.ROWS),
+            has_entries=objective.supports(Capability.ENTRIES),
         )
 
     def cost(self, rows: int) -> float:
         """Return the cost of a Hessian of so many rows and of its factorisation, in passes over the data."""
         return rows * self._row_cost + self._factor_cost
+
+    def rows_of_block(self, size: int) -> int:
+        """Return the rows for a block of so many frequent columns."""
+        return min(self._n, max(_ROWS_A_PARAMETER * size, _ROWS))
+
+    def cost_of_block(self, size: int) -> float:
+        """Return the cost of a block of so many frequent columns, in passes over the data."""
+        entries = self.rows_of_block(size) * self._row_entries
+        made = entries * (1.0 + 0.5 * self._row_entries / _ENTRIES_A_PAIR) / _LOOKED_AT + float(size) ** 3 / _FACTOR
+        return made / self._pass_seconds
+
+    def _solve_cost(self, size: int) -> float:
+        return 2.0 * 8.0 * size**2 / _READ / self._pass_seconds

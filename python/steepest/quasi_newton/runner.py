@@ -18,6 +18,7 @@ from ..objectives.rounding import amplified_rounding
 from ..objectives.source import Data
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .directions import line_from
+from .frequent import frequent_metric
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate, backtrack
 from .little_data import least_squares_of_little_data
@@ -70,6 +71,7 @@ class QuasiNewtonRunner(Runner):
         self._largest_value = 0.0
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
+        self._block_size = 0  # frequent columns that a block was asked for
         self._goal = 1e-10 if exact else 1e-6
         self._judge = Judge(self._given, objective, self._coordinates, self._goal, lambda: self._zeros)
 
@@ -224,6 +226,26 @@ class QuasiNewtonRunner(Runner):
         if np.isfinite(block).all() and not is_nearly_diagonal(block):
             self._history, self._looked = LBFGSHistory(BlockMetric(block, self._ridge)), len(self._norms) - 1
 
+    def _take_frequent_block(self, spent: int, left: float) -> bool:
+        """Take the largest block for the frequent columns that pays; return whether there is one."""
+        assert self._history is not None
+        plan, metric = self._plan, self._history.metric
+        if self._l1 > 0.0 or not isinstance(metric, DiagonalMetric):
+            return False
+        pays = [
+            size
+            for size in plan.block_sizes
+            if size > self._block_size and 0.5 * plan.cost_of_block(size) <= spent and plan.cost_of_block(size) < left
+        ]
+        if not pays:
+            return False
+        size, self._looked = pays[-1], len(self._norms) - 1
+        found = frequent_metric(self._objective, self._w, metric.diagonal, size, plan.rows_of_block(size), _SEED)
+        self._block_size = size if found else plan.block_sizes[-1]
+        if found is not None:
+            self._history.renew(found)
+        return True
+
     def _newton(self, sample: Any, data: Data, iterate: Iterate) -> tuple[Iterate, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
 
@@ -313,6 +335,8 @@ class QuasiNewtonRunner(Runner):
             return
         fall = math.log(norms[-1 - window] / norms[-1]) / window if norms[-1 - window] > norms[-1] else 0.0
         left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
+        if self._take_frequent_block(spent, left - 2 * window):
+            return
         if not plan.possible:
             pays = spent >= 0.5 * plan.block_cost and left > plan.block_cost + 2 * window
             if pays and self._rows == 0 and plan.block_rows and self._l1 == 0.0:

@@ -1,0 +1,173 @@
+"""The curvature of the most frequent columns of sparse rows: a dense block, beside the diagonal of all others."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..objectives.data import DataObjective, some_of
+from ..objectives.source import Entries
+from .metric import DiagonalMetric
+
+__all__ = ["FrequentMetric", "frequent_metric"]
+
+Vector: TypeAlias = NDArray[np.float64]
+_SEEN = 8  # entries in the sample that a column of the block has at least
+_SHARE = 1e-5  # of a score, over which its curvature is measured
+_RIDGE = 1e-6  # share of the diagonal that is added: the columns of all levels of a category add up to 1
+_CORRELATED = 0.01  # sum of the squared correlations of a column with others
+_PAIRS = 1 << 18  # of entries at a time
+
+
+class FrequentMetric(DiagonalMetric):
+    """A diagonal matrix, and a block for some of the parameters.
+
+    Parameters
+    ----------
+    diagonal : array of shape (p,)
+        The diagonal of the matrix.
+    chosen : array of shape (m,)
+        The parameters of the block.
+    block : array of shape (m, m)
+        The block, whose diagonal is that of the matrix.
+    """
+
+    def __init__(self, diagonal: Vector, chosen: NDArray[np.intp], block: Vector) -> None:
+        super().__init__(diagonal)
+        self._chosen, self._factor = chosen, _core.Cholesky(block, _RIDGE)
+
+    @property
+    def definite(self) -> bool:
+        """Whether the block is positive definite."""
+        return bool(self._factor.definite)
+
+    def solve(self, g: Vector, out: Vector | None = None) -> Vector:
+        of_block = self._factor.solve(g[self._chosen])
+        found = super().solve(g, out)
+        found[self._chosen] = of_block
+        return found
+
+
+def frequent_metric(
+    objective: DataObjective, w: NDArray[Any], diagonal: Vector, size: int, rows: int, seed: int
+) -> FrequentMetric | None:
+    """Return a diagonal with a block for the columns that most rows of a sample have, from their correlations at w.
+
+    Return None if these columns are hardly correlated, or depend on each other but for their rounding. The objective
+    has one score a row.
+
+    Parameters
+    ----------
+    objective : DataObjective
+        The objective, whose data have "entries".
+    w : array of shape (p,)
+        Where the curvature is measured.
+    diagonal : array of shape (p,)
+        The diagonal; the block has the same one.
+    size, rows : int
+        Numbers of columns and of rows, at most.
+    seed : int
+        Chooses the rows.
+    """
+    n, d = objective.n_samples, objective.n_features
+    index = np.arange(n) if rows >= n else some_of(n, rows, seed)
+    data: Any = objective.data
+    entries: Entries = data.entries(index)
+    chosen = _most_frequent(entries.columns, d, size)
+    if len(chosen) < 2:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        curvature = _curvatures(objective, entries, index, w)
+        block = _products(entries.of(chosen, d), curvature, len(chosen))
+        block = _centred(block, objective, chosen)
+        sizes = np.sqrt(np.diag(block))
+        seen = sizes > 0.0
+        chosen = (np.append(chosen, d) if objective.intercept else chosen)[seen]
+        block = block[np.ix_(seen, seen)] / sizes[seen] / sizes[seen, None]
+        if not np.isfinite(block).all() or _is_nearly_diagonal(block, len(index)):
+            return None
+        found = FrequentMetric(diagonal, chosen, _with_diagonal(block, objective, diagonal[chosen]))
+        return found if found.definite else None
+
+
+def _is_nearly_diagonal(correlations: Vector, rows: int) -> bool:
+    """Return whether the squared correlations of a column with all others add up to little more than by chance.
+
+    By chance each is 1 / rows, on average.
+    """
+    size = len(correlations)
+    return bool(np.sum(correlations**2) < (1.0 + size / rows + _CORRELATED) * size)
+
+
+def _most_frequent(columns: NDArray[Any], d: int, size: int) -> NDArray[np.intp]:
+    """Return the columns with the most entries, in order."""
+    counts = np.bincount(columns, minlength=d)
+    least = max(_SEEN, int(np.partition(counts, d - size)[d - size])) if size < d else _SEEN
+    return np.flatnonzero(counts >= least)
+
+
+def _curvatures(objective: DataObjective, entries: Entries, index: NDArray[Any], w: NDArray[Any]) -> Vector:
+    """Return the second derivatives of the rows' losses by their scores at w, times the weights of the rows."""
+    d = objective.n_features
+    slopes, constant = w[:d].astype(np.float64), float(w[d]) if objective.intercept else 0.0
+    if objective.scaling is not None:
+        centre, scale = objective.scaling
+        slopes /= scale
+        constant -= float(np.sum(centre * slopes))
+    terms = entries.values * slopes[entries.columns]
+    scores = constant + np.bincount(entries.rows, terms, minlength=len(index))
+    targets, step = objective.targets[index].astype(np.float64), _SHARE * (1.0 + np.abs(scores))
+    rise = objective.row_slopes(scores + step, targets) - objective.row_slopes(scores - step, targets)
+    curvature = np.maximum(rise / (2.0 * step), 0.0)
+    return np.asarray(curvature if objective.weights is None else curvature * objective.weights[index])
+
+
+def _products(entries: Entries, curvature: Vector, size: int) -> Vector:
+    """Return the weighted products of columns, of shape (size + 1, size + 1). The last column is of ones.
+
+    Entries that are 1, 2, 3, ... apart in the same row are multiplied.
+    """
+    rows, columns, values = entries
+    found = np.zeros((size, size))
+    flat, first = found.reshape(-1), np.arange(len(rows))
+    for apart in range(1, len(rows)):
+        first = first[first + apart < len(rows)]
+        first = first[rows[first] == rows[first + apart]]
+        if not len(first):
+            break
+        for at in range(0, len(first), _PAIRS):
+            one = first[at : at + _PAIRS]
+            other = one + apart
+            np.add.at(flat, columns[one] * size + columns[other], curvature[rows[one]] * values[one] * values[other])
+    block = np.zeros((size + 1, size + 1))
+    block[:size, :size] = found + found.T
+    block.flat[: -1 : size + 2] += np.bincount(columns, curvature[rows] * values**2, minlength=size)
+    block[:size, size] = block[size, :size] = np.bincount(columns, curvature[rows] * values, minlength=size)
+    block[size, size] = curvature.sum()
+    return block
+
+
+def _centred(block: Vector, objective: DataObjective, chosen: NDArray[np.intp]) -> Vector:
+    """Return the products of the columns as the objective reads them; the last one is left without an intercept."""
+    if objective.scaling is not None:
+        centre, scale = (
+            np.append(each[chosen], last) for each, last in zip(objective.scaling, (0.0, 1.0), strict=True)
+        )
+        ones = block[-1]
+        block = (block - np.outer(centre, ones) - np.outer(ones, centre) + ones[-1] * np.outer(centre, centre)) / scale
+        block /= scale[:, None]
+    return block if objective.intercept else block[:-1, :-1]
+
+
+def _with_diagonal(correlations: Vector, objective: DataObjective, diagonal: Vector) -> Vector:
+    """Return the block of a Hessian with this diagonal, which has the penalty in it, from correlations of the loss."""
+    penalty = np.full(len(diagonal), objective.alpha * (1.0 - objective.l1_ratio))
+    if objective.intercept:
+        penalty[-1] = 0.0
+    sizes = np.sqrt(np.maximum(diagonal - penalty, 0.0))
+    block: Vector = correlations * sizes * sizes[:, None]
+    block.flat[:: len(block) + 1] = diagonal
+    return block
