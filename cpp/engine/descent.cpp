@@ -69,8 +69,8 @@ Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparamete
       slopes_(objective.n_scores),
       last_finite_(parameters.w, parameters.w + parameters.layout.n),
       index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0),
-      sparse_(SparseSteps<T>::of(objective_, rule, hyperparameters_, parameters_, batch_size_,
-                                 !constraint_.is_none())) {}
+      sparse_(
+          SparseSteps<T>::of(objective_, rule, hyperparameters_, parameters_, batch_size_, !constraint_.is_none())) {}
 
 template <class T>
 Evaluation Descent<T>::evaluate(Interrupt& interrupt) {

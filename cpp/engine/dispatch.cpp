@@ -61,9 +61,9 @@ STEEPEST_LEVELS
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level)                                                                                                  \
-    {public_name(#level), passes_##level, updates_##level, softmax_##level, statistics_##level, sparse_##level, \
-     lazy_##level},
+#define X(level)                                                            \
+    {public_name(#level), passes_##level, updates_##level, softmax_##level, \
+     statistics_##level,  sparse_##level, lazy_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;

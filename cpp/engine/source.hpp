@@ -11,8 +11,8 @@
 #include "cpp/engine/interrupt.hpp"
 #include "cpp/engine/scaling.hpp"
 #include "cpp/engine/sums.hpp"
-#include "cpp/math/losses.hpp"
 #include "cpp/math/lazy.hpp"
+#include "cpp/math/losses.hpp"
 #include "cpp/math/matrix.hpp"
 
 namespace steepest {

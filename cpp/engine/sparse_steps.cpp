@@ -73,7 +73,8 @@ SparseSteps<T>::SparseSteps(const Objective<T>& objective, int rule, const Hyper
     hyperparameters_.learning_rate = std::nan("");
     for (std::size_t first = 0; first < parameters.layout.n; first += parameters.layout.row) {
         LazyScore<T> score{parameters.w + first, {}, up_to_.empty() ? nullptr : up_to_.data() + first};
-        for (int s = 0; s < max_states; ++s) score.state[s] = parameters.state[s] ? parameters.state[s] + first : nullptr;
+        for (int s = 0; s < max_states; ++s)
+            score.state[s] = parameters.state[s] ? parameters.state[s] + first : nullptr;
         scores_.push_back(score);
     }
     begin();

@@ -1,5 +1,5 @@
-// Steps from sparse rows that cost their entries. A column without one misses the step; before it is read again, what it
-// missed is made up for at once.
+// Steps from sparse rows that cost their entries. A column without one misses the step; before it is read again, what
+// it missed is made up for at once.
 #pragma once
 
 #include "cpp/kernels/update.hpp"

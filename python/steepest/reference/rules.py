@@ -215,9 +215,7 @@ def lazy_adam(
     >>> w.round(6), state["mean"].round(6)
     (array([0.9, 1. ]), array([0.2, 0. ]))
     """
-    moved, after = adam(
-        w, g, state, t, learning_rate, beta1, beta2, epsilon, bias_correction, weight_decay, l1=l1
-    )
+    moved, after = adam(w, g, state, t, learning_rate, beta1, beta2, epsilon, bias_correction, weight_decay, l1=l1)
     before = {name: state.get(name, np.zeros_like(moved)) for name in after}
     return (
         float64(np.where(touched, moved, float64(w))),
