@@ -125,6 +125,10 @@ void bind_descents(py::module_& m) {
     py::class_<BoundRule>(m, "Rule")
         .def(py::init<const std::string&, const py::kwargs&>(), py::arg("name"))
         .def_property_readonly("n_states", [](const BoundRule& r) { return states_of_rule[r.rule]; })
+        .def(
+            "has_sparse_steps",
+            [](const BoundRule& r, double l1, double l2) { return SparseSteps<double>::has_steps(r.rule, l1, l2); },
+            py::arg("l1"), py::arg("l2"))
         .def("step", &BoundRule::step, py::arg("w"), py::arg("gradient"), py::arg("states"), py::arg("learning_rate"),
              py::arg("t"));
     bind_descent<float>(m, "Descent32");

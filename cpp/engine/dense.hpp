@@ -13,7 +13,7 @@ class DenseSource : public Source<ArithmeticOf<S>> {
     DenseSource(const Matrix<S>& X, const T* y, const T* weight, double weight_sum)
         : Source<T>(X.n_rows, X.n_columns, weight_sum), X_(X), y_(y), weight_(weight) {}
 
-    bool supports(Capability) const override { return true; }
+    bool supports(Capability capability) const override { return capability != Capability::row_entries; }
     std::size_t n_elements() const override { return X_.n_rows * X_.n_columns; }
     double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const override;
     const T* row_slopes(const LossChoice& loss, const Coefficients<T>&, const Selection&, T* slopes,

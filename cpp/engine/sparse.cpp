@@ -35,7 +35,7 @@ bool SparseSource<V, I>::supports(Capability capability) const {
         case Capability::single_rows:
             return false;
         case Capability::row_entries:
-            return this->n_columns <= UINT32_MAX;
+            return this->n_columns <= INT32_MAX;
         case Capability::hessian:
         case Capability::standardised_blocks:
             return this->n_columns <= most_dense_columns;

@@ -19,6 +19,9 @@ class SparseSteps {
     static std::unique_ptr<SparseSteps> of(const Objective<T>&, int rule, const Hyperparameters&, const Parameters<T>&,
                                            std::size_t batch_size, bool all_needed);
 
+    // Whether a rule has such steps with these penalties.
+    static bool has_steps(int rule, double l1, double l2) { return form_of(rule, l1, l2) != Form::none; }
+
     // Whether a step can be taken so. If not, settle and take one of all parameters.
     bool can_take(double learning_rate);
     // Takes a step. Returns whether the loss was finite; takes none where it was not. `gradient` has as many elements

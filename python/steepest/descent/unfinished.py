@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..optimizers.runner import StopReason
+from .sparse_cost import cost_of_steps
 from .symptoms import Symptoms
 
 __all__ = ["not_converged"]
@@ -20,7 +21,8 @@ def not_converged(s: Symptoms) -> str:
         return f"not converged: the arithmetic allows no lower value, but {_judged(s)}"
     if s.reason not in ended:
         return ""
-    return f"not converged: {ended[StopReason(s.reason)]}; {_judged(s)}"
+    cost = cost_of_steps(s)
+    return f"not converged: {ended[StopReason(s.reason)]}; {_judged(s)}" + (cost and f"; {cost}")
 
 
 def _judged(s: Symptoms) -> str:

@@ -394,7 +394,7 @@ class LazyAdam(Adam):
     """Adam for a sparse X: a step changes the columns that have an entry in its batch, and skips the others.
 
     A skipped parameter keeps its value and its two averages, so a step costs the entries of the batch. That makes
-    LazyAdam another method than Adam, whose averages shrink, and whose parameters move, in every step. t still counts
+    LazyAdam another method than Adam, whose averages shrink and whose parameters move in every step. t still counts
     all steps, and the intercept takes part in all of them.
 
     On a dense X, with all rows in each step, in `step`, and on columns standardised by their means, no parameter is
