@@ -18,6 +18,7 @@ RECIPES = {
 TITLES = {
     "sklearn": "Fit a linear model inside scikit-learn",
     "columns": "A table with categories: ColumnTransformer",
+    "categories": "Text and categories as they are",
     "rows": "A validation set, and rows as they come",
     "scipy": "SciPy's minimisers over our objective",
     "torch": "Our optimizer in a training loop of PyTorch",
@@ -48,6 +49,13 @@ def test_a_column_transformer():
     assert model.coef_.shape == (4,)
     assert model.coef_[2] == pytest.approx(3, abs=0.2)
     assert abs(model.coef_[3]) < 0.2
+
+
+def test_text_and_categories_as_they_are(capsys):
+    names = run("categories")
+    assert capsys.readouterr().out.startswith("area 0.2\ndistrict=hill 3.1\ndistrict=old town")
+    model, result = names["model"], names["result"]
+    np.testing.assert_allclose(result.w, np.append(model.coef_, model.intercept_), rtol=1e-5, atol=1e-6)
 
 
 def test_a_validation_set_and_rows_as_they_come():
