@@ -263,3 +263,21 @@ def test_the_picture_shows_every_ratio_and_crossing(load: Callable[[str], Any]) 
     assert all(low < y < high for line in (*drawn[0], *drawn[1]) for y in line.get_ydata())
     marks = [[len(line.get_xdata()) for line in ax.get_lines() if line.get_marker() == "D"] for ax in (well, ill)]
     assert marks == [[1, 0], [0, 0]]
+
+
+@pytest.mark.usefixtures("no_peers")
+def test_codes_are_compared_with_columns_of_ones(
+    load: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scipy = pytest.importorskip("scipy.sparse")
+    codes, find = load("bench_codes"), load("harness").peer
+    monkeypatch.setattr(load("harness"), "peer", lambda name: scipy if name == "scipy.sparse" else find(name))
+    try:
+        codes.flights_frame()
+    except ImportError as error:
+        pytest.skip(str(error))
+    assert codes.main(["--quick", "--repeats", "1", "--only", "flights/float64"]) == 0
+    assert "glum: missing" in capsys.readouterr().out
+    monkeypatch.setattr(codes, "expected", lambda problem: np.ones_like(problem.w))
+    assert codes.main(["--quick", "--repeats", "1", "--only", "flights/float64"]) == 1
+    assert "answer check failed, no time is printed: flights/float64, gradient, codes" in capsys.readouterr().err

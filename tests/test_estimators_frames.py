@@ -252,6 +252,7 @@ def test_text_that_is_all_numbers_is_warned_of():
     with pytest.warns(UserWarning, match="column 'price' of X is text, though its 37 levels are numbers such as '0.5'"):
         st.LinearRegressor().fit(frame, y)
     st.LinearRegressor(categorical=["price", "origin", "size"]).fit(frame, y)
+    st.LinearRegressor().fit(frame.astype({"price": "category"}), y)
 
 
 def test_rows_at_hand_or_held_out():

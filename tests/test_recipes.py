@@ -19,6 +19,7 @@ TITLES = {
     "sklearn": "Fit a linear model inside scikit-learn",
     "columns": "A table with categories: ColumnTransformer",
     "text": "Text: sparse matrices",
+    "categories": "Text and categories as they are",
     "rows": "A validation set, and rows as they come",
     "scipy": "SciPy's minimisers over our objective",
     "torch": "Our optimizer in a training loop of PyTorch",
@@ -57,6 +58,11 @@ def test_text():
     assert names["pipeline"].score(names["texts"], names["places"]) > 0.95
     assert list(names["pipeline"].predict(["a gull in the wind", "rain on the moss"])) == ["sea", "wood"]
     assert names["online"].score(names["hashed"].transform(names["texts"]), names["places"]) > 0.95
+def test_text_and_categories_as_they_are(capsys):
+    names = run("categories")
+    assert capsys.readouterr().out.startswith("area 0.2\ndistrict=hill 3.1\ndistrict=old town")
+    model, result = names["model"], names["result"]
+    np.testing.assert_allclose(result.w, np.append(model.coef_, model.intercept_), rtol=1e-5, atol=1e-6)
 
 
 def test_a_validation_set_and_rows_as_they_come():

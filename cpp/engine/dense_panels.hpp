@@ -47,7 +47,7 @@ struct DensePanels {
             const double* sums = panel.sums(part, workspace, interrupt);
             for (std::size_t i = 0; i < total.size(); ++i) total[i] += sums[i];
         });
-        workspace.partial = std::move(total);
+        workspace.partial.assign(total.begin(), total.end());
         return workspace.partial.data();
     }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..warnings import levels_outside
 from .categorical import Baseline, Categorical, check_baseline
-from .frames import column_names, column_of, factorised, is_category, is_frame, numbers_of
+from .frames import column_names, column_of, factorised, is_category, is_declared, is_frame, numbers_of
 
 __all__ = ["MISSING", "FrameColumn", "FrameEncoder", "Missing", "Unknown"]
 
@@ -75,7 +75,8 @@ class FrameEncoder:
             column = column_of(frame, name)
             if name in chosen if chosen is not None else is_category(column):
                 columns.append(FrameColumn(name, _levels(column, name, missing, option)))
-                _warn_of_numerals(columns[-1], chosen)
+                if chosen is None and not is_declared(column):
+                    _warn_of_numerals(columns[-1])
             else:
                 kinds.add(numbers_of(column[:1], name).dtype)
                 columns.append(FrameColumn(name, None))
@@ -184,10 +185,10 @@ def _check_missing(codes: NDArray[Any], name: Any, missing: Missing, option: str
         )
 
 
-def _warn_of_numerals(column: FrameColumn, chosen: set[Any] | None) -> None:
+def _warn_of_numerals(column: FrameColumn) -> None:
     """Warn of text that is all numbers: whoever read it may have meant numbers."""
     levels = column.levels or ()
-    if chosen is not None or len(levels) <= _FEW_LEVELS:
+    if len(levels) <= _FEW_LEVELS:
         return
     texts = [level for level in levels if isinstance(level, str) and level != MISSING]
     if texts and all(_NUMERAL.fullmatch(text) for text in texts):

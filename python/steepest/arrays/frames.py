@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["column_names", "column_of", "factorised", "is_category", "is_frame", "numbers_of"]
+__all__ = ["column_names", "column_of", "factorised", "is_category", "is_declared", "is_frame", "numbers_of"]
 
-_TEXT = ("string", "large_string", "string_view")
+_TEXT = ("string", "large_string", "string_view", "String", "str")
 Codes = NDArray[np.int64]
 
 
@@ -40,15 +40,21 @@ def column_of(frame: Any, name: Any) -> Any:
     return frame.column(name) if _library(frame) == "pyarrow" else frame[name]
 
 
+def is_declared(column: Any) -> bool:
+    """Return whether the dtype of a column is one of categories."""
+    kind = column.type if _library(column) == "pyarrow" else column.dtype
+    if _library(column) == "pandas":
+        return hasattr(kind, "categories")
+    return str(kind).startswith(("dictionary", "Categorical", "Enum"))
+
+
 def is_category(column: Any) -> bool:
     """Return whether a column has text or categories rather than numbers."""
     kind = column.type if _library(column) == "pyarrow" else column.dtype
-    if _library(column) == "pyarrow":
-        return str(kind) in _TEXT or str(kind).startswith("dictionary")
-    if _library(column) == "polars":
-        return str(kind).partition("(")[0] in ("String", "Utf8", "Categorical", "Enum")
-    if hasattr(kind, "categories") or str(kind) in ("str", "string") or str(kind).startswith("string["):
+    if is_declared(column) or str(kind) in _TEXT or str(kind).startswith("string["):
         return True
+    if _library(column) != "pandas":
+        return False
     values = column.dropna() if str(kind) == "object" else ()
     return len(values) > 0 and all(isinstance(value, str) for value in values)
 
