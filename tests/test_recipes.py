@@ -58,6 +58,8 @@ def test_text():
     assert names["pipeline"].score(names["texts"], names["places"]) > 0.95
     assert list(names["pipeline"].predict(["a gull in the wind", "rain on the moss"])) == ["sea", "wood"]
     assert names["online"].score(names["hashed"].transform(names["texts"]), names["places"]) > 0.95
+
+
 def test_text_and_categories_as_they_are(capsys):
     names = run("categories")
     assert capsys.readouterr().out.startswith("area 0.2\ndistrict=hill 3.1\ndistrict=old town")
