@@ -18,8 +18,8 @@ RECIPES = {
 TITLES = {
     "sklearn": "Fit a linear model inside scikit-learn",
     "columns": "A table with categories: ColumnTransformer",
-    "text": "Text: sparse matrices",
     "categories": "Text and categories as they are",
+    "text": "Text: sparse matrices",
     "rows": "A validation set, and rows as they come",
     "scipy": "SciPy's minimisers over our objective",
     "torch": "Our optimizer in a training loop of PyTorch",

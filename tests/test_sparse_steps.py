@@ -6,8 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 import steepest as st
+from steepest import _core, reference
+from steepest.descent.arguments import seed_of
 from steepest.optimizers.runners import NativeRunner, StepPlan
 
 sparse = pytest.importorskip("scipy.sparse")
