@@ -27,41 +27,8 @@ STEEPEST_INLINE void over_entries(const EntryRows<T>& rows, Body body) {
 }
 
 constexpr std::size_t rows_ahead = 12;
-constexpr std::size_t products_at_once = 8;
 
-#if defined(__AVX512F__)
-using Eight = Vector<double, products_at_once>;
-
-// Some of eight numbers of w and of a row, the others 0. Intrinsics, since GCC 12 finds no gather here.
-STEEPEST_INLINE Eight gather(const float* w, const std::uint32_t* columns, __mmask8 some) {
-    const __m256i index = _mm256_maskz_loadu_epi32(some, columns);
-    const __m256 found = _mm256_mmask_i32gather_ps(_mm256_setzero_ps(), some, index, w, sizeof(float));
-    return __builtin_convertvector((Vector<float, products_at_once>)found, Eight);
-}
-STEEPEST_INLINE Eight gather(const double* w, const std::uint32_t* columns, __mmask8 some) {
-    const __m256i index = _mm256_maskz_loadu_epi32(some, columns);
-    return (Eight)_mm512_mask_i32gather_pd(_mm512_setzero_pd(), some, index, w, sizeof(double));
-}
-STEEPEST_INLINE Eight load_some(const float* x, __mmask8 some) {
-    return __builtin_convertvector((Vector<float, products_at_once>)_mm256_maskz_loadu_ps(some, x), Eight);
-}
-STEEPEST_INLINE Eight load_some(const double* x, __mmask8 some) { return (Eight)_mm512_maskz_loadu_pd(some, x); }
-
-// In double, as entries of a column may cancel.
-template <class T>
-STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
-    Eight sums = {};
-    for (std::size_t e = 0; e < row.count; e += products_at_once) {
-        const std::size_t left = row.count - e;
-        const auto some = __mmask8(left < products_at_once ? (1u << left) - 1 : 0xffu);
-        const Eight of_w = gather(w, row.columns + e, some);
-        sums += row.values ? load_some(row.values + e, some) * of_w : of_w;
-    }
-    double sum = 0.0;
-    for (std::size_t k = 0; k < products_at_once; k += 2) sum += sums[k] + sums[k + 1];
-    return sum;
-}
-#else
+// In double, as entries of a column may cancel. Gathers of eight numbers at a time took longer.
 template <class T>
 STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
     double sums[4] = {};
@@ -73,7 +40,6 @@ STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
     for (; e < row.count; ++e) sums[0] += double(value_of(row, e)) * double(w[row.columns[e]]);
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
-#endif
 
 template <class T>
 void lazy_products(const EntryRows<T>& rows, const T* w, double scale, T* z) {
