@@ -112,13 +112,20 @@ struct CatchUp<T, Rule, Idle::linear> {
     STEEPEST_INLINE void operator()(const LazyScore<T>& score, std::size_t j, std::uint32_t from, std::uint32_t to) {
         double w = double(score.w[j]), v = double(score.state[0][j]);
         if (w == 0.0 && v == 0.0) return;
-        while (from < to) {  // the longest product that begins here and does not go past the end
-            const int most = 31 - __builtin_clz(to - from), aligned = from ? __builtin_ctz(from) : most;
-            const int level = missed.alike || most < aligned ? most : aligned;
-            const LinearStep& step = missed.levels[level][missed.alike ? 0 : from >> level];
+        const auto take = [&](const LinearStep& step) {
             const double moved = step.ww * w + step.wv * v;
             v = step.vw * w + step.vv * v;
             w = moved;
+        };
+        if (missed.alike) {
+            std::uint32_t n = to - from;
+            for (int digit = 0; n > 0; ++digit, n /= low_powers)
+                if (n % low_powers > 0) take(missed.levels[digit][n % low_powers]);
+        }
+        while (!missed.alike && from < to) {  // the longest product that begins here and does not go past the end
+            const int most = 31 - __builtin_clz(to - from), aligned = from ? __builtin_ctz(from) : most;
+            const int level = most < aligned ? most : aligned;
+            take(missed.levels[level][from >> level]);
             from += std::uint32_t(1) << level;
         }
         score.w[j] = T(w);
