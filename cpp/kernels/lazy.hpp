@@ -26,7 +26,7 @@ STEEPEST_INLINE void over_entries(const EntryRows<T>& rows, Body body) {
     }
 }
 
-constexpr std::size_t rows_ahead = 12;
+constexpr std::size_t rows_ahead = 12, parameters_ahead = 3;
 
 // In double, as entries of a column may cancel. Gathers of eight numbers at a time took longer.
 template <class T>
@@ -133,17 +133,32 @@ struct CatchUp<T, Rule, Idle::linear> {
     }
 };
 
+// Asks for the parameters of a row that comes later.
+template <class Rule, class T>
+STEEPEST_INLINE void ask_for(const SparseRow<T>& row, const LazyScore<T>& score) {
+    for (std::size_t e = 0; e < row.count; ++e) {
+        const std::uint32_t j = row.columns[e];
+        __builtin_prefetch(score.up_to + j, 1);
+        __builtin_prefetch(score.w + j, 1);
+        if constexpr (Rule::n_states > 0) __builtin_prefetch(score.state[0] + j, 1);
+    }
+}
+
 template <class T, class Rule>
 void catch_up(const EntryRows<T>& rows, const LazyScore<T>& score, const MissedSteps& missed, const Hyperparameters& h,
               double l1) {
     CatchUp<T, Rule> catch_up(missed, h, l1);
     const std::uint32_t before = missed.now - 1;
-    over_entries(rows, [&](std::size_t, std::uint32_t j, T) {
-        std::uint32_t& up_to = score.up_to[j];
-        if (up_to == before) return;
-        catch_up(score, j, up_to, before);
-        up_to = before;
-    });
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        if (i + parameters_ahead < rows.count + rows.ahead) ask_for<Rule>(rows.rows[i + parameters_ahead], score);
+        const SparseRow<T> row = rows.rows[i];
+        for (std::size_t e = 0; e < row.count; ++e) {
+            const std::uint32_t j = row.columns[e], from = score.up_to[j];
+            if (from == before) continue;
+            catch_up(score, j, from, before);
+            score.up_to[j] = before;
+        }
+    }
 }
 
 template <class T, class Rule>
