@@ -152,22 +152,43 @@ StepScale SparseSteps<T>::note(const Hyperparameters& h) {
 }
 
 template <class T>
+void SparseSteps<T>::add_powers(std::size_t digit) {
+    const LinearStep unit = digit == 0 ? base_ : powers_[digit - 1].back().after(powers_[digit - 1][1]);
+    powers_[digit].assign(1, {1.0, 0.0, 0.0, 1.0, 0.0, 0.0});
+    while (powers_[digit].size() < low_powers) powers_[digit].push_back(unit.after(powers_[digit].back()));
+    missed_.levels[digit] = powers_[digit].data();
+}
+
+// The last step at the end of the tree of products.
+template <class T>
+void SparseSteps<T>::add_to_tree() {
+    levels_[0].push_back(step_);
+    for (std::size_t k = 1; levels_[k].size() < missed_.now >> k; ++k) {
+        const std::vector<LinearStep>& halves = levels_[k - 1];
+        levels_[k].push_back(halves.back().after(halves[halves.size() - 2]));
+    }
+    for (std::size_t k = 0; missed_.now >> k > 0; ++k) missed_.levels[k] = levels_[k].data();
+}
+
+template <class T>
 void SparseSteps<T>::note_linear() {
     const std::size_t now = missed_.now;
-    if (missed_.alike && now > 1 && !same(step_, levels_[0][0])) {
+    if (now == 1) {
+        if (!same(step_, base_))
+            for (auto& powers : powers_) powers.clear();
+        base_ = step_;
+    }
+    if (missed_.alike && !same(step_, base_)) {
         missed_.alike = false;
-        for (std::size_t k = 0; (now - 1) >> k > 0; ++k) levels_[k].resize((now - 1) >> k, levels_[k][0]);
+        LinearStep product = base_;
+        for (std::size_t k = 0; (now - 1) >> k > 0; ++k, product = product.after(product))
+            levels_[k].assign((now - 1) >> k, product);
     }
-    if (!missed_.alike || now == 1) levels_[0].push_back(step_);
-    for (std::size_t k = 1; now >> k > 0; ++k) {
-        const std::vector<LinearStep>& halves = levels_[k - 1];
-        if (missed_.alike && levels_[k].empty()) {
-            levels_[k].push_back(halves[0].after(halves[0]));
-        } else if (!missed_.alike && levels_[k].size() < now >> k) {
-            levels_[k].push_back(halves.back().after(halves[halves.size() - 2]));
-        }
+    if (!missed_.alike) return add_to_tree();
+    for (std::size_t digit = 0, n = now; n > 0; ++digit, n /= low_powers) {
+        if (powers_[digit].empty()) add_powers(digit);
+        missed_.levels[digit] = powers_[digit].data();
     }
-    for (std::size_t k = 0; now >> k > 0; ++k) missed_.levels[k] = levels_[k].data();
 }
 
 // The step of one score's columns. `mean` takes sums over the rows to the gradient.

@@ -43,6 +43,8 @@ class SparseSteps {
     double make_slopes(const EntryRows<T>&);
     StepScale note(const Hyperparameters&);
     void note_linear();
+    void add_powers(std::size_t digit);
+    void add_to_tree();
     void take(const EntryRows<T>&, std::size_t c, double mean, const Hyperparameters&, const StepScale&, T* gradient);
     void step_intercept(const LazyScore<T>&, T slope, const Hyperparameters&);
     void begin();
@@ -67,6 +69,8 @@ class SparseSteps {
     MissedSteps missed_{};
     double scale_ = 1.0;
     std::vector<double> rates_, low_, high_;
+    LinearStep base_{};                       // a step of which `powers_` has powers
+    std::vector<LinearStep> powers_[4];       // i low_powers^k at place i of number k
     std::vector<LinearStep> levels_[max_levels];
 };
 

@@ -26,42 +26,9 @@ STEEPEST_INLINE void over_entries(const EntryRows<T>& rows, Body body) {
     }
 }
 
-constexpr std::size_t rows_ahead = 12;
-constexpr std::size_t products_at_once = 8;
+constexpr std::size_t rows_ahead = 12, parameters_ahead = 3;
 
-#if defined(__AVX512F__)
-using Eight = Vector<double, products_at_once>;
-
-// Some of eight numbers of w and of a row, the others 0. Intrinsics, since GCC 12 finds no gather here.
-STEEPEST_INLINE Eight gather(const float* w, const std::uint32_t* columns, __mmask8 some) {
-    const __m256i index = _mm256_maskz_loadu_epi32(some, columns);
-    const __m256 found = _mm256_mmask_i32gather_ps(_mm256_setzero_ps(), some, index, w, sizeof(float));
-    return __builtin_convertvector((Vector<float, products_at_once>)found, Eight);
-}
-STEEPEST_INLINE Eight gather(const double* w, const std::uint32_t* columns, __mmask8 some) {
-    const __m256i index = _mm256_maskz_loadu_epi32(some, columns);
-    return (Eight)_mm512_mask_i32gather_pd(_mm512_setzero_pd(), some, index, w, sizeof(double));
-}
-STEEPEST_INLINE Eight load_some(const float* x, __mmask8 some) {
-    return __builtin_convertvector((Vector<float, products_at_once>)_mm256_maskz_loadu_ps(some, x), Eight);
-}
-STEEPEST_INLINE Eight load_some(const double* x, __mmask8 some) { return (Eight)_mm512_maskz_loadu_pd(some, x); }
-
-// In double, as entries of a column may cancel.
-template <class T>
-STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
-    Eight sums = {};
-    for (std::size_t e = 0; e < row.count; e += products_at_once) {
-        const std::size_t left = row.count - e;
-        const auto some = __mmask8(left < products_at_once ? (1u << left) - 1 : 0xffu);
-        const Eight of_w = gather(w, row.columns + e, some);
-        sums += row.values ? load_some(row.values + e, some) * of_w : of_w;
-    }
-    double sum = 0.0;
-    for (std::size_t k = 0; k < products_at_once; k += 2) sum += sums[k] + sums[k + 1];
-    return sum;
-}
-#else
+// In double, as entries of a column may cancel. Gathers of eight numbers at a time took longer.
 template <class T>
 STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
     double sums[4] = {};
@@ -73,7 +40,6 @@ STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
     for (; e < row.count; ++e) sums[0] += double(value_of(row, e)) * double(w[row.columns[e]]);
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
-#endif
 
 template <class T>
 void lazy_products(const EntryRows<T>& rows, const T* w, double scale, T* z) {
@@ -146,13 +112,20 @@ struct CatchUp<T, Rule, Idle::linear> {
     STEEPEST_INLINE void operator()(const LazyScore<T>& score, std::size_t j, std::uint32_t from, std::uint32_t to) {
         double w = double(score.w[j]), v = double(score.state[0][j]);
         if (w == 0.0 && v == 0.0) return;
-        while (from < to) {  // the longest product that begins here and does not go past the end
-            const int most = 31 - __builtin_clz(to - from), aligned = from ? __builtin_ctz(from) : most;
-            const int level = missed.alike || most < aligned ? most : aligned;
-            const LinearStep& step = missed.levels[level][missed.alike ? 0 : from >> level];
+        const auto take = [&](const LinearStep& step) {
             const double moved = step.ww * w + step.wv * v;
             v = step.vw * w + step.vv * v;
             w = moved;
+        };
+        if (missed.alike) {
+            std::uint32_t n = to - from;
+            for (int digit = 0; n > 0; ++digit, n /= low_powers)
+                if (n % low_powers > 0) take(missed.levels[digit][n % low_powers]);
+        }
+        while (!missed.alike && from < to) {  // the longest product that begins here and does not go past the end
+            const int most = 31 - __builtin_clz(to - from), aligned = from ? __builtin_ctz(from) : most;
+            const int level = most < aligned ? most : aligned;
+            take(missed.levels[level][from >> level]);
             from += std::uint32_t(1) << level;
         }
         score.w[j] = T(w);
@@ -160,17 +133,32 @@ struct CatchUp<T, Rule, Idle::linear> {
     }
 };
 
+// Asks for the parameters of a row that comes later.
+template <class Rule, class T>
+STEEPEST_INLINE void ask_for(const SparseRow<T>& row, const LazyScore<T>& score) {
+    for (std::size_t e = 0; e < row.count; ++e) {
+        const std::uint32_t j = row.columns[e];
+        __builtin_prefetch(score.up_to + j, 1);
+        __builtin_prefetch(score.w + j, 1);
+        if constexpr (Rule::n_states > 0) __builtin_prefetch(score.state[0] + j, 1);
+    }
+}
+
 template <class T, class Rule>
 void catch_up(const EntryRows<T>& rows, const LazyScore<T>& score, const MissedSteps& missed, const Hyperparameters& h,
               double l1) {
     CatchUp<T, Rule> catch_up(missed, h, l1);
     const std::uint32_t before = missed.now - 1;
-    over_entries(rows, [&](std::size_t, std::uint32_t j, T) {
-        std::uint32_t& up_to = score.up_to[j];
-        if (up_to == before) return;
-        catch_up(score, j, up_to, before);
-        up_to = before;
-    });
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        if (i + parameters_ahead < rows.count + rows.ahead) ask_for<Rule>(rows.rows[i + parameters_ahead], score);
+        const SparseRow<T> row = rows.rows[i];
+        for (std::size_t e = 0; e < row.count; ++e) {
+            const std::uint32_t j = row.columns[e], from = score.up_to[j];
+            if (from == before) continue;
+            catch_up(score, j, from, before);
+            score.up_to[j] = before;
+        }
+    }
 }
 
 template <class T, class Rule>

@@ -72,7 +72,8 @@ struct MissedSteps {
     const double* rates;
     // Idle::decay: powers of the factor, number i and number low_powers * i.
     const double *low, *high;
-    // Idle::linear: levels[k][i] is the product of the steps (i 2^k, (i + 1) 2^k]; where all steps are `alike`, i is 0.
+    // Idle::linear: levels[k][i] is the product of the steps (i 2^k, (i + 1) 2^k]; where all steps are `alike`, that of
+    // i low_powers^k of them.
     const LinearStep* levels[max_levels];
     bool alike;
 };
