@@ -171,3 +171,75 @@ def test_products_of_long_vectors():
     a, b = np.arange(30_000.0), np.ones(30_000)
     assert dot(a, b) == 29_999 * 30_000 / 2
     assert dot(a[:100], b[:100]) == 99 * 50
+
+
+def few_columns(loss, dtype, n=4_000, d=6_000, seed=4):
+    """Sparse rows with pairs of columns that are nearly the same, of which 25 columns make the targets."""
+    rng = np.random.default_rng(seed)
+    columns = (d // 2 * rng.random((n, 8)) ** 2).astype(np.int32)
+    columns = np.concatenate([columns, columns[:, :4] + d // 2], axis=1)
+    values = rng.standard_normal((n, 12))
+    values[:, 8:] = values[:, :4] + 0.3 * values[:, 8:]
+    starts = np.arange(0, 12 * n + 1, 12, dtype=np.int32)
+    X = sparse.csr_array((values.ravel().astype(dtype), columns.ravel(), starts), shape=(n, d))
+    w = np.zeros(d)
+    w[:25] = rng.standard_normal(25) * 4.0
+    scores = X @ w + 0.5 * rng.standard_normal(n)
+    return X, (scores > 0.0 if loss is st.Logistic else scores).astype(dtype)
+
+
+def subgradient(objective, X, y, w):
+    """The smallest subgradient at w, by the formulas over X in float64."""
+    w, d = w.astype(np.float64), X.shape[1]
+    scores = X.astype(np.float64) @ w[:d] + w[d]
+    slopes = 1.0 / (1.0 + np.exp(-scores)) - y if isinstance(objective, st.Logistic) else 2.0 * (scores - y)
+    l1, l2 = objective.penalty.l1, objective.penalty.l2
+    g = X.astype(np.float64).T @ slopes / len(y) + l2 * w[:d]
+    shrunk = np.sign(g) * np.maximum(np.abs(g) - l1, 0.0)
+    return np.linalg.norm(np.append(np.where(w[:d] == 0.0, shrunk, g + l1 * np.sign(w[:d])), slopes.mean()))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("ratio", [1.0, 0.6])
+@pytest.mark.parametrize(("loss", "alpha"), [(st.Logistic, 3e-3), (st.LeastSquares, 3e-2)])
+def test_l1_ends_at_a_minimum_by_few_passes(loss, alpha, ratio, dtype, passes, monkeypatch):
+    X, y = few_columns(loss, dtype)
+    objective, tol = loss(X, y, alpha=alpha, l1_ratio=ratio), 1e-5 if dtype == np.float32 else 1e-8
+    result = st.minimize(objective, stop=st.stop.GradientNorm(tol), max_epochs=300)
+    few = len(passes)
+    assert result.converged
+    assert subgradient(objective, X, y, result.w) <= 1.2 * tol
+    passes.clear()
+    monkeypatch.setattr("steepest.quasi_newton.blocks._MOST_ACTIVE", -1)
+    alone = st.minimize(objective, stop=st.stop.GradientNorm(tol), max_epochs=300, diagnose=False)
+    assert few <= 0.8 * len(passes)
+    assert result.value <= alone.value * (1.0 + 1e-6)
+
+
+@pytest.mark.parametrize("loss", [st.Logistic, st.LeastSquares])
+def test_l1_finds_what_scikit_learn_finds(loss):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X, y = few_columns(loss, np.float64)
+    n = len(y)
+    if loss is st.Logistic:
+        alpha = 3e-3
+        peer = linear_model.LogisticRegression(
+            l1_ratio=1.0, C=1.0 / (alpha * n), solver="saga", tol=1e-10, max_iter=3000
+        ).fit(X, y)
+    else:
+        alpha = 3e-2  # of the mean of squares; scikit-learn takes half of that
+        peer = linear_model.Lasso(alpha=alpha / 2.0, tol=1e-12, max_iter=10_000).fit(sparse.csr_matrix(X), y)
+    result = st.minimize(loss(X, y, alpha=alpha, l1_ratio=1.0), stop=st.stop.GradientNorm(1e-9), max_epochs=300)
+    np.testing.assert_allclose(result.w[:-1], peer.coef_.ravel(), atol=2e-5)
+    assert 10 < np.count_nonzero(result.w[:-1]) < 1_000
+
+
+def test_l1_with_too_many_active_columns_goes_by_orthants(monkeypatch):
+    X, y = few_columns(st.Logistic, np.float64)
+    objective = st.Logistic(X, y, alpha=3e-3, l1_ratio=1.0)
+    wanted = st.minimize(objective, stop=st.stop.GradientNorm(1e-7), max_epochs=300)
+    for most in (5, 20, 60):  # fewer than those of the minimum, than those on the way, and than those at the start
+        monkeypatch.setattr("steepest.quasi_newton.blocks._MOST_ACTIVE", most)
+        found = st.minimize(objective, stop=st.stop.GradientNorm(1e-7), max_epochs=300)
+        assert found.converged
+        np.testing.assert_allclose(found.w, wanted.w, atol=1e-4)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.norm import dot
+from .active import ActiveMetric
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate
 from .metric import DenseMetric
@@ -47,6 +48,8 @@ def line_from(
     """
     if l1 == 0.0:
         return _smooth(iterate, history, resolved)
+    if isinstance(history.metric, ActiveMetric):
+        return _proximal_in_active(iterate, history.metric, l1, penalised)
     if isinstance(history.metric, DenseMetric):
         return _proximal(iterate, history.metric, l1, penalised)
     return _in_orthant(iterate, history, l1, penalised)
@@ -76,6 +79,21 @@ def _proximal(iterate: Iterate, metric: DenseMetric, l1: float, penalised: Vecto
         lambda share: (point if share == 1.0 else w + share * direction).astype(dtype),
         float(direction @ iterate.gradient) + lower,
     )
+
+
+def _proximal_in_active(iterate: Iterate, metric: ActiveMetric, l1: float, penalised: Vector) -> Line:
+    """Return the line to the minimum of the model with the penalty, over the active parameters."""
+    active, penalty = metric.active, l1 * penalised[metric.active]
+    w, gradient = iterate.w[active].astype(np.float64), iterate.gradient[active]
+    point = proximal_point(metric.matrix, gradient, w, penalty, exact=False)
+    direction = point - w
+
+    def along(share: float) -> NDArray[Any]:
+        moved = iterate.w.copy()
+        moved[active] = point if share == 1.0 else w + share * direction
+        return moved
+
+    return Line(along, dot(direction, gradient) + dot(np.abs(point) - np.abs(w), penalty))
 
 
 def _in_orthant(iterate: Iterate, history: LBFGSHistory, l1: float, penalised: Vector) -> Line:

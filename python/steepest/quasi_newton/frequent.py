@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,14 +13,14 @@ from ..objectives.data import DataObjective, some_of
 from ..objectives.source import Entries
 from .metric import DiagonalMetric
 
-__all__ = ["FrequentMetric", "frequent_metric"]
+__all__ = ["FrequentMetric", "curvature_block", "frequent_metric"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _SEEN = 8  # entries in the sample that a column of the block has at least
 _SHARE = 1e-5  # of a score, over which its curvature is measured
 _RIDGE = 1e-6  # share of the diagonal that is added: the columns of all levels of a category add up to 1
 _CORRELATED = 0.01  # sum of the squared correlations of a column with others
-_PAIRS = 1 << 18  # of entries at a time
+_ENTRIES, _PAIRS = 1 << 19, 1 << 18  # at a time
 
 
 class FrequentMetric(DiagonalMetric):
@@ -74,15 +75,11 @@ def frequent_metric(
     """
     n, d = objective.n_samples, objective.n_features
     index = np.arange(n) if rows >= n else some_of(n, rows, seed)
-    data: Any = objective.data
-    entries: Entries = data.entries(index)
-    chosen = _most_frequent(entries.columns, d, size)
+    chosen = _most_frequent(objective, index, size)
     if len(chosen) < 2:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        curvature = _curvatures(objective, entries, index, w)
-        block = _products(entries.of(chosen, d), curvature, len(chosen))
-        block = _centred(block, objective, chosen)
+        block, _ = curvature_block(objective, w, chosen, index)
         sizes = np.sqrt(np.diag(block))
         seen = sizes > 0.0
         chosen = (np.append(chosen, d) if objective.intercept else chosen)[seen]
@@ -102,9 +99,36 @@ def _is_nearly_diagonal(correlations: Vector, rows: int) -> bool:
     return bool(np.sum(correlations**2) < (1.0 + size / rows + _CORRELATED) * size)
 
 
-def _most_frequent(columns: NDArray[Any], d: int, size: int) -> NDArray[np.intp]:
+def curvature_block(
+    objective: DataObjective, w: NDArray[Any], chosen: NDArray[np.intp], index: NDArray[Any]
+) -> tuple[Vector, float]:
+    """Return the curvature of the loss of some rows at w in some columns and the intercept, and the rows' weights.
+
+    Both are sums over the rows.
+    """
+    size, total = len(chosen), 0.0
+    block = np.zeros((size + 1, size + 1))
+    for some, entries in _blocks(objective, index):
+        curvature = _curvatures(objective, entries, some, w)
+        total += len(some) if objective.weights is None else float(objective.weights[some].sum(dtype=np.float64))
+        _add_products(block, entries.of(chosen, objective.n_features), curvature)
+    return _centred(block, objective, chosen), total
+
+
+def _blocks(objective: DataObjective, index: NDArray[Any]) -> Iterator[tuple[NDArray[Any], Entries]]:
+    """Yield the numbers and the entries of some rows, some of them at a time."""
+    data: Any = objective.data
+    step = max(1, int(_ENTRIES * objective.n_samples / max(data.n_elements, 1)))
+    for at in range(0, len(index), step):
+        yield index[at : at + step], data.entries(index[at : at + step])
+
+
+def _most_frequent(objective: DataObjective, index: NDArray[Any], size: int) -> NDArray[np.intp]:
     """Return the columns with the most entries, in order."""
-    counts = np.bincount(columns, minlength=d)
+    d = objective.n_features
+    counts = np.zeros(d, np.int64)
+    for _, entries in _blocks(objective, index):
+        counts += np.bincount(entries.columns, minlength=d)
     least = max(_SEEN, int(np.partition(counts, d - size)[d - size])) if size < d else _SEEN
     return np.flatnonzero(counts >= least)
 
@@ -125,14 +149,13 @@ def _curvatures(objective: DataObjective, entries: Entries, index: NDArray[Any],
     return np.asarray(curvature if objective.weights is None else curvature * objective.weights[index])
 
 
-def _products(entries: Entries, curvature: Vector, size: int) -> Vector:
-    """Return the weighted products of columns, of shape (size + 1, size + 1). The last column is of ones.
+def _add_products(block: Vector, entries: Entries, curvature: Vector) -> None:
+    """Add the weighted products of columns to a block, in place. Its last column is of ones.
 
     Entries that are 1, 2, 3, ... apart in the same row are multiplied.
     """
-    rows, columns, values = entries
-    found = np.zeros((size, size))
-    flat, first = found.reshape(-1), np.arange(len(rows))
+    (rows, columns, values), size = entries, len(block) - 1
+    first = np.arange(len(rows))
     for apart in range(1, len(rows)):
         first = first[first + apart < len(rows)]
         first = first[rows[first] == rows[first + apart]]
@@ -141,13 +164,14 @@ def _products(entries: Entries, curvature: Vector, size: int) -> Vector:
         for at in range(0, len(first), _PAIRS):
             one = first[at : at + _PAIRS]
             other = one + apart
-            np.add.at(flat, columns[one] * size + columns[other], curvature[rows[one]] * values[one] * values[other])
-    block = np.zeros((size + 1, size + 1))
-    block[:size, :size] = found + found.T
+            products = curvature[rows[one]] * values[one] * values[other]
+            np.add.at(block.reshape(-1), columns[one] * (size + 1) + columns[other], products)
+            np.add.at(block.reshape(-1), columns[other] * (size + 1) + columns[one], products)
     block.flat[: -1 : size + 2] += np.bincount(columns, curvature[rows] * values**2, minlength=size)
-    block[:size, size] = block[size, :size] = np.bincount(columns, curvature[rows] * values, minlength=size)
-    block[size, size] = curvature.sum()
-    return block
+    with_ones = np.bincount(columns, curvature[rows] * values, minlength=size)
+    block[:size, size] += with_ones
+    block[size, :size] += with_ones
+    block[size, size] += curvature.sum()
 
 
 def _centred(block: Vector, objective: DataObjective, chosen: NDArray[np.intp]) -> Vector:

@@ -61,7 +61,7 @@ class LBFGSHistory:
             self._spare = self._pairs.popleft()[:2]
 
     def renew(self, metric: Metric) -> None:
-        """Take another metric, and keep the pairs."""
+        """Take another metric, and keep the pairs: they hold whatever the metric is."""
         self.metric, self._measured = metric, False
 
     def _measures(self) -> bool:

@@ -23,7 +23,8 @@ class QuasiNewton:
     too many parameters for a Hessian, and the columns are correlated, all classes share the mean of the Hessian's
     blocks. Runs over sparse rows mostly begin with the diagonal. If that is slow and the most frequent columns are
     correlated, these columns get a block of the Hessian of a sample. With an L1 penalty, proximal Newton steps replace
-    these steps; with a diagonal, an orthant-wise method does.
+    these steps; with a diagonal, an orthant-wise method does. Over sparse rows, the proximal Newton steps move only the
+    parameters that are not 0 or that the gradient pulls from 0, up to 2,048 of them. Every pass checks all others.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
     full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one

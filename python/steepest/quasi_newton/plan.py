@@ -14,6 +14,8 @@ _MOST_PARAMETERS = 4096  # for a full Hessian
 # n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
 _READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
 _ENTRIES = 1e9  # entries of sparse rows in a pass, for each score
+_STEP = 5e-4  # seconds of a step in Python
+_FREQUENT = 1.0 / 3.0  # a share s of the columns, the most frequent, has a share of s^_FREQUENT of the entries
 _LOOKED_AT, _ENTRIES_A_PAIR = 3e7, 4.0  # entries that NumPy looks at; so many pairs of them cost as much as one
 _SIZES = 256, 1024, 2048  # columns of a block
 _SCORES = 3e9  # multiply-adds of np.einsum; NumPy's faster products have bits that depend on its threads
@@ -82,8 +84,8 @@ class SamplePlan:
         absent = 0 if n_elements is None else n * d - n_elements
         pass_seconds = max((n * d - absent) * itemsize / _READ, 2 * (n * p - absent * n_scores) / _MULTIPLY)
         if has_entries:
-            pass_seconds = max(pass_seconds, (n * d - absent) * n_scores / _ENTRIES)
-        self._n, self._row_entries, self._pass_seconds = n, (n * d - absent) / n, pass_seconds
+            pass_seconds = max(pass_seconds, (n * d - absent) * n_scores / _ENTRIES) + _STEP
+        self._n, self._d, self._row_entries, self._pass_seconds = n, d, (n * d - absent) / n, pass_seconds
         self.block_sizes: tuple[int, ...] = ()
         if has_entries and n_scores == 1:
             self.block_sizes = tuple(size for size in _SIZES if self._solve_cost(size) <= _CHEAP)
@@ -132,10 +134,11 @@ class SamplePlan:
         """Return the rows for a block of so many frequent columns."""
         return min(self._n, max(_ROWS_A_PARAMETER * size, _ROWS))
 
-    def cost_of_block(self, size: int) -> float:
-        """Return the cost of a block of so many frequent columns, in passes over the data."""
-        entries = self.rows_of_block(size) * self._row_entries
-        made = entries * (1.0 + 0.5 * self._row_entries / _ENTRIES_A_PAIR) / _LOOKED_AT + float(size) ** 3 / _FACTOR
+    def cost_of_block(self, size: int, rows: int | None = None) -> float:
+        """Return the cost of a block of so many columns, by default of `rows_of_block`, in passes over the data."""
+        entries = (self.rows_of_block(size) if rows is None else rows) * self._row_entries
+        in_block = self._row_entries * min(1.0, size / self._d) ** _FREQUENT
+        made: float = entries * (1.0 + 0.5 * in_block / _ENTRIES_A_PAIR) / _LOOKED_AT + float(size) ** 3 / _FACTOR
         return made / self._pass_seconds
 
     def _solve_cost(self, size: int) -> float:

@@ -15,13 +15,14 @@ __all__ = ["orthant_direction", "penalised", "proximal_point", "pseudo_gradient"
 Vector: TypeAlias = NDArray[np.float64]
 
 _SWEEPS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560)  # sweeps before each try of exact steps
+_FEW_SWEEPS = _SWEEPS[:4]
 _SOLVES = 10  # exact steps in a try, at most
 _WORTH = 6.0  # a try pays if (number of free coordinates)^2 is at most this times sweeps times p
 _TOLERANCE = 1e-12
 _RIDGES = 1e-14, 1e-8  # fractions of the diagonal, for linearly dependent columns
 
 
-def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> Vector:
+def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, exact: bool = True) -> Vector:
     """Return the z that minimises gradient.(z - w) + (z - w).matrix(z - w) / 2 + sum l1 |z|.
 
     The method is coordinate descent over the coordinates that are not 0, and now and then over all coordinates
@@ -36,13 +37,15 @@ def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector) -> V
         Positive definite.
     gradient, w, l1 : arrays of shape (p,), float64
         l1 is at least 0.
+    exact : bool
+        False ends the search after a few sweeps, each with a try of exact steps, at a z that is better than w.
     """
     z = w
-    for sweeps in _SWEEPS:
+    for sweeps in _SWEEPS if exact else _FEW_SWEEPS:
         z, settled = _core.coordinate_descent(matrix, gradient, w, l1, z, sweeps, _TOLERANCE)
         if settled:
             break
-        if np.count_nonzero(z) ** 2 <= _WORTH * sweeps * len(z):
+        if not exact or np.count_nonzero(z) ** 2 <= _WORTH * sweeps * len(z):
             z = _exact_steps(matrix, gradient, w, l1, z)
     return z
 

@@ -17,8 +17,9 @@ from ..objectives.protocol import Capability
 from ..objectives.rounding import amplified_rounding
 from ..objectives.source import Data
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
+from .active import ActiveMetric
+from .blocks import SparseBlocks
 from .directions import line_from
-from .frequent import frequent_metric
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate, backtrack
 from .little_data import least_squares_of_little_data
@@ -58,6 +59,7 @@ class QuasiNewtonRunner(Runner):
         self._penalised = penalised(objective)
         self._samples = objective.supports(Capability.SAMPLE)
         self._plan = SamplePlan.of(objective)
+        self._blocks = SparseBlocks(objective, self._plan)
         self._separating = separating_loss(objective)
         self._majorant = Majorant.of(objective)
         exact = objective.given_eps < 1e-10
@@ -71,7 +73,6 @@ class QuasiNewtonRunner(Runner):
         self._largest_value = 0.0
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
-        self._block_size = 0  # frequent columns that a block was asked for
         self._goal = 1e-10 if exact else 1e-6
         self._judge = Judge(self._given, objective, self._coordinates, self._goal, lambda: self._zeros)
 
@@ -226,26 +227,6 @@ class QuasiNewtonRunner(Runner):
         if np.isfinite(block).all() and not is_nearly_diagonal(block):
             self._history, self._looked = LBFGSHistory(BlockMetric(block, self._ridge)), len(self._norms) - 1
 
-    def _take_frequent_block(self, spent: int, left: float) -> bool:
-        """Take the largest block for the frequent columns that pays; return whether there is one."""
-        assert self._history is not None
-        plan, metric = self._plan, self._history.metric
-        if self._l1 > 0.0 or not isinstance(metric, DiagonalMetric):
-            return False
-        pays = [
-            size
-            for size in plan.block_sizes
-            if size > self._block_size and 0.5 * plan.cost_of_block(size) <= spent and plan.cost_of_block(size) < left
-        ]
-        if not pays:
-            return False
-        size, self._looked = pays[-1], len(self._norms) - 1
-        found = frequent_metric(self._objective, self._w, metric.diagonal, size, plan.rows_of_block(size), _SEED)
-        self._block_size = size if found else plan.block_sizes[-1]
-        if found is not None:
-            self._history.renew(found)
-        return True
-
     def _newton(self, sample: Any, data: Data, iterate: Iterate) -> tuple[Iterate, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
 
@@ -329,13 +310,24 @@ class QuasiNewtonRunner(Runner):
 
     def _renew_metric(self) -> None:
         """Take a new Hessian, here or of more rows, or a first one in place of a diagonal, where that pays."""
+        assert self._history is not None
+        assert self._iterate is not None
+        metric = self._history.metric
+        if isinstance(metric, ActiveMetric):
+            renewed = self._blocks.renewed(metric, self._iterate, self._norms[-1] / self._norms[-2])
+            if renewed is not metric:
+                self._history, self._looked = LBFGSHistory(renewed or self._diagonal()), len(self._norms) - 1
+            return
         plan, norms, window = self._plan, self._norms, _WINDOW if self._rows == 0 else _SHORT_WINDOW
         spent = len(norms) - 1 - self._looked
         if spent < window or norms[-1] <= self._goal * norms[0]:
             return
         fall = math.log(norms[-1 - window] / norms[-1]) / window if norms[-1 - window] > norms[-1] else 0.0
         left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
-        if self._take_frequent_block(spent, left - 2 * window):
+        block = self._blocks.that_pays(metric, self._iterate, spent, left - 2 * window)
+        if block is not None:
+            self._history.renew(block)
+            self._looked = len(norms) - 1
             return
         if not plan.possible:
             pays = spent >= 0.5 * plan.block_cost and left > plan.block_cost + 2 * window
