@@ -122,7 +122,8 @@ def content_of(model: Any) -> dict[str, Any]:
     """Return the content of the file of a model."""
     encoder, estimator, record = parts(model)
     features = check_features(encoder.columns_)
-    coefficients = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
+    sparsified = hasattr(estimator.coef_, "toarray")
+    coefficients = np.atleast_2d(np.asarray(estimator.coef_.toarray() if sparsified else estimator.coef_, np.float64))
     intercepts = np.atleast_1d(np.asarray(estimator.intercept_, np.float64))
     for name, values in {**dict(zip(features, coefficients.T, strict=True)), "the intercept": intercepts}.items():
         if not np.isfinite(values).all():

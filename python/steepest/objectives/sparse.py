@@ -93,7 +93,14 @@ class SparseData:
         return _core.sparse_source(values, X.indices, X.indptr, X.shape[1], self.targets, self.weights, self.weight_sum)
 
     def column_statistics(self) -> tuple[Vector, Vector]:
-        return self._source.column_statistics()  # type: ignore[no-any-return]
+        return self._statistics
+
+    @cached_property
+    def _statistics(self) -> tuple[Vector, Vector]:
+        """Kept, since methods ask several times, and it costs some passes."""
+        mean, deviation = self._source.column_statistics()
+        mean.flags.writeable = deviation.flags.writeable = False
+        return mean, deviation
 
     def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
         return self.X.take(np.flatnonzero(some)).column_ranges()
