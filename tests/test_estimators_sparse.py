@@ -185,6 +185,15 @@ def test_warm_starts_go_on_from_sparse_coefficients_too():
         np.testing.assert_allclose(model.coef_, want, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("loss", ["least squares", "softmax"])
+def test_a_model_with_sparse_coefficients_is_saved(loss, tmp_path):
+    X, y = problem(loss)
+    model = MADE[loss](alpha=0.05, l1_ratio=1.0).fit(X, y)
+    want = model.coef_.copy()
+    st.save_model(model.sparsify(), tmp_path / "model.json")
+    np.testing.assert_array_equal(st.load_model(tmp_path / "model.json")[-1].coef_, want)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @each_loss
 def test_sparse_coefficients(loss):

@@ -193,6 +193,12 @@ def test_a_column_too_far_from_zero_for_wide_data_is_named():
             call()
 
 
+def test_the_normal_equation_of_wide_data_is_refused():
+    X, targets = wide(n=50)
+    with pytest.raises(TypeError, match=r"use st\.minimize; of a sparse X, rows are taken up to 4,096 columns"):
+        st.normal_equation(st.LeastSquares(X, targets["least squares"]))
+
+
 @pytest.mark.parametrize("unit", [1e-150, 1e150])
 @pytest.mark.parametrize("loss", ["least squares", "logistic"])
 def test_columns_in_extreme_units(loss, unit):

@@ -48,6 +48,7 @@ template <class T>
 bool GroupedSource<T>::supports(Capability capability) const {
     switch (capability) {
         case Capability::single_rows:
+        case Capability::row_entries:
             return false;
         case Capability::hessian:
         case Capability::standardised_blocks:

@@ -121,7 +121,8 @@ def load_model(path: str | Path) -> Any:
 def content_of(model: Any) -> dict[str, Any]:
     """Return the content of the file of a model."""
     encoder, estimator, record = parts(model)
-    coefficients = np.atleast_2d(np.asarray(estimator.coef_, np.float64))
+    sparsified = hasattr(estimator.coef_, "toarray")
+    coefficients = np.atleast_2d(np.asarray(estimator.coef_.toarray() if sparsified else estimator.coef_, np.float64))
     intercepts = np.atleast_1d(np.asarray(estimator.intercept_, np.float64))
     _check_finite(encoder, coefficients, intercepts)
     features, numbering = check_features(encoder.columns_), encoder.numbering_

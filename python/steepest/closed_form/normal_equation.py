@@ -70,7 +70,8 @@ def normal_equation(objective: LeastSquares) -> ClosedForm:
     Parameters
     ----------
     objective : LeastSquares
-        An objective in host memory, without an L1 penalty. It may have fewer rows than columns.
+        An objective in host memory, without an L1 penalty. It may have fewer rows than columns. A sparse X may have up
+        to 4,096 columns; blocks of its rows are made dense.
 
     Returns
     -------
@@ -146,7 +147,8 @@ def _check(objective: Any) -> None:
             "use st.minimize, or copy X and y to host memory"
         )
     if not objective.data.supports(Capability.ROWS):
-        raise missing(objective, Capability.ROWS, "normal_equation", "use st.minimize")
+        remedy = "use st.minimize; of a sparse X, rows are taken up to 4,096 columns"
+        raise missing(objective, Capability.ROWS, "normal_equation", remedy)
     if objective.alpha * objective.l1_ratio > 0:
         raise ValueError(
             f"l1_ratio or alpha must be 0 for a closed form, got l1_ratio={objective.l1_ratio:g} with "

@@ -98,6 +98,7 @@ class SparseData:
 
     @cached_property
     def _statistics(self) -> tuple[Vector, Vector]:
+        """Kept, since methods ask several times, and it costs some passes."""
         mean, deviation = self._source.column_statistics()
         mean.flags.writeable = deviation.flags.writeable = False
         return mean, deviation
