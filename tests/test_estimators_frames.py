@@ -14,6 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import OneHotEncoder
 
 import steepest as st
+from steepest.arrays.frames import is_frame
 
 N = 400
 ORIGINS = np.array(["JFK", "LGA", "EWR"])
@@ -253,6 +254,22 @@ def test_text_that_is_all_numbers_is_warned_of():
         st.LinearRegressor().fit(frame, y)
     st.LinearRegressor(categorical=["price", "origin", "size"]).fit(frame, y)
     st.LinearRegressor().fit(frame.astype({"price": "category"}), y)
+
+
+class OwnFrame(pd.DataFrame):
+    """A class made from pandas' own."""
+
+
+def test_frames_of_other_kinds():
+    columns, y = rows()
+    model = st.LinearRegressor().fit(OwnFrame(columns), y)
+    np.testing.assert_array_equal(model.predict(pandas(columns)), model.predict(OwnFrame(columns)))
+    backed = pandas(columns).convert_dtypes(dtype_backend="pyarrow")
+    np.testing.assert_allclose(st.LinearRegressor().fit(backed, y).coef_, model.coef_, atol=1e-9)
+    twice = pd.DataFrame(np.random.default_rng(0).standard_normal((N, 2)), columns=["a", "a"])
+    with pytest.raises(ValueError, match="different names, got two of the name 'a'"):
+        st.LinearRegressor().fit(twice.assign(b="text"), y)
+    assert not is_frame(polars(columns).lazy())
 
 
 def test_rows_at_hand_or_held_out():

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["column_names", "column_of", "factorised", "is_category", "is_declared", "is_frame", "numbers_of"]
+__all__ = [
+    "column_names",
+    "column_of",
+    "factorised",
+    "has_categories",
+    "is_category",
+    "is_declared",
+    "is_frame",
+    "numbers_of",
+]
 
 _TEXT = ("string", "large_string", "string_view", "String", "str")
 Codes = NDArray[np.int64]
@@ -19,11 +28,22 @@ Codes = NDArray[np.int64]
 
 def is_frame(X: Any) -> bool:
     """Return whether X is a data frame of pandas or polars, or a table of Arrow."""
-    return not isinstance(X, np.ndarray) and _library(X) in ("pandas", "polars", "pyarrow") and hasattr(X, "columns")
+    lazy = hasattr(X, "collect")  # it has no rows, and its columns are not known yet
+    return _library(X) != "" and not lazy and hasattr(X, "columns")
 
 
 def _library(thing: Any) -> str:
-    return type(thing).__module__.partition(".")[0]
+    """Return the library of a frame or a column, or of the class that its own is made from; "" for another."""
+    found = (kind.__module__.partition(".")[0] for kind in type(thing).__mro__)
+    return next((name for name in found if name in ("pandas", "polars", "pyarrow")), "")
+
+
+def has_categories(frame: Any) -> bool:
+    """Return whether some column of a frame has text or categories. The names of its columns need not differ."""
+    if _library(frame) == "pandas":
+        plain = [isinstance(kind, np.dtype) and kind.kind in "biuf" for kind in frame.dtypes]
+        return any(is_category(frame.iloc[:, place]) for place in np.flatnonzero(np.logical_not(plain)))
+    return any(map(is_category, frame.get_columns() if _library(frame) == "polars" else frame.columns))
 
 
 def column_names(frame: Any) -> list[Any]:
@@ -50,12 +70,12 @@ def is_declared(column: Any) -> bool:
 
 def is_category(column: Any) -> bool:
     """Return whether a column has text or categories rather than numbers."""
-    kind = column.type if _library(column) == "pyarrow" else column.dtype
-    if is_declared(column) or str(kind) in _TEXT or str(kind).startswith("string["):
+    kind = str(column.type if _library(column) == "pyarrow" else column.dtype)
+    if is_declared(column) or kind.partition("[")[0] in _TEXT or kind.startswith("dictionary"):
         return True
     if _library(column) != "pandas":
         return False
-    values = column.dropna() if str(kind) == "object" else ()
+    values = column.dropna() if kind == "object" else ()
     return len(values) > 0 and all(isinstance(value, str) for value in values)
 
 

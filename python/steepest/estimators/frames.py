@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays.categorical import Baseline
 from ..arrays.encoding import FrameEncoder, check_choice
-from ..arrays.frames import column_names, column_of, is_category, is_frame
+from ..arrays.frames import has_categories, is_frame
 from ..arrays.table import Table
 from ..extras import require
 
@@ -89,8 +89,7 @@ def _learned(model: Any, X: Any) -> FrameEncoder | None:
         if automatic:
             return None
         raise TypeError(f"X must be a data frame with categorical={categorical!r}, got {type(X).__name__}")
-    names = column_names(X)
-    if automatic and not any(is_category(column_of(X, name)) for name in names):
+    if automatic and not has_categories(X):
         return None
     if not (model.drop is None or (isinstance(model.drop, str) and model.drop in ("auto", "first"))):
         raise ValueError(f"drop must be 'auto', 'first' or None, got {model.drop!r}")
