@@ -11,6 +11,7 @@ import pytest
 
 import steepest as st
 from cases import Problem, assert_follows, each_loss, each_rule, run
+from steepest.optimizers.runners import NativeRunner
 
 # What a run tells
 
@@ -259,3 +260,21 @@ def test_a_function_stops_by_rule_time_and_error():
     assert st.minimize(function, max_epochs=10**9, max_seconds=0.05, diagnose=False).stop_reason == "max_seconds"
     with pytest.raises(ZeroDivisionError):
         st.minimize(st.Function(lambda w: 1 / 0, 1))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_native_call_takes_many_steps_unless_their_path_is_large(monkeypatch, recorded):
+    """A path of four steps of 2^18 parameters has the 2^20 elements that one call may write."""
+    calls = []
+    right = NativeRunner.run
+
+    def counted(self, learning_rates, seconds, path):
+        calls.append(len(learning_rates))
+        return right(self, learning_rates, seconds, path)
+
+    monkeypatch.setattr(NativeRunner, "run", counted)
+    X = np.zeros((12, 1 << 18), np.float32)
+    objective = st.LeastSquares(X, np.ones(12, np.float32), intercept=False)
+    rule = st.GradientDescent(0.1)
+    st.minimize(objective, optimizer=rule, batch_size=1, max_epochs=1, record_path=recorded, diagnose=False)
+    assert calls[0] == (4 if recorded else 12)
