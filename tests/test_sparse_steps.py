@@ -281,6 +281,25 @@ def test_a_run_that_diverges_goes_back():
     np.testing.assert_array_equal(result.w, w0)
 
 
+@pytest.mark.parametrize("make", [lambda: st.GradientDescent(0.1), lambda: st.Momentum(0.1), lambda: st.LazyAdam(0.1)])
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_a_row_of_weight_0_is_absent(make, batch_size):
+    X, weight = rows_of(), np.ones(N)
+    y, weight[::9] = targets_of(X), 0.0
+    found = []
+    for value in (1.0, 1e300, np.inf, np.nan):
+        Y = X.copy()
+        Y.data[np.repeat(weight == 0, np.diff(X.indptr))] = value
+        optimizer, w = make(), np.ones(D + 1)
+        objective = st.Logistic(Y, y, sample_weight=weight)
+        runner = NativeRunner(objective.native, optimizer, w, StepPlan(batch_size, True, 0))
+        assert runner.run(np.full(N, 0.1), 60.0, None).epoch_ended
+        runner.fetch()
+        found.append(w)
+        np.testing.assert_array_equal(w, found[0])
+    assert np.isfinite(found[0]).all()
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     some.integers(1, 30), some.integers(200, 400), some.integers(0, 3), some.integers(0, 10**6), some.booleans(),
