@@ -36,7 +36,7 @@ SCHEDULES = {
 # The penalties under which a rule's missed steps have a closed form.
 CLOSED = {
     "GradientDescent": {"none", "L2", "L1", "both"},
-    **{name: {"none", "L2"} for name in ("Momentum", "Momentum average", "Momentum step", "Nesterov")},
+    **{name: {"none", "L2", "L1"} for name in ("Momentum", "Momentum average", "Momentum step", "Nesterov")},
     "AdaGrad": {"none", "L1"},
     "RMSProp": {"none"},
     "Adam": set(),
@@ -326,7 +326,8 @@ def test_most_columns_in_a_batch_make_a_step_of_all_cheaper():
                         "moves every parameter in every step; LazyAdam, AdaGrad and GradientDescent do not"),
     (st.AdaGrad(), "L2", "AdaGrad has no cheaper step with an L2 penalty; GradientDescent has, with any penalty"),
     (st.RMSProp(), "both", "RMSProp has no cheaper step with an L1 and L2 penalty; GradientDescent has"),
-    (st.Momentum(0.1), "L1", "Momentum has no cheaper step with an L1 penalty; GradientDescent has"),
+    (st.Momentum(0.1), "both", "Momentum has no cheaper step with an L1 and L2 penalty; GradientDescent has"),
+    (st.Momentum(0.1), "L1", ""),
     (st.AdaGrad(), "none", ""),
     (st.LazyAdam(), "both", ""),
     (st.GradientDescent(0.1), "both", ""),
