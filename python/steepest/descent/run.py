@@ -146,8 +146,10 @@ class Run:
             now = time.perf_counter() - self.started
             if now >= self.settings.max_seconds:
                 return StopReason.MAX_SECONDS
-            n = min(_BLOCK_STEPS, end - before, max(_PATH_ELEMENTS // self.w.size, 1))
-            path = None if self.path is None else np.empty((n, self.w.size), self.w.dtype)
+            n, path = min(_BLOCK_STEPS, end - before), None
+            if self.path is not None:
+                n = min(n, max(_PATH_ELEMENTS // self.w.size, 1))
+                path = np.empty((n, self.w.size), self.w.dtype)
             rates = self.rates(before, n)
             try:
                 steps = self.runner.run(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
