@@ -202,10 +202,16 @@ def test_many_steps_between_evaluations():
     """More steps than are counted at once (65,536), at two rates, and a run that goes on where another ended."""
     X = rows_of(n=70_000, d=64, per_row=1, tidy=True)
     X.data /= 4
-    own, twin = both(X, alpha=1e-4)
-    for rule in ("GradientDescent", "Momentum", "AdaGrad", "RMSProp"):
-        alpha = {} if rule in ("GradientDescent", "Momentum") else {"alpha": 0.0}
-        own, twin = both(X, **{"alpha": 1e-4, **alpha})
+    for rule, penalty in (
+        ("GradientDescent", {"alpha": 1e-4}),
+        ("GradientDescent", {"alpha": 1e-4, "l1_ratio": 0.5}),
+        ("Momentum", {"alpha": 1e-4}),
+        ("Momentum", {"alpha": 1e-5, "l1_ratio": 1.0}),
+        ("Momentum step", {"alpha": 1e-5, "l1_ratio": 1.0}),
+        ("AdaGrad", {"alpha": 1e-6, "l1_ratio": 1.0}),
+        ("RMSProp", {}),
+    ):
+        own, twin = both(X, **penalty)
         schedule = lambda rate: st.schedules.StepDecay(rate / 10, factor=0.5, every=69_000)  # noqa: E731
         optimizers = RULES[rule](schedule), RULES[rule](schedule)
         assert is_lazy(own, optimizers[0], 1)
