@@ -36,7 +36,7 @@ SCHEDULES = {
 # The penalties under which a rule's missed steps have a closed form.
 CLOSED = {
     "GradientDescent": {"none", "L2", "L1", "both"},
-    **{name: {"none", "L2"} for name in ("Momentum", "Momentum average", "Momentum step", "Nesterov")},
+    **{name: {"none", "L2", "L1"} for name in ("Momentum", "Momentum average", "Momentum step", "Nesterov")},
     "AdaGrad": {"none", "L1"},
     "RMSProp": {"none"},
     "Adam": set(),
@@ -202,10 +202,16 @@ def test_many_steps_between_evaluations():
     """More steps than are counted at once (65,536), at two rates, and a run that goes on where another ended."""
     X = rows_of(n=70_000, d=64, per_row=1, tidy=True)
     X.data /= 4
-    own, twin = both(X, alpha=1e-4)
-    for rule in ("GradientDescent", "Momentum", "AdaGrad", "RMSProp"):
-        alpha = {} if rule in ("GradientDescent", "Momentum") else {"alpha": 0.0}
-        own, twin = both(X, **{"alpha": 1e-4, **alpha})
+    for rule, penalty in (
+        ("GradientDescent", {"alpha": 1e-4}),
+        ("GradientDescent", {"alpha": 1e-4, "l1_ratio": 0.5}),
+        ("Momentum", {"alpha": 1e-4}),
+        ("Momentum", {"alpha": 1e-5, "l1_ratio": 1.0}),
+        ("Momentum step", {"alpha": 1e-5, "l1_ratio": 1.0}),
+        ("AdaGrad", {"alpha": 1e-6, "l1_ratio": 1.0}),
+        ("RMSProp", {}),
+    ):
+        own, twin = both(X, **penalty)
         schedule = lambda rate: st.schedules.StepDecay(rate / 10, factor=0.5, every=69_000)  # noqa: E731
         optimizers = RULES[rule](schedule), RULES[rule](schedule)
         assert is_lazy(own, optimizers[0], 1)
@@ -281,6 +287,25 @@ def test_a_run_that_diverges_goes_back():
     np.testing.assert_array_equal(result.w, w0)
 
 
+@pytest.mark.parametrize("make", [lambda: st.GradientDescent(0.1), lambda: st.Momentum(0.1), lambda: st.LazyAdam(0.1)])
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_a_row_of_weight_0_is_absent(make, batch_size):
+    X, weight = rows_of(), np.ones(N)
+    y, weight[::9] = targets_of(X), 0.0
+    found = []
+    for value in (1.0, 1e300, np.inf, np.nan):
+        Y = X.copy()
+        Y.data[np.repeat(weight == 0, np.diff(X.indptr))] = value
+        optimizer, w = make(), np.ones(D + 1)
+        objective = st.Logistic(Y, y, sample_weight=weight)
+        runner = NativeRunner(objective.native, optimizer, w, StepPlan(batch_size, True, 0))
+        assert runner.run(np.full(N, 0.1), 60.0, None).epoch_ended
+        runner.fetch()
+        found.append(w)
+        np.testing.assert_array_equal(w, found[0])
+    assert np.isfinite(found[0]).all()
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     some.integers(1, 30), some.integers(200, 400), some.integers(0, 3), some.integers(0, 10**6), some.booleans(),
@@ -307,7 +332,8 @@ def test_most_columns_in_a_batch_make_a_step_of_all_cheaper():
                         "moves every parameter in every step; LazyAdam, AdaGrad and GradientDescent do not"),
     (st.AdaGrad(), "L2", "AdaGrad has no cheaper step with an L2 penalty; GradientDescent has, with any penalty"),
     (st.RMSProp(), "both", "RMSProp has no cheaper step with an L1 and L2 penalty; GradientDescent has"),
-    (st.Momentum(0.1), "L1", "Momentum has no cheaper step with an L1 penalty; GradientDescent has"),
+    (st.Momentum(0.1), "both", "Momentum has no cheaper step with an L1 and L2 penalty; GradientDescent has"),
+    (st.Momentum(0.1), "L1", ""),
     (st.AdaGrad(), "none", ""),
     (st.LazyAdam(), "both", ""),
     (st.GradientDescent(0.1), "both", ""),

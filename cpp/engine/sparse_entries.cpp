@@ -46,6 +46,7 @@ void SparseSource<V, I>::entries(const Selection& selection, RowEntries<T>& out)
         if constexpr (values_as_they_are) entries.values = X_.values + start;
         out.y[i] = y_[row];
         if (weight_) out.weight[i] = weight_[row];
+        if (weight_ && weight_[row] == T(0)) entries.count = 0;  // such a row is absent, whatever it holds
         out.n_entries += entries.count;
     }
     if constexpr (copies) {

@@ -35,7 +35,7 @@ auto SparseSteps<T>::form_of(int rule, double l1, double l2) -> Form {
         case Idle::decay:
             return l1 > 0.0 || l2 > 0.0 ? Form::none : Form::by_decay;
         case Idle::linear:
-            return l1 > 0.0 ? Form::none : Form::linear;
+            return l1 > 0.0 && l2 > 0.0 ? Form::none : Form::linear;
         case Idle::steps:
             break;
     }
@@ -95,6 +95,8 @@ bool SparseSteps<T>::can_take(double learning_rate) {
         hyperparameters_.learning_rate = learning_rate;
         if (kernels_.linear_step[rule_]) step_ = kernels_.linear_step[rule_](hyperparameters_, objective_.l2);
     }
+    const bool shrinks = form_ == Form::linear && objective_.l1 > 0.0;  // which has a closed form at a constant rate
+    if (shrinks && missed_.now > 0 && !(same(step_, base_) && step_.wg == base_.wg)) return false;
     return !scaled_ || is_moderate(step_.ww);
 }
 
@@ -146,6 +148,8 @@ StepScale SparseSteps<T>::note(const Hyperparameters& h) {
         missed_.low = low_.data();
         missed_.high = high_.data();
     } else if (form_ == Form::linear) {
+        if (missed_.now == 1) rates_.push_back(h.learning_rate);
+        missed_.rates = rates_.data();
         note_linear();
     }
     return scale;
@@ -199,7 +203,7 @@ void SparseSteps<T>::take(const EntryRows<T>& rows, std::size_t c, double mean, 
     T* r = z_.data() + c * rows.count;
     const double factor = form_ == Form::scaled ? mean * step_.wg * scale.inverse : mean;
     for (std::size_t i = 0; i < rows.count; ++i) r[i] = T(factor * double(r[i]));
-    if (form_ == Form::linear) return kernels_.step_linear(rows, r, own, step_, missed_.now);
+    if (form_ == Form::linear && objective_.l1 == 0.0) return kernels_.step_linear(rows, r, own, step_, missed_.now);
     if (form_ == Form::scaled) return kernels_.add(rows, r, own.w);
     if (rows.count == 1 && entries_.distinct)
         return kernels_.step_row[rule_](*rows.rows, *r, own, scale, missed_.now, h, objective_.l1, objective_.l2);

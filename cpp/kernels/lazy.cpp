@@ -20,11 +20,11 @@ struct KernelsOf {
         return nullptr;
     }
     static constexpr typename Kernels::Step steps() {
-        if constexpr (idle != Idle::steps && idle != Idle::linear) return &step<T, Rule>;
+        if constexpr (idle != Idle::steps) return &step<T, Rule>;
         return nullptr;
     }
     static constexpr typename Kernels::StepRow steps_row() {
-        if constexpr (idle != Idle::steps && idle != Idle::linear) return &step_row<T, Rule>;
+        if constexpr (idle != Idle::steps) return &step_row<T, Rule>;
         return nullptr;
     }
     static constexpr typename Kernels::Linear linear_step_of() {

@@ -105,28 +105,70 @@ STEEPEST_INLINE void take_step(const LinearStep& step, const LazyScore<T>& score
     score.state[0][j] = T(step.vw * w + step.vv * v);
 }
 
+// With an L1 penalty all steps are alike, and not under L2. The parameter then moves by a geometric series, and by the
+// same threshold towards 0 in each step: after it has begun to move towards 0 it goes on so. Steps over which its sign
+// does not change are therefore taken at once, and known by where they end.
 template <class T, class Rule>
 struct CatchUp<T, Rule, Idle::linear> {
     const MissedSteps& missed;
-    CatchUp(const MissedSteps& missed, const Hyperparameters&, double) : missed(missed) {}
+    double threshold = 0.0;
+
+    CatchUp(const MissedSteps& missed, Hyperparameters h, double l1) : missed(missed) {
+        if (!(l1 > 0.0)) return;
+        h.learning_rate = missed.rates[1];
+        T w = T(0), v = T(0);
+        threshold = l1 * double(Rule(h)(w, T(0), &v));
+    }
+    static STEEPEST_INLINE void take(const LinearStep& step, double& w, double& v) {
+        const double moved = step.ww * w + step.wv * v;
+        v = step.vw * w + step.vv * v;
+        w = moved;
+    }
+    STEEPEST_INLINE void take_alike(std::uint32_t n, double& w, double& v) const {
+        for (int digit = 0; n > 0; ++digit, n /= low_powers)
+            if (n % low_powers > 0) take(missed.levels[digit][n % low_powers], w, v);
+    }
+    // The longest products that begin at a step and do not go past the end.
+    STEEPEST_INLINE void take_products(std::uint32_t from, std::uint32_t to, double& w, double& v) const {
+        while (from < to) {
+            const int most = 31 - __builtin_clz(to - from), aligned = from ? __builtin_ctz(from) : most;
+            const int level = most < aligned ? most : aligned;
+            take(missed.levels[level][from >> level], w, v);
+            from += std::uint32_t(1) << level;
+        }
+    }
+    // Takes some of n steps, at least one; returns how many.
+    std::uint32_t shrink(std::uint32_t n, double& w, double& v) const {
+        const LinearStep& one = missed.levels[0][1];
+        const double sign = w != 0.0 ? with_sign_of(1.0, w) : with_sign_of(1.0, one.wv * v);
+        for (std::uint32_t some = n; some > 1; some /= 2) {
+            double end = w, rest = v;
+            take_alike(some, end, rest);
+            end -= sign * threshold * double(some);
+            if (!(sign * end > 0.0)) continue;
+            w = end, v = rest;
+            return some;
+        }
+        take(one, w, v);
+        w = soft_threshold(w, threshold);
+        return 1;
+    }
     STEEPEST_INLINE void operator()(const LazyScore<T>& score, std::size_t j, std::uint32_t from, std::uint32_t to) {
         double w = double(score.w[j]), v = double(score.state[0][j]);
         if (w == 0.0 && v == 0.0) return;
-        const auto take = [&](const LinearStep& step) {
-            const double moved = step.ww * w + step.wv * v;
-            v = step.vw * w + step.vv * v;
-            w = moved;
-        };
-        if (missed.alike) {
-            std::uint32_t n = to - from;
-            for (int digit = 0; n > 0; ++digit, n /= low_powers)
-                if (n % low_powers > 0) take(missed.levels[digit][n % low_powers]);
-        }
-        while (!missed.alike && from < to) {  // the longest product that begins here and does not go past the end
-            const int most = 31 - __builtin_clz(to - from), aligned = from ? __builtin_ctz(from) : most;
-            const int level = most < aligned ? most : aligned;
-            take(missed.levels[level][from >> level]);
-            from += std::uint32_t(1) << level;
+        if (!missed.alike) {
+            take_products(from, to, w, v);
+        } else if (!(threshold > 0.0)) {
+            take_alike(to - from, w, v);
+        } else {
+            for (std::uint32_t n = to - from; n > 0;) {
+                if (w == 0.0 && magnitude(missed.levels[0][1].wv * v) <= threshold) {  // it can no longer leave 0
+                    double zero = 0.0;
+                    take_alike(n, zero, v);
+                    break;
+                }
+                n -= shrink(n, w, v);
+            }
         }
         score.w[j] = T(w);
         score.state[0][j] = T(v);

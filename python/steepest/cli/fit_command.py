@@ -77,8 +77,9 @@ _RANDOM_STATE = click.option(
     "--optimizer",
     type=click.Choice(["auto", "quasi-newton", *OPTIMIZERS]),
     default="auto",
+    metavar="NAME",
     show_default=True,
-    help="auto is quasi-newton, or adam if --batch-size is given.",
+    help=f"{', '.join(['quasi-newton', *OPTIMIZERS])}; auto is quasi-newton, or adam if --batch-size is given.",
 )
 @click.option("--learning-rate", type=Number(min=0, min_open=True), help="A constant rate.  [default: chosen]")
 @click.option(
@@ -86,7 +87,7 @@ _RANDOM_STATE = click.option(
     type=batch_size_of,
     default="auto",
     metavar="INTEGER|all",
-    show_default="256 for adam, rmsprop and adagrad, else all",
+    show_default="256 for adam, lazy-adam, rmsprop and adagrad, else all",
     help="Rows of a step.",
 )
 @click.option(
