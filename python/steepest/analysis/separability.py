@@ -19,6 +19,7 @@ from ..objectives.losses import LeastSquares
 from ..objectives.protocol import Capability
 from .counts import all_are_zero, falls_along_zeros
 from .recession import HalfSpaces, Pairs, nearest_in_cone
+from .sparse_separation import a_sparse_column_separates
 
 __all__ = ["Separation", "separating_loss", "separation"]
 
@@ -54,7 +55,8 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
 
     "some" means that a direction lowers the losses of some rows and raises no loss. The result is "" without a search
     if the margins at w are small and the loss is not. An objective of more than 200 parameters is searched column by
-    column only, so the result may be "" although a direction over several columns separates.
+    column only, so the result may be "" although a direction over several columns separates. In sparse rows, a
+    column is found by the signs of its numbers.
 
     For a loss of counts it is "all zeros" if all targets are 0 and nothing keeps the scores from falling for ever, and
     "zeros" if those of some rows do.
@@ -63,6 +65,9 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
         return _separation_of_counts(objective)
     if not getattr(objective, "is_of_classes", False) or objective.alpha > 0.0 or objective.device is not None:
         return ""
+    if objective.supports(Capability.ENTRIES) and w.size > _MOST_PARAMETERS:
+        far = 0.0 if value < _SMALL_LOSS or not np.isfinite(w).all() else _FAR
+        return "some" if a_sparse_column_separates(objective, w, far) else ""
     if not objective.supports(Capability.ROWS):
         return ""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -248,7 +248,7 @@ class Run:
             self.record.separation = "all"
         elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
             return reason
-        elif supports(self.objective, Capability.ROWS):
+        elif supports(self.objective, Capability.ROWS) or supports(self.objective, Capability.ENTRIES):
             self.record.separation = separation(self.objective, self.w, self.rows[-1].loss)
         return StopReason.SEPARABLE if self.record.separation and in_budget else reason
 

@@ -84,7 +84,8 @@ class Data(Protocol):
     "steps"              `bind` returns an objective of ``_core`` or ``_cuda``, whose loop takes the steps of a run.
                          Without it, a loop in Python takes them
     "entries"            ``entries(index)``: the numbers of some sparse rows, as `Entries`. Without it, `QuasiNewton`
-                         takes no block for frequent columns
+                         takes no block of the Hessian of wide rows, and, without "rows" too, nothing looks for columns
+                         that separate classes
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop. Without it, `QuasiNewton` begins
                          with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
