@@ -274,6 +274,9 @@ def test_an_indicator_of_one_class_leaves_no_minimum(loss, rows, values, separat
     objective = loss(X, y)
     w = np.ones(objective.n_parameters)
     assert bool(separation(objective, w, 0.05)) == separates
+    d = X.shape[1]
+    centred = loss(X, y, intercept=False, centre=np.full(d, 0.1), scale=np.ones(d))
+    assert not separation(centred, np.ones(centred.n_parameters), 0.05)  # the rows without it move too
     weight = np.ones(len(y))
     weight[X @ np.eye(1, X.shape[1])[0] != 0.0] = 0.0
     assert not separation(loss(X, y, sample_weight=weight), w, 0.05)

@@ -21,12 +21,13 @@ def a_sparse_column_separates(objective: DataObjective, w: NDArray[Any], far: fl
     """Return whether some row has a score at least so far from 0, and a column separates a class from the others.
 
     It does so where the numbers of a column are above 0 in rows of the class only, and below 0 in rows of the others
-    only, or the other way round. An indicator that only one class has is such a column. If it comes twice in a row with
-    both signs, it is not found.
+    only, or the other way round. An indicator that only one class has is such a column. It is not found if it comes
+    twice in a row with both signs, nor if columns are centred without an intercept.
     """
     labels, weight, d = objective.targets.astype(np.intp), objective.weights, objective.n_features
     n_classes = max(2, objective.layout.n_scores)
-    if n_classes * d > _MOST_FLAGS:
+    shifted = objective.scaling is not None and not objective.intercept and bool(objective.scaling[0].any())
+    if shifted or n_classes * d > _MOST_FLAGS:
         return False
     above, below = np.zeros((n_classes, d), bool), np.zeros((n_classes, d), bool)
     is_far = False
