@@ -7,6 +7,7 @@ import pytest
 
 import steepest as st
 from cases import LOSSES
+from steepest.analysis.separability import separation
 from steepest.arrays.norm import dot, norm_of
 from steepest.quasi_newton.frequent import frequent_metric
 from steepest.quasi_newton.plan import SamplePlan
@@ -243,3 +244,67 @@ def test_l1_with_too_many_active_columns_goes_by_orthants(monkeypatch):
         found = st.minimize(objective, stop=st.stop.GradientNorm(1e-7), max_epochs=300)
         assert found.converged
         np.testing.assert_allclose(found.w, wanted.w, atol=1e-4)
+
+
+def with_indicator(rows, values=1.0, n=10_000, d=5_000):
+    """A first column that some rows of the classes have, beside others with 40 entries each; and the labels."""
+    rng = np.random.default_rng(2)
+    y = (rng.random(n) < 0.4).astype(float)
+    chosen = np.flatnonzero(rows(y))[:40]
+    columns = rng.integers(1, d, (n, 20))
+    entries = np.append(np.ones(columns.size), np.broadcast_to(values, 40))
+    places = np.append(np.repeat(np.arange(n), 20), chosen), np.append(columns.ravel(), np.zeros(40, int))
+    return sparse.csr_array(sparse.coo_array((entries, places), shape=(n, d))), y
+
+
+@pytest.mark.parametrize(
+    ("rows", "values", "separates"),
+    [
+        (lambda y: y == 1, 1.0, True),
+        (lambda y: y == 0, 1.0, True),
+        (lambda y: y == 0, -2.0, True),
+        (lambda y: y >= 0, 1.0, False),
+        (lambda y: y == 1, np.tile([1.0, -1.0], 20), False),
+    ],
+)
+@pytest.mark.parametrize("loss", [st.Logistic, st.Softmax])
+def test_an_indicator_of_one_class_leaves_no_minimum(loss, rows, values, separates):
+    """Along its column the losses of its rows fall for ever, and no other loss changes."""
+    X, y = with_indicator(rows, values)
+    objective = loss(X, y)
+    w = np.ones(objective.n_parameters)
+    assert bool(separation(objective, w, 0.05)) == separates
+    d = X.shape[1]
+    centred = loss(X, y, intercept=False, centre=np.full(d, 0.1), scale=np.ones(d))
+    assert not separation(centred, np.ones(centred.n_parameters), 0.05)  # the rows without it move too
+    weight = np.ones(len(y))
+    weight[X @ np.eye(1, X.shape[1])[0] != 0.0] = 0.0
+    assert not separation(loss(X, y, sample_weight=weight), w, 0.05)
+
+
+def test_separable_classes_of_wide_sparse_rows_are_told():
+    X, y = with_indicator(lambda y: y == 1)
+    with pytest.warns(st.DiagnosisWarning):
+        result = st.minimize(st.Logistic(X, y), max_epochs=200)
+    assert result.stop_reason == "separable"
+    assert not result.converged
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(np.float32, 1e-3), (np.float64, 1e-6)])
+def test_rare_columns_end_where_they_belong(dtype, error):
+    """20 columns of four rows in 200,000 each, which begin at 0 where all others begin at the minimum."""
+    n, n_rare = 200_000, 20
+    X, y = power_law(n, 5_000, 10, dtype=np.float64, size=0.15)
+    rows = np.random.default_rng(1).choice(n, (n_rare, 4), replace=False)
+    y[rows[:, :3]], y[rows[:, 3]] = 1.0, 0.0
+    own = sparse.csr_array((np.ones(4 * n_rare), (rows.ravel(), np.repeat(np.arange(n_rare), 4))), shape=(n, n_rare))
+    X = sparse.csr_array(sparse.hstack([X, own]))
+    exact = st.minimize(st.Logistic(X, y, alpha=1e-7), stop=st.stop.GradientNorm(1e-11), max_epochs=200).w
+    start = exact.astype(dtype)
+    start[5_000:-1] = 0.0
+    objective = st.Logistic(X.astype(dtype), y.astype(dtype), alpha=1e-7)
+    for w0 in (None, start):
+        found = st.minimize(objective, w0, max_epochs=200)
+        assert found.converged
+        assert np.abs(exact[5_000:-1]).max() > 1.0
+        np.testing.assert_allclose(found.w[5_000:-1], exact[5_000:-1], atol=error)

@@ -85,7 +85,8 @@ class Data(Protocol):
                          Without it, a loop in Python takes them
     "column_ranges"      `column_ranges`. Without it, nothing looks for a single column that separates classes
     "entries"            ``entries(index)``: the numbers of some sparse rows, as `Entries`. Without it, `QuasiNewton`
-                         takes no block for frequent columns
+                         takes no block of the Hessian of wide rows, and, without "rows" too, nothing looks for columns
+                         that separate classes
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop. Without it, `QuasiNewton` begins
                          with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
