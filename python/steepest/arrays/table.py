@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .categorical import Baseline, Categorical
-from .checks import describe
 from .device import arithmetic_dtype, dtype_name
 from .encoding import FrameEncoder, Missing, Unknown
-from .sparse import CSRView, csr_view, is_sparse
+from .groups import FLOATS, as_csr, checked_group, product_of_csr, width_of
+from .sparse import CSRView, is_sparse
 
 __all__ = ["Table"]
-
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class Table:
@@ -70,14 +68,14 @@ class Table:
     def __init__(self, *groups: Any, names: Sequence[Any] | None = None, dtype: Any = None) -> None:
         if not groups:
             raise ValueError("groups must be one group of columns at least, got none")
-        self.groups = tuple(_group(each, number) for number, each in enumerate(groups))
+        self.groups = tuple(checked_group(each, number) for number, each in enumerate(groups))
         lengths = [len(group) for group in self.groups]
         if len(set(lengths)) > 1:
             raise ValueError(f"groups must have equally many rows, got {', '.join(map(str, lengths))}")
         if not 0 < lengths[0] < 2**32:
             raise ValueError(f"groups must have from 1 to {2**32 - 1:,} rows, got {lengths[0]:,}")
         self.dtype = self._dtype(dtype)
-        self.shape = lengths[0], sum(_width(group) for group in self.groups)
+        self.shape = lengths[0], sum(width_of(group) for group in self.groups)
         self._names = None if names is None else list(names)
         self._encoder: FrameEncoder | None = None
         if names is not None and len(names) != len(groups):
@@ -175,7 +173,7 @@ class Table:
         if len(found) > 1:
             raise TypeError(f"groups must have numbers of one dtype, got {' and '.join(sorted(map(str, found)))}")
         dtype = found.pop() if found else np.dtype(np.float64)
-        if dtype not in _FLOATS:
+        if dtype not in FLOATS:
             raise TypeError(f"dtype must be float32 or float64, got {dtype}")
         return dtype
 
@@ -187,7 +185,7 @@ class Table:
                 column = f"x{start}" if name is None else name
                 names += [f"{column}={level}" for level in group.levels[group.first :]]
             else:
-                width = _width(group)
+                width = width_of(group)
                 own = [f"x{start + j}" for j in range(width)] if name is None else list(name)
                 if len(own) != width:
                     raise ValueError(f"names must have {width} names for a group of {width} columns, got {len(own)}")
@@ -198,7 +196,7 @@ class Table:
         start = 0
         for number, group in enumerate(self.groups):
             yield start, group, None if self._names is None else self._names[number]
-            start += _width(group)
+            start += width_of(group)
 
     @property
     def ndim(self) -> int:
@@ -262,7 +260,7 @@ class Table:
     def toarray(self) -> NDArray[Any]:
         """Return the dense array that the table stands for."""
         return np.hstack([
-            group if isinstance(group, np.ndarray) else _as_csr(group, self.dtype).toarray(self.dtype)
+            group if isinstance(group, np.ndarray) else as_csr(group, self.dtype).toarray(self.dtype)
             for group in self.groups
         ])  # fmt: skip
 
@@ -270,7 +268,7 @@ class Table:
         """Return the sparse matrix that the table stands for."""
         entries = []
         for start, group, _ in self._named():
-            part = _as_csr(group, self.dtype)
+            part = as_csr(group, self.dtype)
             row = np.repeat(np.arange(len(self)), np.diff(part.indptr))
             entries.append((row, start + part.indices.astype(np.int64), part.data.astype(self.dtype)))
         row, column, data = (np.concatenate(each) for each in zip(*entries, strict=True))
@@ -288,8 +286,8 @@ class Table:
             raise ValueError(f"w must have {self.shape[1]} rows, one for each column of the table, got {len(w)}")
         product = np.zeros((len(self), *w.shape[1:]), np.result_type(w.dtype, self.dtype))
         for start, group, _ in self._named():
-            own = w[start : start + _width(group)]
-            product += _csr_dot(group, own) if isinstance(group, CSRView) else group.dot(own)
+            own = w[start : start + width_of(group)]
+            product += product_of_csr(group, own) if isinstance(group, CSRView) else group.dot(own)
         return product
 
     def largest(self, weights: NDArray[Any] | None) -> NDArray[np.float64]:
@@ -297,53 +295,14 @@ class Table:
         present = None if weights is None else weights > 0
         found = np.zeros(self.shape[1])
         for start, group, _ in self._named():
-            part = found[start : start + _width(group)]
+            part = found[start : start + width_of(group)]
             if isinstance(group, np.ndarray):
                 sizes = np.abs(group if present is None else group[present])
                 part[:] = sizes.max(axis=0, initial=0.0)
                 continue
-            csr = _as_csr(group, self.dtype)
+            csr = as_csr(group, self.dtype)
             sizes = np.abs(csr.data.astype(np.float64))
             if present is not None:
                 sizes[np.repeat(~present, np.diff(csr.indptr))] = 0.0
             np.maximum.at(part, csr.indices, sizes)
         return found
-
-
-def _width(group: Any) -> int:
-    return group.n_columns if isinstance(group, Categorical) else int(group.shape[1])
-
-
-def _as_csr(group: Any, dtype: np.dtype[Any]) -> CSRView:
-    if isinstance(group, CSRView):
-        return group
-    if isinstance(group, Categorical):
-        return group.as_csr(dtype)
-    n, d = group.shape
-    return CSRView(group.ravel(), np.tile(np.arange(d), n), np.arange(0, n * d + 1, d), (n, d))
-
-
-def _csr_dot(X: CSRView, w: NDArray[Any]) -> NDArray[Any]:
-    values = X.data.astype(np.result_type(w.dtype, X.data.dtype), copy=False)
-    products = (values * w[X.indices].T).T
-    sums = np.zeros((X.shape[0], *w.shape[1:]), products.dtype)
-    np.add.at(sums, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), products)
-    return sums
-
-
-def _group(group: Any, number: int) -> Any:
-    """Return a group as arrays that are used in place."""
-    if isinstance(group, (Categorical, CSRView)):
-        return group
-    if is_sparse(group):
-        return csr_view(group)
-    expected = (
-        f"group {number} must be a C- or F-contiguous float32 or float64 NumPy array, a CSR matrix or a Categorical"
-    )
-    if not isinstance(group, np.ndarray) or group.dtype not in _FLOATS:
-        raise TypeError(f"{expected}, got {describe(group)}")
-    array = group.reshape(-1, 1) if group.ndim == 1 else group
-    contiguous = array.flags.c_contiguous or array.flags.f_contiguous
-    if array.ndim != 2 or array.shape[1] == 0 or not (contiguous and array.flags.aligned):
-        raise ValueError(f"{expected}, got {describe(group)} with strides {group.strides}")
-    return array
