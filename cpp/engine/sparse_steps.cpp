@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t share_of_columns = 4;  // a step of all columns costs as much as one of this part of them
 constexpr std::size_t shortest_count = 1 << 16, longest_count = 1 << 30;  // steps that are counted before all settle
+constexpr std::size_t columns_a_step = 32;  // that settle; so products of steps take 3 bytes a column of wide data
 constexpr std::size_t settled_columns = 8192, parallel_columns = 65536;   // of a task; from here on several threads
 constexpr std::size_t rows_at_once = 256, rows_ahead = 16;  // whose entries are looked up, and those left to prefetch
 constexpr double least_scale = 0x1p-20;  // nor is it above 1 / least_scale
@@ -67,7 +68,7 @@ SparseSteps<T>::SparseSteps(const Objective<T>& objective, int rule, const Hyper
       kernels_(lazy_of<T>()),
       entries_of_step_(entries_of_step),
       hyperparameters_(h),
-      longest_(std::clamp(objective.n_columns() / 8, shortest_count, longest_count)),
+      longest_(std::clamp(objective.n_columns() / columns_a_step, shortest_count, longest_count)),
       slopes_(objective.n_scores),
       up_to_(form == Form::scaled ? 0 : parameters.layout.n) {
     hyperparameters_.learning_rate = std::nan("");
