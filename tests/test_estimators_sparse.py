@@ -30,6 +30,8 @@ def test_coefficients_are_those_of_the_dense_copy(loss, dtype, standardize, l1_r
     weight = np.random.default_rng(1).integers(0, 4, n).astype(dtype) if weighted else None
     X, y, single = X.astype(dtype), taking_dtype(y, dtype), dtype is np.float32
     tolerance = (1e-5 if single else 1e-9) if l1_ratio == 0 else (3e-5 if single else 1e-8)
+    if single and loss == "softmax":
+        tolerance = 3e-5  # the dense copy is added up in float32, and ends 2e-5 from the minimum
     model = MADE[loss](alpha=0.01, l1_ratio=l1_ratio, standardize=standardize, tol=1e-7 if single else 1e-11)
     own, twin = (clone(model).fit(each, y, sample_weight=weight) for each in (X, X.toarray()))
     assert own.stop_reason_ in ("GradientNorm", "precision")
