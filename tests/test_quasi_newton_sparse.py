@@ -10,6 +10,7 @@ from cases import LOSSES
 from steepest.analysis.separability import separation
 from steepest.arrays.norm import dot, norm_of
 from steepest.quasi_newton.frequent import frequent_metric
+from steepest.quasi_newton.lbfgs import LBFGSHistory
 from steepest.quasi_newton.plan import SamplePlan
 from steepest.quasi_newton.runner import QuasiNewtonRunner
 
@@ -142,6 +143,17 @@ def test_blocks_cost_no_more_than_they_may_save():
     assert costs == sorted(costs)
     assert not plan.whole  # 30,000 rows of 3,000 columns would cost more than a thousand passes
     assert SamplePlan(300_000, 3_000, 3_001, 4, n_elements=2_400_000).block_sizes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_units_of_wide_columns_change_nothing(dtype):
+    """Columns times powers of two from 2^-40 to 2^40, which nobody looks at beyond 4,096 columns."""
+    X, y = power_law(20_000, 6_000, 20, dtype=dtype)
+    units = np.exp2(np.random.default_rng(0).integers(-40, 41, 6_000)).astype(dtype)
+    other = X.copy()
+    other.data = X.data * units[X.indices]
+    found = [st.minimize(st.Logistic(each, y), max_epochs=40, diagnose=False) for each in (X, other)]
+    assert found[1].value == pytest.approx(found[0].value, rel=1e-9)
 
 
 def test_the_threads_of_blas_change_no_bit():
@@ -308,3 +320,21 @@ def test_rare_columns_end_where_they_belong(dtype, error):
         assert found.converged
         assert np.abs(exact[5_000:-1]).max() > 1.0
         np.testing.assert_allclose(found.w[5_000:-1], exact[5_000:-1], atol=error)
+
+
+def test_the_pairs_of_a_large_problem_are_few(monkeypatch):
+    """Two vectors of 5,001 float64 a pair: room for seven pairs keeps seven; five is the least number, 20 the most."""
+    X, y = power_law(5_000, 5_000, 10)
+    counts = []
+    note = LBFGSHistory.note
+
+    def counted(self, before, after):
+        note(self, before, after)
+        counts.append(len(self))
+
+    monkeypatch.setattr(LBFGSHistory, "note", counted)
+    for pairs, kept in ((7, 7), (2, 5), (100, 20)):
+        monkeypatch.setattr("steepest.quasi_newton.lbfgs._BYTES", pairs * 2 * 8 * 5_001)
+        counts.clear()
+        st.minimize(st.Logistic(X, y, alpha=1e-7), max_epochs=40, diagnose=False)
+        assert max(counts) == kept

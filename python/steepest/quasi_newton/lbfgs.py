@@ -18,6 +18,7 @@ __all__ = ["LBFGSHistory"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _PAIRS, _FEWEST = 20, 5  # pairs of a step and the change of the gradient over it, at most
+_CURVED = 1e-12  # of the product of their lengths, at least, is the product of a step and a change
 _BYTES = 1 << 29  # that pairs take, beyond the fewest
 
 
@@ -52,13 +53,26 @@ class LBFGSHistory:
         np.subtract(after.w, before.w, out=step, dtype=np.float64)
         np.subtract(after.gradient, before.gradient, out=change)
         product = dot(step, change)
-        if not product > 1e-12 * (math.sqrt(dot(step, step)) * math.sqrt(dot(change, change))):
+        if not product > _CURVED * self._lengths(step, change):
             self._spare = step, change
             return
         self._spare = None
         self._pairs.append((step, change, 1.0 / product))
         if len(self._pairs) > min(_PAIRS, max(_FEWEST, _BYTES // (2 * step.nbytes))):
             self._spare = self._pairs.popleft()[:2]
+
+    def _lengths(self, step: Vector, change: Vector) -> float:
+        """Return the product of the lengths of a step and of a change, whose units a diagonal metric takes away."""
+        if not isinstance(self.metric, DiagonalMetric):
+            return math.sqrt(dot(step, step)) * math.sqrt(dot(change, change))
+        diagonal = self.metric.diagonal
+        if self.scratch.size != step.size:
+            self._sum, self.scratch = np.empty(step.size), np.empty(step.size)
+        with np.errstate(over="ignore"):
+            of_step = dot(np.multiply(step, step, out=self.scratch), diagonal)
+            squares = np.multiply(change, change, out=self.scratch)
+            squares /= diagonal
+            return math.sqrt(of_step) * math.sqrt(float(np.sum(squares)))
 
     def renew(self, metric: Metric) -> None:
         """Take another metric, and keep the pairs: they hold whatever the metric is."""
