@@ -23,7 +23,7 @@ from sparse_reference import SparseReference
 
 Row = dict[str, Any]
 QUICK_SCALE = 0.001
-BUDGET = 8.0  # seconds
+BUDGET = 5.0  # seconds
 MOST_EPOCHS = 1000  # of the fit from which the search for the optimum begins
 FACTS = {
     "problem": "float32 values, int32 indices, CSR; mean loss + alpha / 2 |w|^2, the intercept free",
