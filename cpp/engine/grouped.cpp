@@ -14,7 +14,7 @@ constexpr std::size_t spare_bytes = std::size_t(1) << 20, spare_bytes_of_row = 1
 constexpr std::size_t few_chunks = 8;
 constexpr std::size_t panel_rows = std::size_t(1) << 15;  // between two halves of a pass
 // Up to so many columns, rows are made dense, panel by panel, where a kernel needs all of their columns.
-constexpr std::size_t most_dense_columns = 8192;
+constexpr std::size_t most_dense_columns = 4096;
 
 template <class T>
 std::size_t columns_of_groups(const ColumnGroups<T>& groups) {

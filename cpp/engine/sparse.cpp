@@ -18,7 +18,7 @@ constexpr std::size_t long_row = std::size_t(1) << 17;  // entries; a longer one
 constexpr std::size_t spare_bytes = std::size_t(1) << 20, spare_bytes_of_row = 16;  // of sums beyond the first
 constexpr std::size_t most_chunks_of_sums = 8;
 // Up to so many columns, rows are made dense, panel by panel, where a kernel needs all of their columns.
-constexpr std::size_t most_dense_columns = 8192;
+constexpr std::size_t most_dense_columns = 4096;
 
 std::size_t parts_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 

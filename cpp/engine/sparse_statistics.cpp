@@ -73,9 +73,12 @@ void over_rows(const SparseMatrix<V, I>& X, bool merged, const ArithmeticOf<V>* 
 // The mean, and then the squares about it: those of the entries, and those of the rows that have none.
 template <class V, class I>
 void SparseSource<V, I>::column_statistics(double* mean, double* deviation, Interrupt& interrupt) const {
-    const std::size_t d = this->n_columns, n_owners = std::size_t(threads_in_use());
-    const std::vector<std::size_t> bounds = column_ranges(X_, n_owners);
+    const std::size_t d = this->n_columns;
     const bool merged = !facts_.distinct && has_duplicates(X_);
+    // Rows made anew, with entries added up, have no ranges of their own: each of their entries is looked at.
+    std::size_t n_owners = std::size_t(threads_in_use());
+    if (!merged) n_owners = ranges_.prepare(n_owners, false, interrupt);
+    const std::vector<std::size_t> bounds = merged ? column_ranges(X_, n_owners) : std::vector<std::size_t>();
     double total = double(this->n_rows);
     if (weight_) {
         total = 0.0;
@@ -84,7 +87,8 @@ void SparseSource<V, I>::column_statistics(double* mean, double* deviation, Inte
     std::fill_n(mean, d, 0.0);
     std::fill_n(deviation, d, 0.0);
     for_each_task(n_owners, int(n_owners), interrupt, [&](std::size_t owner, int) {
-        const SparsePart part{nullptr, nullptr, n_owners > 1, bounds[owner], bounds[owner + 1]};
+        const SparsePart part = merged ? SparsePart{nullptr, nullptr, n_owners > 1, bounds[owner], bounds[owner + 1]}
+                                       : ranges_.part(owner, n_owners);
         over_rows(X_, merged, weight_, part,
                   [&](const auto& kernels, const auto& X, const SparseRows& rows, const T* s,
                       const SparsePart& columns) { kernels.add_weights(X, rows, s, columns, deviation, mean); });
