@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 import steepest as st
 from linear_models import assert_same
-from sparse_problems import MADE, D, N, each_dtype, each_loss, problem, taking_dtype
+from sparse_tables import MADE, D, N, each_dtype, each_loss, problem, taking_dtype
 
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
 

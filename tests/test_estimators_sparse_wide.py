@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 import steepest as st
-from sparse_problems import MADE, D, each_dtype, each_loss, problem
+from sparse_tables import MADE, D, each_dtype, each_loss, problem
 
 WIDE = 200_000
 

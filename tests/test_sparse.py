@@ -318,3 +318,18 @@ def test_a_pass_needs_8_bytes_a_column_and_34_a_row(n, d, per_row, threads):
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     large_page = 2**21
     assert int(told.stdout) <= 8 * d + 34 * n + 3 * large_page
+
+
+@each_dtype
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_rows_of_weight_0_are_absent_whatever_they_hold(dtype, wrong):
+    X = rows_of(500, 40, dtype)
+    clean, weight = X.copy(), np.ones(500, dtype)
+    weight[[3, 250, 499]] = 0.0  # the row in the middle has all columns
+    for row in np.flatnonzero(weight == 0):
+        X.data[X.indptr[row] : X.indptr[row + 1]] = wrong
+    y, w = np.ones(500, dtype), np.linspace(-1, 1, 41, dtype=dtype) / 20
+    own, twin = (st.Logistic(each, y, sample_weight=weight) for each in (X, clean))
+    for a, b in zip(own.value_and_gradient(w), twin.value_and_gradient(w), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(own.hessian_product(w, w), twin.hessian_product(w, w))

@@ -171,6 +171,10 @@ void SparseSource<V, I>::score_block(const Pass<T>& pass, const SparseRows& rows
             if (weight_) block.weight = weight;
         }
         score(pass, some, block, own, own + 1);
+        for (std::size_t i = 0; block.weight && i < some.count; ++i) {
+            if (block.weight[i] != T(0)) continue;
+            for (std::size_t c = 0; c < pass.point.n_scores; ++c) block.z[c * step + i] = absent_row<T>;
+        }
     }
 }
 

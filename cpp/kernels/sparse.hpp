@@ -105,12 +105,15 @@ STEEPEST_INLINE void ask_ahead(const SparseMatrix<V, I>& X, std::size_t row, con
     for (std::size_t e = first; e < last; ++e) __builtin_prefetch(sums + X.columns[e], 1);
 }
 
-// Calls body(entry, column, i) with every entry of a part, i the place of its row in the selection.
-template <bool Ahead = false, bool Fetches = false, class V, class I, class Body, class Several = std::nullptr_t>
+// Calls body(entry, column, i) with every entry of a part, i the place of its row in the selection. Rows whose number
+// in `r` is absent_row are left out.
+template <bool Ahead = false, bool Fetches = false, class V, class I, class Body, class T = ArithmeticOf<V>,
+          class Several = std::nullptr_t>
 STEEPEST_INLINE void over_entries(const SparseMatrix<V, I>& X, const SparseRows& rows, const SparsePart& part,
-                                  const double* sums, Body body, Several several = nullptr) {
+                                  const double* sums, Body body, const T* r = nullptr, Several several = nullptr) {
     const std::size_t ahead = last_ahead(X), span = part.last_column - part.column, next = entries_to_fetch(X, rows);
     for (std::size_t i = 0; i < rows.count; ++i) {
+        if (r && is_absent(r[i])) continue;
         const std::size_t row = rows.row(i), start = X.start(row);
         if (part.scattered) {
             for (std::size_t e = start; e < X.start(row + 1); ++e) {
@@ -154,6 +157,7 @@ void add_rows(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* r, c
             [&](std::size_t e, std::size_t column, std::size_t i) {
                 gradient[column] += double(r[i]) * double(X.value(e));
             },
+            r,
             [&](std::size_t e, std::size_t i) {
                 double products[at_once];
                 store<double, at_once>(products, values_at(X, e) * double(r[i]));

@@ -44,6 +44,15 @@ struct SparseMatrix {
     }
 };
 
+// What stands for a row of weight 0 among the numbers that rows are multiplied by before they are added up: -0. Such a
+// row is absent, whatever it holds. A slope that is -0 adds nothing either.
+template <class T>
+constexpr T absent_row = T(-0.0);
+template <class T>
+STEEPEST_INLINE bool is_absent(T r) {
+    return r == T(0) && __builtin_signbit(r);
+}
+
 // X(V, I): every pair of value and index types. A build for tests may name fewer.
 #define STEEPEST_FOR_EACH_INDEX(X, V) X(V, std::int32_t) X(V, std::int64_t)
 #if !defined(STEEPEST_FOR_EACH_SPARSE)

@@ -90,9 +90,7 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     if isinstance(X, Table):
         return _statistics_of_table(X, weight, library_of(sample_weight))
     if is_sparse(X) and is_on_device(X):
-        raise NotImplementedError(
-            "X must be in the host's memory for column statistics, got a sparse X on a CUDA device"
-        )
+        raise NotImplementedError("X must be in the host's memory for column statistics, got CSR on a CUDA device")
     if is_sparse(X):
         return _statistics_of_sparse(csr_view(X), weight, library_of(sample_weight))
     array = as_native("X", X)
