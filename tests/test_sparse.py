@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -290,34 +288,6 @@ def test_column_ranges_are_those_of_the_dense_copy(n, d, seed, share):
         np.testing.assert_allclose(found, wanted, atol=1e-12)
     low = dense_of(X)[chosen].min(axis=0, initial=np.inf)
     np.testing.assert_array_equal(twin[0], low)
-
-
-MEMORY = """
-import resource, sys, numpy as np, steepest as st
-from types import SimpleNamespace
-n, d, per_row, threads = (int(each) for each in sys.argv[1:])
-rng = np.random.default_rng(0)
-indices = np.sort(rng.integers(0, d, (n, per_row), dtype=np.int32), axis=1).ravel()
-X = SimpleNamespace(data=rng.random(n * per_row, np.float32), indices=indices,
-                    indptr=np.arange(0, n * per_row + 1, per_row), shape=(n, d))
-objective, w = st.Logistic(X, np.zeros(n, np.float32)), np.ones(d + 1, np.float32)
-spare = np.ones(30_000_000)  # so that what is freed while X was made is in use
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-with st.threads(threads):
-    before = peak()
-    gradient = objective.gradient(w)
-    print(peak() - before - gradient.nbytes)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are in bytes elsewhere")
-@pytest.mark.parametrize("threads", [1, 2, 6])
-@pytest.mark.parametrize(("n", "d", "per_row"), [(300_000, 1_000_000, 8), (400_000, 50_000, 8)])
-def test_a_pass_needs_8_bytes_a_column_and_34_a_row(n, d, per_row, threads):
-    command = [sys.executable, "-c", MEMORY, *map(str, (n, d, per_row, threads))]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    large_page = 2**21
-    assert int(told.stdout) <= 8 * d + 34 * n + 3 * large_page
 
 
 @each_dtype
