@@ -1,4 +1,4 @@
-"""The memory of passes over a sparse X; and more entries than 32 bits count, in memory that is reserved, not written."""
+"""The memory of passes over a sparse X; and more entries than 32 bits count, in memory that is never written."""
 
 from __future__ import annotations
 
