@@ -20,11 +20,11 @@ from ..quasi_newton.optimizer import QuasiNewton
 from .choice import online_optimizer
 from .columns import validated
 from .conversion import naming_faults
+from .features import Features, cast, checked, product
 from .frames import FrameNames, encoded, n_coefficients
 from .page import Page
 from .present import Present, run_of_one
 from .settings import FitSettings
-from .tables import Features, cast, checked, product
 from .training import Online, Parameters, Rows, Training
 
 __all__ = ["LinearModel", "available_if", "takes_steps"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .tables import Features, taken
+from .features import Features, taken
 
 __all__ = ["Parameters", "Rows"]
 

@@ -19,8 +19,8 @@ from ..descent.result import Result
 from ..descent.stopping import Progress
 from ..objectives.columns import LITTLE, Columns, Exponents, exponents_of, may_be_extreme
 from ..objectives.scaling import column_statistics
+from .features import in_units, without_absent
 from .rows import Parameters, Rows
-from .tables import in_units, without_absent
 
 __all__ = ["Units"]
 
