@@ -48,6 +48,7 @@ def written(path: Path, *args: Any, **extra: str) -> Path:
     [
         ("1 7:0.5 3:1", "line 5: expected rising numbers of columns from 0 or 1, got column 3 comes after column 7"),
         ("1 7:0.5 7:1", "line 5: expected rising numbers of columns from 0 or 1, got column 7 comes after column 7"),
+        ("1 3:1 3000000000:2", "line 5: expected numbers of columns below 2,147,483,648, got 3000000000"),
         ("1 -7:0.5", "line 5: expected rising numbers of columns from 0 or 1, got column -7"),
         ("one 7:0.5", "line 5: expected a number as the label, got 'one'"),
         ("1,2 7:0.5", "line 5: expected a number as the label, got '1,2'"),

@@ -346,3 +346,9 @@ def test_a_file_of_a_model_cannot_hold_the_levels(tmp_path):
     model = st.LinearRegressor().fit(pandas(columns), y)
     with pytest.raises(TypeError, match="fitted to a data frame with categories"):
         st.save_model(model, tmp_path / "model.json")
+
+
+def test_complex_columns_beside_text_are_refused():
+    frame = pd.DataFrame({"a": [1j, 2, 3, 4], "b": list("abab")})
+    with pytest.raises(TypeError, match="got complex128 in column 'a'"):
+        st.LinearRegressor(alpha=1.0).fit(frame, np.arange(4.0))

@@ -221,3 +221,16 @@ def test_sparse_coefficients(loss):
     np.testing.assert_array_equal(model.coef_, dense)
     online = MADE[loss](optimizer="adam", max_iter=1).fit(X, y).sparsify()
     assert type(online.partial_fit(X, y).coef_) is np.ndarray
+
+
+@pytest.mark.parametrize("index", [-1, 400, 1_000_000])
+@pytest.mark.parametrize("form", ["csc", "bsr"])
+def test_indices_that_scipy_would_follow_out_of_its_arrays_are_refused(form, index):
+    X, y = problem("least squares", 400, 60)
+    model = st.LinearRegressor(alpha=0.1).fit(X, y)
+    wrong = X.asformat(form)
+    wrong.indices = wrong.indices.copy()
+    wrong.indices[5] = index
+    for call in (lambda: model.predict(wrong), lambda: clone(model).fit(wrong, y)):
+        with pytest.raises(ValueError, match=rf"X must have indices that fit its shape, in {form} format: "):
+            call()

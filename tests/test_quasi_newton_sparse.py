@@ -338,3 +338,21 @@ def test_the_pairs_of_a_large_problem_are_few(monkeypatch):
         counts.clear()
         st.minimize(st.Logistic(X, y, alpha=1e-7), max_epochs=40, diagnose=False)
         assert max(counts) == kept
+
+
+@pytest.mark.parametrize("loss", ["least_squares", "logistic", "huber", "poisson"])
+def test_active_columns_without_an_intercept(loss):
+    """The conditions of the minimum: |g_j| <= l1 where w_j = 0, and g_j = -l1 sign(w_j) elsewhere."""
+    rng = np.random.default_rng(0)
+    n, levels = 3000, (1000, 400, 20)
+    columns = np.column_stack(
+        [start + rng.integers(0, size, n) for start, size in zip((0, 1000, 1400), levels, strict=True)]
+    )
+    X = sparse.csr_array((np.ones(3 * n), columns.ravel(), np.arange(0, 3 * n + 1, 3)), shape=(n, sum(levels)))
+    y = LOSSES[loss].targets(X @ rng.standard_normal(sum(levels)) / 2)
+    objective = LOSSES[loss].objective(X, y, alpha=1e-3, l1_ratio=0.8, intercept=False)
+    result = st.minimize(objective)
+    smooth = LOSSES[loss].objective(X, y, alpha=2e-4, intercept=False).gradient(result.w)
+    away = np.where(result.w == 0, np.maximum(np.abs(smooth) - 8e-4, 0), smooth + 8e-4 * np.sign(result.w))
+    assert result.converged
+    assert np.abs(away).max() < 1e-7

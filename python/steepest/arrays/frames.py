@@ -160,7 +160,7 @@ def numbers_of(column: Any, name: Any) -> NDArray[Any]:
     given, library = getattr(column, "dtype", None), _library(column)
     kind = str(column.type if library == "pyarrow" else given)
     dtype = np.float32 if kind in ("float", "float32", "Float32") else np.float64
-    if any(word in kind.lower() for word in ("date", "time", "duration", "list", "struct", "binary")):
+    if any(word in kind.lower() for word in ("date", "time", "duration", "list", "struct", "binary", "complex")):
         raise TypeError(f"X must hold numbers, text and categories, got {kind} in column {name!r}; make numbers of it")
     try:
         if library == "pandas":

@@ -16,6 +16,7 @@ from .numbered import MOST_DENSE_CELLS, Numbered
 from .tables import Table, TableError
 
 _SHOWN = 60  # characters of a line in an error
+_MOST_COLUMNS = 2**31  # indices of 32 bits
 
 
 def read_svmlight(path: Path) -> Table:
@@ -29,7 +30,7 @@ def read_svmlight(path: Path) -> Table:
     load = require("sklearn.datasets", "cli").load_svmlight_file
     try:
         X, y, groups = load(str(path), zero_based=True, query_id=True)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise TableError(_complaint(path, error)) from error
     if len(groups):
         warnings.warn(f"{path.name}: the groups of rows (qid) are not used", stacklevel=2)
@@ -49,7 +50,7 @@ def _stays_sparse(X: Any) -> bool:
     return suits_sparse(rows, columns, X.nnz) or rows * columns > MOST_DENSE_CELLS
 
 
-def _complaint(path: Path, error: ValueError) -> str:
+def _complaint(path: Path, error: Exception) -> str:
     """Return what is wrong with a file, with the first line that cannot be read."""
     reason = " ".join(str(error).split())
     with path.open("rb") as file:
@@ -76,6 +77,8 @@ def _wrong_with(line: bytes) -> str:
             named = f"column {int(number)} comes after column {last}" if int(number) >= 0 else f"column {int(number)}"
             return f"expected rising numbers of columns from 0 or 1, got {named}"
         last = int(number)
+    if last >= _MOST_COLUMNS:
+        return f"expected numbers of columns below {_MOST_COLUMNS:,}, got {_shown(str(last).encode())}"
     return ""
 
 

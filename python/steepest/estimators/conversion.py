@@ -21,6 +21,7 @@ def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
 
     The data are looked at only after an error. y is None if the targets need not be numbers.
     """
+    _check_format(X)
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
@@ -29,6 +30,16 @@ def naming_faults(X: Any, y: Any = None) -> Iterator[None]:
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError  # an OverflowError becomes a ValueError
         raise kind(f"{found}. {error}") from error
+
+
+def _check_format(X: Any) -> None:
+    """Check the indices of a CSC or BSR matrix: SciPy's `tocsr` follows them past the end of its arrays."""
+    if getattr(X, "format", "") not in ("csc", "bsr"):
+        return
+    try:
+        X.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"X must have indices that fit its shape, in {X.format} format: {error}") from None
 
 
 def _fault_of_sparse(X: Any) -> str:

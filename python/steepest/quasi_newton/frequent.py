@@ -183,7 +183,7 @@ def _centred(block: Vector, objective: DataObjective, chosen: NDArray[np.intp]) 
         ones = block[-1]
         block = (block - np.outer(centre, ones) - np.outer(ones, centre) + ones[-1] * np.outer(centre, centre)) / scale
         block /= scale[:, None]
-    return block if objective.intercept else block[:-1, :-1]
+    return block if objective.intercept else np.ascontiguousarray(block[:-1, :-1])
 
 
 def _with_diagonal(correlations: Vector, objective: DataObjective, diagonal: Vector) -> Vector:
