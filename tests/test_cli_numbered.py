@@ -56,7 +56,7 @@ def written(path: Path, *args: Any, **extra: str) -> Path:
         ("1 seven:0.5", "line 5: expected the number of a column, a colon and a value, such as 7:0.5, got 'seven:0.5'"),
         ("1 7:0.5 8", "line 5: expected the number of a column, a colon and a value, such as 7:0.5, got '8'"),
         ("1 qid:3 7:0.5 8", "line 5: expected the number of a column, a colon and a value, such as 7:0.5, got '8'"),
-        ("1 99999999999:1", "value too large to convert to int"),
+        ("1 99999999999:1", "line 5: expected numbers of columns below 2,147,483,648, got 99999999999"),
     ],
 )
 def test_a_line_that_cannot_be_read(tmp_path: Path, line: str, what: str) -> None:
