@@ -356,3 +356,20 @@ def test_active_columns_without_an_intercept(loss):
     away = np.where(result.w == 0, np.maximum(np.abs(smooth) - 8e-4, 0), smooth + 8e-4 * np.sign(result.w))
     assert result.converged
     assert np.abs(away).max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_slopes_lead_on_where_rounding_hides_the_values(dtype):
+    """One-hot columns and three classes. Values alone end this run in float64 before the gradient is so small."""
+    rng = np.random.default_rng(0)
+    n, d = 3000, 1000
+    shares = 1 / np.arange(1, d + 1)
+    columns = rng.choice(d, n, p=shares / shares.sum())
+    X = sparse.csr_array((np.ones(n, dtype), columns, np.arange(n + 1)), shape=(n, d))
+    y = np.digitize((X @ rng.standard_normal(d)) + rng.standard_normal(n), [-0.5, 0.7]).astype(dtype)
+    objective = st.Softmax(X, y, alpha=1 / n)
+    first = np.linalg.norm(objective.gradient(np.zeros(objective.parameters_shape, dtype)))
+    result = st.minimize(objective)
+    exact = st.Softmax(X.astype(np.float64), y.astype(np.float64), alpha=1 / n)
+    assert result.converged
+    assert np.linalg.norm(exact.gradient(result.w.astype(np.float64))) < first * {4: 1e-6, 8: 2e-10}[y.itemsize]

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.norm import dot
+
 __all__ = ["Iterate", "backtrack"]
 
 Vector: TypeAlias = NDArray[np.float64]
@@ -17,6 +19,8 @@ Vector: TypeAlias = NDArray[np.float64]
 _ARMIJO = 1e-4
 _MOST_TRIES = 30
 _NOTHING = 1e-7  # times the noise: a smaller predicted change is not worth a try
+_SLACK = 4.0  # times the noise that a value may rise by where slopes decide
+_FLATTER = 0.9  # of the slope at the start: a line may rise by so much at its end
 _FALL = 0.99  # factor by which the gradient norm must fall where rounding hides the values
 
 
@@ -45,11 +49,13 @@ def backtrack(
     slope: float,
     evaluate: Callable[[NDArray[Any]], Iterate],
     noise: float,
+    by_slopes: bool = False,
 ) -> Iterate | None:
     """Return a point of sufficient decrease, or None if rounding allows none.
 
     Armijo, "Minimization of Functions Having Lipschitz Continuous First Partial Derivatives", Pacific Journal of
-    Mathematics 16, 1966.
+    Mathematics 16, 1966. By slopes: Hager, Zhang, "A New Conjugate Gradient Method with Guaranteed Descent and an
+    Efficient Line Search", SIAM Journal on Optimization 16, 2005.
 
     Parameters
     ----------
@@ -63,6 +69,9 @@ def backtrack(
         Takes a point and returns the iterate there.
     noise : float
         Rounding error of a value.
+    by_slopes : bool
+        Whether, where rounding hides the values, a point will do beyond which the line does not rise steeply. The
+        gradient may be larger there, although the step leads to the minimum.
     """
     if -slope <= _NOTHING * noise:
         return None
@@ -74,8 +83,21 @@ def backtrack(
             if change <= _ARMIJO * share * slope:
                 return found
             if abs(share * slope) <= noise:  # rounding hides the values: the gradient decides
-                return found if change <= noise and found.norm < _FALL * iterate.norm else None
+                if change > (_SLACK if by_slopes else 1.0) * noise:
+                    return None
+                rise = _slope_at(iterate, found) if by_slopes else math.inf
+                if found.norm < _FALL * iterate.norm or rise <= -_FLATTER * share * slope:
+                    return found
+                if not math.isfinite(rise):
+                    return None
+                share *= max(share * slope / (share * slope - rise), 0.1)
+                continue
         fall = change - share * slope
         shorter = -0.5 * slope * share / fall if math.isfinite(fall) and fall > 0 else 0.1
         share *= min(max(shorter, 0.1), 0.5)
     return None
+
+
+def _slope_at(iterate: Iterate, found: Iterate) -> float:
+    """Return the slope, at the end, of the line from one point to another."""
+    return float(dot(np.subtract(found.w, iterate.w, dtype=np.float64), found.gradient))

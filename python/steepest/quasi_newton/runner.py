@@ -42,6 +42,7 @@ _NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no 
 _SAMPLE_PASSES = 30  # with a diagonal
 _WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
 _MORE_ROWS = 4  # times as many as the last Hessian had
+_CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
 _NOISE = 4.0  # units of the last place of a value
 
 
@@ -70,6 +71,8 @@ class QuasiNewtonRunner(Runner):
         self._resolved: Resolved | None = None  # where the columns leave some directions to rounding
         self._history: LBFGSHistory | None = None
         self._norms: list[float] = []
+        self._best: Iterate | None = None  # of the smallest gradient
+        self._stalled = 0  # steps since then
         self._largest_value = 0.0
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
@@ -101,11 +104,14 @@ class QuasiNewtonRunner(Runner):
         )
         if found is None:
             self.finished = StopReason.PRECISION
+            best = self._best or iterate
+            if best.norm < iterate.norm and best.value <= iterate.value + self._noise(iterate):
+                self._go_to(best)
         else:
-            self._iterate = found
-            self._w[:] = found.w
-            if self._coordinates is not None:
-                self._given_w[:] = self._coordinates.to_raw(found.w)
+            self._go_to(found)
+            self._stalled += 1
+            if self._best is None or found.norm < _CLEARLY * self._best.norm:
+                self._best, self._stalled = found, 0
             self._norms.append(found.norm)
             self._renew_metric()
         if self._iterate is not None and self._iterate.value < self._separating:
@@ -114,6 +120,12 @@ class QuasiNewtonRunner(Runner):
         if path is not None:
             path[0] = self._given_w
         return Steps(1, True, False)
+
+    def _go_to(self, found: Iterate) -> None:
+        self._iterate = found
+        self._w[:] = found.w
+        if self._coordinates is not None:
+            self._given_w[:] = self._coordinates.to_raw(found.w)
 
     def restore(self) -> None:
         """Leave w where it is: a line search accepts only finite points."""
@@ -274,7 +286,10 @@ class QuasiNewtonRunner(Runner):
     def _step(self, iterate: Iterate) -> Iterate | None:
         """Take a step over all rows; None where rounding allows no further one."""
         assert self._history is not None
-        found = self._search(self._evaluate_all_rows, iterate, self._history)
+        by_slopes = (
+            self._l1 == 0.0 and self._stalled < _MOST_STALLED and not isinstance(self._history.metric, DenseMetric)
+        )
+        found = self._search(self._evaluate_all_rows, iterate, self._history, by_slopes)
         if found is None and len(self._history):
             self._history.clear()
             found = self._search(self._evaluate_all_rows, iterate, self._history)
@@ -290,12 +305,14 @@ class QuasiNewtonRunner(Runner):
         self._history, self._looked = LBFGSHistory(self._diagonal()), len(self._norms) - 1
         return self._step(iterate)
 
-    def _search(self, evaluate: Evaluator, iterate: Iterate, history: LBFGSHistory) -> Iterate | None:
+    def _search(
+        self, evaluate: Evaluator, iterate: Iterate, history: LBFGSHistory, by_slopes: bool = False
+    ) -> Iterate | None:
         """Backtrack along the direction of a metric and its history."""
         line = line_from(iterate, history, self._l1, self._penalised, self._resolved)
         if not line.slope < 0.0:
             return None
-        return backtrack(iterate, line.along, line.slope, evaluate, self._noise(iterate))
+        return backtrack(iterate, line.along, line.slope, evaluate, self._noise(iterate), by_slopes)
 
     def _noise(self, iterate: Iterate) -> float:
         """Return about the rounding of the objective's value: of the scores, it weighs as the slopes do."""
