@@ -19,10 +19,10 @@ Row = dict[str, Any]
 PEERS = ("scipy", "sklearn", "sklearnex", "cyanure", "snapml", "liblinear", "skglm", "torch")
 
 
-def ratio(row: Row, heading: str) -> float:
-    """Return the time of a row over ours, infinite where it did not get there."""
+def ratio(row: Row, heading: str) -> str:
+    """Return the time of a row over ours in words, a dash where one of the two did not get there."""
     found = row.get(f"x ours {heading}")
-    return float("inf") if found is None else float(found)
+    return "-" if found is None else f"{float(found):.1f}"
 
 
 def time_of(rows: Sequence[Row], name: str, heading: str) -> str:
@@ -37,7 +37,9 @@ def fastest(rows: Sequence[Row], heading: str) -> str:
     if not peers:
         return "none in the time given"
     best = min(peers, key=lambda row: float(row[heading]))
-    return f"{best['contender']} {harness.seconds(best[heading])} ({ratio(best, heading):.1f} x)"
+    found = ratio(best, heading)
+    said = "ours did not get there" if found == "-" else f"{found} x"
+    return f"{best['contender']} {harness.seconds(best[heading])} ({said})"
 
 
 def grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -66,7 +68,7 @@ def whole(rows: Sequence[Row]) -> Iterator[str]:
             cells = [label, row["contender"]]
             for heading in (COARSE, FINE):
                 reached = row[heading] is not None
-                cells += [harness.seconds(row[heading]), f"{ratio(row, heading):.1f}"] if reached else ["-", "-"]
+                cells += [harness.seconds(row[heading]), ratio(row, heading)] if reached else ["-", "-"]
             nearest = "-" if row["reached"] is None else f"{max(row['reached'], 0.0):.0e}"
             yield f"| {' | '.join([*cells, nearest, row['note']])} |"
 

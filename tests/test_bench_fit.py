@@ -294,3 +294,13 @@ def test_the_page_says_who_was_fastest(load: Callable[[str], Any]) -> None:
     assert "| a, 1 | 10 ms | peer 40 ms (4.2 x) | 20 ms | - | none in the time given |" in text
     assert "| a, 1 | peer | 40 ms | 4.2 | - | - | 1e-04 | over 5 s |" in text
     assert "| a, 1 | ours | 10 ms | 1.0 | 20 ms | 1.0 | 0e+00 |  |" in text
+
+
+def test_a_peer_that_got_there_alone_has_no_ratio(load):
+    page = load("fit_page")
+    rows = [
+        {"contender": "ours", page.COARSE: None, page.FINE: None},
+        {"contender": "snapml", page.COARSE: 1.5, page.FINE: None},
+    ]
+    assert page.fastest(rows, page.COARSE) == "snapml 1.5 s (ours did not get there)"
+    assert page.fastest(rows, page.FINE) == "none in the time given"
