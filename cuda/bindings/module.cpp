@@ -148,7 +148,8 @@ PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
     });
     bind_devices(m);
     bind_memory(m);
-    py::class_<BoundRule>(m, "Rule")
+    // Local to the module: its class has a name that another build of the module, in the same process, has too.
+    py::class_<BoundRule>(m, "Rule", py::module_local())
         .def(py::init<const std::string&, const py::kwargs&>(), py::arg("name"))
         .def_property_readonly("n_states", [](const BoundRule& r) { return states_of_rule[r.rule]; })
         .def("step", &BoundRule::step, py::arg("dtype"), py::arg("w"), py::arg("gradient"), py::arg("states"),
