@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import cross_val_score
@@ -352,3 +353,25 @@ def test_complex_columns_beside_text_are_refused():
     frame = pd.DataFrame({"a": [1j, 2, 3, 4], "b": list("abab")})
     with pytest.raises(TypeError, match="got complex128 in column 'a'"):
         st.LinearRegressor(alpha=1.0).fit(frame, np.arange(4.0))
+
+
+def test_numbers_of_a_table_are_looked_at_in_fits_and_predictions():
+    codes, y = st.Categorical(np.array([0, 1, 0, 1], np.int8), ["a", "b"]), np.arange(4.0)
+    wrong = st.Table(np.array([1.0, 2.0, np.nan, 4.0]), codes, names=[["size"], "kind"])
+    rows = st.Table(np.arange(4.0), codes, names=[["size"], "kind"])
+    model = st.LinearRegressor(alpha=0.1).fit(rows, y)
+    for call in (lambda: st.LinearRegressor(alpha=0.1).fit(wrong, y), lambda: model.predict(wrong)):
+        with pytest.raises(ValueError, match="finite numbers, got nan in row 2 of column 'size'"):
+            call()
+    sparse_rows = scipy.sparse.csr_array(np.array([[0.0, 1], [0, 0], [np.inf, 0], [2, 0]]))
+    with pytest.raises(ValueError, match="finite numbers, got inf in row 2 of column 'x0'"):
+        st.LinearRegressor(alpha=0.1).fit(st.Table(sparse_rows, codes), y)
+
+
+def test_a_prediction_whose_terms_overflow():
+    """Two terms are infinite, of both signs, and cancel. What is left is too small beside them to count."""
+    X = st.Table(np.full((3, 2), 2.0**500), st.Categorical(np.zeros(3, np.int8), ["a"]))
+    model = st.LinearRegressor(alpha=0.1).fit(st.Table(np.ones((3, 2)), X.groups[1]), np.ones(3))
+    model.coef_, model.intercept_ = np.array([2.0**600, -(2.0**600), 1.0]), 0.5
+    found = model.predict(X)
+    assert np.all(np.abs(found - 1.0) <= 1.0)

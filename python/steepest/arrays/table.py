@@ -242,6 +242,22 @@ class Table:
         taken = (np.ascontiguousarray(g[index]) if isinstance(g, np.ndarray) else g.take(index) for g in self.groups)
         return Table(*taken, names=self._names, dtype=self.dtype)
 
+    def check_finite(self) -> None:
+        """Raise a ValueError that names the column and the row if a number is nan or infinite."""
+        for start, group, _ in self._named():
+            if isinstance(group, Categorical):
+                continue
+            values = group.data if isinstance(group, CSRView) else group
+            if not (wrong := ~np.isfinite(values)).any():
+                continue
+            at = tuple(int(place) for place in np.argwhere(wrong)[0])
+            if isinstance(group, CSRView):
+                row, column = int(np.searchsorted(group.indptr, at[0], side="right")) - 1, int(group.indices[at[0]])
+            else:
+                row, column = at
+            name = self.names[start + column]
+            raise ValueError(f"X must hold finite numbers, got {values[at]} in row {row} of column {name!r}")
+
     def astype(self, dtype: Any, copy: bool = False) -> Table:
         """Return the table with its numbers in another dtype; itself if they have it. Codes are not copied."""
         wanted = np.dtype(dtype)

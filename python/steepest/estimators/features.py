@@ -28,7 +28,7 @@ def checked(X: Any, estimator: str) -> Features:
     ValueError
         X holds nan or infinity, or its indices do not fit its shape.
     """
-    if isinstance(X, Table):  # which has checked its numbers, or an objective will
+    if isinstance(X, Table):  # `validated_table` has looked at its numbers
         return X
     table: Array | CSRView
     if is_sparse(X):
@@ -103,10 +103,13 @@ def product(X: Any, coefficients: Any) -> Array:
     if is_sparse(X):
         check_entries(_view(X))  # SciPy reads past an array where they are wrong
     found = _dense(X @ coefficients)
-    if np.isnan(found).any():  # terms overflowed to infinities of both signs
-        exponents = [_exponent(each) for each in (X, coefficients)]
-        scaled = [_times_two_to(each, -e) for each, e in zip((X, coefficients), exponents, strict=True)]
-        found = np.ldexp(_dense(scaled[0] @ scaled[1]), sum(exponents))
+    if not np.isfinite(found).all():  # terms overflowed, perhaps to infinities of both signs
+        of_X, of_coefficients = (_exponent(each) for each in (X, coefficients))
+        if isinstance(X, Table):  # whose codes stand for ones: the coefficients take its units
+            scaled = X, _times_two_to(coefficients, -of_X - of_coefficients)
+        else:
+            scaled = _times_two_to(X, -of_X), _times_two_to(coefficients, -of_coefficients)
+        found = np.ldexp(_dense(scaled[0] @ scaled[1]), of_X + of_coefficients)
     return found
 
 
@@ -115,6 +118,8 @@ def _dense(found: Any) -> Array:
 
 
 def _exponent(factor: Any) -> int:
+    if isinstance(factor, Table):
+        return int(np.frexp(factor.largest(None).max(initial=0.0))[1])
     values = factor.data if is_sparse(factor) else factor
     return int(np.frexp(np.abs(values).max(initial=0.0))[1])
 

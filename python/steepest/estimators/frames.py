@@ -111,6 +111,7 @@ def validated_table(model: Any, X: Table, *y: Any, reset: bool, y_numeric: bool 
     elif X.shape[1] != (expected := n_coefficients(model)):
         name = type(model).__name__
         raise ValueError(f"X has {X.shape[1]} features, but {name} is expecting {expected} features as input")
+    X.check_finite()
     if not y:
         return X
     targets = validation._check_y(y[0], multi_output=False, y_numeric=y_numeric, estimator=model)
