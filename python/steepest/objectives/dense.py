@@ -3,78 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.checks import blocks_of, check_data, check_weights
-from ..arrays.device import arithmetic_dtype, dtype_name
+from ..arrays.checks import check_data, check_weights
 from ..arrays.device_checks import check_device_data, check_device_weights
 from ..arrays.interop import DeviceView, library_of
 from .columns import largest_of
 from .device_objective import DeviceObjective
+from .held import Held, HostRows
 from .protocol import Capability
 from .rows import widened
 from .source import Terms
 
-__all__ = ["DenseData", "DeviceData", "least_weight_of", "native_objective"]
+__all__ = ["DenseData", "DeviceData"]
 
 Vector = NDArray[np.float64]
 _BLOCK = 1 << 17  # elements of X that are looked at at a time
-_OBJECTIVES = {_core.Source32: _core.Objective32, _core.Source64: _core.Objective64}
-
-
-def native_objective(source: Any, terms: Terms) -> Any:
-    """Return the native objective of a source of `_core`; its columns are standardised if the terms have a scaling."""
-    loss, intercept, l1, l2, n_scores, parameters, scaling = terms
-    if scaling is not None:
-        source = _core.standardised_source(source, *scaling)
-    return _OBJECTIVES[type(source)](source, loss, intercept, l1, l2, n_scores, dict(parameters))
-
-
-def least_weight_of(weights: NDArray[Any] | None) -> float:
-    """Return the smallest weight above 0; 1 without weights."""
-    if weights is None:
-        return 1.0
-    return min(float(np.min(part, where=part > 0, initial=np.inf)) for _, part in blocks_of(weights))
-
-
-class _Table:
-    """What the shape of X and its storage tell. `Data` describes the members."""
-
-    X: Any
-    storage: Any
-
-    @property
-    def n_samples(self) -> int:
-        return int(self.X.shape[0])
-
-    @property
-    def n_features(self) -> int:
-        return int(self.X.shape[1])
-
-    @property
-    def n_elements(self) -> int:
-        return int(self.X.size)
-
-    @cached_property
-    def dtype(self) -> np.dtype[Any]:
-        return arithmetic_dtype(self.storage)
 
 
 @dataclass(frozen=True, eq=False)
-class DenseData(_Table):
+class DenseData(HostRows):
     """NumPy arrays, which are used in place. `Data` describes the members."""
 
     X: NDArray[Any]
-    targets: NDArray[Any]
-    weights: NDArray[Any] | None
-    weight_sum: float
 
     @classmethod
     def checked(cls, X: Any, y: Any, weight: Any, given: tuple[Any, Any, Any]) -> DenseData:
@@ -84,32 +40,12 @@ class DenseData(_Table):
         total = float(len(X)) if weight is None else check_weights(weight, X, libraries[2])
         return cls(X, y, weight, total)
 
-    @cached_property
-    def storage(self) -> str:
-        return dtype_name(self.X.dtype)
-
-    @cached_property
-    def least_weight(self) -> float:
-        return least_weight_of(self.weights)
-
-    @property
-    def device(self) -> None:
-        return None
-
     def supports(self, capability: Capability) -> bool:
         return capability in (Capability.ROWS, Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES)
 
-    def check_targets(self, check: Callable[[Any], None]) -> None:
-        check(self.targets)
-
-    def bind(self, terms: Terms) -> Any:
-        return native_objective(self._source(), terms)
-
-    def _source(self) -> Any:
+    @property
+    def source(self) -> Any:
         return _core.dense_source(self.X, self.targets, self.weights, self.weight_sum)
-
-    def column_statistics(self) -> tuple[Vector, Vector]:
-        return self._source().column_statistics()  # type: ignore[no-any-return]
 
     def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
         low, high = np.full(self.n_features, np.inf), np.full(self.n_features, -np.inf)
@@ -122,11 +58,8 @@ class DenseData(_Table):
         return low, high
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> DenseData:
-        weights = None if self.weights is None else self.weights[index]
-        if weight_sum is None:
-            weight_sum = float(len(index)) if weights is None else float(weights.sum(dtype=np.float64))
         X = np.ascontiguousarray(self.X[index])  # np.take would copy all of an F-ordered X
-        return DenseData(X, self.targets[index], weights, weight_sum)
+        return DenseData(X, *self.of_rows(index, weight_sum))
 
     def rows(self, index: Any) -> NDArray[Any]:
         return widened(self.X[index])
@@ -134,18 +67,12 @@ class DenseData(_Table):
     def largest(self) -> Vector:
         return largest_of(self.X, self.weights)
 
-    def with_targets(self, targets: NDArray[Any]) -> DenseData:
-        return dataclasses.replace(self, targets=targets)
-
-    def with_weights(self, weights: NDArray[Any], weight_sum: float) -> DenseData:
-        return dataclasses.replace(self, weights=weights, weight_sum=weight_sum)
-
     def in_units(self, exponents: NDArray[np.int64]) -> DenseData:
         return dataclasses.replace(self, X=np.ldexp(self.X, -exponents.astype(np.int32), dtype=self.X.dtype))
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceData(_Table):
+class DeviceData(Held):
     """Views of a CUDA device's memory. `Data` describes the members."""
 
     X: DeviceView
@@ -169,9 +96,6 @@ class DeviceData(_Table):
 
     def supports(self, capability: Capability) -> bool:
         return capability == Capability.STEPS
-
-    def check_targets(self, check: Callable[[Any], None]) -> None:
-        check(self.targets)
 
     def bind(self, terms: Terms) -> DeviceObjective:
         return DeviceObjective(

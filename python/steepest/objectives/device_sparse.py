@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
-import numpy as np
-
-from ..arrays.device import DeviceArray, arithmetic_dtype, backend
+from ..arrays.device import DeviceArray, backend
 from ..arrays.device_checks import check_device_column, check_device_weights
 from ..arrays.device_sparse import DeviceCSRView
 from ..arrays.interop import DeviceView
 from .device_objective import DeviceObjective
+from .held import Held
 from .protocol import Capability
 from .source import Terms
 
@@ -20,7 +18,7 @@ __all__ = ["DeviceSparseData", "DeviceSparseObjective"]
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceSparseData:
+class DeviceSparseData(Held):
     """Views of a CSR matrix on a CUDA device. `Data` describes the members.
 
     Rows by number, Hessians and column statistics are not implemented there.
@@ -39,14 +37,6 @@ class DeviceSparseData:
         return cls(X, y, weight, float(X.shape[0]) if weight is None else check_device_weights(weight, X))
 
     @property
-    def n_samples(self) -> int:
-        return self.X.shape[0]
-
-    @property
-    def n_features(self) -> int:
-        return self.X.shape[1]
-
-    @property
     def n_elements(self) -> int:
         return self.X.n_entries
 
@@ -55,18 +45,11 @@ class DeviceSparseData:
         return self.X.dtype
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return arithmetic_dtype(self.storage)
-
-    @property
     def device(self) -> int:
         return self.X.device
 
     def supports(self, capability: Capability) -> bool:
         return capability == Capability.STEPS
-
-    def check_targets(self, check: Callable[[Any], None]) -> None:
-        check(self.targets)
 
     def bind(self, terms: Terms) -> DeviceSparseObjective:
         return DeviceSparseObjective(self, terms)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,113 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.checks import check_column, check_weight_sum
-from ..arrays.device import dtype_name
-from ..arrays.interop import library_of
-from ..arrays.sparse import CSRView
 from ..arrays.table import Table
-from .dense import DenseData, least_weight_of, native_objective
-from .protocol import Capability
-from .source import Terms
+from .dense import DenseData
+from .held import CompressedRows
 from .sparse import SparseData
 
 __all__ = ["TableData"]
 
-Vector = NDArray[np.float64]
-_DENSE_COLUMNS = 4096  # up to so many, blocks of rows may be made dense
-_DENSE_ELEMENTS = 1 << 24  # of a sample
-
 
 @dataclass(frozen=True, eq=False)
-class TableData:
+class TableData(CompressedRows):
     """A table with targets and weights. `Data` describes the members."""
 
     X: Table
-    targets: NDArray[Any]
-    weights: NDArray[Any] | None
-    weight_sum: float
-
-    @classmethod
-    def checked(cls, X: Table, y: Any, weight: Any, given: tuple[Any, Any, Any]) -> TableData:
-        """Check the targets and the weights of a table, and return them as data."""
-        stored = dtype_name(X.dtype)
-        check_column("y", y, len(X), stored, library_of(given[1]))
-        total = float(len(X))
-        if weight is not None:
-            check_column("sample_weight", weight, len(X), stored, library_of(given[2]))
-            total = check_weight_sum(float(weight.min()), float(weight.sum(dtype=np.float64)))
-        return cls(X, y, weight, total)
-
-    @property
-    def n_samples(self) -> int:
-        return self.X.shape[0]
-
-    @property
-    def n_features(self) -> int:
-        return self.X.shape[1]
-
-    @property
-    def n_elements(self) -> int:
-        return self.X.size
-
-    @property
-    def storage(self) -> str:
-        return dtype_name(self.X.dtype)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.X.dtype
 
     @cached_property
-    def least_weight(self) -> float:
-        return least_weight_of(self.weights)
-
-    @property
-    def device(self) -> None:
-        return None
-
-    def supports(self, capability: Capability) -> bool:
-        if capability == Capability.ROWS:
-            return self.n_features <= _DENSE_COLUMNS
-        return capability in (Capability.TARGETS, Capability.STEPS)
-
-    def check_targets(self, check: Callable[[Any], None]) -> None:
-        check(self.targets)
-
-    def bind(self, terms: Terms) -> Any:
-        return native_objective(self._source, terms)
-
-    @cached_property
-    def _source(self) -> Any:
+    def source(self) -> Any:
         groups = self.X.native_groups()
         return _core.grouped_source(len(self.X), groups, self.targets, self.weights, self.weight_sum)
 
-    def column_statistics(self) -> tuple[Vector, Vector]:
-        return self._source.column_statistics()  # type: ignore[no-any-return]
-
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> TableData | DenseData:
-        weights = None if self.weights is None else self.weights[index]
-        if weight_sum is None:
-            weight_sum = float(len(index)) if weights is None else float(weights.sum(dtype=np.float64))
-        X, targets = self.X.take(index), self.targets[index]
-        if self.n_features <= _DENSE_COLUMNS and len(X) * self.n_features <= _DENSE_ELEMENTS:
-            return DenseData(X.toarray(), targets, weights, weight_sum)
-        return TableData(X, targets, weights, weight_sum)
+        X, rest = self.X.take(index), self.of_rows(index, weight_sum)
+        return DenseData(X.toarray(), *rest) if self.may_be_dense(len(X)) else TableData(X, *rest)
 
     def rows(self, index: Any) -> NDArray[Any]:
         return self.X.take(index).toarray()
 
-    def largest(self) -> Vector:
-        return self.X.largest(self.weights)
-
-    def with_targets(self, targets: NDArray[Any]) -> TableData:
-        return dataclasses.replace(self, targets=targets)
-
-    def with_weights(self, weights: NDArray[Any], weight_sum: float) -> TableData:
-        return dataclasses.replace(self, weights=weights, weight_sum=weight_sum)
-
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
         """Codes stand for ones alone, so the copy is a sparse matrix of numbers."""
-        X = self.X.as_csr()
-        data = np.ldexp(X.data, -exponents[X.indices].astype(np.int32), dtype=self.dtype)
-        return SparseData(CSRView(data, X.indices, X.indptr, X.shape), self.targets, self.weights, self.weight_sum)
+        X = self.X.as_csr().in_units(exponents, self.dtype)
+        return SparseData(X, self.targets, self.weights, self.weight_sum)
