@@ -5,16 +5,12 @@
 #include "cpp/engine/chunks.hpp"
 #include "cpp/engine/dense_panels.hpp"
 #include "cpp/engine/dispatch.hpp"
+#include "cpp/engine/row_parts.hpp"
 
 namespace steepest {
 namespace {
 
-constexpr std::size_t row_cost = 16;  // of a row, in entries
-constexpr std::size_t spare_bytes = std::size_t(1) << 20, spare_bytes_of_row = 16;  // that sums of chunks may take
-constexpr std::size_t few_chunks = 8;
 constexpr std::size_t panel_rows = std::size_t(1) << 15;  // between two halves of a pass
-// Up to so many columns, rows are made dense, panel by panel, where a kernel needs all of their columns.
-constexpr std::size_t most_dense_columns = 4096;
 
 template <class T>
 std::size_t columns_of_groups(const ColumnGroups<T>& groups) {
@@ -78,29 +74,9 @@ auto GroupedSource<T>::panels() const {
     return DensePanels<T, decltype(fill)>{*this, y_, weight_, fill};
 }
 
-// Part number `part` of n of a selection: of about the same cost or, where rows are listed, of as many rows.
 template <class T>
 ListedRows GroupedSource<T>::rows_between(const Selection& all, std::size_t part, std::size_t n) const {
-    if (all.index) {
-        const std::size_t first = all.count * part / n;
-        return {all.index, first, all.count * (part + 1) / n - first};
-    }
-    const std::size_t begin = cost_before(all.begin), cost = cost_before(all.begin + all.count) - begin;
-    const auto row_at = [&](std::size_t p) {
-        const std::size_t target = begin + std::size_t(double(cost) * double(p) / double(n));
-        std::size_t low = all.begin, high = all.begin + all.count;
-        while (low < high) {
-            const std::size_t middle = low + (high - low) / 2;
-            if (cost_before(middle) < target) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
-    };
-    const std::size_t first = row_at(part), last = part + 1 == n ? all.begin + all.count : row_at(part + 1);
-    return {nullptr, first, last - first};
+    return steepest::rows_between(all, part, n, [this](std::size_t row) { return cost_before(row); });
 }
 
 // Products and losses of at most group_rows rows: what add_rows takes is then at block.z.
@@ -127,11 +103,7 @@ void GroupedSource<T>::score(const Pass<T>& pass, const ListedRows& rows, const 
         scores.y = block.y;
         scores.weight = weight_ ? block.weight : nullptr;
     }
-    const ScoreKernels<T>& kernels = scores_of<T>(pass.loss);
-    const auto kernel = pass.work == Work::value      ? kernels.value
-                        : pass.work == Work::gradient ? kernels.gradient
-                                                      : kernels.hessian_product;
-    kernel(pass.loss.parameters, scores, pass.point, pass.direction, loss, slopes);
+    apply_loss(pass, scores, loss, slopes);
 }
 
 // Of the columns [first, last), the slopes of a score `step` after those of the one before.

@@ -5,24 +5,20 @@
 #include "cpp/engine/chunks.hpp"
 #include "cpp/engine/dense_panels.hpp"
 #include "cpp/engine/dispatch.hpp"
+#include "cpp/engine/row_parts.hpp"
 
 namespace steepest {
 namespace {
 
-constexpr std::size_t row_cost = 16;                         // of a row, in entries
 constexpr std::size_t block_cost = 8192;                     // of a block of rows, whose scores are made at once
 constexpr std::size_t block_rows = 2 * block_cost / row_cost;  // of it, at most
 constexpr std::size_t listed_rows = 256;                     // of a block of rows that are listed
 constexpr std::size_t panel_blocks = 128;                    // between the two halves of a pass
 constexpr std::size_t long_row = std::size_t(1) << 17;  // entries; a longer one is multiplied in parts of as many
-constexpr std::size_t spare_bytes = std::size_t(1) << 20, spare_bytes_of_row = 16;  // of sums beyond the first
-constexpr std::size_t most_chunks_of_sums = 8;
-// Up to so many columns, rows are made dense, panel by panel, where a kernel needs all of their columns.
-constexpr std::size_t most_dense_columns = 4096;
 
 std::size_t parts_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
-Selection selection_of(const SparseRows& rows) {
+Selection selection_of(const ListedRows& rows) {
     if (rows.index) return {rows.index + rows.first, 0, rows.count, 0};
     return {nullptr, rows.first, rows.count, 0};
 }
@@ -56,46 +52,21 @@ std::size_t SparseSource<V, I>::cost_of(const Selection& rows) const {
     return rows.count * (n_elements() / this->n_rows + row_cost);
 }
 
-// Part number `part` of n of a selection: of about the same cost or, where rows are listed, of as many rows. Rows that
-// follow each other begin in the part; the last may be longer than all of it.
 template <class V, class I>
-SparseRows SparseSource<V, I>::rows_between(const Selection& all, std::size_t part, std::size_t n) const {
-    if (all.index) {
-        const std::size_t first = all.count * part / n;
-        return {all.index, first, all.count * (part + 1) / n - first};
-    }
-    const std::size_t begin = cost_before(all.begin), cost = cost_before(all.begin + all.count) - begin;
-    const auto row_at = [&](std::size_t p) {
-        const std::size_t target = begin + std::size_t(double(cost) * double(p) / double(n));
-        std::size_t low = all.begin, high = all.begin + all.count;
-        while (low < high) {
-            const std::size_t middle = low + (high - low) / 2;
-            if (cost_before(middle) < target) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
-    };
-    const std::size_t first = row_at(part), last = part + 1 == n ? all.begin + all.count : row_at(part + 1);
-    return {nullptr, first, last - first};
+ListedRows SparseSource<V, I>::rows_between(const Selection& all, std::size_t part, std::size_t n) const {
+    return steepest::rows_between(all, part, n, [this](std::size_t row) { return cost_before(row); });
 }
 
 // Products and losses of a block of rows: what add_rows takes is then at block.z.
 template <class V, class I>
-void SparseSource<V, I>::score(const Pass<T>& pass, const SparseRows& rows, const ScoreBlock<T>& block, double* loss,
+void SparseSource<V, I>::score(const Pass<T>& pass, const ListedRows& rows, const ScoreBlock<T>& block, double* loss,
                                double* slopes) const {
     const auto products = sparse_kernels_of<V, I>().products;
     for (std::size_t c = 0; c < pass.point.n_scores; ++c) {
         products(X_, rows, pass.point.of(c), long_row, block.z + c * block.step);
         if (block.u) products(X_, rows, pass.direction.of(c), long_row, block.u + c * block.step);
     }
-    const ScoreKernels<T>& kernels = scores_of<T>(pass.loss);
-    const auto kernel = pass.work == Work::value      ? kernels.value
-                        : pass.work == Work::gradient ? kernels.gradient
-                                                      : kernels.hessian_product;
-    kernel(pass.loss.parameters, block, pass.point, pass.direction, loss, slopes);
+    apply_loss(pass, block, loss, slopes);
 }
 
 template <class V, class I>
@@ -116,7 +87,7 @@ std::size_t SparseSource<V, I>::count_chunks_of(const Pass<T>& pass) const {
     const std::size_t work = (entries + n_rows * row_cost) * std::max<std::size_t>(k / 2, 1);
     if (facts_.longest > std::max(entries / 16, long_row)) return 1;
     const std::size_t n_sums = pass.work == Work::value ? 1 : pass.shape().size();
-    const std::size_t enough = std::clamp<std::size_t>(work / large_chunk, most_chunks_of_sums, max_chunks);
+    const std::size_t enough = std::clamp<std::size_t>(work / large_chunk, few_chunks, max_chunks);
     const std::size_t room = 1 + (spare_bytes + n_rows * spare_bytes_of_row) / (n_sums * sizeof(double));
     return std::max<std::size_t>(std::min({work / indexed_elements, enough, room, n_rows}), 1);
 }
@@ -147,7 +118,7 @@ HessianSums SparseSource<V, I>::hessian(const Pass<T>& pass, bool with_gradient,
 
 // The number of blocks that a chunk of rows is cut into; its losses and slopes are added up block by block.
 template <class V, class I>
-std::size_t SparseSource<V, I>::count_blocks(const SparseRows& rows) const {
+std::size_t SparseSource<V, I>::count_blocks(const ListedRows& rows) const {
     if (rows.index) return std::max<std::size_t>(parts_of(rows.count, listed_rows), 1);
     const std::size_t cost = cost_before(rows.first + rows.count) - cost_before(rows.first);
     return std::max<std::size_t>(parts_of(cost, block_cost), 1);
@@ -155,11 +126,11 @@ std::size_t SparseSource<V, I>::count_blocks(const SparseRows& rows) const {
 
 // Scores of a block of rows, with its losses and slopes added to `own`, 1 + n_scores numbers.
 template <class V, class I>
-void SparseSource<V, I>::score_block(const Pass<T>& pass, const SparseRows& rows, T* z, T* u, std::size_t step,
+void SparseSource<V, I>::score_block(const Pass<T>& pass, const ListedRows& rows, T* z, T* u, std::size_t step,
                                      double* own) const {
     T y[block_rows], weight[block_rows];
     for (std::size_t first = 0; first < rows.count; first += block_rows) {
-        const SparseRows some{rows.index, rows.first + first, std::min(rows.count - first, block_rows)};
+        const ListedRows some{rows.index, rows.first + first, std::min(rows.count - first, block_rows)};
         ScoreBlock<T> block{z + first,  u ? u + first : nullptr, step,
                             some.count, y_ + some.first,         weight_ ? weight_ + some.first : nullptr};
         if (rows.index) {
@@ -184,7 +155,7 @@ void SparseSource<V, I>::add_chunk(const Pass<T>& pass, std::size_t chunk, std::
     const std::size_t k = pass.point.n_scores;
     const SumsShape shape = pass.shape();
     const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
-    const SparseRows all = rows_between(pass.rows, chunk, n_chunks);
+    const ListedRows all = rows_between(pass.rows, chunk, n_chunks);
     const Selection selection = selection_of(all);
     const std::size_t n_blocks = count_blocks(all);
     std::fill_n(sums, accumulates ? shape.size() : 1, 0.0);
@@ -192,7 +163,7 @@ void SparseSource<V, I>::add_chunk(const Pass<T>& pass, std::size_t chunk, std::
     std::vector<double> own(1 + k);
     Interrupt never(nullptr);
     for (std::size_t b = 0; b < n_blocks; ++b) {
-        const SparseRows rows = rows_between(selection, b, n_blocks);
+        const ListedRows rows = rows_between(selection, b, n_blocks);
         const std::size_t n = rows.count;
         scores.resize(std::max(scores.size(), n * k * (1 + directed)));
         T *z = scores.data(), *u = directed ? z + n * k : nullptr;
@@ -210,7 +181,7 @@ void SparseSource<V, I>::add_chunk(const Pass<T>& pass, std::size_t chunk, std::
 
 // The products of the rows that are longer than `long_row`, each in parts that the threads share.
 template <class V, class I>
-void SparseSource<V, I>::multiply_long_rows(const Pass<T>& pass, const SparseRows& rows, T* z, T* u, std::size_t step,
+void SparseSource<V, I>::multiply_long_rows(const Pass<T>& pass, const ListedRows& rows, T* z, T* u, std::size_t step,
                                             int n_threads, Interrupt& interrupt) const {
     std::vector<double> parts;
     const auto product = sparse_kernels_of<V, I>().product;
@@ -245,7 +216,7 @@ void SparseSource<V, I>::add_chunk_by_columns(const Pass<T>& pass, std::size_t c
     const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
     const int n_threads = threads_in_use();
     const std::size_t n_owners = accumulates ? ranges_.prepare(std::size_t(n_threads), n_chunks > 1, interrupt) : 1;
-    const SparseRows all = rows_between(pass.rows, chunk, n_chunks);
+    const ListedRows all = rows_between(pass.rows, chunk, n_chunks);
     const Selection selection = selection_of(all);
     const std::size_t n_blocks = count_blocks(all);
     std::vector<T> scores;
@@ -255,15 +226,15 @@ void SparseSource<V, I>::add_chunk_by_columns(const Pass<T>& pass, std::size_t c
     for (std::size_t first = 0; first < n_blocks; first += panel_blocks) {
         const std::size_t last = std::min(first + panel_blocks, n_blocks);
         const std::size_t begin = rows_between(selection, first, n_blocks).first;
-        const SparseRows end = rows_between(selection, last - 1, n_blocks);
-        const SparseRows rows{selection.index, begin, end.first + end.count - begin};
+        const ListedRows end = rows_between(selection, last - 1, n_blocks);
+        const ListedRows rows{selection.index, begin, end.first + end.count - begin};
         const std::size_t n = rows.count;
         scores.resize(std::max(scores.size(), n * k * (1 + directed)));
         T *z = scores.data(), *u = directed ? z + n * k : nullptr;
         if (facts_.longest > long_row) multiply_long_rows(pass, rows, z, u, n, n_threads, interrupt);
         std::fill(own.begin(), own.end(), 0.0);
         for_each_task(last - first, n_threads, interrupt, [&](std::size_t b, int) {
-            const SparseRows some = rows_between(selection, first + b, n_blocks);
+            const ListedRows some = rows_between(selection, first + b, n_blocks);
             const std::size_t at = some.first - begin;
             score_block(pass, some, z + at, u ? u + at : nullptr, n, own.data() + b * (1 + k));
         });

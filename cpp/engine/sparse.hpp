@@ -42,16 +42,16 @@ class SparseSource : public Source<ArithmeticOf<V>> {
   private:
     auto panels() const;
     std::size_t count_chunks_of(const Pass<T>&) const;
-    std::size_t count_blocks(const SparseRows&) const;
+    std::size_t count_blocks(const ListedRows&) const;
     void add_chunk(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums) const;
     void add_chunk_by_columns(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums, Interrupt&) const;
-    void score_block(const Pass<T>&, const SparseRows&, T* z, T* u, std::size_t step, double* own) const;
-    void score(const Pass<T>&, const SparseRows&, const ScoreBlock<T>&, double* loss, double* slopes) const;
-    void multiply_long_rows(const Pass<T>&, const SparseRows&, T* z, T* u, std::size_t step, int n_threads,
+    void score_block(const Pass<T>&, const ListedRows&, T* z, T* u, std::size_t step, double* own) const;
+    void score(const Pass<T>&, const ListedRows&, const ScoreBlock<T>&, double* loss, double* slopes) const;
+    void multiply_long_rows(const Pass<T>&, const ListedRows&, T* z, T* u, std::size_t step, int n_threads,
                             Interrupt&) const;
     std::size_t cost_of(const Selection&) const;
     std::size_t cost_before(std::size_t row) const;
-    SparseRows rows_between(const Selection&, std::size_t part, std::size_t n_parts) const;
+    ListedRows rows_between(const Selection&, std::size_t part, std::size_t n_parts) const;
 
     SparseMatrix<V, I> X_;
     SparseFacts facts_;

@@ -58,12 +58,12 @@ bool has_duplicates(const SparseMatrix<V, I>& X) {
 template <class V, class I, class Kernel>
 void over_rows(const SparseMatrix<V, I>& X, bool merged, const ArithmeticOf<V>* weight, const SparsePart& part,
                Kernel kernel) {
-    if (!merged) return kernel(sparse_kernels_of<V, I>(), X, SparseRows{nullptr, 0, X.n_rows}, weight, part);
+    if (!merged) return kernel(sparse_kernels_of<V, I>(), X, ListedRows{nullptr, 0, X.n_rows}, weight, part);
     constexpr std::size_t rows_at_once = 1024;
     for (std::size_t first = 0; first < X.n_rows; first += rows_at_once) {
         const std::size_t last = std::min(first + rows_at_once, X.n_rows);
         const MergedRows<V, I> rows(X, first, last);
-        kernel(sparse_kernels_of<ArithmeticOf<V>, I>(), rows.matrix(X.n_columns), SparseRows{nullptr, 0, last - first},
+        kernel(sparse_kernels_of<ArithmeticOf<V>, I>(), rows.matrix(X.n_columns), ListedRows{nullptr, 0, last - first},
                weight ? weight + first : nullptr, part);
     }
 }
@@ -90,14 +90,14 @@ void SparseSource<V, I>::column_statistics(double* mean, double* deviation, Inte
         const SparsePart part = merged ? SparsePart{nullptr, nullptr, n_owners > 1, bounds[owner], bounds[owner + 1]}
                                        : ranges_.part(owner, n_owners);
         over_rows(X_, merged, weight_, part,
-                  [&](const auto& kernels, const auto& X, const SparseRows& rows, const T* s,
+                  [&](const auto& kernels, const auto& X, const ListedRows& rows, const T* s,
                       const SparsePart& columns) { kernels.add_weights(X, rows, s, columns, deviation, mean); });
         for (std::size_t j = part.column; j < part.last_column; ++j) {
             mean[j] /= total;
             deviation[j] = std::max(total - deviation[j], 0.0) * (mean[j] * mean[j]);
         }
         over_rows(X_, merged, weight_, part,
-                  [&](const auto& kernels, const auto& X, const SparseRows& rows, const T* s,
+                  [&](const auto& kernels, const auto& X, const ListedRows& rows, const T* s,
                       const SparsePart& columns) { kernels.add_squares(X, rows, s, columns, mean, deviation); });
         for (std::size_t j = part.column; j < part.last_column; ++j) deviation[j] = std::sqrt(deviation[j] / total);
     });

@@ -68,7 +68,7 @@ double product(const SparseMatrix<V, I>& X, std::size_t first, std::size_t last,
 }
 
 template <class V, class I, class T = ArithmeticOf<V>>
-void products(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* w, std::size_t longest, T* z) {
+void products(const SparseMatrix<V, I>& X, const ListedRows& rows, const T* w, std::size_t longest, T* z) {
     const std::size_t ahead = last_ahead(X);
     with_ahead<T>(X.n_columns, [&](auto asks) {
         for (std::size_t i = 0; i < rows.count; ++i) {
@@ -81,7 +81,7 @@ void products(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* w, s
 // While a block of rows is added, the entries of the next one are fetched: how far ahead they are; 0: not known, or not
 // all of them near.
 template <class V, class I>
-STEEPEST_INLINE std::size_t entries_to_fetch(const SparseMatrix<V, I>& X, const SparseRows& rows) {
+STEEPEST_INLINE std::size_t entries_to_fetch(const SparseMatrix<V, I>& X, const ListedRows& rows) {
     constexpr std::size_t most = std::size_t(1) << 15;
     if (rows.index || rows.count == 0) return 0;
     const std::size_t n = X.start(rows.first + rows.count) - X.start(rows.first);
@@ -109,7 +109,7 @@ STEEPEST_INLINE void ask_ahead(const SparseMatrix<V, I>& X, std::size_t row, con
 // in `r` is absent_row are left out.
 template <bool Ahead = false, bool Fetches = false, class V, class I, class Body, class T = ArithmeticOf<V>,
           class Several = std::nullptr_t>
-STEEPEST_INLINE void over_entries(const SparseMatrix<V, I>& X, const SparseRows& rows, const SparsePart& part,
+STEEPEST_INLINE void over_entries(const SparseMatrix<V, I>& X, const ListedRows& rows, const SparsePart& part,
                                   const double* sums, Body body, const T* r = nullptr, Several several = nullptr) {
     const std::size_t ahead = last_ahead(X), span = part.last_column - part.column, next = entries_to_fetch(X, rows);
     for (std::size_t i = 0; i < rows.count; ++i) {
@@ -149,7 +149,7 @@ STEEPEST_INLINE void over_entries(const SparseMatrix<V, I>& X, const SparseRows&
 }
 
 template <class V, class I, class T = ArithmeticOf<V>>
-void add_rows(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* r, const SparsePart& part,
+void add_rows(const SparseMatrix<V, I>& X, const ListedRows& rows, const T* r, const SparsePart& part,
               double* gradient) {
     with_ahead<double>(X.n_columns, [&](auto asks) {
         over_entries<asks.value, true>(
@@ -168,7 +168,7 @@ void add_rows(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* r, c
 }
 
 template <class V, class I, class T = ArithmeticOf<V>>
-void add_weights(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* weight, const SparsePart& part,
+void add_weights(const SparseMatrix<V, I>& X, const ListedRows& rows, const T* weight, const SparsePart& part,
                  double* present, double* first) {
     over_entries(X, rows, part, first, [&](std::size_t e, std::size_t column, std::size_t i) {
         const double s = weight ? double(weight[i]) : 1.0;
@@ -179,7 +179,7 @@ void add_weights(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* w
 }
 
 template <class V, class I, class T = ArithmeticOf<V>>
-void add_squares(const SparseMatrix<V, I>& X, const SparseRows& rows, const T* weight, const SparsePart& part,
+void add_squares(const SparseMatrix<V, I>& X, const ListedRows& rows, const T* weight, const SparsePart& part,
                  const double* mean, double* second) {
     over_entries(X, rows, part, second, [&](std::size_t e, std::size_t column, std::size_t i) {
         const double s = weight ? double(weight[i]) : 1.0;

@@ -155,8 +155,8 @@ struct StatisticsTable {
     void (*add_partials)(double* partial, std::size_t n_parts, std::size_t stride, std::size_t first, std::size_t last);
 };
 
-// Rows of a sparse X: `count` from `first`, or those that `index` lists from its entry `first` on.
-struct SparseRows {
+// Rows of any X by their numbers: `count` from `first`, or those that `index` lists from its entry `first` on.
+struct ListedRows {
     const std::uint32_t* index;
     std::size_t first, count;
 
@@ -177,16 +177,16 @@ template <class V, class I>
 struct SparseKernels {
     using T = ArithmeticOf<V>;
     // z_i = x_i . w; rows longer than `longest` are left out.
-    void (*products)(const SparseMatrix<V, I>&, const SparseRows&, const T* w, std::size_t longest, T* z);
+    void (*products)(const SparseMatrix<V, I>&, const ListedRows&, const T* w, std::size_t longest, T* z);
     // The same of the entries [first, last) of one row.
     double (*product)(const SparseMatrix<V, I>&, std::size_t first, std::size_t last, const T* w);
     // gradient_j += r_i x_ij of the entries in a part.
-    void (*add_rows)(const SparseMatrix<V, I>&, const SparseRows&, const T* r, const SparsePart&, double* gradient);
+    void (*add_rows)(const SparseMatrix<V, I>&, const ListedRows&, const T* r, const SparsePart&, double* gradient);
     // present_j += s_i and first_j += s_i x_ij, s the weights (null: 1), of the entries in a part.
-    void (*add_weights)(const SparseMatrix<V, I>&, const SparseRows&, const T* weight, const SparsePart&,
+    void (*add_weights)(const SparseMatrix<V, I>&, const ListedRows&, const T* weight, const SparsePart&,
                         double* present, double* first);
     // second_j += s_i (x_ij - mean_j)^2.
-    void (*add_squares)(const SparseMatrix<V, I>&, const SparseRows&, const T* weight, const SparsePart&,
+    void (*add_squares)(const SparseMatrix<V, I>&, const ListedRows&, const T* weight, const SparsePart&,
                         const double* mean, double* second);
 };
 
@@ -257,9 +257,6 @@ struct SparseTable {
     ScoreKernels<float> for_float[n_losses + 1];  // the last is softmax
     ScoreKernels<double> for_double[n_losses + 1];
 };
-
-// Rows of any X by their numbers: those that follow each other, or those of a list.
-using ListedRows = SparseRows;
 
 // The columns [column, last_column) of a group of columns.
 struct ColumnRange {

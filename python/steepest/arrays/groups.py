@@ -36,7 +36,7 @@ def product_of_csr(X: CSRView, w: NDArray[Any]) -> NDArray[Any]:
     values = X.data.astype(np.result_type(w.dtype, X.data.dtype), copy=False)
     products = (values * w[X.indices].T).T
     sums = np.zeros((X.shape[0], *w.shape[1:]), products.dtype)
-    np.add.at(sums, np.repeat(np.arange(X.shape[0]), np.diff(X.indptr)), products)
+    np.add.at(sums, X.rows_of_entries(), products)
     return sums
 
 

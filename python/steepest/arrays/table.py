@@ -285,8 +285,9 @@ class Table:
         entries = []
         for start, group, _ in self._named():
             part = as_csr(group, self.dtype)
-            row = np.repeat(np.arange(len(self)), np.diff(part.indptr))
-            entries.append((row, start + part.indices.astype(np.int64), part.data.astype(self.dtype)))
+            entries.append(
+                (part.rows_of_entries(), start + part.indices.astype(np.int64), part.data.astype(self.dtype))
+            )
         row, column, data = (np.concatenate(each) for each in zip(*entries, strict=True))
         order = np.argsort(row, kind="stable")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(self)))]).astype(np.int64)
@@ -316,9 +317,5 @@ class Table:
                 sizes = np.abs(group if present is None else group[present])
                 part[:] = sizes.max(axis=0, initial=0.0)
                 continue
-            csr = as_csr(group, self.dtype)
-            sizes = np.abs(csr.data.astype(np.float64))
-            if present is not None:
-                sizes[np.repeat(~present, np.diff(csr.indptr))] = 0.0
-            np.maximum.at(part, csr.indices, sizes)
+            part[:] = as_csr(group, self.dtype).largest(weights)
         return found

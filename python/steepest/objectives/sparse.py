@@ -15,7 +15,6 @@ from ..arrays.sparse import CSRView
 from .dense import DenseData
 from .held import CompressedRows
 from .protocol import Capability
-from .rows import widened
 from .source import Entries
 
 __all__ = ["SparseData"]
@@ -51,8 +50,7 @@ class SparseData(CompressedRows):
 
     def entries(self, index: NDArray[Any]) -> Entries:
         X = self.X.take(index)
-        rows = np.repeat(np.arange(len(X)), np.diff(X.indptr))
-        return Entries(rows, X.indices.astype(np.int64, copy=False), widened(X.data).astype(np.float64))
+        return Entries(X.rows_of_entries(), X.indices.astype(np.int64, copy=False), X.widened.astype(np.float64))
 
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
         return dataclasses.replace(self, X=self.X.in_units(exponents, self.dtype))
