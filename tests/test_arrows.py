@@ -18,6 +18,7 @@ ORDER = [
     "extras",
     "warnings",
     "arrays",
+    "parts",
     "runtime",
     "objectives",
     "analysis",

@@ -62,7 +62,7 @@ class PartsObjective:
 class PartsData:
     """What the seam asks of `Parts`. Every other member is missing, so that reading it is an error."""
 
-    device, storage, dtype, n_features = None, "float64", np.dtype(np.float64), D
+    device, storage, dtype, n_features, target_facts = None, "float64", np.dtype(np.float64), D, None
 
     def __init__(self, X, targets, weights):
         self.X, self.targets, self.weights = X, targets, weights

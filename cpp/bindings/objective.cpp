@@ -6,6 +6,7 @@
 
 #include "cpp/bindings/gil.hpp"
 #include "cpp/bindings/names.hpp"
+#include "cpp/bindings/sums.hpp"
 #include "cpp/engine/dispatch.hpp"
 
 namespace steepest {
@@ -27,48 +28,6 @@ LossChoice loss_of(const std::string& name, std::size_t n_scores, const py::dict
     LossChoice loss{number_of_loss(name, n_scores), {}};
     for (const auto& [key, value] : parameters) set_loss_parameter(loss.parameters, py::cast<std::string>(key), value);
     return loss;
-}
-
-py::tuple as_tuple(const Sums& sums) {
-    const SumsShape& shape = sums.shape;
-    py::array_t<double> slopes{py::ssize_t(shape.n_scores)};
-    py::array_t<double> gradient({py::ssize_t(shape.n_scores), py::ssize_t(shape.n_columns)});
-    const double* from = sums.values.data();
-    for (std::size_t c = 0; c < shape.n_scores; ++c) {
-        slopes.mutable_data()[c] = from[shape.slope(c)];
-        std::copy_n(from + shape.gradient(c), shape.n_columns, gradient.mutable_data() + c * shape.n_columns);
-    }
-    return py::make_tuple(sums.weight, from[0], slopes, gradient);
-}
-
-Sums sums_of(const py::handle& object, const SumsShape& shape) {
-    const auto [weight, loss, slopes, gradient] = object.cast<std::tuple<double, double, py::object, py::object>>();
-    if (!(weight >= 0.0)) throw py::value_error("weight must be at least 0, got " + std::to_string(weight));
-    const double* slope = checked_vector<double>(slopes, "slopes", shape.n_scores);
-    const double* of_columns = checked_table<double>(gradient, "gradient", shape.n_scores, shape.n_columns);
-    Sums sums{weight, shape, std::vector<double>(shape.size())};
-    sums.values[0] = loss;
-    for (std::size_t c = 0; c < shape.n_scores; ++c, of_columns += shape.n_columns) {
-        sums.values[shape.slope(c)] = slope[c];
-        std::copy_n(of_columns, shape.n_columns, sums.values.data() + shape.gradient(c));
-    }
-    return sums;
-}
-
-// The shape of what `sums` gave, to which the parts after the first are held.
-SumsShape shape_of(const py::handle& object) {
-    const auto gradient = object.cast<std::tuple<double, double, py::object, py::array_t<double>>>();
-    const py::array& table = std::get<3>(gradient);
-    if (table.ndim() != 2) throw py::value_error("gradient must be of two dimensions, got " + describe(table));
-    return {std::size_t(table.shape(0)), std::size_t(table.shape(1))};
-}
-
-py::tuple add_sums(const py::sequence& parts) {
-    if (parts.size() == 0) throw py::value_error("parts: expected at least one, got none");
-    const SumsShape shape = shape_of(parts[0]);
-    SumsTree tree;
-    for (const py::handle part : parts) tree.add(sums_of(part, shape));
-    return as_tuple(tree.total());
 }
 
 }  // namespace
@@ -129,6 +88,19 @@ py::array_t<T> BoundObjective<T>::hessian_product(const py::handle& w, const py:
 }
 
 template <class T>
+py::tuple BoundObjective<T>::product_sums(const py::handle& w, const py::handle& v) const {
+    const T *p = parameters(w, "w"), *direction = parameters(v, "v");
+    return as_tuple(
+        without_gil([&](Interrupt& interrupt) { return steepest::product_sums(native, p, direction, interrupt); }));
+}
+
+template <class T>
+py::tuple BoundObjective<T>::hessian_sums(const py::handle& w) const {
+    const T* p = parameters(w, "w");
+    return as_tuple(without_gil([&](Interrupt& interrupt) { return steepest::hessian_sums(native, p, interrupt); }));
+}
+
+template <class T>
 py::array_t<T> BoundObjective<T>::hessian(const py::handle& w) const {
     const T* p = parameters(w, "w");
     const auto n = py::ssize_t(native.n_parameters());
@@ -169,7 +141,9 @@ void bind_objective(py::module_& m, const char* name) {
         .def("sums", &Bound::sums, py::arg("w"))
         .def("finish", &Bound::finish, py::arg("sums"), py::arg("w"))
         .def("hessian_product", &Bound::hessian_product, py::arg("w"), py::arg("v"))
+        .def("product_sums", &Bound::product_sums, py::arg("w"), py::arg("v"))
         .def("hessian", &Bound::hessian, py::arg("w"))
+        .def("hessian_sums", &Bound::hessian_sums, py::arg("w"))
         .def("value_gradient_and_hessian", &Bound::value_gradient_and_hessian, py::arg("w"))
         .def("gradient_norm", &Bound::gradient_norm, py::arg("w"), py::arg("gradient"));
 }
@@ -182,7 +156,7 @@ template struct BoundObjective<double>;
 void bind_objectives(py::module_& m) {
     bind_objective<float>(m, "Objective32");
     bind_objective<double>(m, "Objective64");
-    m.def("add_sums", &add_sums, py::arg("parts"));
+    bind_sums(m);
 }
 
 }  // namespace steepest

@@ -23,7 +23,9 @@ struct BoundObjective {
     py::tuple sums(const py::handle& w) const;
     py::tuple finish(const py::tuple& sums, const py::handle& w) const;
     py::array_t<T> hessian_product(const py::handle& w, const py::handle& v) const;
+    py::tuple product_sums(const py::handle& w, const py::handle& v) const;
     py::array_t<T> hessian(const py::handle& w) const;
+    py::tuple hessian_sums(const py::handle& w) const;
     py::tuple value_gradient_and_hessian(const py::handle& w) const;
     double gradient_norm(const py::handle& w, const py::handle& gradient) const;
 

@@ -49,6 +49,7 @@ void bind_sources(py::module_& m) {
     m.attr("capabilities") = names;
     bind_dense_source(m);
     bind_grouped_source(m);
+    bind_parts_source(m);
     bind_sparse_source(m);
     bind_standardised_source(m);
 }

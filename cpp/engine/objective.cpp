@@ -70,6 +70,13 @@ void write_hessian(const Objective<T>& objective, const HessianSums& sums, T* re
 }
 
 template <class T>
+Sums sums_of_pass(const Objective<T>& objective, Work work, const T* w, const T* v, Interrupt& interrupt) {
+    Workspace<T> workspace;
+    const double* values = run_pass(objective, work, w, v, objective.source->all_rows(), workspace, interrupt);
+    return {objective.source->weight_sum, objective.shape(), {values, values + objective.shape().size()}};
+}
+
+template <class T>
 HessianSums hessian_pass(const Objective<T>& objective, const T* w, bool with_gradient, Interrupt& interrupt) {
     const Pass<T> pass{Work::gradient, objective.loss, objective.at(w), objective.at(w), objective.source->all_rows()};
     return objective.source->hessian(pass, with_gradient, interrupt);
@@ -79,10 +86,12 @@ HessianSums hessian_pass(const Objective<T>& objective, const T* w, bool with_gr
 
 template <class T>
 Sums sums(const Objective<T>& objective, const T* w, Interrupt& interrupt) {
-    Workspace<T> workspace;
-    const double* values =
-        run_pass(objective, Work::gradient, w, w, objective.source->all_rows(), workspace, interrupt);
-    return {objective.source->weight_sum, objective.shape(), {values, values + objective.shape().size()}};
+    return sums_of_pass(objective, Work::gradient, w, w, interrupt);
+}
+
+template <class T>
+Sums product_sums(const Objective<T>& objective, const T* w, const T* v, Interrupt& interrupt) {
+    return sums_of_pass(objective, Work::hessian_product, w, v, interrupt);
 }
 
 template <class T>
@@ -122,6 +131,11 @@ void hessian_product(const Objective<T>& objective, const T* w, const T* v, T* p
 }
 
 template <class T>
+HessianSums hessian_sums(const Objective<T>& objective, const T* w, Interrupt& interrupt) {
+    return hessian_pass(objective, w, false, interrupt);
+}
+
+template <class T>
 void hessian(const Objective<T>& objective, const T* w, T* result, Interrupt& interrupt) {
     write_hessian(objective, hessian_pass(objective, w, false, interrupt), result);
 }
@@ -153,6 +167,8 @@ double gradient_norm(const Objective<T>& objective, const T* w, const T* gradien
     template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);               \
     template double batch_gradient(const Objective<T>&, const T*, const Selection&, T*, Workspace<T>&, Interrupt&); \
     template void hessian_product(const Objective<T>&, const T*, const T*, T*, Workspace<T>&, Interrupt&);          \
+    template Sums product_sums(const Objective<T>&, const T*, const T*, Interrupt&);                                \
+    template HessianSums hessian_sums(const Objective<T>&, const T*, Interrupt&);                                   \
     template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                           \
     template double value_gradient_and_hessian(const Objective<T>&, const T*, T*, T*, Interrupt&);                  \
     template double gradient_norm(const Objective<T>&, const T*, const T*);

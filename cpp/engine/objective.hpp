@@ -53,11 +53,19 @@ double batch_gradient(const Objective<T>&, const T* w, const Selection&, T* grad
 template <class T>
 void hessian_product(const Objective<T>&, const T* w, const T* v, T* product, Workspace<T>&, Interrupt&);
 
+// The sums that `finish` makes a Hessian product of, with v in the place of w.
+template <class T>
+Sums product_sums(const Objective<T>&, const T* w, const T* v, Interrupt&);
+
 // n_parameters^2 elements.
 template <class T>
 void hessian(const Objective<T>&, const T* w, T* result, Interrupt&);
 
-// The same, and what value_and_gradient gives: from one pass where the source can.
+// The sums that a Hessian is made of: unpenalised, not divided, without a gradient.
+template <class T>
+HessianSums hessian_sums(const Objective<T>&, const T* w, Interrupt&);
+
+// The Hessian, and what value_and_gradient gives: from one pass where the source can.
 template <class T>
 double value_gradient_and_hessian(const Objective<T>&, const T* w, T* gradient, T* hessian, Interrupt&);
 

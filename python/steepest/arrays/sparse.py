@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from .. import _core
 from .checks import describe
 from .device import BFLOAT16, dtype_name
 
-__all__ = ["CSRView", "check_entries", "csr_view", "is_sparse"]
+__all__ = ["CSRView", "check_entries", "csr_view", "is_sparse", "joined"]
 
 _MEMBERS = ("data", "indices", "indptr", "shape")
 _VALUES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16), BFLOAT16)
@@ -136,6 +137,17 @@ class CSRView:
         present = np.zeros(dense.shape, bool)
         present[rows, columns] = True
         return dense[:, present.all(axis=0)]
+
+
+def joined(parts: Sequence[CSRView]) -> CSRView:
+    """Return the rows of several matrices of the same columns and dtype, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.concatenate([np.diff(part.indptr) for part in parts]).astype(np.int64)
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    held = [(part.data[slice(*part.indptr[[0, -1]])], part.indices[slice(*part.indptr[[0, -1]])]) for part in parts]
+    data, indices = (np.concatenate(each) for each in zip(*held, strict=True))
+    return CSRView(data, indices, indptr, (len(lengths), parts[0].shape[1]))
 
 
 def is_sparse(X: Any) -> bool:

@@ -13,6 +13,7 @@ from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
 from .dense import DenseData, DeviceData
 from .device_sparse import DeviceSparseData
+from .parts import Parts, PartsData
 from .source import Data
 from .sparse import SparseData
 from .table import TableData
@@ -29,11 +30,12 @@ KINDS: dict[type, Callable[[Any, Any, Any, Given], Any]] = {
     CSRView: SparseData.checked,
     Table: TableData.checked,
     DeviceCSRView: DeviceSparseData.checked,
+    Parts: PartsData.checked,
 }
 
 
 def _viewed(X: Any) -> Any:
-    if isinstance(X, Table):
+    if isinstance(X, Table | Parts):
         return X
     if is_sparse(X):
         return device_csr_view(X) if is_on_device(X) else csr_view(X)

@@ -91,14 +91,19 @@ def conditioned(objective: DataObjective) -> tuple[DataObjective, Coordinates | 
         return inner, coordinates
     if coordinates is None:
         coordinates = Coordinates(np.zeros(objective.n_features), np.ones(objective.n_features), True)
-    y = inner.targets
-    inner = inner.with_data(inner.data.with_targets((y - target).astype(y.dtype)))
+    inner = inner.with_data(inner.data.shifted(target))
     return inner, dataclasses.replace(coordinates, target=target)
 
 
 def _far_target(objective: DataObjective) -> float:
     """Return the mean of the targets, rounded to their dtype, if it is many deviations from zero. Else return 0."""
-    if not (objective.is_of_residuals and objective.intercept and objective.supports(Capability.TARGETS)):
+    if not (objective.is_of_residuals and objective.intercept):
+        return 0.0
+    facts = objective.data.target_facts
+    if facts is not None:
+        far = are_far(facts.mean, facts.deviation) and np.isfinite(facts.mean)
+        return float(objective.dtype.type(facts.mean)) if far else 0.0
+    if not objective.supports(Capability.TARGETS):
         return 0.0
     y, weight = objective.targets, objective.weights
     if not may_be_far_from_zero(y[:, None], _TARGETS):

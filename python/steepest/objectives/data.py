@@ -96,7 +96,7 @@ class DataObjective(Bound, Loss):
     def __init__(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         sample_weight: Any = None,
         intercept: bool = True,
@@ -147,7 +147,8 @@ class DataObjective(Bound, Loss):
         if type(self).value_and_gradient is not DataObjective.value_and_gradient:
             return False  # what follows would not see a value_and_gradient that a subclass overrides
         if capability == Capability.SAMPLE:
-            return self.device is None and self.supports(Capability.BATCHES)
+            rows = self.supports(Capability.BATCHES) or self._data.supports(Capability.SAMPLE)
+            return self.device is None and rows
         if capability in _OF_DATA:
             return self._data.supports(capability)
         return capability in _OF_NATIVE and bool(self.native.supports(capability))

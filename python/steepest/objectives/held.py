@@ -18,11 +18,19 @@ from ..arrays.interop import library_of
 from .protocol import Capability
 from .source import Terms
 
-__all__ = ["CompressedRows", "Held", "HostRows"]
+__all__ = ["CompressedRows", "Held", "HostRows", "native_objective"]
 
 _DENSE_COLUMNS = 4096  # up to so many, blocks of compressed rows may be made dense
 _DENSE_ELEMENTS = 1 << 24  # of a sample
 _OBJECTIVES = {_core.Source32: _core.Objective32, _core.Source64: _core.Objective64}
+
+
+def native_objective(source: Any, terms: Terms) -> Any:
+    """Return the native objective over a source of `_core`."""
+    loss, intercept, l1, l2, n_scores, parameters, scaling = terms
+    if scaling is not None:
+        source = _core.standardised_source(source, *scaling)
+    return _OBJECTIVES[type(source)](source, loss, intercept, l1, l2, n_scores, dict(parameters))
 
 
 class Held:
@@ -47,6 +55,11 @@ class Held:
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         return arithmetic_dtype(self.storage)
+
+    @property
+    def target_facts(self) -> None:
+        """None, as the targets are at hand."""
+        return None
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
         check(self.targets)
@@ -81,15 +94,19 @@ class HostRows(Held):
         raise NotImplementedError
 
     def bind(self, terms: Terms) -> Any:
-        loss, intercept, l1, l2, n_scores, parameters, scaling = terms
-        source = self.source if scaling is None else _core.standardised_source(self.source, *scaling)
-        return _OBJECTIVES[type(source)](source, loss, intercept, l1, l2, n_scores, dict(parameters))
+        return native_objective(self.source, terms)
 
     def column_statistics(self) -> Any:
         return self.source.column_statistics()
 
+    def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> HostRows:
+        raise NotImplementedError
+
     def with_targets(self, targets: NDArray[Any]) -> Self:
         return dataclasses.replace(self, targets=targets)
+
+    def shifted(self, target: float) -> Self:
+        return self.with_targets((self.targets - target).astype(self.targets.dtype))
 
     def with_weights(self, weights: NDArray[Any], weight_sum: float) -> Self:
         return dataclasses.replace(self, weights=weights, weight_sum=weight_sum)

@@ -36,6 +36,7 @@ class Loss:
     """The parameters of `LinearRegressor` that the loss takes: numbers above 0 in the units of y. None: not offered."""
     targets: Any
     weights: Any
+    data: Any
     _n_scores: int
 
     @classmethod
@@ -77,11 +78,17 @@ class Loss:
 
     def _some_targets(self) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
         """Return the targets of some of many rows, and their weights."""
+        facts = self.data.target_facts
+        if facts is not None:
+            return facts.sample, facts.sample_weights
         y, weight = self.targets, self.weights
         some = slice(None, None, max(1, len(y) // _TARGETS))
         return y[some].astype(np.float64), None if weight is None else weight[some]
 
     def _mean_of_targets(self) -> float:
+        facts = self.data.target_facts
+        if facts is not None:
+            return float(facts.mean)
         y, weight = self.targets, self.weights
         return float(np.average(y.astype(np.float64), weights=None if weight is None else weight.astype(np.float64)))
 

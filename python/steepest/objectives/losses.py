@@ -147,7 +147,7 @@ class Huber(DataObjective):
     def __init__(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         delta: float = 1.35,
         sample_weight: Any = None,
@@ -183,8 +183,9 @@ class Huber(DataObjective):
         return np.asarray(2.0 * np.clip(scores - y, -self._delta, self._delta))
 
     def best_constant(self) -> Rows:
-        """Return the median of the targets, of the rows with a weight."""
-        y, weight = self.targets, self.weights
+        """Return the median of the targets, of the rows with a weight; of some rows where not all are at hand."""
+        facts = self.data.target_facts
+        y, weight = (self.targets, self.weights) if facts is None else (facts.sample, facts.sample_weights)
         return np.array([np.median(y if weight is None else y[weight > 0])], np.float64)
 
     @property

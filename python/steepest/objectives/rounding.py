@@ -51,7 +51,7 @@ def amplified_rounding(objective: DataObjective) -> float:
 
 
 def _size_of_slopes(objective: DataObjective) -> float:
-    if objective.supports(Capability.TARGETS):
+    if objective.supports(Capability.TARGETS) or objective.data.target_facts is not None:
         return objective.size_of_slopes
     # The mean of squared targets is the loss of squares at zeros.
     at_zeros = abs(objective.native.value(np.zeros(objective.n_parameters, objective.dtype)))

@@ -52,7 +52,7 @@ class Softmax(DataObjective):
     def __init__(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         sample_weight: Any = None,
         intercept: bool = True,
@@ -87,7 +87,8 @@ class Softmax(DataObjective):
 
     def best_constant(self) -> NDArray[np.float64]:
         """Return the logarithms of the shares of the classes."""
-        y, weight = self.targets, self.weights
+        facts = self.data.target_facts
+        y, weight = (self.targets, self.weights) if facts is None else (facts.values, facts.totals)
         totals = np.bincount(y.astype(np.intp), weight, minlength=self._n_scores)
         return np.asarray(np.log(np.maximum(totals / totals.sum(), np.finfo(np.float64).tiny)))
 

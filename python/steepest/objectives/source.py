@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parts.facts import TargetFacts
 from .protocol import Capability
 
 __all__ = ["Data", "Entries", "Terms"]
@@ -79,16 +80,16 @@ class Data(Protocol):
     ===================  ==============================================================================================
     "rows"               "targets", and `rows`, `largest`, `in_units`: blocks of rows as dense arrays. Without it,
                          nothing looks at single rows: not for extreme units, made columns or separable classes
-    "targets"            ``targets`` and ``weights`` are NumPy arrays, and `with_targets`. Without it, targets far from
-                         zero are not centred
+    "targets"            ``targets`` and ``weights`` are NumPy arrays, and `with_targets`. Without it, the data have
+                         ``target_facts`` or none, and what needs all targets is left out
     "steps"              `bind` returns an objective of ``_core`` or ``_cuda``, whose loop takes the steps of a run.
                          Without it, a loop in Python takes them
     "column_ranges"      `column_ranges`. Without it, nothing looks for a single column that separates classes
     "entries"            ``entries(index)``: the numbers of some sparse rows, as `Entries`. Without it, `QuasiNewton`
                          takes no block of the Hessian of wide rows, and, without "rows" too, nothing looks for columns
                          that separate classes
-    "batches"            `taken`, `with_weights`, and mini-batches in the native loop. Without it, `QuasiNewton` begins
-                         with all rows
+    "batches"            `taken`, `with_weights`, and mini-batches in the native loop
+    "sample"             `taken`, of data without "batches". Without both, `QuasiNewton` begins with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
     "hessian"            Hessians of the native objective. Without it, `QuasiNewton` keeps to its diagonal
     ===================  ==============================================================================================
@@ -109,6 +110,8 @@ class Data(Protocol):
         The sum of the weights of the rows, and the smallest one above 0.
     device : int or None
         The number of the CUDA device that holds the rows, or None.
+    target_facts : TargetFacts or None
+        What is known of targets that are not at hand. With it, `shifted`.
     """
 
     @property
@@ -133,6 +136,8 @@ class Data(Protocol):
     def least_weight(self) -> float: ...
     @property
     def device(self) -> int | None: ...
+    @property
+    def target_facts(self) -> TargetFacts | None: ...
 
     def supports(self, capability: Capability) -> bool:
         """Return whether the data have a capability of the list above."""
@@ -176,6 +181,10 @@ class Data(Protocol):
 
     def with_targets(self, targets: NDArray[Any]) -> Data:
         """Return the same rows with other targets."""
+        ...
+
+    def shifted(self, target: float) -> Data:
+        """Return the same rows, with a number subtracted from the targets."""
         ...
 
     def with_weights(self, weights: NDArray[Any], weight_sum: float) -> Data:

@@ -144,7 +144,8 @@ class QuasiNewtonRunner(Runner):
             iterate = self._zeros
         objective = self._objective
         bounded = not math.isinf(objective.largest_curvature)
-        if bounded or not objective.intercept or not objective.supports(Capability.TARGETS):
+        known = objective.supports(Capability.TARGETS) or objective.data.target_facts is not None
+        if bounded or not objective.intercept or not known:
             return iterate
         found = self._evaluate_all_rows(self._objective.constant_model())
         return found if found.value < iterate.value else iterate

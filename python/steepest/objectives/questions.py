@@ -1,0 +1,132 @@
+"""What is asked of each part, and how the answers of two parts are added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.sparse import CSRView
+from ..parts.facts import Facts
+from .columns import Columns
+from .dense import DenseData
+from .held import HostRows
+from .source import Terms
+from .sparse import SparseData
+
+__all__ = ["AskColumns", "AskFacts", "AskRows", "AskSums", "HeldPart"]
+
+_BOUND = 4  # native objectives that a part keeps
+_METHODS = {"gradient": "sums", "hessian_product": "product_sums", "hessian": "hessian_sums"}
+
+
+class HeldPart:
+    """A part in this process: its rows, and the native objectives that are asked of it.
+
+    Parameters
+    ----------
+    index : int
+        Its place among the parts.
+    X : array of shape (n, n_features), or CSRView
+    y : array of shape (n,)
+    weight : array of shape (n,), or None
+    """
+
+    def __init__(
+        self, index: int, X: NDArray[Any] | CSRView, y: NDArray[Any], weight: NDArray[Any] | None = None
+    ) -> None:
+        self.index = index
+        total = float(len(y)) if weight is None else float(weight.sum(dtype=np.float64))
+        self.data: HostRows = (
+            SparseData(X, y, weight, total) if isinstance(X, CSRView) else DenseData(X, y, weight, total)
+        )
+        self._bound: dict[str, Any] = {}
+
+    def bound(self, key: str, terms: Terms, shift: float) -> Any:
+        """Return the native objective of these rows, whose targets are moved by ``shift``. It is kept under a key."""
+        if key not in self._bound:
+            if len(self._bound) == _BOUND:
+                del self._bound[next(iter(self._bound))]
+            data = self.data if shift == 0.0 else self.data.shifted(shift)
+            self._bound[key] = data.bind(terms)
+        return self._bound[key]
+
+
+@dataclass(frozen=True)
+class AskFacts:
+    """Asks for `Facts`."""
+
+    asks: frozenset[int] | None = None
+
+    def of(self, part: HeldPart) -> Facts:
+        return Facts.of(part.data.X, part.data.targets, part.data.weights)
+
+    def add(self, first: Facts, second: Facts) -> Facts:
+        return first.with_more(second)
+
+
+@dataclass(frozen=True, eq=False)
+class AskSums:
+    """Asks for the sums of a pass, which has a name of ``parts_source``."""
+
+    work: str
+    key: str
+    terms: Terms
+    shift: float = 0.0
+    asks: frozenset[int] | None = None
+
+    def of(self, part: HeldPart, *parameters: NDArray[Any]) -> Any:
+        native = part.bound(self.key, self.terms, self.shift)
+        return getattr(native, _METHODS[self.work])(*parameters)
+
+    def add(self, first: Any, second: Any) -> Any:
+        if self.work == "hessian":
+            return (*first[:2], np.add(first[2], second[2], out=first[2]))
+        (weight, loss, slopes, gradient), other = first, second
+        np.add(slopes, other[2], out=slopes)
+        np.add(gradient, other[3], out=gradient)
+        return weight + other[0], loss + other[1], slopes, gradient
+
+
+@dataclass(frozen=True)
+class AskColumns:
+    """Asks for the means and variances of the columns."""
+
+    asks: frozenset[int] | None = None
+
+    def of(self, part: HeldPart) -> Columns | None:
+        data = part.data
+        if data.weight_sum == 0.0:
+            return None
+        mean, deviation = data.column_statistics()
+        return Columns(data.weight_sum, mean, deviation**2)
+
+    def add(self, first: Columns, second: Columns) -> Columns:
+        return first.with_more(second)
+
+
+@dataclass(frozen=True, eq=False)
+class AskRows:
+    """Asks for copies of rows, which have sorted numbers."""
+
+    index: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    asks: frozenset[int] | None = None
+
+    @classmethod
+    def at(cls, index: NDArray[np.int64], sizes: tuple[int, ...]) -> AskRows:
+        """Return the question for some rows, of parts of these sizes."""
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return cls(index, starts, frozenset(np.unique(np.searchsorted(starts, index, "right") - 1).tolist()))
+
+    def of(self, part: HeldPart) -> list[Any]:
+        start, stop = self.starts[part.index : part.index + 2]
+        local = self.index[np.searchsorted(self.index, start) : np.searchsorted(self.index, stop)] - start
+        X = part.data.X
+        rows = X.take(local) if isinstance(X, CSRView) else np.ascontiguousarray(X[local])
+        return [(rows, *part.data.of_rows(local, None)[:2])]
+
+    def add(self, first: list[Any], second: list[Any]) -> list[Any]:
+        return first + second
