@@ -18,6 +18,7 @@ ORDER = [
     "extras",
     "warnings",
     "arrays",
+    "streams",
     "runtime",
     "objectives",
     "analysis",
