@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -19,13 +19,14 @@ from ..arrays.device import arithmetic_dtype
 from ..parts.engine import Engine
 from ..parts.facts import Facts, TargetFacts
 from ..parts.local import LocalEngine
+from ..streams.stream import Stream
 from .columns import Columns
 from .held import HostRows, native_objective
 from .protocol import Capability
 from .questions import AskColumns, AskFacts, AskRows, AskSums, HeldPart, joined_part
 from .source import Terms
 
-__all__ = ["Parts", "PartsData", "Reader"]
+__all__ = ["Parts", "PartsData", "Reader", "parts_of"]
 
 Vector = NDArray[np.float64]
 
@@ -75,6 +76,16 @@ class Parts:
             return (held[index] for index in order)
 
         return cls(LocalEngine(len(held), read), reader=None if capacity is None else Reader(capacity, read))
+
+
+def parts_of(stream: Stream) -> Parts:
+    """Return the parts of a stream, which reads them for each pass."""
+
+    def read(order: Iterable[int]) -> Iterator[HeldPart]:
+        for part in stream.parts(list(order)):
+            yield HeldPart(*part)
+
+    return Parts(LocalEngine(len(stream.sizes), read), stream.parts_facts, Reader(stream.buffer_parts, read))
 
 
 @dataclass(frozen=True, eq=False)
