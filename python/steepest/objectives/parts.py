@@ -43,10 +43,19 @@ class Parts:
         It asks the parts.
     facts : Facts or None
         The facts of the parts, if they are known.
+    classes : array or None
+        The labels, where the targets are codes of labels: target i stands for ``classes[i]``.
+    feature_names : tuple of str or None
+        The names of the columns of X, if they have names.
+    columns_of : Parts or None
+        Other parts with the same X, whose columns are asked for in the place of these.
     """
 
     engine: Engine
     facts: Facts | None = None
+    classes: NDArray[Any] | None = None
+    feature_names: tuple[str, ...] | None = None
+    columns_of: Parts | None = None
 
     @classmethod
     def of(cls, arrays: Iterable[tuple[Any, ...]]) -> Parts:
@@ -54,12 +63,26 @@ class Parts:
         held = [HeldPart(index, *each) for index, each in enumerate(arrays)]
         return cls(LocalEngine(len(held), lambda asked: (held[index] for index in asked)))
 
+    @cached_property
+    def known(self) -> Facts:
+        """The facts of the parts. They are asked for once, unless they are given."""
+        found: Facts = self.engine.reduce(AskFacts()) if self.facts is None else self.facts
+        return found
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The means and variances of the columns. They are asked for once, as that costs a pass."""
+        if self.columns_of is not None:
+            return self.columns_of.columns
+        found: Columns = self.engine.reduce(AskColumns())
+        return found
+
 
 @dataclass(frozen=True, eq=False)
 class PartsData:
     """Parts that an engine asks. `Data` describes the members."""
 
-    X: Any
+    X: Parts
     engine: Engine
     facts: Facts
     shift: float = 0.0
@@ -73,7 +96,7 @@ class PartsData:
         for name, each in (("y", y), ("sample_weight", weight)):
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
-        return cls(X, X.engine, X.engine.reduce(AskFacts()) if X.facts is None else X.facts)
+        return cls(X, X.engine, X.known)
 
     @property
     def n_samples(self) -> int:
@@ -136,12 +159,7 @@ class PartsData:
         return native_objective(source, terms._replace(scaling=None))
 
     def column_statistics(self) -> tuple[Vector, Vector]:
-        return self._statistics
-
-    @cached_property
-    def _statistics(self) -> tuple[Vector, Vector]:
-        """Kept, since methods ask several times, and it costs a pass."""
-        found: Columns = self.engine.reduce(AskColumns())
+        found = self.X.columns
         return found.mean, np.sqrt(found.variance)
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> HostRows:
