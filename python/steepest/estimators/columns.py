@@ -14,6 +14,7 @@ import numpy as np
 from ..arrays.table import Table
 from ..extras import require
 from ..objectives.parts import Parts
+from ..streams.stream import Stream
 from ..warnings import levels_outside
 from .frames import validated_table
 
@@ -24,7 +25,7 @@ _validation = require("sklearn.utils.validation", "sklearn")
 
 def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
     """Return the result of scikit-learn's validate_data, and set or check feature_names_in_."""
-    if isinstance(X, Parts):
+    if isinstance(X, Parts | Stream):
         raise TypeError("X must be an array, a sparse matrix or a data frame here, got data in parts")
     if isinstance(X, Table):
         return validated_table(model, X, *y, reset=reset, **options)

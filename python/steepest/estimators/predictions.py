@@ -16,7 +16,9 @@ from ..arrays.sparse import CSRView
 from ..extras import require
 from ..objectives.columns import Columns
 from ..objectives.parts import Parts
+from ..objectives.parts import parts_of as stream_parts
 from ..objectives.questions import HeldPart
+from ..streams.stream import Stream
 from .columns import check_names
 from .frames import encoded
 
@@ -33,13 +35,13 @@ check_is_fitted: Any = require("sklearn.utils.validation", "sklearn").check_is_f
 
 def in_parts(X: Any) -> bool:
     """Return whether X is data in parts."""
-    return isinstance(X, Parts)
+    return isinstance(X, Parts | Stream)
 
 
 def parts_of(X: Any) -> Parts:
     """Return data in parts as `Parts`."""
-    assert isinstance(X, Parts)
-    return X
+    found: Parts = X if isinstance(X, Parts) else stream_parts(X)
+    return found
 
 
 def by_parts(method: _Method) -> _Method:

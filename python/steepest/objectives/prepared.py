@@ -15,7 +15,7 @@ from ..parts.engine import Engine, Question
 from ..parts.facts import Facts, TargetFacts
 from .columns import Columns
 from .held import HostRows
-from .parts import Parts
+from .parts import Parts, Reader
 from .questions import HeldPart
 
 __all__ = ["AskTargets", "HeldOut", "LabelNumbers", "Preparation", "TargetUnits", "prepared"]
@@ -49,9 +49,34 @@ def prepared(parts: Parts, preparation: Preparation, columns_of: Parts | None = 
     columns_of : Parts, optional
         Parts with the same X, whose statistics of the columns may be taken for those of the changed parts.
     """
-    engine = _PreparedEngine(parts.engine, preparation, secrets.token_hex(8))
-    facts = preparation.facts(parts.known)
-    return dataclasses.replace(parts, engine=engine, facts=facts, columns_of=columns_of)
+    changed = _Changed(preparation, secrets.token_hex(8))
+    return dataclasses.replace(
+        parts,
+        engine=_PreparedEngine(parts.engine, changed),
+        facts=preparation.facts(parts.known),
+        reader=None if parts.reader is None else _prepared_reader(parts.reader, changed),
+        columns_of=columns_of,
+    )
+
+
+def _prepared_reader(reader: Reader, changed: _Changed) -> Reader:
+    return Reader(reader.capacity, lambda order: map(changed.part, reader.read(order)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Changed:
+    """Changes parts, which keep the changed ones under a key."""
+
+    preparation: Preparation
+    key: str
+
+    def part(self, part: HeldPart) -> HeldPart:
+        found: HeldPart = part.kept(self.key, lambda: self._made(part))
+        return found
+
+    def _made(self, part: HeldPart) -> HeldPart:
+        data = self.preparation.of(part.data, part.index)
+        return HeldPart(part.index, data.X, data.targets, data.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +84,13 @@ class _PreparedEngine:
     """An engine whose parts are changed before they answer."""
 
     engine: Engine
-    preparation: Preparation
-    key: str
+    changed: _Changed
 
     def n_parts(self) -> int:
         return self.engine.n_parts()
 
     def reduce(self, question: Question, *arrays: NDArray[np.generic]) -> Any:
-        return self.engine.reduce(_AskPrepared(question, self.preparation, self.key), *arrays)
+        return self.engine.reduce(_AskPrepared(question, self.changed), *arrays)
 
     def close(self) -> None:
         self.engine.close()
@@ -77,19 +101,14 @@ class _AskPrepared:
     """Asks changed parts."""
 
     question: Question
-    preparation: Preparation
-    key: str
+    changed: _Changed
 
     @property
     def asks(self) -> frozenset[int] | None:
         return self.question.asks
 
     def of(self, part: HeldPart, *arrays: NDArray[Any]) -> Any:
-        return self.question.of(part.kept(self.key, lambda: self._changed(part)), *arrays)
-
-    def _changed(self, part: HeldPart) -> HeldPart:
-        data = self.preparation.of(part.data, part.index)
-        return HeldPart(part.index, data.X, data.targets, data.weights)
+        return self.question.of(self.changed.part(part), *arrays)
 
     def add(self, first: Any, second: Any) -> Any:
         return self.question.add(first, second)
@@ -121,7 +140,7 @@ class LabelNumbers:
         ValueError
             A target is not among the labels.
         """
-        places = np.searchsorted(self.labels, data.targets).clip(max=len(self.labels) - 1)
+        places = self._places(data.targets)
         foreign = self.labels[places] != data.targets
         if foreign.any():
             wrong = data.targets[int(np.argmax(foreign))]
@@ -132,22 +151,30 @@ class LabelNumbers:
         factors = self.factors.astype(data.targets.dtype)[places]
         return _weighted(data, factors if data.weights is None else factors * data.weights)
 
-    def facts(self, facts: Facts) -> Facts:
-        """Return the facts of the numbers."""
+    def facts(self, facts: Facts) -> Facts | None:
+        """Return the facts of the numbers. If rows have weights and factors too, only the parts know their squares."""
+        if self.factors is not None and facts.has_weights:
+            return None
         known = facts.targets
         numbers, totals = self._changed(known.values, known.totals)
         values, places = np.unique(numbers, return_inverse=True)
+        squares = known.sums[3] if self.factors is None else np.sum(known.totals * self._factors(known.values) ** 2)
         totals = np.bincount(places, totals, minlength=len(values)).astype(np.float64)
-        sums = np.array([totals.sum(), totals @ values, totals @ values**2])
+        sums = np.array([totals.sum(), totals @ values, totals @ values**2, squares])
         targets = TargetFacts(values, totals, sums, *self._changed(known.sample, known.sample_weights))
         if self.factors is None:
             return dataclasses.replace(facts, targets=targets)
         least = float(np.min(self.factors, where=self.factors > 0, initial=np.inf))
-        return dataclasses.replace(facts, targets=targets, has_weights=True, least_weight=facts.least_weight * least)
+        return dataclasses.replace(facts, targets=targets, has_weights=True, least_weight=least)
+
+    def _places(self, targets: NDArray[Any]) -> NDArray[np.intp]:
+        return np.searchsorted(self.labels, targets).clip(max=len(self.labels) - 1)
+
+    def _factors(self, targets: NDArray[Any]) -> Vector:
+        return np.ones(len(targets)) if self.factors is None else self.factors[self._places(targets)]
 
     def _changed(self, targets: Vector, weights: Vector) -> tuple[Vector, Vector]:
-        places = np.searchsorted(self.labels, targets).clip(max=len(self.labels) - 1)
-        return self.numbers[places], weights if self.factors is None else weights * self.factors[places]
+        return self.numbers[self._places(targets)], weights * self._factors(targets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +237,7 @@ class TargetUnits:
         known, weight = facts.targets, facts.weight_sum
         mean = float(self._changed(self.of_targets.mean)[0])
         variance = float(np.ldexp(self.of_targets.variance, -2 * self.exponent)[0])
-        sums = weight * np.array([1.0, mean, variance + mean**2])
+        sums = np.array([weight, weight * mean, weight * (variance + mean**2), known.sums[3]])
         values, sample = self._changed(known.values), self._changed(known.sample)
         return dataclasses.replace(facts, targets=TargetFacts(values, known.totals, sums, sample, known.sample_weights))
 
