@@ -202,5 +202,5 @@ def _check_present(model: Any, targets: _Targets, places: Any, held: Parts) -> N
     wrong = targets.totals(held) > 0
     wrong[places] = False
     if wrong.any():
-        label = model.classes_[int(np.argmax(wrong))]
+        label = model.classes_[wrong].tolist()[0]
         raise ValueError(f"X_val must hold only classes that have a weight in the fit, got {label!r}, which has none")

@@ -101,7 +101,12 @@ class AskSums:
             start, stop = self.starts[part.index : part.index + 2]
             local = (rows[(rows >= start) & (rows < stop)] - start).astype(np.uint32)
             return native.sums(w, local) if len(local) else None
-        return getattr(native, _METHODS[self.work])(*arrays)
+        found = getattr(native, _METHODS[self.work])(*arrays)
+        if self.work == "hessian":  # whose array goes on with the blocks of single chunks of rows
+            row, block, values = found
+            k = self.terms.n_scores
+            return row, block, values[: k * (k + 1) // 2 * block]
+        return found
 
     def add(self, first: Any, second: Any) -> Any:
         if self.work == "hessian":
