@@ -232,6 +232,17 @@ def test_the_same_bits_wherever_parts_are(loss):
     assert results[0].value == results[1].value
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_hessians_of_parts_that_are_cut_in_chunks(loss):
+    """Of some ten thousand rows each, and of different numbers of them. The same rows in one array have the sum."""
+    X, y, weight = (np.tile(each.T, 100).T.copy() for each in rows(loss))
+    options = {"n_classes": K} if loss == "Softmax" else {}
+    parts = getattr(st, loss)(in_parts(X, y, weight, [0, 30_000, 33_000, len(y)]), alpha=0.01, **options)
+    dense = getattr(st, loss)(X, y, sample_weight=weight, alpha=0.01, **options)
+    w = np.random.default_rng(1).normal(size=dense.n_parameters)
+    np.testing.assert_allclose(parts.hessian(w), dense.hessian(w), rtol=1e-11, atol=1e-13)
+
+
 def test_a_part_may_have_no_weight():
     X, y, weight = rows("Logistic")
     weight[:38] = 0.0

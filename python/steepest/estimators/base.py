@@ -23,6 +23,8 @@ from .conversion import naming_faults
 from .features import Features, cast, checked, product
 from .frames import FrameNames, encoded, n_coefficients
 from .page import Page
+from .parts import fit_parts
+from .predictions import in_parts
 from .present import Present, run_of_one
 from .settings import FitSettings
 from .training import Online, Parameters, Rows, Training
@@ -100,7 +102,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         return tags
 
     @hinting(**OF_FITS)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -140,6 +142,8 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+        if in_parts(X):
+            return fit_parts(self, X, y, sample_weight, X_val, y_val)
         settings = FitSettings.of(self)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together or not at all, got only one of them")

@@ -15,6 +15,7 @@ from ..objectives.softmax import Softmax
 from .base import LinearModel, available_if, takes_steps
 from .documentation import documented
 from .labels import class_factors, classes_of, numbers_of
+from .predictions import ScoredInParts, by_parts
 from .present import Present, classes_with_weight, off_the_limit
 from .settings import FitSettings
 from .training import Parameters, Rows
@@ -26,7 +27,7 @@ Array = NDArray[Any]
 
 
 @documented
-class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
+class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: ignore[misc]
     """Logistic regression for two classes, softmax regression for more, with an elastic-net penalty.
 
     ::
@@ -138,17 +139,20 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
         self._factors = class_factors(self.class_weight, self.classes_, None, None)
         self._go_on(X, y, sample_weight, first)
 
+    @by_parts
     def decision_function(self, X: Any) -> Array:
         """Return the scores of X. For two classes: those of the second, of shape (n,). For more: (n, n_classes)."""
         scores = self._scores(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
+    @by_parts
     def predict(self, X: Any) -> Array:
         """Return the most probable class of every row, of shape (n,)."""
         scores = self.decision_function(X)
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[places])
 
+    @by_parts
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of every class, of shape (n, n_classes)."""
         scores, special = self.decision_function(X), require("scipy.special", "sklearn")
@@ -156,6 +160,7 @@ class LogisticClassifier(ClassifierMixin, LinearModel):  # type: ignore[misc]
             return np.column_stack([special.expit(-scores), special.expit(scores)])
         return np.asarray(special.softmax(scores, axis=1))
 
+    @by_parts
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of the probabilities, of shape (n, n_classes). They do not underflow."""
         scores, special = self.decision_function(X), require("scipy.special", "sklearn")

@@ -13,23 +13,27 @@ import numpy as np
 
 from ..arrays.table import Table
 from ..extras import require
+from ..objectives.parts import Parts
+from ..streams.stream import Stream
 from ..warnings import levels_outside
 from .frames import validated_table
 
-__all__ = ["validated"]
+__all__ = ["check_names", "validated"]
 
 _validation = require("sklearn.utils.validation", "sklearn")
 
 
 def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
     """Return the result of scikit-learn's validate_data, and set or check feature_names_in_."""
+    if isinstance(X, Parts | Stream):
+        raise TypeError("X must be an array, a sparse matrix or a data frame here, got data in parts")
     if isinstance(X, Table):
         return validated_table(model, X, *y, reset=reset, **options)
     names = _names(X)
     if names is None:
         return _validation.validate_data(model, X, *y, reset=reset, **options)
     if not reset:
-        _check_names(model, names)
+        check_names(model, names)
     # scikit-learn gets a model and an X without names, so it has none to compare.
     nameless = copy.copy(model)
     nameless.__dict__.pop("feature_names_in_", None)
@@ -52,7 +56,7 @@ def _names(X: Any) -> list[str] | None:
     return names if names and all(isinstance(name, str) for name in names) else None
 
 
-def _check_names(model: Any, names: list[str]) -> None:
+def check_names(model: Any, names: list[str]) -> None:
     """Raise or warn, as scikit-learn does, if the names are not those of the fit."""
     if getattr(model, "feature_names_in_", None) is None:
         message = f"X has feature names, but {type(model).__name__} was fitted without feature names"

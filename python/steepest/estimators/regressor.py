@@ -14,6 +14,7 @@ from ..objectives.data import LOSSES, DataObjective
 from .base import LinearModel, available_if, takes_steps
 from .conversion import naming_faults
 from .documentation import documented
+from .predictions import ScoredInParts, by_parts
 from .training import Parameters
 
 __all__ = ["OFFERED", "LinearRegressor"]
@@ -24,7 +25,7 @@ RegressorMixin: Any = require("sklearn.base", "sklearn").RegressorMixin
 
 
 @documented
-class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
+class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: ignore[misc]
     """Linear regression by the mean squared error, with an elastic-net penalty.
 
     ::
@@ -134,6 +135,7 @@ class LinearRegressor(RegressorMixin, LinearModel):  # type: ignore[misc]
         self._raise_if_interrupted()
         return self
 
+    @by_parts
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the predicted targets, of shape (n,), for X of shape (n, n_features).
 

@@ -34,6 +34,9 @@ class Rows:
     sample_weight: Array | None
     loss_weight: Array | None
 
+    def __len__(self) -> int:
+        return len(self.y)
+
     def total(self) -> float:
         """Return the sum of the weights of the losses."""
         return float(len(self.y)) if self.loss_weight is None else float(self.loss_weight.sum(dtype=np.float64))

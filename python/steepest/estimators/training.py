@@ -76,13 +76,13 @@ class Training:
     ) -> tuple[Result, Parameters, Online]:
         """Run whole epochs until a stopping rule or ``max_iter`` ends the fit."""
         settings = self.settings
-        n_rows = len(rows.y)
+        n_rows = len(rows)
         batch_size = None if settings.batch_size is None else min(settings.batch_size, n_rows)
         optimizer = optimizer_for(settings, settings.max_iter * (-(-n_rows // batch_size) if batch_size else 1))
         whole, alpha = isinstance(optimizer, QuasiNewton), self._alpha(rows.total())
         free = whole or chooses_rate(settings)
         rescales = free and (alpha == 0.0 or settings.standardize)
-        units = Units.of_fit(
+        units = self._units(
             rows,
             rescales=rescales,
             exact=free,
@@ -116,6 +116,9 @@ class Training:
         )
         self._warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
         return result, self._parameters(result.w, units, scaling), online
+
+    def _units(self, rows: Rows, **options: bool) -> Units:
+        return Units.of_fit(rows, **options)
 
     def _scaling(self, rows: Rows, units: Units, online: Online, whole: bool, rescales: bool) -> Scaling | None:
         """Return the scaling of the columns, if there is one. Its statistics are kept for further rows."""

@@ -58,11 +58,20 @@ class Parts:
         The facts of the parts, if they are known.
     reader : Reader or None
         Reads parts that are not in memory, for mini-batches from a buffer. None: the engine can ask for any rows.
+    classes : array or None
+        The labels, where the targets are codes of labels: target i stands for ``classes[i]``.
+    feature_names : tuple of str or None
+        The names of the columns of X, if they have names.
+    columns_of : Parts or None
+        Other parts with the same X, whose columns are asked for in the place of these.
     """
 
     engine: Engine
     facts: Facts | None = None
     reader: Reader | None = None
+    classes: NDArray[Any] | None = None
+    feature_names: tuple[str, ...] | None = None
+    columns_of: Parts | None = None
 
     @classmethod
     def of(cls, arrays: Iterable[tuple[Any, ...]], capacity: int | None = None) -> Parts:
@@ -77,6 +86,20 @@ class Parts:
 
         return cls(LocalEngine(len(held), read), reader=None if capacity is None else Reader(capacity, read))
 
+    @cached_property
+    def known(self) -> Facts:
+        """The facts of the parts. They are asked for once, unless they are given."""
+        found: Facts = self.engine.reduce(AskFacts()) if self.facts is None else self.facts
+        return found
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The means and variances of the columns. They are asked for once, as that costs a pass."""
+        if self.columns_of is not None:
+            return self.columns_of.columns
+        found: Columns = self.engine.reduce(AskColumns())
+        return found
+
 
 def parts_of(stream: Stream) -> Parts:
     """Return the parts of a stream, which reads them for each pass."""
@@ -85,7 +108,13 @@ def parts_of(stream: Stream) -> Parts:
         for part in stream.parts(list(order)):
             yield HeldPart(*part)
 
-    return Parts(LocalEngine(len(stream.sizes), read), stream.parts_facts, Reader(stream.buffer_parts, read))
+    return Parts(
+        LocalEngine(len(stream.sizes), read),
+        stream.parts_facts,
+        Reader(stream.buffer_parts, read),
+        stream.classes,
+        None if stream.feature_names is None else tuple(stream.feature_names),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +134,7 @@ class PartsData:
         for name, each in (("y", y), ("sample_weight", weight)):
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
-        return cls(X, X.engine.reduce(AskFacts()) if X.facts is None else X.facts)
+        return cls(X, X.known)
 
     @property
     def n_samples(self) -> int:
@@ -175,12 +204,7 @@ class PartsData:
         return native_objective(source, terms._replace(scaling=None))
 
     def column_statistics(self) -> tuple[Vector, Vector]:
-        return self._statistics
-
-    @cached_property
-    def _statistics(self) -> tuple[Vector, Vector]:
-        """Kept, since methods ask several times, and it costs a pass."""
-        found: Columns = self.X.engine.reduce(AskColumns())
+        found = self.X.columns
         return found.mean, np.sqrt(found.variance)
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> HostRows:

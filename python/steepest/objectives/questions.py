@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +19,12 @@ from .sparse import SparseData
 
 __all__ = ["AskColumns", "AskFacts", "AskRows", "AskSums", "HeldPart", "joined_part"]
 
-_BOUND = 4  # native objectives that a part keeps
+_BOUND = 4  # objects that a part keeps
 _METHODS = {"gradient": "sums", "hessian_product": "product_sums", "hessian": "hessian_sums"}
 
 
 class HeldPart:
-    """A part in this process: its rows, and the native objectives that are asked of it.
+    """A part in this process: its rows, and the native objectives and prepared parts that are asked of it.
 
     Parameters
     ----------
@@ -46,11 +47,14 @@ class HeldPart:
 
     def bound(self, key: str, terms: Terms, shift: float) -> Any:
         """Return the native objective of these rows, whose targets are moved by ``shift``. It is kept under a key."""
+        return self.kept(key, lambda: (self.data if shift == 0.0 else self.data.shifted(shift)).bind(terms))
+
+    def kept(self, key: str, make: Callable[[], Any]) -> Any:
+        """Return what is kept under a key, which is made first if need be. The part keeps the last few."""
         if key not in self._bound:
             if len(self._bound) == _BOUND:
                 del self._bound[next(iter(self._bound))]
-            data = self.data if shift == 0.0 else self.data.shifted(shift)
-            self._bound[key] = data.bind(terms)
+            self._bound[key] = make()
         return self._bound[key]
 
     def taken(self, index: NDArray[Any]) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
@@ -97,7 +101,12 @@ class AskSums:
             start, stop = self.starts[part.index : part.index + 2]
             local = (rows[(rows >= start) & (rows < stop)] - start).astype(np.uint32)
             return native.sums(w, local) if len(local) else None
-        return getattr(native, _METHODS[self.work])(*arrays)
+        found = getattr(native, _METHODS[self.work])(*arrays)
+        if self.work == "hessian":  # whose array goes on with the blocks of single chunks of rows
+            row, block, values = found
+            k = self.terms.n_scores
+            return row, block, values[: k * (k + 1) // 2 * block]
+        return found
 
     def add(self, first: Any, second: Any) -> Any:
         if self.work == "hessian":
