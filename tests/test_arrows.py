@@ -18,6 +18,7 @@ ORDER = [
     "extras",
     "warnings",
     "arrays",
+    "checkpoint",
     "runtime",
     "objectives",
     "analysis",

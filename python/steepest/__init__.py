@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .search.grid import grid_search as grid_search
     from .search.range_test import LearningRateCurve as LearningRateCurve
     from .search.range_test import find_learning_rate as find_learning_rate
+    from .warnings import CheckpointWarning as CheckpointWarning
     from .warnings import DiagnosisWarning as DiagnosisWarning
     from .warnings import DivergenceWarning as DivergenceWarning
     from .warnings import RankWarning as RankWarning
@@ -74,7 +75,7 @@ _PLACES = {
     "runtime": ("info", "threads"),
     "search.grid": ("GridSearch", "grid_search"),
     "search.range_test": ("LearningRateCurve", "find_learning_rate"),
-    "warnings": ("DiagnosisWarning", "DivergenceWarning", "RankWarning"),
+    "warnings": ("CheckpointWarning", "DiagnosisWarning", "DivergenceWarning", "RankWarning"),
 }
 _REGISTERED = ("objectives.losses", "optimizers.rules")  # all names in their __all__ are public
 _MODULES = {"plot": "plot", "reference": "reference", "schedules": "schedules", "stop": "descent.stopping"}
@@ -82,8 +83,8 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.
-_INNER = ("_core", "analysis", "arrays", "closed_form", "constraints", "descent", "estimators", "extras", "objectives",
-          "optimizers", "quasi_newton", "runtime", "search", "warnings")  # fmt: skip
+_INNER = ("_core", "analysis", "arrays", "checkpoint", "closed_form", "constraints", "descent", "estimators",
+          "extras", "objectives", "optimizers", "quasi_newton", "runtime", "search", "warnings")  # fmt: skip
 
 
 class _Former(_ModuleType):
