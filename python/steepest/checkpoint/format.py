@@ -99,10 +99,18 @@ def _header(
             places[name], at = at, _next(at + array.nbytes)
         size = at + _CHECKSUM
         table = {name: [array.dtype.str, array.shape, places[name]] for name, array in arrays.items()}
-        text = json.dumps({"size": size, "fits": dict(fits), "values": dict(values), "arrays": table}).encode()
+        header = {"size": size, "fits": dict(fits), "values": dict(values), "arrays": table}
+        text = json.dumps(header, default=_plain).encode()
         if len(text) <= length:
             return text.ljust(length), places, size
         length = len(text) + _ALIGNED
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as one of Python."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"state must hold numbers, texts, None and arrays of numbers, got {type(value).__name__}")
 
 
 def _next(place: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import _core
 from ..arrays.checks import check_number
 from ..checkpoint.file import CheckpointFile
 from ..checkpoint.format import Contents, State
 from ..optimizers.runner import StopReason
-from ..runtime import info
+from ..runtime import installed_version
 from ..warnings import CheckpointWarning, levels_outside
 from .identity import difference, numbers_of_rules
 from .record import Row
@@ -63,7 +65,8 @@ class Checkpoints:
 
     def begin(self, identity: dict[str, str], seed: int, rules: Sequence[StopRule]) -> None:
         """Check that the file, if there is one, is of the run that this identity is of."""
-        self._identity, self._own = identity, {"seed": seed, "rule numbers": numbers_of_rules(rules)}
+        places = {"version": installed_version(), "isa": _core.isa_level()}
+        self._identity, self._own = identity, {"seed": seed, "rule numbers": numbers_of_rules(rules), **places}
         self._next = time.perf_counter() + self.seconds
         if self._found is None:
             return
@@ -73,11 +76,7 @@ class Checkpoints:
                 f"checkpoint {str(self._file.path)!r} must be of this problem and these settings, got another run's "
                 f"({told}). Nothing was changed. Give another path, or remove the file to start again"
             )
-        self._compare_places(self._found.state)
-
-    def _compare_places(self, state: dict[str, Any]) -> None:
-        here = {name: str(info()[name]) for name in ("version", "isa")}
-        told = difference(here, {name: str(state[name]) for name in here})
+        told = difference(places, {name: str(self._found.state[name]) for name in places})
         if told:
             text = f"checkpoint {str(self._file.path)!r} was written elsewhere ({told}); bits may differ from here on"
             warnings.warn(text, CheckpointWarning, stacklevel=levels_outside())
@@ -134,7 +133,6 @@ def state_of(run: Any, reason: str | None) -> State:
         "seconds": time.perf_counter() - run.started,
         "separation": run.record.separation,
         "rows": np.array(rows, dtype=np.float64).reshape(-1, len(Row._fields)),
-        **{name: str(info()[name]) for name in ("version", "isa")},
     }
     if run.path is not None:
         state["path"] = run.path[0]
@@ -175,6 +173,9 @@ def resume(run: Any, state: dict[str, Any], numbers: Any) -> str | None:
     validated = run.settings.validation is not None
     for epoch, loss, norm, rate, seconds, validation in state["rows"].tolist():
         run.rows.append(Row(int(epoch), loss, norm, rate, seconds, validation if validated else None))
+    if math.isnan(run.last_rate) and run.settings.max_epochs > 0:  # a run of no epochs has no rate
+        run.last_rate = float(run.rates(0, 1)[0])
+        run.rows[0] = run.rows[0]._replace(learning_rate=run.last_rate)
     if run.path is not None:
         run.path = [state["path"]]
     for name, part in _parts_of(run).items():
