@@ -66,8 +66,8 @@ def _of_objective(objective: Any, before: str) -> dict[str, str]:
     if data is not None:
         if not data.supports(Capability.DIGESTS):
             raise missing(objective, Capability.DIGESTS, "checkpoint", "use checkpoint=None")
-        terms = objective.terms
-        found |= {name: described(each) for name, each in terms._asdict().items()}
+        terms = objective.terms._asdict()
+        found |= {name: described(each) for name, each in terms.items() if name not in ("l1", "l2")}
         found |= {"alpha": described(objective.alpha), "l1_ratio": described(objective.l1_ratio)}
         found["precision"] = f"{described(objective.given_eps)} {objective.is_conditioned}"
         found |= data.digests()
