@@ -18,6 +18,7 @@ ORDER = [
     "extras",
     "warnings",
     "arrays",
+    "checkpoint",
     "parts",
     "streams",
     "runtime",

@@ -1,8 +1,11 @@
 // The Python face of rules and descents.
 #include "cpp/bindings/descent.hpp"
 
+#include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "cpp/bindings/gil.hpp"
 #include "cpp/bindings/names.hpp"
@@ -53,6 +56,62 @@ struct BoundRule {
     }
 };
 
+static_assert(sizeof(LinearStep) == 6 * sizeof(double));
+
+// Copies the variables of a descent to a dictionary, each under its name.
+struct StateWriter {
+    py::dict out;
+
+    template <class U>
+    void operator()(const char* name, const U& value) {
+        out[name] = py::cast(value);
+    }
+    template <class U>
+    void operator()(const char* name, const std::vector<U>& values) {
+        out[name] = py::array_t<U>(py::ssize_t(values.size()), values.data());
+    }
+    void operator()(const char* name, const std::vector<LinearStep>& steps) {
+        out[name] = py::array_t<double>(py::ssize_t(6 * steps.size()), reinterpret_cast<const double*>(steps.data()));
+    }
+    void operator()(const char* name, const LinearStep& step) {
+        out[name] = py::array_t<double>(6, reinterpret_cast<const double*>(&step));
+    }
+};
+
+// Copies them back.
+struct StateReader {
+    py::dict in;
+
+    py::object item(const char* name) const {
+        if (!in.contains(name)) throw py::value_error(std::string("state must hold ") + name + ", got none");
+        return in[name];
+    }
+    template <class U>
+    std::vector<U> items(const char* name) const {
+        const auto array = py::cast<py::array_t<U, py::array::c_style>>(item(name));
+        return {array.data(), array.data() + array.size()};
+    }
+    template <class U>
+    void operator()(const char* name, U& value) {
+        value = py::cast<U>(item(name));
+    }
+    template <class U>
+    void operator()(const char* name, std::vector<U>& values) {
+        values = items<U>(name);
+    }
+    void operator()(const char* name, std::vector<LinearStep>& steps) {
+        const std::vector<double> numbers = items<double>(name);
+        steps.resize(numbers.size() / 6);
+        std::copy_n(numbers.data(), 6 * steps.size(), reinterpret_cast<double*>(steps.data()));
+    }
+    void operator()(const char* name, LinearStep& step) {
+        std::vector<LinearStep> steps;
+        (*this)(name, steps);
+        if (steps.size() != 1) throw py::value_error(std::string("state must hold one step as ") + name);
+        step = steps[0];
+    }
+};
+
 // A native descent together with everything that it reads and writes.
 template <class T>
 struct BoundDescent {
@@ -100,6 +159,23 @@ struct BoundDescent {
             without_gil([&](Interrupt& interrupt) { return native.run(rates, n, seconds, p, interrupt); });
         return py::make_tuple(r.n_steps, r.epoch_done, r.diverged);
     }
+    py::dict state() {
+        StateWriter writer;
+        native.visit_state(writer);
+        return writer.out;
+    }
+    // A state that does not fit changes nothing.
+    void resume(const py::dict& given) {
+        StateReader before{state()}, reader{given};
+        try {
+            native.visit_state(reader);
+            if (!native.resume()) throw py::value_error("state must be of a descent of this kind, got another one's");
+        } catch (...) {
+            native.visit_state(before);
+            native.resume();
+            throw;
+        }
+    }
 };
 
 template <class T>
@@ -114,6 +190,8 @@ void bind_descent(py::module_& m, const char* name) {
         .def("evaluate", &Bound::evaluate)
         .def("run", &Bound::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def("settle", [](Bound& d) { d.native.settle(); })
+        .def("state", &Bound::state)
+        .def("resume", &Bound::resume, py::arg("state"))
         .def("restore", [](Bound& d) { d.native.restore(); })
         .def_property_readonly("takes_sparse_steps", [](const Bound& d) { return d.native.takes_sparse_steps(); })
         .def_property_readonly("n_steps", [](const Bound& d) { return d.native.n_steps(); });

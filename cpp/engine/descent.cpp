@@ -96,6 +96,20 @@ void Descent<T>::restore() {
 }
 
 template <class T>
+bool Descent<T>::resume() {
+    const std::size_t n_rows = batch_size_ ? objective_.source->n_rows : 1;
+    const bool fits = last_finite_.size() == parameters_.layout.n && left_in_epoch_ <= n_rows && n_steps_ >= 0;
+    if (!fits || (left_in_epoch_ > 0 && epoch_ == 0) || (sparse_ && !sparse_->resume())) return false;
+    gradient_ready_ = gradient_zero_ = false;
+    index_at_ = index_end_ = 0;
+    if (batch_size_ == 0 || left_in_epoch_ == 0) return true;
+    order_.start_epoch(epoch_ - 1);
+    for (std::size_t taken = n_rows - left_in_epoch_; taken > 0;)
+        taken -= order_.next(passes(), index_.data(), std::min(taken, index_.size()));
+    return true;
+}
+
+template <class T>
 void Descent<T>::start_step(double learning_rate) {
     hyperparameters_.learning_rate = learning_rate;
     hyperparameters_.set_step(++n_steps_);

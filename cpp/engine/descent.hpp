@@ -55,6 +55,17 @@ class Descent {
     // Back to the last w whose loss was finite.
     void restore();
     std::int64_t n_steps() const { return n_steps_; }
+    // Calls visit(name, variable) with all that later steps depend on, but w and its state, to read or to write it.
+    template <class Visit>
+    void visit_state(Visit& visit) {
+        visit("n_steps", n_steps_);
+        visit("epoch", epoch_);
+        visit("left", left_in_epoch_);
+        visit("finite_w", last_finite_);
+        if (sparse_) sparse_->visit_state(visit);
+    }
+    // To be called after the variables, w and its state were written. Returns false where they contradict each other.
+    bool resume();
     // Whether steps cost the entries of their rows, not all parameters.
     bool takes_sparse_steps() const { return sparse_ != nullptr; }
 

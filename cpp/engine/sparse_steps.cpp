@@ -142,18 +142,23 @@ StepScale SparseSteps<T>::note(const Hyperparameters& h) {
         rates_.push_back(rates_.back() + h.learning_rate * std::fabs(scale.inverse));
         missed_.rates = rates_.data();
     } else if (form_ == Form::by_decay && low_.empty()) {
-        low_.assign(1, 1.0);
-        while (low_.size() < low_powers) low_.push_back(low_.back() * step_.vv);
-        high_.assign(1, 1.0);
-        while (high_.size() <= longest_ / low_powers) high_.push_back(high_.back() * (low_.back() * step_.vv));
-        missed_.low = low_.data();
-        missed_.high = high_.data();
+        make_decays();
     } else if (form_ == Form::linear) {
         if (missed_.now == 1) rates_.push_back(h.learning_rate);
         missed_.rates = rates_.data();
         note_linear();
     }
     return scale;
+}
+
+template <class T>
+void SparseSteps<T>::make_decays() {
+    low_.assign(1, 1.0);
+    while (low_.size() < low_powers) low_.push_back(low_.back() * step_.vv);
+    high_.assign(1, 1.0);
+    while (high_.size() <= longest_ / low_powers) high_.push_back(high_.back() * (low_.back() * step_.vv));
+    missed_.low = low_.data();
+    missed_.high = high_.data();
 }
 
 template <class T>
@@ -267,6 +272,31 @@ void SparseSteps<T>::settle() {
         });
     }
     begin();
+}
+
+template <class T>
+bool SparseSteps<T>::resume() {
+    const std::size_t now = missed_.now, n_columns = form_ == Form::scaled ? 0 : parameters_.layout.n;
+    const std::size_t n_steps = form_ == Form::linear && !missed_.alike ? now : 0;
+    const std::size_t n_rates = form_ == Form::by_rates ? now : form_ == Form::linear && now > 0 ? 1 : 0;
+    const bool fits = up_to_.size() == n_columns && levels_[0].size() == n_steps && rates_.size() == 1 + n_rates;
+    if (!fits || now > longest_ || std::any_of(up_to_.begin(), up_to_.end(), [now](auto t) { return t > now; }))
+        return false;
+    for (std::size_t c = 0, first = 0; c < scores_.size(); ++c, first += parameters_.layout.row)
+        scores_[c].up_to = up_to_.empty() ? nullptr : up_to_.data() + first;
+    if (kernels_.linear_step[rule_]) step_ = kernels_.linear_step[rule_](hyperparameters_, objective_.l2);
+    missed_.rates = rates_.data();
+    if (form_ == Form::by_decay && now > 0) make_decays();
+    if (form_ != Form::linear) return true;
+    for (auto& powers : powers_) powers.clear();
+    for (std::size_t digit = 0, n = missed_.alike ? now : 0; n > 0; ++digit, n /= low_powers) add_powers(digit);
+    for (std::size_t k = 0; now >> k > 0 && !missed_.alike; ++k) {
+        if (k > 0) levels_[k].clear();
+        for (std::size_t i = 0; k > 0 && i < now >> k; ++i)
+            levels_[k].push_back(levels_[k - 1][2 * i + 1].after(levels_[k - 1][2 * i]));
+        missed_.levels[k] = levels_[k].data();
+    }
+    return true;
 }
 
 template class SparseSteps<float>;

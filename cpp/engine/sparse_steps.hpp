@@ -32,6 +32,11 @@ class SparseSteps {
     // Whether steps that a column misses do nothing, so that all parameters are always up to date.
     bool skips() const { return form_ == Form::skipped; }
     std::size_t entries_of_step() const { return entries_of_step_; }  // on average
+    // Calls visit(name, variable) with all that later steps depend on, but w and its state, to read or to write it.
+    template <class Visit>
+    void visit_state(Visit& visit);
+    // To be called after the variables were written. Returns false where they contradict each other.
+    bool resume();
 
   private:
     enum class Form { skipped, scaled, by_rates, by_decay, linear, none };  // what missed steps are made of
@@ -43,6 +48,7 @@ class SparseSteps {
     double make_slopes(const EntryRows<T>&);
     StepScale note(const Hyperparameters&);
     void note_linear();
+    void make_decays();
     void add_powers(std::size_t digit);
     void add_to_tree();
     void take(const EntryRows<T>&, std::size_t c, double mean, const Hyperparameters&, const StepScale&, T* gradient);
@@ -58,8 +64,8 @@ class SparseSteps {
     std::size_t entries_of_step_;
     Hyperparameters hyperparameters_;  // with the rate of step_
     std::size_t longest_;
-    LinearStep step_{};                // where the rule is linear or scales
-    RowEntries<T> entries_;            // of the rows `numbers_`, of which those from `next_` on are to come
+    LinearStep step_{};  // where the rule is linear or scales
+    RowEntries<T> entries_;  // of the rows `numbers_`, of which those from `next_` on are to come
     std::vector<std::uint32_t> numbers_;
     std::size_t next_ = 0;
     std::vector<T> z_;
@@ -69,9 +75,22 @@ class SparseSteps {
     MissedSteps missed_{};
     double scale_ = 1.0;
     std::vector<double> rates_, low_, high_;
-    LinearStep base_{};                       // a step of which `powers_` has powers
-    std::vector<LinearStep> powers_[4];       // i low_powers^k at place i of number k
+    LinearStep base_{};  // a step of which `powers_` has powers
+    std::vector<LinearStep> powers_[4];  // i low_powers^k at place i of number k
     std::vector<LinearStep> levels_[max_levels];
 };
+
+template <class T>
+template <class Visit>
+void SparseSteps<T>::visit_state(Visit& visit) {
+    visit("missed", missed_.now);
+    visit("alike", missed_.alike);
+    visit("scale", scale_);
+    visit("rate", hyperparameters_.learning_rate);
+    visit("base", base_);
+    visit("rates", rates_);
+    visit("steps", levels_[0]);
+    visit("up_to", up_to_);
+}
 
 }  // namespace steepest

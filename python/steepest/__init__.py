@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .search.range_test import find_learning_rate as find_learning_rate
     from .streams.opening import open_stream as open_stream
     from .streams.stream import Stream as Stream
+    from .warnings import CheckpointWarning as CheckpointWarning
     from .warnings import DiagnosisWarning as DiagnosisWarning
     from .warnings import DivergenceWarning as DivergenceWarning
     from .warnings import RankWarning as RankWarning
@@ -78,7 +79,7 @@ _PLACES = {
     "search.range_test": ("LearningRateCurve", "find_learning_rate"),
     "streams.opening": ("open_stream",),
     "streams.stream": ("Stream",),
-    "warnings": ("DiagnosisWarning", "DivergenceWarning", "RankWarning"),
+    "warnings": ("CheckpointWarning", "DiagnosisWarning", "DivergenceWarning", "RankWarning"),
 }
 _REGISTERED = ("objectives.losses", "optimizers.rules")  # all names in their __all__ are public
 _MODULES = {"plot": "plot", "reference": "reference", "schedules": "schedules", "stop": "descent.stopping"}
@@ -86,8 +87,9 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.
-_INNER = ("_core", "analysis", "arrays", "closed_form", "constraints", "descent", "estimators", "extras", "objectives",
-          "optimizers", "quasi_newton", "runtime", "search", "streams", "warnings")  # fmt: skip
+_INNER = ("_core", "analysis", "arrays", "checkpoint", "closed_form", "constraints", "descent", "estimators",
+          "extras", "objectives", "optimizers", "parts", "quasi_newton", "runtime", "search", "streams",
+          "warnings")  # fmt: skip
 
 
 class _Former(_ModuleType):

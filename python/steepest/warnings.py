@@ -5,7 +5,25 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-__all__ = ["DiagnosisWarning", "DivergenceWarning", "RankWarning", "levels_outside"]
+__all__ = ["CheckpointWarning", "DiagnosisWarning", "DivergenceWarning", "RankWarning", "levels_outside"]
+
+
+class CheckpointWarning(RuntimeWarning):
+    """A checkpoint is not what it should be, and the run goes on all the same.
+
+    The newest checkpoint is damaged or missing, and the one before is used. Or it could not be written, and the run
+    tries again later. Or another version of steepest or another kind of processor wrote it, so bits may differ.
+
+    Examples
+    --------
+    To stop instead, make the warning an error.
+
+    >>> import warnings
+    >>> import steepest as st
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", st.CheckpointWarning)
+    ...     # st.minimize(..., checkpoint="run.steepest")
+    """
 
 
 class DiagnosisWarning(RuntimeWarning):

@@ -128,6 +128,20 @@ _RANDOM_STATE = click.option(
     help="Precision of the fit.",
 )
 @_RANDOM_STATE
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Save the fit to a file while it runs. If there is one of this fit, go on from it.",
+)
+@click.option("--resume", is_flag=True, help="Demand that the file of --checkpoint exists.")
+@click.option(
+    "--checkpoint-seconds",
+    type=Number(min=0),
+    default=60.0,
+    show_default=True,
+    help="Save after this many seconds, and at the end.",
+)
 @click.option("--model", type=output_path(".json"), metavar="OUT.json", help="Where to write the model.")
 @click.option("--plot", "picture", type=PICTURE, metavar="OUT.png", help="Where to draw the loss curve.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -143,6 +157,9 @@ def fit(
     picture: Path | None,
     as_json: bool,
     quiet: bool,
+    checkpoint: Path | None,
+    checkpoint_seconds: float,
+    resume: bool,
     **options: Any,
 ) -> int:
     """Fit a linear model to TABLE and test it on rows held out.
@@ -155,6 +172,7 @@ def fit(
     from .problem import FitOptions, pose
     from .readers import load_table
 
+    _check_resume(checkpoint, resume)
     chosen = FitOptions(**options)
     forced = {*chosen.categorical}
     reading = ReadOptions(sep, decimal or ".", encoding or "utf-8", na, frozenset(forced))
@@ -166,7 +184,17 @@ def fit(
             texts = forced | _texts_of(given.frame)
             further = ReadOptions(sep, reading.decimal, reading.encoding, na, frozenset(texts))
             problem = pose(given, chosen, load_table(validation, further))
-    return _run(problem, reading, messages, model, picture, "nothing" if quiet else "json" if as_json else "text")
+    saved = {"checkpoint": checkpoint, "checkpoint_seconds": checkpoint_seconds}
+    prints = "nothing" if quiet else "json" if as_json else "text"
+    return _run(problem, reading, messages, model, picture, prints, saved)
+
+
+def _check_resume(checkpoint: Path | None, resume: bool) -> None:
+    """Raise a UsageError if there is nothing to go on from, though there should be."""
+    if resume and checkpoint is None:
+        raise click.UsageError("--resume needs the --checkpoint to go on from")
+    if resume and checkpoint is not None and not checkpoint.exists():
+        raise click.UsageError(f"--resume: there is no checkpoint '{checkpoint}'; leave --resume out to begin")
 
 
 def _texts_of(frame: Any) -> set[str]:
@@ -212,7 +240,13 @@ def demo(picture: Path, max_epochs: int, random_state: int) -> int:
 
 
 def _run(
-    problem: Problem, reading: ReadOptions, messages: list[str], model: Path | None, picture: Path | None, prints: str
+    problem: Problem,
+    reading: ReadOptions,
+    messages: list[str],
+    model: Path | None,
+    picture: Path | None,
+    prints: str,
+    saved: dict[str, Any] | None = None,
 ) -> int:
     from . import report
     from .fitting import fit as fitted
@@ -225,7 +259,7 @@ def _run(
             click.echo(line)
     bar = _Bar() if prints == "text" and sys.stderr.isatty() else None
     with heard() as heard_while_fitting:
-        fit = fitted(problem, [] if bar is None else [bar])
+        fit = fitted(problem, [] if bar is None else [bar], saved)
     if bar is not None:
         bar.close()
     for message in (messages := [*messages, *_of_the_run(fit, heard_while_fitting)]):

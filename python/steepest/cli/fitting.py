@@ -71,8 +71,10 @@ class Fit:
         )
 
 
-def fit(problem: Problem, callbacks: list[Callable[[Any], Any]] | None = None) -> Fit:
-    """Fit the estimator of a problem.
+def fit(
+    problem: Problem, callbacks: list[Callable[[Any], Any]] | None = None, saved: dict[str, Any] | None = None
+) -> Fit:
+    """Fit the estimator of a problem. ``saved`` has the arguments of its fit that are about a checkpoint.
 
     Raises
     ------
@@ -96,6 +98,7 @@ def fit(problem: Problem, callbacks: list[Callable[[Any], Any]] | None = None) -
             sample_weight=training.weight,
             X_val=None if held is None else held[0],
             y_val=None if held is None else held[1],
+            **(saved or {}),
         )
     except KeyboardInterrupt:
         if not hasattr(estimator, "coef_"):

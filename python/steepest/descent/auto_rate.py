@@ -26,6 +26,7 @@ _MOST_FAILURES = 60  # in a row, before the run gives up
 _NOISY_FAILURES, _NOISE = 5, 1e-5  # after so many failures, a relative change this small is noise
 _LARGEST_WAVE = 100.0  # times the loss before; a quadratic rises by more only if the largest eigenvalue was missed
 _LONGEST_MOVE = 10.0  # times 1 + |w|: the longest step where the curvature is nearly 0
+_REMEMBERED = ("rate", "_share", "_failures", "_first_loss", "_noise", "_until_check", "_check_every")
 
 
 class AutoRate:
@@ -61,6 +62,25 @@ class AutoRate:
         self._until_check, self._check_every = _FIRST_CHECK, _FIRST_CHECK
         self._unlikeness = _unlikeness(objective)
         self.rate = math.nan
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next rates depend on, for a checkpoint."""
+        state = {name: getattr(self, name) for name in _REMEMBERED}
+        state["_last"] = np.array(self._last, dtype=np.float64).reshape(-1, 2)
+        if self._vector is not None:
+            state["_vector"] = self._vector
+        if self._best is not None:
+            state["best_loss"], state["best_norm"], state["best_w"] = self._best
+        return state
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        for name in _REMEMBERED:
+            setattr(self, name, state[name])
+        self._last.clear()
+        self._last.extend((float(loss), float(norm)) for loss, norm in state["_last"])
+        self._vector = state.get("_vector")
+        self._best = (state["best_loss"], state["best_norm"], state["best_w"]) if "best_w" in state else None
 
     def rates(self, first: int, n: int) -> NDArray[np.float64]:
         """Return the learning rates of the next n steps."""

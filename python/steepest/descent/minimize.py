@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,7 +20,9 @@ from ..optimizers.rules import Adam, Momentum
 from ..optimizers.runner import StepPlan
 from ..quasi_newton.optimizer import QuasiNewton
 from .arguments import batches, check_early_stopping, checked_validation, flat_start, seed_of, several
+from .checkpoints import Checkpoints
 from .feasibility import constraint_for, feasible_start
+from .identity import check_rules, identity_of
 from .multistart import best_of, points
 from .record import Callback, RunSettings
 from .result import Result
@@ -85,6 +88,8 @@ def minimize(
     reset: bool = True,
     diagnose: bool = True,
     starts: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 60.0,
 ) -> Result:
     """Minimise an objective by gradient descent.
 
@@ -140,6 +145,16 @@ def minimize(
         are normal with deviation 1, or uniform in a constraint that is bounded. `max_epochs` and `max_seconds` apply to
         each start. The run with the lowest value is returned, and its `starts` has all runs. Random points at which the
         objective is not finite are left out.
+    checkpoint : str or PathLike, optional
+        The path of a file that saves the run. If there is none, the run begins and writes it. If there is one, the run
+        goes on from it, and ends with the bits of a run that was never interrupted. Only the "seconds" of the history
+        differ: they count all its parts, as `max_seconds` does. A run that has ended returns its result again, or goes
+        on if `max_epochs`, `max_seconds` or the numbers of the stopping rules allow more. Without a `random_state`, the
+        seed in the file is used. The digest of the data in the file takes a second for some GB. See the page on
+        checkpoints.
+    checkpoint_seconds : float
+        The time after which the file is written anew. The run looks after every epoch, and within the epochs of
+        mini-batches every 0.1 s; 0 writes at each look.
 
     Returns
     -------
@@ -150,9 +165,15 @@ def minimize(
     TypeError, ValueError
         An argument has the wrong type, shape or range, or the objective is not finite at the start. A Simplex does not
         go with an L1 penalty, which is constant on it. Nor does it go with AdaGrad, RMSProp or Adam: these scale each
-        coordinate and would converge to the wrong point.
+        coordinate and would converge to the wrong point. A checkpoint is of another problem or of other settings, is of
+        a newer version, or is damaged; it is not overwritten. It goes neither with `starts` nor with ``reset=False``.
     NotImplementedError
-        A constraint with an objective on a CUDA device.
+        A constraint or a checkpoint with an objective on a CUDA device.
+
+    Warns
+    -----
+    CheckpointWarning
+        The newest checkpoint is damaged or missing and the one before is used, or one could not be written.
 
     Notes
     -----
@@ -205,12 +226,19 @@ def minimize(
     check_early_stopping(settings)
     plan = StepPlan(rows, check_flag("shuffle", shuffle), seed, projection)
     reset, progress = check_flag("reset", reset), check_flag("progress", progress)
+    checkpoints = _checkpoints(checkpoint, checkpoint_seconds, settings, reset, starts)
+    drawn = random_state is None
+    if checkpoints is not None and drawn and checkpoints.seed is not None:
+        plan = plan._replace(seed=checkpoints.seed)
 
     def run_from(w: NDArray[Any], optimizer: Optimizer | QuasiNewton) -> Result:
         if reset:
             optimizer.reset()
+        if checkpoints is not None:
+            identity = identity_of(objective, w, optimizer, settings, plan, constraint, drawn)
+            checkpoints.begin(identity, plan.seed, settings.stop)
         with settings_of_run(settings) as own:
-            run = Run(objective, optimizer, w, own, optimizer.runner(objective, w, plan), progress)
+            run = Run(objective, optimizer, w, own, optimizer.runner(objective, w, plan), progress, checkpoints)
             return _like_start(run.result(), objective, w0)
 
     if starts is not None:
@@ -221,6 +249,19 @@ def minimize(
         if starts is None:
             return run_from(w, own)
         return best_of(points(starts, w, projection, seed), own, run_from)
+
+
+def _checkpoints(path: Any, seconds: Any, settings: RunSettings, reset: bool, starts: Any) -> Checkpoints | None:
+    """Return the checkpoints of a run, or None. A file that is there is read."""
+    if path is None:
+        check_number("checkpoint_seconds", seconds, least=0.0)
+        return None
+    if starts is not None:
+        raise ValueError(f"checkpoint must be None for several starts, got {path!r}; call minimize for each start")
+    if not reset:
+        raise ValueError(f"checkpoint must be None where reset=False goes on from an optimizer's state, got {path!r}")
+    check_rules(settings.stop)
+    return Checkpoints(path, seconds)
 
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,14 @@ class Watch:
         self._record, self._warns = record, warns
         self._next = _FIRST_LOOK
         self._said: set[str] = set()
+
+    def state(self) -> dict[str, Any]:
+        """Return what the watch remembers, for a checkpoint."""
+        return {"next": self._next, "said": "\n".join(sorted(self._said))}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Remember what a `state` holds."""
+        self._next, self._said = state["next"], set(state["said"].split("\n")) - {""}
 
     def look(self) -> None:
         """Diagnose a run that is under way, if its history has grown enough since the last diagnosis."""

@@ -18,6 +18,7 @@ from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import Runner, StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .auto_rate import AutoRate
+from .checkpoints import Checkpoints, Phase
 from .diagnosis import FEW_ROWS, Diagnosis
 from .monitor import Watch
 from .record import Record, Row, RunSettings
@@ -55,16 +56,21 @@ class Run:
         settings: RunSettings,
         runner: Runner,
         progress: bool = False,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.objective, self.optimizer, self.w, self.settings, self.runner = objective, optimizer, w, settings, runner
-        self.supervision = supervision()
+        self.supervision, self.checkpoints = supervision(), checkpoints
         self.auto: AutoRate | None = None
         self.n_epochs = 0
+        self.phase, self.epoch_end = Phase.BETWEEN, 0  # the steps taken at the end of the epoch
         self.last_rate = math.nan
         self.record = Record(objective, optimizer, w, w.copy(), settings)
         self.rows = self.record.rows
         self.path: list[NDArray[Any]] | None = [w[None].copy()] if settings.record_path else None
         self.previous_w: NDArray[Any] | None = None
+        self.change: float | None = None  # of w over the last two evaluated epochs
+        self.fired = False  # whether a stopping rule did, at the last one
+        self.rules_before: list[dict[str, Any]] = [{} for _ in settings.stop]  # the states that it found
         self.best_w: NDArray[Any] | None = None
         self.best_row = 0
         self.lowest = math.nan  # the validation loss there
@@ -114,39 +120,83 @@ class Run:
             diagnosis=diagnosis,
         )
 
+    def _begin(self) -> str | None:
+        """Evaluate the start, or go on from the checkpoint. Return the reason to end the run there, if there is one."""
+        if self.checkpoints is None or not self.checkpoints.has_one:
+            reason = self._evaluate()
+            self._keep(reason)
+            return reason
+        reason = self.checkpoints.resume(self)
+        if self.bar is not None:
+            self.bar.update(self.n_epochs)
+        return reason
+
     def _loop(self) -> str:
-        reason = self._evaluate()
+        """Take epochs until there is a reason to end the run.
+
+        What limits the run may be raised later. So a checkpoint is of a place that every longer run comes to as well.
+        An evaluation that only the end calls for is no such place.
+        """
+        reason = self._begin()
         while reason is None:
-            if self.n_epochs >= self.settings.max_epochs:
-                return StopReason.MAX_EPOCHS
-            if time.perf_counter() - self.started >= self.settings.max_seconds:
-                return StopReason.MAX_SECONDS
-            ended = self._epoch()
+            if self.phase == Phase.BETWEEN:
+                reason = self._limit()
+                if reason is not None:
+                    return self._kept_last(None, reason)
+                self.phase, self.epoch_end = Phase.STEPPING, self.runner.n_steps + self.settings.steps_per_epoch
+            stepping = self.phase == Phase.STEPPING
+            ended = self._epoch() if stepping else None
             if ended == StopReason.DIVERGED:
                 if not self._take_back():
-                    return ended
+                    return self._kept_last(ended, ended)
                 ended = None
             whole = ended is None
-            self.n_epochs += whole
+            if whole and stepping:
+                self.n_epochs, self.phase = self.n_epochs + 1, Phase.STEPPED
             ended = ended or self.runner.finished
             last = ended is not None or self.n_epochs == self.settings.max_epochs
-            if last or self.n_epochs % self.settings.evaluate_every == 0:
+            due = whole and self.n_epochs % self.settings.evaluate_every == 0
+            if last and not due:
+                self._kept_last(None, "")
+            if last or due:
                 reason = self._evaluate()
             if self.bar is not None:
-                self.bar.update(whole)
+                self.bar.update(stepping and whole)
             reason = reason or ended
+            if last and not due:
+                return reason or StopReason.MAX_EPOCHS
+            self.phase = Phase.BETWEEN
+            self._keep(reason)
+        return reason
+
+    def _limit(self) -> str | None:
+        """Return the limit that leaves no room for another epoch, if there is one."""
+        if self.n_epochs >= self.settings.max_epochs:
+            return StopReason.MAX_EPOCHS
+        if time.perf_counter() - self.started >= self.settings.max_seconds:
+            return StopReason.MAX_SECONDS
+        return None
+
+    def _keep(self, reason: str | None = None) -> None:
+        """Write a checkpoint if it is time to, or if the run has ended."""
+        if self.checkpoints is not None and (reason is not None or self.checkpoints.due()):
+            self.checkpoints.write(self, reason)
+
+    def _kept_last(self, final: str | None, reason: str) -> str:
+        """Write the last checkpoint of the run, with the final reason of its end if no limit was it. Return reason."""
+        if self.checkpoints is not None:
+            self.checkpoints.write_last(self, final)
         return reason
 
     def _epoch(self) -> str | None:
-        """Take the steps of an epoch. Return the reason if it ended early, else None."""
+        """Take the steps of an epoch, or those that are left. Return the reason if it ended early, else None."""
         before = self.runner.n_steps
-        end = before + self.settings.steps_per_epoch
         while True:
             self.supervision.check()
             now = time.perf_counter() - self.started
             if now >= self.settings.max_seconds:
                 return StopReason.MAX_SECONDS
-            n, path = min(_BLOCK_STEPS, end - before), None
+            n, path = min(_BLOCK_STEPS, self.epoch_end - before), None
             if self.path is not None:
                 n = min(n, max(_PATH_ELEMENTS // self.w.size, 1))
                 path = np.empty((n, self.w.size), self.w.dtype)
@@ -164,6 +214,8 @@ class Run:
             if steps.epoch_ended:
                 return None
             before += taken
+            if self.runner.divisible:
+                self._keep()
 
     def _evaluate(self) -> str | None:
         """Evaluate the objective and record the result. Return the reason to end the run here, if there is one."""
@@ -204,7 +256,7 @@ class Run:
             self.best_row, self.best_w, self.lowest = len(self.rows) - 1, self.w.copy(), row.validation_loss
         if self.bar is not None:
             self.bar.set_postfix(loss=f"{loss:.6g}", refresh=False)
-        return self._ask(row) if self.settings.stop or self.settings.callbacks else None
+        return self._ask(row) if self.settings.stop or self.settings.callbacks or self.checkpoints else None
 
     def _validation_loss(self) -> float | None:
         if self.settings.validation is None:
@@ -228,10 +280,13 @@ class Run:
     def _ask(self, row: Row) -> str | None:
         w = self.w.copy()
         change = None if self.previous_w is None else norm_of(w - self.previous_w)
-        self.previous_w = w
+        self.previous_w, self.change = w, change
         steps = self.runner.n_steps - self.first_step
         progress = Progress(row.epoch, steps, w.copy(), *row[1:], change)
+        if self.checkpoints is not None:
+            self.rules_before = [rule.state() for rule in self.settings.stop]
         fired = [rule.reason for rule in self.settings.stop if rule(progress)]
+        self.fired = bool(fired)
         ended = [
             answer is True or answer is np.True_
             for answer in (callback(progress) for callback in self.settings.callbacks)

@@ -70,6 +70,7 @@ class StopRule(ABC):
     """The base class of the stopping rules: `minimize` calls a rule after each evaluated epoch, the start included.
 
     A subclass defines ``__call__``. If it remembers anything, it also defines ``reset``, which `minimize` calls first.
+    For runs with a checkpoint, such a rule defines ``state`` and ``resume`` too.
 
     Examples
     --------
@@ -88,6 +89,13 @@ class StopRule(ABC):
 
     def reset(self) -> None:  # noqa: B027  (most rules remember nothing)
         """Forget the previous run."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what the rule remembers, for a checkpoint: numbers, texts, None and NumPy arrays by name."""
+        return {}
+
+    def resume(self, state: dict[str, Any]) -> None:  # noqa: B027
+        """Remember what a `state` holds, instead of what the rule remembers now."""
 
     @property
     def reason(self) -> str:
@@ -164,6 +172,12 @@ class LossChange(StopRule):
 
     def reset(self) -> None:
         self._previous = None
+
+    def state(self) -> dict[str, Any]:
+        return {"previous": self._previous}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self._previous = state["previous"]
 
     def __call__(self, progress: Progress) -> bool:
         previous, self._previous = self._previous, progress.loss
@@ -254,6 +268,12 @@ class NoImprovement(StopRule):
     def reset(self) -> None:
         self._best = math.inf
         self._waited = 0
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self._best, "waited": self._waited}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self._best, self._waited = state["best"], state["waited"]
 
     def __call__(self, progress: Progress) -> bool:
         if progress.validation_loss is None:

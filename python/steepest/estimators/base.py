@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
@@ -26,7 +27,7 @@ from .page import Page
 from .parts import fit_parts
 from .predictions import in_parts
 from .present import Present, run_of_one
-from .settings import FitSettings
+from .settings import FitSettings, Saved
 from .training import Online, Parameters, Rows, Training
 
 __all__ = ["LinearModel", "available_if", "takes_steps"]
@@ -102,7 +103,17 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         return tags
 
     @hinting(**OF_FITS)
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_seconds: float = 60.0,
+    ) -> Self:
         """Fit the model.
 
         Parameters
@@ -118,6 +129,12 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         X_val, y_val : array-like of shapes (n, n_features) and (n,), optional
             A validation set. The history has its loss, and the fit keeps the parameters with the lowest one. With
             ``early_stopping`` this loss ends the fit. Without a validation set, ``early_stopping`` holds out rows of X.
+        checkpoint : str or PathLike, optional
+            The path of a file that saves the fit. If there is one, the fit goes on from it, and ends with the bits of a
+            fit that was never interrupted. See `minimize`, whose rules hold. A fit that needs no steps, as for a single
+            class with a weight, writes nothing.
+        checkpoint_seconds : float
+            The time after which the file is written anew.
 
         Returns
         -------
@@ -137,13 +154,13 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             rounding. Or there is no minimum, as for separable classes without a penalty.
         """
         with self._unchanged_by_errors():
-            self._fit(X, y, sample_weight, X_val, y_val)
+            self._fit(X, y, sample_weight, X_val, y_val, Saved(checkpoint, checkpoint_seconds))
         self._raise_if_interrupted()
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, saved: Saved) -> None:
         if in_parts(X):
-            return fit_parts(self, X, y, sample_weight, X_val, y_val)
+            return fit_parts(self, X, y, sample_weight, X_val, y_val, saved)
         settings = FitSettings.of(self)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together or not at all, got only one of them")
@@ -154,13 +171,13 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         if X_val is not None:
             held_out = self._validation_rows(X_val, y_val, X.dtype)
         start = None if previous is None else self._checked_start(*previous)
-        result, parameters, self._online = self._run(settings, rows, held_out, start)
+        result, parameters, self._online = self._run(settings, rows, held_out, start, saved)
         self._store(parameters, X.dtype)
         self.n_iter_ = result.n_epochs
         self._keep_outcome(result)
 
     def _run(
-        self, settings: FitSettings, rows: Rows, held_out: Rows | None, start: Parameters | None
+        self, settings: FitSettings, rows: Rows, held_out: Rows | None, start: Parameters | None, saved: Saved
     ) -> tuple[Result, Parameters, Online]:
         """Minimise over the classes that have a weight. Return parameters of all classes."""
         present = self._present(settings, rows)
@@ -172,13 +189,29 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             start = present.start(start)
         random = check_random_state(self.random_state)
         if held_out is None and settings.early_stopping:
+            self._check_split(saved)
             if not self._stratify and (n := _n_weighted(rows)) < 2:
                 raise ValueError(f"early_stopping holds out rows: expected at least two with a weight, got {n} row(s)")
             rows, held_out = rows.hold_out(settings.validation_fraction, self._stratify, random)
-        seed = 0 if settings.batch_size is None else _seed(random)  # full-batch steps need no random order
+        seed = self._seed(settings, random, saved)
         training = self._training(settings) if present is None else Training(settings, *present.loss())
-        result, parameters, online = training.fit(rows, held_out, start, seed)
+        result, parameters, online = training.fit(rows, held_out, start, seed, saved)
         return result, parameters if present is None else present.parameters(parameters), online
+
+    def _seed(self, settings: FitSettings, random: Any, saved: Saved) -> int | None:
+        """Return the seed of the orders of rows; None if it is drawn for a new checkpoint, or that of an old one."""
+        if settings.batch_size is None:
+            return 0  # full-batch steps need no random order
+        seed = _seed(random)
+        return None if saved.checkpoint is not None and self.random_state is None else seed
+
+    def _check_split(self, saved: Saved) -> None:
+        """Raise a ValueError if a resumed fit would hold out other rows."""
+        if saved.checkpoint is not None and self.random_state is None:
+            raise ValueError(
+                "random_state must be an integer for a checkpoint of a fit with early_stopping, which holds out the "
+                "same rows again, got None; or give X_val and y_val"
+            )
 
     def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> None:
         """Take the steps of one epoch over X and y, from the parameters of the last call or fit."""

@@ -62,6 +62,14 @@ class RelativeGradientNorm(stopping.GradientNorm):
         """The stop reason, which is that of `GradientNorm`."""
         return stopping.GradientNorm.__name__
 
+    def state(self) -> dict[str, Any]:
+        return {"reference": self.reference}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self.reference, self.tol = None, 0.0
+        if state["reference"] is not None:
+            self._refer_to(state["reference"])
+
     def __call__(self, progress: Progress) -> bool:
         if self.reference is None:
             self._refer_to(progress.gradient_norm)

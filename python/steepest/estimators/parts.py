@@ -19,7 +19,7 @@ from .parts_training import PartsRows, PartsTraining, dtype_of
 from .predictions import in_parts, parts_of
 from .present import Present, run_of_one
 from .rows import Parameters
-from .settings import FitSettings
+from .settings import FitSettings, Saved
 from .training import Online
 
 __all__ = ["fit_parts"]
@@ -65,7 +65,7 @@ class _Targets:
         return PartsRows(prepared(given, LabelNumbers(self.labels, numbers, self.factors), given), given)
 
 
-def fit_parts(model: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> None:
+def fit_parts(model: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, saved: Saved) -> None:
     """Fit a model to data in parts, as `LinearModel.fit` fits one to arrays."""
     settings, parts = FitSettings.of(model), parts_of(X)
     for name, each in (("y", y), ("sample_weight", sample_weight)):
@@ -81,9 +81,10 @@ def fit_parts(model: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val:
     random = check_random_state(model.random_state)
     given, held_out = parts, _validation_set(model, parts, targets, X_val, y_val)
     if held_out is None and settings.early_stopping:
+        model._check_split(saved)
         given, held_out = _divided(parts, targets, settings.validation_fraction, random)
-    seed = 0 if settings.batch_size is None else int(random.randint(np.iinfo(np.int32).max))
-    result, parameters, model._online = _run(model, settings, targets, (given, held_out), start, seed)
+    seed = model._seed(settings, random, saved)
+    result, parameters, model._online = _run(model, settings, targets, (given, held_out), start, seed, saved)
     model._store(parameters, dtype_of(parts))
     model.n_iter_ = result.n_epochs
     model._keep_outcome(result)
@@ -163,7 +164,13 @@ def _divided(parts: Parts, targets: _Targets, fraction: float, random: Any) -> t
 
 
 def _run(
-    model: Any, settings: FitSettings, targets: _Targets, sets: tuple[Parts, Any], start: Any, seed: int
+    model: Any,
+    settings: FitSettings,
+    targets: _Targets,
+    sets: tuple[Parts, Any],
+    start: Any,
+    seed: int | None,
+    saved: Saved,
 ) -> tuple[Result, Parameters, Online]:
     """Minimise over the classes that have a weight. Return parameters of all classes."""
     given, held_out = sets
@@ -176,12 +183,12 @@ def _run(
         held_out = present.validation_rows(held_out)
     rows = targets.rows(given, places)
     if present is None:
-        return PartsTraining(settings, *model._loss()).fit(rows, held_out, start, seed)
+        return PartsTraining(settings, *model._loss()).fit(rows, held_out, start, seed, saved)
     if len(present.places) == 1:
         parameters = present.parameters_of_one(given.known.n_features)
         return run_of_one(held_out is not None), parameters, Online(weight=rows.total())
     training = PartsTraining(settings, *present.loss())
-    result, parameters, online = training.fit(rows, held_out, present.start(start), seed)
+    result, parameters, online = training.fit(rows, held_out, present.start(start), seed, saved)
     return result, present.parameters(parameters), online
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import _core
 from ..arrays.checks import check_alpha, check_count, check_flag, check_fraction, check_number, describe
 from ..descent.stopping import Progress
 from ..runtime import own_threads
 
-__all__ = ["FitSettings"]
+__all__ = ["FitSettings", "Saved"]
+
+
+class Saved(NamedTuple):
+    """Where and how often a fit is saved: arguments of `minimize`."""
+
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_seconds: float
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from ..warnings import levels_outside
 from .choice import ONLINE_BATCH, RelativeGradientNorm, chooses_rate, optimizer_for, tolerance
 from .rows import Parameters, Rows
 from .scaling import Scaling, centring, standardising
-from .settings import FitSettings
+from .settings import FitSettings, Saved
 from .units import Units
 
 __all__ = ["Online", "Parameters", "Rows", "Training"]
@@ -72,7 +72,7 @@ class Training:
     options: dict[str, Any] = field(default_factory=dict)
 
     def fit(
-        self, rows: Rows, held_out: Rows | None, start: Parameters | None, seed: int
+        self, rows: Rows, held_out: Rows | None, start: Parameters | None, seed: int | None, saved: Saved
     ) -> tuple[Result, Parameters, Online]:
         """Run whole epochs until a stopping rule or ``max_iter`` ends the fit."""
         settings = self.settings
@@ -113,6 +113,7 @@ class Training:
             stop=stop,
             validation=None if held_out is None else self._bind(units.rows(held_out), scaling, 0.0, units),
             random_state=seed,
+            **saved._asdict(),
         )
         self._warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
         return result, self._parameters(result.w, units, scaling), online

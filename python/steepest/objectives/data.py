@@ -31,6 +31,7 @@ _OF_DATA = frozenset(
         Capability.STEPS,
         Capability.COLUMN_RANGES,
         Capability.ENTRIES,
+        Capability.DIGESTS,
     )
 )
 _OF_NATIVE = frozenset(_core.capabilities)

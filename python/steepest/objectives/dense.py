@@ -41,7 +41,8 @@ class DenseData(HostRows):
         return cls(X, y, weight, total)
 
     def supports(self, capability: Capability) -> bool:
-        return capability in (Capability.ROWS, Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES)
+        own = (Capability.ROWS, Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES, Capability.DIGESTS)
+        return capability in own
 
     @property
     def source(self) -> Any:

@@ -82,6 +82,13 @@ class Function:
         """Whether this function was given a hessian_product."""
         return self._hessian_product is not None
 
+    @property
+    def name(self) -> str:
+        """The name of value_and_gradient, with its module."""
+        function = self._value_and_gradient
+        own = getattr(function, "__qualname__", type(function).__qualname__)
+        return f"{getattr(function, '__module__', '')}.{own}"
+
     def _vector(self, name: str, array: Any) -> NDArray[Any]:
         result = np.array(array, dtype=self.dtype)  # a copy: the user's function may reuse its array
         if result.shape != (self.n_parameters,):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import blocks_of, check_column, check_weight_sum
 from ..arrays.device import arithmetic_dtype, dtype_name
+from ..arrays.digest import digest_of
 from ..arrays.interop import library_of
 from .protocol import Capability
 from .source import Terms
@@ -88,6 +89,10 @@ class HostRows(Held):
     def device(self) -> None:
         return None
 
+    def digests(self) -> dict[str, str]:
+        weights = "none" if self.weights is None else digest_of(self.weights)
+        return {"X": digest_of(self.X), "y": digest_of(self.targets), "sample_weight": weights}
+
     @property
     def source(self) -> Any:
         """A source of `_core` over these rows."""
@@ -137,7 +142,7 @@ class CompressedRows(HostRows):
     def supports(self, capability: Capability) -> bool:
         if capability == Capability.ROWS:
             return self.n_features <= _DENSE_COLUMNS
-        return capability in (Capability.TARGETS, Capability.STEPS)
+        return capability in (Capability.TARGETS, Capability.STEPS, Capability.DIGESTS)
 
     def column_statistics(self) -> Any:
         return self._statistics

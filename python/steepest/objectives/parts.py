@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import describe
 from ..arrays.device import arithmetic_dtype
+from ..arrays.digest import digest_of
 from ..parts.engine import Engine
 from ..parts.facts import Facts, TargetFacts
 from ..parts.local import LocalEngine
@@ -23,7 +24,7 @@ from ..streams.stream import Stream
 from .columns import Columns
 from .held import HostRows, native_objective
 from .protocol import Capability
-from .questions import AskColumns, AskFacts, AskRows, AskSums, HeldPart, joined_part
+from .questions import AskColumns, AskDigests, AskFacts, AskRows, AskSums, HeldPart, joined_part
 from .source import Terms
 
 __all__ = ["Parts", "PartsData", "Reader", "parts_of"]
@@ -172,7 +173,17 @@ class PartsData:
     def supports(self, capability: Capability) -> bool:
         if capability == Capability.BUFFERS:
             return self.X.reader is not None
-        return capability in (Capability.STEPS, Capability.SAMPLE)
+        return capability in (Capability.STEPS, Capability.SAMPLE, Capability.DIGESTS)
+
+    def digests(self) -> dict[str, str]:
+        """Return the digests of all parts, in one pass, and what else the steps depend on."""
+        found = self.X.engine.reduce(AskDigests())
+        whole = {
+            name: digest_of(np.frombuffer("".join(each[name] for each in found).encode(), np.uint8))
+            for name in found[0]
+        }
+        buffer = "none" if self.X.reader is None else str(self.X.reader.capacity)
+        return whole | {"parts": str(self.facts.sizes), "buffer": buffer, "shift": repr(self.shift)}
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
         """Call a check with numbers that stand for all targets."""

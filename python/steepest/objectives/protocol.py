@@ -106,6 +106,7 @@ class Capability(StrEnum):
     STEPS = "steps"
     COLUMN_RANGES = "column_ranges"
     ENTRIES = "entries"
+    DIGESTS = "digests"
 
     HESSIAN = "hessian"
     SINGLE_ROWS = "single_rows"
@@ -154,6 +155,7 @@ _WORDS = {
     Capability.CURVATURE: ("a Hessian", _ON_HOST),
     Capability.CONSTRAINT: ("steps onto a set", _ON_HOST),
     Capability.STARTS: ("several starts", _ON_HOST),
+    Capability.DIGESTS: ("digests of its data", f"{_LOSSES} of arrays in the host's memory"),
     Capability.THREADS: ("several runs at once", _ON_HOST),
 }
 

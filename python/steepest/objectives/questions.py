@@ -17,7 +17,7 @@ from .held import HostRows
 from .source import Terms
 from .sparse import SparseData
 
-__all__ = ["AskColumns", "AskFacts", "AskRows", "AskSums", "HeldPart", "joined_part"]
+__all__ = ["AskColumns", "AskDigests", "AskFacts", "AskRows", "AskSums", "HeldPart", "joined_part"]
 
 _BOUND = 4  # objects that a part keeps
 _METHODS = {"gradient": "sums", "hessian_product": "product_sums", "hessian": "hessian_sums"}
@@ -75,6 +75,19 @@ class AskFacts:
 
     def add(self, first: Facts, second: Facts) -> Facts:
         return first.with_more(second)
+
+
+@dataclass(frozen=True)
+class AskDigests:
+    """Asks for the digests of the data: a list with those of each part."""
+
+    asks: frozenset[int] | None = None
+
+    def of(self, part: HeldPart) -> list[dict[str, str]]:
+        return [part.data.digests()]
+
+    def add(self, first: list[dict[str, str]], second: list[dict[str, str]]) -> list[dict[str, str]]:
+        return first + second
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ class Data(Protocol):
 
     All data have the attributes below and the methods `supports`, `check_targets` and `bind`. Which others they have,
     they say themselves. A caller asks first, and takes a path that needs less where the answer is no. The data answer
-    for the first four capabilities, and the native objective that they bind for the others:
+    for the first six capabilities, and the native objective that they bind for the others:
 
     ===================  ==============================================================================================
     "rows"               "targets", and `rows`, `largest`, `in_units`: blocks of rows as dense arrays. Without it,
@@ -88,6 +88,7 @@ class Data(Protocol):
     "entries"            ``entries(index)``: the numbers of some sparse rows, as `Entries`. Without it, `QuasiNewton`
                          takes no block of the Hessian of wide rows, and, without "rows" too, nothing looks for columns
                          that separate classes
+    "digests"            `digests`. Without it, a run over the data has no checkpoint
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop
     "buffers"            `buffered`, and parts that are read one after the other: mini-batches come from some at a time
     "sample"             `taken`, of data without "batches". Without both, `QuasiNewton` begins with all rows
@@ -163,6 +164,10 @@ class Data(Protocol):
 
     def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
         """Return the smallest and the largest number of each column in some rows; infinity and -infinity for no row."""
+        ...
+
+    def digests(self) -> dict[str, str]:
+        """Return a digest of each of the things that the rows consist of, by name. Rows of equal digests are equal."""
         ...
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> Data:

@@ -121,3 +121,13 @@ class BufferedRunner(Runner):
         self._part.fetch()
         self._optimizer.n_steps = self._part.n_steps
         self._part = None
+
+    def state(self) -> dict[str, Any]:
+        """Return what another runner of the same plan needs to go on, between two epochs."""
+        self.fetch()
+        return {**self._whole.state(), "steps": self._optimizer.n_steps, "buffered_epochs": self._epoch}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from the state of another runner."""
+        self._whole.resume(state)
+        self._optimizer.n_steps, self._epoch = state["steps"], state["buffered_epochs"]

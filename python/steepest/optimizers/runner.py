@@ -80,10 +80,13 @@ class Runner(Protocol):
         The current parameters, in the form that the objective's methods take: w itself, or its copy on a device.
     finished : StopReason or None
         The reason why no further step is possible. None if one is.
+    divisible : bool
+        Whether `state` may be called within an epoch, between two calls of `run`.
     """
 
     parameters: Any
     finished: StopReason | None = None
+    divisible: bool = False
 
     @property
     def n_steps(self) -> int: ...
@@ -110,6 +113,17 @@ class Runner(Protocol):
 
     def restore(self) -> None:
         """Set w back to the last point at which the objective was evaluated and finite."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next steps depend on: numbers, texts and NumPy arrays by name.
+
+        The arrays may be those that the next step changes.
+        """
+        ...
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`: a runner of the same objective, optimizer and plan takes the same next steps."""
         ...
 
     def fetch(self) -> None:

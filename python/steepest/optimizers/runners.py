@@ -42,14 +42,21 @@ class Stepper(Protocol):
     def on_device(self, w: DeviceView) -> DeviceState: ...
 
 
+def _named(state: tuple[NDArray[Any], ...]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an optimizer's state by names for a file."""
+    return {f"state{number}": array for number, array in enumerate(state)}
+
+
 class NativeRunner(Runner):
     """A runner whose steps the native loop takes, for an objective of `_core`."""
+
+    divisible = True
 
     def __init__(self, native: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> None:
         state = optimizer.state_for(w)
         optimizer.adopt(state)
         projection = None if plan.projection is None else plan.projection.native
-        self.parameters = w
+        self.parameters, self._arrays = w, {"w": w, **_named(state)}
         self._descent = _DESCENT[type(native)](
             native, optimizer.rule, w, state, optimizer.n_steps, plan.batch_size, plan.shuffle, plan.seed, projection
         )
@@ -70,6 +77,14 @@ class NativeRunner(Runner):
 
     def restore(self) -> None:
         self._descent.restore()
+
+    def state(self) -> dict[str, Any]:
+        return {**self._arrays, **self._descent.state()}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        for name, array in self._arrays.items():
+            array[:] = state[name]
+        self._descent.resume(state)
 
 
 class PythonRunner(Runner):
@@ -121,6 +136,17 @@ class PythonRunner(Runner):
         self._w[:] = self._finite_w
         self._gradient = None
 
+    def state(self) -> dict[str, Any]:
+        evaluated = {} if self._gradient is None else {"gradient": self._gradient, "finite": self._finite}
+        arrays = _named(self._optimizer.state_for(self._w))
+        return {"w": self._w, "finite_w": self._finite_w, "n_steps": self.n_steps, **arrays, **evaluated}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self._w[:], self._finite_w[:] = state["w"], state["finite_w"]
+        self._gradient, self._finite = state.get("gradient"), state.get("finite", True)
+        self._optimizer.adopt(tuple(state[name] for name in _named(self._optimizer.state_for(self._w))))
+        self._optimizer.n_steps = state["n_steps"]
+
 
 class DeviceRunner(Runner):
     """A runner on a device. The run's w is a copy on the host; `fetch` and every evaluation update it."""
@@ -169,3 +195,9 @@ class DeviceRunner(Runner):
     def restore(self) -> None:
         self._descent.restore()
         self.fetch()
+
+    def state(self) -> dict[str, Any]:
+        raise NotImplementedError("runs on a CUDA device have no checkpoints")
+
+    def resume(self, state: dict[str, Any]) -> None:
+        raise NotImplementedError("runs on a CUDA device have no checkpoints")

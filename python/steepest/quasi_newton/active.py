@@ -38,6 +38,9 @@ class ActiveMetric(Metric):
     def solve(self, g: Vector, out: Vector | None = None) -> Vector:
         raise NotImplementedError("steps with an L1 penalty ask for the minimum of the model, not for a solution")
 
+    def state(self) -> dict[str, Any]:
+        return {"active": self.active, "matrix": self.matrix, "rows": self.rows}
+
     def has(self, columns: NDArray[np.intp]) -> bool:
         """Return whether all of these columns are active."""
         return bool(np.isin(columns, self.active, assume_unique=True).all())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,14 @@ class SparseBlocks:
         self._objective, self._plan = objective, plan
         self._size = 0  # frequent columns that a block was asked for
         self._gave_up = False  # the model in the active columns
+
+    def state(self) -> dict[str, Any]:
+        """Return what was tried, for a checkpoint."""
+        return {"size": self._size, "gave_up": self._gave_up}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self._size, self._gave_up = state["size"], state["gave_up"]
 
     def that_pays(self, metric: Metric, iterate: Iterate, spent: int, left: float) -> Metric | None:
         """Return a metric with a block to take in place of a diagonal, if there is one that pays.

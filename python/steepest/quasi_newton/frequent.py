@@ -38,7 +38,7 @@ class FrequentMetric(DiagonalMetric):
 
     def __init__(self, diagonal: Vector, chosen: NDArray[np.intp], block: Vector) -> None:
         super().__init__(diagonal)
-        self._chosen, self._factor = chosen, _core.Cholesky(block, _RIDGE)
+        self._chosen, self._block, self._factor = chosen, block, _core.Cholesky(block, _RIDGE)
 
     @property
     def definite(self) -> bool:
@@ -50,6 +50,9 @@ class FrequentMetric(DiagonalMetric):
         found = super().solve(g, out)
         found[self._chosen] = of_block
         return found
+
+    def state(self) -> dict[str, Any]:
+        return {"diagonal": self.diagonal, "chosen": self._chosen, "block": self._block}
 
 
 def frequent_metric(

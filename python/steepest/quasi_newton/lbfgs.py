@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,21 @@ class LBFGSHistory:
 
     def __len__(self) -> int:
         return len(self._pairs)
+
+    def state(self) -> dict[str, Any]:
+        """Return the pairs and the factor, for a checkpoint. The metric is not among them."""
+        state: dict[str, Any] = {"factor": self._factor, "measured": self._measured}
+        for number, (step, change, inverse) in enumerate(self._pairs):
+            state |= {f"step {number}": step, f"change {number}": change, f"inverse {number}": inverse}
+        return state
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self._factor, self._measured = state["factor"], state["measured"]
+        self._pairs.clear()
+        while (number := len(self._pairs)) < _PAIRS and f"step {number}" in state:
+            step, change, inverse = (state[f"{name} {number}"] for name in ("step", "change", "inverse"))
+            self._pairs.append((step.copy(), change.copy(), inverse))
 
     def clear(self) -> None:
         """Forget all pairs."""

@@ -26,6 +26,10 @@ class Metric(ABC):
     def solve(self, g: Vector, out: Vector | None = None) -> Vector:
         """Return the inverse of the matrix times g, of shape (p,), in ``out`` or in a new array."""
 
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Return the arguments of the class that make an equal metric, by name."""
+
 
 class DiagonalMetric(Metric):
     """A diagonal matrix, given by its diagonal, of shape (p,). All elements are above 0."""
@@ -35,6 +39,9 @@ class DiagonalMetric(Metric):
 
     def solve(self, g: Vector, out: Vector | None = None) -> Vector:
         return np.divide(g, self.diagonal, out=out)
+
+    def state(self) -> dict[str, Any]:
+        return {"diagonal": self.diagonal}
 
 
 class DenseMetric(Metric):
@@ -64,6 +71,9 @@ class DenseMetric(Metric):
     def solve(self, g: Vector, out: Vector | None = None) -> Vector:
         return self._factor.solve(g) if self._inverse is None else np.asarray(self._inverse @ g)
 
+    def state(self) -> dict[str, Any]:
+        return {"matrix": self._given, "ridge": self._ridge}
+
     def is_nearly_singular(self, noise: float) -> bool:
         """Return whether the matrix, scaled to a diagonal of ones, has an eigenvalue that may be its noise.
 
@@ -89,7 +99,7 @@ class BlockMetric(Metric):
     """
 
     def __init__(self, matrix: NDArray[Any], ridge: float) -> None:
-        self._size = len(matrix)
+        self._given, self._ridge, self._size = matrix, ridge, len(matrix)
         self._factor = _core.Cholesky(matrix, ridge)
         self._inverse = None if self._factor.definite else _inverse(DenseMetric(matrix, ridge).matrix)
 
@@ -97,6 +107,9 @@ class BlockMetric(Metric):
         of_scores = g.reshape(-1, self._size)
         found = self._factor.solve_all(of_scores) if self._inverse is None else of_scores @ self._inverse
         return np.asarray(found.ravel())
+
+    def state(self) -> dict[str, Any]:
+        return {"matrix": self._given, "ridge": self._ridge}
 
 
 def is_nearly_diagonal(matrix: NDArray[Any]) -> bool:

@@ -19,6 +19,7 @@ from ..objectives.source import Data
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .active import ActiveMetric
 from .blocks import SparseBlocks
+from .continuing import history_from, iterate_from, state_of_history, state_of_iterate
 from .directions import line_from
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate, backtrack
@@ -44,6 +45,7 @@ _WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal,
 _MORE_ROWS = 4  # times as many as the last Hessian had
 _CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
 _NOISE = 4.0  # units of the last place of a value
+_COUNTS = ("_n_steps", "_stalled", "_largest_value", "_looked", "_rows")
 
 
 class QuasiNewtonRunner(Runner):
@@ -129,6 +131,31 @@ class QuasiNewtonRunner(Runner):
 
     def restore(self) -> None:
         """Leave w where it is: a line search accepts only finite points."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the point, the metric with its pairs, and all counts."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        state = {**counts, "w": self._w, "given_w": self._given_w, "norms": np.array(self._norms, dtype=np.float64)}
+        state["finished"] = None if self.finished is None else str(self.finished)
+        if self._history is None:  # before the first step, which the run takes as any other does
+            return state
+        best = {"best is here": True} if self._best is self._iterate else state_of_iterate("best", self._best)
+        state |= {"resolved": self._resolved is not None, **state_of_iterate("here", self._iterate), **best}
+        return {**state, **self._blocks.state(), **state_of_history(self._history)}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        for name in _COUNTS:
+            setattr(self, name, state[name])
+        self._w[:], self._given_w[:], self._norms = state["w"], state["given_w"], state["norms"].tolist()
+        self.finished = None if state["finished"] is None else StopReason(state["finished"])
+        if "kind" not in state:
+            self._here()
+            return
+        self._iterate, self._history = iterate_from("here", state), history_from(state)
+        self._best = self._iterate if "best is here" in state else iterate_from("best", state)
+        self._resolved = Resolved.of(self._objective) if state["resolved"] else None
+        self._blocks.resume(state)
 
     def verdict(self, reason: str) -> str:
         """Return why the run ended, in the light of where it did."""

@@ -171,7 +171,8 @@ def grid_search(
     """
     check_tuned(objective, optimizer)
     rates = _rates(learning_rates)
-    known = inspect.signature(minimize).parameters.keys() - {"objective", "optimizer"}
+    of_one_run = {"objective", "optimizer", "checkpoint", "checkpoint_seconds"}
+    known = inspect.signature(minimize).parameters.keys() - of_one_run
     for name in options.keys() - known:
         hint = f"; use {_HINTS[name]}" if name in _HINTS else ""
         raise TypeError(f"options must be those of minimize, {', '.join(sorted(known))}, got {name}{hint}")
