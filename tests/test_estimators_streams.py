@@ -88,6 +88,26 @@ class TestStreams:
             plain.predict(stream)
 
 
+@pytest.mark.parametrize("capacity", ["all parts", "few parts"])
+def test_the_finder_takes_mini_batches_of_a_stream(capacity):
+    """The range test reads one sample. Of so few rows it is all of them, in the order of those in memory."""
+    X, z, _ = table(n=3000)
+    stream, batch = st.open_stream([(X, z)], part_rows=500), {"batch_size": 64, "random_state": 0}
+    if capacity == "few parts":
+        object.__setattr__(stream, "buffer_parts", 2)
+    read, parts = [], stream.parts
+    object.__setattr__(stream, "parts", lambda order=None: read.append(order) or parts(order))
+    found = st.find_learning_rate(st.LeastSquares(stream), st.Adam(), max_epochs=0, **batch)
+    assert len(read) == 1
+    expected = st.find_learning_rate(st.LeastSquares(X, z), st.Adam(), max_epochs=0, **batch)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-12)
+    assert found.suggestion == expected.suggestion
+    assert st.find_learning_rate(st.LeastSquares(stream), st.Adam(), random_state=0).losses[0] != found.losses[0]
+    raced = st.find_learning_rate(st.LeastSquares(stream), st.Adam(), max_epochs=2, **batch).suggestion
+    best = st.find_learning_rate(st.LeastSquares(X, z), st.Adam(), max_epochs=2, **batch).suggestion
+    assert best / 5 < raced < best * 5
+
+
 class TestErrors:
     """What cannot be done is refused, and says why."""
 
