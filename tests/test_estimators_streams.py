@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import steepest as st
 from linear_models import assert_same
@@ -88,6 +89,26 @@ class TestStreams:
             plain.predict(stream)
 
 
+@pytest.mark.parametrize("capacity", ["all parts", "few parts"])
+def test_the_finder_takes_mini_batches_of_a_stream(capacity):
+    """The range test reads one sample. Of so few rows it is all of them, in the order of those in memory."""
+    X, z, _ = table(n=3000)
+    stream, batch = st.open_stream([(X, z)], part_rows=500), {"batch_size": 64, "random_state": 0}
+    if capacity == "few parts":
+        object.__setattr__(stream, "buffer_parts", 2)
+    read, parts = [], stream.parts
+    object.__setattr__(stream, "parts", lambda order=None: read.append(order) or parts(order))
+    found = st.find_learning_rate(st.LeastSquares(stream), st.Adam(), max_epochs=0, **batch)
+    assert len(read) == 1
+    expected = st.find_learning_rate(st.LeastSquares(X, z), st.Adam(), max_epochs=0, **batch)
+    np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-12)
+    assert found.suggestion == expected.suggestion
+    assert st.find_learning_rate(st.LeastSquares(stream), st.Adam(), random_state=0).losses[0] != found.losses[0]
+    raced = st.find_learning_rate(st.LeastSquares(stream), st.Adam(), max_epochs=2, **batch).suggestion
+    best = st.find_learning_rate(st.LeastSquares(X, z), st.Adam(), max_epochs=2, **batch).suggestion
+    assert best / 5 < raced < best * 5
+
+
 class TestErrors:
     """What cannot be done is refused, and says why."""
 
@@ -131,6 +152,27 @@ class TestErrors:
             st.LogisticClassifier(class_weight={2.0: 1e300}).fit(in_parts(X.astype("f4"), y.astype("f4")))
         with pytest.raises(ValueError, match="class_weight"):
             st.LogisticClassifier(class_weight={9.0: 1.0}).fit(in_parts(X, y))
+
+    def test_a_fit_without_a_minimum_says_so(self):
+        X, _, _ = table()
+        for model, y in (
+            (st.LinearRegressor(loss="poisson"), np.zeros(N)),
+            (st.LogisticClassifier(alpha=0.0), (X[:, 4] > 2).astype(float)),
+        ):
+            with pytest.warns(ConvergenceWarning, match="The fit found no minimum"):
+                model.fit(in_parts(X, y))
+            assert model.stop_reason_ == "separable"
+
+    @pytest.mark.parametrize("power", [-200, 140, 200])
+    def test_huge_and_tiny_targets(self, power):
+        X, z, _ = table()
+        parts, unit = in_parts(X, z * 10.0**power), 10.0**power
+        if power == 200:
+            with pytest.raises(ValueError, match="y must have squares within float64 in parts"):
+                st.LinearRegressor().fit(parts)
+        else:
+            found = st.LinearRegressor().fit(parts)
+            np.testing.assert_allclose(found.coef_ / unit, st.LinearRegressor().fit(X, z).coef_, rtol=1e-9)
 
     def test_targets_of_counts_are_at_least_0(self):
         X, z, _ = table()

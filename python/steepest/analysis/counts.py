@@ -102,5 +102,6 @@ def _falls(rows: _Rows, zero: Numbers, positive: Numbers, directions: Matrix) ->
 
 def all_are_zero(objective: DataObjective) -> bool:
     """Return whether the target of every row with a weight is 0."""
-    y, weight = objective.targets, objective.weights
+    facts = objective.data.target_facts
+    y, weight = (objective.targets, objective.weights) if facts is None else (facts.values, facts.totals)
     return not (y if weight is None else y[weight > 0]).any()

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective
 from ..objectives.loss import probabilities
 from ..objectives.losses import LeastSquares
-from ..objectives.protocol import Capability
+from ..objectives.protocol import Capability, supports
 from .counts import all_are_zero, falls_along_zeros
 from .ranges import a_column_falls, a_column_separates
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
-__all__ = ["Separation", "separating_loss", "separation"]
+__all__ = ["Separation", "may_tell", "separating_loss", "separation"]
 
 Separation: TypeAlias = Literal["", "all", "some", "all zeros", "zeros"]
 
@@ -49,6 +49,13 @@ def separating_loss(objective: DataObjective) -> float:
     if not objective.is_of_classes or objective.alpha > 0.0:
         return -math.inf
     return math.log(2.0) * objective.data.least_weight / objective.weight_sum
+
+
+def may_tell(objective: Any) -> bool:
+    """Return whether an objective has what `separation` looks at: rows, ranges of columns or facts of its targets."""
+    if any(supports(objective, each) for each in (Capability.ROWS, Capability.COLUMN_RANGES)):
+        return True
+    return isinstance(objective, DataObjective) and objective.data.target_facts is not None
 
 
 def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
@@ -88,7 +95,8 @@ def _is_too_wide(objective: Any) -> bool:
 
 
 def _separation_of_counts(objective: Any) -> Separation:
-    if objective.intercept and objective.supports(Capability.TARGETS) and all_are_zero(objective):
+    known = objective.supports(Capability.TARGETS) or objective.data.target_facts is not None
+    if objective.intercept and known and all_are_zero(objective):
         return "all zeros"  # no penalty holds the intercept
     if objective.alpha > 0.0:
         return ""

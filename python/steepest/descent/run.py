@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.separability import separation
+from ..analysis.separability import may_tell, separation
 from ..arrays.norm import norm_of
 from ..extras import require
-from ..objectives.protocol import Capability, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import Runner, StopReason
@@ -305,7 +304,7 @@ class Run:
             self.record.separation = "all"
         elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
             return reason
-        elif any(supports(self.objective, each) for each in (Capability.ROWS, Capability.COLUMN_RANGES)):
+        elif may_tell(self.objective):
             self.record.separation = separation(self.objective, self.w, self.rows[-1].loss)
         return StopReason.SEPARABLE if self.record.separation and in_budget else reason
 

@@ -122,13 +122,17 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             The training data. float32 and float64 are read in place: arrays in C or F order, and CSR matrices. All else
             is converted, and numbers of any other dtype, such as integers and float16, to float64: the coefficients are
             then float64 too. The losses read smaller dtypes in place, see `Logistic`.
+            X may also be data in parts, such as a `Stream`. Passes then ask one part after the other, and nothing
+            gathers the rows. ``coef_`` has the dtype in which the parts are computed with.
         y : array-like of shape (n_samples,)
-            The targets.
+            The targets. Data in parts have their own.
         sample_weight : array-like of shape (n_samples,), optional
-            Weights of the rows, at least 0 and not all 0. A weight of k means the same as k copies of the row.
+            Weights of the rows, at least 0 and not all 0. A weight of k means the same as k copies of the row. Data in
+            parts have their own.
         X_val, y_val : array-like of shapes (n, n_features) and (n,), optional
             A validation set. The history has its loss, and the fit keeps the parameters with the lowest one. With
             ``early_stopping`` this loss ends the fit. Without a validation set, ``early_stopping`` holds out rows of X.
+            With X in parts, X_val may be in parts, without y_val.
         checkpoint : str or PathLike, optional
             The path of a file that saves the fit. If there is one, the fit goes on from it, and ends with the bits of a
             fit that was never interrupted. See `minimize`, whose rules hold. A fit that needs no steps, as for a single

@@ -44,7 +44,8 @@ tol : float or "auto"
     1e-6 for float32 if every step takes all rows and the curvature gives the rate; it means 0 otherwise.
 early_stopping : bool
     Whether to end the fit when the validation loss has not fallen for ``n_iter_no_change`` passes. If `fit` gets no
-    validation set, it holds out a part of the rows; a classifier holds out the same part of every class.
+    validation set, it holds out a part of the rows; a classifier holds out the same part of every class. Of data in
+    parts it holds out random rows of each.
 validation_fraction : float
     The part of the rows to hold out, above 0 and below 1.
 n_iter_no_change : int

@@ -79,6 +79,8 @@ class PartsTraining(Training):
         found = Columns(known.sums[0], np.array([known.mean]), np.array([known.deviation**2]))
         if not known.deviation * _FAR > abs(known.mean):
             found = rows.X.engine.reduce(AskTargets())
+        if not np.isfinite(found.variance).all():
+            raise ValueError(f"y must have squares within float64 in parts, got a mean of {known.mean:g}")
         units = Units.of_stream(found, dtype, options["centres"])
         return PartsUnits(None, units.centre, units.target, dtype, dtype, found)
 

@@ -69,8 +69,9 @@ class TargetFacts:
 
     @property
     def deviation(self) -> float:
-        """The weighted standard deviation of the targets, as far as sums of squares tell it."""
-        return float(np.sqrt(max(self.sums[2] / self.sums[0] - self.mean**2, 0.0)))
+        """The weighted standard deviation of the targets, as far as sums of squares tell it; nan if these overflow."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.sqrt(np.maximum(self.sums[2] / self.sums[0] - np.square(self.mean), 0.0)))
 
 
 def _standing_for_all(targets: Vector, weights: Vector) -> tuple[Vector, Vector]:

@@ -17,7 +17,7 @@ from ..arrays.hints import hinting
 from ..descent.arguments import batches, seed_of
 from ..descent.race import best_rate
 from ..descent.supervision import Supervision, supervised, supervision
-from ..objectives.data import DataObjective
+from ..objectives.data import DataObjective, some_of
 from ..objectives.protocol import Capability, Objective, check_objective, missing, supports
 from ..objectives.softmax import vector_of
 from ..optimizers.base import Optimizer
@@ -177,14 +177,15 @@ def find_learning_rate(
     highest = check_number("highest", highest, above=lowest)
     rates = np.geomspace(lowest, highest, check_count("n_steps", n_steps, 10))
     divergence = check_number("divergence", divergence, above=1.0)
-    whole = not supports(objective, Capability.BATCHES) and isinstance(batch_size, int) and batch_size == _BATCH_SIZE
+    by_rows = any(supports(objective, each) for each in (Capability.BATCHES, Capability.BUFFERS))
+    whole = not by_rows and isinstance(batch_size, int) and batch_size == _BATCH_SIZE
     size, steps_per_epoch = (0, 1) if whole else batches(objective, batch_size)
     epochs = _race_length(max_epochs, size)
     w = check_start(vector_of(objective, "w0", w0), objective.n_parameters, objective.dtype)
     twin = copy.copy(optimizer)
     twin.reset()
     seed, start = seed_of(random_state), w.copy()
-    steps = _steps(objective, twin, w, size, seed)
+    steps = _steps(_at_hand(objective, len(rates) * size, seed), twin, w, size, seed)
     losses, smoothed, diverged = _raise_rate(steps, rates, divergence)
     rates = rates[: len(losses)]
     noise = 8 * float(np.finfo(objective.dtype).eps) * abs(smoothed[0])
@@ -223,6 +224,14 @@ def _steps(
         while True:
             yield whole, loss, first
             loss = whole.evaluate().value
+
+
+def _at_hand(objective: Any, n: int, seed: int) -> Any:
+    """Return the objective over about n random rows in memory, if its parts are read one after the other."""
+    if n == 0 or not supports(objective, Capability.BUFFERS):
+        return objective
+    rows = objective.n_samples
+    return objective.with_data(objective.data.taken(np.arange(rows) if n >= rows else some_of(rows, n, seed)))
 
 
 def _batches_of(objective: DataObjective, batch_size: int, seed: int) -> Iterator[NDArray[np.uint32]]:
