@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import steepest as st
-from checkpoints import BrokenOffError, assert_same_bits, assert_same_result, broken_off, resumed
+from checkpoints import BrokenOffError, assert_same_bits, assert_same_result, broken_off, resumed, through_a_file
 from steepest.arrays.digest import digest_of
 from steepest.descent import checkpoints as module
 from steepest.descent import run as run_module
+from steepest.descent.auto_rate import AutoRate
 from test_checkpoint import table
 from test_sparse_steps import rows_of
 
@@ -494,3 +495,21 @@ def test_digests_tell_contents_shapes_orders_and_dtypes_apart():
     assert digest_of(X[:, ::2]) == digest_of(X[:, ::2].copy())
     objectives = [st.Logistic(each, Y) for each in (csr, other, st.Table(csr))]
     assert len({each.data.digests()["X"] for each in objectives}) == 3
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_the_automatic_rate_remembers_everything(best):
+    """Each attribute that is not of the run itself has a number of its own, which comes back."""
+    w = np.zeros(6)
+    given = {"_objective", "_rule", "_w", "_batch_size", "_quadratic", "_mu", "_unlikeness"}
+    one, other = (AutoRate(logistic(), st.Momentum("auto"), w, 0) for _ in range(2))
+    changed = vars(one).keys() - given - {"_last", "_best", "_vector"}
+    for number, name in enumerate(sorted(changed)):
+        setattr(one, name, type(getattr(one, name))(number + 17))
+    one._last.extend([(1.0, 2.0), (3.0, 4.0)])
+    if best:
+        one._best, one._vector = (0.5, 0.25, w + 1.0), np.arange(6.0)
+    other.resume(through_a_file(one.state()))
+    for name in vars(one).keys() - given:
+        assert repr(getattr(other, name)) == repr(getattr(one, name)), name
+    assert other._last.maxlen == one._last.maxlen
