@@ -12,6 +12,7 @@ import steepest as st
 from checkpoints import assert_same_bits, assert_same_result, resumed, through_a_file
 from steepest.optimizers.runners import NativeRunner, StepPlan
 from steepest.quasi_newton import runner as module
+from steepest.quasi_newton.runner import QuasiNewtonRunner
 from test_sparse_steps import CLOSED, PENALTIES, RULES, SCHEDULES, rows_of
 
 OPTIMIZERS = {
@@ -133,6 +134,13 @@ def far(n=300, seed=9):
     return X, (rng.random(n) > 0.5).astype(float)
 
 
+def made_columns():
+    """Little data of float32, with a column that differs from a sum of others by its rounding alone."""
+    X, y, _ = table(np.float32, n=40)
+    X[:, 4] = X[:, 0] + X[:, 1]
+    return X, y
+
+
 # The objective, and the metric that its run has at the end.
 QUASI_NEWTON = {
     "little least squares": (lambda: st.LeastSquares(*table()[::2]), "DenseMetric"),
@@ -140,6 +148,7 @@ QUASI_NEWTON = {
     "dense": (lambda: st.Logistic(*table(n=30000)[:2]), "DenseMetric"),
     "dense with L1": (lambda: st.Logistic(*table(n=3000)[:2], alpha=0.01, l1_ratio=1.0), "DenseMetric"),
     "Huber": (lambda: st.Huber(*table(n=500)[::2], delta=0.3), "DenseMetric"),
+    "made columns": (lambda: st.Logistic(*made_columns()), "DenseMetric"),
     "far columns": (lambda: st.Logistic(*far()), "DenseMetric"),
     "wide": (lambda: st.Logistic(*wide(d=5000), alpha=0.01), "DiagonalMetric"),
     "wide with L1": (lambda: st.Logistic(*wide(d=5000), alpha=0.01, l1_ratio=0.5), "DiagonalMetric"),
@@ -183,3 +192,36 @@ def noting(history, kinds):
             kinds.append(type(metric).__name__)
 
     return Noting
+
+
+@pytest.mark.parametrize("problem", QUASI_NEWTON)
+def test_a_runner_of_quasi_newton_that_is_resumed_at_every_step_has_the_same_state(problem):
+    """All that it remembers, so that what matters in few runs alone is there too."""
+    objective = QUASI_NEWTON[problem][0]()
+    whole = QuasiNewtonRunner(objective, np.zeros(objective.n_parameters, objective.dtype))
+    whole.evaluate()
+    state = through_a_file(whole.state())
+    for _ in range(25):
+        parts = QuasiNewtonRunner(objective, np.zeros(objective.n_parameters, objective.dtype))
+        parts.resume(state)
+        for each in (whole, parts):
+            each.run(np.ones(1), 1.0, None)
+        state, expected = (through_a_file(each.state()) for each in (parts, whole))
+        assert state.keys() == expected.keys()
+        for name, value in state.items():
+            same = assert_same_bits if isinstance(value, np.ndarray) else assert_same_repr
+            same(value, expected[name])
+        assert numbers_of(parts) == numbers_of(whole)
+        if whole.finished:
+            break
+    assert parts.verdict("precision") == whole.verdict("precision")
+    assert state["resolved"] == (problem == "made columns")
+
+
+def numbers_of(runner):
+    """All its attributes that are numbers or lists of them, whether they are in its state or not."""
+    return {name: each for name, each in vars(runner).items() if isinstance(each, int | float | list)}
+
+
+def assert_same_repr(found, expected):
+    assert repr(found) == repr(expected)

@@ -243,6 +243,26 @@ def calls_of_two_saves(tmp_path, monkeypatch, **own):
     return faulty.calls
 
 
+def test_what_is_written_is_on_the_disk_before_it_has_the_name(tmp_path, monkeypatch):
+    """The order of SQLite and of other databases: file, its name, folder."""
+    written, named = ["open", "write", "fsync", "close"], ["replace", "open", "fsync", "close"]
+    calls = calls_of_two_saves(tmp_path, monkeypatch)
+    assert calls == [*written, *named, *written, "unlink", "link", *named]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "run", tmp_path / "there" / "target"
+    try:
+        link.symlink_to(target)
+    except OSError:
+        pytest.skip("no symbolic links here")
+    fit(link, epochs=2)
+    assert link.is_symlink()
+    assert sorted(os.listdir(tmp_path / "there")) == ["target", "target.previous"]
+    assert_same_result(fit(link, epochs=4), fit(epochs=4))
+
+
 @pytest.mark.parametrize("when", ["before", "half", "after"])
 def test_a_crash_at_every_call_leaves_a_checkpoint_to_go_on_from(when, tmp_path, monkeypatch):
     """The process ends at each call of the file layer in turn, and is started again."""

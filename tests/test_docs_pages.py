@@ -25,7 +25,7 @@ def _text(page):
     return (DOCS.parent / page).read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["first-steps", "guide"])
+@pytest.mark.parametrize("name", ["first-steps", "guide", "checkpoints"])
 def test_the_code_runs_and_prints_what_the_page_says(name):
     pytest.importorskip("sklearn")
     names = {}

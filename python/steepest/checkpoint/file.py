@@ -42,8 +42,8 @@ class CheckpointFile:
     def __init__(self, path: Any) -> None:
         if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str) or not os.fspath(path):
             raise TypeError(f"checkpoint must be the path of a file, got {describe(path)}")
-        self.path = Path(path)
-        folder = self.path.absolute().parent
+        self.path = Path(os.path.realpath(path))  # a link stays a link
+        folder = self.path.parent
         if self.path.is_dir():
             raise ValueError(f"checkpoint must be the path of a file, got the folder {str(path)!r}")
         if not (folder.is_dir() and os.access(folder, os.W_OK)):
