@@ -151,5 +151,5 @@ def documented(estimator: _Class) -> _Class:
 
 def with_notes(method: _Method) -> _Method:
     """Fill the notes on calls over chunks into the docstring of `partial_fit`."""
-    method.__doc__ = inspect.cleandoc(method.__doc__ or "").replace("{online}\n", _ONLINE)
+    method.__doc__ = inspect.cleandoc(method.__doc__ or "").replace("{online}\n", _ONLINE + "\n")
     return method
