@@ -65,6 +65,20 @@ def test_quick_run_prints_a_table_and_writes_json(
         assert written["rows"][0][missing] is None
 
 
+def test_partial_fit_is_timed_against_sgd_classifier(
+    load: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench, options = load("bench_partial_fit"), ["--quick", "--repeats", "1", "--only", "gradient-descent/float64"]
+    assert bench.main(options) == 0
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row[3].strip() for row in rows[1:]] == ["1", "50"]
+    assert all(float(row[7]) > 0 and float(row[8]) < 1e-12 for row in rows[1:])
+    monkeypatch.setattr(bench, "RATE", 1e-3 * (1 + 1e-9))
+    right = bench.ours
+    monkeypatch.setattr(bench, "ours", lambda rule: right(rule).set_params(learning_rate=1e-3))
+    assert bench.main(options) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_runs_as_a_script_with_the_peers_installed_here(name: str) -> None:

@@ -40,8 +40,8 @@ HOOKS = {
     *("flat", "loss_on", "native_batch"),
     *("batch", "column_statistics", "data", "rows", "sample_data", "targets", "terms", "weights"),
     *("with_data", "with_scaling"),
-    *("adopt", "cautious_rate", "contraction", "forget", "is_auto", "on_device", "rates", "scales_coordinates"),
-    *("state_for", "step_at"),
+    *("adopt", "cautious_rate", "contraction", "forget", "is_auto", "map_state", "on_device", "rates"),
+    *("scales_coordinates", "state_for", "step_at", "twin"),
     *("bind", "as_schedule", "rates_at"),
     *("largest", "native_groups", "of_encoder"),
 }

@@ -123,13 +123,14 @@ struct BoundDescent {
 
     BoundDescent(std::shared_ptr<BoundObjective<T>> objective_, const BoundRule& rule, py::array_t<T> w_,
                  py::tuple states_, std::int64_t n_steps, std::size_t batch_size, bool shuffle, std::uint64_t seed,
-                 py::object constraint_)
+                 py::object constraint_, double mean_weight)
         : objective(std::move(objective_)),
           w(std::move(w_)),
           states(std::move(states_)),
           constraint(std::move(constraint_)),
-          native(objective->native, rule.rule, rule.hyperparameters, penalised(rule), {batch_size, shuffle, seed},
-                 n_steps, checked_constraint<T>(constraint, std::size_t(w.size()), objective->native.n_columns())) {
+          native(objective->native, rule.rule, rule.hyperparameters, penalised(rule),
+                 {batch_size, shuffle, seed, mean_weight}, n_steps,
+                 checked_constraint<T>(constraint, std::size_t(w.size()), objective->native.n_columns())) {
         const Source<T>& source = *objective->native.source;
         if (batch_size > 0 && !source.supports(Capability::batches))
             throw py::value_error("batch_size must be 0 for data without rows by index, got " +
@@ -146,6 +147,32 @@ struct BoundDescent {
         Parameters<T> p = rule.parameters<T>(w, states);
         p.layout = objective->native.layout();
         return p;
+    }
+    void go_on_over(std::shared_ptr<BoundObjective<T>> next, std::size_t batch_size, bool shuffle, std::uint64_t seed,
+                    double mean_weight) {
+        const Objective<T>&a = next->native, &b = objective->native;
+        if (a.n_parameters() != b.n_parameters() || a.n_scores != b.n_scores || a.l1 != b.l1 || a.l2 != b.l2)
+            throw py::value_error("objective must have the parameters and penalties of the one before");
+        if (batch_size == 0) throw py::value_error("batch_size must be at least 1, got 0");
+        native.go_on_over(a, {batch_size, shuffle, seed, mean_weight});
+        objective = std::move(next);
+    }
+    Parameters<T> outputs(const py::array_t<T>& copy, const py::tuple& copies) const {
+        const std::size_t n = objective->native.n_parameters();
+        checked_output<T>(copy, "w", n);
+        Parameters<T> p{const_cast<T*>(copy.data()), {}, objective->native.layout()};
+        if (copies.size() != 0 && copies.size() != states.size())
+            throw py::value_error("states: expected " + std::to_string(states.size()) + " arrays");
+        for (std::size_t s = 0; s < copies.size(); ++s) {
+            checked_output<T>(copies[s], "state", n);
+            p.state[s] = py::cast<py::array_t<T>>(copies[s]).mutable_data();
+        }
+        return p;
+    }
+    py::tuple evaluate_copy(const py::array_t<T>& copy) {
+        T* to = outputs(copy, py::tuple()).w;
+        const Evaluation e = without_gil([&](Interrupt& interrupt) { return native.evaluate_copy(to, interrupt); });
+        return py::make_tuple(e.value, e.gradient_norm);
     }
     py::tuple evaluate() {
         const Evaluation e = without_gil([&](Interrupt& interrupt) { return native.evaluate(interrupt); });
@@ -183,11 +210,21 @@ void bind_descent(py::module_& m, const char* name) {
     using Bound = BoundDescent<T>;
     py::class_<Bound>(m, name)
         .def(py::init<std::shared_ptr<BoundObjective<T>>, const BoundRule&, py::array_t<T>, py::tuple, std::int64_t,
-                      std::size_t, bool, std::uint64_t, py::object>(),
+                      std::size_t, bool, std::uint64_t, py::object, double>(),
              py::arg("objective").none(false), py::arg("rule"), py::arg("w").noconvert(), py::arg("states"),
              py::arg("n_steps"), py::arg("batch_size"), py::arg("shuffle"), py::arg("seed"),
-             py::arg("constraint") = py::none())
+             py::arg("constraint") = py::none(), py::arg("mean_weight") = 0.0)
+        .def("go_on_over", &Bound::go_on_over, py::arg("objective").none(false), py::arg("batch_size"),
+             py::arg("shuffle"), py::arg("seed"), py::arg("mean_weight"))
         .def("evaluate", &Bound::evaluate)
+        .def("evaluate_copy", &Bound::evaluate_copy, py::arg("w").noconvert())
+        .def(
+            "copy_settled",
+            [](const Bound& d, const py::array_t<T>& w, const py::tuple& states) {
+                d.native.copy_settled(d.outputs(w, states));
+            },
+            py::arg("w").noconvert(), py::arg("states"))
+        .def_property_readonly("is_behind", [](const Bound& d) { return d.native.is_behind(); })
         .def("run", &Bound::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def("settle", [](Bound& d) { d.native.settle(); })
         .def("state", &Bound::state)

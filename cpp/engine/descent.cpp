@@ -37,6 +37,11 @@ void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const H
     }
 }
 
+template <class T>
+double inverse_mean_of(const Objective<T>& objective, const Batches& batches) {
+    return batches.mean_weight > 0.0 ? 1.0 / batches.mean_weight : objective.inverse_mean_weight();
+}
+
 }  // namespace
 
 template <class T>
@@ -64,13 +69,16 @@ Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparamete
       n_steps_(n_steps),
       single_rows_(objective.source->supports(Capability::single_rows)),
       point_(objective.at(parameters.w)),
-      row_scale_(T(double(objective.source->n_rows) / objective.source->weight_sum)),
+      inverse_mean_(inverse_mean_of(objective, batches)),
+      row_scale_(T(inverse_mean_)),
       gradient_(parameters.layout.n),
       slopes_(objective.n_scores),
       last_finite_(parameters.w, parameters.w + parameters.layout.n),
       index_(batch_size_ ? batch_size_ + look_ahead + index_room : 0),
       sparse_(
-          SparseSteps<T>::of(objective_, rule, hyperparameters_, parameters_, batch_size_, !constraint_.is_none())) {}
+          SparseSteps<T>::of(objective_, rule, hyperparameters_, parameters_, batch_size_, !constraint_.is_none())) {
+    if (sparse_) sparse_->divide_weights(inverse_mean_);
+}
 
 template <class T>
 Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
@@ -81,6 +89,45 @@ Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
     finite_ = std::isfinite(loss);
     if (finite_) std::copy_n(parameters_.w, parameters_.layout.n, last_finite_.begin());
     return {loss, constraint_.gradient_norm(objective_.l1, parameters_.w, gradient_.data(), parameters_.layout)};
+}
+
+template <class T>
+Evaluation Descent<T>::evaluate_copy(T* w, Interrupt& interrupt) {
+    Parameters<T> copy{w, {}, parameters_.layout};
+    copy_settled(copy);
+    gradient_zero_ = gradient_ready_ = false;
+    const double loss = value_and_gradient(objective_, w, gradient_.data(), workspace_, interrupt);
+    finite_ = std::isfinite(loss);
+    if (finite_) std::copy_n(w, parameters_.layout.n, last_finite_.begin());
+    return {loss, constraint_.gradient_norm(objective_.l1, w, gradient_.data(), parameters_.layout)};
+}
+
+// A null array of `to` is left out.
+template <class T>
+void Descent<T>::copy_settled(const Parameters<T>& to) const {
+    const std::size_t n = parameters_.layout.n;
+    if (is_behind()) return sparse_->copy_settled(to);
+    std::copy_n(parameters_.w, n, to.w);
+    for (int s = 0; s < max_states; ++s)
+        if (to.state[s]) std::copy_n(parameters_.state[s], n, to.state[s]);
+}
+
+template <class T>
+void Descent<T>::go_on_over(const Objective<T>& objective, const Batches& batches) {
+    objective_ = objective;
+    batch_size_ = std::min(batches.size, objective.source->n_rows);
+    order_ = RowOrder(objective.source->n_rows, batches.shuffled, batches.seed);
+    inverse_mean_ = inverse_mean_of(objective, batches);
+    row_scale_ = T(inverse_mean_);
+    point_ = objective_.at(parameters_.w);
+    index_.resize(std::max(index_.size(), batch_size_ + look_ahead + index_room));
+    index_at_ = index_end_ = left_in_epoch_ = 0;
+    epoch_ = 0;
+    gradient_ready_ = false;
+    if (sparse_) {
+        sparse_->divide_weights(inverse_mean_);
+        sparse_->forget_rows();
+    }
 }
 
 template <class T>
@@ -188,8 +235,8 @@ bool Descent<T>::batch_step(double learning_rate, bool all_needed, Interrupt& in
     } else {
         settle();
         gradient_zero_ = false;
-        finite = std::isfinite(
-            batch_gradient(objective_, parameters_.w, next_rows(count), gradient_.data(), workspace_, interrupt));
+        finite = std::isfinite(batch_gradient(objective_, parameters_.w, next_rows(count), inverse_mean_,
+                                              gradient_.data(), workspace_, interrupt));
         start_step(learning_rate);
         if (finite) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
     }

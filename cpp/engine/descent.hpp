@@ -34,6 +34,7 @@ struct Batches {
     std::size_t size;  // 0: all rows
     bool shuffled;
     std::uint64_t seed;
+    double mean_weight = 0.0;  // by which a batch's weights are divided; 0: the mean of the objective's rows
 };
 
 template <class T>
@@ -46,6 +47,15 @@ class Descent {
 
     // Value and gradient of all rows at w; a batch step uses this gradient.
     Evaluation evaluate(Interrupt&);
+    // The same at parameters that are up to date, which are written to `w`. Steps that some parameters still miss stay
+    // due, so steps over these and further rows give the bits that steps over all of them give.
+    Evaluation evaluate_copy(T* w, Interrupt&);
+    // Whether some parameters miss steps.
+    bool is_behind() const { return sparse_ && sparse_->is_behind(); }
+    // Writes parameters and states that are up to date to other arrays.
+    void copy_settled(const Parameters<T>& to) const;
+    // Goes on over other rows: the objective has the loss, the penalties and the columns of the one before.
+    void go_on_over(const Objective<T>&, const Batches&);
     // Up to n steps with these learning rates, until the epoch ends or `seconds` have passed. With `path` (null: none)
     // the parameters after each step are written there. Until `settle` or `evaluate` is called, parameters may not be
     // up to date.
@@ -87,7 +97,8 @@ class Descent {
     std::int64_t n_steps_;
     bool single_rows_;  // whether the source gives them
     Coefficients<T> point_;
-    T row_scale_;  // of a single row's slopes: the mean over such steps is the gradient of all rows
+    double inverse_mean_;  // 1 / the mean weight
+    T row_scale_;          // of a single row's slopes: the mean over such steps is the gradient of all rows
     std::uint64_t epoch_ = 0;
     std::size_t left_in_epoch_ = 0;
     bool gradient_ready_ = false, finite_ = true;  // of the last evaluation

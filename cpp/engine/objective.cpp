@@ -115,10 +115,10 @@ double value_and_gradient(const Objective<T>& objective, const T* w, T* gradient
 }
 
 template <class T>
-double batch_gradient(const Objective<T>& objective, const T* w, const Selection& rows, T* gradient,
-                      Workspace<T>& workspace, Interrupt& interrupt) {
+double batch_gradient(const Objective<T>& objective, const T* w, const Selection& rows, double inverse_mean,
+                      T* gradient, Workspace<T>& workspace, Interrupt& interrupt) {
     const double* sums = run_pass(objective, Work::gradient, w, w, rows, workspace, interrupt);
-    const double scale = double(objective.source->n_rows) / objective.source->weight_sum / double(rows.count);
+    const double scale = inverse_mean / double(rows.count);
     write_gradient(objective, sums, scale, w, gradient);
     return sums[0] * scale;
 }
@@ -161,17 +161,18 @@ double gradient_norm(const Objective<T>& objective, const T* w, const T* gradien
     return gradient_norm(objective.l1, w, gradient, objective.layout());
 }
 
-#define STEEPEST_INSTANTIATE(T)                                                                                     \
-    template Sums sums(const Objective<T>&, const T*, const Selection&, Interrupt&);                                \
-    template double finish(const Objective<T>&, const Sums&, const T*, T*);                                         \
-    template double value(const Objective<T>&, const T*, Interrupt&);                                               \
-    template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);               \
-    template double batch_gradient(const Objective<T>&, const T*, const Selection&, T*, Workspace<T>&, Interrupt&); \
-    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Workspace<T>&, Interrupt&);          \
-    template Sums product_sums(const Objective<T>&, const T*, const T*, Interrupt&);                                \
-    template HessianSums hessian_sums(const Objective<T>&, const T*, Interrupt&);                                   \
-    template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                           \
-    template double value_gradient_and_hessian(const Objective<T>&, const T*, T*, T*, Interrupt&);                  \
+#define STEEPEST_INSTANTIATE(T)                                                                                \
+    template Sums sums(const Objective<T>&, const T*, const Selection&, Interrupt&);                           \
+    template double finish(const Objective<T>&, const Sums&, const T*, T*);                                    \
+    template double value(const Objective<T>&, const T*, Interrupt&);                                          \
+    template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);          \
+    template double batch_gradient(const Objective<T>&, const T*, const Selection&, double, T*, Workspace<T>&, \
+                                   Interrupt&);                                                                \
+    template void hessian_product(const Objective<T>&, const T*, const T*, T*, Workspace<T>&, Interrupt&);     \
+    template Sums product_sums(const Objective<T>&, const T*, const T*, Interrupt&);                           \
+    template HessianSums hessian_sums(const Objective<T>&, const T*, Interrupt&);                              \
+    template void hessian(const Objective<T>&, const T*, T*, Interrupt&);                                      \
+    template double value_gradient_and_hessian(const Objective<T>&, const T*, T*, T*, Interrupt&);             \
     template double gradient_norm(const Objective<T>&, const T*, const T*);
 STEEPEST_INSTANTIATE(float)
 STEEPEST_INSTANTIATE(double)

@@ -26,6 +26,7 @@ struct Objective {
         return {n_scores * row, row, n_columns()};
     }
     std::size_t n_parameters() const { return layout().n; }
+    double inverse_mean_weight() const { return double(source->n_rows) / source->weight_sum; }
     SumsShape shape() const { return {n_scores, n_columns()}; }
     Coefficients<T> at(const T* w) const { return {w, n_scores, n_columns() + intercept, n_columns()}; }
 };
@@ -45,10 +46,11 @@ double value(const Objective<T>&, const T* w, Interrupt&);
 template <class T>
 double value_and_gradient(const Objective<T>&, const T* w, T* gradient, Workspace<T>&, Interrupt&);
 
-// The same over a selection of rows (their losses weighted n / weight_sum, so that the mean over batches is the
-// gradient of all rows) without the penalty in the value.
+// The same over a selection of rows, whose weights are divided by their mean over all rows, without the penalty in the
+// value. `inverse_mean` is 1 / that mean; with the objective's own, the mean over batches is the gradient of all rows.
 template <class T>
-double batch_gradient(const Objective<T>&, const T* w, const Selection&, T* gradient, Workspace<T>&, Interrupt&);
+double batch_gradient(const Objective<T>&, const T* w, const Selection&, double inverse_mean, T* gradient,
+                      Workspace<T>&, Interrupt&);
 
 template <class T>
 void hessian_product(const Objective<T>&, const T* w, const T* v, T* product, Workspace<T>&, Interrupt&);

@@ -239,7 +239,7 @@ bool SparseSteps<T>::step(const Selection& selection, const Hyperparameters& h, 
         if (catches_up) kernels_.catch_up[rule_](rows, scores_[c], missed_, h, o.l1);
         kernels_.products(rows, scores_[c].w, scale_, z_.data() + c * rows.count);
     }
-    const double mean = double(o.source->n_rows) / o.source->weight_sum / double(rows.count);
+    const double mean = inverse_mean_ / double(rows.count);
     const double loss = make_slopes(rows);
     next_ += rows.count;
     if (!std::isfinite(mean * loss)) {
@@ -257,20 +257,7 @@ bool SparseSteps<T>::step(const Selection& selection, const Hyperparameters& h, 
 template <class T>
 void SparseSteps<T>::settle() {
     if (missed_.now == 0) return;
-    const std::size_t d = objective_.n_columns(), n_tasks = (d + settled_columns - 1) / settled_columns;
-    Interrupt never(nullptr);
-    for (const LazyScore<T>& own : scores_) {
-        for_each_task(n_tasks, d < parallel_columns ? 1 : threads_in_use(), never, [&](std::size_t task, int) {
-            const std::size_t first = task * settled_columns, last = std::min(first + settled_columns, d);
-            if (form_ == Form::skipped) {
-                std::fill(own.up_to + first, own.up_to + last, 0);
-            } else if (form_ != Form::scaled) {
-                kernels_.settle[rule_](own, missed_, hyperparameters_, objective_.l1, first, last);
-            }
-            if (scale_ == 1.0) return;
-            for (std::size_t j = first; j < last; ++j) own.w[j] = T(scale_ * double(own.w[j]));
-        });
-    }
+    for (const LazyScore<T>& own : scores_) bring_up(own);
     begin();
 }
 
@@ -297,6 +284,54 @@ bool SparseSteps<T>::resume() {
         missed_.levels[k] = levels_[k].data();
     }
     return true;
+}
+
+// Takes the steps that a score's parameters miss.
+template <class T>
+void SparseSteps<T>::bring_up(const LazyScore<T>& own) const {
+    const std::size_t d = parameters_.layout.penalised, n_tasks = (d + settled_columns - 1) / settled_columns;
+    Interrupt never(nullptr);
+    for_each_task(n_tasks, d < parallel_columns ? 1 : threads_in_use(), never, [&](std::size_t task, int) {
+        const std::size_t first = task * settled_columns, last = std::min(first + settled_columns, d);
+        if (form_ == Form::skipped) {
+            std::fill(own.up_to + first, own.up_to + last, 0);
+        } else if (form_ != Form::scaled) {
+            kernels_.settle[rule_](own, missed_, hyperparameters_, objective_.l1, first, last);
+        }
+        if (scale_ == 1.0) return;
+        for (std::size_t j = first; j < last; ++j) own.w[j] = T(scale_ * double(own.w[j]));
+    });
+}
+
+template <class T>
+bool SparseSteps<T>::is_behind() const {
+    return missed_.now > 0 && form_ != Form::skipped && (form_ != Form::scaled || scale_ != 1.0);
+}
+
+template <class T>
+void SparseSteps<T>::copy_settled(const Parameters<T>& to) const {
+    const std::size_t n = parameters_.layout.n, row = parameters_.layout.row;
+    std::vector<std::uint32_t> up_to = up_to_;
+    std::vector<T> states[max_states];
+    std::copy_n(parameters_.w, n, to.w);
+    T* state[max_states] = {};
+    for (int s = 0; s < max_states; ++s) {
+        if (!parameters_.state[s]) continue;
+        if (!to.state[s]) states[s].resize(n);
+        state[s] = to.state[s] ? to.state[s] : states[s].data();
+        std::copy_n(parameters_.state[s], n, state[s]);
+    }
+    for (std::size_t first = 0; first < n; first += row) {
+        LazyScore<T> score{to.w + first, {}, up_to.empty() ? nullptr : up_to.data() + first};
+        for (int s = 0; s < max_states; ++s) score.state[s] = state[s] ? state[s] + first : nullptr;
+        bring_up(score);
+    }
+}
+
+template <class T>
+void SparseSteps<T>::forget_rows() {
+    numbers_.clear();
+    next_ = 0;
 }
 
 template class SparseSteps<float>;

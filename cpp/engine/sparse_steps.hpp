@@ -29,6 +29,14 @@ class SparseSteps {
     bool step(const Selection&, const Hyperparameters&, T* gradient);
     // Brings all parameters up to date.
     void settle();
+    // Whether some parameters are not.
+    bool is_behind() const;
+    // Writes parameters and states, up to date, to other arrays. A null array is left out.
+    void copy_settled(const Parameters<T>& to) const;
+    // Weights of rows are divided by their mean, 1 / `inverse_mean`, from here on.
+    void divide_weights(double inverse_mean) { inverse_mean_ = inverse_mean; }
+    // The objective has other rows now.
+    void forget_rows();
     // Whether steps that a column misses do nothing, so that all parameters are always up to date.
     bool skips() const { return form_ == Form::skipped; }
     std::size_t entries_of_step() const { return entries_of_step_; }  // on average
@@ -53,6 +61,7 @@ class SparseSteps {
     void add_to_tree();
     void take(const EntryRows<T>&, std::size_t c, double mean, const Hyperparameters&, const StepScale&, T* gradient);
     void step_intercept(const LazyScore<T>&, T slope, const Hyperparameters&);
+    void bring_up(const LazyScore<T>&) const;
     void begin();
 
     const Objective<T>& objective_;
@@ -62,6 +71,7 @@ class SparseSteps {
     bool scaled_;  // whether w is stored over scale_
     const LazyKernels<T>& kernels_;
     std::size_t entries_of_step_;
+    double inverse_mean_ = 1.0;
     Hyperparameters hyperparameters_;  // with the rate of step_
     std::size_t longest_;
     LinearStep step_{};  // where the rule is linear or scales

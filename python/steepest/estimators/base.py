@@ -18,17 +18,19 @@ from ..extras import require
 from ..objectives.data import DataObjective
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
-from .choice import online_optimizer
+from .chunk import steps_over
 from .columns import validated
 from .conversion import naming_faults
 from .features import Features, cast, checked, product
 from .frames import FrameNames, encoded, n_coefficients
+from .online import Online
 from .page import Page
 from .parts import fit_parts
 from .predictions import in_parts
 from .present import Present, run_of_one
+from .rows import Parameters, Rows
 from .settings import FitSettings, Saved
-from .training import Online, Parameters, Rows, Training
+from .training import Training
 
 __all__ = ["LinearModel", "available_if", "takes_steps"]
 
@@ -227,13 +229,12 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         X, y = cast("X", X, dtype), self._more_targets(y, dtype)
         sample_weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
         online = Online() if first else getattr(self, "_online", Online())
-        made_from = (self.optimizer, self.learning_rate)
-        if online.optimizer is None or online.made_from != made_from:
-            online.optimizer, online.made_from = online_optimizer(settings), made_from
         start = None if first else self._checked_start(*self._parameters_and_classes())
         seed = _seed(check_random_state(self.random_state))
-        result, parameters = self._training(settings).go_on(self._rows(X, y, sample_weight), online, start, seed)
+        rows = self._rows(X, y, sample_weight)
+        result, parameters, online = steps_over(self._training(settings), rows, online, start, seed)
         self._store(parameters, X.dtype)
+        online.stored = self._parameters_and_classes()[0]
         self.n_iter_ = result.n_epochs + (0 if first else getattr(self, "n_iter_", 0))
         self._online = online
         self._keep_outcome(result)

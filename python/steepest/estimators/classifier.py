@@ -7,14 +7,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.checks import describe
 from ..arrays.hints import OF_ESTIMATORS, hinting
 from ..extras import require
 from ..objectives.data import DataObjective
 from ..objectives.losses import Logistic
 from ..objectives.softmax import Softmax
 from .base import LinearModel, available_if, takes_steps
-from .documentation import documented
+from .documentation import documented, with_notes
 from .labels import class_factors, classes_of, numbers_of
+from .online import Growth, Online
 from .predictions import ScoredInParts, by_parts
 from .present import Present, classes_with_weight, off_the_limit
 from .settings import FitSettings
@@ -70,6 +72,7 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
         *,
         learning_rate: Any = "auto",
         batch_size: int | None = None,
+        shuffle: bool = True,
         alpha: float | None = None,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
@@ -93,6 +96,7 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
         self._keep(locals())
 
     @available_if(takes_steps)
+    @with_notes
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Take the steps of one epoch over some rows, from the current parameters.
 
@@ -103,7 +107,8 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
         y : array-like of shape (n,)
             The classes of the rows.
         classes : array-like of shape (n_classes,)
-            All classes that any call will have. The first call needs them.
+            The classes. The first call needs them, and rows of any others are an error. A later call may name more
+            classes, together with all those before: the model then grows, see below.
         sample_weight : array-like of shape (n,), optional
             The weights of the rows.
 
@@ -114,10 +119,29 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
         Raises
         ------
         TypeError, ValueError
-            As for `fit`. Also: the first call has no classes, a later call has other classes, or ``class_weight`` is
-            "balanced", which needs all rows.
+            As for `fit`. Also: the first call has no classes, a later call leaves out classes, a row has a class that
+            no call has named, or ``class_weight`` is "balanced", which needs all rows.
         AttributeError
             The optimizer is QuasiNewton, which needs all rows at once.
+
+        {online}
+        A new class starts with the mean of the other classes' coefficients and intercepts, and with zeros in the
+        optimizer's state. The odds among the other classes stay as they are, and the most probable class stays so.
+        With a third class, the single score of two classes becomes one score a class, and the loss that of ``Softmax``.
+
+        Examples
+        --------
+        A third class comes late:
+
+        >>> import numpy as np
+        >>> from steepest.estimators import LogisticClassifier
+        >>> X, y = np.array([[0.0], [1.0], [3.0], [4.0]]), np.array(["a", "a", "b", "b"])
+        >>> model = LogisticClassifier("adam", alpha=0.0, random_state=0).partial_fit(X, y, classes=["a", "b"])
+        >>> model.coef_.shape
+        (1, 1)
+        >>> model = model.partial_fit(np.array([[9.0]]), np.array(["c"]), classes=["a", "b", "c"])
+        >>> model.classes_, model.coef_.shape
+        (array(['a', 'b', 'c'], dtype='<U1'), (3, 1))
         """
         with self._unchanged_by_errors():
             self._go_on_with_classes(X, y, classes, sample_weight)
@@ -131,13 +155,26 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
         if classes is None and not known:
             raise ValueError("classes must be given in the first call of partial_fit, got None")
         if classes is not None:
-            given = np.unique(np.asarray(classes))
+            given = classes_of(np.unique(np.asarray(classes)))
             if first or not known:
-                self.classes_ = classes_of(given)
+                self.classes_ = given
             elif not np.array_equal(given, self.classes_):
-                raise ValueError(f"classes must be the same in all calls, {self.classes_}, got {given}")
+                self._grow(given)
         self._factors = class_factors(self.class_weight, self.classes_, None, None)
         self._go_on(X, y, sample_weight, first)
+
+    def _grow(self, classes: Array) -> None:
+        """Take the parameters and the state of the optimizer to more classes."""
+        if not np.isin(self.classes_, classes).all():
+            raise ValueError(f"classes must hold all those of the calls before, {self.classes_}, got {classes}")
+        before, (start, _) = self._loss()[1], self._parameters_and_classes()
+        if (len(start.coefficients), len(start.intercepts)) != (before, before):
+            raise ValueError(f"coef_ must have {before} rows, to start from, got {describe(self.coef_)}")
+        growth = Growth(np.searchsorted(classes, self.classes_), len(classes))
+        online, start = getattr(self, "_online", Online()).grown(growth, off_the_limit(start))
+        self.classes_, self._online = classes, online
+        self._store(start, self.coef_.dtype)
+        online.stored = self._parameters_and_classes()[0]
 
     @by_parts
     def decision_function(self, X: Any) -> Array:

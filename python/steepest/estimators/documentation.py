@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..optimizers.names import OPTIMIZERS
 
-__all__ = ["documented"]
+__all__ = ["documented", "with_notes"]
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 _Class = TypeVar("_Class", bound=type[Any])
 
 _PARAMETERS = """\
@@ -21,9 +23,13 @@ learning_rate : float, schedule or "auto"
     The learning rate of an optimizer given by name. With "auto", "momentum", "nesterov" and "gradient-descent" take
     their rate from the curvature. The rate of "adam" and "rmsprop" falls from 0.05 to 0 over ``max_iter``, and the rate
     of "adagrad" from 0.5 to 0; these rates suit standardised columns. In `partial_fit`, the rate of "adam" and
-    "rmsprop" is 0.05 / (1 + t / 1000) at step t, and the rate of "adagrad" is 0.5.
+    "rmsprop" is 0.05 / (1 + t / 1000) at step t, and the rate of "adagrad" is 0.5. That of the other three is
+    r / sqrt(1 + t / 100), where r suits the largest curvature of all rows so far.
 batch_size : int, optional
     Rows of a step. None means all rows in `fit`, and 32 in `partial_fit`.
+shuffle : bool
+    Whether mini-batches take the rows in a new random order in every epoch, and in every call of `partial_fit`. With
+    False, they take them in the order of X.
 alpha : float or None
     Strength of the penalty, at least 0. None means 1 / sum(sample_weight).
 l1_ratio : float
@@ -84,6 +90,23 @@ verbose : bool or int
     Whether to print a line for every pass.
 """
 
+_ONLINE = """\
+Notes
+-----
+The optimizer's state and the number of its steps go on from call to call, and with them a schedule. So do the
+coefficients, unless you set others. Another ``learning_rate`` keeps the state and the number; another optimizer begins
+anew.
+
+If the batch size divides the chunks, calls over chunks have the bits of one `fit` over all their rows in that order,
+with ``max_iter=1``, ``tol=0`` and the same ``batch_size``, smaller than the number of all rows. For this, set
+``shuffle=False`` and numbers for ``learning_rate`` (or a schedule) and ``alpha``: the defaults of these two depend on
+the number of steps, on the curvature or on the weights of all rows, which no call knows. ``standardize`` must be False,
+as it takes the statistics of the rows so far.
+
+A weight multiplies the loss of its row. `fit` divides the weights by their mean, which calls cannot know: the bits are
+the same if that mean is 1. ``alpha=None`` means 1 over the sum of all weights so far.
+"""
+
 _ATTRIBUTES = """\
 n_iter_ : int
     Number of epochs, as ``max_iter`` counts them.
@@ -125,3 +148,9 @@ def documented(estimator: _Class) -> _Class:
     heading = "\nAttributes\n----------\n"
     estimator.__doc__ = text.replace("{parameters}\n", parameters + heading).replace("{attributes}\n", _ATTRIBUTES)
     return estimator
+
+
+def with_notes(method: _Method) -> _Method:
+    """Fill the notes on calls over chunks into the docstring of `partial_fit`."""
+    method.__doc__ = inspect.cleandoc(method.__doc__ or "").replace("{online}\n", _ONLINE + "\n")
+    return method

@@ -65,7 +65,13 @@ def _are_numbers(y: Array, classes: Array) -> bool:
     k = len(classes)
     if y.dtype.kind not in "iuf" or k > _FEW or not np.array_equal(classes, np.arange(k)):
         return False
-    return all(np.isin(part, classes).all() for _, part in blocks_of(y))
+    return all(_are_below(part, k) for _, part in blocks_of(y))
+
+
+def _are_below(numbers: Array, k: int) -> bool:
+    """Return whether all numbers are among 0 ... k - 1."""
+    whole = numbers.dtype.kind != "f" or bool((numbers == np.floor(numbers)).all())
+    return whole and (not numbers.size or bool(numbers.min() >= 0 and numbers.max() < k))
 
 
 def class_factors(class_weight: Any, classes: Array, numbers: Array | None, sample_weight: Array | None) -> Any:

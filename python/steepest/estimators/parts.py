@@ -15,12 +15,12 @@ from ..objectives.parts import Parts
 from ..objectives.prepared import HeldOut, LabelNumbers, prepared
 from .frames import encoded
 from .labels import class_factors, classes_of
+from .online import Online
 from .parts_training import PartsRows, PartsTraining, dtype_of
 from .predictions import in_parts, parts_of
 from .present import Present, run_of_one
 from .rows import Parameters
 from .settings import FitSettings, Saved
-from .training import Online
 
 __all__ = ["fit_parts"]
 

@@ -12,8 +12,9 @@ from ..arrays.device import arithmetic_dtype
 from ..objectives.columns import Columns
 from ..objectives.parts import Parts
 from ..objectives.prepared import AskTargets, TargetUnits, prepared
+from .online import Online
 from .scaling import Scaling, centring, standardising
-from .training import Online, Training
+from .training import Training
 from .units import Units
 
 __all__ = ["PartsRows", "PartsTraining", "dtype_of"]

@@ -13,7 +13,7 @@ from ..extras import require
 from ..objectives.data import LOSSES, DataObjective
 from .base import LinearModel, available_if, takes_steps
 from .conversion import naming_faults
-from .documentation import documented
+from .documentation import documented, with_notes
 from .predictions import ScoredInParts, by_parts
 from .training import Parameters
 
@@ -78,6 +78,7 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
         delta: float = 1.35,
         learning_rate: Any = "auto",
         batch_size: int | None = None,
+        shuffle: bool = True,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
         fit_intercept: bool = True,
@@ -107,6 +108,7 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
         return tags
 
     @available_if(takes_steps)
+    @with_notes
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Take the steps of one epoch over some rows, from the current parameters.
 
@@ -129,6 +131,27 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
             As for `fit`.
         AttributeError
             The optimizer is QuasiNewton, which needs all rows at once.
+
+        {online}
+
+        Examples
+        --------
+        Chunks of rows, in their order:
+
+        >>> import numpy as np
+        >>> from steepest.estimators import LinearRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.standard_normal((1000, 2))
+        >>> y = X @ [2.0, -1.0] + 1.0
+        >>> settings = {"learning_rate": 0.05, "batch_size": 5, "shuffle": False}
+        >>> online = LinearRegressor("momentum", **settings)
+        >>> for rows in np.split(np.arange(1000), 10):
+        ...     online = online.partial_fit(X[rows], y[rows])
+        >>> online.coef_.round(3)
+        array([ 2., -1.])
+        >>> whole = LinearRegressor("momentum", max_iter=1, tol=0, **settings).fit(X, y)
+        >>> bool(np.array_equal(online.coef_, whole.coef_))
+        True
         """
         with self._unchanged_by_errors():
             self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))

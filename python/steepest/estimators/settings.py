@@ -40,6 +40,7 @@ class FitSettings:
     optimizer: Any
     learning_rate: Any
     batch_size: int | None
+    shuffle: bool
     alpha: float | None
     l1_ratio: float
     fit_intercept: bool
@@ -67,6 +68,7 @@ class FitSettings:
             optimizer=estimator.optimizer,
             learning_rate=estimator.learning_rate,
             batch_size=None if batch_size is None else check_count("batch_size", batch_size, 1),
+            shuffle=check_flag("shuffle", estimator.shuffle),
             alpha=None if alpha is None else check_alpha(alpha),
             l1_ratio=check_fraction("l1_ratio", estimator.l1_ratio),
             fit_intercept=check_flag("fit_intercept", estimator.fit_intercept),

@@ -16,7 +16,7 @@ from ..arrays.table import Table
 from ..descent.minimize import minimize
 from ..descent.result import Result
 from ..descent.stopping import NoImprovement, StopRule
-from ..descent.supervision import Supervision, supervised, supervision
+from ..descent.supervision import quiet
 from ..extras import require
 from ..objectives.columns import Columns, may_be_far_from_zero
 from ..objectives.data import DataObjective
@@ -25,29 +25,19 @@ from ..objectives.rounding import rounding_of_gradient
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from ..warnings import levels_outside
-from .choice import ONLINE_BATCH, RelativeGradientNorm, chooses_rate, optimizer_for, tolerance
+from .choice import RelativeGradientNorm, chooses_rate, optimizer_for, tolerance
+from .online import Online
 from .rows import Parameters, Rows
 from .scaling import Scaling, centring, standardising
 from .settings import FitSettings, Saved
 from .units import Units
 
-__all__ = ["Online", "Parameters", "Rows", "Training"]
+__all__ = ["Parameters", "Rows", "Training"]
 
 Array = NDArray[Any]
 _OF_L1 = 1e-3  # largest subgradient at the end of a fit, as a fraction of the L1 penalty's strength
 _ROUNDED = 1e-5  # share of the largest slope up to which its rounding loosens the tolerance
 _NOTICEABLE = 1e-6  # a loss is above another one if it exceeds it by this fraction
-
-
-@dataclass
-class Online:
-    """The state that `partial_fit` keeps from one call to the next."""
-
-    optimizer: Any = None
-    made_from: tuple[Any, Any] | None = None
-    columns: Columns | None = None
-    targets: Columns | None = None
-    weight: float = 0.0
 
 
 @dataclass
@@ -79,15 +69,15 @@ class Training:
         n_rows = len(rows)
         batch_size = None if settings.batch_size is None else min(settings.batch_size, n_rows)
         optimizer = optimizer_for(settings, settings.max_iter * (-(-n_rows // batch_size) if batch_size else 1))
-        whole, alpha = isinstance(optimizer, QuasiNewton), self._alpha(rows.total())
+        whole, alpha = isinstance(optimizer, QuasiNewton), self.alpha(rows.total())
         free = whole or chooses_rate(settings)
         rescales = free and (alpha == 0.0 or settings.standardize)
         units = self._units(
             rows,
             rescales=rescales,
             exact=free,
-            centres=self._centres,
-            has_target_units=free and self._has_target_units,
+            centres=self.centres,
+            has_target_units=free and self.has_target_units,
             keeps=whole,
         )
         online = Online(targets=units.targets(rows.total()), weight=rows.total())
@@ -96,8 +86,8 @@ class Training:
         if isinstance(rows.X, CSRView) and scaling is not None and scaling.loses_digits(units.dtype):
             units = dataclasses.replace(units, dtype=np.dtype(np.float64))
             rows = units.rows(given)
-        objective = self._bind(rows, scaling, alpha, units)
-        far = settings.fit_intercept and self._has_target_units and not self._centres  # targets may be
+        objective = self.bind(rows, scaling, alpha, units)
+        far = settings.fit_intercept and self.has_target_units and not self.centres  # targets may be
         objective.is_conditioned = whole and not far and not isinstance(rows.X, Table)  # by units and scaling
         tol = tolerance(settings, optimizer, units.dtype)
         stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
@@ -106,17 +96,18 @@ class Training:
         result = self._minimize(
             units,
             objective,
-            self._w(start, units, scaling, objective),
+            self.start(start, units, scaling, objective),
             optimizer,
             batch_size=batch_size,
             max_epochs=settings.max_iter,
             stop=stop,
-            validation=None if held_out is None else self._bind(units.rows(held_out), scaling, 0.0, units),
+            validation=None if held_out is None else self.bind(units.rows(held_out), scaling, 0.0, units),
+            shuffle=settings.shuffle,
             random_state=seed,
             **saved._asdict(),
         )
-        self._warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
-        return result, self._parameters(result.w, units, scaling), online
+        self.warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
+        return result, self.parameters(result.w, units, scaling), online
 
     def _units(self, rows: Rows, **options: bool) -> Units:
         return Units.of_fit(rows, **options)
@@ -133,46 +124,14 @@ class Training:
             return centring(found, rescales) if found.are_far_from_zero() else None
         return None
 
-    def go_on(self, rows: Rows, online: Online, start: Parameters | None, seed: int) -> tuple[Result, Parameters]:
-        """Take the steps of one epoch over some rows, with the optimizer's state from the last call."""
-        settings = self.settings
-        units = self._units_of_stream(rows, online)
-        online.weight += rows.total()
-        rows, scaling = units.rows(rows), None
-        if settings.standardize:
-            columns = Columns.of(rows.X, rows.sample_weight)
-            online.columns = columns if online.columns is None else online.columns.with_more(columns)
-            scaling = standardising(online.columns, settings.fit_intercept)
-        objective = self._bind(rows, scaling, self._alpha(online.weight), units)
-        result = self._minimize(
-            units,
-            objective,
-            self._w(start, units, scaling, objective),
-            online.optimizer,
-            batch_size=min(settings.batch_size or ONLINE_BATCH, len(rows.y)),
-            max_epochs=1,
-            reset=False,
-            random_state=seed,
-        )
-        self._warn(result, expected_to_converge=False, some_rows=True)
-        return result, self._parameters(result.w, units, scaling)
-
     @property
-    def _has_target_units(self) -> bool:
+    def has_target_units(self) -> bool:
         return self.loss.is_of_residuals
 
     @property
-    def _centres(self) -> bool:
+    def centres(self) -> bool:
         """Whether the mean is taken from the targets: one target far off may move it where the others lose digits."""
         return self.settings.fit_intercept and self.loss.is_of_residuals and not self.loss.may_be_flat
-
-    def _units_of_stream(self, rows: Rows, online: Online) -> Units:
-        """Return units that suit all targets so far."""
-        if not (self._has_target_units and chooses_rate(self.settings)):
-            return Units(None, 0.0, 0, rows.X.dtype, rows.X.dtype)
-        targets = Columns.of(rows.y[:, None], rows.loss_weight)
-        online.targets = targets if online.targets is None else online.targets.with_more(targets)
-        return Units.of_stream(online.targets, rows.X.dtype, self._centres)
 
     def _null_loss(self, rows: Rows, units: Units) -> float:
         """Return the loss of the best model without coefficients, in the units of the fit.
@@ -181,24 +140,23 @@ class Training:
         """
         weight = None if rows.loss_weight is None else rows.loss_weight.astype(np.float64)
         nothing, y = np.zeros((len(rows.y), 1)), rows.y.astype(np.float64)
-        model = self.loss(nothing, y, sample_weight=weight, **self._options(units, np.dtype(np.float64)))
+        model = self.loss(nothing, y, sample_weight=weight, **self.options_in(units, np.dtype(np.float64)))
         return model.value(model.constant_model() if self.settings.fit_intercept else np.zeros(model.n_parameters))
 
     def _minimize(self, units: Units, *arguments: Any, **options: Any) -> Result:
-        quiet = Supervision(warns=False, cancelled=supervision().cancelled)
         callbacks = [units.callback(each) for each in self.settings.callbacks]
-        with self.settings.in_threads(), supervised(quiet):
+        with self.settings.in_threads(), quiet():
             result = minimize(*arguments, callbacks=callbacks, **options)
         units.restore(result)
         return result
 
-    def _alpha(self, total: float) -> float:
+    def alpha(self, total: float) -> float:
         return 1.0 / total if self.settings.alpha is None else self.settings.alpha
 
-    def _bind(self, rows: Rows, scaling: Scaling | None, alpha: float, units: Units) -> DataObjective:
+    def bind(self, rows: Rows, scaling: Scaling | None, alpha: float, units: Units) -> DataObjective:
         sparse = isinstance(rows.X, CSRView)
         if sparse and scaling is not None and scaling.loses_digits(rows.X.dtype):  # as they are read, then
-            raw = self._bind(rows, None, alpha, units)
+            raw = self.bind(rows, None, alpha, units)
             if not raw.supports(Capability.STANDARDISED_BLOCKS):
                 raise ValueError(scaling.told_far(rows.X.dtype))
         alpha, l1_ratio = units.penalty(alpha, self.settings.l1_ratio)
@@ -211,13 +169,13 @@ class Training:
             l1_ratio=l1_ratio,
             centre=None if scaling is None else scaling.centre,
             scale=None if scaling is None else scaling.scale,
-            **self._options(units, units.dtype),
+            **self.options_in(units, units.dtype),
         )
         if alpha * l1_ratio == 0.0:  # an L1 norm alone suppresses the effect of rounded columns
             objective._given_dtype = units.given
         return objective
 
-    def _options(self, units: Units, dtype: np.dtype[Any]) -> dict[str, Any]:
+    def options_in(self, units: Units, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return the further arguments of the loss, in the units of the fit."""
         errors = {name: units.error(self.options[name], dtype) for name in self.loss.regressor_options or ()}
         return {**self.options, **errors}
@@ -235,7 +193,7 @@ class Training:
         _, gradient = objective.value_and_gradient(zeros)
         return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most, objective)
 
-    def _w(
+    def start(
         self, start: Parameters | None, units: Units, scaling: Scaling | None, objective: DataObjective
     ) -> Array | None:
         if start is None:
@@ -248,7 +206,7 @@ class Training:
             coefficients = np.column_stack([coefficients, intercepts])
         return coefficients.astype(objective.dtype).ravel()
 
-    def _parameters(self, w: Array, units: Units, scaling: Scaling | None) -> Parameters:
+    def parameters(self, w: Array, units: Units, scaling: Scaling | None) -> Parameters:
         table = w.reshape(self.n_outputs, -1).astype(np.float64)
         intercept = self.settings.fit_intercept
         coefficients = table[:, :-1] if intercept else table
@@ -260,7 +218,7 @@ class Training:
             coefficients, intercepts = scaling.to_original(coefficients, intercepts)
         return units.to_original(Parameters(coefficients, intercepts))
 
-    def _warn(
+    def warn(
         self, result: Result, expected_to_converge: bool, null_loss: float | None = None, some_rows: bool = False
     ) -> None:
         """Issue scikit-learn's ConvergenceWarning, with the diagnosis of the run, if the fit did not succeed.

@@ -97,8 +97,11 @@ class Units:
         centre = mean if centres else 0.0
         return cls(None, centre, int(np.frexp(np.hypot(deviation, mean - centre) or mean)[1]), dtype, dtype)
 
-    def rows(self, rows: Rows) -> Rows:
-        """Return the rows in these units. Arrays that need no change are not copied."""
+    def rows(self, rows: Rows, keeps_weights: bool = False) -> Rows:
+        """Return the rows in these units. Arrays that need no change are not copied.
+
+        Huge and tiny weights are brought near 1, except with ``keeps_weights``.
+        """
         X = rows.X.astype(self.dtype, copy=False)
         with np.errstate(over="ignore", under="ignore"):
             if self.columns is not None and self.columns.any():
@@ -106,6 +109,8 @@ class Units:
         if rows.sample_weight is not None and self.columns is not None:
             X = without_absent(X, rows.sample_weight)
         y = self._targets(rows).astype(self.dtype, copy=False)
+        if keeps_weights:
+            return Rows(X, y, rows.sample_weight, rows.loss_weight)
         weights = [_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight)]
         return Rows(X, y, *weights)
 

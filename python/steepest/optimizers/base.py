@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -234,6 +235,18 @@ class Optimizer:
     def is_auto(self) -> bool:
         """Whether the learning rate comes from the objective's curvature."""
         return self._schedule is _no_curvature
+
+    def map_state(self, change: Callable[[str, NDArray[Any]], NDArray[Any]]) -> None:
+        """Replace each array of the state by what ``change`` makes of its name and the array."""
+        if (arrays := self._arrays()) is not None:
+            self._state = tuple(map(change, self._states, arrays))
+            self._on_device = None
+
+    def twin(self) -> Optimizer:
+        """Return a copy with arrays of its own, on the host."""
+        found, arrays = copy.copy(self), self._arrays()
+        found._state = None if arrays is None else tuple(array.copy() for array in arrays)
+        return found
 
     def forget(self) -> None:
         """Set the state to 0 in place; keep the count of steps."""

@@ -19,7 +19,7 @@ from ..objectives.protocol import Objective
 from .device_step import DeviceState
 from .runner import Evaluation, Runner, StepPlan, Steps
 
-_DESCENT = {
+DESCENTS = {
     _core.Objective32: _core.Descent32,
     _core.Objective64: _core.Descent64,
 }
@@ -57,7 +57,7 @@ class NativeRunner(Runner):
         optimizer.adopt(state)
         projection = None if plan.projection is None else plan.projection.native
         self.parameters, self._arrays = w, {"w": w, **_named(state)}
-        self._descent = _DESCENT[type(native)](
+        self._descent = DESCENTS[type(native)](
             native, optimizer.rule, w, state, optimizer.n_steps, plan.batch_size, plan.shuffle, plan.seed, projection
         )
 
