@@ -120,11 +120,13 @@ class Runner(Protocol):
 
         The arrays may be those that the next step changes. A runner without it has no checkpoints.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no checkpoints")
+        kind = type(self).__name__
+        raise NotImplementedError(f"{kind} has no checkpoints")
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a `state`: a runner of the same objective, optimizer and plan takes the same next steps."""
-        raise NotImplementedError(f"{type(self).__name__} has no checkpoints")
+        kind = type(self).__name__
+        raise NotImplementedError(f"{kind} has no checkpoints")
 
     def fetch(self) -> None:
         """Bring the run's w up to date: copy `parameters` to it if they are another array."""
