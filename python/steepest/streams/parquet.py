@@ -22,7 +22,9 @@ __all__ = ["ParquetSource"]
 _KIND = "Parquet"
 _BUFFER = 1 << 16  # bytes that are read ahead of each column
 _PAGE = 1 << 20  # bytes of a page of a column, as most programs write them
-_BLOCK = 1 << 23
+_BLOCK = 1 << 21
+_RELEASE = 32 << 20  # after so many bytes, Arrow's allocator gives back what is not in use
+_FIXED = 48 << 20  # what Arrow's allocator keeps beyond what is in use, by measurements
 
 
 class ParquetSource:
@@ -31,6 +33,7 @@ class ParquetSource:
     any_order, if_changed = True, ""
 
     def __init__(self, paths: list[Path], target: Any, weight: Any, dtype: np.dtype[Any] | None, memory: int) -> None:
+        self._decoded = 0
         self.states = [FileState.of(path) for path in paths]
         self._groups: list[tuple[FileState, int]] = []
         rows: list[int] = []
@@ -53,7 +56,7 @@ class ParquetSource:
         self.n_rows: int | None = self._starts[-1]
         block = min(_BLOCK, max(memory // 64, 1 << 16))
         self._batch = max(block // (8 * len(self._columns.names)), 64)
-        self.reserve = 3 * block + largest
+        self.reserve = 3 * block + largest + _FIXED
 
     def _opened(self, state: FileState) -> Any:
         parquet = require("pyarrow.parquet", "stream")
@@ -81,6 +84,7 @@ class ParquetSource:
                         place += batch.num_rows
 
     def _batches(self, file: Any, state: FileState, group: int) -> Iterator[Any]:
+        pool = require("pyarrow", "stream").default_memory_pool()
         with state.reading(_KIND):
             batches = file.iter_batches(self._batch, row_groups=[group], columns=self._columns.names)
         while True:
@@ -89,6 +93,10 @@ class ParquetSource:
             if batch is None:
                 return
             yield batch
+            self._decoded += batch.nbytes
+            if self._decoded > _RELEASE:
+                self._decoded = 0
+                pool.release_unused()
 
     def reader(self, found: Survey, stop: Event) -> BlockReader:
         """Return a reader of parts."""
@@ -96,6 +104,6 @@ class ParquetSource:
 
 
 def _memory_of(group: Any) -> int:
-    """Return about how many bytes the reader of a row group needs: two pages of each column, and a buffer."""
+    """Return about how many bytes the reader of a row group needs: some pages of each column, and a buffer."""
     columns = [group.column(each) for each in range(group.num_columns)]
-    return sum(2 * min(column.total_uncompressed_size, _PAGE) + _BUFFER for column in columns)
+    return sum(5 * min(column.total_uncompressed_size, _PAGE) // 2 + _BUFFER for column in columns)
