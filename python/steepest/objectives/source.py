@@ -87,6 +87,9 @@ class Data(Protocol):
     "entries"            ``entries(index)``: the numbers of some sparse rows, as `Entries`. Without it, `QuasiNewton`
                          takes no block of the Hessian of wide rows, and, without "rows" too, nothing looks for columns
                          that separate classes
+    "fewer_columns"      ``used_columns(most)``: the columns that have entries, in order, or None if they are more than
+                         so many; ``in_columns(columns)``: the same rows with these alone, numbered anew. Without it,
+                         `QuasiNewton` keeps vectors of all columns
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop. Without it, `QuasiNewton` begins
                          with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal

@@ -14,11 +14,13 @@ from .frequent import FrequentMetric
 from .line_search import Iterate
 from .metric import BlockMetric, DiagonalMetric, Metric
 
-__all__ = ["LBFGSHistory"]
+__all__ = ["COLUMN_BYTES", "LBFGSHistory"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _PAIRS, _FEWEST = 20, 5  # pairs of a step and the change of the gradient over it, at most
 _CURVED = 1e-12  # of the product of their lengths, at least, is the product of a step and a change
+COLUMN_BYTES = 16 * _PAIRS
+"""Bytes of a parameter in all pairs."""
 _BYTES = 1 << 29  # that pairs take, beyond the fewest
 
 

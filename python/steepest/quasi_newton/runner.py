@@ -16,11 +16,12 @@ from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..objectives.rounding import amplified_rounding
 from ..objectives.source import Data
+from ..objectives.used import UsedColumns
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .active import ActiveMetric
 from .blocks import SparseBlocks
 from .directions import line_from
-from .lbfgs import LBFGSHistory
+from .lbfgs import COLUMN_BYTES, LBFGSHistory
 from .line_search import Iterate, backtrack
 from .little_data import least_squares_of_little_data
 from .majorant import Majorant
@@ -51,6 +52,9 @@ class QuasiNewtonRunner(Runner):
 
     def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
         self.parameters = w
+        self._used = UsedColumns.of(objective, w, COLUMN_BYTES)
+        if self._used is not None:
+            objective, w = self._used.objective, self._used.inner(w)
         self._given, self._given_w = objective, w
         self._objective, self._coordinates = conditioned(objective)
         self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
@@ -118,7 +122,7 @@ class QuasiNewtonRunner(Runner):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
         if path is not None:
-            path[0] = self._given_w
+            path[0] = self.parameters
         return Steps(1, True, False)
 
     def _go_to(self, found: Iterate) -> None:
@@ -126,6 +130,8 @@ class QuasiNewtonRunner(Runner):
         self._w[:] = found.w
         if self._coordinates is not None:
             self._given_w[:] = self._coordinates.to_raw(found.w)
+        if self._used is not None:
+            self._used.write(self._given_w, self.parameters)
 
     def restore(self) -> None:
         """Leave w where it is: a line search accepts only finite points."""
