@@ -96,6 +96,17 @@ def test_any_number_of_threads_gives_the_same_bits():
     assert len({w.tobytes() for w in found}) == 1
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_statistics_that_are_known_are_taken_along(dtype):
+    X, columns, y = data(st.Logistic, dtype)
+    known, fresh = st.Logistic(X, y), st.Logistic(X, y)
+    known.column_statistics()
+    for own, twin in zip(
+        known.in_columns(columns).column_statistics(), fresh.in_columns(columns).column_statistics(), strict=True
+    ):
+        np.testing.assert_array_equal(own, twin)
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.05])
 def test_a_start_with_parameters_elsewhere_is_kept_right(alpha):
     """A column without entries has the slope alpha w: without a penalty it stays where it is, with one it goes to 0."""

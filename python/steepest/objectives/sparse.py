@@ -57,7 +57,10 @@ class SparseData(CompressedRows):
         return self.X.used_columns(most)
 
     def in_columns(self, columns: NDArray[np.intp]) -> SparseData:
-        return dataclasses.replace(self, X=self.X.in_columns(columns))
+        found = dataclasses.replace(self, X=self.X.in_columns(columns))
+        if "_statistics" in self.__dict__:
+            found.__dict__["_statistics"] = tuple(each[columns] for each in self._statistics)
+        return found
 
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
         return dataclasses.replace(self, X=self.X.in_units(exponents, self.dtype))
