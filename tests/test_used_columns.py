@@ -7,7 +7,7 @@ import pytest
 
 import steepest as st
 from steepest.objectives.used import UsedColumns
-from steepest.quasi_newton.lbfgs import COLUMN_BYTES
+from steepest.quasi_newton.lbfgs import bytes_of_pairs
 
 sparse = pytest.importorskip("scipy.sparse")
 
@@ -38,7 +38,7 @@ def data(loss, dtype=np.float64, index=np.int32, ordered=True, seed=0):
 
 def used(objective, w=None):
     w = np.zeros(objective.n_parameters, objective.dtype) if w is None else w
-    return UsedColumns.of(objective, w, COLUMN_BYTES)
+    return UsedColumns.of(objective, w, bytes_of_pairs(w.size))
 
 
 def among_all(w, columns, k, intercept):
@@ -169,6 +169,11 @@ def test_indices_are_copied_only_where_that_saves_memory(left_out, copied):
     indices = (np.arange(80_000) % (D - left_out)).astype(np.int32)
     X = sparse.csr_array((np.ones(80_000), indices, np.arange(0, 80_001, 40)), shape=(2000, D))
     assert (used(st.Logistic(X, np.arange(2000) % 2.0)) is not None) == copied
+
+
+def test_the_pairs_of_very_many_parameters_are_few():
+    """Twenty pairs of float64 take 320 bytes a parameter, up to 512 MiB; at least five are kept."""
+    assert [bytes_of_pairs(p) for p in (100, 1_677_721, 3_355_443, 10_000_000, 100_000_000)] == [320, 320, 160, 80, 80]
 
 
 def test_rows_without_entries():

@@ -33,7 +33,7 @@ class UsedColumns:
     places: NDArray[np.intp]
 
     @classmethod
-    def of(cls, objective: DataObjective, w: NDArray[Any], column_bytes: int) -> Self | None:
+    def of(cls, objective: DataObjective, w: NDArray[Any], parameter_bytes: int) -> Self | None:
         """Return them where they save memory, and None elsewhere.
 
         Parameters
@@ -42,14 +42,14 @@ class UsedColumns:
             Any objective.
         w : array of shape (n_parameters,)
             Where a run begins. A parameter of a column without entries that is not 0 forbids to leave the column out.
-        column_bytes : int
-            Bytes that a run keeps for a column. Those of all columns that are left out must be worth the indices.
+        parameter_bytes : int
+            Bytes that a run keeps for a parameter. Those of all columns that are left out must be worth the indices.
         """
         if objective.n_features < _FEW or not objective.supports(Capability.FEWER_COLUMNS):
             return None
         data: Any = objective.data
         d, k, rest = objective.n_features, objective.layout.n_scores, int(objective.intercept)
-        columns = data.used_columns(d - _INDEX * data.n_elements // (column_bytes * k))
+        columns = data.used_columns(d - _INDEX * data.n_elements // (parameter_bytes * k))
         if columns is None:
             return None
         places = np.append(columns, d) if rest else columns

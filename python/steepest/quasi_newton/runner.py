@@ -21,7 +21,7 @@ from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .active import ActiveMetric
 from .blocks import SparseBlocks
 from .directions import line_from
-from .lbfgs import COLUMN_BYTES, LBFGSHistory
+from .lbfgs import LBFGSHistory, bytes_of_pairs
 from .line_search import Iterate, backtrack
 from .little_data import least_squares_of_little_data
 from .majorant import Majorant
@@ -52,7 +52,7 @@ class QuasiNewtonRunner(Runner):
 
     def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
         self.parameters = w
-        self._used = UsedColumns.of(objective, w, COLUMN_BYTES)
+        self._used = UsedColumns.of(objective, w, bytes_of_pairs(w.size))
         if self._used is not None:
             objective, w = self._used.objective, self._used.inner(w)
         self._given, self._given_w = objective, w
