@@ -230,7 +230,7 @@ class Run:
         change = None if self.previous_w is None else norm_of(w - self.previous_w)
         self.previous_w = w
         steps = self.runner.n_steps - self.first_step
-        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change)
+        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change, self.runner.scaled_gradient_norm())
         fired = [rule.reason for rule in self.settings.stop if rule(progress)]
         ended = [
             answer is True or answer is np.True_

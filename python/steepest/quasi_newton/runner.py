@@ -22,7 +22,7 @@ from .active import ActiveMetric
 from .blocks import SparseBlocks
 from .directions import line_from
 from .lbfgs import LBFGSHistory, bytes_of_pairs
-from .line_search import Iterate, backtrack
+from .line_search import NOISE, Iterate, backtrack
 from .little_data import least_squares_of_little_data
 from .majorant import Majorant
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
@@ -30,6 +30,7 @@ from .plan import SamplePlan
 from .proximal import penalised
 from .resolved import Resolved
 from .sample import column_squares, mean_block, prior_of
+from .scaled import ScaledNorm, is_judged_scaled
 from .verdict import Judge
 
 __all__ = ["QuasiNewtonRunner"]
@@ -44,7 +45,6 @@ _SAMPLE_PASSES = 30  # with a diagonal
 _WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
 _MORE_ROWS = 4  # times as many as the last Hessian had
 _CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
-_NOISE = 4.0  # units of the last place of a value
 
 
 class QuasiNewtonRunner(Runner):
@@ -52,6 +52,7 @@ class QuasiNewtonRunner(Runner):
 
     def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
         self.parameters = w
+        self._is_scaled = is_judged_scaled(objective)
         self._used = UsedColumns.of(objective, w, bytes_of_pairs(w.size))
         if self._used is not None:
             objective, w = self._used.objective, self._used.inner(w)
@@ -93,6 +94,14 @@ class QuasiNewtonRunner(Runner):
         if self._coordinates is None or self._l1 > 0.0:
             return Evaluation(iterate.value, iterate.norm)
         return Evaluation(iterate.value, self._coordinates.norm(iterate.gradient))
+
+    def scaled_gradient_norm(self) -> float | None:
+        """Return the norm that the diagonal of the Hessian scales, if the rows are sparse."""
+        return self._scaled_norm.of(self._here().w, self._here().gradient) if self._is_scaled else None
+
+    @cached_property
+    def _scaled_norm(self) -> ScaledNorm:
+        return ScaledNorm(self._objective)
 
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         """Take one iteration."""
@@ -322,9 +331,9 @@ class QuasiNewtonRunner(Runner):
 
     def _noise(self, iterate: Iterate) -> float:
         """Return about the rounding of the objective's value: of the scores, it weighs as the slopes do."""
-        noise = _NOISE * max(abs(iterate.value), self._size_of_losses)
+        noise = NOISE * max(abs(iterate.value), self._size_of_losses)
         if self._objective.constant_curvature:
-            noise = _NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
+            noise = NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
         return float(np.finfo(iterate.w.dtype).eps) * self._amplified * noise
 
     @cached_property
