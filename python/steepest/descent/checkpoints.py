@@ -206,4 +206,6 @@ def _rules_asked_again(run: Any, reason: str | None) -> str | None:
 def _progress_of(run: Any) -> Progress:
     """Return what rules and callbacks were told of the last evaluated epoch."""
     row: Row = run.rows[-1]
-    return Progress(row.epoch, run.evaluated_steps, run.previous_w.copy(), *row[1:], run.change)
+    return Progress(
+        row.epoch, run.evaluated_steps, run.previous_w.copy(), *row[1:], run.change, run.runner.scaled_gradient_norm()
+    )

@@ -281,7 +281,7 @@ class Run:
         change = None if self.previous_w is None else norm_of(w - self.previous_w)
         self.previous_w, self.change = w, change
         steps = self.runner.n_steps - self.first_step
-        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change)
+        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change, self.runner.scaled_gradient_norm())
         if self.checkpoints is not None:
             self.rules_before = [rule.state() for rule in self.settings.stop]
         fired = [rule.reason for rule in self.settings.stop if rule(progress)]

@@ -20,6 +20,7 @@ from .source import Entries
 __all__ = ["SparseData"]
 
 Vector = NDArray[np.float64]
+_OWN = frozenset((Capability.COLUMN_RANGES, Capability.ENTRIES, Capability.FEWER_COLUMNS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class SparseData(CompressedRows):
     X: CSRView
 
     def supports(self, capability: Capability) -> bool:
-        return capability in (Capability.COLUMN_RANGES, Capability.ENTRIES) or super().supports(capability)
+        return capability in _OWN or super().supports(capability)
 
     @cached_property
     def source(self) -> Any:
@@ -51,6 +52,15 @@ class SparseData(CompressedRows):
     def entries(self, index: NDArray[Any]) -> Entries:
         X = self.X.take(index)
         return Entries(X.rows_of_entries(), X.indices.astype(np.int64, copy=False), X.widened.astype(np.float64))
+
+    def used_columns(self, most: int) -> NDArray[np.intp] | None:
+        return self.X.used_columns(most)
+
+    def in_columns(self, columns: NDArray[np.intp]) -> SparseData:
+        found = dataclasses.replace(self, X=self.X.in_columns(columns))
+        if "_statistics" in self.__dict__:
+            found.__dict__["_statistics"] = tuple(each[columns] for each in self._statistics)
+        return found
 
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
         return dataclasses.replace(self, X=self.X.in_units(exponents, self.dtype))
