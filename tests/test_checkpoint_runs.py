@@ -107,6 +107,21 @@ class Slices:
                 raise BrokenOffError
 
 
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_the_optimizer_holds_the_state_of_the_whole_run(batch_size, tmp_path):
+    options = {"batch_size": batch_size, "random_state": 0, "max_epochs": 5}
+    expected, first, second = (st.Adam(0.1) for _ in range(3))
+    st.minimize(logistic(), None, expected, **options)
+    with pytest.raises(BrokenOffError):
+        st.minimize(logistic(), None, first, **options, checkpoint=tmp_path / "run", checkpoint_seconds=0,
+                    callbacks=broken_off(3))  # fmt: skip
+    for _ in range(2):  # on the way, and at its end
+        st.minimize(logistic(), None, second, **options, checkpoint=tmp_path / "run")
+        assert second.n_steps == expected.n_steps
+        for name, array in expected.state_dict()["state"].items():
+            assert_same_bits(second.state_dict()["state"][name], array)
+
+
 @pytest.mark.parametrize("rates", ["constant", "auto"])
 @pytest.mark.parametrize("problem", [logistic, sparse_rows])
 def test_a_run_goes_on_within_an_epoch(problem, rates, tmp_path, monkeypatch):
