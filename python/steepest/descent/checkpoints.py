@@ -131,7 +131,6 @@ def state_of(run: Any, reason: str | None) -> State:
         "fired": run.fired,
         "change": run.change,
         "seconds": time.perf_counter() - run.started,
-        "separation": run.record.separation,
         "rows": np.array(rows, dtype=np.float64).reshape(-1, len(Row._fields)),
     }
     if run.path is not None:
@@ -169,7 +168,6 @@ def resume(run: Any, state: dict[str, Any], numbers: Any) -> str | None:
         setattr(run, name, state.get(name))
     run.phase = Phase(state["phase"])
     run.started = time.perf_counter() - state["seconds"]
-    run.record.separation = state["separation"]
     validated = run.settings.validation is not None
     for epoch, loss, norm, rate, seconds, validation in state["rows"].tolist():
         run.rows.append(Row(int(epoch), loss, norm, rate, seconds, validation if validated else None))
