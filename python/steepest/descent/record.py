@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +44,11 @@ class RunSettings:
     stop: Sequence[StopRule]
     callbacks: Sequence[Callback]
     validation: Any
+
+    def shared(self) -> tuple[Any, ...]:
+        """Return all that members of a team must have alike. Their callbacks and validation data may be their own."""
+        own = ("callbacks", "validation")
+        return *(getattr(self, each.name) for each in fields(self) if each.name not in own), self.validation is None
 
 
 class Row(NamedTuple):
