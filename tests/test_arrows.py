@@ -20,6 +20,7 @@ ORDER = [
     "arrays",
     "parts",
     "ranks",
+    "streams",
     "runtime",
     "objectives",
     "analysis",

