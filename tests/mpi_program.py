@@ -50,7 +50,7 @@ def by_rows(arrays):
 
 
 def by_list(arrays):
-    """Parts of unlike sizes, which ranks share out as they come: the last rank has most, and the first may have none."""
+    """Parts of unlike sizes, which ranks share out unevenly: the last rank has most, and the first may have none."""
     each = blocks(arrays, CUTS)
     if COMM is None:
         return in_process(each)
@@ -150,7 +150,7 @@ def warned():
 def failures():
     """Every rank must raise an error, and the next run must work."""
     rank, found = COMM.rank, {}
-    X, y, weight = data()
+    X, y, _ = data()
     mine = mpi.rows(N, part_rows=PART_ROWS)
     X, y = X[mine].copy(), y[mine].copy()
     good = mpi.parts(X, y, part_rows=PART_ROWS)

@@ -18,7 +18,7 @@ from .objectives.parts import Parts
 from .objectives.questions import AskFacts, HeldPart
 from .parts.engine import Question
 from .parts.tree import Node, Tree
-from .ranks.channel import Channel, RankError, digest_of
+from .ranks.channel import Channel, RankError
 from .ranks.fingerprint import facts_of
 from .ranks.team import Ranks
 
@@ -68,7 +68,7 @@ class MPIEngine:
             Another rank failed, or asks something else.
         """
         name = f"{type(question).__name__} {getattr(question, 'work', '')}".strip()
-        digest = digest_of(repr((self._n, facts_of(question), facts_of(arrays))))
+        facts = {"question": repr((self._n, facts_of(question))), "parameters": repr(facts_of(arrays))}
 
         def answer() -> list[Node]:
             tree = Tree(self._n, question.add)
@@ -85,7 +85,7 @@ class MPIEngine:
 
         return self._channel.exchange(
             name,
-            digest,
+            facts,
             answer,
             lambda first, second: joined(first, second).nodes,
             lambda nodes: joined(nodes).total(),
@@ -144,7 +144,7 @@ def parts(X: Any, y: Any = None, sample_weight: Any = None, *, comm: Any = None,
     >>> result = st.minimize(st.Logistic(mpi.parts(X, y), alpha=0.01))  # doctest: +SKIP
     """
     channel = _channel_of(comm)
-    with Ranks(channel).together("parts", part_rows):
+    with Ranks(channel).together("parts", {"part_rows": part_rows}):
         check_count("part_rows", part_rows, 1)
         given, in_list = _given(X, y, sample_weight)
         _check_alike(channel.gather("the kinds of rows", [_kind(each) for each in given]))
@@ -228,7 +228,7 @@ def fit(
     """
     team = Ranks(_channel_of(comm))
     found: Any = estimator
-    with team.together("fit", estimator):
+    with team.together("fit", {"estimator": estimator}):
         held = parts(X, y, sample_weight, comm=comm, part_rows=part_rows)
         before = found.random_state
         if before is None:

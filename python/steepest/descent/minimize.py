@@ -227,7 +227,8 @@ def minimize(
         check_count("starts", starts, 1)
         if not supports(objective, Capability.STARTS):
             raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
-    alike = (objective, optimizer, optimizer.n_steps, reset, starts, plan, settings.shared())
+    alike: dict[str, Any] = {"objective": objective, "optimizer": optimizer, "n_steps": optimizer.n_steps}
+    alike |= {"reset": reset, "starts": starts, "order of rows": plan, **settings.shared()}
     with team.together("minimize", alike), optimizer_of_run(optimizer, reset) as own:
         if starts is None:
             return run_from(w, own)

@@ -45,10 +45,10 @@ class RunSettings:
     callbacks: Sequence[Callback]
     validation: Any
 
-    def shared(self) -> tuple[Any, ...]:
-        """Return all that members of a team must have alike. Their callbacks and validation data may be their own."""
-        own = ("callbacks", "validation")
-        return *(getattr(self, each.name) for each in fields(self) if each.name not in own), self.validation is None
+    def shared(self) -> dict[str, Any]:
+        """Return all that members of a team must have alike, by name. Their callbacks may be their own."""
+        alike = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "callbacks"}
+        return alike | {"validation": self.validation is not None}
 
 
 class Row(NamedTuple):

@@ -232,7 +232,7 @@ class Run:
         loss = float(self.settings.validation.value(self._given_parameters()))
         if not self.rows and not math.isfinite(loss):
             raise StartError(f"validation must have a finite loss at w0, got {loss}; look for nan in its X")
-        self.team.check_same("the validation loss", loss)
+        self.team.check_same("validation loss", loss)
         return loss
 
     def _take_back(self) -> tuple[float, float] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 __all__ = ["ALONE", "Team"]
 
 T = TypeVar("T")
+_NONE: Mapping[str, Any] = {}
 
 
 class Team:
@@ -43,8 +44,8 @@ class Team:
         """Raise an error in all members unless all have the same value, of which the repr is compared."""
 
     @contextmanager
-    def together(self, name: str, facts: Any = ()) -> Iterator[None]:
-        """Run a block that all members run, with the same facts, of which the repr is compared.
+    def together(self, name: str, facts: Mapping[str, Any] = _NONE) -> Iterator[None]:
+        """Run a block that all members run, with the same facts by name, of which the reprs are compared.
 
         An error that ends the block in one member ends it in all.
         """

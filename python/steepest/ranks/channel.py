@@ -7,17 +7,20 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from .messages import Message, broadcast, receive, send
 
-__all__ = ["Channel", "RankError", "digest_of", "is_told", "uninterrupted"]
+__all__ = ["Channel", "RankError", "is_told", "uninterrupted"]
 
 _WELL, _DIFFERENT, _FAILED = range(3)  # of a higher status, all ranks hear
 _END = "the end of the program"
+_LONG = 200  # characters of a fact in an error
 _TOLD = "told_to_all_ranks"  # an attribute of errors
+
+Facts = Mapping[str, str]
 
 
 class RankError(RuntimeError):
@@ -25,11 +28,6 @@ class RankError(RuntimeError):
 
     The rank that failed raises the error itself. The others name the rank, and tell its error.
     """
-
-
-def digest_of(text: str) -> int:
-    """Return 64 bits that stand for a text."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 @contextmanager
@@ -88,7 +86,7 @@ class Channel:
     def exchange(
         self,
         name: str,
-        digest: int,
+        facts: Facts,
         answer: Callable[[], Any],
         combine: Callable[[Any, Any], Any],
         finish: Callable[[Any], Any] = lambda found: found,
@@ -99,8 +97,8 @@ class Channel:
         ----------
         name : str
             What the ranks do, for an error.
-        digest : int
-            It stands for all that must be the same on all ranks. 64 bits.
+        facts : mapping of str to str
+            What must be the same on all ranks, by the words for it. They are compared by a digest.
         answer : callable
             Returns this rank's answer.
         combine : callable
@@ -110,13 +108,13 @@ class Channel:
         """
         interrupts: list[bool] = []
         with uninterrupted(lambda: interrupts.append(True)):
-            result = self._exchange(name, digest, answer, combine, finish)
+            result = self._exchange(name, facts, answer, combine, finish)
         if interrupts:
             signal.raise_signal(signal.SIGINT)
         return result
 
-    def _exchange(self, name: str, digest: int, answer: Any, combine: Any, finish: Any) -> Any:
-        turn, step = _Turn(), 1
+    def _exchange(self, name: str, facts: Facts, answer: Any, combine: Any, finish: Any) -> Any:
+        turn, step, digest = _Turn(), 1, _digest(name, facts)
         turn.take(lambda _: answer())
         while step < self.size and not self.rank & step:
             if self.rank + step < self.size:
@@ -131,30 +129,30 @@ class Channel:
             turn.take(finish)
             told = broadcast(self.comm, turn.message(digest))
         if told.status != _WELL:
-            self._raise(name, digest, turn.error)
+            self._raise(name, facts, turn.error)
         return told.value
 
-    def _raise(self, name: str, digest: int, error: BaseException | None) -> None:
+    def _raise(self, name: str, facts: Facts, error: BaseException | None) -> None:
         """Raise this rank's own error, or one that tells of the others. All ranks come here together."""
         mine = None if error is None else f"{type(error).__name__}: {error}".rstrip(": ")
-        told = self.comm.allgather((mine, name, digest))
+        told = self.comm.allgather((mine, name, dict(facts)))
         if error is not None:
             error.add_note(f"on rank {self.rank} of {self.size}")
         else:
-            error = RankError(_failed(told) if any(each[0] for each in told) else _different(name, told))
+            error = RankError(_failed(told) if any(each[0] for each in told) else _different(told))
         vars(error)[_TOLD] = True
         raise error
 
     def gather(self, name: str, value: Any) -> list[Any]:
         """Return the values of all ranks, in order."""
-        found: list[Any] = self.exchange(name, digest_of(name), lambda: [value], lambda first, second: first + second)
+        found: list[Any] = self.exchange(name, {}, lambda: [value], lambda first, second: first + second)
         return found
 
     def _leave(self) -> None:
         """Take part in exchanges until all ranks are here."""
         while os.getpid() == self._process:
             try:
-                self.exchange(_END, digest_of(_END), lambda: None, lambda first, second: None)
+                self.exchange(_END, {}, lambda: None, lambda first, second: None)
             except RankError:
                 continue
             except Exception:  # MPI has been finalised
@@ -172,19 +170,25 @@ def is_told(error: BaseException) -> bool:
     return False
 
 
-def _failed(told: list[tuple[str | None, str, int]]) -> str:
+def _digest(name: str, facts: Facts) -> int:
+    """Return 64 bits that stand for a name and facts."""
+    text = "\n".join((name, *facts, *facts.values()))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _failed(told: list[tuple[str | None, str, Facts]]) -> str:
     """Return which ranks failed, and how."""
     return "; ".join(f"rank {rank} of {len(told)}: {each[0]}" for rank, each in enumerate(told) if each[0])
 
 
-def _different(name: str, told: list[tuple[str | None, str, int]]) -> str:
+def _different(told: list[tuple[str | None, str, Facts]]) -> str:
     """Return how ranks differ that do not do the same."""
-    for rank, (_, other, digest) in enumerate(told):
-        if other != told[0][1]:
-            return f"all ranks must do the same, got {told[0][1]} on rank 0 and {other} on rank {rank}"
-        if digest != told[0][2]:
-            break
-    return (
-        f"all ranks must do the same, but {name} has other arguments on rank {rank} than on rank 0; give every rank "
-        "the same objective, start, optimizer, settings and random_state, and machines of one kind"
-    )
+    _, name, facts = told[0]
+    for rank, (_, other, others) in enumerate(told):
+        if other != name:
+            return f"all ranks must do the same, got {name} on rank 0 and {other} on rank {rank}"
+        for what, mine in facts.items():
+            if others.get(what) != mine:
+                got = f"{mine[:_LONG]} on rank 0 and {others.get(what, 'none')[:_LONG]} on rank {rank}"
+                return f"all ranks must have the same {what} at {name}, got {got}"
+    return f"all ranks must do the same at {name}"

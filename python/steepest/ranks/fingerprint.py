@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["facts_of", "mark_of"]
 
 _OWN = "key"  # a field by which a process keeps what a question needs; each process has its own
-_BLOCK = 1 << 20
+_BLOCK = 1 << 14
 _factors = np.empty(0, np.uint64)
 
 
@@ -41,7 +41,10 @@ def mark_of(array: NDArray[Any]) -> int:
     total = 0
     for start in range(0, len(words), _BLOCK):
         block = words[start : start + _BLOCK]
-        total = total * 31 + int(np.dot(block.astype(np.uint64, copy=False), _odd(len(block))))
+        factors = _odd(len(block))
+        total = total * 31 + int(np.dot(block.astype(np.uint64, copy=False), factors))
+        if array.dtype.itemsize == 8:  # an odd number times the highest bit, the sign, is that bit
+            total = total * 31 + int(np.dot(block >> np.uint64(32), factors))
     return total % 2**64
 
 

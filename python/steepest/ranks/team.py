@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from ..parts.team import Team
-from .channel import Channel, digest_of, is_told, uninterrupted
+from .channel import Channel, is_told, uninterrupted
 
 __all__ = ["Ranks"]
 
 T = TypeVar("T")
+_NONE: Mapping[str, Any] = {}
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -33,7 +34,7 @@ class Ranks(Team):
             return value, flag
         found: tuple[T, bool] = self._channel.exchange(
             "a decision",
-            digest_of("a decision"),
+            {},
             lambda: (value if self.is_leader else None, flag),
             lambda first, second: (first[0], first[1] or second[1]),
         )
@@ -49,10 +50,10 @@ class Ranks(Team):
 
     def check_same(self, name: str, value: Any) -> None:
         """Raise a RankError on all ranks unless all have the same value."""
-        self._meet(name, value)
+        self._meet("an evaluation", {name: value})
 
     @contextmanager
-    def together(self, name: str, facts: Any = ()) -> Iterator[None]:
+    def together(self, name: str, facts: Mapping[str, Any] = _NONE) -> Iterator[None]:
         """Run a block that all ranks run. Ctrl-C in it waits for the next `tick`, or for the end of the block."""
         with ExitStack() as stack:
             stack.callback(self._interrupt)
@@ -66,10 +67,10 @@ class Ranks(Team):
                 yield
             except BaseException as error:
                 if not is_told(error):
-                    self._meet(f"the end of {name}", (), error)
+                    self._meet(f"the end of {name}", _NONE, error)
                 raise
             else:
-                self._meet(f"the end of {name}", ())
+                self._meet(f"the end of {name}", _NONE)
 
     def _note(self) -> None:
         self._is_interrupted = True
@@ -80,10 +81,10 @@ class Ranks(Team):
             self._is_interrupted = False
             signal.raise_signal(signal.SIGINT)
 
-    def _meet(self, name: str, facts: Any, error: BaseException | None = None) -> None:
+    def _meet(self, name: str, facts: Mapping[str, Any], error: BaseException | None = None) -> None:
         def answer() -> None:
             if error is not None:
                 raise error
 
-        text = _ADDRESS.sub("", f"{name}: {facts!r}")
-        self._channel.exchange(name, digest_of(text), answer, lambda first, second: None)
+        texts = {what: _ADDRESS.sub("", repr(fact)) for what, fact in facts.items()}
+        self._channel.exchange(name, texts, answer, lambda first, second: None)
