@@ -60,6 +60,8 @@ def receive(comm: Any, source: int) -> Message:
 def broadcast(comm: Any, message: Message | None) -> Message:
     """Give rank 0's message to all ranks. A small one goes down a binary tree at its own length."""
     rank, size = comm.rank, comm.size
+    if message is not None and size == 1:
+        return message
     step = rank & -rank if rank else 1 << (size - 1).bit_length()  # that of the rank's parent
     rest: list[Bytes] = []
     if message is None:
