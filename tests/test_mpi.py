@@ -19,7 +19,7 @@ import mpi_program
 from steepest.objectives.given_part import block_of, checked_part
 from steepest.parts.tree import Tree
 from steepest.ranks.fingerprint import facts_of, mark_of
-from steepest.ranks.messages import Message, broadcast, receive, send
+from steepest.ranks.messages import Mail, Message
 
 PROGRAM = Path(mpi_program.__file__)
 SECONDS = 120
@@ -138,7 +138,7 @@ def test_a_rank_that_is_killed_ends_the_job(tmp_path):
     assert found["killed"] == {}
 
 
-class Mail:
+class Post:
     """A communicator of ranks that take turns: what is sent lies there until it is received."""
 
     size = 5
@@ -175,16 +175,39 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_a_message_arrives_as_it_was_sent(value):
     post = {}
-    ranks = [Mail(rank, post) for rank in range(Mail.size)]
-    send(ranks[1], Message(2, 2**64 - 1, value), 3)
-    got = [receive(ranks[3], 1), broadcast(ranks[0], Message(2, 2**64 - 1, value))]
-    got += [broadcast(rank, None) for rank in ranks[1:]]
+    ranks = [Mail(Post(rank, post)) for rank in range(Post.size)]
+    ranks[1].send(Message(2, 2**64 - 1, value), 3)
+    got = [ranks[3].receive(1), ranks[0].broadcast(Message(2, 2**64 - 1, value))]
+    got += [rank.broadcast(None) for rank in ranks[1:]]
     for each in got:
         assert each[:2] == (2, 2**64 - 1)
         np.testing.assert_equal(each.value, value)
     assert not any(post[pair] for pair in post if pair != "all")
     if isinstance(value, np.ndarray):
         assert got[0].value.flags.writeable  # sums are added in place
+
+
+def test_memory_is_used_again_once_nobody_uses_it():
+    post = {}
+    ranks = [Mail(Post(rank, post)) for rank in range(2)]
+
+    def sent(number):
+        ranks[1].send(Message(0, 0, [np.full(20_000, number)]), 0)
+        return ranks[0].receive(1).value[0]
+
+    first, second = sent(1.0), sent(2.0)
+    view = first[5:]
+    places = {each.ctypes.data for each in (first, second)}
+    assert len(places) == 2
+    del first, second
+    third = sent(3.0)
+    assert third.ctypes.data in places
+    assert (view == 1.0).all()
+    assert (third == 3.0).all()
+    assert not np.shares_memory(view, third)
+    del view, third
+    for number in range(9):
+        assert sent(float(number)).ctypes.data in places
 
 
 def test_nodes_of_ranks_add_up_to_the_tree_of_all_parts():

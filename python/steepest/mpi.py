@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays.checks import check_count, describe
-from .arrays.device import dtype_name
+from .arrays.device import arithmetic_dtype, dtype_name
 from .arrays.sparse import CSRView
 from .extras import require
 from .objectives.given_part import Checked, block_of, checked_part
@@ -205,9 +205,10 @@ def fit(
     Parameters
     ----------
     estimator : LinearRegressor or LogisticClassifier
-        It has the same settings on all ranks. The targets of a classifier are numbers.
+        It has the same settings on all ranks.
     X, y, sample_weight, comm, part_rows : optional
-        As `parts` takes them.
+        As `parts` takes them. Targets and weights of any other dtype become that of X. The labels of a classifier are
+        numbers.
 
     Returns
     -------
@@ -229,6 +230,8 @@ def fit(
     team = Ranks(_channel_of(comm))
     found: Any = estimator
     with team.together("fit", {"estimator": estimator}):
+        if y is not None:
+            y, sample_weight = _numbers("y", y, X), _numbers("sample_weight", sample_weight, X)
         held = parts(X, y, sample_weight, comm=comm, part_rows=part_rows)
         before = found.random_state
         if before is None:
@@ -238,6 +241,19 @@ def fit(
         finally:
             found.random_state = before
     return estimator
+
+
+def _numbers(name: str, given: Any, X: Any) -> Any:
+    """Return targets or weights in the dtype that they need beside X, unless that changes them."""
+    array = None if given is None else np.asarray(given)
+    if array is None or not hasattr(X, "dtype"):
+        return array
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers, got {describe(array)}; number labels alike on all ranks")
+    found = np.ascontiguousarray(array, arithmetic_dtype(dtype_name(X.dtype)))
+    if array.dtype.kind != "f" and not np.array_equal(found, array):
+        raise ValueError(f"{name} must hold numbers that {found.dtype} has, got larger integers")
+    return found
 
 
 def _mpi() -> Any:

@@ -218,7 +218,9 @@ def device_of_objective(objective: Any) -> int | None:
 
 def team_of(objective: Any) -> Team:
     """Return the processes that minimise an objective together. By default this one is alone."""
-    engine = getattr(getattr(getattr(objective, "data", None), "X", None), "engine", None)
+    engine: Any = getattr(getattr(getattr(objective, "data", None), "X", None), "engine", None)
+    while not hasattr(engine, "team") and hasattr(engine, "engine"):
+        engine = engine.engine  # to which it hands its questions on
     found: Team = getattr(engine, "team", ALONE)
     return found
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from .messages import Message, broadcast, receive, send
+from .messages import Mail, Message
 
 __all__ = ["Channel", "RankError", "is_told", "uninterrupted"]
 
@@ -78,7 +78,8 @@ class Channel:
     """
 
     def __init__(self, comm: Any) -> None:
-        self.comm = comm.Dup()
+        self._comm = comm.Dup()
+        self._mail = Mail(self._comm)
         self.rank, self.size = int(comm.rank), int(comm.size)
         self._process = os.getpid()
         atexit.register(self._leave)
@@ -118,16 +119,16 @@ class Channel:
         turn.take(lambda _: answer())
         while step < self.size and not self.rank & step:
             if self.rank + step < self.size:
-                theirs = receive(self.comm, self.rank + step)
+                theirs = self._mail.receive(self.rank + step)
                 turn.status = max(turn.status, theirs.status, _WELL if theirs.digest == digest else _DIFFERENT)
                 turn.take(combine, theirs.value)
             step *= 2
         if self.rank:
-            send(self.comm, turn.message(digest), self.rank - step)
-            told = broadcast(self.comm, None)
+            self._mail.send(turn.message(digest), self.rank - step)
+            told = self._mail.broadcast(None)
         else:
             turn.take(finish)
-            told = broadcast(self.comm, turn.message(digest))
+            told = self._mail.broadcast(turn.message(digest))
         if told.status != _WELL:
             self._raise(name, facts, turn.error)
         return told.value
@@ -135,7 +136,7 @@ class Channel:
     def _raise(self, name: str, facts: Facts, error: BaseException | None) -> None:
         """Raise this rank's own error, or one that tells of the others. All ranks come here together."""
         mine = None if error is None else f"{type(error).__name__}: {error}".rstrip(": ")
-        told = self.comm.allgather((mine, name, dict(facts)))
+        told = self._comm.allgather((mine, name, dict(facts)))
         if error is not None:
             error.add_note(f"on rank {self.rank} of {self.size}")
         else:
