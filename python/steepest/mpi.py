@@ -134,14 +134,16 @@ def parts(X: Any, y: Any = None, sample_weight: Any = None, *, comm: Any = None,
 
     Examples
     --------
-    A program that ``mpirun -n 4 python program.py`` starts; alone, it is the only rank:
+    ``mpirun -n 4 python program.py`` starts such a program on four ranks. Without mpirun there is one rank:
 
     >>> import numpy as np
     >>> import steepest as st
-    >>> from steepest import mpi  # doctest: +SKIP
-    >>> mine = mpi.rows(1_000_000)  # doctest: +SKIP
-    >>> X, y = np.load("X.npy", mmap_mode="r")[mine], np.load("y.npy")[mine]  # doctest: +SKIP
-    >>> result = st.minimize(st.Logistic(mpi.parts(X, y), alpha=0.01))  # doctest: +SKIP
+    >>> from steepest import mpi
+    >>> X = np.arange(8.0)[:, None]
+    >>> mine = mpi.rows(8, part_rows=2)
+    >>> data = mpi.parts(X[mine], 2 * X[mine, 0] + 1, part_rows=2)
+    >>> st.minimize(st.LeastSquares(data)).w.round(6)
+    array([2., 1.])
     """
     channel = _channel_of(comm)
     with Ranks(channel).together("parts", {"part_rows": part_rows}):
@@ -184,9 +186,11 @@ def rows(n_samples: int, *, comm: Any = None, part_rows: int = PART_ROWS) -> sli
 
     Examples
     --------
-    >>> from steepest import mpi  # doctest: +SKIP
-    >>> mpi.rows(1_000_000)  # on rank 1 of 2  # doctest: +SKIP
-    slice(524288, 1000000, None)
+    On rank 1 of 2 this is ``slice(524288, 1000000, None)``; on a single rank:
+
+    >>> from steepest import mpi
+    >>> mpi.rows(1_000_000)
+    slice(0, 1000000, None)
     """
     comm = _mpi().COMM_WORLD if comm is None else comm
     n, size = check_count("n_samples", n_samples, 0), check_count("part_rows", part_rows, 1)
