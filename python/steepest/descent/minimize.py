@@ -14,7 +14,15 @@ from ..arrays.device import DeviceArray
 from ..arrays.hints import hinting
 from ..arrays.interop import like
 from ..constraints.sets import Constraint, Simplex
-from ..objectives.protocol import Capability, Objective, check_objective, device_of_objective, missing, supports
+from ..objectives.protocol import (
+    Capability,
+    Objective,
+    check_objective,
+    device_of_objective,
+    missing,
+    supports,
+    team_of,
+)
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import Adam, Momentum
 from ..optimizers.runner import StepPlan
@@ -208,7 +216,9 @@ def minimize(
     w = check_start(flat_start(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
-    seed = seed_of(random_state)
+    seed, team = seed_of(random_state), team_of(objective)
+    if random_state is None:
+        seed, _ = team.agree(seed)
     rows, steps = batches(objective, batch_size)
     settings = RunSettings(
         batch_size=rows,
@@ -245,7 +255,9 @@ def minimize(
         check_count("starts", starts, 1)
         if not supports(objective, Capability.STARTS):
             raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
-    with optimizer_of_run(optimizer, reset) as own:
+    alike: dict[str, Any] = {"objective": objective, "optimizer": optimizer, "n_steps": optimizer.n_steps}
+    alike |= {"reset": reset, "starts": starts, "order of rows": plan, **settings.shared()}
+    with team.together("minimize", alike), optimizer_of_run(optimizer, reset) as own:
         if starts is None:
             return run_from(w, own)
         return best_of(points(starts, w, projection, seed), own, run_from)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import describe
 from ..arrays.interop import place
+from ..parts.team import ALONE, Team
 
 __all__ = [
     "NAMES_OF_LOSSES",
@@ -24,6 +25,7 @@ __all__ = [
     "missing",
     "penalty_of",
     "supports",
+    "team_of",
 ]
 
 
@@ -215,6 +217,15 @@ def check_objective(objective: Any) -> None:
 def device_of_objective(objective: Any) -> int | None:
     """Return the number of the CUDA device that holds an objective's data, or None for host memory."""
     return getattr(objective, "device", None)
+
+
+def team_of(objective: Any) -> Team:
+    """Return the processes that minimise an objective together. By default this one is alone."""
+    engine: Any = getattr(getattr(getattr(objective, "data", None), "X", None), "engine", None)
+    while not hasattr(engine, "team") and hasattr(engine, "engine"):
+        engine = engine.engine  # to which it hands its questions on
+    found: Team = getattr(engine, "team", ALONE)
+    return found
 
 
 def layout_of(objective: Any) -> Layout:
