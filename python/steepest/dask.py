@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import threading
 import time
@@ -51,13 +52,16 @@ class DaskEngine:
         self._lost: dict[int, str] = {}  # of parts that were lost: what became of their worker
         self._digests: dict[int, int] = {}
         client.register_plugin(PartsPlugin(), name=OPERATION)
-        futures = self._made(client, chunks)
-        sizes = self._of_all(futures, "measure", lambda some: (some,), "chunk")
-        filled = [number for number in range(len(futures)) if sizes[number]]
+        self._futures: dict[int, Any] = {}
+        self._futures, self._tasks = self._made(client, chunks), dict(enumerate(chunks.tasks))
+        sizes = self._of_all(self._futures, "measure", lambda some: (some,), "chunk")
+        filled = [number for number in range(len(sizes)) if sizes[number]]
         starts = [0, *accumulate(sizes[number] for number in filled)]
         if not starts[-1]:
             raise ValueError("X must have at least one row, got none in any chunk")
-        self._futures = {part: futures[number] for part, number in enumerate(filled)}
+        self._futures, self._tasks = (
+            {part: of_chunk[number] for part, number in enumerate(filled)} for of_chunk in (self._futures, self._tasks)
+        )
         self._n, self._starts, self._more = len(filled), starts, (chunks.y, chunks.weight)
         for name, each in zip(("y", "sample_weight"), self._more, strict=True):
             if each is not None and len(each) != starts[-1]:
@@ -129,12 +133,11 @@ class DaskEngine:
 
     def _hold(self, some: Iterable[int]) -> None:
         """Have parts held by the workers that have their blocks."""
-        futures = {part: self._futures[part] for part in some}
 
         def own(wanted: list[Wanted]) -> tuple[Any, ...]:
             return wanted, [self._more_of(part) for _, part in wanted]
 
-        for part, digest in self._of_all(futures, "hold", own, "part", self._homes).items():
+        for part, digest in self._of_all(some, "hold", own, "part", self._homes).items():
             if self._digests.setdefault(part, digest) != digest:
                 why = "its rows must come from a computation that gives the same bits each time"
                 raise RuntimeError(f"part {part} was made again with other numbers{self._after(part)}; {why}")
@@ -146,7 +149,7 @@ class DaskEngine:
 
     def _of_all(
         self,
-        futures: dict[int, Any],
+        numbers: Iterable[int],
         call: str,
         own: Callable[[list[Wanted]], tuple[Any, ...]],
         what: str,
@@ -155,7 +158,7 @@ class DaskEngine:
         """Ask the workers that have the results of tasks for a number of each. Keep which worker gave it."""
         found: dict[int, Any] = {}
         since = time.monotonic()
-        while todo := {number: future for number, future in futures.items() if number not in found}:
+        while todo := {number: self._futures[number] for number in numbers if number not in found}:
             self._wait(todo, what)
             shares = defaultdict(list)
             for number, home in self._workers.holders(todo).items():
@@ -198,13 +201,25 @@ class DaskEngine:
 
     def _wait(self, futures: dict[int, Any], what: str) -> None:
         """Wait until tasks have ended well."""
-        self._workers.wait(futures, self._after(*futures))
+        self._workers.wait(futures, self._after(*futures), self._submitted_again)
         for number, future in futures.items():
             if future.status == "error":
                 raise in_part(number, future.exception(), what) from None
             if future.cancelled():
                 why = "Dask cannot make it again, since its data were scattered or cancelled"
                 raise RuntimeError(f"{what} {number} is lost: {why}{self._after(number)}")
+
+    def _submitted_again(self, numbers: list[int]) -> dict[int, Any]:
+        """Have tasks forgotten and submit them anew, for any worker. Return their futures."""
+        if not self._futures:
+            return {}
+        for number in numbers:
+            self._futures.pop(number).release()
+        self._workers.client.sync(asyncio.sleep, _PAUSE)  # releases come before the new tasks
+        made = self._workers.client.compute([self._tasks[number] for number in numbers])
+        again = dict(zip(numbers, made, strict=True))
+        self._futures.update(again)
+        return again
 
     def _after(self, *numbers: int) -> str:
         """Return what was lost before, for an error."""

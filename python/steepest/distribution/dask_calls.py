@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..extras import require
@@ -14,6 +14,7 @@ __all__ = ["Reply", "Workers"]
 
 _PING = {"call": "ping"}
 _CONNECT = 5.0  # seconds for the first contact with a worker, after which the scheduler passes messages on
+_STUCK = 2.0  # seconds in which no worker computes, after which waiting tasks are stuck
 _LOOK = 0.5  # seconds between two looks at what is waited for
 
 
@@ -117,28 +118,41 @@ class Workers:
         found: dict[str, Any] = reply
         return found
 
-    def wait(self, futures: Mapping[int, Any], after: str = "") -> None:
+    def wait(self, futures: dict[int, Any], after: str, stuck: Callable[[list[int]], dict[int, Any]]) -> None:
         """Wait until tasks have ended, well or not. They may take long, while some worker computes anything.
+
+        Dask leaves tasks of a worker that is gone waiting for it, if no other was there at that time. `stuck` is called
+        with the numbers of such tasks, and returns new ones.
 
         Raises
         ------
         TimeoutError
             None of them has ended, and no worker has computed, for ``timeout`` seconds. ``after`` is said then.
         """
-        since, todo = time.monotonic(), len(futures)
-        while left := [future for future in futures.values() if not (future.done() or future.cancelled())]:
-            try:
-                self._distributed.wait(left, timeout=min(_LOOK, self.timeout))
+        since = idle = time.monotonic()
+        todo = len(futures)
+        while left := [i for i, future in futures.items() if not (future.done() or future.cancelled())]:
+            if self._ended([futures[i] for i in left]):
                 continue
-            except self._distributed.client.FuturesCancelledError:
-                return
-            except TimeoutError:
-                pass
+            now = time.monotonic()
             if len(left) < todo or self._works():
-                since, todo = time.monotonic(), len(left)
-            if time.monotonic() - since > self.timeout:
+                since, idle, todo = now, now, len(left)
+            if now - since > self.timeout:
                 waiting = f"{len(left)} of {len(futures)} chunks were not made within {self.timeout:g} s"
                 raise TimeoutError(f"{waiting}, and the client has {len(self.client.nthreads())} workers{after}")
+            if now - idle > _STUCK and self.client.nthreads():
+                futures.update(stuck(left))
+                idle = now
+
+    def _ended(self, futures: list[Any]) -> bool:
+        """Return whether tasks end within a moment."""
+        try:
+            self._distributed.wait(futures, timeout=min(_LOOK, self.timeout))
+        except TimeoutError:
+            return False
+        except asyncio.CancelledError:  # of the future of a task that is given up
+            return True
+        return True
 
     def _works(self) -> bool:
         """Return whether a worker computes."""
