@@ -19,6 +19,7 @@ ORDER = [
     "warnings",
     "arrays",
     "parts",
+    "streams",
     "runtime",
     "objectives",
     "analysis",

@@ -16,7 +16,8 @@ from steepest.objectives.conditioned import conditioned
 from steepest.objectives.dense import DenseData
 from steepest.objectives.protocol import Capability, supports
 from steepest.objectives.rounding import rounding_of_gradient
-from steepest.optimizers.runners import NativeRunner, PythonRunner, runner_for
+from steepest.optimizers.runner_for import runner_for
+from steepest.optimizers.runners import NativeRunner, PythonRunner
 from steepest.quasi_newton.plan import SamplePlan
 from steepest.quasi_newton.sample import column_squares
 

@@ -7,7 +7,8 @@ import pytest
 
 import steepest as st
 from steepest.optimizers.runner import Evaluation, Runner, StepPlan, Steps, StopReason
-from steepest.optimizers.runners import NativeRunner, PythonRunner, runner_for
+from steepest.optimizers.runner_for import runner_for
+from steepest.optimizers.runners import NativeRunner, PythonRunner
 from steepest.quasi_newton.runner import QuasiNewtonRunner
 
 X = np.array([[1.0, 2.0], [3.0, 5.0], [4.0, -1.0], [0.5, 0.25]])

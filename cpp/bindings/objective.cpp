@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "cpp/bindings/gil.hpp"
@@ -30,6 +32,20 @@ LossChoice loss_of(const std::string& name, std::size_t n_scores, const py::dict
     return loss;
 }
 
+// The rows that an array lists, which the caller keeps.
+template <class T>
+Selection checked_selection(const py::object& rows, const Source<T>& source) {
+    if (!py::isinstance<py::array>(rows))
+        throw py::type_error("rows must be an array of uint32, got " + describe(rows));
+    const auto n = std::size_t(py::cast<py::array>(rows).size());
+    const std::uint32_t* index = checked_vector<std::uint32_t>(rows, "rows", n);
+    if (!source.supports(Capability::batches))
+        throw py::value_error("rows must be None for data without rows by index");
+    if (std::any_of(index, index + n, [&](std::uint32_t row) { return row >= source.n_rows; }))
+        throw py::value_error("rows must be numbers below " + std::to_string(source.n_rows));
+    return {index, 0, n, 0};
+}
+
 }  // namespace
 
 template <class T>
@@ -44,9 +60,10 @@ bool BoundObjective<T>::supports(const std::string& capability) const {
 }
 
 template <class T>
-py::tuple BoundObjective<T>::sums(const py::handle& w) const {
+py::tuple BoundObjective<T>::sums(const py::handle& w, const py::object& rows) const {
     const T* p = parameters(w, "w");
-    return as_tuple(without_gil([&](Interrupt& interrupt) { return steepest::sums(native, p, interrupt); }));
+    const Selection some = rows.is_none() ? native.source->all_rows() : checked_selection(rows, *native.source);
+    return as_tuple(without_gil([&](Interrupt& interrupt) { return steepest::sums(native, p, some, interrupt); }));
 }
 
 template <class T>
@@ -138,7 +155,7 @@ void bind_objective(py::module_& m, const char* name) {
         .def("supports", &Bound::supports, py::arg("capability"))
         .def("value", &Bound::value, py::arg("w"))
         .def("value_and_gradient", &Bound::value_and_gradient, py::arg("w"))
-        .def("sums", &Bound::sums, py::arg("w"))
+        .def("sums", &Bound::sums, py::arg("w"), py::arg("rows") = py::none())
         .def("finish", &Bound::finish, py::arg("sums"), py::arg("w"))
         .def("hessian_product", &Bound::hessian_product, py::arg("w"), py::arg("v"))
         .def("product_sums", &Bound::product_sums, py::arg("w"), py::arg("v"))

@@ -1,5 +1,6 @@
 // Rows that lie elsewhere, in parts: a Python function adds up a pass over them.
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -19,8 +20,8 @@ struct PartsShape {
 };
 
 // `add_up` is called with the name of a pass and the parameters, and returns its sums: (weight, loss, slopes, gradient)
-// of "gradient" (w) and "hessian_product" (w, v), and (row, block, values) of "hessian" (w). Its exceptions go to
-// whoever asked for the pass. The source's owner keeps it alive.
+// of "gradient" (w), "batch" (w, the numbers of its rows) and "hessian_product" (w, v), and (row, block, values) of
+// "hessian" (w). Its exceptions go to whoever asked for the pass. The source's owner keeps it alive.
 template <class T>
 class PartsSource : public Source<T> {
   public:
@@ -38,10 +39,7 @@ class PartsSource : public Source<T> {
     double* sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt&) const override {
         if (pass.blocks) throw std::logic_error("the parts of a source standardise their rows themselves");
         const GilHeld held;
-        const Sums found = sums_of(pass.work == Work::hessian_product
-                                       ? add_up_("hessian_product", parameters(pass.point), parameters(pass.direction))
-                                       : add_up_("gradient", parameters(pass.point)),
-                                   pass.shape());
+        const Sums found = sums_of(answer(pass), pass.shape());
         workspace.partial.assign(found.values.begin(), found.values.end());
         return workspace.partial.data();
     }
@@ -52,6 +50,14 @@ class PartsSource : public Source<T> {
     }
 
   private:
+    py::object answer(const Pass<T>& pass) const {
+        if (pass.work == Work::hessian_product)
+            return add_up_("hessian_product", parameters(pass.point), parameters(pass.direction));
+        if (!pass.rows.index) return add_up_("gradient", parameters(pass.point));
+        const py::array_t<std::uint32_t> rows(py::ssize_t(pass.rows.count), pass.rows.index);
+        return add_up_("batch", parameters(pass.point), rows);
+    }
+
     // A copy, since the function may hand it to a worker that outlives the pass.
     static py::array_t<T> parameters(const Coefficients<T>& point) {
         return py::array_t<T>(py::ssize_t(point.n_scores * point.stride), point.w);

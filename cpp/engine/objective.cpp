@@ -70,9 +70,10 @@ void write_hessian(const Objective<T>& objective, const HessianSums& sums, T* re
 }
 
 template <class T>
-Sums sums_of_pass(const Objective<T>& objective, Work work, const T* w, const T* v, Interrupt& interrupt) {
+Sums sums_of_pass(const Objective<T>& objective, Work work, const T* w, const T* v, const Selection& rows,
+                  Interrupt& interrupt) {
     Workspace<T> workspace;
-    const double* values = run_pass(objective, work, w, v, objective.source->all_rows(), workspace, interrupt);
+    const double* values = run_pass(objective, work, w, v, rows, workspace, interrupt);
     return {objective.source->weight_sum, objective.shape(), {values, values + objective.shape().size()}};
 }
 
@@ -85,13 +86,13 @@ HessianSums hessian_pass(const Objective<T>& objective, const T* w, bool with_gr
 }  // namespace
 
 template <class T>
-Sums sums(const Objective<T>& objective, const T* w, Interrupt& interrupt) {
-    return sums_of_pass(objective, Work::gradient, w, w, interrupt);
+Sums sums(const Objective<T>& objective, const T* w, const Selection& rows, Interrupt& interrupt) {
+    return sums_of_pass(objective, Work::gradient, w, w, rows, interrupt);
 }
 
 template <class T>
 Sums product_sums(const Objective<T>& objective, const T* w, const T* v, Interrupt& interrupt) {
-    return sums_of_pass(objective, Work::hessian_product, w, v, interrupt);
+    return sums_of_pass(objective, Work::hessian_product, w, v, objective.source->all_rows(), interrupt);
 }
 
 template <class T>
@@ -161,7 +162,7 @@ double gradient_norm(const Objective<T>& objective, const T* w, const T* gradien
 }
 
 #define STEEPEST_INSTANTIATE(T)                                                                                     \
-    template Sums sums(const Objective<T>&, const T*, Interrupt&);                                                  \
+    template Sums sums(const Objective<T>&, const T*, const Selection&, Interrupt&);                                \
     template double finish(const Objective<T>&, const Sums&, const T*, T*);                                         \
     template double value(const Objective<T>&, const T*, Interrupt&);                                               \
     template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);               \

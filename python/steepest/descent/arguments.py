@@ -43,12 +43,13 @@ def batches(objective: Objective, batch_size: int | None) -> tuple[int, int]:
     if batch_size is None:
         return 0, 1
     size = check_count("batch_size", min(batch_size, _ALL) if isinstance(batch_size, int) else batch_size, 1)
-    if not supports(objective, Capability.BATCHES):
+    buffers = supports(objective, Capability.BUFFERS)
+    if not (buffers or supports(objective, Capability.BATCHES)):
         raise missing(objective, Capability.BATCHES, f"batch_size={batch_size}", "use batch_size=None", ValueError)
     assert isinstance(objective, DataObjective)
     if size >= objective.n_samples:
         return 0, 1
-    if objective.n_samples > _MAX_INDEXED_ROWS:
+    if objective.n_samples > _MAX_INDEXED_ROWS and not buffers:
         raise ValueError(f"batch_size must be None for more than {_MAX_INDEXED_ROWS:,} rows, got {batch_size}")
     return size, -(-objective.n_samples // size)
 

@@ -176,6 +176,9 @@ class AutoRate:
 
 def _unlikeness(objective: Any) -> float:
     """Return the mean of the squared row weights over the square of their mean; 1 if all weights are equal."""
+    facts = getattr(getattr(objective, "data", None), "target_facts", None)
+    if facts is not None:
+        return float(objective.n_samples * facts.sums[3] / facts.sums[0] ** 2)
     weight = objective.weights if supports(objective, Capability.TARGETS) else None
     if not isinstance(weight, np.ndarray):
         return 1.0

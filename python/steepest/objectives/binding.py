@@ -11,9 +11,10 @@ from ..arrays.device_sparse import DeviceCSRView, check_no_sparse_tensor, device
 from ..arrays.interop import DeviceView, as_native
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
+from ..streams.stream import Stream
 from .dense import DenseData, DeviceData
 from .device_sparse import DeviceSparseData
-from .parts import Parts, PartsData
+from .parts import Parts, PartsData, parts_of
 from .source import Data
 from .sparse import SparseData
 from .table import TableData
@@ -31,11 +32,12 @@ KINDS: dict[type, Callable[[Any, Any, Any, Given], Any]] = {
     Table: TableData.checked,
     DeviceCSRView: DeviceSparseData.checked,
     Parts: PartsData.checked,
+    Stream: lambda X, y, weight, given: PartsData.checked(parts_of(X), y, weight, given),
 }
 
 
 def _viewed(X: Any) -> Any:
-    if isinstance(X, Table | Parts):
+    if isinstance(X, Table | Parts | Stream):
         return X
     if is_sparse(X):
         return device_csr_view(X) if is_on_device(X) else csr_view(X)

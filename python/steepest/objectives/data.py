@@ -24,7 +24,14 @@ __all__ = ["LOSSES", "Arrays", "DataObjective", "registered", "some_of"]
 _ON_HOST = frozenset((Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS))
 _ALWAYS = frozenset((Capability.DATA, Capability.HESSIAN_PRODUCT))
 _OF_DATA = frozenset(
-    (Capability.ROWS, Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES, Capability.ENTRIES)
+    (
+        Capability.BUFFERS,
+        Capability.ROWS,
+        Capability.TARGETS,
+        Capability.STEPS,
+        Capability.COLUMN_RANGES,
+        Capability.ENTRIES,
+    )
 )
 _OF_NATIVE = frozenset(_core.capabilities)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +16,34 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import describe
 from ..arrays.device import arithmetic_dtype
-from ..arrays.sparse import CSRView, joined
 from ..parts.engine import Engine
 from ..parts.facts import Facts, TargetFacts
 from ..parts.local import LocalEngine
+from ..streams.stream import Stream
 from .columns import Columns
 from .held import HostRows, native_objective
 from .protocol import Capability
-from .questions import AskColumns, AskFacts, AskRows, AskSums, HeldPart
+from .questions import AskColumns, AskFacts, AskRows, AskSums, HeldPart, joined_part
 from .source import Terms
 
-__all__ = ["Parts", "PartsData"]
+__all__ = ["Parts", "PartsData", "Reader", "parts_of"]
 
 Vector = NDArray[np.float64]
-_OF_PARTS = ("hessian", "column_statistics")
-_OF_DENSE_PARTS = (*_OF_PARTS, "standardised_blocks")
+
+
+class Reader(NamedTuple):
+    """Reads parts one after the other.
+
+    Attributes
+    ----------
+    capacity : int
+        Parts that a buffer may hold.
+    read : callable
+        Yields parts, as `HeldPart`, in the order of the indices that it is called with.
+    """
+
+    capacity: int
+    read: Callable[[Iterable[int]], Iterable[HeldPart]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,24 +56,43 @@ class Parts:
         It asks the parts.
     facts : Facts or None
         The facts of the parts, if they are known.
+    reader : Reader or None
+        Reads parts that are not in memory, for mini-batches from a buffer. None: the engine can ask for any rows.
     """
 
     engine: Engine
     facts: Facts | None = None
+    reader: Reader | None = None
 
     @classmethod
-    def of(cls, arrays: Iterable[tuple[Any, ...]]) -> Parts:
-        """Return parts in this process's memory: tuples of X, y and perhaps weights, as `HeldPart` takes them."""
+    def of(cls, arrays: Iterable[tuple[Any, ...]], capacity: int | None = None) -> Parts:
+        """Return parts in this process's memory: tuples of X, y and perhaps weights, as `HeldPart` takes them.
+
+        With a capacity, mini-batches come from so many parts at a time.
+        """
         held = [HeldPart(index, *each) for index, each in enumerate(arrays)]
-        return cls(LocalEngine(len(held), lambda asked: (held[index] for index in asked)))
+
+        def read(order: Iterable[int]) -> Iterable[HeldPart]:
+            return (held[index] for index in order)
+
+        return cls(LocalEngine(len(held), read), reader=None if capacity is None else Reader(capacity, read))
+
+
+def parts_of(stream: Stream) -> Parts:
+    """Return the parts of a stream, which reads them for each pass."""
+
+    def read(order: Iterable[int]) -> Iterator[HeldPart]:
+        for part in stream.parts(list(order)):
+            yield HeldPart(*part)
+
+    return Parts(LocalEngine(len(stream.sizes), read), stream.parts_facts, Reader(stream.buffer_parts, read))
 
 
 @dataclass(frozen=True, eq=False)
 class PartsData:
     """Parts that an engine asks. `Data` describes the members."""
 
-    X: Any
-    engine: Engine
+    X: Parts
     facts: Facts
     shift: float = 0.0
     targets: None = field(default=None, init=False)
@@ -73,7 +105,7 @@ class PartsData:
         for name, each in (("y", y), ("sample_weight", weight)):
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
-        return cls(X, X.engine, X.engine.reduce(AskFacts()) if X.facts is None else X.facts)
+        return cls(X, X.engine.reduce(AskFacts()) if X.facts is None else X.facts)
 
     @property
     def n_samples(self) -> int:
@@ -109,6 +141,8 @@ class PartsData:
         return self.facts.targets
 
     def supports(self, capability: Capability) -> bool:
+        if capability == Capability.BUFFERS:
+            return self.X.reader is not None
         return capability in (Capability.STEPS, Capability.SAMPLE)
 
     def check_targets(self, check: Callable[[Any], None]) -> None:
@@ -121,16 +155,21 @@ class PartsData:
     def bind(self, terms: Terms) -> Any:
         key = secrets.token_hex(8)
 
-        def add_up(work: str, *parameters: NDArray[Any]) -> Any:
-            return self.engine.reduce(AskSums(work, key, terms, self.shift), *parameters)
+        starts = self.facts.starts
 
+        def add_up(work: str, *arrays: NDArray[Any]) -> Any:
+            return self.X.engine.reduce(AskSums(work, key, terms, starts, self.shift), *arrays)
+
+        capabilities = ["hessian", "column_statistics"]
+        capabilities += [] if self.facts.is_sparse else ["standardised_blocks"]
+        capabilities += ["batches"] if self.X.reader is None else []
         source = _core.parts_source(
             self.dtype.name,
             self.n_samples,
             self.n_features,
             self.n_elements,
             self.weight_sum,
-            _OF_PARTS if self.facts.is_sparse else _OF_DENSE_PARTS,
+            capabilities,
             add_up,
         )
         return native_objective(source, terms._replace(scaling=None))
@@ -141,28 +180,23 @@ class PartsData:
     @cached_property
     def _statistics(self) -> tuple[Vector, Vector]:
         """Kept, since methods ask several times, and it costs a pass."""
-        found: Columns = self.engine.reduce(AskColumns())
+        found: Columns = self.X.engine.reduce(AskColumns())
         return found.mean, np.sqrt(found.variance)
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> HostRows:
         """Return a copy of some rows, in memory."""
         order = np.argsort(index, kind="stable")
-        found = self.engine.reduce(AskRows.at(np.asarray(index)[order].astype(np.int64), self.facts.sizes))
-        X, y, weight = (_stacked([each[i] for each in found]) for i in range(3))
-        data = HeldPart(0, X, y, weight).data
-        if self.shift != 0.0:
-            data = data.shifted(self.shift)
-        total = data.weight_sum if weight_sum is None else weight_sum
+        found = self.X.engine.reduce(AskRows.at(np.asarray(index)[order].astype(np.int64), self.facts.starts))
+        data = self.prepared(joined_part([HeldPart(0, *each) for each in found]))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        return data.taken(place, total)
+        return data.taken(place, data.weight_sum if weight_sum is None else weight_sum)
+
+    def prepared(self, part: HeldPart, weight_sum: float | None = None) -> HostRows:
+        """Return the rows of a part as these data take them. Their weight_sum is their own if no other is given."""
+        data = part.data if self.shift == 0.0 else part.data.shifted(self.shift)
+        return data if weight_sum is None else dataclasses.replace(data, weight_sum=weight_sum)
 
     def shifted(self, target: float) -> PartsData:
         """Return the same rows, with a number subtracted from the targets."""
         return dataclasses.replace(self, shift=self.shift + target)
-
-
-def _stacked(arrays: list[Any]) -> Any:
-    if arrays[0] is None:
-        return None
-    return joined(arrays) if isinstance(arrays[0], CSRView) else np.concatenate(arrays)

@@ -86,7 +86,7 @@ class Objective(Protocol):
 class Capability(StrEnum):
     """Abilities that an objective, or its data, may have beyond value and gradient.
 
-    `Objective` describes those that its users meet, and `Data` the next five. The last four are those of a native
+    `Objective` describes those that its users meet, and `Data` the next six. The last four are those of a native
     source alone; ``cpp/engine/source.hpp`` has them, and all that it shares with this list, under the same names.
     """
 
@@ -100,6 +100,7 @@ class Capability(StrEnum):
     THREADS = "threads"
     COLUMN_STATISTICS = "column_statistics"
 
+    BUFFERS = "buffers"
     ROWS = "rows"
     TARGETS = "targets"
     STEPS = "steps"

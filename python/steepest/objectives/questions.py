@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.sparse import CSRView
+from ..arrays.sparse import CSRView, joined
 from ..parts.facts import Facts
 from .columns import Columns
 from .dense import DenseData
@@ -16,7 +16,7 @@ from .held import HostRows
 from .source import Terms
 from .sparse import SparseData
 
-__all__ = ["AskColumns", "AskFacts", "AskRows", "AskSums", "HeldPart"]
+__all__ = ["AskColumns", "AskFacts", "AskRows", "AskSums", "HeldPart", "joined_part"]
 
 _BOUND = 4  # native objectives that a part keeps
 _METHODS = {"gradient": "sums", "hessian_product": "product_sums", "hessian": "hessian_sums"}
@@ -53,6 +53,12 @@ class HeldPart:
             self._bound[key] = data.bind(terms)
         return self._bound[key]
 
+    def taken(self, index: NDArray[Any]) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
+        """Return copies of some rows: X, targets and weights, each as the part holds them."""
+        X = self.data.X
+        rows = X.take(index) if isinstance(X, CSRView) else np.ascontiguousarray(X[index])
+        return rows, *self.data.of_rows(index, None)[:2]
+
 
 @dataclass(frozen=True)
 class AskFacts:
@@ -69,17 +75,29 @@ class AskFacts:
 
 @dataclass(frozen=True, eq=False)
 class AskSums:
-    """Asks for the sums of a pass, which has a name of ``parts_source``."""
+    """Asks for the sums of a pass, which has a name of ``parts_source``.
+
+    Attributes
+    ----------
+    starts : array of int64
+        The number of each part's first row, and that of all rows.
+    """
 
     work: str
     key: str
     terms: Terms
+    starts: NDArray[np.int64]
     shift: float = 0.0
     asks: frozenset[int] | None = None
 
-    def of(self, part: HeldPart, *parameters: NDArray[Any]) -> Any:
+    def of(self, part: HeldPart, *arrays: NDArray[Any]) -> Any:
         native = part.bound(self.key, self.terms, self.shift)
-        return getattr(native, _METHODS[self.work])(*parameters)
+        if self.work == "batch":
+            w, rows = arrays
+            start, stop = self.starts[part.index : part.index + 2]
+            local = (rows[(rows >= start) & (rows < stop)] - start).astype(np.uint32)
+            return native.sums(w, local) if len(local) else None
+        return getattr(native, _METHODS[self.work])(*arrays)
 
     def add(self, first: Any, second: Any) -> Any:
         if self.work == "hessian":
@@ -116,17 +134,27 @@ class AskRows:
     asks: frozenset[int] | None = None
 
     @classmethod
-    def at(cls, index: NDArray[np.int64], sizes: tuple[int, ...]) -> AskRows:
-        """Return the question for some rows, of parts of these sizes."""
-        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    def at(cls, index: NDArray[np.int64], starts: NDArray[np.int64]) -> AskRows:
+        """Return the question for some rows."""
         return cls(index, starts, frozenset(np.unique(np.searchsorted(starts, index, "right") - 1).tolist()))
 
     def of(self, part: HeldPart) -> list[Any]:
         start, stop = self.starts[part.index : part.index + 2]
         local = self.index[np.searchsorted(self.index, start) : np.searchsorted(self.index, stop)] - start
-        X = part.data.X
-        rows = X.take(local) if isinstance(X, CSRView) else np.ascontiguousarray(X[local])
-        return [(rows, *part.data.of_rows(local, None)[:2])]
+        return [part.taken(local)]
 
     def add(self, first: list[Any], second: list[Any]) -> list[Any]:
         return first + second
+
+
+def joined_part(parts: list[HeldPart]) -> HeldPart:
+    """Return the rows of some parts, one after the other, as those of one."""
+    if len(parts) == 1:
+        return parts[0]
+    return HeldPart(0, *(_joined([getattr(part.data, name) for part in parts]) for name in ("X", "targets", "weights")))
+
+
+def _joined(arrays: list[Any]) -> Any:
+    if arrays[0] is None:
+        return None
+    return joined(arrays) if isinstance(arrays[0], CSRView) else np.concatenate(arrays)

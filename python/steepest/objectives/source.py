@@ -89,6 +89,7 @@ class Data(Protocol):
                          takes no block of the Hessian of wide rows, and, without "rows" too, nothing looks for columns
                          that separate classes
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop
+    "buffers"            `buffered`, and parts that are read one after the other: mini-batches come from some at a time
     "sample"             `taken`, of data without "batches". Without both, `QuasiNewton` begins with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
     "hessian"            Hessians of the native objective. Without it, `QuasiNewton` keeps to its diagonal

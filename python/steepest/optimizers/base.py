@@ -16,7 +16,7 @@ from ..arrays.interop import DeviceView, as_native, check_unmasked, note_change
 from ..objectives.protocol import Capability, missing, supports
 from .device_step import DeviceState
 from .runner import Runner, StepPlan
-from .runners import runner_for
+from .runner_for import runner_for
 from .schedules import Constant, ScheduleLike, as_schedule, rates_at
 
 __all__ = ["Offers", "Optimizer"]

@@ -15,7 +15,7 @@ from ..arrays.interop import DeviceView, as_native
 from ..arrays.norm import norm_of
 from ..constraints.projections import Projection
 from ..objectives.device_objective import DeviceObjective
-from ..objectives.protocol import Capability, Objective, device_of_objective, penalty_of, supports
+from ..objectives.protocol import Objective
 from .device_step import DeviceState
 from .runner import Evaluation, Runner, StepPlan, Steps
 
@@ -169,26 +169,3 @@ class DeviceRunner(Runner):
     def restore(self) -> None:
         self._descent.restore()
         self.fetch()
-
-
-def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> Runner:
-    """Return the runner that changes w by the steps of an optimizer."""
-    device = device_of_objective(objective)
-    if not supports(objective, Capability.STEPS):
-        if device is not None:
-            kind = type(objective).__name__
-            raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")
-        if penalty_of(objective).l1 > 0.0:
-            raise TypeError(
-                "objective must be without an L1 penalty if it has a value_and_gradient of its own, since the gradient "
-                f"leaves that penalty out, got {objective!r}; use l1_ratio=0.0"
-            )
-        return PythonRunner(objective, optimizer, w, plan.projection)
-    if device is None:
-        return NativeRunner(objective.native, optimizer, w, plan)
-    shuffled = plan.shuffle and plan.batch_size > 0
-
-    def order(epoch: int) -> NDArray[np.uint32] | None:
-        return _core.row_order(objective.n_samples, plan.seed, epoch) if shuffled else None
-
-    return DeviceRunner(objective.native, optimizer, w, plan.batch_size, order)

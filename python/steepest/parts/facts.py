@@ -29,8 +29,8 @@ class TargetFacts:
         and one that is no integer, if there are such.
     totals : array of float64
         The weights of the rows that have each of these targets, added up.
-    sums : array of shape (3,), float64
-        The sums of the weights, of the weighted targets and of their weighted squares.
+    sums : array of shape (4,), float64
+        The sums of the weights, of the weighted targets, of their weighted squares, and of the squared weights.
     sample, sample_weights : arrays of float64
         Some targets, evenly spaced, and their weights.
     """
@@ -48,7 +48,7 @@ class TargetFacts:
         weights = np.ones(len(y)) if weight is None else weight.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             weighted = weights * exact
-            sums = np.array([weights.sum(), weighted.sum(), (weighted * exact).sum()])
+            sums = np.array([weights.sum(), weighted.sum(), (weighted * exact).sum(), (weights**2).sum()])
         some = slice(None, None, max(1, len(y) // _PER_PART))
         return cls(*_standing_for_all(exact, weights), sums, exact[some], weights[some])
 
@@ -150,6 +150,11 @@ class Facts:
             min(self.least_weight, other.least_weight),
             self.targets.with_more(other.targets),
         )
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The number of each part's first row, and that of all rows."""
+        return np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
 
     @property
     def n_samples(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-__all__ = ["Node", "Tree"]
+__all__ = ["Node", "RunningTree", "Tree"]
 
 
 class Node(NamedTuple):
@@ -99,3 +99,42 @@ class Tree:
         if len(self._nodes) != 1 or -(-self._n >> (only := next(iter(self._nodes)))[0]) > 1:
             raise ValueError(f"all {self._n} parts must answer, got the subtrees {sorted(self._nodes)}")
         return self._nodes[only]
+
+
+class RunningTree:
+    """Adds the answers of parts that come in order, as a `Tree` does, before their number is known.
+
+    Parameters
+    ----------
+    add : callable
+        As for `Tree`.
+
+    Examples
+    --------
+    >>> from steepest.parts.tree import RunningTree
+    >>> tree = RunningTree(lambda first, second: f"({first}{second})")
+    >>> for answer in "abcdefg":
+    ...     tree.put(answer)
+    >>> tree.total()
+    '(((ab)(cd))((ef)g))'
+    """
+
+    def __init__(self, add: Callable[[Any, Any], Any]) -> None:
+        self._add, self._count = add, 0
+        self._subtrees: list[Any] = []  # the largest first: one for each bit of the count
+
+    def put(self, answer: Any) -> None:
+        """Add the answer of the next part."""
+        size = 1
+        while self._count & size:
+            answer = self._add(self._subtrees.pop(), answer)
+            size *= 2
+        self._subtrees.append(answer)
+        self._count += 1
+
+    def total(self) -> Any:
+        """Return the sum of all answers. No answer may come after it."""
+        total = self._subtrees.pop()
+        while self._subtrees:
+            total = self._add(self._subtrees.pop(), total)
+        return total

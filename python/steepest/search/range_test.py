@@ -22,7 +22,8 @@ from ..objectives.protocol import Capability, Objective, check_objective, missin
 from ..objectives.softmax import vector_of
 from ..optimizers.base import Optimizer
 from ..optimizers.runner import Runner, StepPlan
-from ..optimizers.runners import NativeRunner, runner_for
+from ..optimizers.runner_for import runner_for
+from ..optimizers.runners import NativeRunner
 
 __all__ = ["LearningRateCurve", "check_tuned", "find_learning_rate"]
 

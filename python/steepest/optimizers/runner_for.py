@@ -1,0 +1,41 @@
+"""`runner_for`: the runner that an objective's data and a plan of steps ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..objectives.protocol import Capability, device_of_objective, penalty_of, supports
+from .buffered import buffered_runner
+from .runner import Runner, StepPlan
+from .runners import WHOLE_DATA, DeviceRunner, NativeRunner, PythonRunner, Stepper
+
+__all__ = ["runner_for"]
+
+
+def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPlan = WHOLE_DATA) -> Runner:
+    """Return the runner that changes w by the steps of an optimizer."""
+    device = device_of_objective(objective)
+    if not supports(objective, Capability.STEPS):
+        if device is not None:
+            kind = type(objective).__name__
+            raise TypeError(f"objective must not have a value_and_gradient of its own on a CUDA device, got {kind}")
+        if penalty_of(objective).l1 > 0.0:
+            raise TypeError(
+                "objective must be without an L1 penalty if it has a value_and_gradient of its own, since the gradient "
+                f"leaves that penalty out, got {objective!r}; use l1_ratio=0.0"
+            )
+        return PythonRunner(objective, optimizer, w, plan.projection)
+    if plan.batch_size and supports(objective, Capability.BUFFERS):
+        return buffered_runner(objective, optimizer, w, plan)
+    if device is None:
+        return NativeRunner(objective.native, optimizer, w, plan)
+    shuffled = plan.shuffle and plan.batch_size > 0
+
+    def order(epoch: int) -> NDArray[np.uint32] | None:
+        return _core.row_order(objective.n_samples, plan.seed, epoch) if shuffled else None
+
+    return DeviceRunner(objective.native, optimizer, w, plan.batch_size, order)

@@ -1,0 +1,92 @@
+"""Parts that a thread reads ahead while the caller computes."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from .part import Part, PartReader
+from .source import Stopped
+
+__all__ = ["read_ahead"]
+
+_PATIENCE = 1.0  # seconds between two looks at whether the thread is alive: a forked child has none
+
+
+class _Opens(Protocol):
+    def __call__(self, stop: threading.Event) -> PartReader: ...
+
+
+def read_ahead(open_reader: _Opens, order: Sequence[int], depth: int) -> Iterator[Part]:
+    """Yield parts in an order, `depth` of them read ahead at most. With 0 the caller's thread reads.
+
+    `open_reader` returns a reader, which gives up once the event that it was given is set.
+    """
+    if depth == 0:
+        reader = open_reader(threading.Event())
+        try:
+            for index in order:
+                yield reader.part(index)
+        finally:
+            reader.close()
+        return
+    thread = _Thread(open_reader, order, depth)
+    thread.start()
+    try:
+        for _ in order:
+            yield thread.take()
+    finally:
+        thread.end()
+
+
+class _Thread(threading.Thread):
+    """Reads parts. One permit allows to begin with one part."""
+
+    def __init__(self, open_reader: _Opens, order: Sequence[int], depth: int) -> None:
+        super().__init__(name="steepest-stream", daemon=True)
+        self._open_reader, self._order = open_reader, order
+        self._stopped = threading.Event()
+        self._permits = threading.Semaphore(depth)
+        self._done: queue.SimpleQueue[Part | BaseException] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Read all parts, or until told to stop."""
+        try:
+            reader = self._open_reader(self._stopped)
+            try:
+                for index in self._order:
+                    self._permits.acquire()
+                    if self._stopped.is_set():
+                        return
+                    self._done.put(reader.part(index))
+            finally:
+                reader.close()
+        except Stopped:
+            pass
+        except BaseException as error:  # the caller's thread raises it
+            self._done.put(error)
+
+    def take(self) -> Part:
+        """Return the next part, and let the thread begin with another one."""
+        while True:
+            try:
+                found = self._done.get(timeout=_PATIENCE)
+                break
+            except queue.Empty:
+                if not self.is_alive() and self._done.empty():
+                    raise RuntimeError(
+                        "the thread that reads parts ended; was the process forked? Call parts() again"
+                    ) from None
+        if isinstance(found, BaseException):
+            raise found
+        self._permits.release()
+        return found
+
+    def end(self) -> None:
+        """Stop the thread and wait for it."""
+        self._stopped.set()
+        self._permits.release()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join()

@@ -1,0 +1,285 @@
+"""Streams of `.npy` files: pairs of a file of X and a file of y, or tables with the target in a column."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.checks import describe
+from .blocks import ArrayBlock, Place
+from .buffers import Buffers
+from .files import DataError, FileState, read_into
+from .iterable import facts_of_dtype
+from .labels import Labels
+from .part import Facts, Part
+from .source import Stopped, Survey, nearest
+
+__all__ = ["NpySource", "tables_of"]
+
+_STEP = 1 << 22  # bytes to read at once where they are converted
+
+
+@dataclass(frozen=True)
+class NpyFile:
+    """The header of a `.npy` file."""
+
+    state: FileState
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    is_fortran: bool
+    offset: int
+
+    @classmethod
+    def of(cls, path: Path) -> NpyFile:
+        """Read the header of a file."""
+        state = FileState.of(path)
+        with state.open() as file, state.reading("npy"):
+            version = np.lib.format.read_magic(file)
+            if version not in ((1, 0), (2, 0)):
+                raise ValueError(f"its version is {version}, expected 1.0 or 2.0")
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, is_fortran, dtype = read(file)
+            found = cls(state, dtype, shape, is_fortran and len(shape) > 1, file.tell())
+            if dtype.kind not in "biufU":
+                raise DataError(f"{path} must hold numbers, got {dtype}; save arrays with np.save")
+            if found.end != state.size:
+                raise DataError(f"{path} must have {found.end:,} bytes by its header, got {state.size:,}; was it cut?")
+        return found
+
+    @property
+    def end(self) -> int:
+        """The size of the file by its header."""
+        return self.offset + int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+
+    @property
+    def row_size(self) -> int:
+        """The number of elements of a row."""
+        return self.shape[1] if len(self.shape) == 2 else 1
+
+    def read(self, file: BinaryIO, start: int, out: NDArray[Any]) -> None:
+        """Read rows from `start` on into a C-contiguous array of the dtype of the file."""
+        if not self.is_fortran:
+            self._fill(file, start * self.row_size, out)
+            return
+        strip = np.empty(len(out), self.dtype)
+        for column in range(self.shape[1]):
+            self._fill(file, column * self.shape[0] + start, strip)
+            out[:, column] = strip
+
+    def _fill(self, file: BinaryIO, first: int, out: NDArray[Any]) -> None:
+        view = out.reshape(-1).view(np.uint8).data
+        n = read_into(file, [view], self.offset + first * self.dtype.itemsize)
+        if n != len(view):
+            self.state.check()
+            raise OSError(f"{self.state.path} ended too soon: {n:,} bytes of {len(view):,}")
+
+
+@dataclass(frozen=True)
+class NpyTable:
+    """The files of some rows: X, y and weights, or all of them in one."""
+
+    files: tuple[NpyFile, ...]
+    target: int | None = None
+    weight: int | None = None
+
+    def __len__(self) -> int:
+        return self.files[0].shape[0]
+
+    @property
+    def features(self) -> list[int]:
+        """The columns of X."""
+        return [j for j in range(self.files[0].shape[1]) if j not in (self.target, self.weight)]
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there are weights."""
+        return self.weight is not None or len(self.files) == 3
+
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of a row in the files."""
+        return sum(file.row_size * file.dtype.itemsize for file in self.files)
+
+    @property
+    def place(self) -> str:
+        """What errors call the table."""
+        return str(self.files[0].state.path)
+
+    def block(
+        self, opened: list[BinaryIO], start: int, stop: int, labels: Labels | None, out: NDArray[Any] | None = None
+    ) -> ArrayBlock:
+        """Read rows in the dtypes of the files; those of the first file into `out`, if it is given."""
+        arrays = []
+        for number, (header, file) in enumerate(zip(self.files, opened, strict=True)):
+            fresh = out is None or number > 0
+            array = np.empty((stop - start, *header.shape[1:]), header.dtype) if fresh else out
+            assert array is not None
+            header.read(file, start, array)
+            header.state.check()
+            arrays.append(array)
+        if self.target is not None:
+            table = arrays[0]
+            arrays = [np.ascontiguousarray(table[:, self.features]), table[:, self.target]]
+            arrays += [] if self.weight is None else [table[:, self.weight]]
+        X, y, *weights = arrays
+        return ArrayBlock(X, y, weights[0] if weights else None, Place(self.place, start), labels)
+
+
+class NpySource:
+    """Rows in `.npy` files."""
+
+    any_order, if_changed = True, ""
+
+    def __init__(self, tables: list[NpyTable], dtype: np.dtype[Any] | None, memory: int) -> None:
+        first = tables[0]
+        for table in tables:
+            _check_alike(first, table)
+        d = len(first.features) if first.target is not None else first.files[0].row_size
+        found = facts_of_dtype(dtype, [table.files[0].dtype for table in tables])
+        self.facts = Facts(d, *found, has_weights=first.has_weights)
+        is_text = first.target is None and first.files[1].dtype.kind == "U"
+        self.labels = Labels() if is_text else None
+        self.n_rows: int | None = sum(len(table) for table in tables)
+        self.name = first.place if len(tables) == 1 else f"{first.place} and {len(tables) - 1} others"
+        self.step = max(min(_STEP, memory // 64) // first.row_bytes, 1)
+        self.reserve = 3 * self.step * first.row_bytes
+        if any(file.is_fortran for table in tables for file in table.files):
+            self.reserve += 16 * self.step
+        self.tables, self.starts = tables, [0, *itertools.accumulate(len(table) for table in tables)]
+
+    @property
+    def states(self) -> list[FileState]:
+        """The files."""
+        return [file.state for table in self.tables for file in table.files]
+
+    def blocks(self, row: int) -> Iterator[ArrayBlock]:
+        """Yield all rows in blocks; `row` is 0."""
+        for table in self.tables:
+            with ExitStack() as stack:
+                opened = [stack.enter_context(header.state.open()) for header in table.files]
+                for start in range(row, len(table), self.step):
+                    yield table.block(opened, start, min(start + self.step, len(table)), self.labels)
+
+    def reader(self, found: Survey, stop: Event) -> NpyReader:
+        """Return a reader of parts."""
+        return NpyReader(self, found, stop)
+
+
+class NpyReader:
+    """Reads parts by `pread`, into their arrays where the dtype is theirs."""
+
+    def __init__(self, source: NpySource, found: Survey, stop: Event) -> None:
+        self._source, self._stop = source, stop
+        self._starts = [0, *itertools.accumulate(found.sizes)]
+        self._opened: tuple[int, list[BinaryIO]] | None = None
+        self._stack = ExitStack()
+        self._buffers = Buffers(1)
+
+    def part(self, index: int) -> Part:
+        """Return a part in memory of its own."""
+        source, facts = self._source, self._source.facts
+        start, stop = self._starts[index], self._starts[index + 1]
+        X = self._buffers.empty((stop - start, facts.n_features), facts.storage)
+        y = np.empty(stop - start, facts.dtype)
+        weight = np.empty(stop - start, facts.dtype) if facts.has_weights else None
+        at = start
+        while at < stop:
+            number = source.starts.index(nearest(source.starts, at))
+            end = min(stop, source.starts[number + 1])
+            rows = slice(at - start, end - start)
+            arrays = X[rows], y[rows], None if weight is None else weight[rows]
+            self._fill(number, at - source.starts[number], arrays)
+            at = end
+        return Part(index, X, y, weight)
+
+    def _fill(self, number: int, start: int, arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]) -> None:
+        table, opened = self._source.tables[number], self._files(number)
+        X, y, weight = arrays
+        direct = table.target is None and table.files[0].dtype == X.dtype and not table.files[0].is_fortran
+        step = self._source.step
+        for at in range(0, len(y), step):
+            if self._stop.is_set():
+                raise Stopped
+            rows = slice(at, min(at + step, len(y)))
+            n = rows.stop - at
+            out = X[rows] if direct else None
+            block = table.block(opened, start + at, start + rows.stop, self._source.labels, out)
+            if not direct:
+                block.write_X(X[rows], 0, n)
+            block.write_y(y[rows], 0, n)
+            if weight is not None:
+                block.write_weight(weight[rows], 0, n)
+
+    def _files(self, number: int) -> list[BinaryIO]:
+        if self._opened is None or self._opened[0] != number:
+            self.close()
+            table = self._source.tables[number]
+            self._opened = number, [self._stack.enter_context(header.state.open()) for header in table.files]
+        return self._opened[1]
+
+    def close(self) -> None:
+        """Close the files."""
+        self._opened = None
+        self._stack.close()
+
+
+def _check_alike(first: NpyTable, table: NpyTable) -> None:
+    """Check the shapes of the files of a table, and that its columns are those of the first table."""
+    X = table.files[0]
+    path = X.state.path
+    if len(X.shape) != 2 or 0 in X.shape:
+        raise DataError(f"{path} must hold an array of two dimensions with at least one row, got shape {X.shape}")
+    if X.dtype.kind == "U":
+        raise DataError(f"{path} must hold numbers, got text ({X.dtype}); encode it as numbers")
+    for other, what in zip(table.files[1:], ("target", "weight"), strict=False):
+        if other.shape != (X.shape[0],):
+            expected = f"{other.state.path} must have shape ({X.shape[0]},), a {what} for each row of {path}"
+            raise DataError(f"{expected}, got {other.shape}")
+    if len(table.files) == 3 and table.files[2].dtype.kind == "U":
+        raise DataError(f"{table.files[2].state.path} must hold numbers as weights, got text")
+    if X.shape[1] != first.files[0].shape[1]:
+        raise DataError(f"{path} must have {first.files[0].shape[1]} columns, as {first.place}, got {X.shape[1]}")
+    kinds = [each.files[1].dtype.kind == "U" if len(each.files) > 1 else False for each in (first, table)]
+    if kinds[0] != kinds[1] or first.has_weights != table.has_weights:
+        raise DataError(f"the target and the weights of {path} must be of the kind of those of {first.place}")
+
+
+def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any) -> list[NpyTable]:
+    """Return tables of groups of files: of one file with the target in a column, or of X, y and weights."""
+    tables = []
+    for group in groups:
+        files = tuple(NpyFile.of(path) for path in group)
+        if len(group) > 1:
+            tables.append(NpyTable(files))
+            continue
+        if len(files[0].shape) != 2:
+            raise DataError(f"{group[0]} must hold an array of two dimensions, got shape {files[0].shape}")
+        columns = [_column(name, value, files[0]) for name, value in (("target", target), ("weight", weight))]
+        if columns[0] == columns[1]:
+            raise ValueError(f"target and weight must be different columns, got {target} and {weight}")
+        if files[0].shape[1] < 2 + (weight is not None):
+            raise DataError(f"{group[0]} must have a column of X beside the target, got shape {files[0].shape}")
+        tables.append(NpyTable(files, *columns))
+    return tables
+
+
+def _column(name: str, value: Any, file: NpyFile) -> int | None:
+    if value is None:
+        if name == "weight":
+            return None
+        raise TypeError(
+            f"target must be the number of the column of {file.state.path} with the targets, such as -1, got None; "
+            "a file of X and a file of y are given as a tuple: (X file, y file)"
+        )
+    n = file.shape[1]
+    if isinstance(value, bool) or not isinstance(value, int) or not -n <= value < n:
+        raise ValueError(f"{name} must be the number of a column from {-n} to {n - 1}, got {describe(value)}")
+    return value % n
