@@ -86,8 +86,8 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.
-_INNER = ("_core", "analysis", "arrays", "closed_form", "constraints", "descent", "estimators", "extras", "objectives",
-          "optimizers", "quasi_newton", "runtime", "search", "streams", "warnings")  # fmt: skip
+_INNER = ("_core", "analysis", "arrays", "closed_form", "constraints", "dask", "descent", "estimators", "extras",
+          "objectives", "optimizers", "quasi_newton", "runtime", "search", "streams", "warnings")  # fmt: skip
 
 
 class _Former(_ModuleType):

@@ -1,230 +1,24 @@
-"""Fits over the workers of a Dask cluster: `fit`, `parts`, and the engine below them. They need the extra `dask`."""
+"""Fits over the workers of a Dask cluster: `fit`, and `parts` for objectives. They need the extra `dask`."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from numpy.typing import NDArray
+import numpy as np
 
 from .arrays.checks import check_number, describe
-from .distribution.blocks import Block, in_part
-from .distribution.dask_calls import Workers
-from .distribution.dask_chunks import Chunks, chunks_of, owners
-from .distribution.dask_worker import OPERATION, PartsPlugin, Wanted
+from .distribution.dask_chunks import chunks_of, coded, is_frame, kind_of, labels_of
+from .distribution.dask_engine import DaskEngine
+from .distribution.dask_predictions import predicted
+from .extras import require
 from .objectives.parts import Parts
-from .parts.engine import Question
-from .parts.tree import Tree
 
-__all__ = ["DaskEngine", "fit", "parts"]
+__all__ = ["fit", "parts"]
 
-_ROUNDS = 20  # in which no part answers, before a pass is given up
-_PAUSE = 0.05  # seconds, before the scheduler is asked again where parts are
-
-
-class DaskEngine:
-    """Parts on the workers of a Dask cluster, where they stay. `parts` makes one.
-
-    A pass is one message to each worker and one back. Both go directly to the worker where the client can reach it,
-    else through the scheduler. A worker adds up the answers of its parts along the tree, and the client adds the rest.
-
-    If a worker is lost, Dask makes its parts again on other ones, and the engine asks them. The bits stay the same.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    chunks : Chunks
-        What the parts are made of.
-    timeout : float
-        Seconds without a sign of life after which a wait is an error.
-    """
-
-    def __init__(self, client: Any, chunks: Chunks, timeout: float) -> None:
-        self._workers, self._timeout = Workers(client, timeout), timeout
-        self._lock = threading.RLock()
-        self._homes: dict[int, str] = {}  # of each part that is held: its worker
-        self._lost: dict[int, str] = {}  # of parts that were lost: what became of their worker
-        self._digests: dict[int, int] = {}
-        client.register_plugin(PartsPlugin(), name=OPERATION)
-        self._futures: dict[int, Any] = {}
-        self._futures, self._tasks = self._made(client, chunks), dict(enumerate(chunks.tasks))
-        sizes = self._of_all(self._futures, "measure", lambda some: (some,), "chunk")
-        filled = [number for number in range(len(sizes)) if sizes[number]]
-        starts = [0, *accumulate(sizes[number] for number in filled)]
-        if not starts[-1]:
-            raise ValueError("X must have at least one row, got none in any chunk")
-        self._futures, self._tasks = (
-            {part: of_chunk[number] for part, number in enumerate(filled)} for of_chunk in (self._futures, self._tasks)
-        )
-        self._n, self._starts, self._more = len(filled), starts, (chunks.y, chunks.weight)
-        for name, each in zip(("y", "sample_weight"), self._more, strict=True):
-            if each is not None and len(each) != starts[-1]:
-                raise ValueError(f"{name} must have an element for each of the {starts[-1]} rows of X, got {len(each)}")
-        self._hold(self._futures)
-
-    def n_parts(self) -> int:
-        """Return the number of parts: of the chunks that have rows."""
-        return self._n
-
-    def reduce(self, question: Question, *arrays: NDArray[Any]) -> Any:
-        """Ask the parts, and return the total of their answers.
-
-        Raises
-        ------
-        TimeoutError
-            A worker does not respond for ``timeout`` seconds, or the parts of a lost one were not made again.
-        RuntimeError
-            The parts of a lost worker cannot be made again, or are not the same. Or the engine is closed.
-        """
-        with self._lock:
-            if not self._futures:
-                raise RuntimeError("the engine is closed, and its workers hold no parts any more")
-            tree, todo = Tree(self._n, question.add), set(range(self._n))
-            if question.asks is not None:
-                for part in todo - question.asks:
-                    tree.put(part, None)
-                todo &= question.asks
-            rounds = 0
-            while todo:
-                self._hold(todo - self._homes.keys())
-                before = len(todo)
-                for found, nodes in self._asked(todo, question, arrays):
-                    tree.take(nodes)
-                    todo.difference_update(found)
-                for part in todo:  # lost, or dropped by its worker
-                    self._homes.pop(part, None)
-                rounds = 0 if len(todo) < before else rounds + 1
-                if rounds == _ROUNDS:
-                    raise RuntimeError(f"part {min(todo)} did not stay on any worker{self._after(*todo)}")
-            return tree.total()
-
-    def close(self) -> None:
-        """Let go of the parts, which the workers then drop."""
-        with self._lock:
-            for future in self._futures.values():
-                future.release()
-            self._futures, self._homes = {}, {}
-
-    def _made(self, client: Any, chunks: Chunks) -> dict[int, Any]:
-        """Have the blocks of all chunks made: where X is already, or in shares of neighbours. Return their futures."""
-        try:
-            client.wait_for_workers(1, timeout=self._timeout)
-        except TimeoutError:
-            raise TimeoutError(f"client must have a worker, got none within {self._timeout:g} s") from None
-        homes: dict[int, str | None] = dict(enumerate(owners(len(chunks.tasks), client.nthreads())))
-        if chunks.futures is not None:
-            of_x = dict(enumerate(chunks.futures))
-            self._wait(of_x, "chunk")
-            homes = self._workers.holders(of_x)
-        shares: dict[str | None, list[int]] = defaultdict(list)
-        for number, home in homes.items():
-            shares[home].append(number)
-        futures: dict[int, Any] = {}
-        for home, share in shares.items():
-            where = {} if home is None else {"workers": [home], "allow_other_workers": True}
-            futures.update(zip(share, client.compute([chunks.tasks[i] for i in share], **where), strict=True))
-        return futures
-
-    def _hold(self, some: Iterable[int]) -> None:
-        """Have parts held by the workers that have their blocks."""
-
-        def own(wanted: list[Wanted]) -> tuple[Any, ...]:
-            return wanted, [self._more_of(part) for _, part in wanted]
-
-        for part, digest in self._of_all(some, "hold", own, "part", self._homes).items():
-            if self._digests.setdefault(part, digest) != digest:
-                why = "its rows must come from a computation that gives the same bits each time"
-                raise RuntimeError(f"part {part} was made again with other numbers{self._after(part)}; {why}")
-
-    def _more_of(self, part: int) -> Block:
-        """Return the targets and weights of a part that are in this process."""
-        rows = slice(*self._starts[part : part + 2])
-        return Block(None, *(None if each is None else each[rows] for each in self._more))
-
-    def _of_all(
-        self,
-        numbers: Iterable[int],
-        call: str,
-        own: Callable[[list[Wanted]], tuple[Any, ...]],
-        what: str,
-        homes: dict[int, str] | None = None,
-    ) -> dict[int, Any]:
-        """Ask the workers that have the results of tasks for a number of each. Keep which worker gave it."""
-        found: dict[int, Any] = {}
-        since = time.monotonic()
-        while todo := {number: self._futures[number] for number in numbers if number not in found}:
-            self._wait(todo, what)
-            shares = defaultdict(list)
-            for number, home in self._workers.holders(todo).items():
-                if home is not None:
-                    shares[home].append((todo[number].key, number))
-            before = len(found)
-            replies = self._workers.ask(call, {home: own(share) for home, share in shares.items()})
-            for home, result in self._results(replies, {home: [i for _, i in share] for home, share in shares.items()}):
-                found.update(result)
-                if homes is not None:
-                    homes.update(dict.fromkeys(result, home))
-            if len(found) > before:
-                since = time.monotonic()
-            elif time.monotonic() - since > self._timeout:
-                raise TimeoutError(f"no worker gave {what} {min(todo)} within {self._timeout:g} s{self._after(*todo)}")
-            else:
-                time.sleep(_PAUSE)
-        return found
-
-    def _asked(self, parts: set[int], question: Question, arrays: tuple[Any, ...]) -> Iterator[Any]:
-        """Yield what workers answer for their parts among some."""
-        shares: dict[str, list[int]] = defaultdict(list)
-        for part in sorted(parts):
-            shares[self._homes[part]].append(part)
-        own = {home: ([(self._futures[part].key, part) for part in share],) for home, share in shares.items()}
-        for _, result in self._results(self._workers.ask("answer", own, self._n, question, *arrays), shares):
-            yield result
-
-    def _results(self, replies: dict[str, Any], shares: dict[str, list[int]]) -> Iterator[tuple[str, Any]]:
-        """Yield the results among replies. Raise an error of a worker's code, and note which workers are lost."""
-        for home, reply in replies.items():
-            if reply.lost is not None:
-                self._lost.update(dict.fromkeys(shares[home], f"the worker {home} was lost ({reply.lost})"))
-        errors = [(shares[home], reply.error) for home, reply in replies.items() if reply.error is not None]
-        if errors:
-            raise min(errors, key=lambda each: each[0])[1]
-        for home, reply in replies.items():
-            if reply.lost is None:
-                yield home, reply.result
-
-    def _wait(self, futures: dict[int, Any], what: str) -> None:
-        """Wait until tasks have ended well."""
-        self._workers.wait(futures, self._after(*futures), self._submitted_again)
-        for number, future in futures.items():
-            if future.status == "error":
-                raise in_part(number, future.exception(), what) from None
-            if future.cancelled():
-                why = "Dask cannot make it again, since its data were scattered or cancelled"
-                raise RuntimeError(f"{what} {number} is lost: {why}{self._after(number)}")
-
-    def _submitted_again(self, numbers: list[int]) -> dict[int, Any]:
-        """Have tasks forgotten and submit them anew, for any worker. Return their futures."""
-        if not self._futures:
-            return {}
-        for number in numbers:
-            self._futures.pop(number).release()
-        self._workers.client.sync(asyncio.sleep, _PAUSE)  # releases come before the new tasks
-        made = self._workers.client.compute([self._tasks[number] for number in numbers])
-        again = dict(zip(numbers, made, strict=True))
-        self._futures.update(again)
-        return again
-
-    def _after(self, *numbers: int) -> str:
-        """Return what was lost before, for an error."""
-        told = sorted({self._lost[number] for number in numbers if number in self._lost})
-        return "".join(f"; {each}" for each in told)
+_Model = TypeVar("_Model")
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def parts(client: Any, X: Any, y: Any, sample_weight: Any = None, *, timeout: float = 60.0) -> Parts:
@@ -285,3 +79,106 @@ def parts(client: Any, X: Any, y: Any, sample_weight: Any = None, *, timeout: fl
     timeout = check_number("timeout", timeout, above=0.0)
     chunks = chunks_of(X, y, sample_weight, f"steepest-{secrets.token_hex(8)}")
     return Parts(DaskEngine(client, chunks, timeout))
+
+
+def fit(client: Any, estimator: _Model, X: Any, y: Any, sample_weight: Any = None, *, timeout: float = 60.0) -> _Model:
+    """Fit an estimator to Dask collections, whose rows stay on their workers.
+
+    The default optimizer, `QuasiNewton`, takes few passes, each of which is one message to each worker and one back.
+    Mini-batches work too, but each of their steps costs as many messages as a pass.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A synchronous client.
+    estimator : LogisticClassifier or LinearRegressor
+        It is fitted in place. ``estimator.fit(X, y)`` does the same with the active client.
+    X : dask.array.Array of shape (n, n_features), or dask.dataframe.DataFrame
+        The rows, as for `parts`. Arrays of other dtypes than float32 and float64 are cast to float64.
+    y : array of shape (n,)
+        The targets, as for `parts`. For a classifier they may be text, too.
+    sample_weight : array of shape (n,), optional
+        The weights, as for `parts`.
+    timeout : float, default 60
+        Seconds without a sign of life after which a wait is an error.
+
+    Returns
+    -------
+    estimator
+        It can predict arrays, and Dask collections too: ``estimator.predict(X)`` is lazy.
+
+    Raises
+    ------
+    TypeError, ValueError, TimeoutError
+        As for `parts`, and as for the estimator's own `fit`.
+    RuntimeError
+        The parts of a lost worker cannot be made again. The error names the worker.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import numpy as np
+    >>> from distributed import Client
+    >>> from steepest.dask import fit
+    >>> from steepest.estimators import LogisticClassifier
+    >>> rows = np.random.default_rng(0).normal(size=(1000, 3))
+    >>> X = da.from_array(rows, chunks=(250, 3))
+    >>> with Client(processes=False, n_workers=2, dashboard_address=None) as client:
+    ...     model = fit(client, LogisticClassifier(), X, (X[:, 0] > 0).astype(int))
+    ...     print(model.predict(X[:3]).compute() == (rows[:3, 0] > 0))
+    [ True  True  True]
+    """
+    found: _Model = _fitted(client, type(estimator).fit, estimator, X, y, sample_weight, timeout=timeout)  # type: ignore[attr-defined]
+    return found
+
+
+def called(method: Callable[..., Any], model: Any, X: Any, *rest: Any, **options: Any) -> Any:
+    """Do what a method of an estimator does, if its X is a Dask collection."""
+    if method.__name__ != "fit":
+        return predicted(model, method.__name__, X)
+    try:
+        client = require("distributed", "dask").default_client()
+    except ValueError:
+        how = "make one with distributed.Client()"
+        raise ValueError(f"X of Dask needs an active Dask client, got none; {how}") from None
+    return _fitted(client, method, model, X, *rest, **options)
+
+
+def _fitted(
+    client: Any,
+    method: Callable[..., Any],
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    X_val: Any = None,
+    y_val: Any = None,
+    *,
+    timeout: float = 60.0,
+) -> Any:
+    """Call the `fit` of a model with data in parts."""
+    labels = labels_of(y) if require("sklearn.base", "sklearn").is_classifier(model) else None
+    made: list[Parts] = []
+    try:
+        for rows, targets, weight in ((X, y, sample_weight), (X_val, y_val, None)):
+            if hasattr(rows, "__dask_graph__"):
+                made.append(_parts_of(client, rows, targets, weight, labels, timeout))
+        data, *held_out = made
+        method(model, data, None, None, *((held_out[0], None) if held_out else (X_val, y_val)))
+    finally:
+        for each in made:
+            each.engine.close()
+    if labels is None and hasattr(model, "classes_") and kind_of(y).kind in "biu":
+        model.classes_ = model.classes_.astype(kind_of(y))
+    return model
+
+
+def _parts_of(client: Any, X: Any, y: Any, weight: Any, labels: Any, timeout: float) -> Parts:
+    """Return parts for an estimator, with the labels of text, if any."""
+    names = None
+    if is_frame(X):
+        names = tuple(X.columns) if all(isinstance(name, str) for name in X.columns) else None
+    elif getattr(X, "dtype", _FLOATS[0]) not in _FLOATS:
+        X = X.astype(np.float64)
+    made = parts(client, X, y if labels is None else coded(y, labels), weight, timeout=timeout)
+    return Parts(made.engine, classes=labels, feature_names=names)

@@ -15,6 +15,7 @@ from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..objectives.binding import data_of
 from ..objectives.questions import HeldPart
+from ..objectives.rows import widened
 
 __all__ = ["Block", "block_of", "digest_of", "held_part", "in_part"]
 
@@ -114,12 +115,14 @@ def _check_numbers(X: NDArray[Any] | CSRView) -> None:
     values = X.data if isinstance(X, CSRView) else X
     if values.dtype.kind in "iu" or may_be_finite(values):
         return
-    finite = np.isfinite(X.widened if isinstance(X, CSRView) else X)
-    if not finite.all():
-        at = np.unravel_index(int(np.argmin(finite)), finite.shape)
-        if isinstance(X, CSRView):
-            at = (int(X.rows_of_entries()[at]), int(X.indices[at]))
-        raise ValueError(f"X must be finite, got {values.ravel()[int(np.argmin(finite))]} in row {at[0]}, column {at[1]}")
+    finite = np.isfinite(X.widened if isinstance(X, CSRView) else widened(X))
+    if finite.all():
+        return
+    first = int(np.argmin(finite))
+    row, column = divmod(first, X.shape[1])
+    if isinstance(X, CSRView):
+        row, column = int(X.rows_of_entries()[first]), int(X.indices[first])
+    raise ValueError(f"X must be finite, got {values.ravel()[first]} in row {row} of the part, column {column}")
 
 
 def digest_of(part: HeldPart) -> int:

@@ -79,7 +79,7 @@ class Workers:
         return Reply(error=reply["error"]) if "error" in reply else Reply(unpacked(reply["ok"])[0])
 
     async def _watch(self, tasks: dict[str, asyncio.Task[Reply]]) -> None:
-        """Return when all workers have replied or are gone. They may take long, while they respond to other messages."""
+        """Return when all workers have replied or are gone. They may take long, while they respond to pings."""
         pinged = time.monotonic()
         while pending := [task for task in tasks.values() if not task.done()]:
             if not (await asyncio.wait(pending, timeout=min(_LOOK, self.timeout)))[1]:

@@ -11,7 +11,7 @@ from ..arrays.checks import describe
 from ..extras import require
 from .blocks import block_of
 
-__all__ = ["Chunks", "chunks_of", "in_rows", "is_frame", "owners"]
+__all__ = ["Chunks", "chunks_of", "coded", "in_rows", "is_frame", "kind_of", "labels_of", "owners"]
 
 
 class Chunks(NamedTuple):
@@ -80,8 +80,9 @@ def _like(name: str, given: Any, X: Any, n: int) -> list[Any]:
             if sum(rows) != sum(own):
                 raise ValueError(f"{name} must have an element for each of the {sum(rows)} rows of X, got {sum(own)}")
             given = given.rechunk((rows,))
-    elif is_frame(given) and is_frame(X) and None not in (*X.divisions, *given.divisions):
-        if X.divisions != given.divisions:
+    elif is_frame(given) and is_frame(X):
+        known = None not in (*X.divisions, *given.divisions)
+        if known and X.divisions != given.divisions:
             raise ValueError(f"{name} must have the divisions of X, {X.divisions}, got {given.divisions}")
     chunks = list(np.ravel(given.to_delayed()))
     if len(chunks) != n:
@@ -115,3 +116,51 @@ def owners(n: int, threads: dict[str, int]) -> list[str]:
     shares = np.cumsum([threads[address] for address in addresses])
     places = np.searchsorted(shares / shares[-1], (np.arange(n) + 0.5) / n)
     return [addresses[place] for place in places]
+
+
+def kind_of(y: Any) -> np.dtype[Any]:
+    """Return the dtype of targets, or that of objects for a dtype that NumPy lacks."""
+    dtype = getattr(y, "dtype", None)
+    if dtype is None:
+        dtype = np.asarray(y).dtype
+    return dtype if isinstance(dtype, np.dtype) else np.dtype(getattr(dtype, "numpy_dtype", object))
+
+
+def labels_of(y: Any) -> NDArray[Any] | None:
+    """Return the sorted different labels of targets that are no numbers, else None. Dask computes them."""
+    if kind_of(y).kind in "biuf":
+        return None
+    if hasattr(y, "__dask_graph__"):
+        delayed, compute = (require("dask", "dask").delayed, require("dask", "dask").compute)
+        found = compute(*(delayed(_different)(chunk) for chunk in np.ravel(y.to_delayed())))
+        return np.unique(np.concatenate(found))
+    return _different(y)
+
+
+def _different(chunk: Any) -> NDArray[Any]:
+    labels = np.asarray(chunk, dtype=object)
+    wrong = [each for each in labels if not isinstance(each, str)][:1]
+    if wrong:
+        raise TypeError(f"y must hold numbers or text, got {describe(wrong[0])}")
+    return np.unique(labels.astype(str)).astype(object)
+
+
+def coded(y: Any, labels: NDArray[Any]) -> Any:
+    """Return targets as the places of their labels."""
+    if not hasattr(y, "__dask_graph__"):
+        return _places(y, labels)
+    if is_frame(y):
+        return y.map_partitions(_series_of_places, labels, meta=(y.name, np.float64))
+    return y.map_blocks(_places, labels, dtype=np.float64, meta=np.empty(0))
+
+
+def _places(chunk: Any, labels: NDArray[Any]) -> NDArray[np.float64]:
+    given = np.asarray(chunk, dtype=object)
+    places = np.searchsorted(labels, given).clip(max=len(labels) - 1)
+    if (labels[places] != given).any():
+        raise ValueError(f"y must hold the labels of the fit only, got {given[labels[places] != given][0]!r}")
+    return places.astype(np.float64)
+
+
+def _series_of_places(chunk: Any, labels: NDArray[Any]) -> Any:
+    return type(chunk)(_places(chunk, labels), index=chunk.index, name=chunk.name)

@@ -77,10 +77,10 @@ class Keeper:
         """Run a method in the thread of the kernels, and return its result or its error."""
         if call == "ping":
             return {"ok": None}
-        method = {"measure": self.measure, "hold": self.hold, "answer": self.answer}[call]
+        methods: dict[str, Callable[..., Any]] = {"measure": self.measure, "hold": self.hold, "answer": self.answer}
         loop = asyncio.get_running_loop()
         try:
-            return {"ok": await loop.run_in_executor(self._pool, self._run, method, own, common)}
+            return {"ok": await loop.run_in_executor(self._pool, self._run, methods[call], own, common)}
         except Exception as error:
             return {"error": to_serialize(error)}
 
