@@ -22,7 +22,13 @@ MODULES = sorted(
     for file in PACKAGE.rglob("*.py")
     if file.name != "__main__.py" and "benchmarks" not in file.parts
 )
-NEEDED = {"cli": ("click", "pandas", "sklearn"), "estimators": ("sklearn",), "plot": ("matplotlib",)}
+NEEDED = {
+    "cli": ("click", "pandas", "sklearn"),
+    "dask": ("dask.dataframe", "distributed", "sklearn"),
+    "distribution": ("dask.array", "distributed"),
+    "estimators": ("sklearn",),
+    "plot": ("matplotlib",),
+}
 ON_A_DEVICE = ("steepest.arrays.device",)
 OPTIONAL = ("LinearRegressor", "LogisticClassifier", "load_model", "save_model")
 DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")

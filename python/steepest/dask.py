@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from .distribution.dask_predictions import predicted
 from .extras import require
 from .objectives.parts import Parts
 
-__all__ = ["fit", "parts"]
+__all__ = ["DaskEngine", "fit", "parts"]
 
 _Model = TypeVar("_Model")
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -128,7 +129,10 @@ def fit(client: Any, estimator: _Model, X: Any, y: Any, sample_weight: Any = Non
     ...     print(model.predict(X[:3]).compute() == (rows[:3, 0] > 0))
     [ True  True  True]
     """
-    found: _Model = _fitted(client, type(estimator).fit, estimator, X, y, sample_weight, timeout=timeout)  # type: ignore[attr-defined]
+    if not isinstance(estimator, import_module("steepest.estimators.base").LinearModel):
+        raise TypeError(f"estimator must be a LogisticClassifier or a LinearRegressor, got {describe(estimator)}")
+    method = vars(import_module("steepest.estimators.base").LinearModel)["fit"]
+    found: _Model = _fitted(client, method, estimator, X, y, sample_weight, timeout=timeout)
     return found
 
 
@@ -149,7 +153,7 @@ def _fitted(
     method: Callable[..., Any],
     model: Any,
     X: Any,
-    y: Any,
+    y: Any = None,
     sample_weight: Any = None,
     X_val: Any = None,
     y_val: Any = None,
@@ -157,6 +161,8 @@ def _fitted(
     timeout: float = 60.0,
 ) -> Any:
     """Call the `fit` of a model with data in parts."""
+    if y is None:
+        raise TypeError("y must hold the targets of the rows of X, got None")
     labels = labels_of(y) if require("sklearn.base", "sklearn").is_classifier(model) else None
     made: list[Parts] = []
     try:
@@ -168,7 +174,7 @@ def _fitted(
     finally:
         for each in made:
             each.engine.close()
-    if labels is None and hasattr(model, "classes_") and kind_of(y).kind in "biu":
+    if hasattr(model, "classes_") and kind_of(y).kind in "biuU":
         model.classes_ = model.classes_.astype(kind_of(y))
     return model
 
@@ -181,4 +187,5 @@ def _parts_of(client: Any, X: Any, y: Any, weight: Any, labels: Any, timeout: fl
     elif getattr(X, "dtype", _FLOATS[0]) not in _FLOATS:
         X = X.astype(np.float64)
     made = parts(client, X, y if labels is None else coded(y, labels), weight, timeout=timeout)
-    return Parts(made.engine, classes=labels, feature_names=names)
+    of_columns: dict[str, Any] = {"classes": labels, "feature_names": names}
+    return Parts(made.engine, **of_columns)
