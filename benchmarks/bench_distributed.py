@@ -1,4 +1,4 @@
-"""One gradient over parts on 1, 2 and 4 processes of MPI and Dask: what a step costs beyond its compute, and scaling."""
+"""Gradients over parts on 1, 2 and 4 processes of MPI and Dask: what a step costs beyond its compute, and scaling."""
 
 from __future__ import annotations
 

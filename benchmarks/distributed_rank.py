@@ -15,7 +15,7 @@ from mpi4py import MPI
 import harness
 import steepest as st
 from distributed_problem import ALPHA, draw, expected, shared
-from steepest import mpi
+from steepest.mpi import parts
 from steepest.objectives.parts import Parts
 
 TOLERANCE = 1e-4
@@ -29,7 +29,7 @@ def main(rows: int, columns: int, rounds: int) -> None:
         for start, stop in shared(rows, columns, comm.rank, comm.size):
             block = draw(start, stop, columns)
             own.append((np.ascontiguousarray(block[:, :columns]), np.ascontiguousarray(block[:, columns])))
-        whole, w = st.Logistic(mpi.parts(own), alpha=ALPHA), np.full(columns + 1, 0.01, np.float32)
+        whole, w = st.Logistic(parts(own), alpha=ALPHA), np.full(columns + 1, 0.01, np.float32)
         gradient = whole.gradient(w)
         if comm.rank == 0:
             harness.check(f"mpi/{comm.size}", gradient, expected(rows, columns, w), TOLERANCE)

@@ -24,6 +24,8 @@ MODULES = sorted(
 )
 NEEDED = {
     "cli": ("click", "pandas", "sklearn"),
+    "dask": ("dask.dataframe", "distributed", "sklearn"),
+    "distribution": ("dask.array", "distributed"),
     "estimators": ("sklearn",),
     "mpi": ("mpi4py.MPI",),
     "plot": ("matplotlib",),
