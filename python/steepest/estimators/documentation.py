@@ -106,7 +106,9 @@ the number of steps, on the curvature or on the weights of all rows, which no ca
 as it takes the statistics of the rows so far.
 
 A weight multiplies the loss of its row. `fit` divides the weights by their mean, which calls cannot know: the bits are
-the same if that mean is 1. ``alpha=None`` means 1 over the sum of all weights so far.
+the same if that mean is 1. The entries of sparse rows decide whether a step costs these or all columns; where they
+decide otherwise in a chunk than in all rows, the last digits may differ. ``alpha=None`` means 1 over the sum of all
+weights so far.
 """
 
 _ATTRIBUTES = """\
