@@ -16,6 +16,7 @@ from ..arrays.checks import check_number
 from ..checkpoint.file import CheckpointFile
 from ..checkpoint.format import Contents, State
 from ..optimizers.runner import StopReason
+from ..parts.team import ALONE, Team
 from ..runtime import installed_version
 from ..warnings import CheckpointWarning, levels_outside
 from .identity import difference, numbers_of_rules
@@ -46,12 +47,15 @@ class Checkpoints:
         The file.
     seconds : float
         The longest time between two checkpoints, up to the time between two looks; 0 for one after each epoch.
+    team : Team
+        The processes of the run. Its leader alone reads and writes the file.
     """
 
-    def __init__(self, path: Any, seconds: Any) -> None:
-        self.seconds = check_number("checkpoint_seconds", seconds, least=0.0)
-        self._file = CheckpointFile(path)
-        self._found = self._file.load()
+    def __init__(self, path: Any, seconds: Any, team: Team = ALONE) -> None:
+        self.seconds, self._is_leader = check_number("checkpoint_seconds", seconds, least=0.0), team.is_leader
+        with team.together("checkpoint"):
+            self._file = CheckpointFile(path)
+            self._found, _ = team.agree(self._file.load() if team.is_leader else None)
         self._identity: dict[str, str] = {}
         self._own: State = {}
         self._next = 0.0
@@ -95,14 +99,16 @@ class Checkpoints:
         return self._found is not None
 
     def due(self) -> bool:
-        """Return whether it is time to write one."""
-        return time.perf_counter() >= self._next
+        """Return whether it is time to write one, and for this process to do it."""
+        return self._is_leader and time.perf_counter() >= self._next
 
     def write(self, run: Any, reason: str | None) -> None:
         """Write one. ``reason`` is why the run has ended, if it has.
 
         Where the disk fails, the run goes on with a warning, and tries again after the same time.
         """
+        if not self._is_leader:
+            return
         try:
             self._file.save(Contents(self._identity, {**state_of(run, reason), **self._own}))
             self._written = run.runner.n_steps, run.phase

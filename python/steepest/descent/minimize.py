@@ -26,6 +26,7 @@ from ..objectives.protocol import (
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import Adam, Momentum
 from ..optimizers.runner import StepPlan
+from ..parts.team import Team
 from ..quasi_newton.optimizer import QuasiNewton
 from .arguments import batches, check_early_stopping, checked_validation, flat_start, seed_of, several
 from .checkpoints import Checkpoints
@@ -236,7 +237,7 @@ def minimize(
     check_early_stopping(settings)
     plan = StepPlan(rows, check_flag("shuffle", shuffle), seed, projection)
     reset, progress = check_flag("reset", reset), check_flag("progress", progress)
-    checkpoints = _checkpoints(checkpoint, checkpoint_seconds, settings, reset, starts)
+    checkpoints = _checkpoints(checkpoint, checkpoint_seconds, settings, reset, starts, team)
     drawn = random_state is None
     if checkpoints is not None and drawn and checkpoints.seed is not None:
         plan = plan._replace(seed=checkpoints.seed)
@@ -263,7 +264,9 @@ def minimize(
         return best_of(points(starts, w, projection, seed), own, run_from)
 
 
-def _checkpoints(path: Any, seconds: Any, settings: RunSettings, reset: bool, starts: Any) -> Checkpoints | None:
+def _checkpoints(
+    path: Any, seconds: Any, settings: RunSettings, reset: bool, starts: Any, team: Team
+) -> Checkpoints | None:
     """Return the checkpoints of a run, or None. A file that is there is read."""
     if path is None:
         check_number("checkpoint_seconds", seconds, least=0.0)
@@ -273,7 +276,7 @@ def _checkpoints(path: Any, seconds: Any, settings: RunSettings, reset: bool, st
     if not reset:
         raise ValueError(f"checkpoint must be None where reset=False goes on from an optimizer's state, got {path!r}")
     check_rules(settings.stop)
-    return Checkpoints(path, seconds)
+    return Checkpoints(path, seconds, team)
 
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
