@@ -98,7 +98,9 @@ def open_stream(
     if cache is not None:
         settings = {"target": target, "weight": weight, "part_rows": part_rows, "kind": type(found).__name__}
         cached = CachedSource(found, _folder(cache), settings, budget)
-        return Stream(cached, cached.found, Budget(budget_bytes, 0, part_rows))
+        budget = Budget(budget_bytes, 0, part_rows)
+        budget.check(cached.found.largest_part, max(cached.found.sizes))
+        return Stream(cached, cached.found, budget)
     surveyed = survey(found, budget)
     if found.labels is not None:
         found.labels.settle()
