@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .messages import Mail, Message
@@ -108,7 +108,8 @@ class Channel:
             Makes the result of the sum of all, on rank 0.
         """
         interrupts: list[bool] = []
-        with self._lock, uninterrupted(lambda: interrupts.append(True)):
+        note = uninterrupted(lambda: interrupts.append(True)) if self.size > 1 else nullcontext()
+        with self._lock, note:
             result = self._exchange(name, facts, answer, combine, finish)
         if interrupts:
             signal.raise_signal(signal.SIGINT)
