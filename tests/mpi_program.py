@@ -139,6 +139,35 @@ def decisions():
     return found
 
 
+def fits():
+    """An estimator gets the parts, and a seed that rank 0 draws, for the time of the fit."""
+
+    class Estimator:
+        random_state = None
+
+        def fit(self, data):
+            self.data, self.seed = data, self.random_state
+
+        def __repr__(self):
+            return "Estimator()"
+
+    X, y, _ = data()
+    mine = mpi.rows(N, part_rows=PART_ROWS)
+    model = mpi.fit(Estimator(), X[mine], y[mine].astype(int), part_rows=PART_ROWS)
+    assert error_of(lambda: mpi.fit(Estimator(), X[mine], y[mine].astype(str)))[0] == "TypeError"
+    problem = st.Logistic(model.data)
+    return [str(problem.dtype), problem.n_samples, model.random_state, model.seed]
+
+
+def searches():
+    """Searches draw one seed for all ranks, and take their runs one after the other."""
+    problem = st.Logistic(by_rows(data()), alpha=0.01)
+    curve = st.find_learning_rate(problem, st.Momentum(0.01), batch_size=50)
+    grid = st.grid_search(problem, st.Momentum(0.01), [0.01, 0.1], batch_size=50, max_epochs=2)
+    refused = error_of(lambda: st.grid_search(problem, st.Adam(), [0.1], n_jobs=2))
+    return [curve.suggestion, [told(result) for result in grid.results], refused]
+
+
 def warned():
     X, y, weight = data()
     with warnings.catch_warnings(record=True) as caught:

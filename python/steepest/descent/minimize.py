@@ -217,9 +217,7 @@ def minimize(
     w = check_start(flat_start(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
-    seed, team = seed_of(random_state), team_of(objective)
-    if random_state is None:
-        seed, _ = team.agree(seed)
+    seed = seed_of(random_state, objective)
     rows, steps = batches(objective, batch_size)
     settings = RunSettings(
         batch_size=rows,
@@ -258,7 +256,7 @@ def minimize(
             raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
     alike: dict[str, Any] = {"objective": objective, "optimizer": optimizer, "n_steps": optimizer.n_steps}
     alike |= {"reset": reset, "starts": starts, "order of rows": plan, **settings.shared()}
-    with team.together("minimize", alike), optimizer_of_run(optimizer, reset) as own:
+    with team_of(objective).together("minimize", alike), optimizer_of_run(optimizer, reset) as own:
         if starts is None:
             return run_from(w, own)
         return best_of(points(starts, w, projection, seed), own, run_from)

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .messages import Mail, Message
@@ -81,7 +81,7 @@ class Channel:
         self._comm = comm.Dup()
         self._mail = Mail(self._comm)
         self.rank, self.size = int(comm.rank), int(comm.size)
-        self._process = os.getpid()
+        self._process, self._lock = os.getpid(), threading.Lock()
         atexit.register(self._leave)
 
     def exchange(
@@ -108,7 +108,8 @@ class Channel:
             Makes the result of the sum of all, on rank 0.
         """
         interrupts: list[bool] = []
-        with uninterrupted(lambda: interrupts.append(True)):
+        note = uninterrupted(lambda: interrupts.append(True)) if self.size > 1 else nullcontext()
+        with self._lock, note:
             result = self._exchange(name, facts, answer, combine, finish)
         if interrupts:
             signal.raise_signal(signal.SIGINT)

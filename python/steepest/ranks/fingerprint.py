@@ -13,6 +13,8 @@ __all__ = ["facts_of", "mark_of"]
 
 _OWN = "key"  # a field by which a process keeps what a question needs; each process has its own
 _BLOCK = 1 << 14
+_REMEMBERED = 8  # named tuples whose facts are kept: every pass asks with the same one
+_named: dict[int, tuple[Any, Any]] = {}
 _factors = np.empty(0, np.uint64)
 
 
@@ -27,6 +29,12 @@ def facts_of(thing: Any) -> Any:
         return sorted(thing)
     if isinstance(thing, Mapping):
         return sorted((name, facts_of(each)) for name, each in thing.items())
+    if isinstance(thing, tuple) and hasattr(thing, "_fields"):
+        if id(thing) not in _named:
+            if len(_named) == _REMEMBERED:
+                del _named[next(iter(_named))]
+            _named[id(thing)] = thing, [facts_of(each) for each in thing]
+        return _named[id(thing)][1]
     if isinstance(thing, tuple | list):
         return [facts_of(each) for each in thing]
     return thing
