@@ -1,4 +1,4 @@
-"""What all tests share: no time limit in hypothesis, warnings, threads, ISA levels, CUDA modules, and Dask."""
+"""What all tests share: no time limit in hypothesis, warnings, threads, ISA levels, CUDA modules, a Dask cluster."""
 
 from __future__ import annotations
 

@@ -256,7 +256,6 @@ def test_lost_workers_are_named_in_time():
         with pytest.raises(TimeoutError, match=r"were not made within 2 s, and the client has 0 workers; the worker "):
             st.minimize(objective_of("Logistic", data), callbacks=kill)
         assert time.monotonic() - since < 20
-        del addresses
 
 
 def test_a_worker_that_hangs_is_named_in_time():

@@ -235,7 +235,7 @@ def minimize(
     check_early_stopping(settings)
     plan = StepPlan(rows, check_flag("shuffle", shuffle), seed, projection)
     reset, progress = check_flag("reset", reset), check_flag("progress", progress)
-    checkpoints = _checkpoints(checkpoint, checkpoint_seconds, settings, reset, starts, team)
+    checkpoints = _checkpoints(checkpoint, checkpoint_seconds, settings, reset, starts, team_of(objective))
     drawn = random_state is None
     if checkpoints is not None and drawn and checkpoints.seed is not None:
         plan = plan._replace(seed=checkpoints.seed)
