@@ -15,8 +15,9 @@ from .. import _core
 from ..arrays.checks import blocks_of, check_column, check_weight_sum
 from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.interop import library_of
+from ..arrays.sparse import CSRView
 from .protocol import Capability
-from .source import Terms
+from .source import Entries, Terms
 
 __all__ = ["CompressedRows", "Held", "HostRows"]
 
@@ -120,7 +121,18 @@ class CompressedRows(HostRows):
     def supports(self, capability: Capability) -> bool:
         if capability == Capability.ROWS:
             return self.n_features <= _DENSE_COLUMNS
-        return capability in (Capability.TARGETS, Capability.STEPS)
+        return capability in (Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES, Capability.ENTRIES)
+
+    def compressed(self, index: NDArray[Any]) -> CSRView:
+        """Return a copy of some rows as a CSR matrix."""
+        raise NotImplementedError
+
+    def column_ranges(self, some: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.compressed(np.flatnonzero(some)).column_ranges()
+
+    def entries(self, index: NDArray[Any]) -> Entries:
+        X = self.compressed(index)
+        return Entries(X.rows_of_entries(), X.indices.astype(np.int64, copy=False), X.widened.astype(np.float64))
 
     def column_statistics(self) -> Any:
         return self._statistics
