@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cpp/engine/chunks.hpp"
 #include "cpp/engine/dense_panels.hpp"
 #include "cpp/engine/dispatch.hpp"
 #include "cpp/engine/row_parts.hpp"
@@ -13,7 +12,7 @@ namespace {
 constexpr std::size_t block_cost = 8192;                     // of a block of rows, whose scores are made at once
 constexpr std::size_t block_rows = 2 * block_cost / row_cost;  // of it, at most
 constexpr std::size_t listed_rows = 256;                     // of a block of rows that are listed
-constexpr std::size_t panel_blocks = 128;                    // between the two halves of a pass
+constexpr std::size_t panel_blocks = panel_cost / block_cost;  // between the two halves of a pass
 constexpr std::size_t long_row = std::size_t(1) << 17;  // entries; a longer one is multiplied in parts of as many
 
 std::size_t parts_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
@@ -77,37 +76,14 @@ auto SparseSource<V, I>::panels() const {
     return DensePanels<T, decltype(fill)>{*this, y_, weight_, fill};
 }
 
-// How many chunks of rows have sums of their own: by the data and the pass alone, as it decides the order of addition.
-// One row that is much of X is left to threads that share the columns.
-template <class V, class I>
-std::size_t SparseSource<V, I>::count_chunks_of(const Pass<T>& pass) const {
-    const std::size_t n_rows = pass.rows.count, k = pass.point.n_scores;
-    const std::size_t entries =
-        pass.rows.index ? std::size_t(double(n_elements()) * (double(n_rows) / double(this->n_rows))) : n_elements();
-    const std::size_t work = (entries + n_rows * row_cost) * std::max<std::size_t>(k / 2, 1);
-    if (facts_.longest > std::max(entries / 16, long_row)) return 1;
-    const std::size_t n_sums = pass.work == Work::value ? 1 : pass.shape().size();
-    const std::size_t enough = std::clamp<std::size_t>(work / large_chunk, few_chunks, max_chunks);
-    const std::size_t room = 1 + (spare_bytes + n_rows * spare_bytes_of_row) / (n_sums * sizeof(double));
-    return std::max<std::size_t>(std::min({work / indexed_elements, enough, room, n_rows}), 1);
-}
-
 template <class V, class I>
 double* SparseSource<V, I>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
     if (pass.blocks) return panels().sums(pass, workspace, interrupt);  // columns standardised block by block
-    const std::size_t n_chunks = count_chunks_of(pass), n_threads = std::size_t(threads_in_use());
-    const std::size_t stride = pass.work == Work::value ? 1 : pass.shape().size();
-    workspace.partial.resize(n_chunks * stride);
-    if (n_chunks >= n_threads || cost_of(pass.rows) < 2 * panel_blocks * block_cost / n_threads) {
-        for_each_task(n_chunks, int(n_threads), interrupt, [&](std::size_t chunk, int) {
-            add_chunk(pass, chunk, n_chunks, workspace.partial.data() + chunk * stride);
-        });
-    } else {
-        for (std::size_t chunk = 0; chunk < n_chunks; ++chunk)
-            add_chunk_by_columns(pass, chunk, n_chunks, workspace.partial.data() + chunk * stride, interrupt);
-    }
-    if (n_chunks > 1) add_partials(workspace.partial.data(), n_chunks, stride, int(n_threads));
-    return workspace.partial.data();
+    const std::size_t n_chunks = count_chunks_of(*this, pass, facts_.longest > long_row ? facts_.longest : 0);
+    return add_chunks(
+        pass, n_chunks, cost_of(pass.rows), workspace, interrupt,
+        [&](std::size_t chunk, double* sums) { add_chunk(pass, chunk, n_chunks, sums); },
+        [&](std::size_t chunk, double* sums) { add_chunk_by_columns(pass, chunk, n_chunks, sums, interrupt); });
 }
 
 template <class V, class I>

@@ -41,7 +41,6 @@ class SparseSource : public Source<ArithmeticOf<V>> {
 
   private:
     auto panels() const;
-    std::size_t count_chunks_of(const Pass<T>&) const;
     std::size_t count_blocks(const ListedRows&) const;
     void add_chunk(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums) const;
     void add_chunk_by_columns(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums, Interrupt&) const;
