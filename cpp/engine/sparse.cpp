@@ -14,6 +14,8 @@ constexpr std::size_t block_rows = 2 * block_cost / row_cost;  // of it, at most
 constexpr std::size_t listed_rows = 256;                     // of a block of rows that are listed
 constexpr std::size_t panel_blocks = panel_cost / block_cost;  // between the two halves of a pass
 constexpr std::size_t long_row = std::size_t(1) << 17;  // entries; a longer one is multiplied in parts of as many
+constexpr std::size_t task_columns = 16384, entries_a_pair = 2;  // of a pass that is worth making a pair of numbers
+constexpr std::size_t most_bytes_of_row = 32;  // beside spare_bytes
 
 std::size_t parts_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
@@ -60,10 +62,15 @@ ListedRows SparseSource<V, I>::rows_between(const Selection& all, std::size_t pa
 template <class V, class I>
 void SparseSource<V, I>::score(const Pass<T>& pass, const ListedRows& rows, const ScoreBlock<T>& block, double* loss,
                                double* slopes) const {
-    const auto products = sparse_kernels_of<V, I>().products;
+    const SparseKernels<V, I>& kernels = sparse_kernels_of<V, I>();
     for (std::size_t c = 0; c < pass.point.n_scores; ++c) {
-        products(X_, rows, pass.point.of(c), long_row, block.z + c * block.step);
-        if (block.u) products(X_, rows, pass.direction.of(c), long_row, block.u + c * block.step);
+        T* z = block.z + c * block.step;
+        if (block.u) {
+            T* u = block.u + c * block.step;
+            kernels.two_products(X_, rows, pass.point.of(c), pass.direction.of(c), pass.pairs, long_row, z, u);
+        } else {
+            kernels.products(X_, rows, pass.point.of(c), long_row, z);
+        }
     }
     apply_loss(pass, block, loss, slopes);
 }
@@ -76,10 +83,31 @@ auto SparseSource<V, I>::panels() const {
     return DensePanels<T, decltype(fill)>{*this, y_, weight_, fill};
 }
 
+// For a Hessian product, the point and the direction side by side; null where they are not worth it, or take too much
+// memory beside the sums of chunks and the ranges of columns. It changes no bit.
 template <class V, class I>
-double* SparseSource<V, I>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
-    if (pass.blocks) return panels().sums(pass, workspace, interrupt);  // columns standardised block by block
-    const std::size_t n_chunks = count_chunks_of(*this, pass, facts_.longest > long_row ? facts_.longest : 0);
+auto SparseSource<V, I>::make_pairs(const Pass<T>& pass, std::size_t bytes_of_sums, Workspace<T>& workspace,
+                                    Interrupt& interrupt) const -> const T* {
+    const std::size_t d = this->n_columns, taken = bytes_of_sums + ranges_.n_bytes();
+    const bool few = cost_of(pass.rows) < entries_a_pair * d;
+    const bool many = 2 * d * sizeof(T) + taken > spare_bytes + most_bytes_of_row * this->n_rows;
+    if (pass.work != Work::hessian_product || pass.point.n_scores > 1 || few || many) return nullptr;
+    workspace.scratch.resize(2 * d);
+    T* pairs = workspace.scratch.data();
+    const T *w = pass.point.of(0), *v = pass.direction.of(0);
+    for_each_task(parts_of(d, task_columns), threads_in_use(), interrupt, [&](std::size_t task, int) {
+        const std::size_t first = task * task_columns, last = std::min(first + task_columns, d);
+        for (std::size_t j = first; j < last; ++j) pairs[2 * j] = w[j], pairs[2 * j + 1] = v[j];
+    });
+    return pairs;
+}
+
+template <class V, class I>
+double* SparseSource<V, I>::sums(const Pass<T>& whole, Workspace<T>& workspace, Interrupt& interrupt) const {
+    if (whole.blocks) return panels().sums(whole, workspace, interrupt);  // columns standardised block by block
+    const std::size_t n_chunks = count_chunks_of(*this, whole, facts_.longest > long_row ? facts_.longest : 0);
+    Pass<T> pass = whole;
+    pass.pairs = make_pairs(whole, (n_chunks - 1) * whole.shape().size() * sizeof(double), workspace, interrupt);
     return add_chunks(
         pass, n_chunks, cost_of(pass.rows), workspace, interrupt,
         [&](std::size_t chunk, double* sums) { add_chunk(pass, chunk, n_chunks, sums); },

@@ -7,8 +7,8 @@ namespace steepest {
 namespace {
 
 template <class V, class I>
-constexpr SparseKernels<V, I> kernels = {&products<V, I>, &product<V, I>, &add_rows<V, I>, &add_weights<V, I>,
-                                         &add_squares<V, I>};
+constexpr SparseKernels<V, I> kernels = {&products<V, I>, &two_products<V, I>, &product<V, I>,
+                                         &add_rows<V, I>, &add_weights<V, I>,  &add_squares<V, I>};
 
 template <class Loss, class T>
 constexpr ScoreKernels<T> scores = {&scored_value<Loss, T>, &scored_gradient<Loss, T>,

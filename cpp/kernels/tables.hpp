@@ -178,7 +178,10 @@ struct SparseKernels {
     using T = ArithmeticOf<V>;
     // z_i = x_i . w; rows longer than `longest` are left out.
     void (*products)(const SparseMatrix<V, I>&, const ListedRows&, const T* w, std::size_t longest, T* z);
-    // The same of the entries [first, last) of one row.
+    // The same bits of w and v at once: u_i = x_i . v. `pairs`, unless null, has w_j and v_j side by side.
+    void (*two_products)(const SparseMatrix<V, I>&, const ListedRows&, const T* w, const T* v, const T* pairs,
+                         std::size_t longest, T* z, T* u);
+    // x_i . w of the entries [first, last) of one row.
     double (*product)(const SparseMatrix<V, I>&, std::size_t first, std::size_t last, const T* w);
     // gradient_j += r_i x_ij of the entries in a part.
     void (*add_rows)(const SparseMatrix<V, I>&, const ListedRows&, const T* r, const SparsePart&, double* gradient);
