@@ -9,7 +9,6 @@
 namespace steepest {
 namespace {
 
-constexpr std::size_t share_of_columns = 4;  // a step of all columns costs as much as one of this part of them
 constexpr std::size_t shortest_count = 1 << 16, longest_count = 1 << 30;  // steps that are counted before all settle
 constexpr std::size_t columns_a_step = 32;  // that settle; so products of steps take 3 bytes a column of wide data
 constexpr std::size_t settled_columns = 8192, parallel_columns = 65536;   // of a task; from here on several threads

@@ -11,6 +11,8 @@
 
 namespace steepest {
 
+constexpr std::size_t share_of_columns = 4;  // a step of all columns costs as much as one of this part of them
+
 template <class T>
 class SparseSteps {
   public:
