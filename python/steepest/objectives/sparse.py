@@ -14,13 +14,8 @@ from .. import _core
 from ..arrays.sparse import CSRView
 from .dense import DenseData
 from .held import CompressedRows
-from .protocol import Capability
-from .source import Entries
 
 __all__ = ["SparseData"]
-
-Vector = NDArray[np.float64]
-_OWN = frozenset((Capability.COLUMN_RANGES, Capability.ENTRIES, Capability.FEWER_COLUMNS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +25,7 @@ class SparseData(CompressedRows):
     X: CSRView
 
     def supports(self, capability: Capability) -> bool:
-        return capability in _OWN or super().supports(capability)
+        return capability == Capability.FEWER_COLUMNS or super().supports(capability)
 
     @cached_property
     def source(self) -> Any:
@@ -38,8 +33,8 @@ class SparseData(CompressedRows):
         values = None if X.is_ones else X.data
         return _core.sparse_source(values, X.indices, X.indptr, X.shape[1], self.targets, self.weights, self.weight_sum)
 
-    def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
-        return self.X.take(np.flatnonzero(some)).column_ranges()
+    def compressed(self, index: NDArray[Any]) -> CSRView:
+        return self.X.take(index)
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> SparseData | DenseData:
         X, rest = self.X.take(index), self.of_rows(index, weight_sum)
@@ -48,10 +43,6 @@ class SparseData(CompressedRows):
     def rows(self, index: Any) -> NDArray[Any]:
         numbers = np.arange(self.n_samples)[index]
         return self.X.take(numbers).toarray(self.dtype)
-
-    def entries(self, index: NDArray[Any]) -> Entries:
-        X = self.X.take(index)
-        return Entries(X.rows_of_entries(), X.indices.astype(np.int64, copy=False), X.widened.astype(np.float64))
 
     def used_columns(self, most: int) -> NDArray[np.intp] | None:
         return self.X.used_columns(most)
