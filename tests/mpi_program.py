@@ -58,6 +58,14 @@ def by_list(arrays):
     return mpi.parts(each[slice(*ends)])
 
 
+def by_stream(arrays):
+    """Parts that each rank reads anew for every pass."""
+    if COMM is None:
+        return by_rows(arrays)
+    mine = mpi.rows(N, part_rows=PART_ROWS)
+    return mpi.parts(st.open_stream([tuple(each[mine] for each in arrays)], part_rows=PART_ROWS))
+
+
 def in_process(each):
     from steepest.arrays.sparse import csr_view
 
@@ -93,6 +101,10 @@ BITS = {
     "parts as given": lambda: st.minimize(st.Logistic(by_list(data()), alpha=0.01)),
     "adam": lambda: st.minimize(st.Logistic(by_rows(data()), alpha=0.01), optimizer=st.Adam(0.1), max_epochs=30),
     "l1": lambda: st.minimize(st.LeastSquares(by_list(data()), alpha=0.05, l1_ratio=0.8)),
+    "stream": lambda: st.minimize(st.Logistic(by_stream(data()), alpha=0.01)),
+    "mini-batches of a stream": lambda: st.minimize(
+        st.Logistic(by_stream(data()), alpha=0.01), None, st.Adam(0.05), batch_size=200, max_epochs=2, random_state=3
+    ),
     "softmax": lambda: st.minimize(st.Softmax(by_rows(data()), n_classes=2, alpha=0.01)),
     "sparse": lambda: st.minimize(st.Logistic(by_rows(data(sparse=True)), alpha=0.01)),
     "mini-batches": lambda: st.minimize(
@@ -192,6 +204,7 @@ def failures():
     found["dtype"] = error_of(lambda: mpi.parts(*((a.astype(np.float32) for a in (X, y)) if second else (X, y))))
     found["weights"] = error_of(lambda: mpi.parts(X, y, np.ones(len(y)) if second else None))
     found["part_rows"] = error_of(lambda: mpi.parts(X, y, part_rows=50 + second))
+    found["text"] = error_of(lambda: mpi.parts(st.open_stream([(X, np.where(y > 0, "yes", "no"))])))
     found["no rows"] = error_of(lambda: mpi.parts([]))
     found["loss"] = error_of(lambda: st.minimize((st.LeastSquares if second else st.Logistic)(good)))
     found["alpha"] = error_of(lambda: st.Logistic(good, alpha=0.01 * rank).value(np.zeros(D + 1)))
@@ -207,11 +220,15 @@ def failures():
             raise OSError("no space left")
 
     found["callback"] = error_of(lambda: st.minimize(problem, None, st.Adam(), callbacks=callback))
-    if second:
-        good.engine._held[0].bound = lambda *_: (_ for _ in ()).throw(OSError("the disk is gone"))
+    whole = good.engine._read
+
+    def broken(asked):
+        yield next(iter(whole(asked)))
+        raise OSError("the disk is gone")
+
+    good.engine._read = broken if second else whole
     found["pass"] = error_of(lambda: st.minimize(problem))
-    if second:
-        del good.engine._held[0].bound
+    good.engine._read = whole
     found["alike"] = error_of(lambda: st.minimize(problem, max_epochs=-1))
     found["works again"] = told(st.minimize(problem))
     return found

@@ -24,7 +24,7 @@ from steepest.ranks.messages import Mail, Message
 PROGRAM = Path(mpi_program.__file__)
 SECONDS = 120
 SAME = {"part_rows", "loss", "alpha", "rate", "epochs", "seed", "start", "validation", "schedule"}
-ALIKE = {"columns", "dtype", "weights", "no rows", "alike"}
+ALIKE = {"columns", "dtype", "weights", "no rows", "alike", "text"}
 OF_RANK_1 = {"bad part": "y must be finite, got nan", "callback": "no space left", "pass": "the disk is gone"}
 
 

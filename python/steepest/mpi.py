@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .arrays.checks import check_count, describe
 from .arrays.device import arithmetic_dtype, dtype_name
@@ -16,84 +15,17 @@ from .extras import require
 from .objectives.given_part import Checked, block_of, checked_part
 from .objectives.parts import Parts
 from .objectives.questions import AskFacts, HeldPart
-from .parts.engine import Question
-from .parts.tree import Node, Tree
 from .ranks.channel import Channel, RankError
-from .ranks.fingerprint import facts_of
+from .ranks.engine import MPIEngine
 from .ranks.team import Ranks
+from .streams.stream import Stream
 
 __all__ = ["MPIEngine", "RankError", "fit", "parts", "rows"]
 
 PART_ROWS = 2**18
+Reader = Callable[[list[int]], Iterable[HeldPart]]
 Model = TypeVar("Model")
 _channels: dict[str, Any] = {}  # the key by which communicators keep their channel, once MPI is there
-
-
-class MPIEngine:
-    """An engine over the parts that each rank of a communicator holds.
-
-    The parts of rank 0 come first, then those of rank 1, and so on. `reduce` is a collective: every rank asks its own
-    parts, and adds the answers along the tree. The roots of its subtrees go up a binary tree of ranks, whose every
-    rank adds what it can. Rank 0 finishes the total, and all ranks get its bytes.
-
-    Parameters
-    ----------
-    channel : Channel
-        The ranks.
-    held : list of HeldPart
-        The parts of this rank, with their places among all parts.
-    n : int
-        Number of parts of all ranks.
-
-    Attributes
-    ----------
-    team : Ranks
-        Decides what does not follow from totals.
-    """
-
-    def __init__(self, channel: Channel, held: Sequence[HeldPart], n: int) -> None:
-        self._channel, self._held, self._n = channel, held, n
-        self.team = Ranks(channel)
-
-    def n_parts(self) -> int:
-        """Return the number of parts of all ranks."""
-        return self._n
-
-    def reduce(self, question: Question, *arrays: NDArray[Any]) -> Any:
-        """Ask the parts of all ranks, and return the total of their answers. All ranks must call it alike.
-
-        Raises
-        ------
-        RankError
-            Another rank failed, or asks something else.
-        """
-        name = f"{type(question).__name__} {getattr(question, 'work', '')}".strip()
-        facts = {"question": repr((self._n, facts_of(question))), "parameters": repr(facts_of(arrays))}
-
-        def answer() -> list[Node]:
-            tree = Tree(self._n, question.add)
-            for part in self._held:
-                asked = question.asks is None or part.index in question.asks
-                tree.put(part.index, question.of(part, *arrays) if asked else None)
-            return tree.nodes
-
-        def joined(*each: list[Node]) -> Tree:
-            tree = Tree(self._n, question.add)
-            for nodes in each:
-                tree.take(nodes)
-            return tree
-
-        return self._channel.exchange(
-            name,
-            facts,
-            answer,
-            lambda first, second: joined(first, second).nodes,
-            lambda nodes: joined(nodes).total(),
-        )
-
-    def close(self) -> None:
-        """Let go of the parts of this rank. The communicator stays."""
-        self._held = ()
 
 
 def parts(X: Any, y: Any = None, sample_weight: Any = None, *, comm: Any = None, part_rows: int = PART_ROWS) -> Parts:
@@ -109,11 +41,12 @@ def parts(X: Any, y: Any = None, sample_weight: Any = None, *, comm: Any = None,
 
     Parameters
     ----------
-    X : array or CSR matrix of shape (n, n_features), or list of tuples
+    X : array or CSR matrix of shape (n, n_features), or list of tuples, or Stream
         The rows of this rank, in any form that `LeastSquares` takes in host memory; there may be none. Or its parts:
-        tuples (X, y) or (X, y, sample_weight) of at least one row.
+        tuples (X, y) or (X, y, sample_weight) of at least one row. Or a stream of the files of this rank, which are
+        read for every pass, and for every mini-batch.
     y : array of shape (n,), optional
-        The targets, unless X is a list.
+        The targets, unless X is a list or a stream.
     sample_weight : array of shape (n,), optional
         The weights of the rows, at least 0.
     comm : mpi4py.MPI.Comm, optional
@@ -148,21 +81,15 @@ def parts(X: Any, y: Any = None, sample_weight: Any = None, *, comm: Any = None,
     channel = _channel_of(comm)
     with Ranks(channel).together("parts", {"part_rows": part_rows}):
         check_count("part_rows", part_rows, 1)
-        given, in_list = _given(X, y, sample_weight)
-        _check_alike(channel.gather("the kinds of rows", [_kind(each) for each in given]))
-        n = sum(len(each[1]) for each in given)
-        before = sum(channel.gather("the numbers of rows", n)[: channel.rank])
-        cuts = [[0, len(each[1])] if in_list else _cuts(before, n, part_rows) for each in given]
-        counts = channel.gather("the numbers of parts", sum(len(each) - 1 for each in cuts))
+        own = _StreamRows(X, y, sample_weight) if isinstance(X, Stream) else _ArrayRows(X, y, sample_weight)
+        _check_alike(channel.gather("the kinds of rows", own.kinds))
+        before = channel.gather("the numbers of rows", own.n_samples)[: channel.rank]
+        counts = channel.gather("the numbers of parts", own.cut(sum(before), part_rows))
         if not sum(counts):
             raise ValueError("X must have at least one row on some rank, got none on all ranks")
-        index = itertools.count(sum(counts[: channel.rank]))
-        held = [
-            block_of(next(index), each, *ends)
-            for each, at in zip(given, cuts, strict=True)
-            for ends in itertools.pairwise(at)
-        ]
-        engine = MPIEngine(channel, held, sum(counts))
+        first = sum(counts[: channel.rank])
+        places = range(first, first + counts[channel.rank])
+        engine = MPIEngine(channel, places, own.reader(first), sum(counts))
         return Parts(engine, engine.reduce(AskFacts()))
 
 
@@ -279,22 +206,68 @@ def _channel_of(comm: Any) -> Channel:
     return channel
 
 
-def _given(X: Any, y: Any, weight: Any) -> tuple[list[Checked], bool]:
-    """Return the checked rows of this rank in some pieces, and whether these are parts as they are."""
-    if isinstance(X, list | tuple) and all(isinstance(each, tuple) and len(each) in (2, 3) for each in X):
-        if y is not None or weight is not None:
-            raise TypeError("y and sample_weight must be None for a list of parts, which have their own")
-        return [checked_part(*each) for each in X], True
-    if isinstance(X, Iterable) and not hasattr(X, "shape"):
-        expected = "an array, a CSR matrix or a list of tuples (X, y) or (X, y, sample_weight)"
-        raise TypeError(f"X must be {expected}, got {describe(X)}")
-    if len(getattr(X, "shape", ())) == 2 and X.shape[0] == 0:
-        return [], False
-    return [checked_part(X, y, weight)], False
+class _StreamRows:
+    """The rows of this rank in a stream, whose parts they keep."""
+
+    def __init__(self, X: Stream, y: Any, weight: Any) -> None:
+        _check_none(y, weight)
+        if X.classes is not None:
+            raise ValueError("y must hold numbers in the stream of a rank, got text; number labels alike on all ranks")
+        self._stream, self.n_samples = X, X.n_samples
+        self.kinds = [(X.n_features, X.storage, "sparse" if X.is_sparse else "dense", X.has_weights)]
+
+    def cut(self, before: int, part_rows: int) -> int:
+        return len(self._stream.sizes)
+
+    def reader(self, first: int) -> Reader:
+        def read(asked: list[int]) -> Iterable[HeldPart]:
+            for part in self._stream.parts([index - first for index in asked]):
+                yield HeldPart(first + part.index, *part[1:])
+
+        return read
 
 
-def _kind(checked: Checked) -> tuple[int, str, str, bool]:
-    X, _, weight = checked
+class _ArrayRows:
+    """The rows of this rank in arrays, or the arrays of its parts."""
+
+    def __init__(self, X: Any, y: Any, weight: Any) -> None:
+        self._in_parts = isinstance(X, list | tuple) and all(
+            isinstance(each, tuple) and len(each) in (2, 3) for each in X
+        )
+        if self._in_parts:
+            _check_none(y, weight)
+            self._given = [checked_part(*each) for each in X]
+        elif isinstance(X, Iterable) and not hasattr(X, "shape"):
+            expected = "an array, a CSR matrix, a stream or a list of tuples (X, y) or (X, y, sample_weight)"
+            raise TypeError(f"X must be {expected}, got {describe(X)}")
+        else:
+            is_empty = len(getattr(X, "shape", ())) == 2 and X.shape[0] == 0
+            self._given = [] if is_empty else [checked_part(X, y, weight)]
+        self.kinds = [_kind(*each) for each in self._given]
+        self.n_samples = sum(len(y) for _, y, _ in self._given)
+        self._blocks: list[tuple[Checked, int, int]] = []
+
+    def cut(self, before: int, part_rows: int) -> int:
+        """Cut the rows, of which the first one is row ``before`` of all ranks. Return the number of parts."""
+        for each in self._given:
+            n = len(each[1])
+            inner = range((before // part_rows + 1) * part_rows - before, n, part_rows)
+            ends = [0, n] if self._in_parts else [0, *inner, n]
+            self._blocks += [(each, *pair) for pair in itertools.pairwise(ends)]
+        return len(self._blocks)
+
+    def reader(self, first: int) -> Reader:
+        held = [block_of(first + i, *block) for i, block in enumerate(self._blocks)]
+        return lambda asked: (held[index - first] for index in asked)
+
+
+def _check_none(y: Any, weight: Any) -> None:
+    if y is not None or weight is not None:
+        raise TypeError("y and sample_weight must be None for X in parts, which have their own")
+
+
+def _kind(X: Any, y: Any, weight: Any) -> tuple[int, str, str, bool]:
+    """Return what the rows of all ranks must have alike, as `_ALIKE` lists it."""
     return int(X.shape[1]), dtype_name(X.dtype), "sparse" if isinstance(X, CSRView) else "dense", weight is not None
 
 
@@ -315,9 +288,3 @@ def _check_alike(kinds: list[list[tuple[Any, ...]]]) -> None:
             if first != other:
                 where = f"{said(first)} on rank {all_ranks[0][0]} and {said(other)} on rank {rank}"
                 raise ValueError(f"the rows of all ranks must {what}, got {where}")
-
-
-def _cuts(before: int, n: int, part_rows: int) -> list[int]:
-    """Return where n rows are cut, of which the first one is row ``before`` of all ranks."""
-    inner = range((before // part_rows + 1) * part_rows - before, n, part_rows)
-    return [0, *inner, n]
