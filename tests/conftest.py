@@ -1,4 +1,4 @@
-"""What all tests share: no time limit in hypothesis, warnings, threads, the ISA levels, the CUDA modules, a Dask cluster."""
+"""What all tests share: no time limit in hypothesis, warnings, threads, ISA levels, CUDA modules, a Dask cluster."""
 
 from __future__ import annotations
 
