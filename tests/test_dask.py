@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
@@ -22,7 +19,6 @@ from dask_cases import (
     bits,
     expected,
     in_memory,
-    killing,
     objective_of,
     on_dask,
     pairs,
@@ -209,86 +205,6 @@ def test_the_client_and_the_timeout_are_checked(dask_client):
         parts(None, X, y)
     with pytest.raises(ValueError, match="timeout must be a finite number above 0, got 0"):
         parts(dask_client, X, y, timeout=0)
-
-
-@pytest.mark.parametrize("at", [0, 2, 4])
-def test_a_worker_that_dies_changes_no_bit(dask_client, at):
-    """Its parts are made again, from the tasks of a lazy and of a persisted X, with targets here and there."""
-    X, y, weight = on_dask(*rows("Logistic"))
-    given = (X, y, weight) if at else (X.persist(), rows("Logistic")[1], weight)
-    data = parts(dask_client, *given)
-    result = st.minimize(objective_of("Logistic", data), callbacks=killing(dask_client, at, slice(1)))
-    assert bits(result) == expected()
-    data.engine.close()
-
-
-def test_a_worker_may_die_within_a_pass(dask_client):
-    """At some instant: a thread kills one while passes run."""
-    data = parts(dask_client, *on_dask(*rows("Logistic")))
-    objective, memory = objective_of("Logistic", data), objective_of("Logistic", in_memory(*rows("Logistic")))
-    w = np.linspace(-1.0, 1.0, memory.n_parameters)
-    value, gradient = memory.value_and_gradient(w)
-    process = next(iter(dask_client.run(os.getpid).values()))
-    killer = threading.Timer(0.2, os.kill, (process, signal.SIGKILL))
-    killer.start()
-    until = time.monotonic() + 1.0
-    while time.monotonic() < until or killer.is_alive():
-        found, slopes = objective.value_and_gradient(w)
-        assert found == value
-        assert slopes.tobytes() == gradient.tobytes()
-
-
-@pytest.mark.slow
-def test_all_workers_may_die_if_others_come(dask_client):
-    """Dask itself leaves their tasks waiting for the workers that are gone."""
-    data = parts(dask_client, *on_dask(*rows("Logistic")))
-    result = st.minimize(objective_of("Logistic", data), callbacks=killing(dask_client, 2, slice(2)))
-    assert bits(result) == expected()
-
-
-def test_lost_workers_are_named_in_time():
-    with a_cluster() as cluster, distributed.Client(cluster) as client:
-        data = parts(client, *on_dask(*rows("Logistic")), timeout=2)
-        kill = killing(client, 2, slice(2))
-        for nanny in cluster.workers.values():
-            nanny.auto_restart = False
-        since = time.monotonic()
-        with pytest.raises(TimeoutError, match=r"were not made within 2 s, and the client has 0 workers; the worker "):
-            st.minimize(objective_of("Logistic", data), callbacks=kill)
-        assert time.monotonic() - since < 20
-
-
-def test_a_worker_that_hangs_is_named_in_time():
-    with a_cluster() as cluster, distributed.Client(cluster) as client:
-        data = parts(client, *on_dask(*rows("Logistic")), timeout=2)
-        ids = client.run(os.getpid)
-        address, process = next(iter(ids.items()))
-        os.kill(process, signal.SIGSTOP)
-        since = time.monotonic()
-        try:
-            with pytest.raises(TimeoutError, match=f"the worker {address} does not respond for 2 s"):
-                objective_of("Logistic", data)
-            assert time.monotonic() - since < 10
-        finally:
-            os.kill(process, signal.SIGCONT)
-
-
-def test_parts_that_cannot_be_made_again_are_an_error(dask_client):
-    """Of data that were scattered, and of tasks that give other numbers each time."""
-    X, y, weight = rows("Logistic")
-    delayed = pytest.importorskip("dask").delayed
-    futures = dask_client.scatter([X[a:b] for a, b in pairs()], broadcast=False)
-    shapes = [(size, D) for size in SIZES]
-    scattered = da.concatenate([da.from_delayed(delayed(f), s, X.dtype) for f, s in zip(futures, shapes, strict=True)])
-    data = parts(dask_client, scattered, y, weight)
-    del futures, scattered
-    with pytest.raises(RuntimeError, match=r"part \d is lost: Dask cannot make it again, .*; the worker tcp://"):
-        st.minimize(objective_of("Logistic", data), callbacks=killing(dask_client, 1, slice(2)))
-    dask_client.wait_for_workers(2, timeout=60)
-    changing = da.from_array(X, chunks=(SIZES, D)).map_blocks(lambda block: block + np.random.default_rng().random())
-    data = parts(dask_client, changing, y, weight)
-    with pytest.raises(RuntimeError, match=r"part \d was made again with other numbers; the worker tcp://"):
-        st.minimize(objective_of("Logistic", data), callbacks=killing(dask_client, 1, slice(1)))
 
 
 def test_importing_steepest_imports_no_dask():

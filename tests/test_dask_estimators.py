@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("steepest.estimators.predictions")
+distributed = pytest.importorskip("distributed")
 dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
 sp = pytest.importorskip("scipy.sparse")
@@ -16,6 +17,7 @@ import steepest.dask as sd  # noqa: E402
 from dask_cases import (  # noqa: E402
     SIZES,
     D,
+    a_cluster,
     da,
     in_memory,
     killing,
@@ -114,11 +116,13 @@ def test_a_validation_set_may_be_of_dask_or_in_memory(dask_client):
     np.testing.assert_allclose(first.coef_, second.coef_, rtol=1e-9)
 
 
-def test_a_worker_that_dies_changes_no_bit_of_a_fit(dask_client):
+@pytest.mark.slow
+def test_a_worker_that_dies_changes_no_bit_of_a_fit():
     X, y, weight = rows("Logistic")
     memory = LogisticClassifier(alpha=0.01).fit(in_memory(X, y, weight))
-    model = LogisticClassifier(alpha=0.01, callbacks=killing(dask_client, 2, slice(1)))
-    same(sd.fit(dask_client, model, *on_dask(X, y, weight)), memory)
+    with a_cluster() as cluster, distributed.Client(cluster) as client:
+        model = LogisticClassifier(alpha=0.01, callbacks=killing(client, 2, slice(1)))
+        same(sd.fit(client, model, *on_dask(X, y, weight)), memory)
 
 
 def test_dtypes_of_x(dask_client):
