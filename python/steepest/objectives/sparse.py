@@ -14,6 +14,7 @@ from .. import _core
 from ..arrays.sparse import CSRView
 from .dense import DenseData
 from .held import CompressedRows
+from .protocol import Capability
 
 __all__ = ["SparseData"]
 
