@@ -253,7 +253,41 @@ def killed():
     st.minimize(problem, None, st.Adam(), max_epochs=10**9, callbacks=callback)
 
 
-COMM = None
+def saved(folder, stops):
+    """Runs with checkpoints in a folder, which all ranks see. They break off in the second epoch if `stops`."""
+
+    def callback(progress):
+        if stops and progress.epoch == 2:
+            raise BrokenPipeError
+
+    quasi = st.Logistic(by_list(data()), alpha=0.01)
+    batches = {"batch_size": 64, "max_epochs": 5, "random_state": 3}
+    runs = {"quasi-newton": (quasi, None, {}), "mini-batches": (quasi, st.Momentum(0.05), batches)}
+    found = {}
+    for name, (objective, rule, options) in runs.items():
+        path = None if folder is None else Path(folder, name)
+        settings = {**options, "checkpoint": path, "checkpoint_seconds": 0.0, "callbacks": [callback]}
+        found[name] = told(st.minimize(objective, None, rule, **settings)) if not stops else error_of(
+            lambda settings=settings, objective=objective, rule=rule: st.minimize(objective, None, rule, **settings)
+        )
+    return found
+
+
+def broken_off():
+    return saved(FOLDER, True)
+
+
+def resumed():
+    return saved(FOLDER, False)
+
+
+def other_checkpoint():
+    """The file is of another problem: all ranks are told."""
+    problem = st.Logistic(by_list(data()), alpha=0.02)
+    return error_of(lambda: st.minimize(problem, checkpoint=Path(FOLDER, "quasi-newton")))
+
+
+COMM = FOLDER = None
 if __name__ == "__main__":
     from mpi4py import MPI
 
@@ -261,6 +295,7 @@ if __name__ == "__main__":
 
     COMM = MPI.COMM_WORLD
     folder, *cases = sys.argv[1:]
+    FOLDER = folder
     for case in cases:
         found = globals()[case]()
         Path(folder, f"{case}-{COMM.size}-{COMM.rank}.json").write_text(json.dumps(found))

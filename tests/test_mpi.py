@@ -143,6 +143,24 @@ def test_a_rank_that_is_killed_ends_the_job(tmp_path):
     assert found["killed"] == {}
 
 
+@needs_mpi
+def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
+    """Three ranks are broken off, and two go on: with the bits of one process that was never interrupted."""
+    code, output, found = run(3, tmp_path, "broken_off")
+    assert code == 0, output
+    for of_rank in found["broken_off"].values():
+        assert {each[0] for each in of_rank.values()} <= {"BrokenPipeError", "RankError"}
+    files = {path.name for path in tmp_path.iterdir()}
+    assert {"quasi-newton", "mini-batches"} <= files
+    code, output, found = run(2, tmp_path, "other_checkpoint", "resumed")
+    assert code == 0, output
+    for kind, text, _ in found["other_checkpoint"].values():
+        assert kind in ("ValueError", "RankError")
+        assert "alpha: expected 0.02, found 0.01" in text
+    expected = json.loads(json.dumps(mpi_program.saved(None, False)))
+    assert found["resumed"] == {0: expected, 1: expected}
+
+
 class Post:
     """A communicator of ranks that take turns: what is sent lies there until it is received."""
 

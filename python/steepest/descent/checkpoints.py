@@ -191,7 +191,7 @@ def resume(run: Any, state: dict[str, Any], numbers: Any) -> str | None:
     if reason == StopReason.CALLBACK:
         progress, callbacks = _progress_of(run), run.settings.callbacks
         ended = [answer is True or answer is np.True_ for answer in (callback(progress) for callback in callbacks)]
-        return reason if any(ended) else run.runner.finished
+        return reason if run.team.agree(None, any(ended))[1] else run.runner.finished
     return reason
 
 
@@ -202,9 +202,8 @@ def _rules_asked_again(run: Any, reason: str | None) -> str | None:
     progress = _progress_of(run)
     fired = [rule.reason for rule in run.settings.stop if rule(progress)]
     was_fired, run.fired = run.fired, bool(fired)
-    if fired:
-        return str(fired[0])
-    return run.runner.finished if was_fired else reason
+    found, _ = run.team.agree(str(fired[0]) if fired else None)
+    return found or (run.runner.finished if was_fired else reason)
 
 
 def _progress_of(run: Any) -> Progress:
