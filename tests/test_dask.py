@@ -228,6 +228,12 @@ def test_the_client_and_the_timeout_are_checked(dask_client):
         parts(dask_client, X, y, timeout=0)
 
 
+def test_an_objective_names_what_takes_collections():
+    X, y, _ = on_dask(*rows("Logistic"))
+    with pytest.raises(TypeError, match=r"got Array; leave it on its workers with steepest.dask.parts\(client, X, y\)"):
+        st.Logistic(X, y)
+
+
 def test_importing_steepest_imports_no_dask():
     code = "import sys, steepest as st; st.Logistic, st.minimize; print('dask' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
