@@ -24,6 +24,7 @@ from dask_cases import (
     pairs,
     rows,
 )
+from steepest.objectives.parts import Parts
 
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
@@ -61,6 +62,26 @@ def test_passes_have_the_bits_of_parts_in_memory(dask_client, loss, sparse):
 def test_quasi_newton_has_the_bits_of_parts_in_memory(dask_client, loss):
     data = parts(dask_client, *on_dask(*rows(loss)))
     assert bits(st.minimize(objective_of(loss, data))) == expected(loss)
+
+
+def test_messages_may_go_through_the_scheduler(dask_cluster):
+    """As from a client that cannot reach the workers."""
+    with distributed.Client(dask_cluster, direct_to_workers=False) as client:
+        data = parts(client, *on_dask(*rows("Logistic")))
+        assert bits(st.minimize(objective_of("Logistic", data))) == expected()
+        with pytest.raises(ValueError, match=r"^part 0 \(on the worker tcp://.*\): w must be"):
+            data.engine.reduce(_Wrong(), np.zeros(3))
+
+
+def test_long_vectors_arrive_whole(dask_client):
+    X = np.random.default_rng(0).normal(size=(8, 150_000))
+    y = np.arange(8.0) % 2
+    data = parts(dask_client, da.from_array(X, chunks=(2, -1)), y)
+    w = np.linspace(-1e-3, 1e-3, X.shape[1] + 1)
+    found = st.Logistic(data).value_and_gradient(w)
+    expected = st.Logistic(Parts.of([(X[i : i + 2], y[i : i + 2]) for i in range(0, 8, 2)])).value_and_gradient(w)
+    assert found[0] == expected[0]
+    assert found[1].tobytes() == expected[1].tobytes()
 
 
 @pytest.mark.parametrize("optimizer", [st.GradientDescent(0.05), st.Adam(0.05)], ids=repr)
@@ -205,6 +226,12 @@ def test_the_client_and_the_timeout_are_checked(dask_client):
         parts(None, X, y)
     with pytest.raises(ValueError, match="timeout must be a finite number above 0, got 0"):
         parts(dask_client, X, y, timeout=0)
+
+
+def test_an_objective_names_what_takes_collections():
+    X, y, _ = on_dask(*rows("Logistic"))
+    with pytest.raises(TypeError, match=r"got Array; leave it on its workers with steepest.dask.parts\(client, X, y\)"):
+        st.Logistic(X, y)
 
 
 def test_importing_steepest_imports_no_dask():

@@ -74,6 +74,20 @@ def test_all_workers_may_die_if_others_come(client):
     assert bits(result) == expected()
 
 
+@pytest.mark.slow
+def test_workers_may_leave_and_die_where_the_scheduler_passes_messages_on():
+    with a_cluster(3) as cluster, distributed.Client(cluster, direct_to_workers=False) as client:
+        data, kill, steps = parts(client, *on_dask(*rows("Logistic"))), killing(client, 3, slice(1)), []
+
+        def callback(progress):
+            steps.append(progress)
+            if len(steps) == 2:
+                client.retire_workers([list(client.nthreads())[-1]])
+            return kill(progress)
+
+        assert bits(st.minimize(objective_of("Logistic", data), callbacks=callback)) == expected()
+
+
 def test_lost_workers_are_named_in_time(client):
     data = parts(client, *on_dask(*rows("Logistic")), timeout=2)
     kill = killing(client, 2, slice(2))

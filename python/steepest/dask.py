@@ -16,7 +16,7 @@ from .distribution.dask_predictions import predicted
 from .extras import require
 from .objectives.parts import Parts
 
-__all__ = ["DaskEngine", "fit", "parts"]
+__all__ = ["fit", "parts"]
 
 _Model = TypeVar("_Model")
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))

@@ -35,6 +35,8 @@ def as_dtype(name: str, dtype: str, library: str) -> str:
 
 def as_array(name: str, array: Any) -> str:
     """Return how to convert to a NumPy array."""
+    if hasattr(array, "__dask_graph__"):
+        return "leave it on its workers with steepest.dask.parts(client, X, y)"
     if not (hasattr(array, "toarray") and hasattr(array, "nnz")):
         return f"convert it with np.asarray({name})"
     return f"convert it with {name}.toarray()" + ".ravel()" * (name != "X")  # a sparse matrix of scipy

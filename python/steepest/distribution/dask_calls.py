@@ -76,7 +76,11 @@ class Workers:
         except OSError as error:  # of the connection: those of the worker's code come in replies
             self._direct.pop(address, None)
             return Reply(lost=f"the connection broke, {type(error).__name__}")
-        return Reply(error=reply["error"]) if "error" in reply else Reply(unpacked(reply["ok"])[0])
+        return (
+            Reply(unpacked(reply["ok"])[0])
+            if "ok" in reply
+            else Reply(error=reply.get("error"), lost=reply.get("lost"))
+        )
 
     async def _watch(self, tasks: dict[str, asyncio.Task[Reply]]) -> None:
         """Return when all workers have replied or are gone. They may take long, while they respond to pings."""

@@ -48,7 +48,7 @@ class DaskEngine:
         self._homes: dict[int, str] = {}  # of each part that is held: its worker
         self._lost: dict[int, str] = {}  # of parts that were lost: what became of their worker
         self._digests: dict[int, int] = {}
-        client.register_plugin(PartsPlugin(), name=OPERATION)
+        self._register(client)
         self._futures: dict[int, Any] = {}
         self._futures, self._tasks = self._made(client, chunks), dict(enumerate(chunks.tasks))
         sizes = self._of_all(self._futures, "measure", lambda some: (some,), "chunk")
@@ -107,6 +107,18 @@ class DaskEngine:
             for future in self._futures.values():
                 future.release()
             self._futures, self._homes = {}, {}
+
+    def _register(self, client: Any) -> None:
+        """Let all workers keep parts, those that come later among them. A worker may die meanwhile."""
+        since = time.monotonic()
+        while True:
+            try:
+                client.register_plugin(PartsPlugin(), name=OPERATION)
+                return
+            except OSError:
+                if time.monotonic() - since > self._timeout:
+                    raise
+                time.sleep(_PAUSE)
 
     def _made(self, client: Any, chunks: Chunks) -> dict[int, Any]:
         """Have the blocks of all chunks made: where X is already, or in shares of neighbours. Return their futures."""

@@ -64,9 +64,11 @@ class Keeper:
         self._worker = worker
         self._parts: dict[str, HeldPart] = {}
         self._pool = ThreadPoolExecutor(1, "steepest")
+        self._is_closed = False
 
     def close(self) -> None:
         """End the thread. The worker calls it when it closes."""
+        self._is_closed = True
         self._pool.shutdown(wait=False)
 
     def forget(self, key: str) -> None:
@@ -82,7 +84,7 @@ class Keeper:
         try:
             return {"ok": await loop.run_in_executor(self._pool, self._run, methods[call], own, common)}
         except Exception as error:
-            return {"error": to_serialize(error)}
+            return {"lost": "it is closing"} if self._is_closed else {"error": to_serialize(error)}
 
     def _run(self, method: Callable[..., Any], own: Any, common: Any) -> Any:
         with own_threads(self._worker.state.nthreads):
