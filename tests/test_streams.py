@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from scipy import sparse
+from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 
 import steepest as st
 from steepest.arrays.sparse import CSRView
@@ -69,10 +71,14 @@ def make(kind, folder, y=Y, weight=WEIGHT):
     if kind == "parquet":
         frame.to_parquet(folder / "all.parquet", row_group_size=170)
         return folder / "all.parquet", named
-    raise AssertionError(kind)
+    assert kind.startswith("csv")
+    path = folder / f"all.{kind}"
+    frame.to_csv(path, index=False)  # pandas writes as many digits as a float64 needs
+    return path, named
 
 
-KINDS = ["blocks", "iterable", "npy", "parquet"]
+KINDS = ["blocks", "iterable", "npy", "parquet", "csv", "csv.gz", "csv.xz"]
+IN_ORDER = ("iterable", "csv.gz", "csv.xz")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,7 +105,7 @@ def test_a_part_is_the_same_in_any_order(kind, tmp_path):
         assert part.X.tobytes() == X[70 * index : 70 * index + 70].tobytes()
         assert part.y.tobytes() == Y[70 * index : 70 * index + 70].tobytes()
         assert part.weight.tobytes() == WEIGHT[70 * index : 70 * index + 70].tobytes()
-    order = [1, 4, 6] if kind == "iterable" else [6, 1, 4]
+    order = [1, 4, 6] if kind in IN_ORDER else [6, 1, 4]
     assert [part.index for part in stream.parts(order)] == order
     assert all(part.X.tobytes() == stream.read(part.index).X.tobytes() for part in stream.parts(order))
 
@@ -145,6 +151,114 @@ def test_arrays_of_a_part_never_change(tmp_path):
     for _ in stream.parts():
         pass
     assert all((rows == wide[500 * i + 3 : 500 * i + 7]).all() for i, rows in enumerate(kept))
+
+
+def test_svmlight_gives_the_rows_that_scikit_learn_reads(tmp_path):
+    S = sparse.random_array((500, 9), density=0.3, format="csr", rng=np.random.default_rng(1))
+    path = tmp_path / "all.svmlight"
+    dump_svmlight_file(S, Y, str(path), zero_based=True)
+    wanted, y = load_svmlight_file(str(path), zero_based=True)
+    stream = st.open_stream(path, part_rows=70)
+    found = whole(stream)
+    assert stream.is_sparse
+    assert (stream.n_features, stream.n_elements) == (9, S.nnz)
+    assert found[0].tobytes() == wanted.toarray().tobytes()
+    assert found[1].tobytes() == y.tobytes()
+    assert stream.read(3).X.data.tobytes() == wanted[210:280].data.tobytes()
+
+
+def test_files_follow_one_another_and_their_columns_go_by_name(tmp_path):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=Y)
+    pieces = frame[:200], frame[200:201][["y", "c", "a", "b"]], frame[201:]
+    for number, piece in enumerate(pieces):
+        piece.to_parquet(tmp_path / f"{number}.parquet", index=False)
+        piece.to_csv(tmp_path / f"{number}.csv", index=False)
+    (tmp_path / "folder").mkdir()
+    for number, piece in enumerate(pieces):
+        piece.to_csv(tmp_path / "folder" / f"{number}.csv", index=False)
+    (tmp_path / "folder" / "_SUCCESS").write_text("")
+    sources = [
+        tmp_path / "folder",
+        str(tmp_path / "*.csv"),
+        str(tmp_path / "*.parquet"),
+        [tmp_path / f"{number}.parquet" for number in range(3)],
+    ]
+    for source in sources:
+        stream = st.open_stream(source, target="y", part_rows=64)
+        assert stream.feature_names == ["a", "b", "c"]
+        assert whole(stream)[0].tobytes() == X.tobytes()
+        assert stream.read(4).X.tobytes() == X[256:320].tobytes()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_npy_tables_and_lists_of_pairs(order, tmp_path):
+    table = np.asarray(np.c_[WEIGHT, X, Y], order=order)
+    np.save(tmp_path / "table.npy", table)
+    found = whole(st.open_stream(tmp_path / "table.npy", target=-1, weight=0, part_rows=64))
+    assert [array.tobytes() for array in found] == [array.tobytes() for array in (X, Y, WEIGHT)]
+    pairs = []
+    for number, cut in enumerate((slice(0, 200), slice(200, 500))):
+        pairs.append((tmp_path / f"X{number}.npy", tmp_path / f"y{number}.npy"))
+        np.save(pairs[-1][0], np.asarray(X[cut], order=order))
+        np.save(pairs[-1][1], Y[cut])
+    found = whole(st.open_stream(pairs, part_rows=64))
+    assert found[0].tobytes() == X.tobytes()
+    assert found[1].tobytes() == Y.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "dtype", "storage"),
+    [
+        ("float32", None, "float32", "float32"),
+        ("float16", None, "float32", "float16"),
+        ("float16", "float64", "float64", "float64"),
+        ("float64", None, "float64", "float64"),
+        ("float64", "float32", "float32", "float32"),
+        ("int8", None, "float64", "float64"),
+        ("uint16", "float32", "float32", "float32"),
+        ("bool", None, "float64", "float64"),
+        (">f8", None, "float64", "float64"),
+    ],
+)
+def test_dtypes(found, given, dtype, storage, tmp_path):
+    values = (4 * X).round().clip(0, 1).astype(found)
+    np.save(tmp_path / "X.npy", values)
+    np.save(tmp_path / "y.npy", Y > 0)
+    sources = [[(values, Y)], (tmp_path / "X.npy", tmp_path / "y.npy")]
+    if found != ">f8":
+        pd.DataFrame(values, columns=list("abc")).assign(y=Y > 0).to_parquet(tmp_path / "t.parquet")
+        sources.append(tmp_path / "t.parquet")
+    for source in sources:
+        stream = st.open_stream(source, target="y" * (source == tmp_path / "t.parquet") or None, dtype=given)
+        part = stream.read(0)
+        assert (stream.dtype.name, stream.storage) == (dtype, storage)
+        assert (part.X.dtype.name, part.y.dtype.name) == (storage, dtype)
+        assert (values == part.X).all()
+        assert (part.y == Y).all()
+
+
+def test_the_index_of_a_pandas_frame_is_no_feature(tmp_path):
+    pd.DataFrame(X[::2], columns=["a", "b", "c"], index=range(1, 501, 2)).assign(y=Y[::2]).iloc[::-1].to_parquet(
+        tmp_path / "t.parquet"
+    )
+    assert st.open_stream(tmp_path / "t.parquet", target="y").feature_names == ["a", "b", "c"]
+
+
+def test_parquet_types_of_labels_and_numbers(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [True, False, True], "y": pd.Categorical(["u", "v", "u"])})
+    frame["d"] = [Decimal("1.25"), Decimal("2.50"), Decimal("-1.00")]
+    frame.to_parquet(tmp_path / "t.parquet")
+    stream = st.open_stream(tmp_path / "t.parquet", target="y", part_rows=2)
+    assert whole(stream)[0].tolist() == [[1, 1, 1.25], [2, 0, 2.5], [3, 1, -1]]
+    assert (stream.classes.tolist(), whole(stream)[1].tolist()) == (["u", "v"], [0, 1, 0])
+
+
+def test_weights_of_zero(tmp_path):
+    weight = np.where(Y > 0, 2.0, 0.0)
+    stream = st.open_stream([(X, Y, weight)], part_rows=64)
+    assert (stream.weight_sum, stream.least_weight) == (2.0 * Y.sum(), 2.0)
+    stream = st.open_stream([(X, Y)], part_rows=64)
+    assert (stream.weight_sum, stream.least_weight, stream.has_weights) == (500.0, 1.0, False)
 
 
 def threads():

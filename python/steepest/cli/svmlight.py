@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..extras import require
+from ..streams.svmlight import fault_of_line
 from .assembly import suits_sparse
 from .numbered import MOST_DENSE_CELLS, Numbered
 from .tables import Table, TableError
-
-_SHOWN = 60  # characters of a line in an error
-_MOST_COLUMNS = 2**31  # indices of 32 bits
 
 
 def read_svmlight(path: Path) -> Table:
@@ -55,41 +53,7 @@ def _complaint(path: Path, error: Exception) -> str:
     reason = " ".join(str(error).split())
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            wrong = _wrong_with(line)
+            wrong = fault_of_line(line)
             if wrong:
                 return f"{path} cannot be read as svmlight: line {number}: {wrong}"
     return f"{path} cannot be read as svmlight: {reason}"
-
-
-def _wrong_with(line: bytes) -> str:
-    """Return what is wrong with a line, or "" if it can be read."""
-    words = line.partition(b"#")[0].split()
-    if not words:
-        return ""
-    if not _is(float, words[0]):
-        return f"expected a number as the label, got '{_shown(words[0])}'"
-    last = -1
-    for word in words[2:] if len(words) > 1 and words[1].startswith(b"qid:") else words[1:]:
-        number, colon, value = word.partition(b":")
-        if not (colon and _is(int, number) and _is(float, value)):
-            return f"expected the number of a column, a colon and a value, such as 7:0.5, got '{_shown(word)}'"
-        if int(number) <= last:
-            named = f"column {int(number)} comes after column {last}" if int(number) >= 0 else f"column {int(number)}"
-            return f"expected rising numbers of columns from 0 or 1, got {named}"
-        last = int(number)
-    if last >= _MOST_COLUMNS:
-        return f"expected numbers of columns below {_MOST_COLUMNS:,}, got {_shown(str(last).encode())}"
-    return ""
-
-
-def _is(kind: Any, word: bytes) -> bool:
-    try:
-        kind(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _shown(word: bytes) -> str:
-    text = word.decode("utf-8", "replace")
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
 from .blocks import Block, Entries
+from .buffers import Buffers
 from .part import Facts, index_dtype
 
 __all__ = ["Assembly", "Rows", "cut"]
@@ -31,16 +32,28 @@ class Assembly:
     facts : Facts
     capacity : int
         Rows to make room for at first. The arrays grow where more come.
-    n_entries : int, optional
-        The entries of a sparse part, if they are known.
+    n_entries : int
+        Entries of sparse rows to make room for at first.
+    buffers : Buffers
+        Makes the arrays.
+    most : tuple of int
+        The largest capacity and n_entries of a part of the stream, which share buffers.
     """
 
-    def __init__(self, facts: Facts, capacity: int, n_entries: int | None = None) -> None:
+    def __init__(
+        self, facts: Facts, capacity: int, n_entries: int, buffers: Buffers, most: tuple[int, int] | None = None
+    ) -> None:
+        rows, entries = most or (capacity, n_entries)
         self.facts, self.length = facts, 0
-        self._target = np.empty(capacity, facts.dtype)
-        self._weight = np.empty(capacity, facts.dtype) if facts.has_weights else None
-        self._dense = None if facts.is_sparse else np.empty((capacity, facts.n_features), facts.storage)
-        self._entries = _Entries(facts, capacity, n_entries) if facts.is_sparse else None
+        self._target = buffers.empty((capacity,), facts.dtype, rows)
+        self._weight = buffers.empty((capacity,), facts.dtype, rows) if facts.has_weights else None
+        d = facts.n_features
+        self._dense = None if facts.is_sparse else buffers.empty((capacity, d), facts.storage, rows * d)
+        self._entries: _Entries | None = None
+        if facts.is_sparse:
+            data = buffers.empty((n_entries,), facts.storage, entries)
+            indices = buffers.empty((n_entries,), index_dtype(d), entries)
+            self._entries = _Entries(facts, data, indices, buffers.empty((capacity + 1,), np.int64, rows + 1))
 
     def take(self, block: Block, start: int, stop: int) -> Rows:
         """Copy the rows [start, stop) of a block, and return them as they are now."""
@@ -83,12 +96,10 @@ class Assembly:
 class _Entries:
     """The arrays of sparse rows. They grow by doubling where the number of entries is unknown."""
 
-    def __init__(self, facts: Facts, capacity: int, n_entries: int | None) -> None:
+    def __init__(self, facts: Facts, data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[Any]) -> None:
         self._facts, self._length = facts, 0
-        room = 1024 if n_entries is None else n_entries
-        self._data = np.empty(room, facts.storage)
-        self._indices = np.empty(room, index_dtype(facts.n_features))
-        self._indptr = np.zeros(capacity + 1, np.int64)
+        self._data, self._indices, self._indptr = data, indices, indptr
+        self._indptr[0] = 0
 
     def take(self, entries: Entries, row: int) -> CSRView:
         first, last = self._length, self._length + len(entries.data)

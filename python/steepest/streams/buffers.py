@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
+from contextlib import suppress
 from math import prod
 from typing import Any
 
@@ -13,20 +14,16 @@ from numpy.typing import NDArray
 __all__ = ["Buffers"]
 
 _LEAST = 1 << 20  # smaller arrays are cheap to make
+_MOST = 4  # unused buffers of a size that are kept
 
 
 class Buffers:
     """Makes arrays. Fresh memory is slow, since the system clears each page of it at the first use.
 
-    Parameters
-    ----------
-    most : int
-        The number of unused buffers to keep, at most.
-
     Examples
     --------
     >>> from steepest.streams.buffers import Buffers
-    >>> buffers = Buffers(1)
+    >>> buffers = Buffers()
     >>> first = buffers.empty((1024, 256), "float64")
     >>> address = first.ctypes.data
     >>> del first  # its memory is free for the next array
@@ -34,29 +31,34 @@ class Buffers:
     True
     """
 
-    def __init__(self, most: int) -> None:
-        self._free: deque[mmap.mmap] = deque(maxlen=max(most, 0))  # the oldest leaves where there are too many
+    def __init__(self) -> None:
+        self._free: dict[int, deque[mmap.mmap]] = {}
 
-    def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array of undefined content, aligned to a page if it is large."""
+    def empty(self, shape: tuple[int, ...], dtype: Any, most: int | None = None) -> NDArray[Any]:
+        """Return an array of undefined content, aligned to a page if it is large.
+
+        `most` is the largest number of elements of such arrays. They share buffers of that size.
+        """
         dtype = np.dtype(dtype)
         n_bytes = prod(shape) * dtype.itemsize
-        if n_bytes < _LEAST or not self._free.maxlen:
+        size = n_bytes if most is None else most * dtype.itemsize
+        if size < _LEAST:
             return np.empty(shape, dtype)
-        found: NDArray[Any] = np.asarray(_Lease(self._taken(n_bytes), n_bytes, self._free)).view(dtype)
+        free = self._free.setdefault(size, deque(maxlen=_MOST))
+        try:
+            buffer = free.popleft()
+        except IndexError:
+            buffer = _fresh(size)
+        found: NDArray[Any] = np.asarray(_Lease(buffer, n_bytes, free)).view(dtype)
         return found.reshape(shape)
 
-    def _taken(self, n_bytes: int) -> mmap.mmap:
-        kept = []
-        found = None
-        while self._free and found is None:
-            buffer = self._free.popleft()
-            if n_bytes <= len(buffer) <= 2 * n_bytes:
-                found = buffer
-            else:
-                kept.append(buffer)
-        self._free.extend(kept)
-        return found or mmap.mmap(-1, n_bytes)
+
+def _fresh(size: int) -> mmap.mmap:
+    buffer = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # of a system without huge pages
+            buffer.madvise(mmap.MADV_HUGEPAGE)
+    return buffer
 
 
 class _Lease:

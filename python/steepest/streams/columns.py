@@ -36,6 +36,7 @@ class Columns:
         """Return the columns of a schema of Arrow. The index of a data frame of pandas is no feature."""
         for role, value in (("target", target), ("weight", weight)):
             _check_role(role, value, schema.names, place)
+        _check_repeated(schema.names, place)
         if target == weight:
             raise ValueError(f"target and weight must be different columns, got {target!r} for both")
         left_out = {target, weight, *_index_of_frame(schema)}
@@ -51,9 +52,7 @@ class Columns:
 
     def kinds(self, schema: Any, place: str) -> list[np.dtype[Any]]:
         """Check that a file has the same columns, in whatever order, and return the dtypes of the features."""
-        repeated = sorted({column for column in schema.names if schema.names.count(column) > 1})
-        if repeated:
-            raise DataError(f"{place} has two columns named {repeated[0]!r}; rename one")
+        _check_repeated(schema.names, place)
         missing = [column for column in self.names if column not in schema.names]
         more = [column for column in schema.names if column not in (*self.names, *_index_of_frame(schema))]
         if missing or more:
@@ -90,6 +89,12 @@ def _check_role(role: str, value: Any, names: list[str], file: str) -> None:
         raise TypeError(f"{role} must be the name of a column of {file} ({some}), got {describe(value)}")
     if value not in names:
         raise ValueError(f"{role} must be the name of a column of {file} ({some}), got {value!r}")
+
+
+def _check_repeated(names: list[str], place: str) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"{place} has two columns named {repeated[0]!r}; rename one")
 
 
 def is_text(kind: Any) -> bool:

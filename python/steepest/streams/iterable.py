@@ -15,7 +15,7 @@ from ..arrays.device import BFLOAT16
 from ..arrays.interop import DeviceView, as_native
 from ..arrays.sparse import CSRView, check_entries, csr_view, is_sparse
 from .blocks import ArrayBlock, Place
-from .files import DataError
+from .files import DataError, FileState
 from .labels import Labels
 from .part import Facts
 from .source import BlockReader, Survey, nearest
@@ -53,6 +53,7 @@ class IterableSource:
         self._given, self._dtype = blocks, dtype
         self.any_order = isinstance(blocks, Sequence)
         self._starts = [0]
+        self.states: list[FileState] = []
         self.labels: Labels | None = None
         self._is_text: bool | None = None
         first = next(iter(blocks), None)

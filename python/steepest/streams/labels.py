@@ -35,6 +35,11 @@ class Labels:
         self._settled = classes is not None
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the codes are final."""
+        return self._settled
+
+    @property
     def classes(self) -> NDArray[Any]:
         """The labels by their codes."""
         return np.array(list(self._codes))

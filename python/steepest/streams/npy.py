@@ -153,12 +153,8 @@ class NpySource:
         self.reserve = 3 * self.step * first.row_bytes
         if any(file.is_fortran for table in tables for file in table.files):
             self.reserve += 16 * self.step
+        self.states = [file.state for table in tables for file in table.files]
         self.tables, self.starts = tables, [0, *itertools.accumulate(len(table) for table in tables)]
-
-    @property
-    def states(self) -> list[FileState]:
-        """The files."""
-        return [file.state for table in self.tables for file in table.files]
 
     def blocks(self, row: int) -> Iterator[ArrayBlock]:
         """Yield all rows in blocks; `row` is 0."""
@@ -177,17 +173,18 @@ class NpyReader:
     """Reads parts by `pread`, into their arrays where the dtype is theirs."""
 
     def __init__(self, source: NpySource, found: Survey, stop: Event) -> None:
-        self._source, self._stop = source, stop
+        self._source, self._found, self._stop = source, found, stop
         self._starts = [0, *itertools.accumulate(found.sizes)]
         self._opened: tuple[int, list[BinaryIO]] | None = None
         self._stack = ExitStack()
-        self._buffers = Buffers(1)
+        self._buffers = Buffers()
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""
         source, facts = self._source, self._source.facts
         start, stop = self._starts[index], self._starts[index + 1]
-        X = self._buffers.empty((stop - start, facts.n_features), facts.storage)
+        most = max(self._found.sizes) * facts.n_features
+        X = self._buffers.empty((stop - start, facts.n_features), facts.storage, most)
         y = np.empty(stop - start, facts.dtype)
         weight = np.empty(stop - start, facts.dtype) if facts.has_weights else None
         at = start

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from ..arrays.checks import check_count, describe
+from .cache import CachedSource
 from .checks import check_dtype, check_memory
+from .delimited import CSVSource
 from .files import files_of, is_path, kind_of
 from .iterable import IterableSource
 from .npy import NpySource, tables_of
 from .parquet import ParquetSource
 from .source import Budget, Source, survey
 from .stream import Stream
+from .svmlight import SvmlightSource
 
 __all__ = ["open_stream"]
 
@@ -88,16 +91,27 @@ def open_stream(
     >>> sum(float(part.y.sum()) for part in stream.parts())
     5.0
     """
-    if cache is not None:
-        raise NotImplementedError("cache")
     part_rows = check_count("part_rows", part_rows, 1)
     budget_bytes, wanted = check_memory(memory), check_dtype(dtype)
     found = _source(source, target, weight, wanted, budget_bytes)
     budget = Budget(budget_bytes, found.reserve, part_rows)
+    if cache is not None:
+        settings = {"target": target, "weight": weight, "part_rows": part_rows, "kind": type(found).__name__}
+        cached = CachedSource(found, _folder(cache), settings, budget)
+        return Stream(cached, cached.found, Budget(budget_bytes, 0, part_rows))
     surveyed = survey(found, budget)
     if found.labels is not None:
         found.labels.settle()
     return Stream(found, surveyed, budget)
+
+
+def _folder(cache: Any) -> Path:
+    if not is_path(cache):
+        raise TypeError(f"cache must be the path of a folder or None, got {describe(cache)}")
+    folder = Path(cache)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"cache must be the path of a folder, got the file {folder}")
+    return folder
 
 
 def _source(source: Any, target: Any, weight: Any, dtype: Any, memory: int) -> Source:
@@ -111,7 +125,10 @@ def _source(source: Any, target: Any, weight: Any, dtype: Any, memory: int) -> S
             return NpySource(tables_of([(path,) for path in paths], target, weight), dtype, memory)
         if kind == "Parquet":
             return ParquetSource(paths, target, weight, dtype, memory)
-        raise NotImplementedError(kind)
+        if kind == "CSV":
+            return CSVSource(paths, target, weight, dtype, memory)
+        _check_unused("svmlight files", target, weight)
+        return SvmlightSource(paths, dtype, memory)
     _check_unused("a source of blocks", target, weight)
     if not isinstance(source, Iterable):
         expected = "source must be a path, a tuple or list of paths, or blocks (X, y) that can be iterated again"

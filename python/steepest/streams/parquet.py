@@ -22,7 +22,8 @@ __all__ = ["ParquetSource"]
 _KIND = "Parquet"
 _BUFFER = 1 << 16  # bytes that are read ahead of each column
 _PAGE = 1 << 20  # bytes of a page of a column, as most programs write them
-_BLOCK = 1 << 23
+_BLOCK = 1 << 21
+_FIXED = 48 << 20  # what Arrow's allocator keeps beyond what is in use, by measurements
 
 
 class ParquetSource:
@@ -53,7 +54,7 @@ class ParquetSource:
         self.n_rows: int | None = self._starts[-1]
         block = min(_BLOCK, max(memory // 64, 1 << 16))
         self._batch = max(block // (8 * len(self._columns.names)), 64)
-        self.reserve = 3 * block + largest
+        self.reserve = 3 * block + largest + _FIXED
 
     def _opened(self, state: FileState) -> Any:
         parquet = require("pyarrow.parquet", "stream")
@@ -76,6 +77,7 @@ class ParquetSource:
             with self._opened(state) as file:
                 for _, number in groups:
                     place = self._starts[number] - self._starts[first]
+                    require("pyarrow", "stream").default_memory_pool().release_unused()
                     for batch in self._batches(file, state, number - first):
                         yield ArrowBlock(batch, self._columns, Place(str(state.path), place), self.labels)
                         place += batch.num_rows
@@ -96,6 +98,6 @@ class ParquetSource:
 
 
 def _memory_of(group: Any) -> int:
-    """Return about how many bytes the reader of a row group needs: two pages of each column, and a buffer."""
+    """Return about how many bytes the reader of a row group needs: some pages of each column, and a buffer."""
     columns = [group.column(each) for each in range(group.num_columns)]
-    return sum(2 * min(column.total_uncompressed_size, _PAGE) + _BUFFER for column in columns)
+    return sum(5 * min(column.total_uncompressed_size, _PAGE) // 2 + _BUFFER for column in columns)

@@ -19,24 +19,27 @@ from ..parts.facts import Facts as PartsFacts
 from ..parts.tree import RunningTree
 from .assembly import Assembly, Rows, cut
 from .blocks import Block
+from .buffers import Buffers
 from .checks import check_rows, shown_bytes
-from .files import DataError
+from .files import DataError, FileState
 from .labels import Labels
 from .part import Facts, Part, PartReader, part_bytes
 
-__all__ = ["BlockReader", "BlockSource", "Budget", "Source", "Stopped", "Survey", "survey"]
+__all__ = ["BlockReader", "BlockSource", "Budget", "Readable", "Source", "Stopped", "Survey", "survey"]
 
 
 class Stopped(Exception):
     """Nobody wants the part any longer."""
 
 
-class Source(Protocol):
-    """Rows in files or in memory.
+class Readable(Protocol):
+    """Rows that can be read part by part.
 
     Attributes
     ----------
     facts : Facts
+    states : list of FileState
+        The files, if there are any.
     labels : Labels or None
         The classes of a target that is text.
     n_rows : int or None
@@ -52,6 +55,7 @@ class Source(Protocol):
     """
 
     facts: Facts
+    states: list[FileState]
     labels: Labels | None
     n_rows: int | None
     reserve: int
@@ -59,11 +63,15 @@ class Source(Protocol):
     name: str
     if_changed: str
 
-    def blocks(self, row: int) -> Iterator[Block]:
-        """Yield blocks. `row`, the first row, is 0 or comes from `start_of`."""
-
     def reader(self, found: Survey, stop: Event) -> PartReader:
         """Return a reader of parts, which a thread has for itself."""
+
+
+class Source(Readable, Protocol):
+    """Rows in files or in memory, which the opening pass reads in blocks."""
+
+    def blocks(self, row: int) -> Iterator[Block]:
+        """Yield blocks. `row`, the first row, is 0 or comes from `start_of`."""
 
 
 class BlockSource(Source, Protocol):
@@ -130,12 +138,17 @@ def survey(source: Source, budget: Budget, keep: Callable[[Rows], None] | None =
         most = min(known, budget.part_rows)
         budget.check(most * facts.row_bytes, most)
     sums: list[float] = []
+    buffers = Buffers()
     taken = [0, 0]  # rows and bytes of the part so far
 
     def begin(block: Block) -> Assembly:
         taken[:] = [0, 0]
-        left = max(len(block), 1024) if known is None else known - sum(found.sizes)
-        return Assembly(facts, min(left, budget.part_rows))
+        if known is not None:
+            room = known - sum(found.sizes)
+        else:
+            room = budget.part_rows if found.sizes else max(len(block), 1024)
+        entries = found.entries[-1] + found.entries[-1] // 8 if found.entries else 1024
+        return Assembly(facts, min(room, budget.part_rows), entries, buffers)
 
     def check(block: Block, first: int, rows: Rows) -> None:
         check_rows(facts, block.place, first, rows)
@@ -195,6 +208,7 @@ class BlockReader:
     def __init__(self, source: BlockSource, found: Survey, stop: Event) -> None:
         self._source, self._found, self._stop = source, found, stop
         self._starts = [0, *itertools.accumulate(found.sizes)]
+        self._buffers, self._most = Buffers(), (max(found.sizes), max(found.entries))
         self._blocks: Iterator[Block] | None = None
         self._block: Block | None = None
         self._first = self._end = 0  # the rows of the block
@@ -215,7 +229,7 @@ class BlockReader:
 
     def _rows(self, start: int, stop: int, n_entries: int) -> Rows:
         self._seek(start)
-        assembly = Assembly(self._source.facts, stop - start, n_entries)
+        assembly = Assembly(self._source.facts, stop - start, n_entries, self._buffers, self._most)
         while start < stop:
             if self._block is None or start >= self._end:
                 self._advance(stop)

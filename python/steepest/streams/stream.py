@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_count
 from .ahead import read_ahead
 from .part import Facts, Part, PartReader
-from .source import Budget, Source, Survey
+from .source import Budget, Readable, Survey
 
 __all__ = ["Stream"]
 
@@ -63,7 +64,7 @@ class Stream:
     [(3, 2), (1, 2)]
     """
 
-    def __init__(self, source: Source, found: Survey, budget: Budget) -> None:
+    def __init__(self, source: Readable, found: Survey, budget: Budget) -> None:
         facts: Facts = source.facts
         self._source, self._found = source, found
         self._ahead = budget.ahead(found.largest_part)
@@ -104,6 +105,7 @@ class Stream:
         with self._lock:
             if self._reader is None:
                 self._reader = self._open(threading.Event())
+                weakref.finalize(self, self._reader.close)
             return self._reader.part(index)
 
     def parts(self, order: Sequence[int] | None = None) -> Iterator[Part]:
