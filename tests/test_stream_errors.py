@@ -21,7 +21,7 @@ def saved(folder, frame, kind, name="t"):
     """Write a frame and return the path."""
     path = folder / f"{name}.{kind}"
     if kind == "parquet":
-        frame.to_parquet(path, row_group_size=4, index=False)
+        frame.to_parquet(path, row_group_size=max(len(frame) // 3, 1), index=False)
     else:
         frame.to_csv(path, index=False)
     return path

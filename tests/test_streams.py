@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -167,6 +171,13 @@ def test_svmlight_gives_the_rows_that_scikit_learn_reads(tmp_path):
     assert stream.read(3).X.data.tobytes() == wanted[210:280].data.tobytes()
 
 
+def test_groups_of_svmlight_rows_are_announced_as_unused(tmp_path):
+    (tmp_path / "t.svm").write_text("1 qid:1 0:2\n0 qid:1 2:1 # a comment\n\n0 qid:2\n")
+    with pytest.warns(UserWarning, match=r"t.svm: the groups of rows \(qid\) are not used"):
+        stream = st.open_stream(tmp_path / "t.svm")
+    assert whole(stream)[0].tolist() == [[2, 0, 0], [0, 0, 1], [0, 0, 0]]
+
+
 def test_files_follow_one_another_and_their_columns_go_by_name(tmp_path):
     frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=Y)
     pieces = frame[:200], frame[200:201][["y", "c", "a", "b"]], frame[201:]
@@ -272,6 +283,51 @@ def test_a_closed_iterator_ends_its_thread():
     assert len(threads()) == 1
     parts.close()
     assert threads() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_program_ends_with_an_iterator_that_is_still_open(kind, tmp_path):
+    """Neither as a global nor in a cycle does it keep Python from ending."""
+    source, arguments = make(kind, tmp_path)
+    if kind in ("blocks", "iterable"):
+        source = "[(np.ones((90, 2)), np.ones(90))]"
+    else:
+        source = repr(tuple(map(str, source)) if isinstance(source, tuple) else str(source))
+    code = (
+        "import numpy as np, steepest as st\n"
+        f"stream = st.open_stream({source}, part_rows=5, **{arguments!r})\n"
+        "parts, others = stream.parts(), stream.parts()\n"
+        "cycle = [others, next(parts), next(others)]\n"
+        "cycle.append(cycle)\n"
+        "print('done')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr, run.returncode) == ("done\n", "", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("kind", ["csv", "npy", "parquet"])
+def test_a_forked_child_reads_for_itself(kind, tmp_path):
+    """Parent and child have the same open files. Neither moves the other on, and no iterator waits for ever."""
+    source, arguments = make(kind, tmp_path)
+    stream = st.open_stream(source, part_rows=50, **arguments)
+    stream.read(1)
+    parts = stream.parts()
+    next(parts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        child = os.fork()
+    if child == 0:
+        same = all((X[50 * i : 50 * i + 50] == stream.read(i).X).all() for i in (2, 3, 1))
+        try:
+            for _ in parts:
+                pass
+        except RuntimeError as error:
+            same = same and "was the process forked?" in str(error)
+        os._exit(0 if same else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert all((X[50 * i : 50 * i + 50] == stream.read(i).X).all() for i in (2, 3, 9))
+    assert [part.index for part in parts] == list(range(1, 10))
 
 
 def test_an_error_ends_the_thread():

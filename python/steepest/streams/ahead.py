@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -88,5 +89,5 @@ class _Thread(threading.Thread):
         """Stop the thread and wait for it."""
         self._stopped.set()
         self._permits.release()
-        if self.is_alive() and threading.current_thread() is not self:
-            self.join()
+        while self.is_alive() and threading.current_thread() is not self and not sys.is_finalizing():
+            self.join(_PATIENCE)  # while Python ends, no thread runs but the main one

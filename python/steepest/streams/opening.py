@@ -105,15 +105,12 @@ def open_stream(
     if cache is not None:
         kind = type(found).__name__
         settings: dict[str, Any] = {"target": target, "weight": weight, "part_rows": part_rows, "kind": kind}
-            "target": target,
-            "weight": weight,
-            "part_rows": part_rows,
-            "kind": type(found).__name__,
-        }
         if dropped:
             settings["drop"] = sorted(dropped, key=str)
         cached = CachedSource(found, _folder(cache), settings, budget, progress)
-        return Stream(cached, cached.found, Budget(budget_bytes, 0, part_rows), progress)
+        budget = Budget(budget_bytes, 0, part_rows)
+        budget.check(cached.found.largest_part, max(cached.found.sizes))
+        return Stream(cached, cached.found, budget, progress)
     surveyed = survey(found, budget, progress=progress)
     if found.labels is not None:
         found.labels.settle()

@@ -23,6 +23,7 @@ _KIND = "Parquet"
 _BUFFER = 1 << 16  # bytes that are read ahead of each column
 _PAGE = 1 << 20  # bytes of a page of a column, as most programs write them
 _BLOCK = 1 << 21
+_RELEASE = 32 << 20  # after so many bytes, Arrow's allocator gives back what is not in use
 _FIXED = 48 << 20  # what Arrow's allocator keeps beyond what is in use, by measurements
 
 
@@ -40,6 +41,7 @@ class ParquetSource:
         memory: int,
         drop: Collection[Any] = (),
     ) -> None:
+        self._decoded = 0
         self.states = [FileState.of(path) for path in paths]
         self._groups: list[tuple[FileState, int]] = []
         rows: list[int] = []
@@ -85,12 +87,12 @@ class ParquetSource:
             with self._opened(state) as file:
                 for _, number in groups:
                     place = self._starts[number] - self._starts[first]
-                    require("pyarrow", "stream").default_memory_pool().release_unused()
                     for batch in self._batches(file, state, number - first):
                         yield ArrowBlock(batch, self._columns, Place(str(state.path), place), self.labels)
                         place += batch.num_rows
 
     def _batches(self, file: Any, state: FileState, group: int) -> Iterator[Any]:
+        pool = require("pyarrow", "stream").default_memory_pool()
         with state.reading(_KIND):
             batches = file.iter_batches(self._batch, row_groups=[group], columns=self._columns.names)
         while True:
@@ -99,6 +101,10 @@ class ParquetSource:
             if batch is None:
                 return
             yield batch
+            self._decoded += batch.nbytes
+            if self._decoded > _RELEASE:
+                self._decoded = 0
+                pool.release_unused()
 
     def reader(self, found: Survey, stop: Event) -> BlockReader:
         """Return a reader of parts."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -155,7 +156,7 @@ def survey(
             room = known - sum(found.sizes)
         else:
             room = budget.part_rows if found.sizes else max(len(block), 1024)
-        entries = found.entries[-1] + found.entries[-1] // 8 if found.entries else 1024
+        entries = 1 << (found.entries[-1] if found.entries else 1000).bit_length()
         return Assembly(facts, min(room, budget.part_rows), entries, buffers)
 
     def check(block: Block, first: int, rows: Rows) -> None:
@@ -217,6 +218,7 @@ class BlockReader:
 
     def __init__(self, source: BlockSource, found: Survey, stop: Event) -> None:
         self._source, self._found, self._stop = source, found, stop
+        self._process = os.getpid()
         self._starts = [0, *itertools.accumulate(found.sizes)]
         self._buffers, self._most = Buffers(), (max(found.sizes), max(found.entries))
         self._blocks: Iterator[Block] | None = None
@@ -238,6 +240,9 @@ class BlockReader:
         return Part(index, *rows)
 
     def _rows(self, start: int, stop: int, n_entries: int) -> Rows:
+        if os.getpid() != self._process:  # a fork: the parent goes on in the same files, at the same places
+            self.close()
+            self._process = os.getpid()
         self._seek(start)
         assembly = Assembly(self._source.facts, stop - start, n_entries, self._buffers, self._most)
         while start < stop:

@@ -130,9 +130,8 @@ class Stream:
             The order is not ascending and the source can be read in order only, or a source in memory gives other rows
             than in the first pass.
         """
-        indices = range(len(self.sizes)) if order is None else [int(index) for index in order]
-        for index in indices:
-            check_count("order", index, 0, len(self.sizes) - 1)
+        last = len(self.sizes) - 1
+        indices = range(last + 1) if order is None else [check_count("order", index, 0, last) for index in order]
         if not self._source.any_order and bool(np.any(np.diff(indices) < 0)):
             raise ValueError(
                 f"order must ascend, since {self._source.name} can be read from its beginning only; "
