@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from .. import plot
 from ..extras import require
 from ..optimizers.names import OPTIMIZERS
+from .bars import PassBar, RowBar
 from .parameters import (
     PICTURE,
     LossName,
@@ -22,6 +23,7 @@ from .parameters import (
     batch_size_of,
     output_path,
     reading_options,
+    streaming_options,
 )
 from .saving import saving
 from .speech import DIVERGED, INTERRUPTED, heard, say
@@ -29,7 +31,9 @@ from .tables import ReadOptions
 
 if TYPE_CHECKING:
     from .fitting import Fit
-    from .problem import Problem
+    from .problem import FitOptions, Problem
+    from .streaming import Streaming
+    from .tables import Table
 
 _FRACTION = Number(min=0, max=1, max_open=True)
 _COLUMN = "COLUMN"
@@ -43,7 +47,7 @@ _RANDOM_STATE = click.option(
 
 
 @click.command(short_help="Fit a linear model to a table, and test it.")
-@click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--target", metavar=_COLUMN, help="Column to predict (an index for NPY).  [default: y of NPZ, svmlight]")
 @click.option("--loss", type=LossName(), cls=LossOption)
 @click.option(
@@ -142,12 +146,19 @@ _RANDOM_STATE = click.option(
     show_default=True,
     help="Save after this many seconds, and at the end.",
 )
+@streaming_options
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for a binary copy of rows that are read in parts, which later readings take.",
+)
 @click.option("--model", type=output_path(".json"), metavar="OUT.json", help="Where to write the model.")
 @click.option("--plot", "picture", type=PICTURE, metavar="OUT.png", help="Where to draw the loss curve.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def fit(
-    table: Path,
+    tables: tuple[Path, ...],
     validation: Path | None,
     sep: str | None,
     decimal: str | None,
@@ -160,6 +171,9 @@ def fit(
     checkpoint: Path | None,
     checkpoint_seconds: float,
     resume: bool,
+    memory: str | None,
+    stream: bool | None,
+    cache: Path | None,
     **options: Any,
 ) -> int:
     """Fit a linear model to TABLE and test it on rows held out.
@@ -168,24 +182,32 @@ def fit(
     logistic for two classes, softmax for more, least squares for numbers.
 
     More than 200 features of which at most a tenth is not 0 are kept as a sparse matrix. So are wide svmlight files.
+
+    Several files, a folder or a pattern of names are one table, whose rows are read in parts. So are those of a file
+    that is too large for --memory. All columns but the target must then hold numbers.
     """
     from .problem import FitOptions, pose
     from .readers import load_table
+    from .streaming import streaming
 
     _check_resume(checkpoint, resume)
     chosen = FitOptions(**options)
     forced = {*chosen.categorical}
     reading = ReadOptions(sep, decimal or ".", encoding or "utf-8", na, frozenset(forced))
+    saved = {"checkpoint": checkpoint, "checkpoint_seconds": checkpoint_seconds}
+    prints = "nothing" if quiet else "json" if as_json else "text"
+    found = streaming(tables, memory, stream, cache)
+    if found is not None:
+        held = None if validation is None else load_table(validation, reading)
+        return _run_in_parts(found, chosen, reading, held, model, picture, prints, saved)
     with heard() as messages:
-        given = load_table(table, reading)
+        given = load_table(tables[0], reading)
         if validation is None:
             problem = pose(given, chosen)
         else:
             texts = forced | _texts_of(given.frame)
             further = ReadOptions(sep, reading.decimal, reading.encoding, na, frozenset(texts))
             problem = pose(given, chosen, load_table(validation, further))
-    saved = {"checkpoint": checkpoint, "checkpoint_seconds": checkpoint_seconds}
-    prints = "nothing" if quiet else "json" if as_json else "text"
     return _run(problem, reading, messages, model, picture, prints, saved)
 
 
@@ -257,11 +279,58 @@ def _run(
         click.echo(problem.target.why)
         for line in report.rows_lines(problem):
             click.echo(line)
-    bar = _Bar() if prints == "text" and sys.stderr.isatty() else None
+    bar = PassBar() if prints == "text" and sys.stderr.isatty() else None
     with heard() as heard_while_fitting:
         fit = fitted(problem, [] if bar is None else [bar], saved)
     if bar is not None:
         bar.close()
+    return _finish(fit, reading, messages, heard_while_fitting, model, picture, prints)
+
+
+def _run_in_parts(
+    found: Streaming,
+    options: FitOptions,
+    reading: ReadOptions,
+    validation: Table | None,
+    model: Path | None,
+    picture: Path | None,
+    prints: str,
+    saved: dict[str, Any],
+) -> int:
+    from . import parts_report
+    from .parts_fit import fit_parts
+    from .parts_problem import pose_parts
+
+    if picture:
+        require("matplotlib", "plot")
+    shows_bar = prints == "text" and sys.stderr.isatty()
+    bar = RowBar(found.outline.rows if found.outline.kind in ("Parquet", "npy") else None) if shows_bar else None
+    try:
+        with heard() as messages:
+            problem = pose_parts(found, options, reading, validation, None if bar is None else bar.read)
+        if bar is not None:
+            bar.opened(problem.rows_read)
+        if prints == "text":
+            for line in (problem.target.why, *parts_report.rows_lines(problem)):
+                click.echo(line)
+        with heard() as heard_while_fitting:
+            fit = fit_parts(problem, [] if bar is None else [bar], saved)
+    finally:
+        if bar is not None:
+            bar.close()
+    return _finish(fit, reading, messages, heard_while_fitting, model, picture, prints)
+
+
+def _finish(
+    fit: Fit,
+    reading: ReadOptions,
+    messages: list[str],
+    heard_while_fitting: list[str],
+    model: Path | None,
+    picture: Path | None,
+    prints: str,
+) -> int:
+    """Report a fit, write its files, and return the exit code."""
     for message in (messages := [*messages, *_of_the_run(fit, heard_while_fitting)]):
         say(message)
     if fit.estimator.stop_reason_ == "diverged":
@@ -294,7 +363,7 @@ def _tell(fit: Fit, reading: ReadOptions, messages: list[str], prints: str) -> N
     if not line.startswith("converged"):
         say(line)
     if prints == "text":
-        for text in (*report.coefficient_lines(made), *report.measure_lines(fit.measures)):
+        for text in (*fit.closing_lines(), *report.coefficient_lines(made), *report.measure_lines(fit.measures)):
             click.echo(text)
 
 
@@ -303,7 +372,8 @@ def _write(fit: Fit, reading: ReadOptions, model: Path | None, picture: Path | N
     from .model_file import save_model
 
     if model:
-        save_model(pipeline(fit.problem.encoder, fit.estimator, fit.record(reading)), model)
+        record = replace(fit.record(reading), data=fit.problem.data())
+        save_model(pipeline(fit.problem.encoder, fit.estimator, record), model)
     if picture:
         _draw(fit, picture)
     for path in filter(None, (model, picture)):
@@ -324,20 +394,3 @@ class _Drawn:
 
     def __init__(self, fit: Fit) -> None:
         self.history, self.best_epoch = fit.estimator.history_, fit.best_epoch
-
-
-class _Bar:
-    """A progress bar on stderr that shows the loss after every pass."""
-
-    def __init__(self) -> None:
-        columns, lines = shutil.get_terminal_size()  # tqdm shows nothing on a terminal that hides its size
-        self._bar = require("tqdm", "cli").tqdm(unit=" passes", leave=False, ncols=columns, nrows=lines)
-
-    def __call__(self, progress: Any) -> bool:
-        self._bar.update(progress.epoch - self._bar.n)
-        self._bar.set_postfix_str(f"loss {progress.loss:.6g}")
-        return False
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self._bar.close()

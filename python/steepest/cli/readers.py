@@ -7,7 +7,8 @@ import hashlib
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ STANDARD_INPUT = "-"
 _MAGIC = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
 
 
-def _read_csv(path: Path, options: ReadOptions) -> Table:
+def _separator(options: ReadOptions) -> str:
+    """Return the character between two fields, or raise OptionError if the options are no way to read text."""
     separator = options.separator or (";" if options.decimal == "," else ",")
     if separator == "\\t":
         separator = "\t"
@@ -39,6 +41,11 @@ def _read_csv(path: Path, options: ReadOptions) -> Table:
         codecs.lookup(options.encoding)
     except LookupError:
         raise OptionError(f"--encoding: there is no encoding '{options.encoding}'; try utf-8 or latin-1") from None
+    return separator
+
+
+def _read_csv(path: Path, options: ReadOptions) -> Table:
+    separator = _separator(options)
     try:
         return _read_text(path, separator, options)
     except UnicodeDecodeError as error:
@@ -53,7 +60,36 @@ def _with_separator(options: ReadOptions, separator: str) -> ReadOptions:
     return replace(options, separator=separator)
 
 
-def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
+def csv_chunks(path: Path, options: ReadOptions, rows: int) -> Iterator[Table]:
+    """Yield the rows of a CSV or TSV file, so many at a time, as `load_table` reads them."""
+    pandas = require("pandas", "cli")
+    if ".tsv" in (suffix.lower() for suffix in path.suffixes) and not options.separator:
+        options = _with_separator(options, "\t")
+    how = _how(path, _separator(options), options)
+    with ExitStack() as stack:
+        typed, texts = (
+            stack.enter_context(pandas.read_csv(path, dtype=dtype, chunksize=rows, **how))
+            for dtype in (dict.fromkeys(options.text, str), str)
+        )
+        while True:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pandas.errors.ParserWarning)
+                try:
+                    frame, text = next(typed, None), next(texts, None)
+                except pandas.errors.ParserWarning:
+                    raise TableError(f"{path}: rows have more fields than the header") from None
+                except UnicodeDecodeError as error:
+                    raise ValueError(f"{error}; --encoding names another, such as latin-1") from error
+            if frame is None or text is None:
+                return
+            frame, text = (each.reset_index(drop=True) for each in (frame, text))
+            _keep_texts(frame, options, text.__getitem__)
+            copies = {name: text[name] for name in frame.columns if name in options.copies}
+            yield _with_large_integers(Table(frame, decimal=options.decimal, texts=copies), options)
+
+
+def _how(path: Path, separator: str, options: ReadOptions) -> dict[str, Any]:
+    """Return the arguments of pandas' reader."""
     pandas = require("pandas", "cli")
     wrong = headers.complaint(path, separator, options.encoding)
     if wrong:
@@ -71,18 +107,34 @@ def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
     }
     if int(pandas.__version__.partition(".")[0]) < 3:  # its default may give a number a wrong last digit
         how["float_precision"] = "round_trip"
+    return how
+
+
+def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
+    pandas, how = require("pandas", "cli"), _how(path, separator, options)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pandas.errors.ParserWarning)
         try:
             frame = pandas.read_csv(path, dtype=dict.fromkeys(options.text, str), **how)
         except pandas.errors.ParserWarning:  # pandas would take the first field of longer rows for a label
             raise TableError(f"{path}: rows have more fields than the header") from None
-        _keep_texts(path, frame, options, how)
+        places = {name: place for place, name in enumerate(frame.columns)}
+        _keep_texts(
+            frame,
+            options,
+            lambda names: pandas.read_csv(path, usecols=[places[name] for name in names], dtype=str, **how),
+        )
     table = Table(frame, decimal=options.decimal)
     if options.copies:
         table.texts = dict(pandas.read_csv(path, usecols=lambda name: name in options.copies, dtype=str, **how).items())
+    return _with_large_integers(table, options)
+
+
+def _with_large_integers(table: Table, options: ReadOptions) -> Table:
+    """Return the table, whose columns of integers that fit in no integer type become float64."""
+    frame, types = table.frame, require("pandas", "cli").api.types
     for name in frame.columns:
-        if name not in options.text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
+        if name not in options.text and not types.is_numeric_dtype(frame[name].dtype):
             given, frame[name] = frame[name], _large_integers(frame[name], options.decimal)
             found = range_of_integers(given) if frame[name].dtype == np.float64 else None
             if found is not None:
@@ -90,13 +142,15 @@ def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
     return table
 
 
-def _keep_texts(path: Path, frame: Any, options: ReadOptions, how: dict[str, Any]) -> None:
-    """Make columns text again if a type would change what the file says: 010 as a number, true as a truth value."""
-    pandas = require("pandas", "cli")
-    places = [i for i, name in enumerate(frame.columns) if name not in options.text and _may_be_text(frame[name])]
-    if not places:
+def _keep_texts(frame: Any, options: ReadOptions, texts_of: Callable[[list[Any]], Any]) -> None:
+    """Make columns text again if a type would change what the file says: 010 as a number, true as a truth value.
+
+    `texts_of` returns a frame of columns as text, by their names.
+    """
+    names = [name for name in frame.columns if name not in options.text and _may_be_text(frame[name])]
+    if not names:
         return
-    texts = pandas.read_csv(path, usecols=places, dtype=str, **how)
+    texts = texts_of(names)
     for name in texts.columns:
         column = texts[name]
         if frame[name].dtype.kind in "iuf":
@@ -145,7 +199,8 @@ def _read_arrow(path: Path, options: ReadOptions) -> Table:
         return Table(reader.read_all().to_pandas().reset_index(drop=True))
 
 
-def _matrix(array: np.ndarray[Any, Any], name: str) -> Any:
+def matrix_frame(array: np.ndarray[Any, Any], name: str) -> Any:
+    """Return a data frame of a matrix of numbers, whose columns have numbers for names."""
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         got = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"{name}: expected a two-dimensional array of numbers, got {got}")
@@ -160,14 +215,14 @@ def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _read_npy(path: Path, options: ReadOptions) -> Table:
     with path.open("rb") as file:  # np.load leaves a damaged file open
-        return Table(_matrix(np.load(file, allow_pickle=False), "array"), kind="matrix")
+        return Table(matrix_frame(np.load(file, allow_pickle=False), "array"), kind="matrix")
 
 
 def _read_npz(path: Path, options: ReadOptions) -> Table:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: _native(archive[name]) for name in archive.files}
     if "X" in arrays:
-        frame = _matrix(arrays["X"], "X")
+        frame = matrix_frame(arrays["X"], "X")
         if "y" not in arrays:
             return Table(frame, kind="matrix")
         y = arrays["y"]

@@ -1,0 +1,122 @@
+"""The fit of a table that is read in parts, and its measures, from one more pass over the parts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..arrays.sparse import CSRView
+from ..extras import require
+from ..objectives.columns import Columns
+from . import standard_errors
+from .columns import Array
+from .fitting import Fit, estimator_of, measure
+from .measures import Measures
+from .parts_problem import PartsProblem
+from .problem import LOST_PART
+from .tally import tally_of
+
+__all__ = ["fit_parts"]
+
+_WITHOUT_ERRORS = "the rows were read in parts"
+
+
+def fit_parts(
+    problem: PartsProblem, callbacks: list[Callable[[Any], Any]] | None = None, saved: dict[str, Any] | None = None
+) -> Fit:
+    """Fit the estimator of a problem, as `fitting.fit` does one in memory.
+
+    Raises
+    ------
+    OptionError
+        The optimizer does not take one of the given options.
+    KeyboardInterrupt
+        Ctrl-C ended the fit before its first pass.
+    """
+    options, training = problem.options, problem.parts["training"]
+    estimator = estimator_of(options, problem.target, training.known.n_samples, callbacks or [])
+    X_val, y_val = _validation(problem)
+    try:
+        estimator.fit(training, X_val=X_val, y_val=y_val, **(saved or {}))
+    except KeyboardInterrupt:
+        if not hasattr(estimator, "coef_"):
+            raise
+    columns = training.columns
+    _look_at(problem, columns)
+    used = slice(None) if problem.numbers is None else problem.numbers
+    estimator.coef_ = np.asarray(estimator.coef_, np.float64)[..., used]
+    estimator.intercept_ = np.asarray(estimator.intercept_, np.float64)
+    estimator.n_features_in_ = estimator.coef_.shape[-1]
+    if problem.target.classes is not None:
+        estimator.classes_ = np.array(problem.target.classes)
+    base = _base(problem)
+    found = {} if estimator.stop_reason_ == "diverged" else _measures(problem, estimator, base)
+    n_scores = len(np.atleast_1d(estimator.intercept_))
+    errors = standard_errors.none(n_scores, estimator.n_features_in_, _WITHOUT_ERRORS)
+    return Fit(problem, estimator, errors, found, base, np.sqrt(columns.variance)[used])
+
+
+def _validation(problem: PartsProblem) -> tuple[Any, Any]:
+    """Return the rows that choose the epoch: parts, arrays or nothing."""
+    rows = problem.validation
+    if rows is None:
+        return problem.parts.get("validation"), None
+    y = rows.y if problem.labels is None else problem.labels[rows.y]
+    return rows.X.astype(problem.options.dtype), y
+
+
+def _look_at(problem: PartsProblem, columns: Columns) -> None:
+    """Note columns with one value. Warn of those that vary by little more than the precision of float32."""
+    if problem.numbers is not None:
+        return
+    narrow = problem.options.dtype == "float32"
+    beyond = "; --dtype float64 tells small differences" if narrow else ""
+    for name, mean, variance in zip(
+        problem.encoder.get_feature_names_out(), columns.mean, columns.variance, strict=True
+    ):
+        if variance == 0:
+            problem.found.append(f"column '{name}' has only the value {mean:g}{beyond}; --drop '{name}' leaves it out")
+        elif narrow and np.spacing(np.float32(abs(mean))) / 2 > LOST_PART * 4 * np.sqrt(variance):
+            warnings.warn(f"column '{name}' loses most of its digits in float32: take --dtype float64", stacklevel=3)
+
+
+def _base(problem: PartsProblem) -> Any:
+    """Return what a model without columns predicts: the part of each class, or the mean."""
+    known = problem.parts["training"].known.targets
+    if problem.target.classes is None:
+        return known.mean
+    totals = np.zeros(len(problem.target.classes))
+    totals[problem.places(known.values)] = known.totals
+    return totals / totals.sum()
+
+
+def _measures(problem: PartsProblem, estimator: Any, base: Any) -> dict[str, Measures]:
+    """Return the measures of each set of rows, in one pass. The problem learns how many rows each has."""
+    classes = problem.target.classes
+    tallies = {name: tally_of(classes, base) for name in problem.chains}
+    for sets in problem.rows():
+        for name, data in sets.items():
+            X = _matrix(data.X, problem.numbers)
+            predicted = estimator.predict(X) if classes is None else estimator.predict_proba(X)
+            tallies[name].add(problem.places(data.targets), predicted, data.weights)
+    problem.sizes = {name: tally.rows for name, tally in tallies.items()}
+    left = problem.rows_read - sum(problem.sizes.values())
+    if left:
+        problem.dropped["weight 0"] = left
+    found = {name: tally.measures() for name, tally in tallies.items()}
+    rows = problem.validation
+    if rows is not None:
+        problem.sizes["validation"] = len(rows.y)
+        found["validation"] = measure(estimator, rows.X, rows.y, rows.weight, classes, base)
+    problem.sizes = {name: problem.sizes.get(name, 0) for name in ("training", "validation", "test")}
+    return {name: found[name] for name in problem.sizes if name in found}
+
+
+def _matrix(X: Any, numbers: Array | None) -> Any:
+    if not isinstance(X, CSRView):
+        return X
+    found = require("scipy.sparse", "cli").csr_array((X.widened, X.indices, X.indptr), shape=X.shape)
+    return found if numbers is None else found[:, numbers]
