@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,8 @@ import pandas as pd
 import pytest
 
 from command_line import run
+from steepest.cli import parts_fit
+from steepest.cli.bars import RowBar
 from steepest.cli.outline import budget_of, outline_of
 from steepest.cli.tally import ClassTally, NumberTally
 
@@ -313,6 +319,44 @@ def test_the_outline_of_a_table(tmp_path: Path) -> None:
     assert budget_of(None) >= 1 << 26
 
 
+def test_ctrl_c_keeps_what_the_fit_has_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = parts_fit.estimator_of
+
+    def interrupting(options: Any, target: Any, rows: int, callbacks: Any) -> Any:
+        def stop(progress: Any) -> None:
+            if progress.epoch == 3:
+                raise KeyboardInterrupt
+
+        return made(options, target, rows, [stop])
+
+    monkeypatch.setattr(parts_fit, "estimator_of", interrupting)
+    path = write(tmp_path, "csv", FRAME[["a", "b", "c", "y"]])
+    options = ("--target", "y", "--optimizer", "adam", "--stream", "--memory", "20 MB")
+    result = run("fit", path, *options, "--model", tmp_path / "model.json")
+    assert result.exit_code == 130
+    assert "no measures: the fit was interrupted" in result.stdout
+    model = json.loads((tmp_path / "model.json").read_text())
+    assert len(model["coefficients"]) == 3
+    assert model["metrics"] == {}
+
+
+def test_the_bar_tells_rows_and_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((120, 30)))
+    bar = RowBar(None)
+    bar.read(600)
+    bar.read(400)
+    assert "opening" in capsys.readouterr().err
+    bar.opened(1000)
+    for _ in range(2):  # two readings
+        bar.read(500)
+        time.sleep(0.15)  # longer than the bar waits between two pictures
+        bar.read(500)
+    text = capsys.readouterr().err
+    assert "reading 2: 100%" in text
+    assert re.search(r"1.00k/1.00k \[\d\d:\d\d<\d\d:\d\d, *[0-9.]+k? rows/s", text)
+    bar.close()
+
+
 class TestTallies:
     """Sums over parts give the measures of all rows."""
 
@@ -347,33 +391,35 @@ class TestTallies:
 
 
 _PEAK = """
-import resource, sys
+import sys
+from pathlib import Path
 from steepest.cli.commands import steepest
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     steepest.main(sys.argv[1:])
 except SystemExit as end:
     assert not end.code, end.code
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), file=sys.stderr)
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_the_memory_stays_bounded(tmp_path: Path) -> None:
-    # The table has 240 MB. Without rows a fit needs about 180 MB for its packages; --memory adds 40 MB.
+    # The table has 240 MB. The packages take about 190 MB, and --memory allows 40 MB for its rows.
     random = np.random.default_rng(0)
-    path = tmp_path / "t.npy"
+    path, model = tmp_path / "t.npy", tmp_path / "model.json"
     table = np.lib.format.open_memmap(path, "w+", np.float64, (1_000_000, 30))
     for first in range(0, len(table), 50_000):
         table[first : first + 50_000] = random.normal(size=(50_000, 30))
     del table
-    found = subprocess.run(
-        [sys.executable, "-c", _PEAK, "fit", path, "--target", "-1", "--memory", "40 MB", "--quiet"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(found.stdout.split()[-1]) < 290
+    fit = ("fit", path, "--target", "-1", "--memory", "40 MB", "--model", model, "--quiet")
+    predict = ("predict", model, path, "--memory", "40 MB", "--output", tmp_path / "p.npy")
+    for command in (fit, predict):
+        arguments = [sys.executable, "-c", _PEAK, *map(str, command)]
+        found = subprocess.run(arguments, capture_output=True, text=True, check=True)
+        assert int(found.stderr.split()[-1]) < 260, command[0]
+    assert np.load(tmp_path / "p.npy", mmap_mode="r").shape == (1_000_000,)
 
 
 class TestModels:
@@ -450,6 +496,14 @@ class TestModels:
         assert not (tmp_path / "p.csv").exists()
         result = run("predict", model, write(tmp_path, "parquet", table.drop(columns="b")), *self.SMALL)
         assert "no column 'b'" in result.stderr
+
+    def test_missing_targets_are_named_with_their_rows(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "csv", FRAME[["a", "y"]])
+        model = tmp_path / "model.json"
+        assert run("fit", path, "--target", "y", "--model", model, "--quiet").exit_code == 0
+        path = write(tmp_path, "csv", FRAME[["a", "y"]].assign(y=FRAME.y.where(FRAME.index != 2500)))
+        result = run("evaluate", model, path, *self.SMALL)
+        assert re.search(r"rows [\d,]+ to [\d,]+: a column has missing values in [\d,]+ rows: 'y' \(1\)", result.stderr)
 
     def test_npy_tables_and_several_files(self, tmp_path: Path) -> None:
         path = write(tmp_path, "npy", FRAME[["a", "b", "y", "c"]])

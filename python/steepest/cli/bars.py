@@ -38,10 +38,12 @@ class RowBar:
     ----------
     rows : int or None
         The rows of the table; None if only the first reading will tell.
+    what : str
+        What the first reading is.
     """
 
-    def __init__(self, rows: int | None) -> None:
-        self._bar, self._readings = _bar(total=rows, unit=" rows", unit_scale=True, desc="opening"), 0
+    def __init__(self, rows: int | None, what: str = "opening") -> None:
+        self._bar, self._readings = _bar(total=rows, unit=" rows", unit_scale=True, desc=what), 0
 
     def read(self, rows: int) -> None:
         """Count rows that were read. The next reading begins once all rows were."""
@@ -52,8 +54,9 @@ class RowBar:
         self._bar.update(rows)
 
     def opened(self, rows: int) -> None:
-        """Take the number of rows, which the first reading has found."""
+        """Take the number of rows, which the first reading has found, and make room for text."""
         self._bar.total = rows
+        self._bar.clear()
 
     def __call__(self, progress: Any) -> bool:
         """Show the loss after a pass of the fit."""

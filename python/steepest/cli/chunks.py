@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +16,9 @@ from ..streams.files import FileState
 from ..streams.npy import NpyFile
 from . import readers
 from .streaming import Streaming
-from .tables import OptionError, ReadOptions, Table, TableError, reading
+from .tables import NoRowsError, OptionError, ReadOptions, Table, TableError, reading
 
-__all__ = ["Chunks"]
+__all__ = ["Chunks", "naming_rows"]
 
 _MOST_ROWS, _LEAST_ROWS = 2**16, 256
 _COPIES = 40  # bytes that a chunk needs for each byte of its numbers, as text and features come on top
@@ -28,6 +31,7 @@ class Chunks:
 
     streaming: Streaming
     options: ReadOptions
+    progress: Callable[[int], Any] | None = None
 
     @property
     def name(self) -> str:
@@ -64,9 +68,25 @@ class Chunks:
                     table.frame = frame.set_axis(np.arange(row, row + len(frame)), axis="index")
                     table.texts = {name: text.set_axis(table.frame.index) for name, text in table.texts.items()}
                     table.name, row = outline.name, row + len(frame)
+                    if self.progress is not None:
+                        self.progress(len(frame))
                     yield table
         if not row:
             raise TableError(f"{outline.name} is empty")
+
+
+@contextmanager
+def naming_rows(table: Table) -> Iterator[None]:
+    """Name the rows of a chunk in errors that name no row."""
+    try:
+        yield
+    except NoRowsError:
+        raise
+    except TableError as error:
+        if re.search(r"\brow \d", str(error)) or not len(table.frame):
+            raise
+        first, last = int(table.frame.index[0]) + 1, int(table.frame.index[-1]) + 1
+        raise TableError(f"rows {first:,} to {last:,}: {error}") from error
 
 
 def _parquet(path: Path, options: ReadOptions, rows: int) -> Iterator[Table]:

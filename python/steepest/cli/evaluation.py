@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .chunks import Chunks
+from .chunks import Chunks, naming_rows
 from .fitting import measure
 from .further import Rows, rows_of
 from .measures import Measures
@@ -74,7 +74,9 @@ def _row_chunks(
     """Yield the rows of each chunk, None if all are left out, and how many it has."""
     for table in chunks.tables():
         try:
-            yield _rows(model, table, target, weight, is_whole=False)[0], len(table.frame)
+            with naming_rows(table):
+                rows, _ = _rows(model, table, target, weight, is_whole=False)
+            yield rows, len(table.frame)
         except NoRowsError:
             yield None, len(table.frame)
 

@@ -304,7 +304,7 @@ def _run_in_parts(
     if picture:
         require("matplotlib", "plot")
     shows_bar = prints == "text" and sys.stderr.isatty()
-    bar = RowBar(found.outline.rows if found.outline.kind in ("Parquet", "npy") else None) if shows_bar else None
+    bar = RowBar(found.outline.known_rows) if shows_bar else None
     try:
         with heard() as messages:
             problem = pose_parts(found, options, reading, validation, None if bar is None else bar.read)
@@ -362,8 +362,9 @@ def _tell(fit: Fit, reading: ReadOptions, messages: list[str], prints: str) -> N
         click.echo(line)
     if not line.startswith("converged"):
         say(line)
+    measured = report.measure_lines(fit.measures) if fit.measures else ["no measures: the fit was interrupted"]
     if prints == "text":
-        for text in (*fit.closing_lines(), *report.coefficient_lines(made), *report.measure_lines(fit.measures)):
+        for text in (*fit.closing_lines(), *report.coefficient_lines(made), *measured):
             click.echo(text)
 
 

@@ -36,8 +36,8 @@ class Fit:
         Those of each part of the rows.
     base : array or float
         What a model without columns predicts.
-    deviations : array of shape (features,)
-        The standard deviations of the features in the training rows.
+    deviations : array of shape (features,), or None
+        The standard deviations of the features in the training rows. None if no pass has found them.
     """
 
     problem: Any
@@ -45,7 +45,7 @@ class Fit:
     errors: standard_errors.StandardErrors
     measures: dict[str, measures.Measures]
     base: Any
-    deviations: Array
+    deviations: Array | None
 
     @property
     def seconds(self) -> float:

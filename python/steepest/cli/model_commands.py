@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from ..extras import require
+from .bars import RowBar
 from .parameters import output_path, reading_options, streaming_options
 from .saving import saving
 from .speech import heard, say
@@ -110,7 +111,11 @@ def _predict_in_chunks(
     with ExitStack() as stack, heard() as messages:
         file: BinaryIO = sys.stdout.buffer if output is None else stack.enter_context(saving(output))
         with writer_of(file, suffix, fitted) as writer:
-            for columns in predicted(fitted, Chunks(found, options), unknown, keep):
+            bar = RowBar(found.outline.known_rows, "predicting") if output and sys.stderr.isatty() else None
+            if bar is not None:
+                stack.callback(bar.close)
+            chunks = Chunks(found, options, None if bar is None else bar.read)
+            for columns in predicted(fitted, chunks, unknown, keep):
                 empty += _n_empty(columns)
                 writer.write(columns)
     for message in messages:

@@ -61,6 +61,11 @@ class Outline:
     row_bytes: int = 0
 
     @property
+    def known_rows(self) -> int | None:
+        """The rows, if they are not estimated."""
+        return self.rows if self.kind in ("Parquet", "npy") else None
+
+    @property
     def name(self) -> str:
         """What reports call the table."""
         return self.paths[0].name if len(self.paths) == 1 else f"{self.paths[0].name} and {len(self.paths) - 1} others"

@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays.sparse import CSRView
 from ..extras import require
 from ..objectives.columns import Columns
+from ..optimizers.runner import StopReason
 from . import standard_errors
 from .columns import Array
 from .fitting import Fit, estimator_of, measure
@@ -44,8 +45,10 @@ def fit_parts(
     except KeyboardInterrupt:
         if not hasattr(estimator, "coef_"):
             raise
-    columns = training.columns
-    _look_at(problem, columns)
+    interrupted = estimator.stop_reason_ == StopReason.INTERRUPTED
+    columns = training.columns if not interrupted or options.standardize else None
+    if columns is not None:
+        _look_at(problem, columns)
     used = slice(None) if problem.numbers is None else problem.numbers
     estimator.coef_ = np.asarray(estimator.coef_, np.float64)[..., used]
     estimator.intercept_ = np.asarray(estimator.intercept_, np.float64)
@@ -53,10 +56,12 @@ def fit_parts(
     if problem.target.classes is not None:
         estimator.classes_ = np.array(problem.target.classes)
     base = _base(problem)
-    found = {} if estimator.stop_reason_ == "diverged" else _measures(problem, estimator, base)
+    gone = interrupted or estimator.stop_reason_ == StopReason.DIVERGED
+    found = {} if gone else _measures(problem, estimator, base)
     n_scores = len(np.atleast_1d(estimator.intercept_))
     errors = standard_errors.none(n_scores, estimator.n_features_in_, _WITHOUT_ERRORS)
-    return Fit(problem, estimator, errors, found, base, np.sqrt(columns.variance)[used])
+    deviations = None if columns is None else np.sqrt(columns.variance)[used]
+    return Fit(problem, estimator, errors, found, base, deviations)
 
 
 def _validation(problem: PartsProblem) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from ..extras import require
-from .chunks import Chunks
+from .chunks import Chunks, naming_rows
 from .columns import Array
 from .model import is_classifier, parts, predictions
 from .tables import NoRowsError, OptionError, TableError
@@ -32,7 +32,8 @@ def predicted(model: Any, chunks: Chunks, unknown: str, keep: tuple[str, ...]) -
     for table in chunks.tables():
         kept = {name: table.texts.get(name, table.values(table.column(name))) for name in keep}
         try:
-            made, some = predictions(model, table, unknown), True
+            with naming_rows(table):
+                made, some = predictions(model, table, unknown), True
         except NoRowsError:
             made = _without(model, len(table.frame))
         repeated = [name for name in kept if name in made]

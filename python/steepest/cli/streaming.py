@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,7 +208,8 @@ def _in_options(found: Streaming) -> Any:
     except ValueError as error:
         text = str(error)
         if text.startswith("memory must") or "fit into memory=" in text:
-            raise OptionError(f"--memory {shown_bytes(found.memory)} is too little: {text}") from error
+            reason = re.sub("; set part_rows=.*", "", text)
+            raise OptionError(f"--memory {shown_bytes(found.memory)} is too little: {reason}") from error
         if "must hold numbers" in text or "must hold a number" in text or "true or false" in text:
             raise TableError(f"{text}; {_ways(found)}") from error
         if "missing value" in text:
