@@ -67,6 +67,10 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any], tolerance: floa
         np.testing.assert_allclose(mine, value, rtol=tolerance, atol=tolerance, err_msg=name)
     assert found["classes"] == expected["classes"]
     assert found["loss"] == expected["loss"]
+    if found["format"] == 1:  # sparse rows have none
+        assert (found["standard_errors"] is None) == (expected["standard_errors"] is None)
+        for name, error in (expected["standard_errors"] or {}).items():
+            np.testing.assert_allclose(found["standard_errors"][name], error, rtol=1e-4, err_msg=name)
     np.testing.assert_allclose(found["base"], expected["base"], rtol=1e-12)
     if "weight" in expected["settings"]:  # in memory, the deviations do not count the weights
         return
@@ -281,6 +285,23 @@ def test_codes_and_late_text_are_refused(tmp_path: Path) -> None:
     result = run("fit", path, "--target", "y", "--stream", "--memory", "20 MB")
     assert f"column 'a' must hold a number, got 'none?' in row {len(big) - 1} of" in result.stderr
     assert "--drop leaves a column out" in result.stderr
+
+
+def test_a_column_without_a_name_is_refused(tmp_path: Path) -> None:
+    FRAME[["a", "y"]].to_csv(tmp_path / "t.csv")
+    options = (tmp_path / "t.csv", "--target", "y", "--stream", "--memory", "20 MB")
+    assert "a column that holds no numbers: '' (which has no name)" in run("fit", *options).stderr
+    assert list(model_of(tmp_path, *options, "--drop", "")["coefficients"]) == ["a"]
+
+
+def test_the_memory_of_the_error_suffices(tmp_path: Path) -> None:
+    path = write(tmp_path, "parquet", pd.concat([FRAME] * 3))
+    result = run("fit", path, "--target", "y", "--memory", "1 MiB")
+    advice = re.search(
+        r"--drop leaves a column out; --no-stream, or --memory '([0-9.]+ MiB)', reads all", result.stderr
+    )
+    assert advice is not None
+    assert run("fit", path, "--target", "y", "--memory", advice[1]).exit_code == 0
 
 
 def test_options_that_contradict_each_other(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 from ..extras import require
 from ..streams.files import FileState
 from ..streams.npy import NpyFile
-from . import readers
+from .readers import matrix_frame
 from .streaming import Streaming
 from .tables import NoRowsError, OptionError, ReadOptions, Table, TableError, reading
+from .text_reader import csv_chunks
 
 __all__ = ["Chunks", "naming_rows"]
 
@@ -106,7 +107,7 @@ def _npy(path: Path, options: ReadOptions, rows: int) -> Iterator[Table]:
         for start in range(0, header.shape[0], rows):
             array = np.empty((min(rows, header.shape[0] - start), header.shape[1]), header.dtype)
             header.read(file, start, array)
-            yield Table(readers.matrix_frame(array, "array"), kind="matrix")
+            yield Table(matrix_frame(array, "array"), kind="matrix")
 
 
-_READERS = {"Parquet": _parquet, "npy": _npy, "CSV": readers.csv_chunks}
+_READERS = {"Parquet": _parquet, "npy": _npy, "CSV": csv_chunks}

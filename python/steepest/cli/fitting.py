@@ -184,13 +184,11 @@ def _batch_size(options: FitOptions, n: int) -> int | None:
 def _standard_errors(problem: Problem, estimator: Any) -> standard_errors.StandardErrors:
     coefficients, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
     options, training = problem.options, problem.training
-    k, p = coefficients.shape[0], coefficients.shape[1]
     total = float(len(training.y)) if training.weight is None else float(training.weight.sum())
-    alpha = options.alpha if options.alpha is not None else (0.0 if problem.target.classes is None else 1.0 / total)
-    if options.l1_ratio * alpha > 0:
-        return standard_errors.none(k, p, "the penalty has an L1 part")
-    if estimator.stop_reason_ not in ("GradientNorm", "precision") or problem.validation is not None:
-        return standard_errors.none(k, p, "the fit did not end at its minimum")
+    alpha = alpha_of(options, problem.target, total)
+    reason = without_errors(options, alpha, estimator, problem.validation is not None)
+    if reason:
+        return standard_errors.none(coefficients.shape[0], coefficients.shape[1], reason)
     return standard_errors.standard_errors(
         problem.target.loss,
         training.X,
@@ -201,6 +199,22 @@ def _standard_errors(problem: Problem, estimator: Any) -> standard_errors.Standa
         alpha,
         options.standardize,
     )
+
+
+def alpha_of(options: FitOptions, target: Target, total: float) -> float:
+    """Return the strength of the penalty of a fit to rows of a total weight."""
+    if options.alpha is not None:
+        return options.alpha
+    return 0.0 if target.classes is None else 1.0 / total
+
+
+def without_errors(options: FitOptions, alpha: float, estimator: Any, chooses_epoch: bool) -> str:
+    """Return why a fit has no standard errors, or "" if it may have some."""
+    if options.l1_ratio * alpha > 0:
+        return "the penalty has an L1 part"
+    if estimator.stop_reason_ not in ("GradientNorm", "precision") or chooses_epoch:
+        return "the fit did not end at its minimum"
+    return ""
 
 
 def _measures(problem: Problem, estimator: Any, base: Any) -> dict[str, measures.Measures]:

@@ -177,6 +177,8 @@ def _of_csv(paths: list[Path]) -> Outline:
         return Outline("CSV", paths, rows, size * _TEXTS)
     found = _of_schema(Outline("CSV", paths, rows, 0), table.schema)
     found.odd |= dict.fromkeys(found.flags, "truth values")
+    if "" in found.names:
+        found.odd[""] = "which has no name"
     codes = reader.read_csv(
         arrow.BufferReader(text),
         parse_options=reader.ParseOptions(delimiter=separator),

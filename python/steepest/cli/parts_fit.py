@@ -14,15 +14,14 @@ from ..objectives.columns import Columns
 from ..optimizers.runner import StopReason
 from . import standard_errors
 from .columns import Array
-from .fitting import Fit, estimator_of, measure
+from .fitting import Fit, alpha_of, estimator_of, measure, without_errors
 from .measures import Measures
 from .parts_problem import PartsProblem
 from .problem import LOST_PART
+from .standard_errors import Curvature
 from .tally import tally_of
 
 __all__ = ["fit_parts"]
-
-_WITHOUT_ERRORS = "the rows were read in parts"
 
 
 def fit_parts(
@@ -57,11 +56,29 @@ def fit_parts(
         estimator.classes_ = np.array(problem.target.classes)
     base = _base(problem)
     gone = interrupted or estimator.stop_reason_ == StopReason.DIVERGED
-    found = {} if gone else _measures(problem, estimator, base)
-    n_scores = len(np.atleast_1d(estimator.intercept_))
-    errors = standard_errors.none(n_scores, estimator.n_features_in_, _WITHOUT_ERRORS)
+    shape = np.atleast_2d(estimator.coef_).shape
+    alpha = alpha_of(options, problem.target, training.known.weight_sum)
+    reason = without_errors(options, alpha, estimator, X_val is not None)
+    if problem.stream.is_sparse:
+        reason = reason or "the rows are sparse, and were read in parts"
+    curvature = None if gone or reason else _curvature(problem, estimator, columns)
+    found = {} if gone else _measures(problem, estimator, base, curvature)
+    errors = standard_errors.none(shape[0], shape[1], reason)
+    if curvature is not None:
+        errors = curvature.errors(alpha, options.standardize)
     deviations = None if columns is None else np.sqrt(columns.variance)[used]
     return Fit(problem, estimator, errors, found, base, deviations)
+
+
+def _curvature(problem: PartsProblem, estimator: Any, columns: Any) -> Curvature:
+    values = problem.parts["training"].known.targets.values
+    return Curvature(
+        problem.target.loss,
+        np.atleast_2d(estimator.coef_),
+        np.atleast_1d(estimator.intercept_),
+        lambda: (columns.mean, np.sqrt(columns.variance)),
+        float(np.abs(values).max()),
+    )
 
 
 def _validation(problem: PartsProblem) -> tuple[Any, Any]:
@@ -98,15 +115,22 @@ def _base(problem: PartsProblem) -> Any:
     return totals / totals.sum()
 
 
-def _measures(problem: PartsProblem, estimator: Any, base: Any) -> dict[str, Measures]:
-    """Return the measures of each set of rows, in one pass. The problem learns how many rows each has."""
+def _measures(problem: PartsProblem, estimator: Any, base: Any, curvature: Curvature | None) -> dict[str, Measures]:
+    """Return the measures of each set of rows, in one pass, which adds up the curvature of the training rows too.
+
+    The problem learns how many rows each set has.
+    """
     classes = problem.target.classes
     tallies = {name: tally_of(classes, base) for name in problem.chains}
     for sets in problem.rows():
         for name, data in sets.items():
             X = _matrix(data.X, problem.numbers)
             predicted = estimator.predict(X) if classes is None else estimator.predict_proba(X)
-            tallies[name].add(problem.places(data.targets), predicted, data.weights)
+            y = problem.places(data.targets)
+            tallies[name].add(y, predicted, data.weights)
+            if name == "training" and curvature is not None:
+                weight = None if data.weights is None else data.weights.astype(np.float64)
+                curvature.add(X.astype(np.float64), y.astype(np.float64), weight)
     problem.sizes = {name: tally.rows for name, tally in tallies.items()}
     left = problem.rows_read - sum(problem.sizes.values())
     if left:

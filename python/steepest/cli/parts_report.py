@@ -27,4 +27,4 @@ def rows_lines(problem: PartsProblem) -> Iterator[str]:
     columns, features = problem.encoder.n_features_in_, problem.encoder.n_features
     sparse = f", sparse: {stream.n_elements:,} numbers are not 0" if stream.is_sparse else ""
     yield f"{columns:,} column{'s' if columns > 1 else ''}, {features:,} feature{'s' if features > 1 else ''}{sparse}"
-    yield "after the fit, one more pass measures the model; the AUC and standard errors need all rows at once"
+    yield "after the fit, one more pass measures the model; the AUC would need all rows at once"

@@ -196,8 +196,9 @@ def _ways(found: Streaming) -> str:
     way = "--drop leaves a column out"
     if len(found.outline.paths) > 1:
         return f"the rows of several files are read in parts, which must hold numbers: {way}"
-    need = shown_bytes(found.outline.needs)
-    return f"rows that are read in parts must hold numbers: {way}, --no-stream reads all rows at once (about {need})"
+    need = shown_bytes(1.01 * max(found.outline.needs, 1 << 20))  # rounded, it still suffices
+    whole = f"--no-stream, or --memory '{need}', reads all rows at once"
+    return f"rows that are read in parts must hold numbers: {way}; {whole}"
 
 
 @contextmanager
