@@ -328,6 +328,32 @@ def test_what_is_said_of_columns(tmp_path: Path) -> None:
     assert "column 'far' loses most of its digits in float32: take --dtype float64" in result.stderr
 
 
+def test_digits_that_the_dtype_loses(tmp_path: Path) -> None:
+    table = FRAME[["a"]].assign(code=np.where(FRAME.a > 0, 2**24 + 2, 2**24), y=1e7 + FRAME.y, big=2**60 + np.arange(N))
+    path = write(tmp_path, "parquet", table)
+    options = (path, "--stream", "--memory", "100 MB", "--loss", "logistic", "--target", "code", "--drop", "y")
+    result = run("fit", *options, "--drop", "big", "--dtype", "float32")
+    assert (result.exit_code, "'code' has classes that float32 cannot tell" in result.stderr) == (2, True)
+    assert run("fit", *options, "--drop", "big", "--quiet").exit_code == 0
+    assert "column 'big' loses most of its digits in float64" in run("fit", *options).stderr
+    options = (
+        path,
+        "--stream",
+        "--memory",
+        "100 MB",
+        "--loss",
+        "least-squares",
+        "--target",
+        "y",
+        "--drop",
+        "code",
+        "--drop",
+        "big",
+    )
+    assert "column 'y' loses most of its digits in float32" in run("fit", *options, "--dtype", "float32").stderr
+    assert "digits" not in run("fit", *options).stderr
+
+
 def test_the_outline_of_a_table(tmp_path: Path) -> None:
     path = write(tmp_path, "csv", FRAME)
     found = outline_of([path])

@@ -91,18 +91,28 @@ def _validation(problem: PartsProblem) -> tuple[Any, Any]:
 
 
 def _look_at(problem: PartsProblem, columns: Columns) -> None:
-    """Note columns with one value. Warn of those that vary by little more than the precision of float32."""
-    if problem.numbers is not None:
-        return
-    narrow = problem.options.dtype == "float32"
-    beyond = "; --dtype float64 tells small differences" if narrow else ""
-    for name, mean, variance in zip(
-        problem.encoder.get_feature_names_out(), columns.mean, columns.variance, strict=True
-    ):
-        if variance == 0:
+    """Note columns with one value. Warn of those that vary by little more than the precision of the dtype."""
+    dtype, of_svmlight = problem.options.dtype, problem.numbers is not None
+    names: list[str] = [] if of_svmlight else list(problem.encoder.get_feature_names_out())
+    beyond = "; --dtype float64 tells small differences" if dtype == "float32" else ""
+    for place, name in enumerate(names):
+        mean, deviation = float(columns.mean[place]), float(np.sqrt(columns.variance[place]))
+        if deviation == 0:
             problem.found.append(f"column '{name}' has only the value {mean:g}{beyond}; --drop '{name}' leaves it out")
-        elif narrow and np.spacing(np.float32(abs(mean))) / 2 > LOST_PART * 4 * np.sqrt(variance):
-            warnings.warn(f"column '{name}' loses most of its digits in float32: take --dtype float64", stacklevel=3)
+        elif _is_rounded(mean, deviation, dtype):
+            _warn_of_digits(name, dtype)
+    known = problem.parts["training"].known.targets
+    if problem.target.classes is None and _is_rounded(known.mean, known.deviation, dtype):
+        _warn_of_digits(problem.target.name, dtype)
+
+
+def _is_rounded(mean: float, deviation: float, dtype: str) -> bool:
+    return bool(np.spacing(np.abs(np.dtype(dtype).type(mean))) / 2 > LOST_PART * 4 * deviation > 0)
+
+
+def _warn_of_digits(name: str, dtype: str) -> None:
+    way = "take --dtype float64" if dtype == "float32" else "subtract its mean from it"
+    warnings.warn(f"column '{name}' loses most of its digits in {dtype}: {way}", stacklevel=4)
 
 
 def _base(problem: PartsProblem) -> Any:

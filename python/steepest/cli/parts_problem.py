@@ -197,9 +197,19 @@ def _target(found: Streaming, parts: Parts, options: FitOptions) -> Target:
         if options.loss == COUNTS and values.min() < 0:
             raise TableError(f"column '{name}': a target of the loss {COUNTS} is at least 0, got {values.min():g}")
     target = Target.of(column, options.loss, parts.known.n_samples)
+    if target.classes is not None and parts.classes is None and _are_rounded(values, options.dtype):
+        raise TableError(
+            f"column '{name}' has classes that {options.dtype} cannot tell exactly; take --dtype float64, or write them as text"
+        )
     if target.classes is None and parts.classes is not None:
         raise TableError(f"column '{name}' holds text; the loss {target.loss} needs numbers")
     return target
+
+
+def _are_rounded(values: Array, dtype: str) -> bool:
+    """Return whether labels may have been rounded when they became numbers of a dtype."""
+    whole = 2.0 ** np.finfo(dtype).nmant
+    return bool((np.abs(values) >= whole).any() or (dtype == "float32" and (values != np.floor(values)).any()))
 
 
 def _chains(fractions: dict[str, float], seed: int) -> dict[str, list[HeldOut]]:
