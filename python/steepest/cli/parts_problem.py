@@ -198,9 +198,8 @@ def _target(found: Streaming, parts: Parts, options: FitOptions) -> Target:
             raise TableError(f"column '{name}': a target of the loss {COUNTS} is at least 0, got {values.min():g}")
     target = Target.of(column, options.loss, parts.known.n_samples)
     if target.classes is not None and parts.classes is None and _are_rounded(values, options.dtype):
-        raise TableError(
-            f"column '{name}' has classes that {options.dtype} cannot tell exactly; take --dtype float64, or write them as text"
-        )
+        ways = "take --dtype float64, or write them as text"
+        raise TableError(f"column '{name}' has classes that {options.dtype} cannot tell exactly; {ways}")
     if target.classes is None and parts.classes is not None:
         raise TableError(f"column '{name}' holds text; the loss {target.loss} needs numbers")
     return target
