@@ -58,16 +58,16 @@ def test_a_run_that_converged_does_not(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_what_the_fit_has_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = fitting._estimator
+    made = fitting.estimator_of
 
-    def interrupting(problem: Any, callbacks: Any) -> Any:
+    def interrupting(options: Any, target: Any, rows: int, callbacks: Any) -> Any:
         def stop(progress: Any) -> None:
             if progress.epoch == 3:
                 raise KeyboardInterrupt
 
-        return made(problem, [stop])
+        return made(options, target, rows, [stop])
 
-    monkeypatch.setattr(fitting, "_estimator", interrupting)
+    monkeypatch.setattr(fitting, "estimator_of", interrupting)
     FRAME.to_csv(tmp_path / "table.csv", index=False)
     options = ("--optimizer", "adam", "--model", tmp_path / "model.json")
     result = run("fit", tmp_path / "table.csv", *PRICE, *options)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .. import plot
-from ..extras import require
 from ..optimizers.names import OPTIMIZERS
+from .fit_run import run, run_in_parts
 from .parameters import (
     PICTURE,
     LossName,
@@ -22,14 +18,10 @@ from .parameters import (
     batch_size_of,
     output_path,
     reading_options,
+    streaming_options,
 )
-from .saving import saving
-from .speech import DIVERGED, INTERRUPTED, heard, say
+from .speech import heard
 from .tables import ReadOptions
-
-if TYPE_CHECKING:
-    from .fitting import Fit
-    from .problem import Problem
 
 _FRACTION = Number(min=0, max=1, max_open=True)
 _COLUMN = "COLUMN"
@@ -43,7 +35,7 @@ _RANDOM_STATE = click.option(
 
 
 @click.command(short_help="Fit a linear model to a table, and test it.")
-@click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--target", metavar=_COLUMN, help="Column to predict (an index for NPY).  [default: y of NPZ, svmlight]")
 @click.option("--loss", type=LossName(), cls=LossOption)
 @click.option(
@@ -142,12 +134,19 @@ _RANDOM_STATE = click.option(
     show_default=True,
     help="Save after this many seconds, and at the end.",
 )
+@streaming_options
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for a binary copy of rows that are read in parts, which later readings take.",
+)
 @click.option("--model", type=output_path(".json"), metavar="OUT.json", help="Where to write the model.")
 @click.option("--plot", "picture", type=PICTURE, metavar="OUT.png", help="Where to draw the loss curve.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def fit(
-    table: Path,
+    tables: tuple[Path, ...],
     validation: Path | None,
     sep: str | None,
     decimal: str | None,
@@ -160,6 +159,9 @@ def fit(
     checkpoint: Path | None,
     checkpoint_seconds: float,
     resume: bool,
+    memory: str | None,
+    stream: bool | None,
+    cache: Path | None,
     **options: Any,
 ) -> int:
     """Fit a linear model to TABLE and test it on rows held out.
@@ -168,25 +170,33 @@ def fit(
     logistic for two classes, softmax for more, least squares for numbers.
 
     More than 200 features of which at most a tenth is not 0 are kept as a sparse matrix. So are wide svmlight files.
+
+    Several files, a folder or a pattern of names are one table, whose rows are read in parts. So are those of a file
+    that is too large for --memory. All columns but the target must then hold numbers.
     """
     from .problem import FitOptions, pose
     from .readers import load_table
+    from .streaming import streaming
 
     _check_resume(checkpoint, resume)
     chosen = FitOptions(**options)
     forced = {*chosen.categorical}
     reading = ReadOptions(sep, decimal or ".", encoding or "utf-8", na, frozenset(forced))
+    saved = {"checkpoint": checkpoint, "checkpoint_seconds": checkpoint_seconds}
+    prints = "nothing" if quiet else "json" if as_json else "text"
+    found = streaming(tables, memory, stream, cache)
+    if found is not None:
+        held = None if validation is None else load_table(validation, reading)
+        return run_in_parts(found, chosen, reading, held, model, picture, prints, saved)
     with heard() as messages:
-        given = load_table(table, reading)
+        given = load_table(tables[0], reading)
         if validation is None:
             problem = pose(given, chosen)
         else:
             texts = forced | _texts_of(given.frame)
             further = ReadOptions(sep, reading.decimal, reading.encoding, na, frozenset(texts))
             problem = pose(given, chosen, load_table(validation, further))
-    saved = {"checkpoint": checkpoint, "checkpoint_seconds": checkpoint_seconds}
-    prints = "nothing" if quiet else "json" if as_json else "text"
-    return _run(problem, reading, messages, model, picture, prints, saved)
+    return run(problem, reading, messages, model, picture, prints, saved)
 
 
 def _check_resume(checkpoint: Path | None, resume: bool) -> None:
@@ -236,108 +246,4 @@ def demo(picture: Path, max_epochs: int, random_state: int) -> int:
     )
     problem = pose(load_flights(), options)
     click.echo("Flights that left New York in 2013: which arrive more than 15 minutes late?")
-    return _run(problem, ReadOptions(), [], model=None, picture=picture, prints="text")
-
-
-def _run(
-    problem: Problem,
-    reading: ReadOptions,
-    messages: list[str],
-    model: Path | None,
-    picture: Path | None,
-    prints: str,
-    saved: dict[str, Any] | None = None,
-) -> int:
-    from . import report
-    from .fitting import fit as fitted
-
-    if picture:
-        require("matplotlib", "plot")
-    if prints == "text":
-        click.echo(problem.target.why)
-        for line in report.rows_lines(problem):
-            click.echo(line)
-    bar = _Bar() if prints == "text" and sys.stderr.isatty() else None
-    with heard() as heard_while_fitting:
-        fit = fitted(problem, [] if bar is None else [bar], saved)
-    if bar is not None:
-        bar.close()
-    for message in (messages := [*messages, *_of_the_run(fit, heard_while_fitting)]):
-        say(message)
-    if fit.estimator.stop_reason_ == "diverged":
-        return DIVERGED
-    _tell(fit, reading, messages, prints)
-    _write(fit, reading, model, picture, prints)
-    return INTERRUPTED if fit.estimator.stop_reason_ == "interrupted" else 0
-
-
-def _of_the_run(fit: Fit, messages: list[str]) -> list[str]:
-    """Return the messages about a run, with the names of options for the names of the estimator's parameters.
-
-    When a run diverges, NumPy's warnings of overflow add nothing.
-    """
-    diverged = fit.estimator.stop_reason_ == "diverged"
-    kept = [text for text in messages if not diverged or text.startswith("The fit")]
-    return [text.replace("max_iter=", "--max-epochs ").replace("max_iter", "--max-epochs") for text in kept]
-
-
-def _tell(fit: Fit, reading: ReadOptions, messages: list[str], prints: str) -> None:
-    from . import report
-    from .model import pipeline
-
-    line = report.convergence_line(fit)
-    made = pipeline(fit.problem.encoder, fit.estimator, fit.record(reading))
-    if prints == "json":
-        click.echo(json.dumps(report.of_fit(fit, made, messages), indent=2, default=str, allow_nan=False))
-    if prints == "text" and line.startswith("converged"):
-        click.echo(line)
-    if not line.startswith("converged"):
-        say(line)
-    if prints == "text":
-        for text in (*report.coefficient_lines(made), *report.measure_lines(fit.measures)):
-            click.echo(text)
-
-
-def _write(fit: Fit, reading: ReadOptions, model: Path | None, picture: Path | None, prints: str) -> None:
-    from .model import pipeline
-    from .model_file import save_model
-
-    if model:
-        save_model(pipeline(fit.problem.encoder, fit.estimator, fit.record(reading)), model)
-    if picture:
-        _draw(fit, picture)
-    for path in filter(None, (model, picture)):
-        if prints == "text":
-            click.echo(f"wrote {path}")
-
-
-def _draw(fit: Fit, picture: Path) -> None:
-    # A Figure without pyplot needs no window system.
-    figure = require("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.4), layout="constrained")
-    plot.loss_curve(_Drawn(fit), ax=figure.subplots())
-    with saving(picture) as file:
-        figure.savefig(file, format=picture.suffix[1:].lower(), dpi=160)
-
-
-class _Drawn:
-    """A run, as `plot.loss_curve` draws it."""
-
-    def __init__(self, fit: Fit) -> None:
-        self.history, self.best_epoch = fit.estimator.history_, fit.best_epoch
-
-
-class _Bar:
-    """A progress bar on stderr that shows the loss after every pass."""
-
-    def __init__(self) -> None:
-        columns, lines = shutil.get_terminal_size()  # tqdm shows nothing on a terminal that hides its size
-        self._bar = require("tqdm", "cli").tqdm(unit=" passes", leave=False, ncols=columns, nrows=lines)
-
-    def __call__(self, progress: Any) -> bool:
-        self._bar.update(progress.epoch - self._bar.n)
-        self._bar.set_postfix_str(f"loss {progress.loss:.6g}")
-        return False
-
-    def close(self) -> None:
-        """Remove the bar."""
-        self._bar.close()
+    return run(problem, ReadOptions(), [], model=None, picture=picture, prints="text")

@@ -16,7 +16,7 @@ from .columns import Array
 from .model import Record
 from .problem import AUTO, FitOptions, Problem
 from .tables import OptionError, ReadOptions
-from .targets import regressor_options
+from .targets import Target, regressor_options
 
 QUASI_NEWTON = "quasi-newton"
 DEFAULT_BATCH_SIZE = 256
@@ -25,12 +25,27 @@ DEFAULT_EPOCHS = {True: 1000, False: 100}  # of full-batch steps, of others
 
 @dataclass
 class Fit:
-    """A fitted estimator, and how it came about."""
+    """A fitted estimator, and how it came about.
 
-    problem: Problem
+    Attributes
+    ----------
+    problem : Problem or PartsProblem
+    estimator : LinearRegressor or LogisticClassifier
+    errors : StandardErrors
+    measures : dict of str to Measures
+        Those of each part of the rows.
+    base : array or float
+        What a model without columns predicts.
+    deviations : array of shape (features,), or None
+        The standard deviations of the features in the training rows. None if no pass has found them.
+    """
+
+    problem: Any
     estimator: Any
     errors: standard_errors.StandardErrors
     measures: dict[str, measures.Measures]
+    base: Any
+    deviations: Array | None
 
     @property
     def seconds(self) -> float:
@@ -47,13 +62,13 @@ class Fit:
         """Return the coefficients, of shape (scores, features), and the intercepts."""
         return np.atleast_2d(self.estimator.coef_), np.atleast_1d(self.estimator.intercept_)
 
-    def base(self) -> Any:
-        """Return what a model without columns predicts."""
-        training, classes = self.problem.training, self.problem.target.classes
-        return distribution(training.y, training.weight, None if classes is None else len(classes))
+    def closing_lines(self) -> list[str]:
+        """Return what only the end of the fit could tell of the rows, for a table that was read in parts."""
+        lines: list[str] = self.problem.closing_lines()
+        return lines
 
     def record(self, reading: ReadOptions) -> Record:
-        """Return what a model file says of the fit."""
+        """Return what a model file says of the fit, but for the data."""
         problem = self.problem
         settings = {name: value for name, value in asdict(problem.options).items() if value not in (None, ())}
         return Record(
@@ -64,10 +79,9 @@ class Fit:
             settings={key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()},
             seed=problem.options.random_state,
             metrics=self.measures,
-            base=self.base(),
-            data={"name": problem.name, "sha256": problem.digest, "rows": problem.rows_read},
+            base=self.base,
             standard_errors=self.errors,
-            deviations=standard_errors.moments(problem.training.X, None)[1],
+            deviations=self.deviations,
         )
 
 
@@ -84,7 +98,7 @@ def fit(
         Ctrl-C ended the fit before its first pass.
     """
     options, training, validation = problem.options, problem.training, problem.validation
-    estimator = _estimator(problem, callbacks or [])
+    estimator = estimator_of(options, problem.target, len(training.y), callbacks or [])
     shift, centre = precision.shift(problem)
 
     def prepared(X: Matrix) -> Matrix:
@@ -107,14 +121,22 @@ def fit(
     estimator.coef_ = coefficients
     estimator.intercept_ = np.asarray(estimator.intercept_, np.float64) - coefficients @ shift + centre
     errors = _standard_errors(problem, estimator)
-    found = {} if estimator.stop_reason_ == "diverged" else _measures(problem, estimator)
-    if problem.target.classes is not None:
-        estimator.classes_ = np.array(problem.target.classes)
-    return Fit(problem, estimator, errors, found)
+    classes = problem.target.classes
+    base = distribution(training.y, training.weight, None if classes is None else len(classes))
+    found = {} if estimator.stop_reason_ == "diverged" else _measures(problem, estimator, base)
+    if classes is not None:
+        estimator.classes_ = np.array(classes)
+    return Fit(problem, estimator, errors, found, base, standard_errors.moments(training.X, None)[1])
 
 
-def _estimator(problem: Problem, callbacks: list[Callable[[Any], Any]]) -> Any:
-    options, rows = problem.options, len(problem.training.y)
+def estimator_of(options: FitOptions, target: Target, rows: int, callbacks: list[Callable[[Any], Any]]) -> Any:
+    """Return the estimator, not fitted yet, that the options ask for.
+
+    Raises
+    ------
+    OptionError
+        It does not take one of the options.
+    """
     estimators = require("steepest.estimators", "cli")
     batch_size = _batch_size(options, rows)
     seconds = options.max_seconds
@@ -135,13 +157,13 @@ def _estimator(problem: Problem, callbacks: list[Callable[[Any], Any]]) -> Any:
         common["n_iter_no_change"] = options.patience
     if options.alpha is not None:
         common["alpha"] = options.alpha
-    if problem.target.classes is not None:
+    if target.classes is not None:
         if options.delta is not None:
-            raise OptionError(f"--delta: the loss {problem.target.loss} has none")
+            raise OptionError(f"--delta: the loss {target.loss} has none")
         return estimators.LogisticClassifier(**common)
     if options.l1_ratio and options.alpha is None:
         raise OptionError("--l1-ratio: the penalty has no strength; add --alpha")
-    return estimators.LinearRegressor(**regressor_options(problem.target.loss, options.delta), **common)
+    return estimators.LinearRegressor(**regressor_options(target.loss, options.delta), **common)
 
 
 def _batch_size(options: FitOptions, n: int) -> int | None:
@@ -162,13 +184,11 @@ def _batch_size(options: FitOptions, n: int) -> int | None:
 def _standard_errors(problem: Problem, estimator: Any) -> standard_errors.StandardErrors:
     coefficients, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
     options, training = problem.options, problem.training
-    k, p = coefficients.shape[0], coefficients.shape[1]
     total = float(len(training.y)) if training.weight is None else float(training.weight.sum())
-    alpha = options.alpha if options.alpha is not None else (0.0 if problem.target.classes is None else 1.0 / total)
-    if options.l1_ratio * alpha > 0:
-        return standard_errors.none(k, p, "the penalty has an L1 part")
-    if estimator.stop_reason_ not in ("GradientNorm", "precision") or problem.validation is not None:
-        return standard_errors.none(k, p, "the fit did not end at its minimum")
+    alpha = alpha_of(options, problem.target, total)
+    reason = without_errors(options, alpha, estimator, problem.validation is not None)
+    if reason:
+        return standard_errors.none(coefficients.shape[0], coefficients.shape[1], reason)
     return standard_errors.standard_errors(
         problem.target.loss,
         training.X,
@@ -181,10 +201,25 @@ def _standard_errors(problem: Problem, estimator: Any) -> standard_errors.Standa
     )
 
 
-def _measures(problem: Problem, estimator: Any) -> dict[str, measures.Measures]:
+def alpha_of(options: FitOptions, target: Target, total: float) -> float:
+    """Return the strength of the penalty of a fit to rows of a total weight."""
+    if options.alpha is not None:
+        return options.alpha
+    return 0.0 if target.classes is None else 1.0 / total
+
+
+def without_errors(options: FitOptions, alpha: float, estimator: Any, chooses_epoch: bool) -> str:
+    """Return why a fit has no standard errors, or "" if it may have some."""
+    if options.l1_ratio * alpha > 0:
+        return "the penalty has an L1 part"
+    if estimator.stop_reason_ not in ("GradientNorm", "precision") or chooses_epoch:
+        return "the fit did not end at its minimum"
+    return ""
+
+
+def _measures(problem: Problem, estimator: Any, base: Any) -> dict[str, measures.Measures]:
     training, classes = problem.training, problem.target.classes
     parts = {"training": training, "validation": problem.validation, "test": problem.test}
-    base = distribution(training.y, training.weight, None if classes is None else len(classes))
     return {
         name: measure(estimator, part.X, part.y, part.weight, classes, base)
         for name, part in parts.items()

@@ -12,7 +12,7 @@ from .assembly import Array, Matrix
 from .columns import numbers_of
 from .encoding import TableEncoder, check_complete
 from .numbered import numbers_for, rows_with_missing
-from .tables import Table, TableError, row_of
+from .tables import NoRowsError, Table, TableError, row_of
 from .targets import Target
 
 
@@ -77,6 +77,7 @@ def rows_of(
     weight: str | None,
     sparse: bool = False,
     unused: Collection[str] = (),
+    is_whole: bool = True,
 ) -> Rows:
     """Return the rows of a table that have a target and a weight.
 
@@ -95,6 +96,8 @@ def rows_of(
         Column with the weights of the rows.
     sparse, unused
         As for `Table.select`.
+    is_whole : bool
+        Whether some weight must be above 0. In a chunk of a table, none need be.
 
     Raises
     ------
@@ -113,19 +116,19 @@ def rows_of(
         usable = ~(gone | features.incomplete() if encoder.missing == "drop" else gone).to_numpy()
         features, beside = features.taken(usable), beside[usable]
     if not len(features):
-        raise TableError("no row is left: each has a missing value")
-    counts = None if weight is None else weights_of(beside[weight])
+        raise NoRowsError("no row is left: each has a missing value")
+    counts = None if weight is None else weights_of(beside[weight], is_whole)
     y = target.encode(beside[target.name])
     return Rows(features.encoded(encoder), y, counts, len(table.frame) - len(features))
 
 
-def weights_of(column: Any) -> Array:
+def weights_of(column: Any, is_whole: bool = True) -> Array:
     """Return the weights of rows, or raise TableError naming the row of a negative one."""
     weight = numbers_of(column)
     if (weight < 0).any():
         place = int(np.argmax(weight < 0))
         row = row_of(column, place)
         raise TableError(f"column '{column.name}', row {row}: a weight must be at least 0, got {weight[place]:g}")
-    if not weight.any():
+    if is_whole and not weight.any():
         raise TableError(f"column '{column.name}' has no weight above 0")
     return weight

@@ -129,9 +129,14 @@ def _numbering(column: Any) -> str | None:
     values = column.to_numpy()
     if values[0] in (0, 1) and (np.diff(values) == 1).all():
         return f"numbers the rows from {values[0]}; --numeric '{column.name}' keeps it"
-    if _ID_NAME.fullmatch(str(column.name)) and len(np.unique(values)) == len(values):
+    if has_name_of_identifier(str(column.name)) and len(np.unique(values)) == len(values):
         return f"has another number in every row and the name of an identifier; --numeric '{column.name}' keeps it"
     return None
+
+
+def has_name_of_identifier(name: str) -> bool:
+    """Return whether the name of a column is that of a number of rows, such as "id" or "row_number"."""
+    return _ID_NAME.fullmatch(name) is not None
 
 
 def _unique(column: Any, kind: Column) -> str | None:

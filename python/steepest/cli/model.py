@@ -15,7 +15,7 @@ from .further import features_of
 from .measures import Measures
 from .numbered import Numbering
 from .standard_errors import StandardErrors
-from .tables import Table, TableError
+from .tables import NoRowsError, Table, TableError
 
 _OF_CLASSES = "LogisticClassifier"
 MOST_NAMED = 1000  # an estimator that was fitted to an array of more columns has numbered ones
@@ -143,7 +143,7 @@ def predictions(model: Any, table: Table, unknown: str | None = None) -> dict[st
     features = features_of(table, encoder, record.sparse, unused=record.unused)
     complete = ~features.incomplete() if encoder.missing == "drop" else np.ones(len(features), bool)
     X = features.taken(complete).encoded(encoder)
-    columns = _predicted(estimator, X, np.flatnonzero(complete) + 1)
+    columns = _predicted(estimator, X, features.frame.index.to_numpy()[complete] + 1)
     return columns if complete.all() else {name: _spread(column, complete) for name, column in columns.items()}
 
 
@@ -157,7 +157,7 @@ def _spread(column: Array, complete: Array) -> Array:
 
 def _predicted(estimator: Any, X: Matrix, rows: Array) -> dict[str, Array]:
     if not X.shape[0]:
-        raise TableError("no row has a value in every column, and the model was fitted with --missing drop")
+        raise NoRowsError("no row has a value in every column, and the model was fitted with --missing drop")
     with np.errstate(over="ignore", invalid="ignore"):
         scores = np.asarray(estimator.decision_function(X) if is_classifier(estimator) else estimator.predict(X))
     finite = np.isfinite(scores.reshape(len(scores), -1)).all(axis=1)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 import numpy as np
 
 from ..extras import require
-from .parameters import output_path, reading_options
+from .bars import RowBar
+from .parameters import output_path, reading_options, streaming_options
 from .saving import saving
 from .speech import heard, say
 from .tables import OptionError, ReadOptions, Table
+
+if TYPE_CHECKING:
+    from .streaming import Streaming
 
 _UNKNOWN = click.option(
     "--unknown",
@@ -29,33 +35,50 @@ _FORMATS = (".csv", ".tsv", ".npy", ".parquet", ".arrow", ".feather")
 
 @click.command(short_help="Apply a model to a table.")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copy a column of TABLE to the output; may be repeated.")
 @_UNKNOWN
 @reading_options
+@streaming_options
 @click.option(
     "--output",
     type=output_path(*_FORMATS),
     metavar="OUT.csv|OUT.npy|OUT.parquet",
     help="Where to write the predictions.  [default: CSV to stdout]",
 )
-def predict(model: Path, table: Path, keep: tuple[str, ...], unknown: str, output: Path | None, **reading: Any) -> None:
+def predict(
+    model: Path,
+    tables: tuple[Path, ...],
+    keep: tuple[str, ...],
+    unknown: str,
+    output: Path | None,
+    memory: str | None,
+    stream: bool | None,
+    **reading: Any,
+) -> None:
     """Apply a MODEL that `fit` wrote to TABLE.
 
     A regression gives the column prediction. A classifier gives the most probable class, and the probability of each
     class in a column named after it. An NPY file holds an array of numbers, or of records with these fields.
+
+    Several files, a folder or a pattern of names are one table. They, and a file that is too large for --memory, are
+    read in parts, and predictions are written as they come.
     """
     from .model import predictions
     from .model_file import load_model
+    from .streaming import streaming
 
     fitted = load_model(model)
     copies = output is None or output.suffix.lower() in (".csv", ".tsv")  # text is then copied as it is
-    given = _table_for(fitted, table, reading, copies=keep if copies else ())
+    found = streaming(tables, memory, stream)
+    if found is not None:
+        options = _reading_for(fitted, reading, copies=keep if copies else ())
+        _predict_in_chunks(fitted, found, options, unknown, keep, output)
+        return
+    given = _table_for(fitted, tables[0], reading, copies=keep if copies else ())
     kept = {name: given.texts.get(name, given.values(given.column(name))) for name in keep}
     made = predictions(fitted, given, unknown)
-    empty = int(require("pandas", "cli").isna(next(iter(made.values()))).sum())
-    if empty:
-        say(f"{empty:,} rows have missing values and get no prediction, as the fit left out such rows")
+    _say_empty(_n_empty(made))
     repeated = [name for name in kept if name in made]
     if repeated:
         raise OptionError(f"--keep {repeated[0]}: the output has a column of that name")
@@ -68,31 +91,82 @@ def predict(model: Path, table: Path, keep: tuple[str, ...], unknown: str, outpu
         file.write(content)
 
 
+def _n_empty(made: dict[str, Any]) -> int:
+    return int(require("pandas", "cli").isna(list(made.values())[-1]).sum())
+
+
+def _say_empty(empty: int) -> None:
+    if empty:
+        say(f"{empty:,} rows have missing values and get no prediction, as the fit left out such rows")
+
+
+def _predict_in_chunks(
+    fitted: Any, found: Streaming, options: ReadOptions, unknown: str, keep: tuple[str, ...], output: Path | None
+) -> None:
+    """Predict chunk by chunk, and write each before the next one is read."""
+    from .chunks import Chunks
+    from .predicting import predicted, writer_of
+
+    empty, suffix = 0, ".csv" if output is None else output.suffix.lower()
+    with ExitStack() as stack, heard() as messages:
+        file: BinaryIO = sys.stdout.buffer if output is None else stack.enter_context(saving(output))
+        with writer_of(file, suffix, fitted) as writer:
+            bar = RowBar(found.outline.known_rows, "predicting") if output and sys.stderr.isatty() else None
+            if bar is not None:
+                stack.callback(bar.close)
+            chunks = Chunks(found, options, None if bar is None else bar.read)
+            for columns in predicted(fitted, chunks, unknown, keep):
+                empty += _n_empty(columns)
+                writer.write(columns)
+    for message in messages:
+        say(message)
+    _say_empty(empty)
+
+
 @click.command(short_help="Compare a model's predictions with the target.")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("table", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("tables", metavar="TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--target", metavar="COLUMN", help="Column to compare with.  [default: the model's target]")
 @click.option("--weight", metavar="COLUMN", help="Column with the weights of the rows.")
 @_UNKNOWN
 @reading_options
+@streaming_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def evaluate(
-    model: Path, table: Path, target: str | None, weight: str | None, unknown: str, as_json: bool, **reading: Any
+    model: Path,
+    tables: tuple[Path, ...],
+    target: str | None,
+    weight: str | None,
+    unknown: str,
+    as_json: bool,
+    memory: str | None,
+    stream: bool | None,
+    **reading: Any,
 ) -> None:
-    """Compare the predictions of a MODEL with the target in TABLE."""
-    from .evaluation import evaluated
+    """Compare the predictions of a MODEL with the target in TABLE.
+
+    Several files, a folder or a pattern of names are one table. They, and a file that is too large for --memory, are
+    read in parts. The AUC, which needs all rows at once, is then left out.
+    """
+    from .chunks import Chunks
+    from .evaluation import evaluated, evaluated_in_chunks
     from .model_file import load_model
     from .report import measure_lines
+    from .streaming import streaming
 
-    fitted = load_model(model)
-    given = _table_for(fitted, table, reading, _text_target(fitted, target))
-    found, dropped = evaluated(fitted, given, target, weight, unknown)
+    fitted, parted = load_model(model), streaming(tables, memory, stream)
+    if parted is not None:
+        chunks = Chunks(parted, _reading_for(fitted, reading, _text_target(fitted, target)))
+        (found, dropped), name = evaluated_in_chunks(fitted, chunks, target, weight, unknown), chunks.name
+    else:
+        given = _table_for(fitted, tables[0], reading, _text_target(fitted, target))
+        (found, dropped), name = evaluated(fitted, given, target, weight, unknown), given.name
     if as_json:
         click.echo(json.dumps({"left_out": dropped, **found}, indent=2))
         return
     if dropped:
         click.echo(f"{dropped:,} rows left out, which have missing values")
-    click.echo(f"{found['rows']:,} rows of {given.name}")
+    click.echo(f"{found['rows']:,} rows of {name}")
     for line in measure_lines({"table": found}):
         click.echo(line)
 
@@ -128,13 +202,25 @@ def _table_for(
     fitted: Any, path: Path, given: dict[str, Any], text_too: tuple[str, ...] = (), copies: tuple[str, ...] = ()
 ) -> Table:
     """Read a table as the one of the fit was read, with the kinds of columns that the model has."""
-    from .model import parts
     from .readers import load_table
+
+    with heard() as messages:
+        table = load_table(path, _reading_for(fitted, given, text_too, copies))
+    for message in messages:
+        say(message)
+    return table
+
+
+def _reading_for(
+    fitted: Any, given: dict[str, Any], text_too: tuple[str, ...] = (), copies: tuple[str, ...] = ()
+) -> ReadOptions:
+    """Return how to read a table as the one of the fit was read."""
+    from .model import parts
 
     encoder, _, record = parts(fitted)
     text = {column.name for column in encoder.columns_ if column.is_text} | set(text_too)
     kept = record.reading
-    reading = ReadOptions(
+    return ReadOptions(
         given["sep"] or kept.get("separator"),
         given["decimal"] or kept.get("decimal", "."),
         given["encoding"] or kept.get("encoding", "utf-8"),
@@ -142,11 +228,6 @@ def _table_for(
         frozenset(text),
         frozenset(copies),
     )
-    with heard() as messages:
-        table = load_table(path, reading)
-    for message in messages:
-        say(message)
-    return table
 
 
 def _frame(columns: dict[str, Any]) -> Any:

@@ -81,6 +81,24 @@ def output_path(*suffixes: str) -> Callable[[str], Path]:
 PICTURE = output_path(".png", ".pdf", ".svg")
 
 
+def streaming_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that decide whether rows are read in parts."""
+    options = (
+        click.option(
+            "--memory",
+            metavar="SIZE",
+            help='Rows that would need more memory, such as "4 GB", are read in parts, which then need no more.  '
+            "[default: half of the free memory]",
+        ),
+        click.option(
+            "--stream/--no-stream", default=None, help="Read rows in parts, or all at once, whatever they need."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how to read a table that is text."""
     options = (

@@ -128,6 +128,20 @@ class Problem:
     digest: str = ""
     name: str = ""
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The rows of each part, 0 where there is none."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        return {name: 0 if part is None else len(part.y) for name, part in parts.items()}
+
+    def closing_lines(self) -> list[str]:
+        """Return nothing: all is known before the fit."""
+        return []
+
+    def data(self) -> dict[str, Any]:
+        """Return what a model file says of the table."""
+        return {"name": self.name, "sha256": self.digest, "rows": self.rows_read}
+
 
 def pose(table: Table, options: FitOptions, validation: Table | None = None) -> Problem:
     """Make a problem of a table.
@@ -172,7 +186,7 @@ def pose(table: Table, options: FitOptions, validation: Table | None = None) -> 
     problem.sparse, problem.digest, problem.name = table.kind == "sparse", table.digest, table.name
     if validation is not None:
         unused = [name for name in table.frame.columns if name not in columns]
-        problem.validation = _further_part(validation, problem, weight_name, unused)
+        problem.validation = further_part(validation, problem, weight_name, unused)
         problem.validation_name = validation.name
     return problem
 
@@ -244,6 +258,20 @@ def _listed(counts: dict[str, int]) -> str:
 def _split(n: int, options: FitOptions, has_file: bool, places: Array | None) -> tuple[Array, Array, Array]:
     """Return the rows to train on, those that choose the epoch, and those that only test."""
     random = np.random.default_rng(options.random_state)
+    test, validation = fractions_of(n, options, has_file)
+    rest, tested = split_rows(np.arange(n), test, random, places)
+    training, chosen = split_rows(rest, validation / (1 - test), random, places)
+    return training, chosen, tested
+
+
+def fractions_of(n: int, options: FitOptions, has_file: bool) -> tuple[float, float]:
+    """Return the part of n rows that only tests, and the part that chooses the epoch.
+
+    Raises
+    ------
+    OptionError
+        They leave no rows to fit, or none for ``--patience``.
+    """
     test = default_fraction(n) if options.test_fraction is None else options.test_fraction
     validation = options.validation_fraction
     if has_file and validation:
@@ -254,12 +282,10 @@ def _split(n: int, options: FitOptions, has_file: bool, places: Array | None) ->
         raise OptionError("--patience needs rows that choose the epoch: --validation or --validation-fraction")
     if test + validation >= 1:
         raise OptionError(f"--test-fraction and --validation-fraction leave no row to fit: {test:g} + {validation:g}")
-    rest, tested = split_rows(np.arange(n), test, random, places)
-    training, chosen = split_rows(rest, validation / (1 - test), random, places)
-    return training, chosen, tested
+    return test, validation
 
 
-def _further_part(table: Table, problem: Problem, weight: str | None, unused: list[str]) -> Part:
+def further_part(table: Table, problem: Any, weight: str | None, unused: list[str]) -> Part:
     """Return the rows of another table, which must have the same columns, as arrays."""
     try:
         name = problem.target.name

@@ -2,131 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..extras import require
-from . import headers
-from .numerals import range_of_integers
 from .svmlight import read_svmlight
-from .tables import CODE, OptionError, ReadOptions, Table, TableError, reading
+from .tables import ReadOptions, Table, TableError, reading
+from .text_reader import read_csv, read_tsv
 
 STANDARD_INPUT = "-"
 _MAGIC = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"\x1f\x8b": ".csv.gz"}
-
-
-def _read_csv(path: Path, options: ReadOptions) -> Table:
-    separator = options.separator or (";" if options.decimal == "," else ",")
-    if separator == "\\t":
-        separator = "\t"
-    if len(separator) != 1:
-        raise OptionError(f"--sep must be one character, got {separator!r}")
-    if len(options.decimal) != 1 or options.decimal.isalnum() or options.decimal in "+-'\" ":
-        raise OptionError(f"--decimal must be one character, such as . or a comma, got {options.decimal!r}")
-    if separator == options.decimal:
-        got = f"--sep {separator!r} and --decimal {options.decimal!r}"
-        raise OptionError(f"--sep and --decimal must be two different characters, got {got}")
-    try:
-        codecs.lookup(options.encoding)
-    except LookupError:
-        raise OptionError(f"--encoding: there is no encoding '{options.encoding}'; try utf-8 or latin-1") from None
-    try:
-        return _read_text(path, separator, options)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{error}; --encoding names another, such as latin-1") from error
-
-
-def _read_tsv(path: Path, options: ReadOptions) -> Table:
-    return _read_csv(path, options if options.separator else _with_separator(options, "\t"))
-
-
-def _with_separator(options: ReadOptions, separator: str) -> ReadOptions:
-    return replace(options, separator=separator)
-
-
-def _read_text(path: Path, separator: str, options: ReadOptions) -> Table:
-    pandas = require("pandas", "cli")
-    wrong = headers.complaint(path, separator, options.encoding)
-    if wrong:
-        raise TableError(f"{path} {wrong}")
-    # With low_memory, pandas would decide the type of a column part by part of the file. The text "01" would become
-    # the number 1 in parts without other text.
-    how: dict[str, Any] = {
-        "sep": separator,
-        "decimal": options.decimal,
-        "encoding": options.encoding,
-        "na_values": list(options.na),
-        "index_col": False,
-        "low_memory": False,
-        "skipinitialspace": True,
-    }
-    if int(pandas.__version__.partition(".")[0]) < 3:  # its default may give a number a wrong last digit
-        how["float_precision"] = "round_trip"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pandas.errors.ParserWarning)
-        try:
-            frame = pandas.read_csv(path, dtype=dict.fromkeys(options.text, str), **how)
-        except pandas.errors.ParserWarning:  # pandas would take the first field of longer rows for a label
-            raise TableError(f"{path}: rows have more fields than the header") from None
-        _keep_texts(path, frame, options, how)
-    table = Table(frame, decimal=options.decimal)
-    if options.copies:
-        table.texts = dict(pandas.read_csv(path, usecols=lambda name: name in options.copies, dtype=str, **how).items())
-    for name in frame.columns:
-        if name not in options.text and not pandas.api.types.is_numeric_dtype(frame[name].dtype):
-            given, frame[name] = frame[name], _large_integers(frame[name], options.decimal)
-            found = range_of_integers(given) if frame[name].dtype == np.float64 else None
-            if found is not None:
-                table.integers[name] = found
-    return table
-
-
-def _keep_texts(path: Path, frame: Any, options: ReadOptions, how: dict[str, Any]) -> None:
-    """Make columns text again if a type would change what the file says: 010 as a number, true as a truth value."""
-    pandas = require("pandas", "cli")
-    places = [i for i, name in enumerate(frame.columns) if name not in options.text and _may_be_text(frame[name])]
-    if not places:
-        return
-    texts = pandas.read_csv(path, usecols=places, dtype=str, **how)
-    for name in texts.columns:
-        column = texts[name]
-        if frame[name].dtype.kind in "iuf":
-            changed = column.str.fullmatch(CODE.pattern, na=False).any()
-        else:
-            changed = not column.dropna().isin(["True", "False"]).all()
-        if changed:
-            frame[name] = column
-
-
-def _may_be_text(column: Any) -> bool:
-    if column.dtype.kind == "f":
-        values = column.to_numpy()
-        return bool((np.isnan(values) | (values == np.floor(values))).all())
-    booleans = column.dtype == object and require("pandas", "cli").api.types.infer_dtype(column) == "boolean"
-    return column.dtype.kind in "iub" or booleans
-
-
-def _large_integers(column: Any, decimal: str) -> Any:
-    # If no integer type holds all integers of a column, the reader leaves them as text or as objects.
-    known = column.dropna()
-    if known.map(lambda value: isinstance(value, bool)).any() or known.astype(str).str.fullmatch(CODE.pattern).any():
-        return column
-    if decimal != "." and known.astype(str).str.contains(".", regex=False).any():
-        return column  # a point is no decimal character here
-    try:
-        return require("pandas", "cli").to_numeric(column).astype(np.float64)
-    except (ValueError, TypeError, OverflowError):
-        whole = known.astype(str).str.fullmatch(r"[+-]?[0-9]+").all()
-        return column.map(float) if len(known) and whole else column
 
 
 def _read_parquet(path: Path, options: ReadOptions) -> Table:
@@ -145,7 +36,8 @@ def _read_arrow(path: Path, options: ReadOptions) -> Table:
         return Table(reader.read_all().to_pandas().reset_index(drop=True))
 
 
-def _matrix(array: np.ndarray[Any, Any], name: str) -> Any:
+def matrix_frame(array: np.ndarray[Any, Any], name: str) -> Any:
+    """Return a data frame of a matrix of numbers, whose columns have numbers for names."""
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         got = f"{array.dtype} of shape {array.shape}"
         raise ValueError(f"{name}: expected a two-dimensional array of numbers, got {got}")
@@ -160,14 +52,14 @@ def _native(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _read_npy(path: Path, options: ReadOptions) -> Table:
     with path.open("rb") as file:  # np.load leaves a damaged file open
-        return Table(_matrix(np.load(file, allow_pickle=False), "array"), kind="matrix")
+        return Table(matrix_frame(np.load(file, allow_pickle=False), "array"), kind="matrix")
 
 
 def _read_npz(path: Path, options: ReadOptions) -> Table:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: _native(archive[name]) for name in archive.files}
     if "X" in arrays:
-        frame = _matrix(arrays["X"], "X")
+        frame = matrix_frame(arrays["X"], "X")
         if "y" not in arrays:
             return Table(frame, kind="matrix")
         y = arrays["y"]
@@ -185,10 +77,10 @@ def _read_npz(path: Path, options: ReadOptions) -> Table:
 _Reader = Callable[[Path, ReadOptions], Table]
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 _READERS: dict[str, tuple[str, _Reader]] = {
-    ".csv": ("CSV", _read_csv),
-    **{f".csv{end}": ("compressed CSV", _read_csv) for end in _COMPRESSED},
-    ".tsv": ("TSV", _read_tsv),
-    **{f".tsv{end}": ("compressed TSV", _read_tsv) for end in _COMPRESSED},
+    ".csv": ("CSV", read_csv),
+    **{f".csv{end}": ("compressed CSV", read_csv) for end in _COMPRESSED},
+    ".tsv": ("TSV", read_tsv),
+    **{f".tsv{end}": ("compressed TSV", read_tsv) for end in _COMPRESSED},
     ".parquet": ("Parquet", _read_parquet),
     **dict.fromkeys((".arrow", ".feather"), ("Arrow", _read_arrow)),
     ".npy": ("NPY", _read_npy),

@@ -202,7 +202,6 @@ def _number_of(value: float | None) -> str:
 def of_fit(fit: Fit, model: Any, messages: list[str]) -> dict[str, Any]:
     """Return what `steepest fit` reports, for `--json`."""
     problem = fit.problem
-    sizes = {"training": problem.training, "validation": problem.validation, "test": problem.test}
     return {
         "target": problem.target.name,
         "loss": problem.target.loss,
@@ -211,10 +210,10 @@ def of_fit(fit: Fit, model: Any, messages: list[str]) -> dict[str, Any]:
         "rows": {
             "read": problem.rows_read,
             "left_out": problem.dropped,
-            **{name: 0 if part is None else len(part.y) for name, part in sizes.items()},
+            **problem.sizes,
         },
         "left_out": problem.encoder.left_out_,
-        "notes": problem.notes,
+        "notes": [*problem.notes, *fit.closing_lines()],
         "warnings": messages,
         "converged": fit.estimator.stop_reason_ in CONVERGED,
         "stop_reason": fit.estimator.stop_reason_,

@@ -7,7 +7,9 @@ equations 3.8 (least squares) and 4.26 (logistic).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -74,35 +76,85 @@ def standard_errors(
     standardized : bool
         Whether the penalty is that of standardised columns.
     """
-    k, p = coefficients.shape[0], coefficients.shape[1]
-    if loss not in _LIKELIHOODS:
-        return none(k, p, f"the loss {loss} is no likelihood")
-    if k * (p + 1) > MOST_PARAMETERS:
-        return none(k, p, f"more than {MOST_PARAMETERS:,} parameters")
-    total = float(len(y)) if weight is None else float(weight.sum())
-    mean, scale = moments(X, weight)
-    varies = scale > 0
-    if not varies.any():
-        return none(k, p, "no column varies")
-    X, mean, scale, w = X[:, varies], mean[varies], scale[varies], coefficients[:, varies]
-    # With least squares, numbers in units of the largest target have squares that neither overflow nor vanish.
-    unit = float(np.abs(y).max()) if loss == "least-squares" and np.any(y) else 1.0
-    parameters = np.column_stack([w, intercepts]) / unit
-    with np.errstate(over="ignore", invalid="ignore"):
-        value, hessian = _curvature(loss, X, y / unit, weight, parameters, mean, scale)
-        penalty = np.append(np.ones(len(scale)) if standardized else scale**-2.0, 0.0)
-        hessian = hessian + alpha * np.diag(np.tile(penalty, k))
-        if not np.isfinite(hessian).all():
-            return none(k, p, "the numbers are too large")
-        variances, rank = _of_covariance(total * hessian, k, mean, scale)
-    if loss == "least-squares":  # the objective is the mean square, without the factor 1/2 of the likelihood
-        if total <= rank:
-            return none(k, p, "no more rows than parameters")
-        variances *= 2.0 * total * value / (total - rank)
-    found = np.full((k, p + 1), np.nan)
-    found[:, np.append(varies, True)] = np.sqrt(variances) * unit
-    reason = "" if np.isfinite(found).any() else "the columns depend on each other"
-    return StandardErrors(found[:, :-1], found[:, -1], reason)
+    found = Curvature(loss, coefficients, intercepts, lambda: moments(X, weight), float(np.abs(y).max()))
+    found.add(X, y, weight)
+    return found.errors(alpha, standardized)
+
+
+class Curvature:
+    """The curvature of a loss at its minimum, added up over sets of rows, and the standard errors that it gives.
+
+    Parameters
+    ----------
+    loss : str
+        The name of the loss.
+    coefficients, intercepts : arrays of shapes (scores, features) and (scores,)
+        The parameters that the fit found.
+    of_columns : callable
+        Returns the means and the standard deviations of the columns of all rows.
+    largest : float
+        The largest absolute value of a target.
+    """
+
+    def __init__(
+        self,
+        loss: str,
+        coefficients: Array,
+        intercepts: Array,
+        of_columns: Callable[[], tuple[Array, Array]],
+        largest: float,
+    ) -> None:
+        self._loss, (self._k, self._p) = loss, coefficients.shape
+        self._weight = self._value = 0.0
+        self._hessian: Any = 0.0
+        self._reason = ""
+        if loss not in _LIKELIHOODS:
+            self._reason = f"the loss {loss} is no likelihood"
+        elif self._k * (self._p + 1) > MOST_PARAMETERS:
+            self._reason = f"more than {MOST_PARAMETERS:,} parameters"
+        if self._reason:
+            return
+        mean, scale = of_columns()
+        self._varies = scale > 0
+        self._mean, self._scale = mean[self._varies], scale[self._varies]
+        if not self._varies.any():
+            self._reason = "no column varies"
+        # With least squares, numbers in units of the largest target have squares that neither overflow nor vanish.
+        self._unit = largest if loss == "least-squares" and largest > 0 else 1.0
+        self._parameters = np.column_stack([coefficients[:, self._varies], intercepts]) / self._unit
+
+    def add(self, X: Matrix, y: Array, weight: Array | None) -> None:
+        """Add the curvature of rows. The parameters are those of `standard_errors`."""
+        total = float(len(y)) if weight is None else float(weight.sum(dtype=np.float64))
+        if self._reason or total == 0.0:
+            return
+        X = X if self._varies.all() else X[:, self._varies]
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, hessian = _curvature(
+                self._loss, X, y / self._unit, weight, self._parameters, self._mean, self._scale
+            )
+            self._value, self._hessian = self._value + total * value, self._hessian + total * hessian
+        self._weight += total
+
+    def errors(self, alpha: float, standardized: bool) -> StandardErrors:
+        """Return the standard errors, for a penalty as in `standard_errors`."""
+        k, p, total, scale = self._k, self._p, self._weight, getattr(self, "_scale", None)
+        if self._reason or scale is None:
+            return none(k, p, self._reason)
+        with np.errstate(over="ignore", invalid="ignore"):
+            penalty = np.append(np.ones(len(scale)) if standardized else scale**-2.0, 0.0)
+            hessian = self._hessian + total * alpha * np.diag(np.tile(penalty, k))
+            if not np.isfinite(hessian).all():
+                return none(k, p, "the numbers are too large")
+            variances, rank = _of_covariance(hessian, k, self._mean, scale)
+        if self._loss == "least-squares":  # the objective is the mean square, without the factor 1/2 of the likelihood
+            if total <= rank:
+                return none(k, p, "no more rows than parameters")
+            variances *= 2.0 * self._value / (total - rank)
+        found = np.full((k, p + 1), np.nan)
+        found[:, np.append(self._varies, True)] = np.sqrt(variances) * self._unit
+        reason = "" if np.isfinite(found).any() else "the columns depend on each other"
+        return StandardErrors(found[:, :-1], found[:, -1], reason)
 
 
 def _curvature(

@@ -20,6 +20,10 @@ class TableError(ValueError):
     """An error for a table, or a column, that cannot be used. The message names the file or the column."""
 
 
+class NoRowsError(TableError):
+    """An error for a table of which no row is left."""
+
+
 class OptionError(ValueError):
     """An error for options that contradict each other, or for one that is missing."""
 

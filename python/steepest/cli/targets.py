@@ -83,8 +83,10 @@ class Target:
     why: str
 
     @classmethod
-    def of(cls, column: Any, loss: str | None) -> Target:
+    def of(cls, column: Any, loss: str | None, rows: int | None = None) -> Target:
         """Return the target of a column without missing values. The column decides the loss if none is named.
+
+        ``rows`` is the number of rows, if the column has only the different values of them.
 
         Raises
         ------
@@ -100,7 +102,7 @@ class Target:
                 _check_counts(numbers_of(column), column, loss)
             exact = _exact(loss, classes)
             return cls(name, exact, classes, f"target '{name}': the loss is {exact}, as asked for")
-        classes, reason = _inferred(column)
+        classes, reason = _inferred(column, len(column) if rows is None else rows)
         chosen = "least-squares" if classes is None else _exact("softmax", classes)
         return cls(name, chosen, classes, f"target '{name}' {reason}: the loss is {chosen}; --loss takes another")
 
@@ -169,7 +171,7 @@ def _exact(loss: str, classes: tuple[Label, ...] | None) -> str:
     return "logistic" if loss == "softmax" and classes is not None and len(classes) == 2 else loss
 
 
-def _inferred(column: Any) -> tuple[tuple[Label, ...] | None, str]:
+def _inferred(column: Any, rows: int) -> tuple[tuple[Label, ...] | None, str]:
     """Return the classes of a column, or None for numbers, and what it holds."""
     types, name = require("pandas", "cli").api.types, column.name
     category = isinstance(column.dtype, require("pandas", "cli").CategoricalDtype)
@@ -183,7 +185,7 @@ def _inferred(column: Any) -> tuple[tuple[Label, ...] | None, str]:
             "mixed-integer-float",
             "decimal",
         ):
-            return _of_numbers(numbers_of(column), column)
+            return _of_numbers(numbers_of(column), column, rows)
     texts = list(texts_of(column))
     if dates.format_of(str(name), texts) is not None:
         raise TableError(f"column '{name}' holds dates; a target is numbers or classes")
@@ -194,11 +196,11 @@ def _inferred(column: Any) -> tuple[tuple[Label, ...] | None, str]:
             f"column '{name}' has numbers with {found[0]}, such as '{found[1]}': write them like 1234.5,{option} or "
             "add --loss softmax to take them for classes"
         )
-    if len(texts) > MOST_CLASSES or (len(texts) > FEW_VALUES and len(texts) > len(column) / 2):
+    if len(texts) > MOST_CLASSES or (len(texts) > FEW_VALUES and len(texts) > rows / 2):
         if sum(map(is_number, texts)) > len(texts) / 2:
             numbers_of(column.astype(object))  # names the text that is no number
         raise TableError(
-            f"column '{name}' holds text such as '{texts[0]}', {len(texts):,} different ones in {len(column):,} rows; "
+            f"column '{name}' holds text such as '{texts[0]}', {len(texts):,} different ones in {rows:,} rows; "
             f"expected numbers, or classes: at most {MOST_CLASSES}, and no more than half the rows beyond {FEW_VALUES}"
         )
     classes = _classes(column, "softmax")
@@ -210,16 +212,16 @@ def _has(classes: tuple[Label, ...]) -> str:
     return f"has {len(classes)} classes ({shown})"
 
 
-def _of_numbers(values: Array, column: Any) -> tuple[tuple[Label, ...] | None, str]:
+def _of_numbers(values: Array, column: Any, rows: int) -> tuple[tuple[Label, ...] | None, str]:
     different = np.unique(values)
     if len(different) < 2:
         raise TableError(f"column '{column.name}' has only the value {different[0]:g}: there is nothing to predict")
     whole = bool((different == np.floor(different)).all())
-    if len(different) == 2 and (whole or len(values) >= ROWS_OF_CLASS * 2):
+    if len(different) == 2 and (whole or rows >= ROWS_OF_CLASS * 2):
         classes = _classes(column, "softmax")
         return classes, _has(classes)
     gapless = whole and different[-1] - different[0] + 1 == len(different)
-    if gapless and len(different) <= FEW_VALUES and len(values) >= ROWS_OF_CLASS * len(different):
+    if gapless and len(different) <= FEW_VALUES and rows >= ROWS_OF_CLASS * len(different):
         classes = _classes(column, "softmax")
         return classes, f"has {len(classes)} whole numbers without a gap, taken for classes"
     return None, "is a number"

@@ -7,7 +7,8 @@ import json
 import sys
 import threading
 import warnings
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -35,8 +36,15 @@ class CachedSource:
 
     any_order, if_changed, reserve = True, "", 0
 
-    def __init__(self, source: Source, folder: Path, settings: dict[str, Any], budget: Budget) -> None:
-        self._source, self._budget = source, budget
+    def __init__(
+        self,
+        source: Source,
+        folder: Path,
+        settings: dict[str, Any],
+        budget: Budget,
+        progress: Callable[[int], Any] | None = None,
+    ) -> None:
+        self._source, self._budget, self._progress = source, budget, progress
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder)
@@ -75,14 +83,15 @@ class CachedSource:
         source = self._source
         writer = CacheWriter(self.path)
         try:
-            self.found = survey(source, self._budget, writer.add)
+            self.found = survey(source, self._budget, writer.add, self._progress)
             labels = source.labels
             if labels is not None and not labels.is_settled:
                 writer.recode(3 if source.facts.is_sparse else 1, source.facts.dtype, labels.settle())
             classes = None if labels is None else labels.classes.tolist()
             table = {"digest": self._digest, "n_features": source.facts.n_features, "classes": classes}
             # Nothing tells another process whether the blocks of an iterable are the same.
-            return writer.finish({**table, "survey": asdict(self.found)}, keep=bool(source.states))
+            found = asdict(replace(self.found, facts=None))
+            return writer.finish({**table, "survey": found}, keep=bool(source.states))
         finally:
             writer.abandon()
 

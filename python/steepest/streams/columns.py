@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,20 +31,25 @@ class Columns:
     weight: str | None
     has_text: bool  # as the target
     place: str  # the file that they are of
+    dropped: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, schema: Any, place: str, target: Any, weight: Any) -> Columns:
-        """Return the columns of a schema of Arrow. The index of a data frame of pandas is no feature."""
+    def of(cls, schema: Any, place: str, target: Any, weight: Any, drop: Collection[Any] = ()) -> Columns:
+        """Return the columns of a schema of Arrow, but those to drop. The index of a data frame is no feature."""
         for role, value in (("target", target), ("weight", weight)):
             _check_role(role, value, schema.names, place)
+        for value in drop:
+            _check_role("drop", value, schema.names, place)
         _check_repeated(schema.names, place)
         if target == weight:
             raise ValueError(f"target and weight must be different columns, got {target!r} for both")
-        left_out = {target, weight, *_index_of_frame(schema)}
+        if {target, weight} & {*drop}:
+            raise ValueError(f"drop must name neither the target nor the weight, got {list(drop)}")
+        left_out = {target, weight, *drop, *_index_of_frame(schema)}
         features = [column for column in schema.names if column not in left_out]
         if not features:
             raise DataError(f"{place} must have a column beside the target and the weight, got {schema.names}")
-        return cls(features, target, weight, is_text(schema.field(target).type), place)
+        return cls(features, target, weight, is_text(schema.field(target).type), place, frozenset(drop))
 
     @property
     def names(self) -> list[str]:
@@ -54,7 +60,8 @@ class Columns:
         """Check that a file has the same columns, in whatever order, and return the dtypes of the features."""
         _check_repeated(schema.names, place)
         missing = [column for column in self.names if column not in schema.names]
-        more = [column for column in schema.names if column not in (*self.names, *_index_of_frame(schema))]
+        known = {*self.names, *self.dropped, *_index_of_frame(schema)}
+        more = [column for column in schema.names if column not in known]
         if missing or more:
             what = f"has no column {missing[0]!r}" if missing else f"has a column {more[0]!r}"
             other = f"{self.place} has {'one' if missing else 'none'}"

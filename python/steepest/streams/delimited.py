@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ class CSVSource(TextSource):
 
     kind = "CSV"
 
-    def __init__(self, paths: list[Path], target: Any, weight: Any, dtype: np.dtype[Any] | None, memory: int) -> None:
+    def __init__(
+        self,
+        paths: list[Path],
+        target: Any,
+        weight: Any,
+        dtype: np.dtype[Any] | None,
+        memory: int,
+        drop: Collection[Any] = (),
+    ) -> None:
         super().__init__(paths, memory)
         self._headers: list[tuple[list[str], int]] = []
         found: list[tuple[int, Any]] = []
@@ -36,7 +45,7 @@ class CSVSource(TextSource):
         if not found:
             raise DataError(f"{self.name} has no rows")
         (first, schema), *_ = found
-        self._columns = Columns.of(schema, str(paths[first]), target, weight)
+        self._columns = Columns.of(schema, str(paths[first]), target, weight, drop)
         self._types = self._typed(schema)
         kinds: list[np.dtype[Any]] = []
         for number, other in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,7 @@ class NpyTable:
     files: tuple[NpyFile, ...]
     target: int | None = None
     weight: int | None = None
+    dropped: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return self.files[0].shape[0]
@@ -96,7 +97,7 @@ class NpyTable:
     @property
     def features(self) -> list[int]:
         """The columns of X."""
-        return [j for j in range(self.files[0].shape[1]) if j not in (self.target, self.weight)]
+        return [j for j in range(self.files[0].shape[1]) if j not in {self.target, self.weight, *self.dropped}]
 
     @property
     def has_weights(self) -> bool:
@@ -249,7 +250,7 @@ def _check_alike(first: NpyTable, table: NpyTable) -> None:
         raise DataError(f"the target and the weights of {path} must be of the kind of those of {first.place}")
 
 
-def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any) -> list[NpyTable]:
+def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any, drop: Collection[Any] = ()) -> list[NpyTable]:
     """Return tables of groups of files: of one file with the target in a column, or of X, y and weights."""
     tables = []
     for group in groups:
@@ -262,9 +263,12 @@ def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any) -> list[
         columns = [_column(name, value, files[0]) for name, value in (("target", target), ("weight", weight))]
         if columns[0] == columns[1]:
             raise ValueError(f"target and weight must be different columns, got {target} and {weight}")
-        if files[0].shape[1] < 2 + (weight is not None):
+        dropped = frozenset(_number_of("drop", value, files[0]) for value in drop)
+        if dropped & {*columns}:
+            raise ValueError(f"drop must name neither the target nor the weight, got {list(drop)}")
+        tables.append(NpyTable(files, columns[0], columns[1], dropped))
+        if not tables[-1].features:
             raise DataError(f"{group[0]} must have a column of X beside the target, got shape {files[0].shape}")
-        tables.append(NpyTable(files, *columns))
     return tables
 
 
@@ -276,6 +280,10 @@ def _column(name: str, value: Any, file: NpyFile) -> int | None:
             f"target must be the number of the column of {file.state.path} with the targets, such as -1, got None; "
             "a file of X and a file of y are given as a tuple: (X file, y file)"
         )
+    return _number_of(name, value, file)
+
+
+def _number_of(name: str, value: Any, file: NpyFile) -> int:
     n = file.shape[1]
     if isinstance(value, bool) or not isinstance(value, int) or not -n <= value < n:
         raise ValueError(f"{name} must be the number of a column from {-n} to {n - 1}, got {describe(value)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ def open_stream(
     *,
     target: str | int | None = None,
     weight: str | int | None = None,
+    drop: Sequence[str | int] = (),
     part_rows: int = 2**18,
     dtype: Any = None,
     memory: int | str = "1 GiB",
     cache: Any = None,
+    progress: Callable[[int], Any] | None = None,
 ) -> Stream:
     """Open data in parts, which need not fit into memory.
 
@@ -54,6 +56,8 @@ def open_stream(
         otherwise. Text is taken for classes: ``Stream.classes`` has the labels, and y their codes.
     weight : str or int, optional
         The column with the weights of the rows, at least 0.
+    drop : sequence of str or int
+        Columns that are no features.
     part_rows : int
         The rows of each part but the last one.
     dtype : {numpy.float32, numpy.float64}, optional
@@ -64,6 +68,8 @@ def open_stream(
     cache : path, optional
         A folder for a copy of the parts in binary form, which the opening pass writes. Later passes read the copy at
         the rate of the disk, in any order of the parts. It is used again while the files and the settings are the same.
+    progress : callable, optional
+        It is called with the number of rows of each part that a pass reads, the opening pass among them.
 
     Returns
     -------
@@ -93,18 +99,28 @@ def open_stream(
     """
     part_rows = check_count("part_rows", part_rows, 1)
     budget_bytes, wanted = check_memory(memory), check_dtype(dtype)
-    found = _source(source, target, weight, wanted, budget_bytes)
+    dropped = _columns_of("drop", drop)
+    found = _source(source, target, weight, dropped, wanted, budget_bytes)
     budget = Budget(budget_bytes, found.reserve, part_rows)
     if cache is not None:
-        settings = {"target": target, "weight": weight, "part_rows": part_rows, "kind": type(found).__name__}
-        cached = CachedSource(found, _folder(cache), settings, budget)
+        kind = type(found).__name__
+        settings: dict[str, Any] = {"target": target, "weight": weight, "part_rows": part_rows, "kind": kind}
+        if dropped:
+            settings["drop"] = sorted(dropped, key=str)
+        cached = CachedSource(found, _folder(cache), settings, budget, progress)
         budget = Budget(budget_bytes, 0, part_rows)
         budget.check(cached.found.largest_part, max(cached.found.sizes))
-        return Stream(cached, cached.found, budget)
-    surveyed = survey(found, budget)
+        return Stream(cached, cached.found, budget, progress)
+    surveyed = survey(found, budget, progress=progress)
     if found.labels is not None:
         found.labels.settle()
-    return Stream(found, surveyed, budget)
+    return Stream(found, surveyed, budget, progress)
+
+
+def _columns_of(name: str, value: Any) -> list[Any]:
+    if isinstance(value, str | int) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a list of columns, got {describe(value)}")
+    return list(value)
 
 
 def _folder(cache: Any) -> Path:
@@ -116,22 +132,22 @@ def _folder(cache: Any) -> Path:
     return folder
 
 
-def _source(source: Any, target: Any, weight: Any, dtype: Any, memory: int) -> Source:
+def _source(source: Any, target: Any, weight: Any, drop: list[Any], dtype: Any, memory: int) -> Source:
     groups = _npy_groups(source)
     if groups is not None:
-        _check_unused("a pair of files", target, weight)
+        _check_unused("a pair of files", target, weight, drop)
         return NpySource(tables_of(groups, None, None), dtype, memory)
     if is_path(source) or (isinstance(source, list | tuple) and source and all(map(is_path, source))):
         kind, paths = files_of(source)
         if kind == "npy":
-            return NpySource(tables_of([(path,) for path in paths], target, weight), dtype, memory)
+            return NpySource(tables_of([(path,) for path in paths], target, weight, drop), dtype, memory)
         if kind == "Parquet":
-            return ParquetSource(paths, target, weight, dtype, memory)
+            return ParquetSource(paths, target, weight, dtype, memory, drop)
         if kind == "CSV":
-            return CSVSource(paths, target, weight, dtype, memory)
-        _check_unused("svmlight files", target, weight)
+            return CSVSource(paths, target, weight, dtype, memory, drop)
+        _check_unused("svmlight files", target, weight, drop)
         return SvmlightSource(paths, dtype, memory)
-    _check_unused("a source of blocks", target, weight)
+    _check_unused("a source of blocks", target, weight, drop)
     if not isinstance(source, Iterable):
         expected = "source must be a path, a tuple or list of paths, or blocks (X, y) that can be iterated again"
         raise TypeError(f"{expected}, got {describe(source)}")
@@ -153,7 +169,9 @@ def _npy_groups(source: Any) -> list[tuple[Path, ...]] | None:
     return found
 
 
-def _check_unused(what: str, target: Any, weight: Any) -> None:
+def _check_unused(what: str, target: Any, weight: Any, drop: list[Any]) -> None:
     for name, value in (("target", target), ("weight", weight)):
         if value is not None:
             raise ValueError(f"{name} must be None for {what}, which brings its own, got {value!r}")
+    if drop:
+        raise ValueError(f"drop must be empty for {what}, got {drop}")

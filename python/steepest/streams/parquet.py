@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -32,7 +32,15 @@ class ParquetSource:
 
     any_order, if_changed = True, ""
 
-    def __init__(self, paths: list[Path], target: Any, weight: Any, dtype: np.dtype[Any] | None, memory: int) -> None:
+    def __init__(
+        self,
+        paths: list[Path],
+        target: Any,
+        weight: Any,
+        dtype: np.dtype[Any] | None,
+        memory: int,
+        drop: Collection[Any] = (),
+    ) -> None:
         self._decoded = 0
         self.states = [FileState.of(path) for path in paths]
         self._groups: list[tuple[FileState, int]] = []
@@ -44,7 +52,7 @@ class ParquetSource:
             with self._opened(state) as file:
                 metadata, schema = file.metadata, file.schema_arrow
             if number == 0:
-                self._columns = Columns.of(schema, str(state.path), target, weight)
+                self._columns = Columns.of(schema, str(state.path), target, weight, drop)
             kinds += self._columns.kinds(schema, str(state.path))
             for group in (metadata.row_group(each) for each in range(metadata.num_row_groups)):
                 largest = max(largest, _memory_of(group))

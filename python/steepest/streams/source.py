@@ -8,7 +8,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
@@ -92,7 +92,7 @@ class Survey:
     largest_part: int
     weight_sum: float
     least_weight: float
-    facts: PartsFacts | None = None
+    facts: PartsFacts | None = field(default=None, compare=False)
     """What `steepest.parts` asks of parts, but of targets that are text, whose codes are not yet known."""
 
 
@@ -131,8 +131,16 @@ class Budget:
         return int(min(max(fitting - 2, 0), 3))
 
 
-def survey(source: Source, budget: Budget, keep: Callable[[Rows], None] | None = None) -> Survey:
-    """Read all rows of a source once, check them and count. `keep` is called with the arrays of each part."""
+def survey(
+    source: Source,
+    budget: Budget,
+    keep: Callable[[Rows], None] | None = None,
+    progress: Callable[[int], Any] | None = None,
+) -> Survey:
+    """Read all rows of a source once, check them and count.
+
+    `keep` is called with the arrays of each part, and `progress` with the number of its rows.
+    """
     facts, found = source.facts, Survey([], [], [], 0, 0.0, math.inf)
     known = source.n_rows
     if known is not None and not facts.is_sparse:
@@ -170,6 +178,8 @@ def survey(source: Source, budget: Budget, keep: Callable[[Rows], None] | None =
             tree.put(PartsFacts.of(*rows))
         if keep is not None:
             keep(rows)
+        if progress is not None:
+            progress(len(rows.y))
         del rows
     if not found.sizes:
         raise DataError(f"{source.name} has no rows")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,11 @@ class Stream:
     [(3, 2), (1, 2)]
     """
 
-    def __init__(self, source: Readable, found: Survey, budget: Budget) -> None:
+    def __init__(
+        self, source: Readable, found: Survey, budget: Budget, progress: Callable[[int], Any] | None = None
+    ) -> None:
         facts: Facts = source.facts
+        self._progress = progress
         self._source, self._found = source, found
         self._ahead = budget.ahead(found.largest_part)
         self._lock = threading.Lock()
@@ -133,7 +137,8 @@ class Stream:
                 f"order must ascend, since {self._source.name} can be read from its beginning only; "
                 "open_stream(..., cache=folder) allows any order"
             )
-        return read_ahead(self._open, indices, self._ahead)
+        found = read_ahead(self._open, indices, self._ahead)
+        return found if self._progress is None else _told(found, self._progress)
 
     def _open(self, stop: threading.Event) -> PartReader:
         return self._source.reader(self._found, stop)
@@ -146,3 +151,11 @@ class Stream:
         """Return the shape and the number of parts."""
         kind = "sparse" if self.is_sparse else "dense"
         return f"<Stream of {self.n_samples:,} x {self.n_features:,} {kind} {self.storage} in {len(self.sizes)} parts>"
+
+
+def _told(parts: Iterator[Part], progress: Callable[[int], Any]) -> Iterator[Part]:
+    """Yield parts. Before each, call a function with the number of its rows."""
+    with closing(parts):  # type: ignore[type-var]
+        for part in parts:
+            progress(len(part.y))
+            yield part
