@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -82,7 +82,8 @@ class CachedSource:
             classes = None if labels is None else labels.classes.tolist()
             table = {"digest": self._digest, "n_features": source.facts.n_features, "classes": classes}
             # Nothing tells another process whether the blocks of an iterable are the same.
-            return writer.finish({**table, "survey": asdict(self.found)}, keep=bool(source.states))
+            found = asdict(replace(self.found, facts=None))
+            return writer.finish({**table, "survey": found}, keep=bool(source.states))
         finally:
             writer.abandon()
 

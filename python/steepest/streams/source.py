@@ -8,7 +8,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Protocol
 
@@ -92,7 +92,7 @@ class Survey:
     largest_part: int
     weight_sum: float
     least_weight: float
-    facts: PartsFacts | None = None
+    facts: PartsFacts | None = field(default=None, compare=False)
     """What `steepest.parts` asks of parts, but of targets that are text, whose codes are not yet known."""
 
 
