@@ -12,6 +12,7 @@ distributed = pytest.importorskip("distributed")
 dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
 sp = pytest.importorskip("scipy.sparse")
+ConvergenceWarning = pytest.importorskip("sklearn.exceptions").ConvergenceWarning
 
 import steepest.dask as sd  # noqa: E402
 from dask_cases import (  # noqa: E402
@@ -116,6 +117,15 @@ def test_a_validation_set_may_be_of_dask_or_in_memory(dask_client):
     np.testing.assert_allclose(first.coef_, second.coef_, rtol=1e-9)
 
 
+def test_a_fit_has_a_checkpoint(dask_client, tmp_path):
+    X, y, _ = on_dask(*rows("Logistic"))
+    whole = LogisticClassifier(alpha=0.01).fit(X, y)
+    given = {"checkpoint": tmp_path / "run", "checkpoint_seconds": 0}
+    with pytest.warns(ConvergenceWarning):
+        LogisticClassifier(alpha=0.01, max_iter=2).fit(X, y, **given)
+    same(LogisticClassifier(alpha=0.01).fit(X, y, **given), whole)
+
+
 @pytest.mark.slow
 def test_a_worker_that_dies_changes_no_bit_of_a_fit():
     X, y, weight = rows("Logistic")
@@ -140,6 +150,10 @@ def test_wrong_use_is_told(dask_client):
         sd.fit(dask_client, object(), X, y)
     with pytest.raises(TypeError, match="y must hold the targets of the rows of X, got None"):
         LinearRegressor().fit(X)
+    with pytest.raises(TypeError, match="X must be a Dask array or a Dask data frame, got float64 of shape"):
+        sd.fit(dask_client, LogisticClassifier(), rows("Logistic")[0], y)
+    with pytest.raises(ValueError, match=r"part 0: y must hold integers that float32 has, got 16777217 at index 1"):
+        LogisticClassifier().fit(X.astype(np.float32), np.arange(len(X)) % 2 + 2**24)
     with pytest.raises(TypeError, match="part 0: y must hold numbers, got <U"):
         LinearRegressor().fit(X, WORDS[codes()])
     with pytest.raises(ValueError, match="X has 3 features"):
