@@ -267,8 +267,12 @@ def saved(folder, stops):
     for name, (objective, rule, options) in runs.items():
         path = None if folder is None else Path(folder, name)
         settings = {**options, "checkpoint": path, "checkpoint_seconds": 0.0, "callbacks": [callback]}
-        found[name] = told(st.minimize(objective, None, rule, **settings)) if not stops else error_of(
-            lambda settings=settings, objective=objective, rule=rule: st.minimize(objective, None, rule, **settings)
+        found[name] = (
+            told(st.minimize(objective, None, rule, **settings))
+            if not stops
+            else error_of(
+                lambda settings=settings, objective=objective, rule=rule: st.minimize(objective, None, rule, **settings)
+            )
         )
     return found
 

@@ -12,6 +12,7 @@ distributed = pytest.importorskip("distributed")
 dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
 sp = pytest.importorskip("scipy.sparse")
+ConvergenceWarning = pytest.importorskip("sklearn.exceptions").ConvergenceWarning
 
 import steepest.dask as sd  # noqa: E402
 from dask_cases import (  # noqa: E402
@@ -102,7 +103,7 @@ def test_data_frames_keep_their_names_and_their_index(dask_client):
     assert isinstance(found, dd.Series)
     pd.testing.assert_series_equal(found.compute(), pd.Series(model.predict(frame), frame.index), check_dtype=False)
     table = model.predict_proba(lazy).compute()
-    np.testing.assert_array_equal(table.to_numpy(), model.predict_proba(frame))
+    np.testing.assert_allclose(table.to_numpy(), model.predict_proba(frame), rtol=1e-12)  # by products of other shapes
     assert table.index.equals(frame.index)
 
 
@@ -114,6 +115,15 @@ def test_a_validation_set_may_be_of_dask_or_in_memory(dask_client):
         for held in ((dX[:100], dy[:100]), (X[:100], y[:100]))
     )
     np.testing.assert_allclose(first.coef_, second.coef_, rtol=1e-9)
+
+
+def test_a_fit_has_a_checkpoint(dask_client, tmp_path):
+    X, y, _ = on_dask(*rows("Logistic"))
+    whole = LogisticClassifier(alpha=0.01).fit(X, y)
+    given = {"checkpoint": tmp_path / "run", "checkpoint_seconds": 0}
+    with pytest.warns(ConvergenceWarning):
+        LogisticClassifier(alpha=0.01, max_iter=2).fit(X, y, **given)
+    same(LogisticClassifier(alpha=0.01).fit(X, y, **given), whole)
 
 
 @pytest.mark.slow
@@ -140,6 +150,10 @@ def test_wrong_use_is_told(dask_client):
         sd.fit(dask_client, object(), X, y)
     with pytest.raises(TypeError, match="y must hold the targets of the rows of X, got None"):
         LinearRegressor().fit(X)
+    with pytest.raises(TypeError, match="X must be a Dask array or a Dask data frame, got float64 of shape"):
+        sd.fit(dask_client, LogisticClassifier(), rows("Logistic")[0], y)
+    with pytest.raises(ValueError, match=r"part 0: y must hold integers that float32 has, got 16777217 at index 1"):
+        LogisticClassifier().fit(X.astype(np.float32), np.arange(len(X)) % 2 + 2**24)
     with pytest.raises(TypeError, match="part 0: y must hold numbers, got <U"):
         LinearRegressor().fit(X, WORDS[codes()])
     with pytest.raises(ValueError, match="X has 3 features"):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .arrays.checks import check_number, describe
-from .distribution.dask_chunks import chunks_of, coded, is_frame, kind_of, labels_of
+from .distribution.dask_chunks import chunks_of, coded, in_rows, is_frame, kind_of, labels_of
 from .distribution.dask_engine import DaskEngine
 from .distribution.dask_predictions import predicted
 from .extras import require
@@ -159,8 +159,10 @@ def _fitted(
     y_val: Any = None,
     *,
     timeout: float = 60.0,
+    **saved: Any,
 ) -> Any:
-    """Call the `fit` of a model with data in parts."""
+    """Call the `fit` of a model with data in parts. `saved` are its arguments for a checkpoint."""
+    in_rows(X)
     if y is None:
         raise TypeError("y must hold the targets of the rows of X, got None")
     labels = labels_of(y) if require("sklearn.base", "sklearn").is_classifier(model) else None
@@ -170,7 +172,7 @@ def _fitted(
             if hasattr(rows, "__dask_graph__"):
                 made.append(_parts_of(client, rows, targets, weight, labels, timeout))
         data, *held_out = made
-        method(model, data, None, None, *((held_out[0], None) if held_out else (X_val, y_val)))
+        method(model, data, None, None, *((held_out[0], None) if held_out else (X_val, y_val)), **saved)
     finally:
         for each in made:
             each.engine.close()
