@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -14,6 +16,8 @@ from .source import Stopped
 __all__ = ["read_ahead"]
 
 _PATIENCE = 1.0  # seconds between two looks at whether the thread is alive: a forked child has none
+_LAST_WAIT = 10.0  # seconds for a thread that is reading while Python ends
+_running: weakref.WeakSet[_Thread] = weakref.WeakSet()
 
 
 class _Opens(Protocol):
@@ -50,6 +54,7 @@ class _Thread(threading.Thread):
         self._open_reader, self._order = open_reader, order
         self._stopped = threading.Event()
         self._permits = threading.Semaphore(depth)
+        _running.add(self)
         self._done: queue.SimpleQueue[Part | BaseException] = queue.SimpleQueue()
 
     def run(self) -> None:
@@ -87,7 +92,21 @@ class _Thread(threading.Thread):
 
     def end(self) -> None:
         """Stop the thread and wait for it."""
-        self._stopped.set()
-        self._permits.release()
+        self.stop()
         while self.is_alive() and threading.current_thread() is not self and not sys.is_finalizing():
             self.join(_PATIENCE)  # while Python ends, no thread runs but the main one
+
+    def stop(self) -> None:
+        """Tell the thread to stop, without waiting for it."""
+        self._stopped.set()
+        self._permits.release()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Wait for all threads before Python ends: it would unwind them inside a library, which ends the process."""
+    threads = [thread for thread in _running if thread.is_alive()]
+    for thread in threads:
+        thread.stop()
+    for thread in threads:
+        thread.join(_LAST_WAIT)
