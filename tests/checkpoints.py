@@ -62,6 +62,7 @@ def assert_same_result(found, expected):
     assert (np.diff(found.history["seconds"]) >= 0.0).all()
     assert found.converged == expected.converged
     assert found.best_epoch == expected.best_epoch
+    assert (found.diagnosis, found.diagnosis.kind) == (expected.diagnosis, expected.diagnosis.kind)
     if expected.path is not None:
         assert_same_bits(found.path, expected.path)
 

@@ -1,7 +1,8 @@
-"""What all tests share: no time limit in hypothesis, warnings, threads, the ISA levels here, and the CUDA modules."""
+"""What all tests share: no time limit in hypothesis, warnings, threads, ISA levels, CUDA modules, a Dask cluster."""
 
 from __future__ import annotations
 
+import importlib
 import os
 
 import hypothesis
@@ -59,3 +60,18 @@ def cuda(device_module):
     """A CUDA module that steepest uses while the test runs."""
     with device.use(device_module):
         yield device_module
+
+
+@pytest.fixture(scope="module")
+def dask_cluster():
+    """A Dask cluster of two processes."""
+    with importlib.import_module("dask_cases").a_cluster() as found:
+        yield found
+
+
+@pytest.fixture
+def dask_client(dask_cluster):
+    """A client with two workers, those in the place of dead ones among them."""
+    with importlib.import_module("distributed").Client(dask_cluster) as found:
+        found.wait_for_workers(2, timeout=60)
+        yield found

@@ -165,7 +165,7 @@ def test_quasi_newton_resumes_to_the_same_bits(problem, tmp_path, monkeypatch):
     make_objective, kind = QUASI_NEWTON[problem]
     objective, kinds = make_objective(), []
     monkeypatch.setattr(module, "LBFGSHistory", noting(module.LBFGSHistory, kinds))
-    options = {"max_epochs": 60, "record_path": objective.n_parameters < 100}
+    options = {"max_epochs": 25, "record_path": objective.n_parameters < 100}
     expected = st.minimize(objective, optimizer=st.QuasiNewton(), **options)
     assert expected.n_epochs > 1
     assert kind in kinds

@@ -31,7 +31,8 @@ def test_a_run_that_is_broken_off_ends_with_the_same_bits(loss, kind, tmp_path):
 
     arguments, options = make()
     expected = st.minimize(*arguments, **options)
-    assert_same_result(resumed(make, tmp_path / "run", [1, 2, 4]), expected)
+    epochs = [1, 2] if kind == "quasi-newton" else [1, 2, 4]
+    assert_same_result(resumed(make, tmp_path / "run", epochs), expected)
 
 
 def test_a_run_over_a_file_goes_on(tmp_path):

@@ -107,6 +107,21 @@ class Slices:
                 raise BrokenOffError
 
 
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_the_optimizer_holds_the_state_of_the_whole_run(batch_size, tmp_path):
+    options = {"batch_size": batch_size, "random_state": 0, "max_epochs": 5}
+    expected, first, second = (st.Adam(0.1) for _ in range(3))
+    st.minimize(logistic(), None, expected, **options)
+    with pytest.raises(BrokenOffError):
+        st.minimize(logistic(), None, first, **options, checkpoint=tmp_path / "run", checkpoint_seconds=0,
+                    callbacks=broken_off(3))  # fmt: skip
+    for _ in range(2):  # on the way, and at its end
+        st.minimize(logistic(), None, second, **options, checkpoint=tmp_path / "run")
+        assert second.n_steps == expected.n_steps
+        for name, array in expected.state_dict()["state"].items():
+            assert_same_bits(second.state_dict()["state"][name], array)
+
+
 @pytest.mark.parametrize("rates", ["constant", "auto"])
 @pytest.mark.parametrize("problem", [logistic, sparse_rows])
 def test_a_run_goes_on_within_an_epoch(problem, rates, tmp_path, monkeypatch):
@@ -297,6 +312,48 @@ def test_a_run_that_diverged_stays_so(tmp_path):
     assert_same_result(resumed(make, tmp_path / "run", [1, 10]), expected)
     arguments, options = make()
     assert_same_result(st.minimize(*arguments, **options, checkpoint=tmp_path / "run"), expected)
+
+
+@pytest.mark.parametrize("rule", [lambda: st.GradientDescent(0.4), lambda: st.Momentum("auto")])
+def test_a_run_in_python_goes_back_to_the_last_finite_point(rule, tmp_path, monkeypatch):
+    """Between evaluations that is another point than the one which the run is at."""
+
+    def cliff(w):
+        return (np.inf if abs(w[0]) > 1e9 else float((w**4).sum())), 4 * w**3
+
+    def run(**options):
+        start = np.array([3.0, 1.0])
+        return st.minimize(
+            st.Function(cliff, 2), start, rule(), evaluate_every=4, max_epochs=8, diagnose=False, **options
+        )
+
+    expected = run()
+    assert (expected.stop_reason == "diverged") == (rule().learning_rate == 0.4)
+    n_writes = 1 + expected.n_epochs
+    for last in range(1, n_writes + 1):
+        with monkeypatch.context() as patch:
+            Slices(patch, 1000, last)
+            with pytest.raises(BrokenOffError):
+                run(checkpoint=tmp_path / f"{last}", checkpoint_seconds=0)
+        assert_same_result(run(checkpoint=tmp_path / f"{last}"), expected)
+
+
+def test_a_resumed_run_in_python_evaluates_no_point_again(tmp_path):
+    calls = []
+
+    def counted(w):
+        calls.append(w)
+        return bowl(w)
+
+    def run(**options):
+        options = {"optimizer": st.Adam(0.1), "max_epochs": 9, "diagnose": False, **options}
+        st.minimize(st.Function(counted, 3), np.ones(3), **options)
+
+    run()
+    n_calls = len(calls)
+    run(max_epochs=4, checkpoint=tmp_path / "run")
+    run(checkpoint=tmp_path / "run")
+    assert len(calls) == 2 * n_calls
 
 
 def test_without_a_seed_the_first_seed_is_taken_again(tmp_path):

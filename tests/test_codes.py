@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -122,6 +123,17 @@ def test_categorical_columns_alone(dtype, kind, baseline):
     groups = groups_of(700, 90, dtype, codes=[kind], baselines=[baseline])[2:3]
     assert groups[0].baseline == baseline
     check(st.Table(*groups, dtype=dtype), dense_of(groups), "logistic", dtype)
+
+
+@each_dtype
+def test_arrays_from_another_process(dtype):
+    """Where protocol 5 restores an array, its dtype is another object than NumPy's own of that name."""
+    groups = groups_of(200, 5, dtype)
+    twins = pickle.loads(pickle.dumps(groups, protocol=5))
+    y = np.linspace(-1, 1, 200, dtype=dtype)
+    given, restored = (st.LeastSquares(st.Table(*each), y) for each in (groups, twins))
+    w = np.linspace(-1, 1, given.n_parameters, dtype=dtype)
+    np.testing.assert_array_equal(given.gradient(w), restored.gradient(pickle.loads(pickle.dumps(w, protocol=5))))
 
 
 def test_codes_of_all_sizes_at_their_ends():

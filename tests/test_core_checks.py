@@ -10,8 +10,8 @@ from steepest import _core
 X, Y = np.ones((6, 3)), np.ones(6)
 
 
-def objective(X=X, y=Y, sample_weight=None, n_scores=1, loss="least_squares"):
-    return _core.Objective64(_core.dense_source(X, y, sample_weight, 6.0), loss, True, 0.0, 0.0, n_scores)
+def objective(X=X, y=Y, sample_weight=None, n_scores=1, loss="least_squares", l2=0.0):
+    return _core.Objective64(_core.dense_source(X, y, sample_weight, 6.0), loss, True, 0.0, l2, n_scores)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,26 @@ def test_a_descent_checks_its_arrays(wrong):
 def test_a_descent_checks_its_path(path):
     with pytest.raises((TypeError, ValueError), match=r"^path must be a contiguous, writeable float64 array"):
         descent().run(np.full(2, 0.1), 1.0, path)
+
+
+def test_a_descent_checks_the_copies_that_it_fills():
+    for wrong in (np.zeros(3), np.zeros(8)[::2], np.zeros(4, np.float32)):
+        with pytest.raises((TypeError, ValueError), match=r"^w must be|incompatible"):
+            descent().evaluate_copy(wrong)
+    with pytest.raises(ValueError, match=r"^states: expected 1"):
+        descent().copy_settled(np.zeros(4), (np.zeros(4), np.zeros(4)))
+    with pytest.raises(ValueError, match=r"^state must be"):
+        descent().copy_settled(np.zeros(4), (np.zeros(3),))
+
+
+def test_a_descent_goes_on_over_rows_of_the_same_problem_only():
+    for wrong, message in (
+        (objective(X=np.ones((6, 2))), "parameters and penalties"),
+        (objective(l2=0.5), "parameters and penalties"),
+        (objective(), "batch_size must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            descent().go_on_over(wrong, 0, False, 0, 1.0)
 
 
 @pytest.mark.parametrize("wrong", [np.ones(6), np.ones((12, 3))[::2], np.ones((0, 3))])

@@ -22,7 +22,14 @@ MODULES = sorted(
     for file in PACKAGE.rglob("*.py")
     if file.name != "__main__.py" and "benchmarks" not in file.parts
 )
-NEEDED = {"cli": ("click", "pandas", "sklearn"), "estimators": ("sklearn",), "plot": ("matplotlib",)}
+NEEDED = {
+    "cli": ("click", "pandas", "sklearn"),
+    "dask": ("dask.dataframe", "distributed", "sklearn"),
+    "distribution": ("dask.array", "distributed"),
+    "estimators": ("sklearn",),
+    "mpi": ("mpi4py.MPI",),
+    "plot": ("matplotlib",),
+}
 ON_A_DEVICE = ("steepest.arrays.device",)
 OPTIONAL = ("LinearRegressor", "LogisticClassifier", "load_model", "save_model")
 DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
@@ -40,7 +47,7 @@ class Finder(doctest.DocTestFinder):
 def imported(module):
     """Import a module, or skip the test where an optional package that its folder needs is not installed."""
     for package in NEEDED.get(module.partition(".")[2].partition(".")[0], ()):
-        pytest.importorskip(package)
+        pytest.importorskip(package, exc_type=ImportError)
     return importlib.import_module(module)
 
 

@@ -47,7 +47,7 @@ def test_errors_name_the_packages_of_an_extra():
                 for other in own[1].split(","):
                     yield from packages(other)
             else:
-                yield re.match(r"[\w.-]+(==[\w.]+)?", line)[0]
+                yield re.match(r"[\w.-]+(\[[\w,]+\])?(==[\w.]+)?", line)[0]
 
     for extra, named in _PACKAGES.items():
         assert named.split() == list(packages(extra)), extra

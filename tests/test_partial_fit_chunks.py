@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import weakref
 
 import numpy as np
 import pytest
@@ -171,6 +172,48 @@ def test_orders_and_models_without_an_intercept(order, fit_intercept):
     for part, labels in zip(chunks, np.split(y, np.cumsum(CHUNKS)[:-1]), strict=True):
         model.partial_fit(part, labels, classes=[0, 1, 2])
     same_bits(model, whole)
+
+
+def test_shallow_copies_do_not_share_steps_that_columns_miss():
+    X, y = wide("logistic")
+    model = estimator("logistic", "momentum", batch_size=BATCH, alpha=0.1)
+    model.partial_fit(X[:40], y[:40], classes=[0, 1])
+    other, coefficients = copy.copy(model), model.coef_.copy()
+    whole = copy.deepcopy(model).partial_fit(X[40:80], y[40:80])
+    model.partial_fit(X[40:], y[40:])
+    assert np.array_equal(other.coef_, coefficients)
+    np.testing.assert_allclose(other.partial_fit(X[40:80], y[40:80]).coef_, whole.coef_, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_sparse_rows_that_are_standardised_do_as_dense_ones(optimizer, fit_intercept):
+    X, y = wide("logistic")
+    options = {"batch_size": BATCH, "alpha": 0.1, "standardize": True, "fit_intercept": fit_intercept}
+    model = in_chunks(estimator("logistic", optimizer, **options), X, y)
+    dense = in_chunks(estimator("logistic", optimizer, **options), X.toarray(), y)
+    np.testing.assert_allclose(model.coef_, dense.coef_, rtol=1e-6, atol=1e-10)
+
+
+def test_the_last_rows_are_not_kept_alive():
+    X, y = wide("logistic")
+    model = estimator("logistic", "momentum", batch_size=BATCH, alpha=0.1)
+    for _ in range(2):
+        data = X[:40].copy()
+        held = weakref.ref(data.data)
+        model.partial_fit(data, y[:40], classes=[0, 1])
+        assert model._online.behind is not None
+        del data
+        assert held() is None
+
+
+def test_tables_of_categories():
+    pandas = pytest.importorskip("pandas")
+    names = pandas.Categorical(np.array(["a", "b", "c"])[RNG.integers(0, 3, N)], ["a", "b", "c"])
+    frame, y = pandas.DataFrame({"name": names, "x": DENSE[:, 0], "z": DENSE[:, 1]}), TARGETS["logistic"]
+    whole = estimator("logistic", "momentum", batch_size=BATCH).fit(frame, y)
+    assert whole.coef_.shape == (1, 5)
+    same_bits(in_chunks(estimator("logistic", "momentum", batch_size=BATCH), frame, y), whole)
 
 
 def test_class_weights_of_mean_one():

@@ -189,6 +189,15 @@ def test_sparse_and_standardised_streams(name, dtype):
     assert model.score(columns, TARGETS["logistic"]) > whole.score(columns, TARGETS["logistic"]) - 0.02
 
 
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("name", NAMES)
+def test_standardised_chunks_of_few_rows(name, size):
+    """The statistics of the first rows say little of the others."""
+    columns, y = X[:900] * np.geomspace(1e-3, 1e3, D) + np.linspace(0, 20, D), TARGETS["least_squares"][:900]
+    model = stream(estimator(name, "least_squares", standardize=True), columns, y, [size] * (900 // size))
+    assert model.score(columns, y) > 0.9
+
+
 def test_weights_scale_the_curvature():
     y = TARGETS["least_squares"]
     models = [

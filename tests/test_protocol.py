@@ -44,7 +44,7 @@ class Careful(Bowl):
 BOWL = st.Function(lambda w: (float(w @ w), 2 * w), 2)
 ANY = {"curvature", "constraint", "starts", "threads"}
 ALL = {str(each) for each in Capability}
-DENSE = ALL - {"entries", "row_entries"}  # of a sparse X
+DENSE = ALL - {"entries", "fewer_columns", "row_entries"}  # of a sparse X
 CASES = {
     "LeastSquares": (st.LeastSquares(X, Y), DENSE),
     "Logistic": (st.Logistic(X, Y), DENSE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -276,6 +277,18 @@ def test_x_is_neither_copied_nor_changed():
     objective.gradient(np.ones(31))
     for array, copy in zip((X.data, X.indices, X.indptr), before, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+@each_dtype
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_arrays_from_another_process(dtype, index):
+    """Where protocol 5 restores an array, its dtype is another object than NumPy's own of that name."""
+    X = rows_of(300, 30, dtype)
+    X.indices, X.indptr = X.indices.astype(index), X.indptr.astype(index)
+    y, w = problem("logistic", X, dtype)[0], np.linspace(-1, 1, 31, dtype=dtype)
+    X2, y2, w2 = pickle.loads(pickle.dumps((X, y, w), protocol=5))
+    given, restored = st.Logistic(X, y), st.Logistic(X2, y2)
+    np.testing.assert_array_equal(given.gradient(w), restored.gradient(w2))
 
 
 @settings(max_examples=60, deadline=None)

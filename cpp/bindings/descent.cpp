@@ -246,6 +246,7 @@ void bind_descents(py::module_& m) {
             py::arg("l1"), py::arg("l2"))
         .def("step", &BoundRule::step, py::arg("w"), py::arg("gradient"), py::arg("states"), py::arg("learning_rate"),
              py::arg("t"));
+    m.attr("share_of_columns") = share_of_columns;
     bind_descent<float>(m, "Descent32");
     bind_descent<double>(m, "Descent64");
 }

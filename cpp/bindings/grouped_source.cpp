@@ -34,7 +34,7 @@ Group<T> codes_group(const py::tuple& given, std::size_t n_rows) {
                               " to 2147483647 levels, got " + std::to_string(n_levels));
     Group<T> group;
     const auto make = [&]<class C>(C) {
-        if (!codes.dtype().is(py::dtype::of<C>())) return;
+        if (!py::isinstance<py::array_t<C>>(codes)) return;
         const Codes<C> view{static_cast<const C*>(codes.data()), n_rows, n_levels - first, first};
         group =
             without_gil([&](Interrupt& interrupt) { return group_of_codes<T, C>(view, n_levels, name, interrupt); });
@@ -49,7 +49,7 @@ Group<T> codes_group(const py::tuple& given, std::size_t n_rows) {
 template <class V, class I>
 Group<ArithmeticOf<V>> rows_group_of(const V* values, const py::array& columns, const py::array& starts,
                                      std::size_t n_columns) {
-    const bool wide = starts.dtype().is(py::dtype::of<std::int64_t>());
+    const bool wide = py::isinstance<py::array_t<std::int64_t>>(starts);
     const SparseMatrix<V, I> X{values, static_cast<const I*>(columns.data()), starts.data(),
                                wide,   std::size_t(starts.shape(0)) - 1,      n_columns};
     const auto n_entries = std::size_t(columns.shape(0));
@@ -65,8 +65,8 @@ Group<T> rows_group(const py::tuple& given, std::size_t n_rows) {
     checked_part(columns, "indices", n_entries);
     checked_part(starts, "indptr", n_rows + 1);
     const auto is_wide = [](const py::array& a, const char* name) {
-        if (a.dtype().is(py::dtype::of<std::int64_t>())) return true;
-        if (a.dtype().is(py::dtype::of<std::int32_t>())) return false;
+        if (py::isinstance<py::array_t<std::int64_t>>(a)) return true;
+        if (py::isinstance<py::array_t<std::int32_t>>(a)) return false;
         throw py::type_error(std::string(name) + " must be int32 or int64, got " + describe(a));
     };
     is_wide(starts, "indptr");
@@ -116,7 +116,7 @@ py::object grouped_source_of(std::size_t n_rows, const py::list& groups, const p
 py::object grouped_source(std::size_t n_rows, const py::list& groups, const py::array& y, const py::object& weight,
                           double weight_sum) {
     if (n_rows == 0) throw py::value_error("X must have at least one row, got none");
-    if (y.dtype().is(py::dtype::of<double>())) return grouped_source_of<double>(n_rows, groups, y, weight, weight_sum);
+    if (py::isinstance<py::array_t<double>>(y)) return grouped_source_of<double>(n_rows, groups, y, weight, weight_sum);
     return grouped_source_of<float>(n_rows, groups, y, weight, weight_sum);
 }
 

@@ -26,7 +26,7 @@ template <class V, class I>
 py::object source_of(const SparseArrays& X, const V* values, const py::object& y, const py::object& weight,
                      double weight_sum) {
     using T = ArithmeticOf<V>;
-    const bool wide = X.starts.dtype().is(py::dtype::of<std::int64_t>());
+    const bool wide = py::isinstance<py::array_t<std::int64_t>>(X.starts);
     const SparseMatrix<V, I> matrix{
         values, static_cast<const I*>(X.columns.data()), X.starts.data(), wide, X.n_rows, X.n_columns};
     const std::size_t n_entries = checked_length(X.columns, "indices");
@@ -41,7 +41,7 @@ py::object source_of(const SparseArrays& X, const V* values, const py::object& y
 template <class I>
 py::object source_of_values(const SparseArrays& X, const py::object& y, const py::object& weight, double weight_sum) {
     if (X.values.is_none()) {
-        if (py::cast<py::array>(y).dtype().is(py::dtype::of<double>()))
+        if (py::isinstance<py::array_t<double>>(y))
             return source_of<Ones<double>, I>(X, nullptr, y, weight, weight_sum);
         return source_of<Ones<float>, I>(X, nullptr, y, weight, weight_sum);
     }
@@ -66,8 +66,8 @@ py::object sparse_source(const py::object& values, const py::array& columns, con
     if (n_starts == 0) throw py::value_error("indptr must have at least one element, got none");
     const SparseArrays X{values, columns, starts, n_starts - 1, n_columns};
     const auto is_wide = [](const py::array& a, const char* name) {
-        if (a.dtype().is(py::dtype::of<std::int64_t>())) return true;
-        if (a.dtype().is(py::dtype::of<std::int32_t>())) return false;
+        if (py::isinstance<py::array_t<std::int64_t>>(a)) return true;
+        if (py::isinstance<py::array_t<std::int32_t>>(a)) return false;
         throw py::type_error(std::string(name) + " must be int32 or int64, got " + describe(a));
     };
     is_wide(starts, "indptr");

@@ -16,7 +16,7 @@ constexpr std::size_t parallel_updates = 65536;   // from here on more than one 
 constexpr std::size_t look_ahead = 1024;          // row numbers known beyond the batch, for prefetching
 constexpr std::size_t index_room = 8192;          // row numbers made at once
 constexpr std::size_t elements_between_looks = 1 << 16;
-constexpr int steps_between_looks = 64;           // at the clock
+constexpr std::size_t steps_between_looks = 64;           // at the clock
 
 template <class T>
 void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1,
@@ -211,6 +211,21 @@ bool Descent<T>::sparse_step(const Selection& rows) {
     return sparse_->step(rows, hyperparameters_, gradient_.data());
 }
 
+// Steps from single rows that share a rate, until the clock is looked at. Returns how many were taken.
+template <class T>
+std::size_t Descent<T>::sparse_row_steps(const double* learning_rates, std::size_t n, bool& finite) {
+    fill_index();
+    const std::size_t most = std::min({n, left_in_epoch_, steps_between_looks});
+    std::size_t count = 1;
+    while (count < most && learning_rates[count] == *learning_rates) ++count;
+    hyperparameters_.learning_rate = *learning_rates;
+    const std::size_t taken = sparse_->step_rows(next_rows(count), hyperparameters_, finite);
+    n_steps_ += std::int64_t(taken);
+    index_at_ += taken + !finite;
+    left_in_epoch_ -= taken + !finite;
+    return taken;
+}
+
 // Returns whether the loss was finite and so the step taken. `all_needed`: all of w is read after it.
 template <class T>
 bool Descent<T>::batch_step(double learning_rate, bool all_needed, Interrupt& interrupt) {
@@ -246,6 +261,16 @@ bool Descent<T>::batch_step(double learning_rate, bool all_needed, Interrupt& in
     return finite;
 }
 
+// A step, or several from single sparse rows: at most n. Returns how many were taken before a loss was not finite.
+template <class T>
+std::size_t Descent<T>::take_steps(const double* learning_rates, std::size_t n, bool all_needed, bool& finite,
+                                   Interrupt& interrupt) {
+    const bool by_rows = sparse_ && !all_needed && batch_size_ == 1 && sparse_->takes_rows();
+    if (by_rows && sparse_->can_take(*learning_rates)) return sparse_row_steps(learning_rates, n, finite);
+    finite = batch_step(*learning_rates, all_needed, interrupt);
+    return finite;
+}
+
 template <class T>
 RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
     using Clock = std::chrono::steady_clock;
@@ -259,20 +284,24 @@ RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double se
     }
     const std::size_t elements =
         sparse_ && !path ? sparse_->entries_of_step() : std::max<std::size_t>(batch_size_, 1) * parameters_.layout.n;
-    std::size_t unseen = 0;
+    std::size_t unseen = 0, steps_unseen = 0;
     while (report.n_steps < n && left_in_epoch_ > 0) {
-        if (!batch_step(learning_rates[report.n_steps], path != nullptr, interrupt)) {
+        bool finite = true;
+        const std::size_t taken =
+            take_steps(learning_rates + report.n_steps, n - report.n_steps, path != nullptr, finite, interrupt);
+        report.n_steps += taken;
+        if (!finite) {
             report.diverged = true;
             restore();
             return report;
         }
         constraint_.project(parameters_.w);
         if (batch_size_ == 0) left_in_epoch_ = 0;
-        ++report.n_steps;
         if (path) path = std::copy_n(parameters_.w, parameters_.layout.n, path);
-        unseen += elements;
-        if (report.n_steps % steps_between_looks == 0 || unseen >= elements_between_looks) {
-            unseen = 0;
+        unseen += taken * elements;
+        steps_unseen += taken;
+        if (steps_unseen >= steps_between_looks || unseen >= elements_between_looks) {
+            unseen = steps_unseen = 0;
             if (Clock::now() >= end) break;
         }
     }

@@ -83,6 +83,8 @@ class Descent {
     bool batch_step(double learning_rate, bool all_needed, Interrupt&);
     bool row_step();
     bool sparse_step(const Selection&);
+    std::size_t take_steps(const double* learning_rates, std::size_t n, bool all_needed, bool& finite, Interrupt&);
+    std::size_t sparse_row_steps(const double* learning_rates, std::size_t n, bool& finite);
     void fill_index();
     Selection next_rows(std::size_t count) const;
     void start_step(double learning_rate);

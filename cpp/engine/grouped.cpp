@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cpp/engine/chunks.hpp"
 #include "cpp/engine/dense_panels.hpp"
 #include "cpp/engine/dispatch.hpp"
 #include "cpp/engine/row_parts.hpp"
@@ -121,17 +120,14 @@ void GroupedSource<T>::add_rows(const SumsShape& shape, const ListedRows& rows, 
 template <class T>
 double* GroupedSource<T>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
     if (pass.blocks) return panels().sums(pass, workspace, interrupt);
-    const std::size_t n_rows = std::max<std::size_t>(pass.rows.count, 1), k = pass.point.n_scores;
-    const std::size_t entries =
-        pass.rows.index ? std::size_t(double(n_elements()) * (double(n_rows) / double(this->n_rows))) : n_elements();
-    const std::size_t work = (entries + n_rows * row_cost) * std::max<std::size_t>(k / 2, 1);
-    const std::size_t n_sums = pass.work == Work::value ? 1 : pass.shape().size();
-    const std::size_t most = std::clamp<std::size_t>(work / large_chunk, few_chunks, max_chunks);
-    const std::size_t wanted = std::max<std::size_t>(std::min({work / indexed_elements, most, n_rows}), 1);
-    const std::size_t room = (spare_bytes + n_rows * spare_bytes_of_row) / (n_sums * sizeof(double));
-    if (wanted <= room || room >= few_chunks || wanted == 1)
-        return sums_of_chunks(pass, std::max<std::size_t>(std::min(wanted, room), 1), workspace, interrupt);
-    return sums_by_columns(pass, workspace, interrupt);
+    const std::size_t n_chunks = count_chunks_of(*this, pass, 0);
+    const std::size_t cost = entries_of(*this, pass.rows) + pass.rows.count * row_cost;
+    return add_chunks(
+        pass, n_chunks, cost, workspace, interrupt,
+        [&](std::size_t chunk, double* sums) { add_chunk(pass, rows_between(pass.rows, chunk, n_chunks), sums); },
+        [&](std::size_t chunk, double* sums) {
+            add_chunk_by_columns(pass, rows_between(pass.rows, chunk, n_chunks), sums, interrupt);
+        });
 }
 
 template <class T>
@@ -140,74 +136,65 @@ HessianSums GroupedSource<T>::hessian(const Pass<T>& pass, bool with_gradient, I
     return panels().hessian(pass, with_gradient, interrupt);
 }
 
-// Chunks of rows, each with sums of its own, which are few beside X.
+// The sums of a chunk of rows, block after block, by the calling thread alone.
 template <class T>
-double* GroupedSource<T>::sums_of_chunks(const Pass<T>& pass, std::size_t n_chunks, Workspace<T>& workspace,
-                                         Interrupt& interrupt) const {
+void GroupedSource<T>::add_chunk(const Pass<T>& pass, const ListedRows& chunk, double* sums) const {
     const std::size_t k = pass.point.n_scores;
     const SumsShape shape = pass.shape();
     const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
-    const std::size_t stride = accumulates ? shape.size() : 1;
-    const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
-    const std::size_t scratch_size = group_rows * (k * (1 + directed) + 2);
-    workspace.partial.assign(n_chunks * stride, 0.0);
-    workspace.scratch.resize(std::size_t(n_threads) * scratch_size);
-    std::vector<double> slopes(std::size_t(n_threads) * k);
-    for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
-        double *sums = workspace.partial.data() + chunk * stride, *slope = slopes.data() + std::size_t(thread) * k;
-        T *z = workspace.scratch.data() + std::size_t(thread) * scratch_size, *y = z + group_rows * k * (1 + directed);
-        const Block block{z, directed ? z + k * group_rows : nullptr, group_rows, y, y + group_rows};
-        ListedRows rows = rows_between(pass.rows, chunk, n_chunks);
-        for (std::size_t end = rows.first + rows.count; rows.first < end; rows.first += rows.count) {
-            rows.count = std::min(end - rows.first, group_rows);
-            std::fill_n(slope, k, 0.0);
-            score(pass, rows, block, sums, slope);
-            if (!accumulates) continue;
-            for (std::size_t c = 0; c < k; ++c) sums[shape.slope(c)] += slope[c];
-            add_rows(shape, rows, z, group_rows, 0, this->n_columns, sums);
-        }
-    });
-    if (n_chunks > 1) add_partials(workspace.partial.data(), n_chunks, stride, n_threads);
-    return workspace.partial.data();
+    std::vector<T> scratch(group_rows * (k * (1 + directed) + 2));
+    std::vector<double> own(1 + k);
+    T *z = scratch.data(), *y = z + group_rows * k * (1 + directed);
+    const Block block{z, directed ? z + k * group_rows : nullptr, group_rows, y, y + group_rows};
+    std::fill_n(sums, accumulates ? shape.size() : 1, 0.0);
+    for (std::size_t first = 0; first < chunk.count; first += group_rows) {
+        const ListedRows rows{chunk.index, chunk.first + first, std::min(chunk.count - first, group_rows)};
+        std::fill(own.begin(), own.end(), 0.0);
+        score(pass, rows, block, own.data(), own.data() + 1);
+        sums[0] += own[0];
+        if (!accumulates) continue;
+        for (std::size_t c = 0; c < k; ++c) sums[shape.slope(c)] += own[1 + c];
+        add_rows(shape, rows, z, group_rows, 0, this->n_columns, sums);
+    }
 }
 
-// Panels of rows, one after the other, in two halves: blocks of rows are scored by any thread, and then added up by the
-// threads, each in columns of its own.
+// The same sums as add_chunk, by all threads, panel after panel of rows in two halves: blocks of rows are scored by any
+// thread, and then added up by the threads, each in columns of its own.
 template <class T>
-double* GroupedSource<T>::sums_by_columns(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
-    const std::size_t k = pass.point.n_scores;
+void GroupedSource<T>::add_chunk_by_columns(const Pass<T>& pass, const ListedRows& chunk, double* sums,
+                                            Interrupt& interrupt) const {
+    const std::size_t k = pass.point.n_scores, n_owners = std::size_t(threads_in_use()), d = this->n_columns;
     const SumsShape shape = pass.shape();
     const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
-    const int n_threads = threads_in_use();
     const std::size_t of_panel = std::max<std::size_t>(panel_rows / k / group_rows, 1) * group_rows;
-    workspace.partial.assign(accumulates ? shape.size() : 1, 0.0);
-    workspace.scratch.resize(of_panel * (k * (1 + directed) + 2));
-    double* sums = workspace.partial.data();
-    T *z = workspace.scratch.data(), *u = directed ? z + of_panel * k : nullptr, *y = z + of_panel * k * (1 + directed);
+    std::vector<T> scratch(of_panel * (k * (1 + directed) + 2));
+    T *z = scratch.data(), *u = directed ? z + of_panel * k : nullptr, *y = z + of_panel * k * (1 + directed);
     std::vector<double> of_blocks;
-    for (std::size_t first = 0; first < pass.rows.count; first += of_panel) {
-        const std::size_t n = std::min(of_panel, pass.rows.count - first);
-        const ListedRows panel{pass.rows.index, pass.rows.begin + first, n};
-        const std::size_t n_blocks = (n + group_rows - 1) / group_rows;
+    std::fill_n(sums, accumulates ? shape.size() : 1, 0.0);
+    for (std::size_t first = 0; first < chunk.count; first += of_panel) {
+        const std::size_t n = std::min(of_panel, chunk.count - first), n_blocks = (n + group_rows - 1) / group_rows;
+        const auto rows_of = [&](std::size_t b) {
+            const std::size_t at = b * group_rows;
+            return ListedRows{chunk.index, chunk.first + first + at, std::min(group_rows, n - at)};
+        };
         of_blocks.assign(n_blocks * (1 + k), 0.0);
-        for_each_task(n_blocks, n_threads, interrupt, [&](std::size_t b, int) {
+        for_each_task(n_blocks, int(n_owners), interrupt, [&](std::size_t b, int) {
             const std::size_t at = b * group_rows;
             double* own = of_blocks.data() + b * (1 + k);
-            score(pass, {panel.index, panel.first + at, std::min(group_rows, n - at)},
-                  {z + at, u ? u + at : nullptr, of_panel, y + at, y + of_panel + at}, own, own + 1);
+            const Block block{z + at, u ? u + at : nullptr, of_panel, y + at, y + of_panel + at};
+            score(pass, rows_of(b), block, own, own + 1);
         });
         for (std::size_t b = 0; b < n_blocks; ++b) {
             const double* own = of_blocks.data() + b * (1 + k);
             sums[0] += own[0];
             for (std::size_t c = 0; accumulates && c < k; ++c) sums[shape.slope(c)] += own[1 + c];
         }
-        if (!accumulates) continue;
-        const std::size_t n_owners = std::size_t(n_threads), d = this->n_columns;
-        for_each_task(n_owners, n_threads, interrupt, [&](std::size_t owner, int) {
-            add_rows(shape, panel, z, of_panel, d * owner / n_owners, d * (owner + 1) / n_owners, sums);
+        for_each_task(accumulates ? n_owners : 0, int(n_owners), interrupt, [&](std::size_t owner, int) {
+            for (std::size_t b = 0; b < n_blocks; ++b)
+                add_rows(shape, rows_of(b), z + b * group_rows, of_panel, d * owner / n_owners,
+                         d * (owner + 1) / n_owners, sums);
         });
     }
-    return sums;
 }
 
 template <class T>

@@ -35,8 +35,8 @@ class GroupedSource : public Source<T> {
     void score(const Pass<T>&, const ListedRows&, const Block&, double* loss, double* slopes) const;
     void add_rows(const SumsShape&, const ListedRows&, const T* r, std::size_t step, std::size_t first,
                   std::size_t last, double* sums) const;
-    double* sums_of_chunks(const Pass<T>&, std::size_t n_chunks, Workspace<T>&, Interrupt&) const;
-    double* sums_by_columns(const Pass<T>&, Workspace<T>&, Interrupt&) const;
+    void add_chunk(const Pass<T>&, const ListedRows&, double* sums) const;
+    void add_chunk_by_columns(const Pass<T>&, const ListedRows&, double* sums, Interrupt&) const;
 
     ColumnGroups<T> groups_;
     std::vector<std::size_t> first_columns_;  // of each group

@@ -67,6 +67,8 @@ struct Pass {
     Coefficients<T> point, direction;
     Selection rows;
     const Scaling* blocks = nullptr;
+    const T* pairs =
+        nullptr;  // the numbers of point and direction, of one score, side by side, where a source made them
 
     SumsShape shape() const { return {point.n_scores, point.n_columns}; }
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cpp/engine/chunks.hpp"
 #include "cpp/engine/dense_panels.hpp"
 #include "cpp/engine/dispatch.hpp"
 #include "cpp/engine/row_parts.hpp"
@@ -13,8 +12,10 @@ namespace {
 constexpr std::size_t block_cost = 8192;                     // of a block of rows, whose scores are made at once
 constexpr std::size_t block_rows = 2 * block_cost / row_cost;  // of it, at most
 constexpr std::size_t listed_rows = 256;                     // of a block of rows that are listed
-constexpr std::size_t panel_blocks = 128;                    // between the two halves of a pass
+constexpr std::size_t panel_blocks = panel_cost / block_cost;  // between the two halves of a pass
 constexpr std::size_t long_row = std::size_t(1) << 17;  // entries; a longer one is multiplied in parts of as many
+constexpr std::size_t task_columns = 16384, entries_a_pair = 2;  // of a pass that is worth making a pair of numbers
+constexpr std::size_t most_bytes_of_row = 32;  // beside spare_bytes
 
 std::size_t parts_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
@@ -61,10 +62,15 @@ ListedRows SparseSource<V, I>::rows_between(const Selection& all, std::size_t pa
 template <class V, class I>
 void SparseSource<V, I>::score(const Pass<T>& pass, const ListedRows& rows, const ScoreBlock<T>& block, double* loss,
                                double* slopes) const {
-    const auto products = sparse_kernels_of<V, I>().products;
+    const SparseKernels<V, I>& kernels = sparse_kernels_of<V, I>();
     for (std::size_t c = 0; c < pass.point.n_scores; ++c) {
-        products(X_, rows, pass.point.of(c), long_row, block.z + c * block.step);
-        if (block.u) products(X_, rows, pass.direction.of(c), long_row, block.u + c * block.step);
+        T* z = block.z + c * block.step;
+        if (block.u) {
+            T* u = block.u + c * block.step;
+            kernels.two_products(X_, rows, pass.point.of(c), pass.direction.of(c), pass.pairs, long_row, z, u);
+        } else {
+            kernels.products(X_, rows, pass.point.of(c), long_row, z);
+        }
     }
     apply_loss(pass, block, loss, slopes);
 }
@@ -77,37 +83,35 @@ auto SparseSource<V, I>::panels() const {
     return DensePanels<T, decltype(fill)>{*this, y_, weight_, fill};
 }
 
-// How many chunks of rows have sums of their own: by the data and the pass alone, as it decides the order of addition.
-// One row that is much of X is left to threads that share the columns.
+// For a Hessian product, the point and the direction side by side; null where they are not worth it, or take too much
+// memory beside the sums of chunks and the ranges of columns. It changes no bit.
 template <class V, class I>
-std::size_t SparseSource<V, I>::count_chunks_of(const Pass<T>& pass) const {
-    const std::size_t n_rows = pass.rows.count, k = pass.point.n_scores;
-    const std::size_t entries =
-        pass.rows.index ? std::size_t(double(n_elements()) * (double(n_rows) / double(this->n_rows))) : n_elements();
-    const std::size_t work = (entries + n_rows * row_cost) * std::max<std::size_t>(k / 2, 1);
-    if (facts_.longest > std::max(entries / 16, long_row)) return 1;
-    const std::size_t n_sums = pass.work == Work::value ? 1 : pass.shape().size();
-    const std::size_t enough = std::clamp<std::size_t>(work / large_chunk, few_chunks, max_chunks);
-    const std::size_t room = 1 + (spare_bytes + n_rows * spare_bytes_of_row) / (n_sums * sizeof(double));
-    return std::max<std::size_t>(std::min({work / indexed_elements, enough, room, n_rows}), 1);
+auto SparseSource<V, I>::make_pairs(const Pass<T>& pass, std::size_t bytes_of_sums, Workspace<T>& workspace,
+                                    Interrupt& interrupt) const -> const T* {
+    const std::size_t d = this->n_columns, taken = bytes_of_sums + ranges_.n_bytes();
+    const bool few = cost_of(pass.rows) < entries_a_pair * d;
+    const bool many = 2 * d * sizeof(T) + taken > spare_bytes + most_bytes_of_row * this->n_rows;
+    if (pass.work != Work::hessian_product || pass.point.n_scores > 1 || few || many) return nullptr;
+    workspace.scratch.resize(2 * d);
+    T* pairs = workspace.scratch.data();
+    const T *w = pass.point.of(0), *v = pass.direction.of(0);
+    for_each_task(parts_of(d, task_columns), threads_in_use(), interrupt, [&](std::size_t task, int) {
+        const std::size_t first = task * task_columns, last = std::min(first + task_columns, d);
+        for (std::size_t j = first; j < last; ++j) pairs[2 * j] = w[j], pairs[2 * j + 1] = v[j];
+    });
+    return pairs;
 }
 
 template <class V, class I>
-double* SparseSource<V, I>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
-    if (pass.blocks) return panels().sums(pass, workspace, interrupt);  // columns standardised block by block
-    const std::size_t n_chunks = count_chunks_of(pass), n_threads = std::size_t(threads_in_use());
-    const std::size_t stride = pass.work == Work::value ? 1 : pass.shape().size();
-    workspace.partial.resize(n_chunks * stride);
-    if (n_chunks >= n_threads || cost_of(pass.rows) < 2 * panel_blocks * block_cost / n_threads) {
-        for_each_task(n_chunks, int(n_threads), interrupt, [&](std::size_t chunk, int) {
-            add_chunk(pass, chunk, n_chunks, workspace.partial.data() + chunk * stride);
-        });
-    } else {
-        for (std::size_t chunk = 0; chunk < n_chunks; ++chunk)
-            add_chunk_by_columns(pass, chunk, n_chunks, workspace.partial.data() + chunk * stride, interrupt);
-    }
-    if (n_chunks > 1) add_partials(workspace.partial.data(), n_chunks, stride, int(n_threads));
-    return workspace.partial.data();
+double* SparseSource<V, I>::sums(const Pass<T>& whole, Workspace<T>& workspace, Interrupt& interrupt) const {
+    if (whole.blocks) return panels().sums(whole, workspace, interrupt);  // columns standardised block by block
+    const std::size_t n_chunks = count_chunks_of(*this, whole, facts_.longest > long_row ? facts_.longest : 0);
+    Pass<T> pass = whole;
+    pass.pairs = make_pairs(whole, (n_chunks - 1) * whole.shape().size() * sizeof(double), workspace, interrupt);
+    return add_chunks(
+        pass, n_chunks, cost_of(pass.rows), workspace, interrupt,
+        [&](std::size_t chunk, double* sums) { add_chunk(pass, chunk, n_chunks, sums); },
+        [&](std::size_t chunk, double* sums) { add_chunk_by_columns(pass, chunk, n_chunks, sums, interrupt); });
 }
 
 template <class V, class I>

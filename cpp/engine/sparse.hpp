@@ -41,7 +41,7 @@ class SparseSource : public Source<ArithmeticOf<V>> {
 
   private:
     auto panels() const;
-    std::size_t count_chunks_of(const Pass<T>&) const;
+    const T* make_pairs(const Pass<T>&, std::size_t bytes_of_sums, Workspace<T>&, Interrupt&) const;
     std::size_t count_blocks(const ListedRows&) const;
     void add_chunk(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums) const;
     void add_chunk_by_columns(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums, Interrupt&) const;

@@ -49,6 +49,12 @@ class ColumnRanges {
         return {start_of(first), start_of(last), !in_order_, bounds_[first], bounds_[last]};
     }
 
+    // That the ranges take.
+    std::size_t n_bytes() {
+        const std::lock_guard lock(making_);
+        return starts_.size() * sizeof(std::uint32_t);
+    }
+
   private:
     const std::uint32_t* start_of(std::size_t range) const {
         const bool inner = in_order_ && range > 0 && range + 1 < bounds_.size();

@@ -68,6 +68,14 @@ void over_rows(const SparseMatrix<V, I>& X, bool merged, const ArithmeticOf<V>* 
     }
 }
 
+// Whether columns are shared among threads. Each of these reads all entries of rows that are in no order, which takes
+// longer than to add them up, unless the sums are far in memory.
+template <class V, class I>
+bool worth_sharing(const SparseMatrix<V, I>& X, bool in_order) {
+    constexpr std::size_t few_entries = 1 << 18, few_columns = 1 << 17;
+    return X.n_elements() > few_entries && (in_order || X.n_columns > few_columns);
+}
+
 }  // namespace
 
 // The mean, and then the squares about it: those of the entries, and those of the rows that have none.
@@ -76,7 +84,7 @@ void SparseSource<V, I>::column_statistics(double* mean, double* deviation, Inte
     const std::size_t d = this->n_columns;
     const bool merged = !facts_.distinct && has_duplicates(X_);
     // Rows made anew, with entries added up, have no ranges of their own: each of their entries is looked at.
-    std::size_t n_owners = std::size_t(threads_in_use());
+    std::size_t n_owners = worth_sharing(X_, facts_.in_order) ? std::size_t(threads_in_use()) : 1;
     if (!merged) n_owners = ranges_.prepare(n_owners, false, interrupt);
     const std::vector<std::size_t> bounds = merged ? column_ranges(X_, n_owners) : std::vector<std::size_t>();
     double total = double(this->n_rows);

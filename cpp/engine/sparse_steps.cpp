@@ -9,11 +9,11 @@
 namespace steepest {
 namespace {
 
-constexpr std::size_t share_of_columns = 4;  // a step of all columns costs as much as one of this part of them
 constexpr std::size_t shortest_count = 1 << 16, longest_count = 1 << 30;  // steps that are counted before all settle
 constexpr std::size_t columns_a_step = 32;  // that settle; so products of steps take 3 bytes a column of wide data
 constexpr std::size_t settled_columns = 8192, parallel_columns = 65536;   // of a task; from here on several threads
 constexpr std::size_t rows_at_once = 256, rows_ahead = 16;  // whose entries are looked up, and those left to prefetch
+constexpr std::size_t far_bytes = std::size_t(1) << 20;  // of parameters that are asked for ahead
 constexpr double least_scale = 0x1p-20;  // nor is it above 1 / least_scale
 
 bool is_moderate(double scale) { return std::fabs(scale) >= least_scale && std::fabs(scale) <= 1.0 / least_scale; }
@@ -113,6 +113,12 @@ EntryRows<T> SparseSteps<T>::rows_of(const Selection& rows) {
         next_ = 0;
     }
     return {entries_.rows.data() + next_, rows.count, numbers_.size() - next_ - rows.count};
+}
+
+// Takes sums over some rows to the gradient.
+template <class T>
+double SparseSteps<T>::mean_of(std::size_t n_rows) const {
+    return inverse_mean_ / double(n_rows);
 }
 
 // Slopes of the rows, whose products are known: what is multiplied by x is then at z_, and their sums at slopes_.
@@ -239,7 +245,7 @@ bool SparseSteps<T>::step(const Selection& selection, const Hyperparameters& h, 
         if (catches_up) kernels_.catch_up[rule_](rows, scores_[c], missed_, h, o.l1);
         kernels_.products(rows, scores_[c].w, scale_, z_.data() + c * rows.count);
     }
-    const double mean = inverse_mean_ / double(rows.count);
+    const double mean = mean_of(rows.count);
     const double loss = make_slopes(rows);
     next_ += rows.count;
     if (!std::isfinite(mean * loss)) {
@@ -252,6 +258,31 @@ bool SparseSteps<T>::step(const Selection& selection, const Hyperparameters& h, 
         if (o.intercept) step_intercept(scores_[c], T(mean * slopes_[c]), h);
     }
     return true;
+}
+
+template <class T>
+std::size_t SparseSteps<T>::step_rows(const Selection& selection, const Hyperparameters& h, bool& finite) {
+    const Objective<T>& o = objective_;
+    if (missed_.now >= longest_ || !is_moderate(scale_)) settle();
+    const EntryRows<T> rows = rows_of(selection);
+    T* w = scores_[0].w;
+    RowSteps<T> steps{entries_.y.data() + next_,
+                      entries_.weight.empty() ? nullptr : entries_.weight.data() + next_,
+                      scores_of<T>(o.loss).row,
+                      o.loss.parameters,
+                      step_,
+                      mean_of(1),
+                      o.intercept ? w + o.n_columns() : nullptr,
+                      o.n_columns() * sizeof(T) > far_bytes,
+                      scale_,
+                      least_scale,
+                      true};
+    const std::size_t n = kernels_.step_rows[rule_](rows, w, h, steps);
+    missed_.now += std::uint32_t(n);
+    scale_ = steps.scale;
+    finite = steps.finite;
+    next_ += n + !finite;
+    return n;
 }
 
 template <class T>

@@ -11,6 +11,8 @@
 
 namespace steepest {
 
+constexpr std::size_t share_of_columns = 4;  // a step of all columns costs as much as one of this part of them
+
 template <class T>
 class SparseSteps {
   public:
@@ -27,6 +29,11 @@ class SparseSteps {
     // Takes a step. Returns whether the loss was finite; takes none where it was not. `gradient` has as many elements
     // as there are parameters, all 0, and has again after the step.
     bool step(const Selection&, const Hyperparameters&, T* gradient);
+    // Whether steps from single rows can be taken by step_rows.
+    bool takes_rows() const { return form_ == Form::scaled && objective_.n_scores == 1 && kernels_.step_rows[rule_]; }
+    // Takes a step from each row in turn, at one rate. Returns how many were taken: fewer where `finite` is then false,
+    // as the loss of the next row is not finite, and where all parameters must settle first.
+    std::size_t step_rows(const Selection&, const Hyperparameters&, bool& finite);
     // Brings all parameters up to date.
     void settle();
     // Whether some parameters are not.
@@ -53,6 +60,7 @@ class SparseSteps {
                 std::size_t entries_of_step);
     static Form form_of(int rule, double l1, double l2);
     EntryRows<T> rows_of(const Selection&);
+    double mean_of(std::size_t n_rows) const;
     double make_slopes(const EntryRows<T>&);
     StepScale note(const Hyperparameters&);
     void note_linear();

@@ -1,6 +1,8 @@
 // Steps from sparse rows, of one ISA level. Compiled once per level, without fused multiply-adds, as updates.cpp is.
 #include "cpp/kernels/lazy.hpp"
 
+#include "cpp/kernels/lazy_rows.hpp"
+
 namespace steepest {
 namespace {
 
@@ -27,6 +29,10 @@ struct KernelsOf {
         if constexpr (idle != Idle::steps) return &step_row<T, Rule>;
         return nullptr;
     }
+    static constexpr auto steps_rows() -> decltype(&step_rows<T, Rule>) {
+        if constexpr (idle == Idle::scale) return &step_rows<T, Rule>;
+        return nullptr;
+    }
     static constexpr typename Kernels::Linear linear_step_of() {
         if constexpr (linear) return &linear_step<typename OfDouble<Rule>::type>;
         return nullptr;
@@ -37,6 +43,7 @@ struct KernelsOf {
 #define STEEPEST_SETTLE(rule, name) KernelsOf<T, rule<T>>::settles(),
 #define STEEPEST_STEP(rule, name) KernelsOf<T, rule<T>>::steps(),
 #define STEEPEST_STEP_ROW(rule, name) KernelsOf<T, rule<T>>::steps_row(),
+#define STEEPEST_STEP_ROWS(rule, name) KernelsOf<T, rule<T>>::steps_rows(),
 #define STEEPEST_LINEAR(rule, name) KernelsOf<T, rule<T>>::linear_step_of(),
 
 template <class T>
@@ -48,6 +55,7 @@ constexpr LazyKernels<T> table = {
     &touch<T>,
     {STEEPEST_FOR_EACH_RULE(STEEPEST_STEP)},
     {STEEPEST_FOR_EACH_RULE(STEEPEST_STEP_ROW)},
+    {STEEPEST_FOR_EACH_RULE(STEEPEST_STEP_ROWS)},
     &step_linear<T>,
     {STEEPEST_FOR_EACH_RULE(STEEPEST_LINEAR)},
 };

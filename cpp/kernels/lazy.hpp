@@ -28,28 +28,43 @@ STEEPEST_INLINE void over_entries(const EntryRows<T>& rows, Body body) {
 
 constexpr std::size_t rows_ahead = 12, parameters_ahead = 3;
 
-// In double, as entries of a column may cancel. Gathers of eight numbers at a time took longer.
+// Asks for the entries of a row that comes later.
 template <class T>
-STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
-    double sums[4] = {};
+STEEPEST_INLINE void fetch_entries(const EntryRows<T>& rows, std::size_t i) {
+    if (i + rows_ahead >= rows.count + rows.ahead) return;
+    const SparseRow<T> later = rows.rows[i + rows_ahead];
+    prefetch_all(later.columns, later.count);
+    if (later.values) prefetch_all(later.values, later.count);
+}
+
+// In double, as entries of a column may cancel.
+template <bool ones, class T>
+STEEPEST_INLINE double product_of_entries(const SparseRow<T>& row, const T* w) {
+    Vector<double, 4> sums = {};
     std::size_t e = 0;
     for (; e + 4 <= row.count; e += 4) {
-#pragma GCC unroll 4
-        for (std::size_t k = 0; k < 4; ++k) sums[k] += double(value_of(row, e + k)) * double(w[row.columns[e + k]]);
+        const std::uint32_t* j = row.columns + e;
+        const Vector<double, 4> of_w = as_doubles<4, T>(Vector<T, 4>{w[j[0]], w[j[1]], w[j[2]], w[j[3]]});
+        if constexpr (ones) {
+            sums += of_w;
+        } else {
+            sums += as_doubles<4, T>(load<T, 4>(row.values + e)) * of_w;
+        }
     }
-    for (; e < row.count; ++e) sums[0] += double(value_of(row, e)) * double(w[row.columns[e]]);
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    double sum = sums[0];
+    for (; e < row.count; ++e) sum += (ones ? 1.0 : double(row.values[e])) * double(w[row.columns[e]]);
+    return (sum + sums[1]) + (sums[2] + sums[3]);
+}
+template <class T>
+STEEPEST_INLINE double product_of(const SparseRow<T>& row, const T* w) {
+    return row.values ? product_of_entries<false>(row, w) : product_of_entries<true>(row, w);
 }
 
 template <class T>
 void lazy_products(const EntryRows<T>& rows, const T* w, double scale, T* z) {
     for (std::size_t i = 0; i < rows.count; ++i) {
         const SparseRow<T> row = rows.rows[i];
-        if (i + rows_ahead < rows.count + rows.ahead) {
-            const SparseRow<T> later = rows.rows[i + rows_ahead];
-            prefetch_all(later.columns, later.count);
-            if (later.values) prefetch_all(later.values, later.count);
-        }
+        fetch_entries(rows, i);
         z[i] = T(scale * product_of(row, w));
     }
 }

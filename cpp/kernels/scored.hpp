@@ -25,6 +25,13 @@ STEEPEST_INLINE void weigh_rows(T* values, const T* weight, std::size_t n) {
 }
 
 template <class Loss, class T>
+T scored_row(const LossParameters& parameters, T score, T y, T weight, double* loss) {
+    const Loss of(parameters);
+    *loss += double(weighted(weight, of.value(score, y)));
+    return weighted(weight, of.slope(score, y));
+}
+
+template <class Loss, class T>
 void scored_value(const LossParameters& parameters, const ScoreBlock<T>& block, const Coefficients<T>& point,
                   const Coefficients<T>&, double* loss, double*) {
     const Loss of(parameters);
@@ -45,10 +52,8 @@ void scored_gradient(const LossParameters& parameters, const ScoreBlock<T>& bloc
     const Loss of(parameters);
     const T bias = point.bias(0);
     if (block.n == 1) {  // a step from one row waits for its slope
-        const T score = *block.z + bias, weight = block.weight ? *block.weight : T(1);
-        *block.z = weighted(weight, of.slope(score, *block.y));
+        *block.z = scored_row<Loss>(parameters, *block.z + bias, *block.y, block.weight ? *block.weight : T(1), loss);
         *slopes += double(*block.z);
-        *loss += double(weighted(weight, of.value(score, *block.y)));
         return;
     }
     over_blocks(block.n, [&](std::size_t first, std::size_t n) {

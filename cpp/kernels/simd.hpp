@@ -124,6 +124,18 @@ STEEPEST_INLINE void store(T* p, Vector<T, W> v) {
     __builtin_memcpy(p, &v, sizeof(v));
 }
 
+// Four or eight numbers as doubles. Intrinsics, since GCC 12 widens the halves one after the other, through memory.
+template <int W, class T>
+STEEPEST_INLINE Vector<double, W> as_doubles(Vector<T, W> x) {
+#if defined(__AVX512F__)
+    if constexpr (W == 8 && sizeof(T) == 4) return (Vector<double, W>)_mm512_maskz_cvtps_pd(0xff, (__m256)x);
+#endif
+#if defined(__AVX2__)
+    if constexpr (W == 4 && sizeof(T) == 4) return (Vector<double, W>)_mm256_cvtps_pd((__m128)x);
+#endif
+    return __builtin_convertvector(x, Vector<double, W>);
+}
+
 template <class V, std::size_t... I>
 STEEPEST_INLINE V add_interleaved(V a, V b, std::index_sequence<I...>) {
     constexpr int n = sizeof...(I);

@@ -7,15 +7,15 @@ namespace steepest {
 namespace {
 
 template <class V, class I>
-constexpr SparseKernels<V, I> kernels = {&products<V, I>, &product<V, I>, &add_rows<V, I>, &add_weights<V, I>,
-                                         &add_squares<V, I>};
+constexpr SparseKernels<V, I> kernels = {&products<V, I>, &two_products<V, I>, &product<V, I>,
+                                         &add_rows<V, I>, &add_weights<V, I>,  &add_squares<V, I>};
 
 template <class Loss, class T>
-constexpr ScoreKernels<T> scores = {&scored_value<Loss, T>, &scored_gradient<Loss, T>,
-                                    &scored_hessian_product<Loss, T>};
+constexpr ScoreKernels<T> scores = {&scored_value<Loss, T>, &scored_gradient<Loss, T>, &scored_hessian_product<Loss, T>,
+                                    &scored_row<Loss, T>};
 template <class T>
 constexpr ScoreKernels<T> softmax_scores = {&scored_softmax<SoftmaxValue, T>, &scored_softmax<SoftmaxGradient, T>,
-                                            &scored_softmax<SoftmaxHessianProduct, T>};
+                                            &scored_softmax<SoftmaxHessianProduct, T>, nullptr};
 
 }  // namespace
 

@@ -40,7 +40,21 @@ STEEPEST_INLINE Vector<double, at_once> values_at(const SparseMatrix<V, I>& X, s
                                        double(X.value(e + 3)), double(X.value(e + 4)), double(X.value(e + 5)),
                                        double(X.value(e + 6)), double(X.value(e + 7))};
     } else {
-        return __builtin_convertvector((load<V, at_once>(X.values + e)), Vector<double, at_once>);
+        return as_doubles<at_once, V>(load<V, at_once>(X.values + e));
+    }
+}
+
+using Four = Vector<double, 4>;
+
+// Four values, as doubles.
+template <class V, class I>
+STEEPEST_INLINE Four four_values_at(const SparseMatrix<V, I>& X, std::size_t e) {
+    if constexpr (is_ones<V>) {
+        return Four{} + 1.0;
+    } else if constexpr (is_widened<V>) {
+        return Four{double(X.value(e)), double(X.value(e + 1)), double(X.value(e + 2)), double(X.value(e + 3))};
+    } else {
+        return as_doubles<4, V>(load<V, 4>(X.values + e));
     }
 }
 
@@ -48,18 +62,19 @@ STEEPEST_INLINE Vector<double, at_once> values_at(const SparseMatrix<V, I>& X, s
 template <bool Ahead, class V, class I, class T = ArithmeticOf<V>>
 STEEPEST_INLINE double product_of(const SparseMatrix<V, I>& X, std::size_t first, std::size_t last, const T* w,
                                   std::size_t ahead) {
-    double sums[4] = {};
+    Four sums = {};
     std::size_t e = first;
     for (; e + 4 <= last; e += 4) {
         if (Ahead && e + 4 <= ahead) {
 #pragma GCC unroll 4
             for (std::size_t k = 0; k < 4; ++k) __builtin_prefetch(w + X.columns[e + k + entries_ahead]);
         }
-#pragma GCC unroll 4
-        for (std::size_t k = 0; k < 4; ++k) sums[k] += double(X.value(e + k)) * double(w[X.columns[e + k]]);
+        const I* j = X.columns + e;
+        sums += four_values_at(X, e) * as_doubles<4, T>(Vector<T, 4>{w[j[0]], w[j[1]], w[j[2]], w[j[3]]});
     }
-    for (; e < last; ++e) sums[0] += double(X.value(e)) * double(w[X.columns[e]]);
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    double sum = sums[0];
+    for (; e < last; ++e) sum += double(X.value(e)) * double(w[X.columns[e]]);
+    return (sum + sums[1]) + (sums[2] + sums[3]);
 }
 
 template <class V, class I, class T = ArithmeticOf<V>>
@@ -74,6 +89,77 @@ void products(const SparseMatrix<V, I>& X, const ListedRows& rows, const T* w, s
         for (std::size_t i = 0; i < rows.count; ++i) {
             const std::size_t row = rows.row(i), first = X.start(row), last = X.start(row + 1);
             if (last - first <= longest) z[i] = T(product_of<asks.value>(X, first, last, w, ahead));
+        }
+    });
+}
+
+// Numbers of w and v at a column, and those at two columns.
+template <class T>
+struct TwoVectors {
+    const T *w, *v;
+    STEEPEST_INLINE Vector<double, 2> at(std::size_t j) const { return Vector<double, 2>{double(w[j]), double(v[j])}; }
+    STEEPEST_INLINE Four at(std::size_t i, std::size_t j) const {
+        return as_doubles<4, T>(Vector<T, 4>{w[i], v[i], w[j], v[j]});
+    }
+    STEEPEST_INLINE void ask_for(std::size_t j) const {
+        __builtin_prefetch(w + j);
+        __builtin_prefetch(v + j);
+    }
+};
+// The same where w_j and v_j lie side by side, so that one read gives both.
+template <class T>
+struct Pairs {
+    const T* pairs;
+    STEEPEST_INLINE Vector<T, 2> pair(std::size_t j) const { return load<T, 2>(pairs + 2 * j); }
+    STEEPEST_INLINE Vector<double, 2> at(std::size_t j) const {
+        return __builtin_convertvector(pair(j), Vector<double, 2>);
+    }
+    STEEPEST_INLINE Four at(std::size_t i, std::size_t j) const {
+        return as_doubles<4, T>(__builtin_shufflevector(pair(i), pair(j), 0, 1, 2, 3));
+    }
+    STEEPEST_INLINE void ask_for(std::size_t j) const { __builtin_prefetch(pairs + 2 * j); }
+};
+
+// Each of the two products is added up as product_of does.
+template <bool Ahead, class V, class I, class Numbers>
+STEEPEST_INLINE Vector<double, 2> two_products_of(const SparseMatrix<V, I>& X, std::size_t first, std::size_t last,
+                                                  const Numbers& numbers, std::size_t ahead) {
+    Four sums01 = {}, sums23 = {};
+    std::size_t e = first;
+    for (; e + 4 <= last; e += 4) {
+        if (Ahead && e + 4 <= ahead) {
+#pragma GCC unroll 4
+            for (std::size_t k = 0; k < 4; ++k) numbers.ask_for(X.columns[e + k + entries_ahead]);
+        }
+        const I* j = X.columns + e;
+        const Four x = four_values_at(X, e);
+        sums01 += __builtin_shufflevector(x, x, 0, 0, 1, 1) * numbers.at(j[0], j[1]);
+        sums23 += __builtin_shufflevector(x, x, 2, 2, 3, 3) * numbers.at(j[2], j[3]);
+    }
+    Vector<double, 2> sums0 = {sums01[0], sums01[1]};
+    for (; e < last; ++e) sums0 += double(X.value(e)) * numbers.at(X.columns[e]);
+    const Vector<double, 2> sums1 = {sums01[2], sums01[3]};
+    return (sums0 + sums1) + Vector<double, 2>{sums23[0] + sums23[2], sums23[1] + sums23[3]};
+}
+
+template <class V, class I, class T = ArithmeticOf<V>>
+void two_products(const SparseMatrix<V, I>& X, const ListedRows& rows, const T* w, const T* v, const T* pairs,
+                  std::size_t longest, T* z, T* u) {
+    const std::size_t ahead = last_ahead(X);
+    const auto over_rows = [&](auto asks, const auto& numbers) {
+        for (std::size_t i = 0; i < rows.count; ++i) {
+            const std::size_t row = rows.row(i), first = X.start(row), last = X.start(row + 1);
+            if (last - first > longest) continue;
+            const Vector<double, 2> both = two_products_of<asks.value>(X, first, last, numbers, ahead);
+            z[i] = T(both[0]);
+            u[i] = T(both[1]);
+        }
+    };
+    with_ahead<T>(2 * X.n_columns, [&](auto asks) {
+        if (pairs) {
+            over_rows(asks, Pairs<T>{pairs});
+        } else {
+            over_rows(asks, TwoVectors<T>{w, v});
         }
     });
 }

@@ -178,7 +178,10 @@ struct SparseKernels {
     using T = ArithmeticOf<V>;
     // z_i = x_i . w; rows longer than `longest` are left out.
     void (*products)(const SparseMatrix<V, I>&, const ListedRows&, const T* w, std::size_t longest, T* z);
-    // The same of the entries [first, last) of one row.
+    // The same bits of w and v at once: u_i = x_i . v. `pairs`, unless null, has w_j and v_j side by side.
+    void (*two_products)(const SparseMatrix<V, I>&, const ListedRows&, const T* w, const T* v, const T* pairs,
+                         std::size_t longest, T* z, T* u);
+    // x_i . w of the entries [first, last) of one row.
     double (*product)(const SparseMatrix<V, I>&, std::size_t first, std::size_t last, const T* w);
     // gradient_j += r_i x_ij of the entries in a part.
     void (*add_rows)(const SparseMatrix<V, I>&, const ListedRows&, const T* r, const SparsePart&, double* gradient);
@@ -205,6 +208,24 @@ struct ScoreKernels {
     using Kernel = void (*)(const LossParameters&, const ScoreBlock<T>&, const Coefficients<T>& point,
                             const Coefficients<T>& direction, double* loss, double* slopes);
     Kernel value, gradient, hessian_product;
+    // Of a single row with this score: adds its weighted loss, and returns its weighted slope. Null for several scores.
+    using Row = T (*)(const LossParameters&, T score, T y, T weight, double* loss);
+    Row row;
+};
+
+// Steps from single rows, one after the other, of a rule that multiplies w by a number where it has no gradient: w is
+// stored over `scale`, which every step changes. Steps end before the scale is not between `least` and 1 / `least`.
+template <class T>
+struct RowSteps {
+    const T *y, *weight;  // of the rows; weight null: 1
+    typename ScoreKernels<T>::Row loss;
+    const LossParameters& parameters;
+    LinearStep step;
+    double mean;   // makes a gradient of a row's slope
+    T* intercept;  // null: none
+    bool far;      // whether parameters are asked for ahead
+    double scale, least;
+    bool finite;  // false: the loss of the next row is not, so it is not taken
 };
 
 // Steps from sparse rows that cost their entries. Of a rule that takes no such steps, a kernel is null.
@@ -235,6 +256,8 @@ struct LazyKernels {
     Step step[n_rules];
     // A step of the columns of one row, each once, by the gradient slope * x of the loss.
     StepRow step_row[n_rules];
+    // Steps from single rows of a rule that scales. Returns how many were taken.
+    std::size_t (*step_rows[n_rules])(const Rows&, T* w, const Hyperparameters&, RowSteps<T>&);
     // A step of a linear rule, by the gradients r_i x_ij of the loss.
     void (*step_linear)(const Rows&, const T* r, const LazyScore<T>&, const LinearStep&, std::uint32_t now);
     // What a step of a rule is that is linear or, without a gradient, scales.

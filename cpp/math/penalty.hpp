@@ -33,8 +33,9 @@ double penalty(double l1, double l2, const T* w, const Layout& layout) {
     if (l1 == 0.0 && l2 == 0.0) return 0.0;
     double absolute = 0.0, squared = 0.0;
     for (const T* row = w; row < w + layout.n; row += layout.row) {
-        absolute = add_over(absolute, layout.penalised, [=](std::size_t j) { return std::fabs(double(row[j])); });
-        squared = add_over(squared, layout.penalised, [=](std::size_t j) { return double(row[j]) * double(row[j]); });
+        const std::size_t n = layout.penalised;
+        if (l1 != 0.0) absolute = add_over(absolute, n, [=](std::size_t j) { return std::fabs(double(row[j])); });
+        if (l2 != 0.0) squared = add_over(squared, n, [=](std::size_t j) { return double(row[j]) * double(row[j]); });
     }
     return l1 * absolute + 0.5 * l2 * squared;
 }

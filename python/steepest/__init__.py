@@ -87,9 +87,9 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.
-_INNER = ("_core", "analysis", "arrays", "checkpoint", "closed_form", "constraints", "descent", "estimators",
-          "extras", "objectives", "optimizers", "parts", "quasi_newton", "runtime", "search", "streams",
-          "warnings")  # fmt: skip
+_INNER = ("_core", "analysis", "arrays", "checkpoint", "closed_form", "constraints", "dask", "descent", "distribution",
+          "estimators", "extras", "mpi", "objectives", "optimizers", "parts", "quasi_newton", "ranks", "runtime",
+          "search", "streams", "warnings")  # fmt: skip
 
 
 class _Former(_ModuleType):

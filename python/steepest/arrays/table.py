@@ -286,7 +286,7 @@ class Table:
         for start, group, _ in self._named():
             part = as_csr(group, self.dtype)
             entries.append(
-                (part.rows_of_entries(), start + part.indices.astype(np.int64), part.data.astype(self.dtype))
+                (part.rows_of_entries(), start + part.indices.astype(np.int64), part.widened.astype(self.dtype))
             )
         row, column, data = (np.concatenate(each) for each in zip(*entries, strict=True))
         order = np.argsort(row, kind="stable")

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays.checks import check_count, describe
 from ..arrays.interop import place
 from ..objectives.data import DataObjective
-from ..objectives.protocol import Capability, Objective, device_of_objective, missing, supports
+from ..objectives.protocol import Capability, Objective, device_of_objective, missing, supports, team_of
 from ..objectives.softmax import vector_of
 from .record import RunSettings
 from .stopping import NoImprovement
@@ -22,10 +22,14 @@ _MAX_INDEXED_ROWS = 2**32 - 1
 _ALL = 2**62  # more rows than any X has
 
 
-def seed_of(random_state: Any) -> int:
-    """Return the 64-bit seed of None (fresh entropy), an int, a SeedSequence or a NumPy generator."""
+def seed_of(random_state: Any, objective: Any = None) -> int:
+    """Return the 64-bit seed of None (fresh entropy), an int, a SeedSequence or a NumPy generator.
+
+    Of None, all members of the team of an objective get the same one.
+    """
     try:
-        return int(np.random.default_rng(random_state).integers(2**64, dtype=np.uint64))
+        seed = int(np.random.default_rng(random_state).integers(2**64, dtype=np.uint64))
+        return team_of(objective).agree(seed)[0] if random_state is None else seed
     except (TypeError, ValueError):
         expected = "None, an integer of at least 0, a SeedSequence or a NumPy generator"
         raise ValueError(f"random_state must be {expected}, got {describe(random_state)}") from None

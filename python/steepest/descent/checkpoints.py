@@ -16,6 +16,7 @@ from ..arrays.checks import check_number
 from ..checkpoint.file import CheckpointFile
 from ..checkpoint.format import Contents, State
 from ..optimizers.runner import StopReason
+from ..parts.team import ALONE, Team
 from ..runtime import installed_version
 from ..warnings import CheckpointWarning, levels_outside
 from .identity import difference, numbers_of_rules
@@ -46,12 +47,15 @@ class Checkpoints:
         The file.
     seconds : float
         The longest time between two checkpoints, up to the time between two looks; 0 for one after each epoch.
+    team : Team
+        The processes of the run. Its leader alone reads and writes the file.
     """
 
-    def __init__(self, path: Any, seconds: Any) -> None:
-        self.seconds = check_number("checkpoint_seconds", seconds, least=0.0)
-        self._file = CheckpointFile(path)
-        self._found = self._file.load()
+    def __init__(self, path: Any, seconds: Any, team: Team = ALONE) -> None:
+        self.seconds, self._is_leader = check_number("checkpoint_seconds", seconds, least=0.0), team.is_leader
+        with team.together("checkpoint"):
+            self._file = CheckpointFile(path)
+            self._found, _ = team.agree(self._file.load() if team.is_leader else None)
         self._identity: dict[str, str] = {}
         self._own: State = {}
         self._next = 0.0
@@ -95,14 +99,16 @@ class Checkpoints:
         return self._found is not None
 
     def due(self) -> bool:
-        """Return whether it is time to write one."""
-        return time.perf_counter() >= self._next
+        """Return whether it is time to write one, and for this process to do it."""
+        return self._is_leader and time.perf_counter() >= self._next
 
     def write(self, run: Any, reason: str | None) -> None:
         """Write one. ``reason`` is why the run has ended, if it has.
 
         Where the disk fails, the run goes on with a warning, and tries again after the same time.
         """
+        if not self._is_leader:
+            return
         try:
             self._file.save(Contents(self._identity, {**state_of(run, reason), **self._own}))
             self._written = run.runner.n_steps, run.phase
@@ -131,7 +137,6 @@ def state_of(run: Any, reason: str | None) -> State:
         "fired": run.fired,
         "change": run.change,
         "seconds": time.perf_counter() - run.started,
-        "separation": run.record.separation,
         "rows": np.array(rows, dtype=np.float64).reshape(-1, len(Row._fields)),
     }
     if run.path is not None:
@@ -169,7 +174,6 @@ def resume(run: Any, state: dict[str, Any], numbers: Any) -> str | None:
         setattr(run, name, state.get(name))
     run.phase = Phase(state["phase"])
     run.started = time.perf_counter() - state["seconds"]
-    run.record.separation = state["separation"]
     validated = run.settings.validation is not None
     for epoch, loss, norm, rate, seconds, validation in state["rows"].tolist():
         run.rows.append(Row(int(epoch), loss, norm, rate, seconds, validation if validated else None))
@@ -187,7 +191,7 @@ def resume(run: Any, state: dict[str, Any], numbers: Any) -> str | None:
     if reason == StopReason.CALLBACK:
         progress, callbacks = _progress_of(run), run.settings.callbacks
         ended = [answer is True or answer is np.True_ for answer in (callback(progress) for callback in callbacks)]
-        return reason if any(ended) else run.runner.finished
+        return reason if run.team.agree(None, any(ended))[1] else run.runner.finished
     return reason
 
 
@@ -198,12 +202,13 @@ def _rules_asked_again(run: Any, reason: str | None) -> str | None:
     progress = _progress_of(run)
     fired = [rule.reason for rule in run.settings.stop if rule(progress)]
     was_fired, run.fired = run.fired, bool(fired)
-    if fired:
-        return str(fired[0])
-    return run.runner.finished if was_fired else reason
+    found, _ = run.team.agree(str(fired[0]) if fired else None)
+    return found or (run.runner.finished if was_fired else reason)
 
 
 def _progress_of(run: Any) -> Progress:
     """Return what rules and callbacks were told of the last evaluated epoch."""
     row: Row = run.rows[-1]
-    return Progress(row.epoch, run.evaluated_steps, run.previous_w.copy(), *row[1:], run.change)
+    return Progress(
+        row.epoch, run.evaluated_steps, run.previous_w.copy(), *row[1:], run.change, run.runner.scaled_gradient_norm()
+    )

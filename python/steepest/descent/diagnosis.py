@@ -205,7 +205,7 @@ def _slow(s: Symptoms) -> Diagnosis:
     left = max(_epochs_left(s), _epochs_by_curvature(s) if ended else 0.0)
     dragging = late > 1e-4 * early + s.slack and s.gradient_norms[-1] > 0.5 * s.gradient_norms[half]
     if left > (max(int(s.epochs[-1]), 1) if ended else _SLOW_FACTOR * s.max_epochs):
-        text = f"very slow progress: {about(left)} more epochs to a gradient norm of {s.tol:.3g}"
+        text = f"very slow progress: {about(left)} more epochs to a {s.norm_name} of {s.tol:.3g}"
     elif ended and (steady or (dragging and s.tol is None and not s.batch_size)):
         text = f"very slow progress: the loss was still falling, by {late:.2g} in the second half of the run"
     else:

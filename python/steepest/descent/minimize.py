@@ -14,10 +14,19 @@ from ..arrays.device import DeviceArray
 from ..arrays.hints import hinting
 from ..arrays.interop import like
 from ..constraints.sets import Constraint, Simplex
-from ..objectives.protocol import Capability, Objective, check_objective, device_of_objective, missing, supports
+from ..objectives.protocol import (
+    Capability,
+    Objective,
+    check_objective,
+    device_of_objective,
+    missing,
+    supports,
+    team_of,
+)
 from ..optimizers.base import Optimizer
 from ..optimizers.rules import Adam, Momentum
 from ..optimizers.runner import StepPlan
+from ..parts.team import Team
 from ..quasi_newton.optimizer import QuasiNewton
 from .arguments import batches, check_early_stopping, checked_validation, flat_start, seed_of, several
 from .checkpoints import Checkpoints
@@ -208,7 +217,7 @@ def minimize(
     w = check_start(flat_start(w0, objective), objective.n_parameters, objective.dtype)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
-    seed = seed_of(random_state)
+    seed = seed_of(random_state, objective)
     rows, steps = batches(objective, batch_size)
     settings = RunSettings(
         batch_size=rows,
@@ -226,7 +235,7 @@ def minimize(
     check_early_stopping(settings)
     plan = StepPlan(rows, check_flag("shuffle", shuffle), seed, projection)
     reset, progress = check_flag("reset", reset), check_flag("progress", progress)
-    checkpoints = _checkpoints(checkpoint, checkpoint_seconds, settings, reset, starts)
+    checkpoints = _checkpoints(checkpoint, checkpoint_seconds, settings, reset, starts, team_of(objective))
     drawn = random_state is None
     if checkpoints is not None and drawn and checkpoints.seed is not None:
         plan = plan._replace(seed=checkpoints.seed)
@@ -245,13 +254,17 @@ def minimize(
         check_count("starts", starts, 1)
         if not supports(objective, Capability.STARTS):
             raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
-    with optimizer_of_run(optimizer, reset) as own:
+    alike: dict[str, Any] = {"objective": objective, "optimizer": optimizer, "n_steps": optimizer.n_steps}
+    alike |= {"reset": reset, "starts": starts, "order of rows": plan, **settings.shared()}
+    with team_of(objective).together("minimize", alike), optimizer_of_run(optimizer, reset) as own:
         if starts is None:
             return run_from(w, own)
         return best_of(points(starts, w, projection, seed), own, run_from)
 
 
-def _checkpoints(path: Any, seconds: Any, settings: RunSettings, reset: bool, starts: Any) -> Checkpoints | None:
+def _checkpoints(
+    path: Any, seconds: Any, settings: RunSettings, reset: bool, starts: Any, team: Team
+) -> Checkpoints | None:
     """Return the checkpoints of a run, or None. A file that is there is read."""
     if path is None:
         check_number("checkpoint_seconds", seconds, least=0.0)
@@ -261,7 +274,7 @@ def _checkpoints(path: Any, seconds: Any, settings: RunSettings, reset: bool, st
     if not reset:
         raise ValueError(f"checkpoint must be None where reset=False goes on from an optimizer's state, got {path!r}")
     check_rules(settings.stop)
-    return Checkpoints(path, seconds)
+    return Checkpoints(path, seconds, team)
 
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:

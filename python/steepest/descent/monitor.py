@@ -12,7 +12,7 @@ from ..optimizers.runner import StopReason
 from ..warnings import DiagnosisWarning, DivergenceWarning, levels_outside
 from .diagnosis import Diagnosis, diagnose
 from .record import Record
-from .stopping import GradientNorm
+from .stopping import GradientNorm, OwnNorms
 from .symptoms import Symptoms
 
 __all__ = ["Watch"]
@@ -58,14 +58,19 @@ class Watch:
         epochs, losses, norms, rates = np.array([row[:4] for row in record.rows], dtype=np.float64).T
         has_l1 = penalty_of(record.objective).l1 > 0.0
         tolerances = [rule.tol for rule in record.settings.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
+        own = next((rule for rule in record.settings.stop if isinstance(rule, OwnNorms)), None)
+        known = own is not None and len(own.norms) == len(losses)  # no rule has seen the last norm during a run
+        if own is not None and known:
+            norms = np.array(own.norms)
         return Symptoms(
             epochs=epochs.astype(np.int64),
             losses=losses,
             gradient_norms=norms,
+            norm_name="gradient norm" if own is None else "scaled gradient norm",
             rates=rates,
             reason=reason,
             max_epochs=record.settings.max_epochs,
-            tol=max(tolerances, default=None),
+            tol=max(tolerances, default=None) if own is None or known else None,
             batch_size=record.settings.batch_size,
             objective=record.objective,
             optimizer=record.optimizer,

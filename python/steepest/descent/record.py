@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +44,11 @@ class RunSettings:
     stop: Sequence[StopRule]
     callbacks: Sequence[Callback]
     validation: Any
+
+    def shared(self) -> dict[str, Any]:
+        """Return all that members of a team must have alike, by name. Their callbacks may be their own."""
+        alike = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "callbacks"}
+        return alike | {"validation": self.validation is not None}
 
 
 class Row(NamedTuple):

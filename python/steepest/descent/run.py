@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from ..analysis.separability import may_tell, separation
 from ..arrays.norm import norm_of
 from ..extras import require
+from ..objectives.protocol import team_of
 from ..optimizers.base import Optimizer
 from ..optimizers.curvature_rule import CurvatureRule
-from ..optimizers.runner import Runner, StopReason
+from ..optimizers.runner import Runner, Steps, StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .auto_rate import AutoRate
 from .checkpoints import Checkpoints, Phase
@@ -37,6 +38,7 @@ _UNFINISHED = (
 # After these ends, the run does not look for classes without a minimum.
 _SAYS_NO_MORE = (StopReason.DIVERGED, StopReason.CALLBACK, StopReason.INTERRUPTED, StopReason.NO_IMPROVEMENT)
 _SLICE_SECONDS = 0.1  # the longest time between two returns to Python
+_NO_LIMIT = 1e6  # seconds
 _BLOCK_STEPS = 16384  # the most learning rates that one call of the runner gets
 _PATH_ELEMENTS = 1 << 20  # the most elements of the path that one call of the runner writes
 
@@ -58,7 +60,8 @@ class Run:
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.objective, self.optimizer, self.w, self.settings, self.runner = objective, optimizer, w, settings, runner
-        self.supervision, self.checkpoints = supervision(), checkpoints
+        self.supervision, self.team, self.checkpoints = supervision(), team_of(objective), checkpoints
+        self.slice_steps = 1  # of a team, which counts in steps what others do by the clock
         self.auto: AutoRate | None = None
         self.n_epochs = 0
         self.phase, self.epoch_end = Phase.BETWEEN, 0  # the steps taken at the end of the epoch
@@ -79,8 +82,8 @@ class Run:
         if isinstance(self.optimizer, CurvatureRule) and self.optimizer.is_auto:
             self.auto = AutoRate(self.objective, self.optimizer, self.w, self.settings.batch_size)
         self.rates = self.optimizer.rates if self.auto is None else self.auto.rates
-        self.watch = Watch(self.record, self.supervision.warns)
-        tqdm = require("tqdm", "progress").tqdm if progress else None
+        self.watch = Watch(self.record, self.supervision.warns and self.team.is_leader)
+        tqdm = require("tqdm", "progress").tqdm if progress and self.team.is_leader else None
         self.bar: Any = None if tqdm is None else tqdm(total=settings.max_epochs, unit="epoch")
 
     def result(self) -> Result:
@@ -172,9 +175,7 @@ class Run:
         """Return the limit that leaves no room for another epoch, if there is one."""
         if self.n_epochs >= self.settings.max_epochs:
             return StopReason.MAX_EPOCHS
-        if time.perf_counter() - self.started >= self.settings.max_seconds:
-            return StopReason.MAX_SECONDS
-        return None
+        return StopReason.MAX_SECONDS if self._seconds() >= self.settings.max_seconds else None
 
     def _keep(self, reason: str | None = None) -> None:
         """Write a checkpoint if it is time to, or if the run has ended."""
@@ -191,17 +192,19 @@ class Run:
         """Take the steps of an epoch, or those that are left. Return the reason if it ended early, else None."""
         before = self.runner.n_steps
         while True:
-            self.supervision.check()
-            now = time.perf_counter() - self.started
+            cancelled = self.supervision.is_cancelled()
+            now, slice_steps = self.team.tick((time.perf_counter() - self.started, self.slice_steps), cancelled)
             if now >= self.settings.max_seconds:
                 return StopReason.MAX_SECONDS
             n, path = min(_BLOCK_STEPS, self.epoch_end - before), None
             if self.path is not None:
                 n = min(n, max(_PATH_ELEMENTS // self.w.size, 1))
                 path = np.empty((n, self.w.size), self.w.dtype)
+            if not self.team.is_alone:
+                n = min(n, slice_steps)
             rates = self.rates(before, n)
             try:
-                steps = self.runner.run(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
+                steps = self._slice(rates, min(_SLICE_SECONDS, self.settings.max_seconds - now), path)
             finally:
                 taken = self.runner.n_steps - before
                 if taken:
@@ -215,6 +218,22 @@ class Run:
             before += taken
             if self.runner.divisible:
                 self._keep()
+
+    def _slice(self, rates: NDArray[Any], seconds: float, path: NDArray[Any] | None) -> Steps:
+        """Take steps for some seconds. A team takes as many as there are rates, so that all members take the same."""
+        if self.team.is_alone:
+            return self.runner.run(rates, seconds, path)
+        start = time.perf_counter()
+        steps = self.runner.run(rates, _NO_LIMIT, path)
+        taken = max(steps.taken, 1)
+        share = seconds / max(time.perf_counter() - start, 1e-9)
+        self.slice_steps = max(1, min(int(share * taken), 2 * taken, _BLOCK_STEPS))
+        return steps
+
+    def _seconds(self) -> float:
+        """Return the seconds since the start, as all members of a team have them where a limit needs them."""
+        seconds = time.perf_counter() - self.started
+        return self.team.agree(seconds)[0] if self.settings.max_seconds < math.inf else seconds
 
     def _evaluate(self) -> str | None:
         """Evaluate the objective and record the result. Return the reason to end the run here, if there is one."""
@@ -263,6 +282,7 @@ class Run:
         loss = float(self.settings.validation.value(self._given_parameters()))
         if not self.rows and not math.isfinite(loss):
             raise StartError(f"validation must have a finite loss at w0, got {loss}; look for nan in its X")
+        self.team.check_same("validation loss", loss)
         return loss
 
     def _take_back(self) -> tuple[float, float] | None:
@@ -281,7 +301,7 @@ class Run:
         change = None if self.previous_w is None else norm_of(w - self.previous_w)
         self.previous_w, self.change = w, change
         steps = self.runner.n_steps - self.first_step
-        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change)
+        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change, self.runner.scaled_gradient_norm())
         if self.checkpoints is not None:
             self.rules_before = [rule.state() for rule in self.settings.stop]
         fired = [rule.reason for rule in self.settings.stop if rule(progress)]
@@ -290,7 +310,8 @@ class Run:
             answer is True or answer is np.True_
             for answer in (callback(progress) for callback in self.settings.callbacks)
         ]
-        return fired[0] if fired else StopReason.CALLBACK if any(ended) else None
+        rule, stops = self.team.agree(fired[0] if fired else None, any(ended))
+        return rule or (StopReason.CALLBACK if stops else None)
 
     def _without_a_minimum(self, reason: str) -> str:
         """Return the reason why the run ended. It becomes "separable" if the classes are separable: no minimum exists.
@@ -313,8 +334,10 @@ class Run:
             return self.rows[self.best_row].loss
         if reason == StopReason.DIVERGED or self.evaluated_steps == self.runner.n_steps:
             return self.rows[-1].loss
-        if reason == StopReason.INTERRUPTED and not 0.0 < self.evaluation_seconds < 0.5 * _SLICE_SECONDS:
-            return math.nan
+        if reason == StopReason.INTERRUPTED:
+            seconds, _ = self.team.agree(self.evaluation_seconds)
+            if not 0.0 < seconds < 0.5 * _SLICE_SECONDS:
+                return math.nan
         return float(self.objective.value_and_gradient(self._given_parameters())[0])
 
     def _given_parameters(self) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from .. import _core
 from ..objectives.protocol import Capability, penalty_of, supports
 from ..optimizers.base import Optimizer
 from .symptoms import Symptoms
 
 __all__ = ["cost_of_steps"]
-
-_SHARE = 4  # a step of the entries pays if they are fewer than the columns by more, as in sparse_steps.cpp
 
 
 def cost_of_steps(s: Symptoms) -> str:
@@ -17,7 +16,7 @@ def cost_of_steps(s: Symptoms) -> str:
         return ""
     data, penalty = s.objective.data, penalty_of(s.objective)
     entries = max(round(s.batch_size * data.n_elements / data.n_samples), 1)
-    if entries > data.n_features // _SHARE:
+    if entries > data.n_features // _core.share_of_columns:
         return ""
     rule, name = s.optimizer.rule, type(s.optimizer).__name__
     cost = f"each step cost all {s.w.size:,} parameters, though a batch of sparse rows has about {entries:,} entries"

@@ -38,6 +38,11 @@ class Progress:
         Mean loss on the validation data, without penalty. None without validation data.
     parameter_change : float or None
         Euclidean norm of the change of w since the last evaluated epoch. None at the start.
+    scaled_gradient_norm : float or None
+        Norm of the gradient, each number divided by the root of its number on the diagonal of the Hessian at zeros.
+        Columns in few rows, whose gradients are small, count as all others do. Half the square is about how far the
+        loss is above its minimum, if columns are hardly correlated. `QuasiNewton` has it over sparse rows and tables;
+        in other runs it is None.
 
     Examples
     --------
@@ -64,6 +69,7 @@ class Progress:
     seconds: float
     validation_loss: float | None = None
     parameter_change: float | None = None
+    scaled_gradient_norm: float | None = None
 
 
 class StopRule(ABC):
@@ -111,6 +117,9 @@ class StopRule(ABC):
 class GradientNorm(StopRule):
     """Stop when the norm of the gradient is at most ``tol``.
 
+    The norm is that of `Result.history`, over sparse rows too, where rare columns have a small part in it. A callback
+    that judges `Progress.scaled_gradient_norm` counts them as all others.
+
     Parameters
     ----------
     tol : float
@@ -138,6 +147,18 @@ class GradientNorm(StopRule):
 
     def __call__(self, progress: Progress) -> bool:
         return progress.gradient_norm <= self.tol
+
+
+class OwnNorms:
+    """A rule of the gradient norm that judges other norms than those of the history.
+
+    Attributes
+    ----------
+    norms : list of float
+        The norms that it judged, one for each evaluated epoch.
+    """
+
+    norms: list[float]
 
 
 @dataclass

@@ -26,9 +26,13 @@ class Supervision:
     warns: bool = True
     cancelled: Callable[[], bool] | None = None
 
+    def is_cancelled(self) -> bool:
+        """Return whether the run is cancelled."""
+        return self.cancelled is not None and self.cancelled()
+
     def check(self) -> None:
         """Raise KeyboardInterrupt if the run is cancelled."""
-        if self.cancelled is not None and self.cancelled():
+        if self.is_cancelled():
             raise KeyboardInterrupt
 
 

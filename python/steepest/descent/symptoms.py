@@ -41,7 +41,7 @@ class Symptoms:
     Attributes
     ----------
     epochs, losses, gradient_norms, rates : arrays of shape (rows,)
-        See `Result.history`.
+        See `Result.history`. The norms are those that a rule judges, if they are others.
     reason : str or None
         Why the run ended. None during the run.
     max_epochs : int
@@ -62,6 +62,8 @@ class Symptoms:
         The stop reasons of the run's rules.
     projected : bool
         Whether a constraint projects after every step.
+    norm_name : str
+        What the norms are called.
     """
 
     epochs: NDArray[Any]
@@ -80,6 +82,7 @@ class Symptoms:
     separation: Separation = ""
     rules: tuple[str, ...] = ()
     projected: bool = False
+    norm_name: str = "gradient norm"
 
     @property
     def rate(self) -> float:

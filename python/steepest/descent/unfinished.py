@@ -29,7 +29,7 @@ def _judged(s: Symptoms) -> str:
     """Say how far the run is from what its rules of `stop` ask for."""
     norm = s.gradient_norms[-1]
     if s.tol is not None and norm > s.tol:
-        return f"the gradient norm is {norm:.3g}, and the tolerance is {s.tol:.3g}"
+        return f"the {s.norm_name} is {norm:.3g}, and the tolerance is {s.tol:.3g}"
     if s.rules:
         return f"{' and '.join(s.rules)} did not end it"
     return f"no tolerance judged it: the gradient norm is {norm:.3g}; stop=st.stop.GradientNorm(...) sets one"

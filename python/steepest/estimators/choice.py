@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +17,14 @@ from ..optimizers.schedules import CosineDecay
 from ..quasi_newton.optimizer import QuasiNewton
 from .settings import FitSettings
 
-__all__ = ["RelativeGradientNorm", "chooses_rate", "online_optimizer", "optimizer_for", "tolerance"]
+__all__ = [
+    "RelativeGradientNorm",
+    "RelativeScaledNorm",
+    "chooses_rate",
+    "online_optimizer",
+    "optimizer_for",
+    "tolerance",
+]
 
 ONLINE_BATCH = 32
 _WHOLE_DATA = "quasi-newton"
@@ -70,16 +78,66 @@ class RelativeGradientNorm(stopping.GradientNorm):
         if state["reference"] is not None:
             self._refer_to(state["reference"])
 
+    def _norm(self, progress: Progress) -> float:
+        return progress.gradient_norm
+
     def __call__(self, progress: Progress) -> bool:
+        norm = self._norm(progress)
         if self.reference is None:
-            self._refer_to(progress.gradient_norm)
-        if not super().__call__(progress):
+            self._refer_to(norm)
+        if not norm <= self.tol:
             return False
         return self._fall is None or not self._fall.is_noticeable(progress.w, progress.loss)
 
     @cached_property
     def _fall(self) -> CertainFall | None:
         return CertainFall.of(self._objective)
+
+
+class RelativeScaledNorm(RelativeGradientNorm, stopping.OwnNorms):
+    """Stop when the scaled gradient norm is at most `share` times a reference norm.
+
+    Parameters
+    ----------
+    share, reference, least, objective : as for `RelativeGradientNorm`
+        The norms are `Progress.scaled_gradient_norm`.
+    most : float
+        Bound of the plain gradient norm.
+    untried : callable
+        Takes the objective's value and returns the norm from which rounding allows no further step.
+    """
+
+    def __init__(
+        self,
+        share: float,
+        reference: float | None,
+        least: float,
+        most: float,
+        objective: Any,
+        untried: Callable[[float], float],
+    ) -> None:
+        self.norms, self._goal = [], 0.0
+        self._bound, self._untried = most, untried
+        super().__init__(share, reference, least, objective=objective)
+
+    def _refer_to(self, norm: float) -> None:
+        super()._refer_to(norm)
+        self._goal = self.tol
+
+    def reset(self) -> None:
+        self.norms = []
+
+    def _norm(self, progress: Progress) -> float:
+        assert progress.scaled_gradient_norm is not None
+        return progress.scaled_gradient_norm
+
+    def __call__(self, progress: Progress) -> bool:
+        norm = self._norm(progress)
+        self.norms.append(norm)
+        if self.reference is None:
+            self._refer_to(norm)
+        self.tol = max(self._goal, self._untried(progress.loss))
+        return super().__call__(progress) and progress.gradient_norm <= self._bound
 
 
 def _is_auto(value: Any) -> bool:

@@ -53,7 +53,7 @@ def steps_over(
     rows : Rows
         The rows in the original units.
     before : Online
-        The state. It is not changed, but for the steps that its ``w`` may miss.
+        The state. It keeps its values: an error leaves the estimator with it. Steps that its ``w`` misses are taken.
     start : Parameters or None
         The parameters that the estimator has. None means zeros.
     seed : int
@@ -67,16 +67,17 @@ def steps_over(
         columns = Columns.of(rows.X, rows.sample_weight)
         online.columns = columns if online.columns is None else online.columns.with_more(columns)
         scaling = standardising(online.columns, training.settings.fit_intercept)
-    online.alpha = training.alpha(online.weight)
-    objective = training.bind(rows, scaling, online.alpha, units)
+    alpha = training.alpha(online.weight)
+    objective = training.bind(rows, scaling, alpha, units)
     w = _own_parameters(training, online, start, units, scaling, objective)
     batch_size = min(training.settings.batch_size or ONLINE_BATCH, len(rows.y))
-    with _rates(objective, w, rows, scaling, batch_size, online), _unchanged_by_errors(before):
+    with _rates(objective, w, rows, scaling, batch_size, online):
         result = _run(training, objective, w, online, units, batch_size, seed)
-    if online.behind is not None:  # it keeps its rows alive: one is enough
-        row = np.arange(1)
-        weight = None if rows.loss_weight is None else rows.loss_weight[:1] * 0 + 1
-        one = training.bind(Rows(taken(rows.X, row), rows.y[:1], weight, weight), scaling, online.alpha, units)
+    if online.behind is not None and scaling is not None:  # the next call has another
+        online.behind.settle()
+        online.behind = None
+    if online.behind is not None:
+        one = training.bind(_one_of(rows), None, alpha, units)
         online.behind.go_on_over(one.native, 1, False, 0, 1.0)
     parameters = training.parameters(result.w, units, scaling)
     online.w, online.exact = (w if scaling is None else None), parameters
@@ -86,15 +87,22 @@ def steps_over(
     return result, parameters, online
 
 
+def _one_of(rows: Rows) -> Rows:
+    """Return a copy of one row, for a descent that is kept: its rows stay alive with it."""
+    return Rows(taken(rows.X, np.arange(1)), rows.y[:1].copy(), None, None)
+
+
 def _with_optimizer(training: Training, before: Online) -> Online:
     """Return a state whose optimizer the steps may change. Another rate does not forget the steps so far."""
     settings = training.settings
     same_rule = before.optimizer is not None and _alike(before.made_from, settings.optimizer)
     if same_rule and _alike(before.learning_rate, settings.learning_rate):
-        if before.behind is not None:
-            return dataclasses.replace(before)
         assert before.optimizer is not None
-        return dataclasses.replace(before, optimizer=before.optimizer.twin())
+        if before.behind is None:
+            return dataclasses.replace(before, optimizer=before.optimizer.twin())
+        online, settled = dataclasses.replace(before), before.settled()
+        before.w, before.optimizer, before.behind = settled.w, settled.optimizer, None
+        return online
     own, optimizer = before.settled(), online_optimizer(settings)
     if not isinstance(optimizer, Optimizer):
         raise ValueError(f"optimizer must be one that takes steps for partial_fit, got {optimizer!r}")
@@ -146,20 +154,6 @@ def _own_parameters(
 def _to_units(optimizer: Optimizer, exponent: int) -> None:
     """Take an optimizer's state to gradients in other units, which are 2^exponent times those of the steps so far."""
     optimizer.map_state(lambda name, array: np.ldexp(array, 2 * exponent if name.startswith("square") else exponent))
-
-
-@contextmanager
-def _unchanged_by_errors(before: Online) -> Iterator[None]:
-    """If an error ends the steps, bring a state whose w missed steps back to where it was, without these."""
-    if before.behind is None:
-        yield
-        return
-    settled = before.settled()
-    try:
-        yield
-    except BaseException:
-        before.w, before.optimizer, before.behind = settled.w, settled.optimizer, None
-        raise
 
 
 @contextmanager

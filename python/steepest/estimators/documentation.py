@@ -46,7 +46,9 @@ max_iter : int
     few passes.
 tol : float or "auto"
     The fit ends when the gradient norm is at most ``tol`` times its value at zero parameters. With an L1 penalty, the
-    norm is that of the smallest subgradient. With 0, only ``max_iter`` ends the fit. "auto" means 1e-10 for float64 and
+    norm is that of the smallest subgradient. Where X is sparse or has categories, QuasiNewton's gradient is first
+    divided by the roots of the Hessian's diagonal: rare columns are then fitted as well as others. With 0, only
+    ``max_iter`` ends the fit. "auto" means 1e-10 for float64 and
     1e-6 for float32 if every step takes all rows and the curvature gives the rate; it means 0 otherwise.
 early_stopping : bool
     Whether to end the fit when the validation loss has not fallen for ``n_iter_no_change`` passes. If `fit` gets no
@@ -104,7 +106,9 @@ the number of steps, on the curvature or on the weights of all rows, which no ca
 as it takes the statistics of the rows so far.
 
 A weight multiplies the loss of its row. `fit` divides the weights by their mean, which calls cannot know: the bits are
-the same if that mean is 1. ``alpha=None`` means 1 over the sum of all weights so far.
+the same if that mean is 1. The entries of sparse rows decide whether a step costs these or all columns; where they
+decide otherwise in a chunk than in all rows, the last digits may differ. ``alpha=None`` means 1 over the sum of all
+weights so far.
 """
 
 _ATTRIBUTES = """\

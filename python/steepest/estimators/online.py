@@ -75,8 +75,6 @@ class Online:
         The descent that reached w, if some parameters of w miss steps.
     penalty : Penalty or None
         The penalty of the last call, in ``units``.
-    alpha : float
-        The strength of the penalty of the last call.
     curvature : float
         The largest curvature of all calls, from which the learning rate follows.
     direction : array or None
@@ -97,7 +95,6 @@ class Online:
     stored: Parameters | None = None
     behind: Any = None
     penalty: Any = None
-    alpha: float = 0.0
     curvature: float = 0.0
     direction: Array | None = None
     null_loss: float = 0.0

@@ -24,8 +24,9 @@ from ..objectives.protocol import Capability
 from ..objectives.rounding import rounding_of_gradient
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
+from ..quasi_newton.scaled import ScaledNorm, is_judged_scaled
 from ..warnings import levels_outside
-from .choice import RelativeGradientNorm, chooses_rate, optimizer_for, tolerance
+from .choice import RelativeGradientNorm, RelativeScaledNorm, chooses_rate, optimizer_for, tolerance
 from .online import Online
 from .rows import Parameters, Rows
 from .scaling import Scaling, centring, standardising
@@ -90,7 +91,7 @@ class Training:
         far = settings.fit_intercept and self.has_target_units and not self.centres  # targets may be
         objective.is_conditioned = whole and not far and not isinstance(rows.X, Table)  # by units and scaling
         tol = tolerance(settings, optimizer, units.dtype)
-        stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start)]
+        stop: list[StopRule] = [] if tol is None else [self._gradient_norm(tol, objective, start, whole)]
         if settings.early_stopping:
             stop.append(NoImprovement(settings.n_iter_no_change))
         result = self._minimize(
@@ -180,13 +181,21 @@ class Training:
         errors = {name: units.error(self.options[name], dtype) for name in self.loss.regressor_options or ()}
         return {**self.options, **errors}
 
-    def _gradient_norm(self, tol: float, objective: DataObjective, start: Parameters | None) -> RelativeGradientNorm:
+    def _gradient_norm(
+        self, tol: float, objective: DataObjective, start: Parameters | None, whole: bool
+    ) -> RelativeGradientNorm:
         """Return the rule that compares the gradient with that at zeros and with its rounding error.
 
-        The reference is the gradient at zeros, even if the run starts elsewhere.
+        The reference is the gradient at zeros, even if the run starts elsewhere. Where rows are sparse, `QuasiNewton`
+        is judged by the scaled gradient.
         """
         least = rounding_of_gradient(objective, _ROUNDED)
         most = _OF_L1 * objective.penalty.l1 or math.inf
+        if whole and is_judged_scaled(objective):
+            norm = ScaledNorm.in_coordinates_of_runs(objective)
+            reference = None if start is None else norm.at_zeros()
+            rounding = norm.rounding(_ROUNDED)
+            return RelativeScaledNorm(tol, reference, rounding, max(most, least), objective, norm.untried)
         if start is None:
             return RelativeGradientNorm(tol, least=least, most=most, objective=objective)
         zeros = np.zeros(objective.n_parameters, objective.dtype)

@@ -201,8 +201,11 @@ class Units:
             loss = self.squared(progress.loss)
             with np.errstate(over="ignore", under="ignore"):
                 norm = float(np.ldexp(progress.gradient_norm, self.target))
+                scaled = progress.scaled_gradient_norm
+                scaled = None if scaled is None else float(np.ldexp(scaled, self.target))
             validation = None if validation is None else self.squared(validation)
-            return call(dataclasses.replace(progress, loss=loss, gradient_norm=norm, validation_loss=validation))
+            found = dataclasses.replace(progress, loss=loss, gradient_norm=norm, validation_loss=validation)
+            return call(dataclasses.replace(found, scaled_gradient_norm=scaled))
 
         return told
 

@@ -48,6 +48,15 @@ class Bound:
         """Return the same objective over the columns (x_j - centre_j) / scale_j."""
         return self._with(_centre=centre, _scale=scale, _scaling=(centre, scale))
 
+    def in_columns(self, columns: NDArray[np.intp]) -> Any:
+        """Return the same objective over these columns alone, if it supports "fewer_columns"."""
+        given: Any = self._data
+        data, changed = given.in_columns(columns), dict[str, Any]()
+        if self._scaling is not None:
+            centre, scale = (each[columns] for each in self._scaling)
+            changed = {"_centre": centre, "_scale": scale, "_scaling": (centre, scale)}
+        return self._with(_data=data, _X=data.X, _y=data.targets, _sample_weight=data.weights, **changed)
+
     def _with(self, **changed: Any) -> Any:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, **changed)

@@ -32,6 +32,7 @@ _OF_DATA = frozenset(
         Capability.COLUMN_RANGES,
         Capability.ENTRIES,
         Capability.DIGESTS,
+        Capability.FEWER_COLUMNS,
     )
 )
 _OF_NATIVE = frozenset(_core.capabilities)

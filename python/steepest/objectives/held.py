@@ -16,13 +16,17 @@ from ..arrays.checks import blocks_of, check_column, check_weight_sum
 from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.digest import digest_of
 from ..arrays.interop import library_of
+from ..arrays.sparse import CSRView
 from .protocol import Capability
-from .source import Terms
+from .source import Entries, Terms
 
 __all__ = ["CompressedRows", "Held", "HostRows", "native_objective"]
 
 _DENSE_COLUMNS = 4096  # up to so many, blocks of compressed rows may be made dense
 _DENSE_ELEMENTS = 1 << 24  # of a sample
+_ALWAYS = frozenset(
+    (Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES, Capability.ENTRIES, Capability.DIGESTS)
+)
 _OBJECTIVES = {_core.Source32: _core.Objective32, _core.Source64: _core.Objective64}
 
 
@@ -142,7 +146,18 @@ class CompressedRows(HostRows):
     def supports(self, capability: Capability) -> bool:
         if capability == Capability.ROWS:
             return self.n_features <= _DENSE_COLUMNS
-        return capability in (Capability.TARGETS, Capability.STEPS, Capability.DIGESTS)
+        return capability in _ALWAYS
+
+    def compressed(self, index: NDArray[Any]) -> CSRView:
+        """Return a copy of some rows as a CSR matrix."""
+        raise NotImplementedError
+
+    def column_ranges(self, some: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.compressed(np.flatnonzero(some)).column_ranges()
+
+    def entries(self, index: NDArray[Any]) -> Entries:
+        X = self.compressed(index)
+        return Entries(X.rows_of_entries(), X.indices.astype(np.int64, copy=False), X.widened.astype(np.float64))
 
     def column_statistics(self) -> Any:
         return self._statistics

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import describe
 from ..arrays.interop import place
+from ..parts.team import ALONE, Team
 
 __all__ = [
     "NAMES_OF_LOSSES",
@@ -24,6 +25,7 @@ __all__ = [
     "missing",
     "penalty_of",
     "supports",
+    "team_of",
 ]
 
 
@@ -86,7 +88,7 @@ class Objective(Protocol):
 class Capability(StrEnum):
     """Abilities that an objective, or its data, may have beyond value and gradient.
 
-    `Objective` describes those that its users meet, and `Data` the next six. The last four are those of a native
+    `Objective` describes those that its users meet, and `Data` the next eight. The last four are those of a native
     source alone; ``cpp/engine/source.hpp`` has them, and all that it shares with this list, under the same names.
     """
 
@@ -107,6 +109,7 @@ class Capability(StrEnum):
     COLUMN_RANGES = "column_ranges"
     ENTRIES = "entries"
     DIGESTS = "digests"
+    FEWER_COLUMNS = "fewer_columns"
 
     HESSIAN = "hessian"
     SINGLE_ROWS = "single_rows"
@@ -214,6 +217,15 @@ def check_objective(objective: Any) -> None:
 def device_of_objective(objective: Any) -> int | None:
     """Return the number of the CUDA device that holds an objective's data, or None for host memory."""
     return getattr(objective, "device", None)
+
+
+def team_of(objective: Any) -> Team:
+    """Return the processes that minimise an objective together. By default this one is alone."""
+    engine: Any = getattr(getattr(getattr(objective, "data", None), "X", None), "engine", None)
+    while not hasattr(engine, "team") and hasattr(engine, "engine"):
+        engine = engine.engine  # to which it hands its questions on
+    found: Team = getattr(engine, "team", ALONE)
+    return found
 
 
 def layout_of(objective: Any) -> Layout:

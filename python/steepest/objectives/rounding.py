@@ -13,7 +13,7 @@ from .data import DataObjective
 from .protocol import Capability
 from .scaling import LARGEST_SHIFT
 
-__all__ = ["MADE", "amplified_rounding", "rounding_of_gradient"]
+__all__ = ["MADE", "amplified_rounding", "rounding_of_gradient", "rounding_of_slopes"]
 
 # Units in the last place that the numbers of a column are off if it is made from others, as a sum or a standard score
 # is: each step of the making rounds once. Along a direction v of the parameters (in units of the columns' lengths) the
@@ -29,16 +29,24 @@ _UNITS = 4.0  # of the last place
 def rounding_of_gradient(objective: DataObjective, share: float = 1e-2) -> float:
     """Return about the norm that the gradient has by rounding, where it would be zero.
 
-    Each number of the gradient is a mean of slope times x. Its rounding is four units in the last place of the product
-    of their root mean squares. Some of the rows tell that of x, and the loss that of the slopes. If targets are so far
-    from one another that slopes would be rounded by more than a share of the largest slope, most slopes are as large as
-    they can be, and exact: the share is then the bound. The objective lies in the host's memory.
+    Each number of the gradient is a mean of slope times x. Its rounding is `rounding_of_slopes` times the root mean
+    square of x, which some of the rows tell. The objective lies in the host's memory.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
-        units = _UNITS * objective.given_eps
-        found = columns * min(units * _size_of_slopes(objective), max(share, units) * objective.largest_slope)
+        found = columns * rounding_of_slopes(objective, share)
     return found if math.isfinite(found) else 0.0
+
+
+def rounding_of_slopes(objective: DataObjective, share: float) -> float:
+    """Return about the rounding of the slopes of the rows' losses: four units in the last place of their size.
+
+    If targets are so far from one another that slopes would be rounded by more than a share of the largest slope, most
+    slopes are as large as they can be, and exact: the share is then the bound.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        units = _UNITS * objective.given_eps
+        return min(units * _size_of_slopes(objective), max(share, units) * objective.largest_slope)
 
 
 def amplified_rounding(objective: DataObjective) -> float:

@@ -88,6 +88,9 @@ class Data(Protocol):
     "entries"            ``entries(index)``: the numbers of some sparse rows, as `Entries`. Without it, `QuasiNewton`
                          takes no block of the Hessian of wide rows, and, without "rows" too, nothing looks for columns
                          that separate classes
+    "fewer_columns"      ``used_columns(most)``: the columns that have entries, in order, or None if they are more than
+                         so many; ``in_columns(columns)``: the same rows with these alone, numbered anew. Without it,
+                         `QuasiNewton` keeps vectors of all columns
     "digests"            `digests`. Without it, a run over the data has no checkpoint
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop
     "buffers"            `buffered`, and parts that are read one after the other: mini-batches come from some at a time

@@ -15,11 +15,8 @@ from ..arrays.sparse import CSRView
 from .dense import DenseData
 from .held import CompressedRows
 from .protocol import Capability
-from .source import Entries
 
 __all__ = ["SparseData"]
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +26,7 @@ class SparseData(CompressedRows):
     X: CSRView
 
     def supports(self, capability: Capability) -> bool:
-        return capability in (Capability.COLUMN_RANGES, Capability.ENTRIES) or super().supports(capability)
+        return capability == Capability.FEWER_COLUMNS or super().supports(capability)
 
     @cached_property
     def source(self) -> Any:
@@ -37,8 +34,8 @@ class SparseData(CompressedRows):
         values = None if X.is_ones else X.data
         return _core.sparse_source(values, X.indices, X.indptr, X.shape[1], self.targets, self.weights, self.weight_sum)
 
-    def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
-        return self.X.take(np.flatnonzero(some)).column_ranges()
+    def compressed(self, index: NDArray[Any]) -> CSRView:
+        return self.X.take(index)
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> SparseData | DenseData:
         X, rest = self.X.take(index), self.of_rows(index, weight_sum)
@@ -48,9 +45,14 @@ class SparseData(CompressedRows):
         numbers = np.arange(self.n_samples)[index]
         return self.X.take(numbers).toarray(self.dtype)
 
-    def entries(self, index: NDArray[Any]) -> Entries:
-        X = self.X.take(index)
-        return Entries(X.rows_of_entries(), X.indices.astype(np.int64, copy=False), X.widened.astype(np.float64))
+    def used_columns(self, most: int) -> NDArray[np.intp] | None:
+        return self.X.used_columns(most)
+
+    def in_columns(self, columns: NDArray[np.intp]) -> SparseData:
+        found = dataclasses.replace(self, X=self.X.in_columns(columns))
+        if "_statistics" in self.__dict__:
+            found.__dict__["_statistics"] = tuple(each[columns] for each in self._statistics)
+        return found
 
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
         return dataclasses.replace(self, X=self.X.in_units(exponents, self.dtype))

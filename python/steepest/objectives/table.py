@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..arrays.sparse import CSRView
 from ..arrays.table import Table
 from .dense import DenseData
 from .held import CompressedRows
@@ -28,6 +29,9 @@ class TableData(CompressedRows):
     def source(self) -> Any:
         groups = self.X.native_groups()
         return _core.grouped_source(len(self.X), groups, self.targets, self.weights, self.weight_sum)
+
+    def compressed(self, index: NDArray[Any]) -> CSRView:
+        return self.X.take(index).as_csr()
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> TableData | DenseData:
         X, rest = self.X.take(index), self.of_rows(index, weight_sum)

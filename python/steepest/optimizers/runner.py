@@ -95,6 +95,10 @@ class Runner(Protocol):
         """Return the value of the objective and the norm of its gradient at w."""
         ...
 
+    def scaled_gradient_norm(self) -> float | None:
+        """Return the norm of the gradient at w over the roots of the Hessian's diagonal. None: it is not known."""
+        return None
+
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         """Take steps until the rates, the seconds or the epoch run out.
 

@@ -36,7 +36,13 @@ class Question(Protocol):
 class Engine(Protocol):
     """Three functions, by which objectives work over parts, wherever these are.
 
-    An engine puts the answers of its parts into a `Tree`: no result then depends on where a part is.
+    An engine puts the answers of its parts into a `Tree`: no result then depends on where a part is. Each of its
+    processes makes a `Tree` over all n parts, puts in the answers of those that it holds, and None for a part that is
+    not asked. It sends the `nodes` to the process that makes the total, which takes them, in any order.
+
+    One process drives: it alone runs the program, and the others only answer. Where all processes run the same program
+    instead, each of them calls `reduce`, and the engine has an attribute ``team``, a `Team`, which decides what does
+    not follow from totals. An engine that hands its questions on to another has that one as its ``engine``.
     """
 
     def n_parts(self) -> int:

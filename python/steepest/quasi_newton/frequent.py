@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -86,20 +87,22 @@ def frequent_metric(
         sizes = np.sqrt(np.diag(block))
         seen = sizes > 0.0
         chosen = (np.append(chosen, d) if objective.intercept else chosen)[seen]
-        block = block[np.ix_(seen, seen)] / sizes[seen] / sizes[seen, None]
-        if not np.isfinite(block).all() or _is_nearly_diagonal(block, len(index)):
+        block = block if seen.all() else block[np.ix_(seen, seen)]
+        block /= sizes[seen]
+        block /= sizes[seen, None]
+        square = float(np.einsum("ij,ij->", block, block))
+        if not math.isfinite(square) or _is_nearly_diagonal(square, len(block), len(index)):
             return None
         found = FrequentMetric(diagonal, chosen, _with_diagonal(block, objective, diagonal[chosen]))
         return found if found.definite else None
 
 
-def _is_nearly_diagonal(correlations: Vector, rows: int) -> bool:
+def _is_nearly_diagonal(square: float, size: int, rows: int) -> bool:
     """Return whether the squared correlations of a column with all others add up to little more than by chance.
 
-    By chance each is 1 / rows, on average.
+    By chance each is 1 / rows, on average. `square` is the sum of those of all columns.
     """
-    size = len(correlations)
-    return bool(np.sum(correlations**2) < (1.0 + size / rows + _CORRELATED) * size)
+    return square < (1.0 + size / rows + _CORRELATED) * size
 
 
 def curvature_block(
@@ -189,12 +192,13 @@ def _centred(block: Vector, objective: DataObjective, chosen: NDArray[np.intp]) 
     return block if objective.intercept else np.ascontiguousarray(block[:-1, :-1])
 
 
-def _with_diagonal(correlations: Vector, objective: DataObjective, diagonal: Vector) -> Vector:
-    """Return the block of a Hessian with this diagonal, which has the penalty in it, from correlations of the loss."""
+def _with_diagonal(block: Vector, objective: DataObjective, diagonal: Vector) -> Vector:
+    """Turn correlations of the loss into the block of a Hessian with this diagonal, penalty included, in place."""
     penalty = np.full(len(diagonal), objective.alpha * (1.0 - objective.l1_ratio))
     if objective.intercept:
         penalty[-1] = 0.0
     sizes = np.sqrt(np.maximum(diagonal - penalty, 0.0))
-    block: Vector = correlations * sizes * sizes[:, None]
+    block *= sizes
+    block *= sizes[:, None]
     block.flat[:: len(block) + 1] = diagonal
     return block

@@ -14,12 +14,22 @@ from .frequent import FrequentMetric
 from .line_search import Iterate
 from .metric import BlockMetric, DiagonalMetric, Metric
 
-__all__ = ["LBFGSHistory"]
+__all__ = ["LBFGSHistory", "bytes_of_pairs"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _PAIRS, _FEWEST = 20, 5  # pairs of a step and the change of the gradient over it, at most
+_PAIR = 2 * np.dtype(np.float64).itemsize  # bytes of a parameter in a pair
 _CURVED = 1e-12  # of the product of their lengths, at least, is the product of a step and a change
 _BYTES = 1 << 29  # that pairs take, beyond the fewest
+
+
+def bytes_of_pairs(n_parameters: int) -> int:
+    """Return the bytes that the pairs of a long run take for each of its parameters."""
+    return _PAIR * _most_pairs(n_parameters)
+
+
+def _most_pairs(n_parameters: int) -> int:
+    return min(_PAIRS, max(_FEWEST, _BYTES // (_PAIR * n_parameters)))
 
 
 class LBFGSHistory:
@@ -73,7 +83,7 @@ class LBFGSHistory:
             return
         self._spare = None
         self._pairs.append((step, change, 1.0 / product))
-        if len(self._pairs) > min(_PAIRS, max(_FEWEST, _BYTES // (2 * step.nbytes))):
+        if len(self._pairs) > _most_pairs(size):
             self._spare = self._pairs.popleft()[:2]
 
     def _lengths(self, step: Vector, change: Vector) -> float:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from ..arrays.norm import dot
 
-__all__ = ["Iterate", "backtrack"]
+__all__ = ["NOISE", "NOTHING", "Iterate", "backtrack"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
 _ARMIJO = 1e-4
 _MOST_TRIES = 30
-_NOTHING = 1e-7  # times the noise: a smaller predicted change is not worth a try
+NOISE = 4.0  # units of the last place of a value
+NOTHING = 1e-7  # times the noise: a smaller predicted change is not worth a try
 _SLACK = 4.0  # times the noise that a value may rise by where slopes decide
 _FLATTER = 0.9  # of the slope at the start: a line may rise by so much at its end
 _FALL = 0.99  # factor by which the gradient norm must fall where rounding hides the values
@@ -73,7 +74,7 @@ def backtrack(
         Whether, where rounding hides the values, a point will do beyond which the line does not rise steeply. The
         gradient may be larger there, although the step leads to the minimum.
     """
-    if -slope <= _NOTHING * noise:
+    if -slope <= NOTHING * noise:
         return None
     share = 1.0
     for _ in range(_MOST_TRIES):

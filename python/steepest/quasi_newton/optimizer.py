@@ -44,7 +44,12 @@ class QuasiNewton:
     centre. The gradient norm in the history and in the stopping rules then refers to the centred columns. Targets of
     least squares or of `Huber` that lie so far from zero are centred too, in a copy. Without a penalty, columns in
     extreme units are rescaled internally. So are all columns if X has at most 65,536 elements, in a copy. The gradient
-    norm keeps the units of the columns.
+    norm keeps the units of the columns. Over sparse rows and tables, callbacks also get a norm in which rare columns
+    count as all others: `Progress.scaled_gradient_norm`.
+
+    Where sparse rows leave most of many columns without entries, a run keeps parameters of the other columns alone. It
+    then copies the indices of X, in 4 bytes each. It does so only if its vectors of all columns would take more memory,
+    and if w0 is 0 in every column without entries.
 
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. Byrd, Chin,
     Neveitt, Nocedal, "On the Use of Stochastic Hessian Information in Optimization Methods for Machine Learning", SIAM

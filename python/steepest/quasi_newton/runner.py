@@ -16,13 +16,14 @@ from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..objectives.rounding import amplified_rounding
 from ..objectives.source import Data
+from ..objectives.used import UsedColumns
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .active import ActiveMetric
 from .blocks import SparseBlocks
 from .continuing import history_from, iterate_from, state_of_history, state_of_iterate
 from .directions import line_from
-from .lbfgs import LBFGSHistory
-from .line_search import Iterate, backtrack
+from .lbfgs import LBFGSHistory, bytes_of_pairs
+from .line_search import NOISE, Iterate, backtrack
 from .little_data import least_squares_of_little_data
 from .majorant import Majorant
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
@@ -30,6 +31,7 @@ from .plan import SamplePlan
 from .proximal import penalised
 from .resolved import Resolved
 from .sample import column_squares, mean_block, prior_of
+from .scaled import ScaledNorm, is_judged_scaled
 from .verdict import Judge
 
 __all__ = ["QuasiNewtonRunner"]
@@ -44,7 +46,6 @@ _SAMPLE_PASSES = 30  # with a diagonal
 _WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
 _MORE_ROWS = 4  # times as many as the last Hessian had
 _CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
-_NOISE = 4.0  # units of the last place of a value
 _COUNTS = ("_n_steps", "_stalled", "_largest_value", "_looked", "_rows")
 
 
@@ -53,6 +54,10 @@ class QuasiNewtonRunner(Runner):
 
     def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
         self.parameters = w
+        self._is_scaled = is_judged_scaled(objective)
+        self._used = UsedColumns.of(objective, w, bytes_of_pairs(w.size))
+        if self._used is not None:
+            objective, w = self._used.objective, self._used.inner(w)
         self._given, self._given_w = objective, w
         self._objective, self._coordinates = conditioned(objective)
         self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
@@ -92,6 +97,14 @@ class QuasiNewtonRunner(Runner):
             return Evaluation(iterate.value, iterate.norm)
         return Evaluation(iterate.value, self._coordinates.norm(iterate.gradient))
 
+    def scaled_gradient_norm(self) -> float | None:
+        """Return the norm that the diagonal of the Hessian scales, if the rows are sparse."""
+        return self._scaled_norm.of(self._here().w, self._here().gradient) if self._is_scaled else None
+
+    @cached_property
+    def _scaled_norm(self) -> ScaledNorm:
+        return ScaledNorm(self._objective)
+
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         """Take one iteration."""
         iterate = self._here()
@@ -120,7 +133,7 @@ class QuasiNewtonRunner(Runner):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
         if path is not None:
-            path[0] = self._given_w
+            path[0] = self.parameters
         return Steps(1, True, False)
 
     def _go_to(self, found: Iterate) -> None:
@@ -128,6 +141,8 @@ class QuasiNewtonRunner(Runner):
         self._w[:] = found.w
         if self._coordinates is not None:
             self._given_w[:] = self._coordinates.to_raw(found.w)
+        if self._used is not None:
+            self._used.write(self._given_w, self.parameters)
 
     def restore(self) -> None:
         """Leave w where it is: a line search accepts only finite points."""
@@ -148,6 +163,8 @@ class QuasiNewtonRunner(Runner):
         for name in _COUNTS:
             setattr(self, name, state[name])
         self._w[:], self._given_w[:], self._norms = state["w"], state["given_w"], state["norms"].tolist()
+        if self._used is not None:
+            self._used.write(self._given_w, self.parameters)
         self.finished = None if state["finished"] is None else StopReason(state["finished"])
         if "kind" not in state:
             self._here()
@@ -344,9 +361,9 @@ class QuasiNewtonRunner(Runner):
 
     def _noise(self, iterate: Iterate) -> float:
         """Return about the rounding of the objective's value: of the scores, it weighs as the slopes do."""
-        noise = _NOISE * max(abs(iterate.value), self._size_of_losses)
+        noise = NOISE * max(abs(iterate.value), self._size_of_losses)
         if self._objective.constant_curvature:
-            noise = _NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
+            noise = NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
         return float(np.finfo(iterate.w.dtype).eps) * self._amplified * noise
 
     @cached_property

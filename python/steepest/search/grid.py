@@ -23,7 +23,7 @@ from ..descent.result import Result
 from ..descent.stopping import StopRule
 from ..descent.supervision import Supervision, supervised
 from ..extras import require
-from ..objectives.protocol import Capability, Objective, missing, supports
+from ..objectives.protocol import Capability, Objective, missing, supports, team_of
 from ..optimizers.base import Optimizer
 from ..optimizers.runner import StopReason
 from ..optimizers.schedules import ScheduleLike
@@ -179,7 +179,7 @@ def grid_search(
     workers = min(_workers(objective, n_jobs), len(rates))
     options["stop"] = several("stop", options.get("stop", ()), StopRule, "rules of st.stop")
     options["callbacks"] = several("callbacks", options.get("callbacks", ()), Callable, "callables")  # type: ignore[arg-type]
-    options["random_state"] = _repeatable(options.get("random_state"))
+    options["random_state"] = _repeatable(options.get("random_state"), objective)
     progress = check_flag("progress", options.pop("progress", False))
     cancel = threading.Event()
     jobs = [_job(objective, _copy(optimizer, rate), options, cancel) for rate in rates]
@@ -207,6 +207,10 @@ def _rates(learning_rates: Any) -> tuple[float | str | ScheduleLike, ...]:
 
 
 def _workers(objective: Objective, n_jobs: Any) -> int:
+    if not team_of(objective).is_alone:
+        if n_jobs not in (None, 1):
+            raise ValueError(f"n_jobs must be None or 1 for data that several processes hold, got {n_jobs!r}")
+        return 1  # all of them run the same jobs in the same order
     able = supports(objective, Capability.THREADS)
     if n_jobs is None:
         return _core.threads_in_use() if able and supports(objective, Capability.STEPS) else 1
@@ -216,12 +220,12 @@ def _workers(objective: Objective, n_jobs: Any) -> int:
     return count
 
 
-def _repeatable(random_state: Any) -> Any:
+def _repeatable(random_state: Any, objective: Objective) -> Any:
     """Return a random state that gives every run the same seed; the seed of a generator, or of None, is drawn once."""
     drawn = random_state is None or isinstance(
         random_state, np.random.Generator | np.random.BitGenerator | np.random.RandomState
     )
-    return seed_of(random_state) if drawn else random_state
+    return seed_of(random_state, objective) if drawn else random_state
 
 
 def _copy(optimizer: Optimizer, rate: Any) -> Optimizer:

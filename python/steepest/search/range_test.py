@@ -184,7 +184,7 @@ def find_learning_rate(
     w = check_start(vector_of(objective, "w0", w0), objective.n_parameters, objective.dtype)
     twin = copy.copy(optimizer)
     twin.reset()
-    seed, start = seed_of(random_state), w.copy()
+    seed, start = seed_of(random_state, objective), w.copy()
     steps = _steps(_at_hand(objective, len(rates) * size, seed), twin, w, size, seed)
     losses, smoothed, diverged = _raise_rate(steps, rates, divergence)
     rates = rates[: len(losses)]

@@ -125,16 +125,18 @@ class CacheReader:
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""
-        if self._stop.is_set():
-            raise Stopped
         arrays, part = self._empty(index)
         file = self._source.file
         try:
-            file.read(index, arrays)
+            file.read(index, arrays, self._go_on)
         except DamagedError as error:
             self._source.mend(file, error)
-            self._source.file.read(index, arrays)
+            self._source.file.read(index, arrays, self._go_on)
         return part
+
+    def _go_on(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
 
     def _empty(self, index: int) -> tuple[list[NDArray[Any]], Part]:
         facts, n, n_entries = self._source.facts, self._found.sizes[index], self._found.entries[index]

@@ -16,6 +16,7 @@ import os
 import struct
 import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -112,7 +113,7 @@ class CacheWriter:
         for regions in self.parts:
             region = regions[number]
             codes = np.empty(region.n_bytes // dtype.itemsize, dtype)
-            read_into(self._file, [bytes_of(codes)], region.offset)
+            read_into(self._file, bytes_of(codes), region.offset)
             codes = moved[codes.astype(np.intp)].astype(dtype)
             _write(self._file, bytes_of(codes), region.offset)
             total = zlib.crc32(bytes(region.padded - region.n_bytes), zlib.crc32(bytes_of(codes)))
@@ -209,26 +210,28 @@ class CacheFile:
         self._fill(memoryview(found), offset)
         return bytes(found)
 
-    def _fill(self, view: memoryview, offset: int) -> None:
+    def _fill(self, view: memoryview, offset: int, go_on: Callable[[], None] | None = None) -> None:
         try:
-            n = read_into(self._file, [view], offset)
+            n = read_into(self._file, view, offset, go_on)
         except OSError as error:
             raise DamagedError(str(error)) from error
         if n != len(view):
             raise DamagedError("it ends too soon")
 
-    def _fill_large(self, view: memoryview, address: int, offset: int) -> None:
+    def _fill_large(self, view: memoryview, address: int, offset: int, go_on: Callable[[], None]) -> None:
         """Fill a buffer past the page cache, as far as it is aligned."""
         whole = len(view) // _PAGE * _PAGE if address % _PAGE == 0 and self._direct is not None else 0
         if whole and self._direct is not None:
             try:
-                whole = read_into(self._direct, [view[:whole]], offset)
+                whole = read_into(self._direct, view[:whole], offset, go_on)
             except OSError:  # a file system that wants a larger alignment
                 self._direct, whole = None, 0
-        self._fill(view[whole:], offset + whole)
+        self._fill(view[whole:], offset + whole, go_on)
 
-    def read(self, index: int, arrays: list[NDArray[Any]]) -> None:
+    def read(self, index: int, arrays: list[NDArray[Any]], go_on: Callable[[], None]) -> None:
         """Fill arrays with those of a part. The first time, all checksums are compared.
+
+        `go_on` is called now and then, and may raise an error.
 
         Raises
         ------
@@ -242,7 +245,7 @@ class CacheFile:
         known = index in self._verified
         for region, array in zip(self.parts[index], arrays, strict=True):
             view = bytes_of(array)
-            self._fill_large(view, array.ctypes.data, region.offset)
+            self._fill_large(view, array.ctypes.data, region.offset, go_on)
             if not known:
                 rest = self._read(region.offset + region.n_bytes, region.padded - region.n_bytes)
                 if zlib.crc32(rest, zlib.crc32(view)) != region.checksum:

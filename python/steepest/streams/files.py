@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,24 +101,24 @@ class FileState:
         self.check()
 
 
-def read_into(file: BinaryIO, views: list[memoryview], offset: int) -> int:
-    """Fill buffers, one after the other, with the bytes of a file from an offset. Return the number of bytes read.
+def read_into(file: BinaryIO, view: memoryview, offset: int, go_on: Callable[[], None] | None = None) -> int:
+    """Fill a buffer with the bytes of a file from an offset. Return the number of bytes read.
 
-    It is less than asked for only where the file ends.
+    It is less than asked for only where the file ends. `go_on` is called now and then, and may raise an error.
     """
     done = 0
-    for view in views:
-        at = 0
-        while at < len(view):
-            wanted = view[at : at + _STEP]
-            if hasattr(os, "preadv"):
-                n = os.preadv(file.fileno(), [wanted], offset + done)
-            else:
-                data = os.pread(file.fileno(), len(wanted), offset + done)
-                n, wanted[: len(data)] = len(data), data
-            if n == 0:
-                return done
-            at, done = at + n, done + n
+    while done < len(view):
+        if go_on is not None:
+            go_on()
+        wanted = view[done : done + _STEP]
+        if hasattr(os, "preadv"):
+            n = os.preadv(file.fileno(), [wanted], offset + done)
+        else:
+            data = os.pread(file.fileno(), len(wanted), offset + done)
+            n, wanted[: len(data)] = len(data), data
+        if n == 0:
+            return done
+        done += n
     return done
 
 

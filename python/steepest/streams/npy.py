@@ -76,7 +76,7 @@ class NpyFile:
 
     def _fill(self, file: BinaryIO, first: int, out: NDArray[Any]) -> None:
         view = out.reshape(-1).view(np.uint8).data
-        n = read_into(file, [view], self.offset + first * self.dtype.itemsize)
+        n = read_into(file, view, self.offset + first * self.dtype.itemsize)
         if n != len(view):
             self.state.check()
             raise OSError(f"{self.state.path} ended too soon: {n:,} bytes of {len(view):,}")

@@ -53,7 +53,7 @@ def open_stream(
           the same blocks each time it is iterated. X is a dense array or a CSR matrix.
     target : str or int
         The column with the targets: its name, or its number in a .npy table. None for sources that bring the target
-        otherwise. Text is taken for classes: `Stream.classes` has the labels, and y their codes.
+        otherwise. Text is taken for classes: ``Stream.classes`` has the labels, and y their codes.
     weight : str or int, optional
         The column with the weights of the rows, at least 0.
     drop : sequence of str or int
