@@ -223,3 +223,18 @@ class TestErrors:
         with pytest.raises(ValueError, match="weights of the parts must not all be 0"):
             model.fit(in_parts(X, targets(3, z), np.zeros(N)))
         assert model.__dict__ == before
+
+
+@pytest.mark.parametrize("kind", [int, float])
+@pytest.mark.parametrize(("dtype", "bits"), [(np.float32, 24), (np.float64, 53)])
+def test_labels_that_the_dtype_merges_are_refused(kind, dtype, bits):
+    """The neighbours 2**24 and 2**24 + 1 are one number in float32, and would be one class."""
+    X, y = np.arange(40, dtype=dtype).reshape(20, 2), np.arange(20) % 3
+    for labels, shown in ((2**bits + y, 2**bits), (-(2**bits) - y, -(2**bits) - 2)):
+        stream = st.open_stream([(X, labels.astype(kind))])
+        with pytest.raises(ValueError, match=rf"y must hold labels below {2**bits:,} beside rows of .*, got {shown}; "):
+            st.LogisticClassifier().fit(stream)
+    below = 2**bits - 3 + y
+    model = st.LogisticClassifier().fit(st.open_stream([(X, below.astype(kind))]))
+    assert model.classes_.astype(int).tolist() == np.unique(below).tolist()
+    st.LinearRegressor().fit(st.open_stream([(X, 2**bits + y)]))

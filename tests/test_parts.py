@@ -187,6 +187,21 @@ def test_targets_far_from_zero_lose_no_digits(loss):
     np.testing.assert_allclose(found.w[:-1], expected.w[:-1], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+def test_huber_far_from_its_delta_takes_the_curvature_of_squares(sparse, options):
+    """No residual is within delta at the start, where the loss has no curvature of its own."""
+    X, y, weight = rows("Huber")
+    X = sp.csr_array(np.where(np.abs(X) < 0.5, 0.0, X)) if sparse else X
+    parts, held = (
+        st.Huber(in_parts(X, 1e5 * y, weight), **options),
+        st.Huber(X, 1e5 * y, sample_weight=weight, **options),
+    )
+    found, expected = (st.minimize(each, max_epochs=300) for each in (parts, held))
+    assert found.converged
+    np.testing.assert_allclose(found.value, expected.value, rtol=1e-8)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_far_columns_are_centred(loss):
     parts, dense = both(loss, far=3000.0, alpha=0.01)

@@ -348,23 +348,3 @@ def test_a_file_that_changes(kind, change, error, message, is_open, tmp_path):
     with pytest.raises(error, match=message.format(f".*{path.name}")):
         list(stream.parts())
     assert [thread for thread in threading.enumerate() if thread.name == "steepest-stream"] == []
-
-
-def test_labels_that_the_dtype_changes_are_refused(tmp_path):
-    """Neighbours of 2**24 are one number in float32. They would be one class."""
-    large, narrow = np.where(Y > 0, 2**24 + 1, 2**24), X.astype(np.float32)
-    wrong = r"the target must hold integers that float32 has, got 16777217 in row 1 of {}; set dtype=np.float64"
-    np.save(tmp_path / "X.npy", narrow)
-    np.save(tmp_path / "y.npy", large)
-    FRAME.drop(columns=["s", "y"]).astype(np.float32).assign(y=large).to_parquet(tmp_path / "t.parquet")
-    for source, target, place in (
-        ([(narrow, large)], None, "block 0"),
-        ((tmp_path / "X.npy", tmp_path / "y.npy"), None, ".*X.npy"),
-        (tmp_path / "t.parquet", "y", ".*t.parquet"),
-    ):
-        with pytest.raises(ValueError, match=wrong.format(place)):
-            st.open_stream(source, target=target)
-        stream = st.open_stream(source, target=target, dtype=np.float64)
-        assert st.LogisticClassifier(alpha=1).fit(stream).classes_.tolist() == [2**24, 2**24 + 1]
-    with pytest.raises(ValueError, match=r"that float64 has, got 9007199254740993 in row 1 of block 0; give labels as"):
-        st.open_stream([(X, np.where(Y > 0, 2**53 + 1, 2**53))])

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .arrays.checks import changed_integer, check_count, describe
+from .arrays.checks import check_count, describe
 from .arrays.device import arithmetic_dtype, dtype_name
 from .arrays.sparse import CSRView
 from .extras import require
@@ -182,9 +182,8 @@ def _numbers(name: str, given: Any, X: Any) -> Any:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, got {describe(array)}; number labels alike on all ranks")
     found = np.ascontiguousarray(array, arithmetic_dtype(dtype_name(X.dtype)))
-    at = changed_integer(found, array) if array.ndim == 1 else None
-    if at is not None:
-        raise ValueError(f"{name} must hold integers that {found.dtype} has, got {array[at]} at index {at}")
+    if array.dtype.kind != "f" and not np.array_equal(found, array):
+        raise ValueError(f"{name} must hold numbers that {found.dtype} has, got larger integers")
     return found
 
 

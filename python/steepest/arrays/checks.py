@@ -44,19 +44,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONG else f"{text[: _LONG // 2]}... ({len(text)} characters)"
 
 
-def changed_integer(found: NDArray[Any], given: NDArray[Any]) -> int | None:
-    """Return the place of the first integer that a cast to floating point changed, or None."""
-    most = 2 ** (np.finfo(found.dtype).nmant + 1)
-    if given.dtype.kind not in "iu" or np.iinfo(given.dtype).max <= most:
-        return None
-    large = np.flatnonzero((given > most) | (given < -most))
-    with np.errstate(invalid="ignore"):
-        back = found[large].astype(given.dtype)
-    beyond = found[large] >= 2.0 ** np.iinfo(given.dtype).bits / (1 + (given.dtype.kind == "i"))
-    wrong = np.flatnonzero(beyond | (back != given[large]))
-    return int(large[wrong[0]]) if len(wrong) else None
-
-
 def check_number(
     name: str,
     value: Any,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.checks import changed_integer, check_column, describe, may_be_finite
+from ..arrays.checks import check_column, describe, may_be_finite
 from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..objectives.binding import data_of
@@ -107,11 +107,7 @@ def _cast(name: str, given: Any, dtype: np.dtype[Any], n: int) -> NDArray[Any]:
     if given.shape != (n,):
         raise ValueError(f"{name} must have an element for each of the {n} rows of X, got shape {given.shape}")
     with np.errstate(over="ignore"):
-        found = np.require(given, dtype, ["C", "ALIGNED"])
-    at = changed_integer(found, given)
-    if at is not None:
-        raise ValueError(f"{name} must hold integers that {dtype} has, got {given[at]} at index {at}")
-    return found
+        return np.require(given, dtype, ["C", "ALIGNED"])
 
 
 def _check_numbers(X: NDArray[Any] | CSRView) -> None:

@@ -114,12 +114,25 @@ def _targets_of(model: Any, parts: Parts) -> _Targets:
                 f"y must hold at most {_CLASSES:,} classes in parts, got more different numbers; for quantities take "
                 "LinearRegressor"
             )
+        _check_labels(found.values, dtype)
         model.classes_, labels = classes_of(found.values.astype(dtype)), found.values
     totals = _Targets(labels).totals(parts)
     numbers = np.arange(len(labels), dtype=dtype)
     model._factors = class_factors(model.class_weight, model.classes_, numbers, totals)
     model._loss_weight(numbers, None)  # which checks that the dtype holds the factors
     return _Targets(labels, model._factors)
+
+
+def _check_labels(labels: Vector, dtype: np.dtype[Any]) -> None:
+    """Check that labels are not so large that neighbours of them became one number when they were cast."""
+    most = 2.0 ** (np.finfo(dtype).nmant + 1)
+    large = labels[np.abs(labels) >= most]
+    if len(large):
+        remedy = "give the rows in float64, or the labels as text" if dtype == np.float32 else "give them as text"
+        raise ValueError(
+            f"y must hold labels below {most:,.0f} beside rows of {dtype}, which does not tell larger ones apart, got "
+            f"{large[0]:.0f}; {remedy}"
+        )
 
 
 def _validation_set(model: Any, parts: Parts, targets: _Targets, X_val: Any, y_val: Any) -> Any:

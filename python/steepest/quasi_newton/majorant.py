@@ -27,9 +27,14 @@ class Majorant:
 
     def __init__(self, objective: DataObjective) -> None:
         self._objective = objective
-        n, weight = objective.n_samples, objective.weights
+        self._squares: tuple[int, NDArray[Any]] | None = None  # and of how many rows, where these are far away
+        n = objective.n_samples
         rows = min(_LOOKED_AT, max(1, _ELEMENTS // objective.n_features))
         chosen = np.arange(n) if rows >= n else some_of(n, rows, 0)
+        if not objective.supports(Capability.ROWS):
+            part = objective.data.taken(chosen, objective.weight_sum * len(chosen) / n)
+            objective, chosen = objective.with_data(part), np.arange(len(chosen))
+        weight = objective.weights
         if weight is not None:
             chosen = chosen[weight[chosen] > 0]
         self._rows, self._targets = objective.rows(chosen), objective.targets[chosen].astype(np.float64)
@@ -37,16 +42,26 @@ class Majorant:
     @classmethod
     def of(cls, objective: DataObjective) -> Majorant | None:
         """Return that of an objective; None for a loss that curves everywhere, or of which no rows can be looked at."""
-        return cls(objective) if objective.may_be_flat and objective.supports(Capability.ROWS) else None
+        can = any(map(objective.supports, (Capability.ROWS, Capability.SAMPLE)))
+        return cls(objective) if objective.may_be_flat and can else None
 
     def hessian(self, own: NDArray[Any], w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
         """Return the Hessian for a metric, where that of a sample at w is its own."""
         shares = self._shares(w)
         far = shares[shares < 1.0]
         part = max(_LEAST, float(far.mean())) if far.size else 1.0
-        terms = self._objective.terms._replace(loss="least_squares", loss_parameters={})
-        squares = self._objective.sample_data(rows, seed).bind(terms).hessian(np.zeros(len(own), own.dtype))
+        squares = self._hessian_of_squares(len(own), own.dtype, rows, seed)
         return np.asarray(own + part * (squares - own), own.dtype)
+
+    def _hessian_of_squares(self, p: int, dtype: np.dtype[Any], rows: int, seed: int) -> NDArray[Any]:
+        if self._squares is not None and self._squares[0] == rows:
+            return self._squares[1]
+        objective = self._objective
+        terms = objective.terms._replace(loss="least_squares", loss_parameters={})
+        found: NDArray[Any] = objective.sample_data(rows, seed).bind(terms).hessian(np.zeros(p, dtype))
+        if not objective.supports(Capability.ROWS):
+            self._squares = rows, found
+        return found
 
     def part(self, w: NDArray[Any]) -> float:
         """Return what part of the curvature of squares that of the parabolas is, on average."""

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import changed_integer
 from ..arrays.sparse import CSRView
 from .files import DataError
 from .labels import Labels
 
-__all__ = ["ArrayBlock", "Block", "Entries", "Place", "write", "write_targets"]
+__all__ = ["ArrayBlock", "Block", "Entries", "Place", "write"]
 
 
 class Place(NamedTuple):
@@ -62,17 +61,6 @@ def write(out: NDArray[Any], values: NDArray[Any]) -> None:
         np.copyto(out, values, casting="unsafe")
 
 
-def write_targets(out: NDArray[Any], values: NDArray[Any], place: Place, first: int) -> None:
-    """Copy targets that are numbers, from row `first` of a block on. Integers must stay what they are."""
-    write(out, values)
-    at = changed_integer(out, values)
-    if at is not None:
-        remedy = "set dtype=np.float64" if out.dtype == np.float32 else "give labels as text, or smaller numbers"
-        raise DataError(
-            f"the target must hold integers that {out.dtype} has, got {values[at]} in {place.at(first + at)}; {remedy}"
-        )
-
-
 @dataclass
 class ArrayBlock:
     """Rows in arrays in memory."""
@@ -102,7 +90,7 @@ class ArrayBlock:
         """Copy the targets of rows, or their codes."""
         values = self.y[start:stop]
         if self.labels is None:
-            write_targets(out, values, self.place, start)
+            write(out, values)
             return
         listed = values.tolist()
         for at, label in enumerate(listed):

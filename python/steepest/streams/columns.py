@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import describe
 from ..extras import require
-from .blocks import Entries, Place, write, write_targets
+from .blocks import Entries, Place, write
 from .files import DataError
 from .iterable import facts_of_dtype
 from .labels import Labels
@@ -167,7 +167,7 @@ class ArrowBlock:
         """Copy the targets of rows, or their codes."""
         column = self._column(self.columns.target).slice(start, stop - start)
         if self.labels is None:
-            write_targets(out, _numbers(column), self.place, start)
+            write(out, _numbers(column))
             return
         types = require("pyarrow.types", "stream")
         coded = column if types.is_dictionary(column.type) else column.dictionary_encode()

@@ -135,7 +135,7 @@ class Stream:
         if not self._source.any_order and bool(np.any(np.diff(indices) < 0)):
             raise ValueError(
                 f"order must ascend, since {self._source.name} can be read from its beginning only; "
-                "open_stream(..., cache=folder) allows any order"
+                "open_stream(..., cache=folder) allows any order, and mini-batches with shuffle=False need no other"
             )
         found = read_ahead(self._open, indices, self._ahead)
         return found if self._progress is None else _told(found, self._progress)
