@@ -152,6 +152,9 @@ def test_wrong_use_is_told(dask_client):
         LinearRegressor().fit(X)
     with pytest.raises(TypeError, match="X must be a Dask array or a Dask data frame, got float64 of shape"):
         sd.fit(dask_client, LogisticClassifier(), rows("Logistic")[0], y)
+    for wrong in (complex, "datetime64[s]", "U3"):
+        with pytest.raises(TypeError, match=r"X must hold numbers, got (complex128|datetime64|<U3)"):
+            LogisticClassifier().fit(X.astype(wrong), y)
     with pytest.raises(ValueError, match=r"y must hold labels below 16,777,216 beside rows of float32, which"):
         LogisticClassifier().fit(X.astype(np.float32), np.arange(len(X)) % 2 + 2**24)
     with pytest.raises(TypeError, match="part 0: y must hold numbers, got <U"):

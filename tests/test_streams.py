@@ -337,3 +337,23 @@ def test_an_error_ends_the_thread():
     with pytest.raises(ValueError, match=r"source gave other rows in part 20 than in the first pass; all passes must"):
         whole(stream)
     assert threads() == []
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz", "npy", "svmlight"])
+def test_a_file_may_be_named_twice(tmp_path, kind):
+    X, y = np.arange(1.0, 31.0).reshape(10, 3), np.arange(10.0)
+    path = tmp_path / f"t.{kind}"
+    frame = pd.DataFrame(X, columns=list("abc")).assign(y=y)
+    if kind == "parquet":
+        frame.to_parquet(path, row_group_size=4)
+    elif kind == "npy":
+        np.save(path, np.column_stack([X, y]))
+    elif kind == "svmlight":
+        dump_svmlight_file(X, y, str(path), zero_based=True)
+    else:
+        frame.to_csv(path, index=False)
+    target = {"npy": 3, "svmlight": None}.get(kind, "y")
+    stream = st.open_stream([path, path, path], target=target, part_rows=7)
+    for _ in range(2):
+        assert np.concatenate([part.y for part in stream.parts()]).tolist() == [*y, *y, *y]
+    assert stream.read(3).y.tolist() == [1, 2, 3, 4, 5, 6, 7]

@@ -186,7 +186,9 @@ def _parts_of(client: Any, X: Any, y: Any, weight: Any, labels: Any, timeout: fl
     names = None
     if is_frame(X):
         names = tuple(X.columns) if all(isinstance(name, str) for name in X.columns) else None
-    elif getattr(X, "dtype", _FLOATS[0]) not in _FLOATS:
+    elif (dtype := getattr(X, "dtype", _FLOATS[0])) not in _FLOATS:
+        if dtype.kind in "cSUmM":
+            raise TypeError(f"X must hold numbers, got {dtype}")
         X = X.astype(np.float64)
     made = parts(client, X, y if labels is None else coded(y, labels), weight, timeout=timeout)
     of_columns: dict[str, Any] = {"classes": labels, "feature_names": names}

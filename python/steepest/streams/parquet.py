@@ -43,7 +43,7 @@ class ParquetSource:
     ) -> None:
         self._decoded = 0
         self.states = [FileState.of(path) for path in paths]
-        self._groups: list[tuple[FileState, int]] = []
+        self._groups: list[tuple[int, int]] = []  # the number of the file, and that of the row group among all
         rows: list[int] = []
         self.name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} others"
         kinds: list[np.dtype[Any]] = []
@@ -56,7 +56,7 @@ class ParquetSource:
             kinds += self._columns.kinds(schema, str(state.path))
             for group in (metadata.row_group(each) for each in range(metadata.num_row_groups)):
                 largest = max(largest, _memory_of(group))
-                self._groups.append((state, len(rows)))
+                self._groups.append((number, len(rows)))
                 rows.append(group.num_rows)
         self.facts = self._columns.facts(kinds, dtype)
         self.labels = Labels() if self._columns.has_text else None
@@ -82,8 +82,8 @@ class ParquetSource:
     def blocks(self, row: int) -> Iterator[ArrowBlock]:
         """Yield blocks from a row on, with which a row group begins."""
         begin = self._starts.index(row)
-        for state, groups in itertools.groupby(self._groups[begin:], key=lambda each: each[0]):
-            first = next(number for other, number in self._groups if other is state)
+        for at, groups in itertools.groupby(self._groups[begin:], key=lambda each: each[0]):
+            state, first = self.states[at], next(number for other, number in self._groups if other == at)
             with self._opened(state) as file:
                 for _, number in groups:
                     place = self._starts[number] - self._starts[first]
