@@ -159,13 +159,13 @@ def test_the_command_line_saves_and_resumes(table, tmp_path, monkeypatch):
 
     assert run_fit(table, "--max-epochs", 8, "--model", tmp_path / "whole.json").exit_code == 0
     saved = ("--checkpoint", tmp_path / "run", "--checkpoint-seconds", 0, "--max-epochs", 8)
-    own = fitting._estimator
+    own = fitting.estimator_of
 
-    def breaking(problem, callbacks):
-        return own(problem, [*callbacks, broken_off(5, OSError("the machine stops here"))])
+    def breaking(options, target, rows, callbacks):
+        return own(options, target, rows, [*callbacks, broken_off(5, OSError("the machine stops here"))])
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "_estimator", breaking)
+        patch.setattr(fitting, "estimator_of", breaking)
         broken = run_fit(table, *saved)
     assert broken.exit_code == 2
     assert "the machine stops here" in broken.stderr

@@ -168,6 +168,7 @@ def test_lanczos_finds_the_ends_of_the_spectrum(n, d, dtype, alpha):
         found.steps_to_gradient_norm(1e-3)
 
 
+@pytest.mark.slow
 def test_lanczos_of_many_parameters():
     pytest.importorskip("scipy")
     d = 100_000

@@ -66,6 +66,7 @@ def test_a_fit_is_that_of_the_parts_in_memory(dask_client, model, y):
     same(sd.fit(dask_client, copy.deepcopy(model), dX, y, weight), memory)
 
 
+@pytest.mark.slow
 def test_predictions_are_lazy_and_those_of_arrays(dask_client):
     X, y, _ = rows("Logistic")
     dX = on_dask(X, y, y)[0]

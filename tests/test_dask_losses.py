@@ -50,6 +50,7 @@ def test_a_worker_that_dies_changes_no_bit(client, at):
     data.engine.close()
 
 
+@pytest.mark.slow
 def test_a_worker_may_die_within_a_pass(client):
     """At some instant: a thread kills one while passes run."""
     data = parts(client, *on_dask(*rows("Logistic")))
@@ -88,6 +89,7 @@ def test_workers_may_leave_and_die_where_the_scheduler_passes_messages_on():
         assert bits(st.minimize(objective_of("Logistic", data), callbacks=callback)) == expected()
 
 
+@pytest.mark.slow
 def test_lost_workers_are_named_in_time(client):
     data = parts(client, *on_dask(*rows("Logistic")), timeout=2)
     kill = killing(client, 2, slice(2))
@@ -99,6 +101,7 @@ def test_lost_workers_are_named_in_time(client):
     assert time.monotonic() - since < 20
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_named_in_time(client):
     data = parts(client, *on_dask(*rows("Logistic")), timeout=2)
     address, process = next(iter(client.run(os.getpid).items()))
@@ -112,6 +115,7 @@ def test_a_worker_that_hangs_is_named_in_time(client):
         os.kill(process, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_parts_that_cannot_be_made_again_are_an_error(client):
     """Of data that were scattered: Dask has them nowhere else."""
     X, y, weight = rows("Logistic")

@@ -108,7 +108,7 @@ def test_pictures_say_what_is_seen():
 
 @pytest.fixture
 def sales(tmp_path, monkeypatch):
-    """A folder with the tables that the pages name, of which new.csv has no prices."""
+    """A folder with the tables that the pages name. The new ones have no targets."""
     pytest.importorskip("click")
     np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
@@ -118,6 +118,12 @@ def sales(tmp_path, monkeypatch):
     table[:120].to_csv(tmp_path / "houses.csv", index=False)
     table[120:160].to_csv(tmp_path / "sold.csv", index=False)
     table[160:].drop(columns="price").to_csv(tmp_path / "new.csv", index=False)
+    flights = pd.DataFrame(rng.normal(size=(400, 3)), columns=["distance", "air_time", "wind"])
+    flights["late"] = np.where(flights["wind"] + rng.normal(size=400) > 0, "yes", "no")
+    (tmp_path / "flights").mkdir()
+    for name, part in (("flights", flights), ("flights/1", flights[:200]), ("flights/2", flights[200:])):
+        part.to_parquet(tmp_path / f"{name}.parquet", index=False)
+    flights.drop(columns="late").to_parquet(tmp_path / "new.parquet", index=False)
     monkeypatch.chdir(tmp_path)
     return table
 
@@ -134,7 +140,7 @@ def test_the_commands_of_a_page_run_in_turn(page, least, sales, tmp_path):
         done = run(*command)
         assert (done.exit_code, done.stderr) == (0, ""), (command, done.output)
         for named in [each for each in command if each.endswith((".json", ".csv", ".parquet"))]:
-            assert (tmp_path / named).exists(), command
+            assert list(tmp_path.glob(named)), command
     written = next(path for path in (tmp_path / "prices.csv", tmp_path / "prices.parquet") if path.exists())
     prices = (pd.read_csv if written.suffix == ".csv" else pd.read_parquet)(written)
     assert prices["id"].tolist() == sales["id"][160:].tolist()

@@ -66,7 +66,15 @@ def in_process():
 
 
 @needs_mpi
-@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize(
+    "n",
+    [
+        pytest.param(1, marks=pytest.mark.slow),
+        2,
+        pytest.param(3, marks=pytest.mark.slow),
+        pytest.param(4, marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_bits_for_any_number_of_ranks(n, tmp_path, in_process):
     """Those of the same parts in one process; of w, of the history, and of the reason to stop."""
     code, output, found = run(n, tmp_path, "bits")
@@ -79,6 +87,7 @@ def test_the_same_bits_for_any_number_of_ranks(n, tmp_path, in_process):
 
 
 @needs_mpi
+@pytest.mark.slow
 def test_all_ranks_decide_alike(tmp_path):
     """Also where a clock, one rank's callback, one rank's Ctrl-C or chance decides. Rank 0 alone warns."""
     code, output, found = run(2, tmp_path, "decisions", "warned", "fits", "searches")
@@ -144,6 +153,7 @@ def test_a_rank_that_is_killed_ends_the_job(tmp_path):
 
 
 @needs_mpi
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
     """Three ranks are broken off, and two go on: with the bits of one process that was never interrupted."""
     code, output, found = run(3, tmp_path, "broken_off")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 __all__ = ["KINDS", "DataError", "FileState", "files_of", "is_path", "kind_of", "read_into"]
@@ -19,6 +20,7 @@ KINDS = {
     ".npy": "npy",
     **{f"{suffix}{end}": "svmlight" for suffix in (".svmlight", ".libsvm", ".svm") for end in _COMPRESSED},
 }
+_REFUSALS = (OSError, ValueError, SyntaxError, TokenError)  # the last two of a .npy header that is no literal of Python
 _STEP = 1 << 24  # a read of that many bytes, so that a thread that reads can be stopped soon
 
 
@@ -87,7 +89,7 @@ class FileState:
         return file
 
     @contextmanager
-    def reading(self, kind: str, refusals: tuple[type[Exception], ...] = (OSError, ValueError)) -> Iterator[None]:
+    def reading(self, kind: str, refusals: tuple[type[Exception], ...] = _REFUSALS) -> Iterator[None]:
         """Turn the errors of a reader into ones that name the file, and check afterwards that it did not change."""
         try:
             yield
