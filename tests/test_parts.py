@@ -393,7 +393,7 @@ def test_a_buffer_of_all_parts_has_the_bits_of_one_array(loss, rule, dtype):
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 3])
-@pytest.mark.parametrize("batch_size", [1, 7, 16, 50, 401, 402])
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 50, 172, 173])
 def test_an_epoch_from_a_buffer_takes_every_row_once(capacity, batch_size):
     """Each row adds its number of one column to the gradient of a step, so that w is a record of the rows."""
     X, y = np.eye(N), np.full(N, -0.5)
@@ -406,6 +406,14 @@ def test_an_epoch_from_a_buffer_takes_every_row_once(capacity, batch_size):
     np.testing.assert_array_equal(moved.sum(axis=0), 1)
     np.testing.assert_array_equal(np.sort(moved.sum(axis=1))[1:], batch_size)
     np.testing.assert_allclose(result.w.sum() * batch_size / -1e-3, N, rtol=batch_size / N + 1e-9)
+
+
+def test_a_batch_of_more_rows_than_a_buffer_is_refused():
+    objective = st.LeastSquares(read_parts(*rows("LeastSquares"), 2))
+    settings = {"max_epochs": 1, "random_state": 0, "diagnose": False}
+    with pytest.raises(ValueError, match=r"^batch_size must be at most 346 for data that are read in parts.*got 347"):
+        st.minimize(objective, None, st.Adam(), batch_size=347, **settings)
+    assert st.minimize(objective, None, st.Adam(), batch_size=346, **settings).n_steps == 2
 
 
 def order_of(capacity, seed, shuffle=True, epochs=2):
