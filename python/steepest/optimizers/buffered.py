@@ -33,8 +33,8 @@ def buffered_runner(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: S
         most = reader.capacity * max(data.facts.sizes)
         if plan.batch_size > most:
             raise ValueError(
-                f"batch_size must be at most {most:,} for data that are read in parts, the rows that a buffer holds, got "
-                f"{plan.batch_size:,}; use batch_size=None, or a larger memory"
+                f"batch_size must be at most {most:,} for data that are read in parts, the rows that a buffer holds, "
+                f"got {plan.batch_size:,}; use batch_size=None, or a larger memory"
             )
         return BufferedRunner(objective, reader, optimizer, w, plan)
     whole = data.prepared(joined_part(list(reader.read(range(n)))))
