@@ -106,6 +106,14 @@ def test_text_targets_are_checked_by_their_codes():
         st.Logistic(three)
 
 
+@pytest.mark.parametrize("loss", ["LeastSquares", "Huber", "Poisson"])
+def test_codes_of_text_are_no_numbers(loss):
+    X, y, _ = rows("Logistic")
+    stream = st.open_stream([(X, np.where(y > 0, "yes", "no"))], part_rows=64)
+    with pytest.raises(TypeError, match=rf"^y must hold numbers for {loss}, got text"):
+        getattr(st, loss)(stream)
+
+
 def test_a_stream_brings_its_own_targets():
     stream, (_, y, _) = stream_of("Logistic")
     with pytest.raises(TypeError, match=r"^y must be None for X in parts"):

@@ -116,6 +116,10 @@ class DataObjective(Bound, Loss):
     ) -> None:
         self._X, self._y, self._sample_weight = X, y, sample_weight
         self._data = data_of(X, y, sample_weight)
+        if not self.is_of_classes and getattr(self._data.X, "classes", None) is not None:
+            raise TypeError(
+                f"y must hold numbers for {type(self).__name__}, got text, whose codes are those of classes"
+            )
         self._data.check_targets(self._check_targets)
         self._intercept = check_flag("intercept", intercept)
         self._alpha = check_alpha(alpha)
