@@ -160,7 +160,10 @@ def test_chunks_without_rows_are_left_out(dask_client):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda X, y, weight: X.__setitem__((211, 2), np.nan), r"^part 3: X must be finite, got nan in row 0 of the "),
+        (
+            lambda X, y, weight: X.__setitem__((211, 2), np.nan),
+            r"^part 3: X must be finite, got nan in row 0, column 2",
+        ),
         (lambda X, y, weight: y.__setitem__(37, np.inf), r"^part 1: y must be finite, got inf at index 0"),
         (lambda X, y, weight: weight.__setitem__(402, -1.0), r"^part 4: sample_weight must be at least 0, got -1"),
     ],

@@ -297,6 +297,9 @@ def test_a_part_is_a_block_of_checked_rows(sparse):
     with pytest.raises(ValueError, match=r"^y must be a contiguous float64 array of shape \(1003,\)"):
         checked_part(X, y[:-1].copy())
     assert block_of(0, checked_part(X, y, np.zeros(len(y))), 0, 5).data.weight_sum == 0.0
+    X[17, 2] = np.nan
+    with pytest.raises(ValueError, match=r"^X must be finite, got nan in row 17, column 2$"):
+        checked_part(X, y)
 
 
 def test_the_package_does_not_import_mpi4py():

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.checks import check_column, describe, may_be_finite
+from ..arrays.checks import describe
 from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.sparse import CSRView, csr_view, is_sparse
-from ..objectives.binding import data_of
+from ..objectives.given_part import checked_part
 from ..objectives.questions import HeldPart
-from ..objectives.rows import widened
 
 __all__ = ["Block", "block_of", "digest_of", "held_part", "in_part"]
 
@@ -81,15 +80,8 @@ def held_part(index: int, block: Block) -> HeldPart:
     n, stored = _shape_of(X)
     dtype = arithmetic_dtype(stored)
     y = _cast("y", block.y, dtype, n)
-    data = data_of(X, y, None)
-    _check_numbers(X)
-    weight = None
-    if block.weight is not None:
-        weight = _cast("sample_weight", block.weight, dtype, n)
-        check_column("sample_weight", weight, n, stored, "numpy")
-        if (least := weight.min()) < 0:
-            raise ValueError(f"sample_weight must be at least 0, got {least:g}")
-    return HeldPart(index, data.X, y, weight)
+    weight = None if block.weight is None else _cast("sample_weight", block.weight, dtype, n)
+    return HeldPart(index, *checked_part(X, y, weight))
 
 
 def _shape_of(X: Any) -> tuple[int, str]:
@@ -108,21 +100,6 @@ def _cast(name: str, given: Any, dtype: np.dtype[Any], n: int) -> NDArray[Any]:
         raise ValueError(f"{name} must have an element for each of the {n} rows of X, got shape {given.shape}")
     with np.errstate(over="ignore"):
         return np.require(given, dtype, ["C", "ALIGNED"])
-
-
-def _check_numbers(X: NDArray[Any] | CSRView) -> None:
-    """Check that X has neither nan nor infinity."""
-    values = X.data if isinstance(X, CSRView) else X
-    if values.dtype.kind in "iu" or may_be_finite(values):
-        return
-    finite = np.isfinite(X.widened if isinstance(X, CSRView) else widened(X))
-    if finite.all():
-        return
-    first = int(np.argmin(finite))
-    row, column = divmod(first, X.shape[1])
-    if isinstance(X, CSRView):
-        row, column = int(X.rows_of_entries()[first]), int(X.indices[first])
-    raise ValueError(f"X must be finite, got {values.ravel()[first]} in row {row} of the part, column {column}")
 
 
 def digest_of(part: HeldPart) -> int:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import check_column, check_data
+from ..arrays.checks import check_column, check_data, may_be_finite
 from ..arrays.device import dtype_name
 from ..arrays.interop import as_native, library_of
 from ..arrays.sparse import CSRView, check_entries, csr_view, is_sparse
 from .questions import HeldPart
+from .rows import widened
 
 __all__ = ["block_of", "checked_part"]
 
@@ -37,6 +38,7 @@ def checked_part(X: Any, y: Any, weight: Any = None) -> Checked:
     else:
         X = as_native("X", X)
         check_data(X, y, (libraries[0], libraries[1]))
+    _check_finite(X)
     if weight is not None:
         check_column("sample_weight", weight, len(y), dtype_name(X.dtype), libraries[2])
         if (least := weight.min()) < 0:
@@ -56,3 +58,18 @@ def block_of(index: int, checked: Checked, first: int, stop: int) -> HeldPart:
     else:
         rows = np.ascontiguousarray(X[first:stop])
     return HeldPart(index, rows, y[first:stop], None if weight is None else weight[first:stop])
+
+
+def _check_finite(X: NDArray[Any] | CSRView) -> None:
+    """Raise a ValueError that names the place of a number of X that is nan or infinite."""
+    values = X.data if isinstance(X, CSRView) else X
+    if values.dtype.kind in "iu" or may_be_finite(values):
+        return
+    finite = np.isfinite(X.widened if isinstance(X, CSRView) else widened(X))
+    if finite.all():
+        return
+    first = int(np.argmin(finite))
+    row, column = divmod(first, X.shape[1])
+    if isinstance(X, CSRView):
+        row, column = int(X.rows_of_entries()[first]), int(X.indices[first])
+    raise ValueError(f"X must be finite, got {values.ravel()[first]} in row {row}, column {column}")
