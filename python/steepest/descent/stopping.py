@@ -118,7 +118,7 @@ class GradientNorm(StopRule):
     """Stop when the norm of the gradient is at most ``tol``.
 
     The norm is that of `Result.history`, over sparse rows too, where rare columns have a small part in it. A callback
-    that judges `Progress.scaled_gradient_norm` counts them as all others.
+    that judges ``Progress.scaled_gradient_norm`` counts them as all others.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class RelativeScaledNorm(RelativeGradientNorm, stopping.OwnNorms):
     Parameters
     ----------
     share, reference, least, objective : as for `RelativeGradientNorm`
-        The norms are `Progress.scaled_gradient_norm`.
+        The norms are ``Progress.scaled_gradient_norm``.
     most : float
         Bound of the plain gradient norm.
     untried : callable

@@ -45,7 +45,7 @@ class QuasiNewton:
     least squares or of `Huber` that lie so far from zero are centred too, in a copy. Without a penalty, columns in
     extreme units are rescaled internally. So are all columns if X has at most 65,536 elements, in a copy. The gradient
     norm keeps the units of the columns. Over sparse rows and tables, callbacks also get a norm in which rare columns
-    count as all others: `Progress.scaled_gradient_norm`.
+    count as all others: ``Progress.scaled_gradient_norm``.
 
     Where sparse rows leave most of many columns without entries, a run keeps parameters of the other columns alone. It
     then copies the indices of X, in 4 bytes each. It does so only if its vectors of all columns would take more memory,
