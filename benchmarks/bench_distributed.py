@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -47,7 +48,12 @@ def mpi_case(processes: int, rows: int, columns: int, rounds: int) -> dict[str, 
     script = Path(__file__).with_name("distributed_rank.py")
     command = [launcher, "-n", str(processes), "--allow-run-as-root", "--oversubscribe", sys.executable, str(script)]
     found = subprocess.run(
-        [*command, str(rows), str(columns), str(rounds)], capture_output=True, text=True, timeout=600, check=False
+        [*command, str(rows), str(columns), str(rounds)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
     if found.returncode != 0:
         raise harness.WrongAnswer(f"mpi with {processes} ranks: {found.stderr.strip()[-2000:]}")
