@@ -121,7 +121,7 @@ class CacheReader:
 
     def __init__(self, source: CachedSource, found: Survey, stop: Event) -> None:
         self._source, self._found, self._stop = source, found, stop
-        self._buffers = Buffers()
+        self._buffers = Buffers.of(source)
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""

@@ -178,7 +178,7 @@ class NpyReader:
         self._starts = [0, *itertools.accumulate(found.sizes)]
         self._opened: tuple[int, list[BinaryIO]] | None = None
         self._stack = ExitStack()
-        self._buffers = Buffers()
+        self._buffers = Buffers.of(source)
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""

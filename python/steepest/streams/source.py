@@ -220,7 +220,7 @@ class BlockReader:
         self._source, self._found, self._stop = source, found, stop
         self._process = os.getpid()
         self._starts = [0, *itertools.accumulate(found.sizes)]
-        self._buffers, self._most = Buffers(), (max(found.sizes), max(found.entries))
+        self._buffers, self._most = Buffers.of(source), (max(found.sizes), max(found.entries))
         self._blocks: Iterator[Block] | None = None
         self._block: Block | None = None
         self._first = self._end = 0  # the rows of the block
