@@ -80,6 +80,28 @@ def test_partial_fit_is_timed_against_sgd_classifier(
 
 
 @pytest.mark.slow
+def test_streams_are_timed(load: Callable[[str], Any], tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    out = tmp_path / "times.json"
+    assert load("bench_stream").main(["--quick", "--folder", str(tmp_path), "--json", str(out)]) == 0
+    rows = json.loads(out.read_text())["rows"]
+    kinds = [f"pass/{kind}/{state}" for kind in ("npy", "parquet", "cache") for state in ("cold", "warm")]
+    assert sorted(row["case"] for row in rows) == sorted([*kinds, "epoch/npy/warm"])
+    assert [path.name for path in tmp_path.iterdir()] == ["times.json"]  # the files are deleted
+
+
+@pytest.mark.slow
+def test_engines_are_timed(load: Callable[[str], Any], tmp_path: Path) -> None:
+    pytest.importorskip("mpi4py")
+    pytest.importorskip("distributed")
+    out = tmp_path / "times.json"
+    options = ["--quick", "--processes", "1", "2", "--only", "/tiny/", "--json", str(out)]
+    assert load("bench_distributed").main(options) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert [row["case"] for row in rows] == [f"{engine}/tiny/100/{n}" for engine in ("mpi", "dask") for n in (1, 2)]
+    assert rows[0]["bits"] == rows[2]["bits"] != rows[1]["bits"] == rows[3]["bits"]
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_runs_as_a_script_with_the_peers_installed_here(name: str) -> None:
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--repeats", "1", *QUICK[name]]
