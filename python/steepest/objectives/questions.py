@@ -169,14 +169,13 @@ class AskRows:
         return first + second
 
 
-def joined_part(parts: list[HeldPart]) -> HeldPart:
-    """Return the rows of some parts, one after the other, as those of one."""
+def joined_part(parts: list[HeldPart], empty: Callable[..., NDArray[Any]] = np.empty) -> HeldPart:
+    """Return the rows of some parts, one after the other, as those of one. `empty` makes the array of dense rows."""
     if len(parts) == 1:
         return parts[0]
-    return HeldPart(0, *(_joined([getattr(part.data, name) for part in parts]) for name in ("X", "targets", "weights")))
-
-
-def _joined(arrays: list[Any]) -> Any:
-    if arrays[0] is None:
-        return None
-    return joined(arrays) if isinstance(arrays[0], CSRView) else np.concatenate(arrays)
+    X, y, weight = ([getattr(part.data, name) for part in parts] for name in ("X", "targets", "weights"))
+    if isinstance(X[0], CSRView):
+        rows: NDArray[Any] | CSRView = joined(X)
+    else:
+        rows = np.concatenate(X, out=empty((sum(map(len, X)), X[0].shape[1]), X[0].dtype))
+    return HeldPart(0, rows, np.concatenate(y), None if weight[0] is None else np.concatenate(weight))

@@ -7,6 +7,7 @@ and are read in sequence.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..objectives.parts import PartsData, Reader
 from ..objectives.questions import HeldPart, joined_part
+from ..streams.buffers import Buffers
 from .runner import Evaluation, Runner, StepPlan, Steps
 from .runners import NativeRunner, Stepper
 
@@ -59,6 +61,9 @@ class BufferedRunner(Runner):
         self._part: NativeRunner | None = None
         self._left = 0  # steps that the buffer has left
         self._rows_left = 0  # of the epoch, in the buffer and after it
+        facts = objective.data.facts
+        most = (reader.capacity * max(facts.sizes) + plan.batch_size) * facts.n_features  # elements of a buffer
+        self._empty_rows = functools.partial(Buffers().empty, most=most)
 
     @property
     def n_steps(self) -> int:
@@ -112,7 +117,7 @@ class BufferedRunner(Runner):
         self._left = math.ceil(rows / size) if last else rows // size
         seed = int(np.random.SeedSequence([self._plan.seed, self._epoch, self._at]).generate_state(1, np.uint64)[0])
         taken = rows if last else self._left * size
-        joined = joined_part(parts)
+        joined = joined_part(parts, self._empty_rows)
         order = _core.row_order(rows, seed, 0) if self._plan.shuffle else np.arange(rows)
         self._waiting = [HeldPart(0, *joined.taken(order[taken:]))] if taken < rows else []
         self._rows_left -= taken
