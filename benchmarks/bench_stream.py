@@ -43,8 +43,19 @@ class Files:
     paths: list[Path]
     source: Any
     target: str | None
-    X: Array  # memory maps of the same rows
-    y: Array
+    folder: Path
+
+    @property
+    def X(self) -> Array:
+        """The rows in a memory map, which is made anew, since mapped pages stay in the page cache."""
+        found: Array = np.load(self.folder / "X.npy", mmap_mode="r")
+        return found
+
+    @property
+    def y(self) -> Array:
+        """The targets, read."""
+        found: Array = np.load(self.folder / "y.npy")
+        return found
 
     @property
     def n_bytes(self) -> int:
@@ -52,8 +63,8 @@ class Files:
         return sum(path.stat().st_size for path in self.paths)
 
 
-def draw(folder: Path, gigabytes: float) -> tuple[Array, Array]:
-    """Write X and y as .npy files, block by block, and return maps of them."""
+def draw(folder: Path, gigabytes: float) -> None:
+    """Write X and y as .npy files, block by block."""
     n = max(int(gigabytes * 1e9) // (4 * COLUMNS), 1000)
     X = np.lib.format.open_memmap(folder / "X.npy", "w+", np.float32, (n, COLUMNS))
     y = np.lib.format.open_memmap(folder / "y.npy", "w+", np.float32, (n,))
@@ -66,27 +77,26 @@ def draw(folder: Path, gigabytes: float) -> tuple[Array, Array]:
         y[at : at + len(block)] = block @ w + noise > 0
     X.flush()
     y.flush()
-    del X, y
-    return np.load(folder / "X.npy", mmap_mode="r"), np.load(folder / "y.npy", mmap_mode="r")
 
 
-def npy(folder: Path, X: Array, y: Array) -> Files:
+def npy(folder: Path) -> Files:
     """Name the .npy files."""
     paths = [folder / "X.npy", folder / "y.npy"]
-    return Files(paths, tuple(paths), None, X, y)
+    return Files(paths, tuple(paths), None, folder)
 
 
-def parquet(folder: Path, X: Array, y: Array) -> Files:
+def parquet(folder: Path) -> Files:
     """Write the rows as a Parquet file, uncompressed, a row group for each part."""
     pa, pq = harness.peer("pyarrow"), harness.peer("pyarrow.parquet")
     path, names = folder / "data.parquet", [f"x{i}" for i in range(COLUMNS)]
+    X, y = np.load(folder / "X.npy", mmap_mode="r"), np.load(folder / "y.npy")
     schema = pa.schema([(name, pa.float32()) for name in [*names, "y"]])
     with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
         for at in range(0, len(X), PART_ROWS):
             block, target = X[at : at + PART_ROWS], y[at : at + PART_ROWS]
             columns = [np.ascontiguousarray(block[:, i]) for i in range(COLUMNS)]
             writer.write_table(pa.table([*columns, np.asarray(target)], schema=schema))
-    return Files([path], path, "y", X, y)
+    return Files([path], path, "y", folder)
 
 
 def drop(paths: Sequence[Path]) -> None:
@@ -141,7 +151,7 @@ def passes(files: Files, streams: dict[str, st.Stream], options: argparse.Namesp
     """Time one gradient over each stream, with the files in the page cache and without."""
     w = np.random.default_rng(1).standard_normal(COLUMNS + 1).astype(np.float32) / 4
     right = gradient_by_blocks(files.X, files.y, w, np.float64)
-    memory = st.Logistic(np.asarray(files.X), np.asarray(files.y)) if files.n_bytes < options.in_memory * 1e9 else None
+    memory = st.Logistic(np.array(files.X), files.y) if files.n_bytes < options.in_memory * 1e9 else None
     for name, stream in streams.items():
         objective = st.Logistic(stream)
         harness.check(f"{name}, gradient", objective.gradient(w), right, TOLERANCE)
@@ -226,13 +236,13 @@ def benchmark(options: argparse.Namespace) -> harness.Table:
     options.cache = folder / "cache"
     settings = {"part_rows": PART_ROWS, "memory": options.memory}
     try:
-        X, y = draw(folder, options.gigabytes)
-        files = npy(folder, X, y)
+        draw(folder, options.gigabytes)
+        files = npy(folder)
         streams = {"npy": st.open_stream(files.source, **settings)}
         for row in (*passes(files, streams, options), *epochs(files, streams["npy"], options)):
             table.add(row)
         if harness.peer("pyarrow") is not None:
-            files = parquet(folder, X, y)
+            files = parquet(folder)
             start = time.perf_counter()
             cached = st.open_stream(files.source, target="y", cache=options.cache, **settings)
             table.machine["opening with a cache"] = f"{time.perf_counter() - start:.1f} s"
