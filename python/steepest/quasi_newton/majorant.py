@@ -14,6 +14,7 @@ __all__ = ["Majorant"]
 
 _LOOKED_AT = 2048  # rows
 _ELEMENTS = 1 << 20  # of these, at most
+_COLUMNS_OF_PARTS = 4096  # up to so many, rows of parts are made dense as those of sparse arrays are
 _LEAST = 1e-30  # the part that is left of squares for a tiny delta
 
 
@@ -42,7 +43,8 @@ class Majorant:
     @classmethod
     def of(cls, objective: DataObjective) -> Majorant | None:
         """Return that of an objective; None for a loss that curves everywhere, or of which no rows can be looked at."""
-        can = any(map(objective.supports, (Capability.ROWS, Capability.SAMPLE)))
+        in_parts = objective.data.target_facts is not None and objective.n_features <= _COLUMNS_OF_PARTS
+        can = objective.supports(Capability.ROWS) or (in_parts and objective.supports(Capability.SAMPLE))
         return cls(objective) if objective.may_be_flat and can else None
 
     def hessian(self, own: NDArray[Any], w: NDArray[Any], rows: int, seed: int) -> NDArray[Any]:
