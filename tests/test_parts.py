@@ -265,6 +265,12 @@ def test_a_part_may_have_no_weight():
     np.testing.assert_allclose(st.minimize(parts).w, st.minimize(dense).w, atol=1e-8)
 
 
+def test_some_part_must_have_a_weight():
+    X, y, weight = rows("Logistic")
+    with pytest.raises(ValueError, match=r"^sample_weight must have a positive finite sum, got 0"):
+        st.Logistic(in_parts(X, y, 0.0 * weight))
+
+
 def test_an_l1_penalty_is_not_lost_beside_a_gradient_of_a_subclass():
     """The gradient leaves that penalty out, and steps in Python know the gradient alone."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.checks import describe
+from ..arrays.checks import check_weight_sum, describe
 from ..arrays.device import arithmetic_dtype
 from ..arrays.digest import digest_of
 from ..parts.engine import Engine
@@ -135,6 +135,7 @@ class PartsData:
         for name, each in (("y", y), ("sample_weight", weight)):
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
+        check_weight_sum(0.0, X.known.weight_sum)
         return cls(X, X.known)
 
     @property
