@@ -93,7 +93,7 @@ class Data(Protocol):
                          `QuasiNewton` keeps vectors of all columns
     "digests"            `digests`. Without it, a run over the data has no checkpoint
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop
-    "buffers"            `buffered`, and parts that are read one after the other: mini-batches come from some at a time
+    "buffers"            `prepared`, and parts that are read one after the other: mini-batches come from some at a time
     "sample"             `taken`, of data without "batches". Without both, `QuasiNewton` begins with all rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
     "hessian"            Hessians of the native objective. Without it, `QuasiNewton` keeps to its diagonal
