@@ -323,7 +323,7 @@ def test_rare_columns_end_where_they_belong(dtype, error):
 
 
 def test_the_pairs_of_a_large_problem_are_few(monkeypatch):
-    """Two vectors of 5,001 float64 a pair: room for seven pairs keeps seven; five is the least number, 20 the most."""
+    """Two vectors of 5,001 float32 a pair: room for seven pairs keeps seven; five is the least number, 20 the most."""
     X, y = power_law(5_000, 5_000, 10)
     counts = []
     note = LBFGSHistory.note
@@ -334,7 +334,7 @@ def test_the_pairs_of_a_large_problem_are_few(monkeypatch):
 
     monkeypatch.setattr(LBFGSHistory, "note", counted)
     for pairs, kept in ((7, 7), (2, 5), (100, 20)):
-        monkeypatch.setattr("steepest.quasi_newton.lbfgs._BYTES", pairs * 2 * 8 * 5_001)
+        monkeypatch.setattr("steepest.quasi_newton.lbfgs._BYTES", pairs * 2 * 4 * 5_001)
         counts.clear()
         st.minimize(st.Logistic(X, y, alpha=1e-7), max_epochs=40, diagnose=False)
         assert max(counts) == kept

@@ -38,7 +38,7 @@ def data(loss, dtype=np.float64, index=np.int32, ordered=True, seed=0):
 
 def used(objective, w=None):
     w = np.zeros(objective.n_parameters, objective.dtype) if w is None else w
-    return UsedColumns.of(objective, w, bytes_of_pairs(w.size))
+    return UsedColumns.of(objective, w, bytes_of_pairs(w.size, objective.dtype))
 
 
 def among_all(w, columns, k, intercept):
@@ -173,7 +173,9 @@ def test_indices_are_copied_only_where_that_saves_memory(left_out, copied):
 
 def test_the_pairs_of_very_many_parameters_are_few():
     """Twenty pairs of float64 take 320 bytes a parameter, up to 512 MiB; at least five are kept."""
-    assert [bytes_of_pairs(p) for p in (100, 1_677_721, 3_355_443, 10_000_000, 100_000_000)] == [320, 320, 160, 80, 80]
+    sizes = (100, 1_677_721, 3_355_443, 10_000_000, 100_000_000)
+    assert [bytes_of_pairs(p, np.float64) for p in sizes] == [320, 320, 160, 80, 80]
+    assert [bytes_of_pairs(p, np.float32) for p in sizes] == [160, 160, 160, 48, 40]
 
 
 def test_rows_without_entries():

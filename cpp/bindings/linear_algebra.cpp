@@ -7,6 +7,7 @@
 #include "cpp/bindings/gil.hpp"
 #include "cpp/engine/cholesky.hpp"
 #include "cpp/engine/coordinate_descent.hpp"
+#include "cpp/engine/entry_products.hpp"
 
 namespace steepest {
 namespace {
@@ -61,6 +62,31 @@ py::array_t<double> solve(const Cholesky& factor, const py::handle& right) {
     return x;
 }
 
+// Rows and columns of entries are below what they number.
+void add_products_of(const py::handle& rows, const py::handle& columns, const py::handle& values,
+                     const py::handle& curvature, py::array_t<double, py::array::c_style>& block) {
+    const py::ssize_t width = block.ndim() == 2 ? block.shape(0) : 0;
+    if (width < 1 || block.shape(1) != width || !block.writeable())
+        throw py::value_error("block: expected a writeable square matrix, got " + describe(block));
+    if (!py::isinstance<py::array>(rows) || !py::isinstance<py::array>(curvature))
+        throw py::type_error("rows and curvature: expected arrays, got " + describe(rows) + " and " +
+                             describe(curvature));
+    const auto n = std::size_t(py::reinterpret_borrow<py::array>(rows).size());
+    const auto n_rows = std::size_t(py::reinterpret_borrow<py::array>(curvature).size());
+    const EntryList entries{checked_vector<std::int64_t>(rows, "rows", n),
+                            checked_vector<std::int64_t>(columns, "columns", n),
+                            checked_vector<double>(values, "values", n), n, std::size_t(width) - 1};
+    const double* of_rows = checked_vector<double>(curvature, "curvature", n_rows);
+    for (std::size_t e = 0; e < n; ++e)
+        if (std::size_t(entries.columns[e]) >= entries.n_columns || std::size_t(entries.rows[e]) >= n_rows)
+            throw py::value_error("rows and columns: expected numbers below " + std::to_string(n_rows) + " and " +
+                                  std::to_string(entries.n_columns) + ", got " + std::to_string(entries.rows[e]) +
+                                  " and " + std::to_string(entries.columns[e]));
+    double* to = block.mutable_data();
+    const GilReleased released;
+    add_products(entries, of_rows, to);
+}
+
 }  // namespace
 
 void bind_linear_algebra(py::module_& m) {
@@ -70,6 +96,8 @@ void bind_linear_algebra(py::module_& m) {
         .def_property_readonly("definite", &Cholesky::definite)
         .def("solve", &solve, py::arg("right"))
         .def("solve_all", &solve_all, py::arg("right").noconvert());
+    m.def("add_products", &add_products_of, py::arg("rows"), py::arg("columns"), py::arg("values"),
+          py::arg("curvature"), py::arg("block").noconvert());
     m.def("coordinate_descent", &descend, py::arg("matrix").noconvert(), py::arg("slope"), py::arg("w"), py::arg("l1"),
           py::arg("start"), py::arg("max_sweeps"), py::arg("tolerance"));
 }

@@ -58,5 +58,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     bind_runtime(m);
     bind_data(m);
     bind_linear_algebra(m);
+    bind_pairs(m);
     bind_dlpack(m);
 }

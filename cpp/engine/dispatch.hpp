@@ -59,6 +59,14 @@ const LazyKernels<T>& lazy_of() {
         return lazy_steps().for_double;
     }
 }
+template <class T>
+const PairKernels<T>& pairs_of() {
+    if constexpr (std::is_same_v<T, float>) {
+        return statistics().pairs_of_float;
+    } else {
+        return statistics().pairs_of_double;
+    }
+}
 std::string chosen_level();
 std::vector<std::string> built_levels();
 std::vector<std::string> supported_levels();

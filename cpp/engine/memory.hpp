@@ -23,17 +23,17 @@ struct LargePages {
     LargePages(const LargePages<U>&) {}
 
     T* allocate(std::size_t n) {
-        const std::size_t bytes = n * sizeof(T);
-        const bool large = bytes >= 2 * page;
+        std::size_t bytes = n * sizeof(T);
+        const bool large = is_large(n);
+        if (large) bytes = (bytes + page - 1) / page * page;  // so that the last page is large too
         void* p = ::operator new(bytes, std::align_val_t(large ? page : 64));
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
         if (large) madvise(p, bytes, MADV_HUGEPAGE);  // where it is refused, pages stay small
 #endif
         return static_cast<T*>(p);
     }
-    void deallocate(T* p, std::size_t n) {
-        ::operator delete(p, std::align_val_t(n * sizeof(T) >= 2 * page ? page : 64));
-    }
+    void deallocate(T* p, std::size_t n) { ::operator delete(p, std::align_val_t(is_large(n) ? page : 64)); }
+    static constexpr bool is_large(std::size_t n) { return n * sizeof(T) > page; }
     // Elements without a value are not written.
     template <class U>
     void construct(U* p) {

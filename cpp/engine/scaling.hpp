@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "cpp/engine/memory.hpp"
 #include "cpp/math/matrix.hpp"
 
 namespace steepest {
@@ -58,7 +59,7 @@ T write_raw(const Scaling& scaling, const T* w, T bias, std::size_t d, T* u) {
 
 // The parameters of the same scores over raw columns, where each score has an intercept; they are kept in `raw`.
 template <class T>
-Coefficients<T> over_raw_columns(const Scaling& scaling, const Coefficients<T>& point, std::vector<T>& raw) {
+Coefficients<T> over_raw_columns(const Scaling& scaling, const Coefficients<T>& point, Buffer<T>& raw) {
     const std::size_t d = point.n_columns;
     raw.resize(point.n_scores * (d + 1));
     for (std::size_t c = 0; c < point.n_scores; ++c) {

@@ -41,7 +41,8 @@ struct Selection {
 template <class T>
 struct Workspace {
     Buffer<double> partial;
-    std::vector<T> scratch, raw_point, raw_direction;
+    std::vector<T> scratch;
+    Buffer<T> pairs, raw_point, raw_direction;
 };
 
 // Some rows by their entries, with their targets and weights (empty: all 1). What is not stored as it is needed here is

@@ -92,8 +92,8 @@ auto SparseSource<V, I>::make_pairs(const Pass<T>& pass, std::size_t bytes_of_su
     const bool few = cost_of(pass.rows) < entries_a_pair * d;
     const bool many = 2 * d * sizeof(T) + taken > spare_bytes + most_bytes_of_row * this->n_rows;
     if (pass.work != Work::hessian_product || pass.point.n_scores > 1 || few || many) return nullptr;
-    workspace.scratch.resize(2 * d);
-    T* pairs = workspace.scratch.data();
+    workspace.pairs.resize(2 * d);
+    T* pairs = workspace.pairs.data();
     const T *w = pass.point.of(0), *v = pass.direction.of(0);
     for_each_task(parts_of(d, task_columns), threads_in_use(), interrupt, [&](std::size_t task, int) {
         const std::size_t first = task * task_columns, last = std::min(first + task_columns, d);

@@ -1,6 +1,7 @@
-// What one ISA level makes of columns and of sums, beside the losses. Compiled once per level as passes.cpp is, without
-// fused multiply-adds: every level rounds alike.
+// What one ISA level makes of columns, of sums and of long vectors, beside the losses. Compiled once per level as
+// passes.cpp is, without fused multiply-adds: every level rounds alike.
 #include "cpp/kernels/moments.hpp"
+#include "cpp/kernels/pairs.hpp"
 #include "cpp/kernels/standardise.hpp"
 
 namespace steepest {
@@ -34,7 +35,10 @@ constexpr ColumnKernels<S> table = {&find_moments<S>, &standardise<S>};
 #define STEEPEST_NAME(level) STEEPEST_PASTE(statistics_, level)
 
 extern const StatisticsTable STEEPEST_NAME(STEEPEST_LEVEL);
-const StatisticsTable STEEPEST_NAME(STEEPEST_LEVEL) = {
-    {STEEPEST_FOR_EACH_STORAGE(STEEPEST_TABLE)}, &merge_moments, &add_partials};
+const StatisticsTable STEEPEST_NAME(STEEPEST_LEVEL) = {{STEEPEST_FOR_EACH_STORAGE(STEEPEST_TABLE)},
+                                                       {&subtract_pair<float>, &dot<float>, &add_multiple<float>},
+                                                       {&subtract_pair<double>, &dot<double>, &add_multiple<double>},
+                                                       &merge_moments,
+                                                       &add_partials};
 
 }  // namespace steepest

@@ -146,8 +146,27 @@ struct ColumnKernels {
                         T* x, T* y, T* weight);
 };
 
+// Where a step begins and ends, with the gradients there; `diagonal` may be null.
+template <class T>
+struct PairEnds {
+    const T *w, *to_w;
+    const double *gradient, *to_gradient, *diagonal;
+};
+
+// Of a vector a of n numbers as they are stored and a vector x of doubles.
+template <class T>
+struct PairKernels {
+    // Writes the elements [first, first + n) of the step and of the change of the gradient. Adds to `sums` their
+    // product and their squares, in the metric of the diagonal.
+    void (*subtract)(const PairEnds<T>& ends, std::size_t first, std::size_t n, T* step, T* change, double* sums);
+    double (*dot)(const T* a, const double* x, std::size_t n);
+    void (*add_multiple)(const T* a, double factor, std::size_t n, double* x);  // x += factor a
+};
+
 struct StatisticsTable {
     ForEachStorage<ColumnKernels> storages;
+    PairKernels<float> pairs_of_float;
+    PairKernels<double> pairs_of_double;
     // Adds the moments of more rows, of the weight `of_more`, to those of rows of the weight `weight`: n columns.
     void (*merge_moments)(const ColumnMoments& all, double weight, const ColumnMoments& more, double of_more,
                           std::size_t n);

@@ -21,7 +21,7 @@ _SEEN = 8  # entries in the sample that a column of the block has at least
 _SHARE = 1e-5  # of a score, over which its curvature is measured
 _RIDGE = 1e-6  # share of the diagonal that is added: the columns of all levels of a category add up to 1
 _CORRELATED = 0.01  # sum of the squared correlations of a column with others
-_ENTRIES, _PAIRS = 1 << 19, 1 << 18  # at a time
+_ENTRIES = 1 << 19  # at a time
 
 
 class FrequentMetric(DiagonalMetric):
@@ -117,7 +117,10 @@ def curvature_block(
     for some, entries in _blocks(objective, index):
         curvature = _curvatures(objective, entries, some, w)
         total += len(some) if objective.weights is None else float(objective.weights[some].sum(dtype=np.float64))
-        _add_products(block, entries.of(chosen, objective.n_features), curvature)
+        of_chosen = entries.of(chosen, objective.n_features)
+        rows = of_chosen.rows.astype(np.int64, copy=False)
+        _core.add_products(rows, of_chosen.columns, of_chosen.values, curvature, block)
+        block[-1, -1] += curvature.sum()
     return _centred(block, objective, chosen), total
 
 
@@ -153,31 +156,6 @@ def _curvatures(objective: DataObjective, entries: Entries, index: NDArray[Any],
     rise = objective.row_slopes(scores + step, targets) - objective.row_slopes(scores - step, targets)
     curvature = np.maximum(rise / (2.0 * step), 0.0)
     return np.asarray(curvature if objective.weights is None else curvature * objective.weights[index])
-
-
-def _add_products(block: Vector, entries: Entries, curvature: Vector) -> None:
-    """Add the weighted products of columns to a block, in place. Its last column is of ones.
-
-    Entries that are 1, 2, 3, ... apart in the same row are multiplied.
-    """
-    (rows, columns, values), size = entries, len(block) - 1
-    first = np.arange(len(rows))
-    for apart in range(1, len(rows)):
-        first = first[first + apart < len(rows)]
-        first = first[rows[first] == rows[first + apart]]
-        if not len(first):
-            break
-        for at in range(0, len(first), _PAIRS):
-            one = first[at : at + _PAIRS]
-            other = one + apart
-            products = curvature[rows[one]] * values[one] * values[other]
-            np.add.at(block.reshape(-1), columns[one] * (size + 1) + columns[other], products)
-            np.add.at(block.reshape(-1), columns[other] * (size + 1) + columns[one], products)
-    block.flat[: -1 : size + 2] += np.bincount(columns, curvature[rows] * values**2, minlength=size)
-    with_ones = np.bincount(columns, curvature[rows] * values, minlength=size)
-    block[:size, size] += with_ones
-    block[size, :size] += with_ones
-    block[size, size] += curvature.sum()
 
 
 def _centred(block: Vector, objective: DataObjective, chosen: NDArray[np.intp]) -> Vector:

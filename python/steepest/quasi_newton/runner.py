@@ -55,7 +55,7 @@ class QuasiNewtonRunner(Runner):
     def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
         self.parameters = w
         self._is_scaled = is_judged_scaled(objective)
-        self._used = UsedColumns.of(objective, w, bytes_of_pairs(w.size))
+        self._used = UsedColumns.of(objective, w, bytes_of_pairs(w.size, w.dtype))
         if self._used is not None:
             objective, w = self._used.objective, self._used.inner(w)
         self._given, self._given_w = objective, w
