@@ -12,6 +12,7 @@ __all__ = ["dot", "norm_of"]
 
 _SHORT = 8192  # OpenBLAS shares longer vectors among threads
 _BLOCK = 1 << 15
+_LEAST, _MOST = 1e-260, 1e300  # of sums of squares to which none was lost
 
 
 def dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -24,16 +25,27 @@ def dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def norm_of(v: NDArray[Any]) -> float:
-    """Return the Euclidean norm. The numbers are scaled to about 1, so no square overflows or underflows."""
-    if v.size <= _SHORT:
-        exponent = _exponent(float(np.abs(v).max(initial=0.0)))
-        return float(np.linalg.norm(np.ldexp(v.astype(np.float64), -exponent))) * 2.0**exponent
-    flat, total = v.reshape(-1), 0.0
-    exponent = _exponent(max(float(flat.max()), -float(flat.min())))
+    """Return the Euclidean norm. Where squares overflow or underflow, the numbers are first scaled to about 1.
+
+    Scales are powers of two, so they change no bit.
+    """
+    flat = v.reshape(-1)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        square = _square(flat, 0)
+        if _LEAST < square < _MOST or not flat.size:
+            return math.sqrt(square)
+        exponent = _exponent(max(float(flat.max()), -float(flat.min())))
+        return math.sqrt(_square(flat, exponent)) * 2.0**exponent
+
+
+def _square(flat: NDArray[Any], exponent: int) -> float:
+    """Return the sum of the squares of numbers times 2^-exponent, block by block."""
+    total = 0.0
     for at in range(0, flat.size, _BLOCK):
-        part = np.ldexp(flat[at : at + _BLOCK].astype(np.float64), -exponent)
-        total += float(np.einsum("i,i->", part, part))
-    return math.sqrt(total) * 2.0**exponent
+        part = flat[at : at + _BLOCK].astype(np.float64, copy=False)
+        part = np.ldexp(part, -exponent) if exponent else part
+        total += float(part @ part) if flat.size <= _SHORT else float(np.einsum("i,i->", part, part))
+    return total
 
 
 def _exponent(largest: float) -> int:
