@@ -26,8 +26,10 @@ def dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def norm_of(v: NDArray[Any]) -> float:
     """Return the Euclidean norm. The numbers are scaled to about 1, so no square overflows or underflows."""
     if v.size <= _SHORT:
-        exponent = _exponent(float(np.abs(v).max(initial=0.0)))
-        return float(np.linalg.norm(np.ldexp(v.astype(np.float64), -exponent))) * 2.0**exponent
+        flat = v.astype(np.float64, copy=False).ravel(order="K")
+        exponent = _exponent(float(np.maximum.reduce(np.abs(flat), initial=0.0)))
+        scaled = flat * 2.0**-exponent
+        return math.sqrt(float(scaled @ scaled)) * 2.0**exponent
     flat, total = v.reshape(-1), 0.0
     exponent = _exponent(max(float(flat.max()), -float(flat.min())))
     for at in range(0, flat.size, _BLOCK):
