@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
@@ -66,6 +67,11 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
 
     coef_: Any
     _stratify = False
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        model: Any = cls
+        return list(_names_of_parameters(model, model.__init__))
 
     def _keep(self, parameters: dict[str, Any]) -> None:
         """Store the arguments of ``__init__`` under their names, where scikit-learn's `get_params` reads them."""
@@ -364,6 +370,12 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             X = validated(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(product(X, np.transpose(self.coef_)) + self.intercept_)
+
+
+@functools.lru_cache(maxsize=64)
+def _names_of_parameters(model: Any, initialiser: Any) -> tuple[str, ...]:
+    """Return the names of the arguments of a class's ``__init__``, as scikit-learn finds them, which takes long."""
+    return tuple(BaseEstimator._get_param_names.__func__(model))
 
 
 def _seed(random: Any) -> int:
