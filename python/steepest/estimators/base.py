@@ -20,7 +20,7 @@ from ..objectives.data import DataObjective
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .chunk import steps_over
-from .columns import validated
+from .columns import validated, validated_weight
 from .conversion import naming_faults
 from .features import Features, cast, checked, product
 from .frames import FrameNames, encoded, n_coefficients
@@ -313,7 +313,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             X = checked(X, type(self).__name__)
         if sample_weight is not None:
             try:
-                sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+                sample_weight = validated_weight(sample_weight, X)
             except OverflowError as error:
                 raise ValueError(f"sample_weight must hold numbers within {X.dtype}: {error}") from None
             if (least := sample_weight.min()) < 0:
