@@ -8,6 +8,7 @@
 #include "cpp/engine/cholesky.hpp"
 #include "cpp/engine/coordinate_descent.hpp"
 #include "cpp/engine/entry_products.hpp"
+#include "cpp/engine/orthogonal.hpp"
 
 namespace steepest {
 namespace {
@@ -87,9 +88,50 @@ void add_products_of(const py::handle& rows, const py::handle& columns, const py
     add_products(entries, of_rows, to);
 }
 
+using LongArray = py::array_t<OrthogonalRows::Real, py::array::c_style>;
+
+OrthogonalRows orthogonal_rows(const LongArray& rows, double dependent) {
+    if (rows.ndim() != 2) throw py::value_error("rows: expected a matrix, got " + describe(rows));
+    const OrthogonalRows::Real* data = rows.data();
+    const auto n = std::size_t(rows.shape(0)), p = std::size_t(rows.shape(1));
+    const GilReleased released;
+    return {data, n, p, dependent};
+}
+
+LongArray triangle(const OrthogonalRows& of) {
+    const auto p = py::ssize_t(of.n_columns());
+    LongArray found({p, p});
+    std::copy(of.triangle().begin(), of.triangle().end(), found.mutable_data());
+    return found;
+}
+
+LongArray inverse(const OrthogonalRows& of) {
+    const auto p = py::ssize_t(of.n_columns());
+    LongArray found({p, p});
+    of.invert(found.mutable_data());
+    return found;
+}
+
+LongArray solve_rows(const OrthogonalRows& of, const LongArray& targets, std::size_t refinements) {
+    if (targets.ndim() != 1 || std::size_t(targets.shape(0)) != of.n_rows())
+        throw py::value_error("targets: expected a vector of " + std::to_string(of.n_rows()) + " elements, got " +
+                              describe(targets));
+    LongArray w{py::ssize_t(of.n_columns())};
+    const OrthogonalRows::Real* data = targets.data();
+    OrthogonalRows::Real* to = w.mutable_data();
+    const GilReleased released;
+    of.solve(data, refinements, to);
+    return w;
+}
+
 }  // namespace
 
 void bind_linear_algebra(py::module_& m) {
+    py::class_<OrthogonalRows>(m, "OrthogonalRows")
+        .def(py::init(&orthogonal_rows), py::arg("rows").noconvert(), py::arg("dependent"))
+        .def_property_readonly("triangle", &triangle)
+        .def_property_readonly("inverse", &inverse)
+        .def("solve", &solve_rows, py::arg("targets").noconvert(), py::arg("refinements"));
     py::class_<Cholesky>(m, "Cholesky")
         .def(py::init(&cholesky_of<float>), py::arg("matrix").noconvert(), py::arg("ridge"))
         .def(py::init(&cholesky_of<double>), py::arg("matrix").noconvert(), py::arg("ridge"))

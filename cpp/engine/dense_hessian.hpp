@@ -15,7 +15,8 @@ namespace steepest {
 // its thread, of which the triangle is kept.
 struct HessianPlan {
     static constexpr std::size_t few_chunks = 8;
-    std::size_t pairs, n_sums, row, block, n_chunks, panel, n_panels, n_slices;
+    static constexpr std::size_t thread_work = std::size_t(1) << 19;  // multiply-adds, below two of which one is faster
+    std::size_t pairs, n_sums, row, block, n_chunks, panel, n_panels, n_slices, most_threads;
 
     template <class S>
     HessianPlan(const Matrix<S>& X, std::size_t k, HessianShape shape, bool with_gradient) {
@@ -25,7 +26,9 @@ struct HessianPlan {
         n_sums = p + with_gradient;
         row = several ? p : shape.stride();
         block = several ? p * p : shape.n_elements();
-        n_chunks = count_chunks(X.n_rows, elements * p * k, elements * sizeof(S), pairs * block * sizeof(double), 1);
+        const std::size_t work = elements * p * k;
+        n_chunks = count_chunks(X.n_rows, work, elements * sizeof(S), pairs * block * sizeof(double), 1);
+        most_threads = std::max<std::size_t>(work / thread_work, 1);
         panel = !several && n_chunks < few_chunks ? hessian_panel / 2 : hessian_panel;
         n_panels = (p + panel - 1) / panel;
         // In slices of the chunks, so that no task runs long before it asks whether to stop: multiply-adds of a task,
@@ -68,7 +71,7 @@ HessianSums hessian_sums(const Rows<S>& rows, const Pass<T>& pass, bool gradient
     const bool several = k > 1, with_gradient = gradient && !several;
     const HessianPlan plan(rows.X, k, shape, with_gradient);
     const std::size_t stride = plan.pairs * plan.block;
-    const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), plan.n_tasks()));
+    const int n_threads = int(std::min({std::size_t(threads_in_use()), plan.n_tasks(), plan.most_threads}));
     const std::size_t scratch_size =
         scratch_size_of(pass.loss, pass.blocks, rows.X,
                         [k](const auto& kernels, const auto& X) { return kernels.hessian_scratch_size(X, k); });

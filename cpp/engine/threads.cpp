@@ -120,14 +120,16 @@ struct Processors {
 };
 #endif
 
-// A thread that waits for work and never ends.
+// A thread that waits for work and never ends. On a busy machine it may get a processor long after it was asked, when
+// the others have done all the work: whoever asked then takes the question back, and need not wait for it.
 struct Worker {
     pthread_t thread{};
     Processors processors;
     void (*work)(void*, int) = nullptr;
     void* context = nullptr;
     int number = 0;
-    std::atomic<std::uint32_t> asked{0}, done{0};  // how often
+    // How often it was asked, how many of these questions it or whoever asked has claimed, and how many are done with.
+    std::atomic<std::uint32_t> asked{0}, claimed{0}, done{0};
 
     void ask(void (*work_)(void*, int), void* context_, int number_, const Processors& on) {
         if (!(processors == on)) {
@@ -139,16 +141,25 @@ struct Worker {
         number = number_;
         set_and_wake(asked, asked.load(std::memory_order_relaxed) + 1);
     }
-    void join() const {
+    void join() {
         const std::uint32_t all = asked.load(std::memory_order_relaxed);
-        if (done.load(std::memory_order_acquire) != all) wait_for_change(done, all - 1, join_spin);
+        if (claim(all - 1)) {
+            done.store(all, std::memory_order_relaxed);
+        } else if (done.load(std::memory_order_acquire) != all) {
+            wait_for_change(done, all - 1, join_spin);
+        }
     }
     void serve() {
         for (std::uint32_t served = 0;; ++served) {
             wait_for_change(asked, served, idle_spin);
+            if (!claim(served)) continue;  // and leave alone what the question was: the next one may have come
             work(context, number);
             set_and_wake(done, served + 1);
         }
+    }
+    // Whether the caller is the first to claim the question that follows so many.
+    bool claim(std::uint32_t before) {
+        return claimed.compare_exchange_strong(before, before + 1, std::memory_order_acq_rel);
     }
 };
 

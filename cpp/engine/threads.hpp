@@ -22,9 +22,10 @@ int own_threads_setting();
 int threads_in_use();
 bool built_with_openmp();
 
-// Calls work(context, thread) for thread = 0 on this thread and for 1 ... n - 1 on others, fewer where the system has
-// no more, and returns when all calls have; work must not throw. The others are those of the last call where they are
-// idle, so that a number stands for the same thread; callers on several threads have others each.
+// Calls work(context, thread) for thread = 0 on this thread and for 1 ... n - 1 on others, and returns when all calls
+// have; work must not throw. The others are fewer where the system has no more, or where the call on this thread has
+// returned before theirs began. They are those of the last call where they are idle, so that a number stands for the
+// same thread; callers on several threads have others each.
 void run_on_threads(int n, void (*work)(void*, int), void* context);
 
 // A thread's own share of the tasks; the others take from it when theirs is done.

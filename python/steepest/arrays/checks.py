@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from .. import _core
 from .device import BFLOAT16, STORAGES, arithmetic_dtype, dtype_name, numpy_dtype
 from .interop import DeviceView, as_native, check_place, library_of
 from .remedies import as_array, as_contiguous, as_copy, as_numbers, as_vector
+
+Expected: TypeAlias = Callable[[], str]  # what was expected, in words, which take longer than most checks
 
 _BLOCK = 1 << 16
 _MOST = 2**63 - 1  # the largest integer that the native code and NumPy take
@@ -54,31 +56,36 @@ def check_number(
     most: float = math.inf,
 ) -> float:
     """Return a finite number within the bounds, as a float."""
-    bounds = [f"above {above:g}"] * (above > -math.inf) + [f"of at least {least:g}"] * (least > -math.inf)
-    bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
-    expected = f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
+
+    def expected() -> str:
+        bounds = [f"above {above:g}"] * (above > -math.inf) + [f"of at least {least:g}"] * (least > -math.inf)
+        bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
+        return f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
+
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{expected}, got {describe(value)}")
+        raise TypeError(f"{expected()}, got {describe(value)}")
     try:
         number = float(value)
     except OverflowError:  # an integer or a fraction above the largest float
-        raise ValueError(f"{expected}, got {shown(value)}") from None
+        raise ValueError(f"{expected()}, got {shown(value)}") from None
     if not (math.isfinite(number) and above < number < below and least <= number <= most):
-        raise ValueError(f"{expected}, got {shown(value)}")
+        raise ValueError(f"{expected()}, got {shown(value)}")
     return number
 
 
 def check_count(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Return an integer within the bounds, as an int."""
-    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-    expected = f"{name} must be an integer {bounds}"
+
+    def expected() -> str:
+        return f"{name} must be an integer " + (f"of at least {least}" if most is None else f"from {least} to {most}")
+
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{expected}, got {describe(value)}")
+        raise TypeError(f"{expected()}, got {describe(value)}")
     count = int(value)
     if count < least or (most is not None and count > most):
-        raise ValueError(f"{expected}, got {shown(value)}")
+        raise ValueError(f"{expected()}, got {shown(value)}")
     if count > _MOST:
-        raise ValueError(f"{expected} and at most {_MOST}, got {shown(value)}")
+        raise ValueError(f"{expected()} and at most {_MOST}, got {shown(value)}")
     return count
 
 
@@ -119,44 +126,50 @@ def may_be_finite(array: NDArray[Any]) -> bool:
     return math.isfinite(_core.read_sum(array))
 
 
-def _check_array(expected: str, array: Any) -> None:
+def _check_array(name: str, expected: Expected, array: Any) -> None:
     if isinstance(array, DeviceView):
-        check_place(expected.partition(" ")[0], array, None, "numpy")
+        check_place(name, array, None, "numpy")
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"{expected}, got {describe(array)}; {as_array(expected.partition(' ')[0], array)}")
+        raise TypeError(f"{expected()}, got {describe(array)}; {as_array(name, array)}")
     if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"{expected}, got a masked array; fill or drop the masked elements")
+        raise TypeError(f"{expected()}, got a masked array; fill or drop the masked elements")
 
 
-def _check_layout(expected: str, name: str, array: NDArray[Any], contiguous: bool, library: str) -> None:
+def _check_layout(expected: Expected, name: str, array: NDArray[Any], contiguous: bool, library: str) -> None:
     if not contiguous:
         remedy = as_contiguous(name, library)
-        raise ValueError(f"{expected}, got a view with strides {array.strides}; {remedy}")
+        raise ValueError(f"{expected()}, got a view with strides {array.strides}; {remedy}")
     if not array.flags.aligned:
-        raise ValueError(f"{expected}, got one that is not aligned in memory; {as_copy(name, library)}")
+        raise ValueError(f"{expected()}, got one that is not aligned in memory; {as_copy(name, library)}")
 
 
 def check_vector(name: str, array: Any, n: int, dtype: np.dtype[Any], why: str = "", library: str = "numpy") -> None:
     """Check that array is a contiguous vector of n elements of dtype; the remedies are for its `library`."""
-    expected = f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
-    _check_array(expected, array)
+
+    def expected() -> str:
+        return f"{name} must be a contiguous {dtype} array of shape ({n},){why}"
+
+    _check_array(name, expected, array)
     if array.dtype != dtype:
         remedy = as_numbers(name, array, str(dtype), library)
-        raise TypeError(f"{expected}, got {describe(array)}; {remedy}")
+        raise TypeError(f"{expected()}, got {describe(array)}; {remedy}")
     if array.shape != (n,):
-        raise ValueError(f"{expected}, got {describe(array)}{as_vector(name, array) * (array.size == n)}")
+        raise ValueError(f"{expected()}, got {describe(array)}{as_vector(name, array) * (array.size == n)}")
     _check_layout(expected, name, array, array.flags.c_contiguous, library)
 
 
 def check_matrix(X: Any, library: str) -> None:
     """Check that X, an array of this library, can be used in place."""
-    expected = f"X must be a C- or F-contiguous {STORED} NumPy array of two dimensions"
-    _check_array(expected, X)
+
+    def expected() -> str:
+        return f"X must be a C- or F-contiguous {STORED} NumPy array of two dimensions"
+
+    _check_array("X", expected, X)
     if X.dtype not in _STORAGES:
-        raise TypeError(f"{expected}, got {describe(X)}; {as_numbers('X', X, 'float32', library)}")
+        raise TypeError(f"{expected()}, got {describe(X)}; {as_numbers('X', X, 'float32', library)}")
     if X.ndim != 2:
         column = "; make it a column with X.reshape(-1, 1)" if X.ndim == 1 else ""
-        raise ValueError(f"{expected}, got {describe(X)}{column}")
+        raise ValueError(f"{expected()}, got {describe(X)}{column}")
     if X.size == 0:
         raise ValueError(f"X must have at least one row and one column, got shape {X.shape}")
     _check_layout(expected, "X", X, X.flags.c_contiguous or X.flags.f_contiguous, library)
@@ -171,7 +184,11 @@ def check_data(X: Any, y: Any, libraries: tuple[str, str]) -> None:
 def check_column(name: str, array: Any, n: int, stored: str, library: str) -> None:
     """Check that array is a finite vector with an element for each of the n rows of X, stored as named."""
     dtype = arithmetic_dtype(stored)
-    why = "the rows and the dtype of X" if stored == dtype.name else f"the rows of X, and the dtype for a {stored} X"
+    why = (
+        "the rows and the dtype of X"
+        if stored == dtype_name(dtype)
+        else f"the rows of X, and the dtype for a {stored} X"
+    )
     check_vector(name, array, n, dtype, f" ({why})", library)
     check_finite(name, array)
 

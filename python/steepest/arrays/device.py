@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     return BFLOAT16 if name == "bfloat16" else np.dtype(name)
 
 
+@functools.lru_cache(maxsize=64)
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """Return the name of a NumPy dtype; "bfloat16" for each dtype that represents it."""
     return "bfloat16" if dtype == BFLOAT16 else dtype.name

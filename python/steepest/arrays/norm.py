@@ -29,7 +29,7 @@ def norm_of(v: NDArray[Any]) -> float:
 
     Scales are powers of two, so they change no bit.
     """
-    flat = v.reshape(-1)
+    flat = v.ravel(order="K")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         square = _square(flat, 0)
         if _LEAST < square < _MOST or not flat.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -28,11 +29,21 @@ def seed_of(random_state: Any, objective: Any = None) -> int:
     Of None, all members of the team of an objective get the same one.
     """
     try:
-        seed = int(np.random.default_rng(random_state).integers(2**64, dtype=np.uint64))
+        seed = _seed_of_integer(random_state) if type(random_state) is int else _drawn(random_state)
         return team_of(objective).agree(seed)[0] if random_state is None else seed
     except (TypeError, ValueError):
         expected = "None, an integer of at least 0, a SeedSequence or a NumPy generator"
         raise ValueError(f"random_state must be {expected}, got {describe(random_state)}") from None
+
+
+def _drawn(random_state: Any) -> int:
+    return int(np.random.default_rng(random_state).integers(2**64, dtype=np.uint64))
+
+
+@functools.lru_cache(maxsize=256)
+def _seed_of_integer(random_state: int) -> int:
+    """Return the seed of an integer; kept, as a new generator takes as long as a pass over little data."""
+    return _drawn(random_state)
 
 
 def flat_start(w0: Any, objective: Objective) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
@@ -19,7 +20,7 @@ from ..objectives.data import DataObjective
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .chunk import steps_over
-from .columns import validated
+from .columns import validated, validated_weight
 from .conversion import naming_faults
 from .features import Features, cast, checked, product
 from .frames import FrameNames, encoded, n_coefficients
@@ -66,6 +67,11 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
 
     coef_: Any
     _stratify = False
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        model: Any = cls
+        return list(_names_of_parameters(model, model.__init__))
 
     def _keep(self, parameters: dict[str, Any]) -> None:
         """Store the arguments of ``__init__`` under their names, where scikit-learn's `get_params` reads them."""
@@ -307,7 +313,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             X = checked(X, type(self).__name__)
         if sample_weight is not None:
             try:
-                sample_weight = validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+                sample_weight = validated_weight(sample_weight, X)
             except OverflowError as error:
                 raise ValueError(f"sample_weight must hold numbers within {X.dtype}: {error}") from None
             if (least := sample_weight.min()) < 0:
@@ -364,6 +370,12 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             X = validated(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(product(X, np.transpose(self.coef_)) + self.intercept_)
+
+
+@functools.lru_cache(maxsize=64)
+def _names_of_parameters(model: Any, initialiser: Any) -> tuple[str, ...]:
+    """Return the names of the arguments of a class's ``__init__``, as scikit-learn finds them, which takes long."""
+    return tuple(BaseEstimator._get_param_names.__func__(model))
 
 
 def _seed(random: Any) -> int:

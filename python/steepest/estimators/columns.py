@@ -10,7 +10,9 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..arrays.checks import may_be_finite
 from ..arrays.table import Table
 from ..extras import require
 from ..objectives.parts import Parts
@@ -18,7 +20,7 @@ from ..streams.stream import Stream
 from ..warnings import levels_outside
 from .frames import validated_table
 
-__all__ = ["check_names", "validated"]
+__all__ = ["check_names", "validated", "validated_weight"]
 
 _PLAIN = (np.dtype(np.float64), np.dtype(np.float32))
 _validation = require("sklearn.utils.validation", "sklearn")
@@ -30,8 +32,10 @@ def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
         raise TypeError("X must be an array, a sparse matrix or a data frame here, got data in parts")
     if isinstance(X, Table):
         return validated_table(model, X, *y, reset=reset, **options)
-    if not reset and len(y) == 1 and _are_plain(model, X, y[0]):
-        return X, y[0]
+    if _are_plain(model, X, y[0], reset) if y else _is_plain(model, X, reset) and _is_finite(X):
+        if reset:
+            model.n_features_in_ = X.shape[1]
+        return (X, *y) if y else X
     names = _names(X)
     if names is None:
         return _validation.validate_data(model, X, *y, reset=reset, **options)
@@ -46,21 +50,40 @@ def validated(model: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
     return checked
 
 
-def _are_plain(model: Any, X: Any, y: Any) -> bool:
-    """Return whether scikit-learn's checks of later rows, which take as long as hundreds of steps, would find nothing.
+def _are_plain(model: Any, X: Any, y: Any, reset: bool = False) -> bool:
+    """Return whether scikit-learn's checks, which take as long as hundreds of steps, would find and change nothing.
 
-    If they would find anything, they have to say so.
+    If they would find anything, they have to say so. The numbers of X, which `checked` looks at, are not read.
     """
-    if type(X) is not np.ndarray or type(y) is not np.ndarray or hasattr(model, "feature_names_in_"):
+    if type(y) is not np.ndarray or not _is_plain(model, X, reset):
         return False
-    if X.ndim != 2 or X.dtype not in _PLAIN or y.shape != X.shape[:1] or y.dtype.kind not in "fiubUS" or not len(X):
+    if y.shape != X.shape[:1] or y.dtype.kind not in "fiubUS" or not y.dtype.isnative:
         return False
-    native = X.dtype.isnative and y.dtype.isnative
-    return (
-        native
-        and X.shape[1] == getattr(model, "n_features_in_", None)
-        and (y.dtype.kind != "f" or bool(np.isfinite(y).all()))
-    )
+    return y.dtype.kind != "f" or bool(np.isfinite(y).all())
+
+
+def _is_plain(model: Any, X: Any, reset: bool) -> bool:
+    """Return whether the checks of X, but for those of its numbers, would find and change nothing."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.dtype not in _PLAIN or not X.dtype.isnative or not X.size:
+        return False
+    if hasattr(model, "feature_names_in_"):
+        return False
+    return reset or X.shape[1] == getattr(model, "n_features_in_", None)
+
+
+def _is_finite(X: NDArray[Any]) -> bool:
+    """Return whether all numbers of an array are finite. It may return False where one is only very large."""
+    return X.flags.forc and X.flags.aligned and may_be_finite(X)
+
+
+def validated_weight(sample_weight: Any, X: Any) -> NDArray[Any]:
+    """Return the result of scikit-learn's check of weights, in the dtype of X."""
+    plain = type(sample_weight) is np.ndarray and sample_weight.dtype == X.dtype and sample_weight.shape == X.shape[:1]
+    if plain and sample_weight.flags.c_contiguous and _is_finite(sample_weight) and sample_weight.any():
+        found: NDArray[Any] = sample_weight  # in which it would find and change nothing
+    else:
+        found = _validation._check_sample_weight(sample_weight, X, dtype=X.dtype)
+    return found
 
 
 def _names(X: Any) -> list[str] | None:

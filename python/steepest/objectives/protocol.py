@@ -142,6 +142,7 @@ class Penalty(NamedTuple):
         return self.alpha * (1.0 - self.l1_ratio)
 
 
+_MEMBERS = ("n_parameters", "dtype", "value_and_gradient")  # of `Objective`
 _ANY_FUNCTION = (Capability.CURVATURE, Capability.CONSTRAINT, Capability.STARTS, Capability.THREADS)
 NAMES_OF_LOSSES: list[str] = []
 """The names of the classes of the losses, which each adds when it is defined."""
@@ -206,9 +207,18 @@ def _enumerated(last: str, *more: str) -> str:
     return f"{', '.join(names)} {last} {end}"
 
 
+def _has_members(objective: Any) -> bool:
+    """Return whether an object's class defines all members of `Objective`, and the object has them.
+
+    Then ``isinstance`` is True too, but it takes as long as a pass over little data.
+    """
+    kind = type(objective)
+    return all(hasattr(kind, name) and getattr(objective, name, None) is not None for name in _MEMBERS)
+
+
 def check_objective(objective: Any) -> None:
     """Raise a TypeError if the argument is not an objective."""
-    if isinstance(objective, type) or not isinstance(objective, Objective):
+    if isinstance(objective, type) or not (_has_members(objective) or isinstance(objective, Objective)):
         expected = f"a {_enumerated('or', 'Function', 'anything with the members of st.Objective')}"
         hint = "; wrap it: st.Function(value_and_gradient, n_parameters)" if inspect.isroutine(objective) else ""
         raise TypeError(f"objective must be {expected}, got {describe(objective)}{hint}")

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..objectives.data import DataObjective
 from ..objectives.losses import LeastSquares
 from ..objectives.protocol import Capability
@@ -47,30 +48,18 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
         if not (np.isfinite(scale).all() and (scale > 0).all()):
             return None
         A /= scale
-        Q, R = _orthogonal(A)
-        basis = None
-        if not np.diag(R).all() or _depend_by_rounding(objective, A, R, scale):
+        factor = _core.OrthogonalRows(A, _DEPENDENT)
+        basis, R = None, factor.triangle
+        if not np.diag(R).all() or _depend_by_rounding(objective, A, factor.inverse, scale):
             if objective.alpha > 0.0:
                 return None
             basis = _basis(R, _sizes(objective, scale))
-            Q, R = _orthogonal(A := A @ basis)
-            if not np.diag(R).all():
+            factor = _core.OrthogonalRows(A @ basis, _DEPENDENT)
+            if not np.diag(factor.triangle).all():
                 return None
-        w = _solution(A, Q, R, y)
+        w = factor.solve(y, _REFINEMENTS)
         w = ((w if basis is None else basis @ w) / scale).astype(np.float64)
     return w if np.isfinite(w).all() else None
-
-
-def _solution(A: Matrix, Q: Matrix, R: Matrix, y: Matrix) -> Matrix:
-    w, residual = np.zeros(len(R), np.longdouble), y
-    for _ in range(1 + _REFINEMENTS):
-        rest, right = residual.copy(), np.empty(len(R), np.longdouble)
-        for j in range(len(R)):
-            right[j] = (Q[:, j] * rest).sum()
-            rest -= right[j] * Q[:, j]
-        w = w + _back_substituted(R, right)
-        residual = y - (A * w).sum(axis=1)
-    return w
 
 
 def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
@@ -89,23 +78,6 @@ def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
     return A, target
 
 
-def _orthogonal(A: Matrix) -> tuple[Matrix, Matrix]:
-    """Return Q and R; they have a column and a row of zeros for a column that depends on the ones before it."""
-    Q, p = A.copy(), A.shape[1]
-    R = np.zeros((p, p), np.longdouble)
-    norms = np.sqrt((Q * Q).sum(axis=0))
-    for j in range(p):
-        length = np.sqrt((Q[:, j] * Q[:, j]).sum())
-        if not length > _DEPENDENT * norms[j]:
-            Q[:, j] = 0.0
-            continue
-        R[j, j] = length
-        Q[:, j] /= length
-        R[j, j + 1 :] = (Q[:, j, None] * Q[:, j + 1 :]).sum(axis=0)
-        Q[:, j + 1 :] -= Q[:, j, None] * R[j, j + 1 :]
-    return Q, R
-
-
 def _basis(R: Matrix, sizes: Matrix) -> Matrix:
     """Return the directions, as columns, of the parameters that dependent columns tell apart.
 
@@ -120,14 +92,13 @@ def _basis(R: Matrix, sizes: Matrix) -> Matrix:
     return np.asarray(transposed[values > MADE * noise].T / lengths[:, None])
 
 
-def _depend_by_rounding(objective: DataObjective, A: Matrix, R: Matrix, scale: Matrix) -> bool:
+def _depend_by_rounding(objective: DataObjective, A: Matrix, inverse: Matrix, scale: Matrix) -> bool:
     """Return whether some column is made from others but for the rounding of the numbers as they were given.
 
     Such a column has a coefficient of noise over noise, however exactly it is solved for. Times column j of the inverse
     of R, the columns are a vector of length 1: dependent are those of which rounding makes as much. Under a penalty so
     weak that its rows are what tells columns apart, the squares of the inverse are beyond the digits of `longdouble`.
     """
-    inverse = _back_substituted(R, np.eye(len(R), dtype=np.longdouble))
     if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
         return True
     rounding = _MAY_BE_MADE * np.sqrt(((inverse * _sizes(objective, scale)[:, None]) ** 2).sum(axis=0))
@@ -154,14 +125,11 @@ def _sizes(objective: DataObjective, scale: Matrix) -> Matrix:
     if objective.scaling is not None:
         exact /= objective.scaling[1]
     counts, _ = _counts(objective)
-    counts = np.ones(len(exact), np.longdouble) if counts is None else counts
-    rows = exact[counts > 0]  # the others may overflow
-    sizes[:d] = np.sqrt((counts[counts > 0, None] * rows * rows).sum(axis=0)) / scale[:d]
+    if counts is None:
+        rows = np.ascontiguousarray(exact)  # rows are added up one after the other
+        squares = rows * rows
+    else:
+        rows = exact[counts > 0]  # the others may overflow
+        squares = counts[counts > 0, None] * rows * rows
+    sizes[:d] = np.sqrt(squares.sum(axis=0)) / scale[:d]
     return sizes * objective.given_eps
-
-
-def _back_substituted(R: Matrix, right: Matrix) -> Matrix:
-    x = np.zeros_like(right)
-    for j in reversed(range(len(right))):
-        x[j] = (right[j] - (R[j, j + 1 :] * x[j + 1 :].T).sum(axis=-1)) / R[j, j]
-    return x
