@@ -162,7 +162,7 @@ def test_sparse_rows_and_data_frames():
         np.testing.assert_allclose(apart[0].scores_, apart[1].scores_, atol=1e-4 if scoring == "loss" else 0.04)
     frame = pd.DataFrame(X, columns=[f"c{j}" for j in range(D)])
     named = st.LinearRegressorCV(n_alphas=10).fit(frame, y)
-    np.testing.assert_array_equal(named.coef_, dense.coef_)
+    np.testing.assert_allclose(named.coef_, dense.coef_, atol=1e-10)
     assert named.feature_names_in_.tolist() == list(frame.columns)
     frame["colour"] = np.where(np.arange(N) % 3 == 0, "red", "green")
     with_text = st.LinearRegressorCV(n_alphas=10).fit(frame, y + 5 * (frame["colour"] == "red"))

@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_count, check_flag, check_fraction, describe
 from ..objectives.columns import Columns
 from ..objectives.data import DataObjective
+from ..paths.choice import keeps_hessian
 from ..paths.grid import check_alphas
 from ..paths.result import Path
 from ..paths.walk import default_alphas, path
 from .folds import Fold, folds_of, held_out_losses
 from .predictions import in_parts
-from .rows import Rows
-from .scaling import standardising
+from .rows import Parameters, Rows
+from .scaling import Scaling, standardising
 from .settings import FitSettings, Saved
 
 __all__ = ["CrossValidated", "Scores"]
 
 Vector = NDArray[np.float64]
+_TIGHT = 1e-20  # the tolerance of the path to the last fit
 _RULES = ("best", "one-standard-error")
 # The parameters of an estimator that a cross-validated one does not offer.
 _NOT_OFFERED = {
@@ -117,12 +119,14 @@ class CrossValidated:
         y = model._checked_targets(y, sample_weight, X.dtype)
         rows = model._rows(X, y, sample_weight)
         with settings.in_threads():
-            chosen, at, scores = self._chosen(settings, rows, ratios, rule)
-        self._keep_scores(chosen, at, scores)
+            problem = _Problem(self, settings, rows)
+            chosen, at, scores = self._chosen(problem, ratios, rule)
+            self._keep_scores(chosen, at, scores)
+            start, n_passes = problem.start(self.alpha_, self.l1_ratio_)
         settings = self._settings(self.alpha_, self.l1_ratio_)
-        result, parameters, model._online = model._run(settings, rows, None, None, Saved(None, 60.0))
+        result, parameters, model._online = model._run(settings, rows, None, start, Saved(None, 60.0))
         model._store(parameters, X.dtype)
-        model.n_iter_ = result.n_epochs
+        model.n_iter_ = result.n_epochs + n_passes
         model._keep_outcome(result)
 
     def _settings(self, alpha: float, l1_ratio: float) -> FitSettings:
@@ -144,11 +148,8 @@ class CrossValidated:
             raise ValueError(f"rule must be {_RULES[0]!r} or {_RULES[1]!r}, got {describe(rule)}")
         return rule
 
-    def _chosen(
-        self, settings: FitSettings, rows: Rows, ratios: list[float], rule: str
-    ) -> tuple[Scores, int, list[Scores]]:
+    def _chosen(self, problem: _Problem, ratios: list[float], rule: str) -> tuple[Scores, int, list[Scores]]:
         """Return the scores of the chosen l1_ratio, the place of the chosen alpha, and all scores."""
-        problem = _Problem(self, settings, rows)
         folds = problem.folds()
         found = [problem.scores(ratio, folds) for ratio in ratios]
         weights = np.array([fold.weight for fold in folds])
@@ -181,7 +182,7 @@ class _Problem:
         self._kind, self._n_scores, self._options = model._loss() if present is None else present.loss()
         if present is not None and len(present.places) < 2:
             raise ValueError("y must hold at least two classes with a weight for cross-validation, got one")
-        self._model, self._settings, self._rows = model, settings, rows
+        self._model, self._settings, self._rows, self._present = model, settings, rows, present
         self._objective = self._kind(
             rows.X, rows.y, sample_weight=rows.loss_weight, intercept=settings.fit_intercept, **self._options
         )
@@ -220,3 +221,21 @@ class _Problem:
         """Return the path of all rows."""
         objective = self._standardised(self._objective, self._rows.sample_weight)
         return path(objective, scores.alphas, l1_ratio=scores.l1_ratio)
+
+    def start(self, alpha: float, l1_ratio: float) -> tuple[Parameters | None, int]:
+        """Return the minimum for all rows, as near as rounding allows, for the last fit to begin at, and its passes.
+
+        Objectives of too many parameters for a path that keeps a Hessian have none: their last fit begins at zeros.
+        """
+        objective = self._standardised(self._objective, self._rows.sample_weight)
+        if not keeps_hessian(objective):
+            return None, 0
+        found = path(objective, [alpha], l1_ratio=l1_ratio, tol=_TIGHT)
+        table = np.atleast_2d(found.parameters(0)).astype(np.float64)
+        d = objective.n_features
+        coefficients = table[:, :d]
+        intercepts = table[:, d] if objective.intercept else np.zeros(len(table))
+        if objective.scaling is not None:
+            coefficients, intercepts = Scaling(*objective.scaling).to_original(coefficients, intercepts)
+        start = Parameters(coefficients, intercepts)
+        return start if self._present is None else self._present.parameters(start), found.n_passes

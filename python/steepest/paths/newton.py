@@ -26,6 +26,7 @@ _ROWS, _ROWS_PER_PARAMETER = 40_000, 40  # of the sample whose Hessian is taken
 _MORE = 4  # times as many rows where a sample's Hessian is slow
 _RIDGE = 1e-10  # of the diagonal
 _INNER = 1e-9  # of a coordinate's move, relative, at which the minimum of the model is found
+_CURVED, _CLEAR = 1e-8, 100.0  # what a step must have to tell of the curvature: an angle, and a change over rounding
 _SEED = 0
 
 
@@ -92,6 +93,7 @@ class Newton:
             moved = self._moved(step, gap, l1, l2)
             if moved is None:
                 break
+            self._learn(moved)
             self._place, before = moved, gap
         self._before = alpha * self._l1_ratio
         converged = self._is_near(alpha, l1, l2, gap) or gap <= self._rounding()
@@ -125,6 +127,17 @@ class Newton:
         curved = float(np.sum(move * product(matrix, move)))
         bent = float(np.sum(factors * (np.abs(own + move) - np.abs(own))))
         return step, max(-float(np.sum(move * slopes)) - curved / 2.0 - bent, 0.0)
+
+    def _learn(self, there: _Place) -> None:
+        """Bring the Hessian up to date along the step, by the change of the gradient (BFGS)."""
+        step = there.w.astype(np.float64) - self._place.w
+        change = there.gradient - self._place.gradient
+        bent = product(self._hessian, step)
+        along, curved = float(np.sum(step * change)), float(np.sum(step * bent))
+        sizes = np.sqrt(float(np.sum(step * step)) * float(np.sum(change * change)))
+        if not (along > _CURVED * sizes and curved > 0.0 and float(np.abs(change).max()) > _CLEAR * self._goal.least):
+            return
+        self._hessian += np.multiply.outer(change / along, change) - np.multiply.outer(bent / curved, bent)
 
     def _fix_gauge(self, step: Vector) -> None:
         """Take out what adds the same to the intercepts of all classes, which changes nothing."""
