@@ -30,6 +30,7 @@ ORDER = [
     "optimizers",
     "quasi_newton",
     "descent",
+    "paths",
     "search",
     "closed_form",
     "estimators",

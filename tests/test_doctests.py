@@ -28,10 +28,18 @@ NEEDED = {
     "distribution": ("dask.array", "distributed"),
     "estimators": ("sklearn",),
     "mpi": ("mpi4py.MPI",),
+    "paths": ("scipy", "matplotlib"),
     "plot": ("matplotlib",),
 }
 ON_A_DEVICE = ("steepest.arrays.device",)
-OPTIONAL = ("LinearRegressor", "LogisticClassifier", "load_model", "save_model")
+OPTIONAL = (
+    "LinearRegressor",
+    "LinearRegressorCV",
+    "LogisticClassifier",
+    "LogisticClassifierCV",
+    "load_model",
+    "save_model",
+)
 DOCUMENTED_ELSEWHERE = ("objectives.column_statistics", "objectives.unscaled")
 # Names that the API page does not show, or shows by another name.
 NOT_SHOWN = {"schedules.Schedule", "schedules.as_schedule", "schedules.rates_at", "stop.Progress", "stop.StopRule"}

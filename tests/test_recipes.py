@@ -20,6 +20,7 @@ TITLES = {
     "columns": "A table with categories: ColumnTransformer",
     "categories": "Text and categories as they are",
     "text": "Text: sparse matrices",
+    "folds": "The strength of the penalty: cross-validation",
     "rows": "A validation set, and rows as they come",
     "scipy": "SciPy's minimisers over our objective",
     "torch": "Our optimizer in a training loop of PyTorch",
@@ -65,6 +66,12 @@ def test_text_and_categories_as_they_are(capsys):
     assert capsys.readouterr().out.startswith("area 0.2\ndistrict=hill 3.1\ndistrict=old town")
     model, result = names["model"], names["result"]
     np.testing.assert_allclose(result.w, np.append(model.coef_, model.intercept_), rtol=1e-5, atol=1e-6)
+
+
+def test_the_strength_of_the_penalty():
+    names = run("folds")
+    assert np.count_nonzero(names["plain"].coef_) <= np.count_nonzero(names["ours"].coef_)
+    assert names["plain"].alpha_ > names["ours"].alpha_
 
 
 def test_a_validation_set_and_rows_as_they_come():

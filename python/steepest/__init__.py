@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     from .descent.result import Result as Result
     from .descent.stopping import Progress as Progress
     from .estimators import LinearRegressor as LinearRegressor
+    from .estimators import LinearRegressorCV as LinearRegressorCV
     from .estimators import LogisticClassifier as LogisticClassifier
+    from .estimators import LogisticClassifierCV as LogisticClassifierCV
     from .objectives.function import Function as Function
     from .objectives.losses import *
     from .objectives.protocol import Objective as Objective
     from .objectives.softmax import Softmax as Softmax
     from .optimizers.rules import *
+    from .paths.result import Path as Path
+    from .paths.walk import path as path
     from .quasi_newton.optimizer import QuasiNewton as QuasiNewton
     from .runtime import info as info
     from .runtime import threads as threads
@@ -69,10 +73,12 @@ _PLACES = {
     "descent.minimize": ("minimize",),
     "descent.result": ("Result",),
     "descent.stopping": ("Progress",),
-    "estimators": ("LinearRegressor", "LogisticClassifier"),
+    "estimators": ("LinearRegressor", "LinearRegressorCV", "LogisticClassifier", "LogisticClassifierCV"),
     "objectives.function": ("Function",),
     "objectives.protocol": ("Objective",),
     "objectives.softmax": ("Softmax",),
+    "paths.result": ("Path",),
+    "paths.walk": ("path",),
     "quasi_newton.optimizer": ("QuasiNewton",),
     "runtime": ("info", "threads"),
     "search.grid": ("GridSearch", "grid_search"),
@@ -88,8 +94,8 @@ _OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all
 
 # Folders that are reached as attributes, though `dir` does not list them.
 _INNER = ("_core", "analysis", "arrays", "checkpoint", "closed_form", "constraints", "dask", "descent", "distribution",
-          "estimators", "extras", "mpi", "objectives", "optimizers", "parts", "quasi_newton", "ranks", "runtime",
-          "search", "streams", "warnings")  # fmt: skip
+          "estimators", "extras", "mpi", "objectives", "optimizers", "parts", "paths", "quasi_newton", "ranks",
+          "runtime", "search", "streams", "warnings")  # fmt: skip
 
 
 class _Former(_ModuleType):

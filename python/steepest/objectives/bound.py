@@ -48,6 +48,10 @@ class Bound:
         """Return the same objective over the columns (x_j - centre_j) / scale_j."""
         return self._with(_centre=centre, _scale=scale, _scaling=(centre, scale))
 
+    def with_penalty(self, alpha: float, l1_ratio: float) -> Any:
+        """Return the same objective with another penalty."""
+        return self._with(_alpha=alpha, _l1_ratio=l1_ratio)
+
     def in_columns(self, columns: NDArray[np.intp]) -> Any:
         """Return the same objective over these columns alone, if it supports "fewer_columns"."""
         given: Any = self._data

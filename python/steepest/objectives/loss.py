@@ -72,6 +72,11 @@ class Loss:
         return 0.0
 
     @property
+    def saturated_loss(self) -> float:
+        """The mean loss if every row had the score that is best for it: about this for targets not at hand."""
+        return 0.0
+
+    @property
     def typical_curvature(self) -> float:
         """The second derivative of a row's loss by a score, at zeros or at the best constant."""
         return self.largest_curvature

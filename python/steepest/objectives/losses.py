@@ -273,6 +273,15 @@ class Poisson(DataObjective):
         return self._mean_of_targets() * self._size_of_scores
 
     @property
+    def saturated_loss(self) -> float:
+        """The mean of y - y log(y)."""
+        facts = self.data.target_facts
+        y, weight = (self.targets, self.weights) if facts is None else (facts.sample, facts.sample_weights)
+        exact = y.astype(np.float64)
+        own = exact - exact * np.log(np.maximum(exact, _LEAST))
+        return float(np.average(own, weights=None if weight is None else weight.astype(np.float64)))
+
+    @property
     def typical_curvature(self) -> float:
         """The mean of the targets, which is that of e^z at the minimum."""
         return self._mean_of_targets() or 1.0

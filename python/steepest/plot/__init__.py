@@ -4,10 +4,11 @@ This folder may use `objectives` and `arrays`, for their checks. It reads the re
 attributes.
 """
 
+from .coefficient_path import path
 from .contours import contour
 from .loss import loss_curve
 from .models import taylor
 from .rates import learning_rates
 from .surfaces import surface
 
-__all__ = ["contour", "learning_rates", "loss_curve", "surface", "taylor"]
+__all__ = ["contour", "learning_rates", "loss_curve", "path", "surface", "taylor"]

@@ -1,0 +1,30 @@
+"""The choice of the solver of a path, by the loss and the shape of the data."""
+
+from __future__ import annotations
+
+from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability
+from .gram import Gram
+from .newton import Newton
+from .null_model import NullModel
+from .solvers import EachAlone, Goal, Solver
+
+__all__ = ["keeps_hessian", "solver_for"]
+
+_MOST = 2048  # parameters for which a path keeps a Hessian
+
+
+def keeps_hessian(objective: DataObjective) -> bool:
+    """Return whether a path keeps a Hessian."""
+    return objective.n_parameters <= _MOST and objective.supports(Capability.HESSIAN)
+
+
+def solver_for(objective: DataObjective, null: NullModel, l1_ratio: float, tol: float) -> Solver:
+    """Return the solver of a path from the null model on."""
+    goal = Goal.of(objective, null, l1_ratio, tol)
+    keeps = keeps_hessian(objective)
+    if keeps and objective.constant_curvature:
+        return Gram(objective, null, l1_ratio, goal)
+    if keeps:
+        return Newton(objective, null, l1_ratio, goal)
+    return EachAlone(objective, null, l1_ratio, goal)

@@ -1,0 +1,27 @@
+"""The factors of the penalty of each parameter: 0 for what is not penalised, infinity for what is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..objectives.data import DataObjective
+
+__all__ = ["penalty_at", "penalty_factors"]
+
+
+def penalty_factors(objective: DataObjective) -> NDArray[np.float64]:
+    """Return the factor of each parameter, of shape (n_parameters,): that of its column, and 0 for intercepts."""
+    own: Any = getattr(objective, "penalty_weight", None)
+    columns = np.ones(objective.n_features) if own is None else np.asarray(own, np.float64)
+    row = np.append(columns, np.zeros(int(objective.intercept)))
+    return np.tile(row, objective.n_parameters // row.size)
+
+
+def penalty_at(objective: DataObjective, w: NDArray[Any], alpha: float, l1_ratio: float) -> float:
+    """Return the penalty of parameters of shape (n_parameters,), for some strength of it."""
+    factors, exact = penalty_factors(objective), w.astype(np.float64)
+    own = np.where(np.isfinite(factors), factors, 0.0)  # what is left out is 0
+    return float(np.sum(own * alpha * (l1_ratio * np.abs(exact) + (1.0 - l1_ratio) / 2.0 * exact * exact)))
