@@ -14,12 +14,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 import harness
+import path_contenders
+import processes
 from fit_contenders import OURS, Contender
-from fit_ladder import LEAST_SECONDS, PATIENCE, TARGETS, Climb, check_lowest, climb, rounds
+from fit_ladder import LEAST_SECONDS, PATIENCE, TARGETS, Climb, check_lowest, climb, is_short, rounds
 from fit_peers import contenders, versions
 from fit_picture import picture
 from fit_problems import Case, cases
-from fit_reference import Array, Reference
+from fit_processes import hosts
+from fit_reference import Array, Problem, Reference
+from l1_reference import reference_of
 
 Answer = TypeVar("Answer")
 COARSE, FINE = (f"to {target:.0e}".replace("e-0", "e-") for target in TARGETS)
@@ -34,10 +38,13 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
     "note": str,
 }
 FACTS = {
-    "problem": "float32 data in C order; mean loss + alpha / 2 |w|^2 (lasso: alpha |w|_1), alpha 1e-4, intercept free",
+    "problem": "data in C order, float32 (wide and path: float64); mean loss + alpha / 2 |w|^2 (lasso, l1-logistic: "
+    "alpha |w|_1), alpha 1e-4 (wide: that share of the alpha at which all coefficients are 0), intercept free (wide "
+    "l1-logistic: none)",
     "time": "of one whole fit at the least effort (iterations, epochs or tolerance) that gets there; the search for "
     "that effort is not timed, and every answer is evaluated in float64 by NumPy",
-    "suboptimality": "(objective - optimum) / (objective of the best constant - optimum)",
+    "suboptimality": "(objective - optimum) / (objective of the best constant - optimum); path: the largest "
+    "(objective - optimum) / (objective of the best constant) of all alphas",
     "x ours": "time over ours: above 1 ours is faster",
 }
 
@@ -71,14 +78,26 @@ def optimum(reference: Reference, folder: Path | None) -> tuple[Array, float]:
     return kept["w"], float(kept["excess"])
 
 
-def attempt(contender: Contender, suboptimality: Callable[[Array], float], limit: float) -> Climb:
-    """Climb a contender's ladder; a peer that raises is reported with its reason, ours is not excused."""
+def attempt(
+    contender: Contender,
+    suboptimality: Callable[[Array], float],
+    limit: float,
+    start: Callable[[Contender], processes.Here] | None = None,
+) -> Climb:
+    """Climb a contender's ladder; a peer that raises is reported with its reason, ours is not excused.
+
+    `start` starts the contender's process, which ends if no fit in it is to be timed again.
+    """
     try:
-        return climb(contender, suboptimality, limit)
+        made = climb(contender, suboptimality, limit, start and start(contender))
+        if made.host and not is_short(made):
+            made.host.close()
+        return made
     except Exception as error:
         if contender.name in OURS:
             raise
-        return Climb(contender, reason=f"{type(error).__name__}: {error}".partition("\n")[0][:60])
+        reason = str(error) if isinstance(error, processes.Failed) else f"{type(error).__name__}: {error}"
+        return Climb(contender, reason=reason.partition("\n")[0][:60])
 
 
 def limit(climbs: Sequence[Climb], budget: float) -> float:
@@ -99,20 +118,17 @@ def measure(reference: Reference, found: Sequence[Contender], options: argparse.
     """Fit the problem of a reference by every contender; return their rows."""
     problem = reference.problem
     w, excess = optimum(reference, options.optima)
-    lowest, constant = reference.value(w), reference.value(reference.best_constant())
-
-    def suboptimality(answer: Array) -> float:
-        value = alone(lambda: reference.value(answer))
-        return (value - lowest) / (constant - lowest) if math.isfinite(value) else math.inf
-
+    missed = reference.suboptimality(w)
     climbs: list[Climb] = []
-    for contender in found:
-        if options.contender and not any(name in contender.name for name in options.contender):
-            continue
-        climbs.append(attempt(contender, suboptimality, limit(climbs, options.budget)))
-        print(f"{problem.label}: {progress(climbs[-1])}", file=sys.stderr, flush=True)
-    check_lowest(problem.label, climbs, excess)
-    return rows(problem.label, climbs, rounds(climbs, options.repeats), excess)
+    with hosts(problem, options.together) as start:
+        for contender in found:
+            if options.contender and not any(name in contender.name for name in options.contender):
+                continue
+            most = limit(climbs, options.budget)
+            climbs.append(attempt(contender, lambda answer: alone(lambda: missed(answer)), most, start))
+            print(f"{problem.label}: {progress(climbs[-1])}", file=sys.stderr, flush=True)
+        check_lowest(problem.label, climbs, excess)
+        return rows(problem.label, climbs, rounds(climbs, options.repeats), excess)
 
 
 def rows(
@@ -155,6 +171,11 @@ def summary(table: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def contenders_of(problem: Problem) -> list[Contender]:
+    """List all that can fit the problem, or follow its path."""
+    return contenders(problem) if problem.alphas is None else path_contenders.contenders(problem)
+
+
 def chosen(options: argparse.Namespace) -> list[Case]:
     """List the cases that `--only` lets run, and name those whose data are missing."""
     found = [case for case in cases(options.quick) if harness.selected(options, case.label)]
@@ -169,7 +190,7 @@ def benchmark(options: argparse.Namespace) -> harness.Table:
     table = harness.Table("Whole fits", harness.describe() | versions() | FACTS, COLUMNS)
     for case in chosen(options):
         problem = case.make()
-        for row in measure(Reference(problem), contenders(problem), options):
+        for row in measure(reference_of(problem), contenders_of(problem), options):
             table.add(row)
     print()
     for line in summary(table.rows):
@@ -186,6 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--budget", type=float, default=60.0, metavar="S", help="seconds a fit may take (60)")
     parser.add_argument("--optima", type=Path, metavar="DIR", help="keep the optima here, and take them from here")
     parser.add_argument("--contender", action="append", metavar="NAME", help="run those whose name has this in it")
+    processes.add_option(parser)
     options = parser.parse_args(arguments)
     options.repeats = options.repeats or (1 if options.quick else 3)
     options.budget = min(options.budget, 0.5) if options.quick else options.budget

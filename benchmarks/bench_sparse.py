@@ -13,6 +13,7 @@ from typing import Any
 import bench_fit
 import fit_peers
 import harness
+import processes
 import sparse_epochs
 import sparse_passes
 import sparse_peers
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--optima", type=Path, metavar="DIR", help="keep the optima here, and take them from here")
     parser.add_argument("--contender", action="append", metavar="NAME", help="run those whose name has this in it")
+    processes.add_option(parser)
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"PART must be any of {', '.join(PARTS)}, got {', '.join(unknown)}")

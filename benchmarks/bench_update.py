@@ -1,239 +1,89 @@
-"""Update rules against the in-place NumPy recurrence and torch.optim, from 1k to 100M parameters."""
+"""Update rules against the in-place NumPy recurrence and torch.optim, from 1k to 100M parameters.
+
+Each contender takes its steps in a process of its own.
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import harness
-import steepest as st
-from steepest.optimizers import rules
+import processes
+from update_contenders import RULES, Numpy, Ours, Torch, check
 
-Array = NDArray[Any]
-State = dict[str, Array]
 SIZES = {
     "float32": [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000],
     "float64": [1_000, 10_000, 100_000, 1_000_000, 10_000_000],
 }
 QUICK_SIZES = {"float32": [33, 1000], "float64": [33]}
-TOLERANCES = {"float32": 1e-4, "float64": 1e-11}  # relative to how far the parameters moved
-STEPS_CHECKED = 3
-BLOCK = 1 << 20  # parameters the reference takes at a time
-RATE, MU, RHO, BETA1, BETA2, DECAY = 1e-2, 0.9, 0.9, 0.9, 0.999, 0.01
 
 
-def numpy_gradient_descent(w: Array, g: Array, s: State, t: int) -> None:
-    """Step as a careful NumPy user writes it: state updated in place, temporaries for the rest (so below)."""
-    w -= RATE * g
+class Stepper:
+    """A contender of one case with arrays of its own: checked, then timed.
+
+    Parameters
+    ----------
+    name : str
+        "ours", "numpy" or "torch N", N being its threads.
+    rule, dtype, n
+        The case; the parameters and the gradient are the same for every contender.
+    options : argparse.Namespace
+        Of the command line.
+    """
+
+    def __init__(self, name: str, rule: str, dtype: str, n: int, options: argparse.Namespace) -> None:
+        random, number = np.random.default_rng(n), np.float32 if dtype == "float32" else np.float64
+        w, g = (random.standard_normal(n, number) for _ in range(2))
+        kind, _, threads = name.partition(" ")
+        if kind == "torch":
+            torch = harness.peer("torch")
+            torch.set_num_threads(int(threads))
+            made: Any = Torch(torch, RULES[rule], w, g)
+        else:
+            made = {"ours": Ours, "numpy": Numpy}[kind](RULES[rule], w, g)
+        self._errors = check(f"{rule}/{dtype}/{n}", RULES[rule], {name: made}, w, g)
+        self._timer = harness.timer(made.step, options)
+
+    def error(self) -> float:
+        """Return the relative error after some steps."""
+        (error,) = self._errors.values()
+        return error
+
+    def sample(self) -> float:
+        """Measure the seconds of a step."""
+        return self._timer()
 
 
-def numpy_momentum(w: Array, g: Array, s: State, t: int) -> None:
-    """Velocity "sum"."""
-    s["v"] *= MU
-    s["v"] += g
-    w -= RATE * s["v"]
-
-
-def numpy_average(w: Array, g: Array, s: State, t: int) -> None:
-    """Velocity "average"."""
-    s["v"] *= MU
-    s["v"] += (1 - MU) * g
-    w -= RATE * s["v"]
-
-
-def numpy_heavy_ball(w: Array, g: Array, s: State, t: int) -> None:
-    """Velocity "step"."""
-    s["v"] *= MU
-    s["v"] -= RATE * g
-    w += s["v"]
-
-
-def numpy_nesterov(w: Array, g: Array, s: State, t: int) -> None:
-    """Velocity "sum", Nesterov."""
-    s["v"] *= MU
-    s["v"] += g
-    w -= RATE * (g + MU * s["v"])
-
-
-def numpy_adagrad(w: Array, g: Array, s: State, t: int) -> None:
-    """AdaGrad."""
-    s["G"] += g * g
-    w -= RATE * g / (np.sqrt(s["G"]) + 1e-10)
-
-
-def numpy_rmsprop(w: Array, g: Array, s: State, t: int) -> None:
-    """RMSProp."""
-    s["G"] *= RHO
-    s["G"] += (1 - RHO) * g * g
-    w -= RATE * g / (np.sqrt(s["G"]) + 1e-8)
-
-
-def numpy_adam(w: Array, g: Array, s: State, t: int) -> None:
-    """Adam; the corrections are folded into two scalars."""
-    s["m"] *= BETA1
-    s["m"] += (1 - BETA1) * g
-    s["v"] *= BETA2
-    s["v"] += (1 - BETA2) * g * g
-    w -= RATE / (1 - BETA1**t) * s["m"] / (np.sqrt(s["v"]) / (1 - BETA2**t) ** 0.5 + 1e-8)
-
-
-def numpy_adam_uncorrected(w: Array, g: Array, s: State, t: int) -> None:
-    """Adam without bias correction."""
-    s["m"] *= BETA1
-    s["m"] += (1 - BETA1) * g
-    s["v"] *= BETA2
-    s["v"] += (1 - BETA2) * g * g
-    w -= RATE * s["m"] / (np.sqrt(s["v"]) + 1e-8)
-
-
-def numpy_adamw(w: Array, g: Array, s: State, t: int) -> None:
-    """Adam with decoupled weight decay."""
-    w *= 1 - RATE * DECAY
-    numpy_adam(w, g, s, t)
-
-
-@dataclass
-class Rule:
-    """A rule: our optimizer, its reference, NumPy's recurrence and state, options, torch.optim's class and options."""
-
-    optimizer: Callable[..., Any]
-    reference: Callable[..., tuple[Array, State]]
-    numpy: Callable[[Array, Array, State, int], None]
-    state: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-    torch: str = ""
-    torch_options: dict[str, Any] = field(default_factory=dict)
-
-
-_R = st.reference
-_MU = {"momentum": MU}
-_FUSED = {"fused": True}
-_BETAS = {"betas": (BETA1, BETA2), "fused": True}
-RULES = {
-    "GradientDescent": Rule(st.GradientDescent, _R.gradient_descent, numpy_gradient_descent, "", {}, "SGD", _FUSED),
-    "Momentum(sum)": Rule(st.Momentum, _R.momentum, numpy_momentum, "v", _MU, "SGD", _MU | _FUSED),
-    "Momentum(average)": Rule(st.Momentum, _R.momentum, numpy_average, "v", {"velocity": "average"}),
-    "Momentum(step)": Rule(st.Momentum, _R.momentum, numpy_heavy_ball, "v", {"velocity": "step"}),
-    "Momentum(nesterov)": Rule(
-        st.Momentum, _R.momentum, numpy_nesterov, "v", {"nesterov": True}, "SGD", _MU | {"nesterov": True, **_FUSED}
-    ),
-    "AdaGrad": Rule(st.AdaGrad, _R.adagrad, numpy_adagrad, "G", {}, "Adagrad", {"eps": 1e-10, "fused": True}),
-    "RMSProp": Rule(
-        st.RMSProp,
-        _R.rmsprop,
-        numpy_rmsprop,
-        "G",
-        {"rho": RHO, "epsilon": 1e-8},
-        "RMSprop",
-        {"alpha": RHO, "foreach": True},
-    ),
-    "Adam": Rule(st.Adam, _R.adam, numpy_adam, "mv", {"beta1": BETA1, "beta2": BETA2}, "Adam", _BETAS),
-    "Adam(uncorrected)": Rule(st.Adam, _R.adam, numpy_adam_uncorrected, "mv", {"bias_correction": False}),
-    "Adam(weight_decay)": Rule(
-        st.Adam, _R.adam, numpy_adamw, "mv", {"weight_decay": DECAY}, "AdamW", _BETAS | {"weight_decay": DECAY}
-    ),
-}
-
-
-def own_twin(reference: Callable[..., tuple[Array, State]]) -> Callable[[Array, Array, State, int], None]:
-    """Return the reference in place, for a rule without a recurrence above."""
-
-    def step(w: Array, g: Array, s: State, t: int) -> None:
-        w[...], state = reference(w, g, dict(s), t, RATE)
-        s.update(state)
-
-    return step
-
-
-for _name in rules.__all__:
-    if not any(_rule.optimizer is getattr(st, _name) for _rule in RULES.values()):
-        _reference = getattr(_R, getattr(st, _name)(RATE).rule_name)
-        RULES[_name] = Rule(getattr(st, _name), _reference, own_twin(_reference))
-
-
-class Ours:
-    """Our optimizer on its own copy of w."""
-
-    def __init__(self, rule: Rule, w: Array, g: Array) -> None:
-        self.w, self.g, self.optimizer = w.copy(), g, rule.optimizer(RATE, **rule.options)
-
-    def step(self) -> None:
-        """Take one step."""
-        self.optimizer.step(self.w, self.g)
-
-
-class Numpy:
-    """The NumPy recurrence on its own copy of w."""
-
-    def __init__(self, rule: Rule, w: Array, g: Array) -> None:
-        self.w, self.g, self.rule, self.t = w.copy(), g, rule, 0
-        self.state = {name: np.zeros_like(w) for name in rule.state}
-
-    def step(self) -> None:
-        """Take one step."""
-        self.t += 1
-        self.rule.numpy(self.w, self.g, self.state, self.t)
-
-
-class Torch:
-    """torch.optim on its own copy of w; g is shared."""
-
-    def __init__(self, torch: Any, rule: Rule, w: Array, g: Array) -> None:
-        self.w = w.copy()
-        parameter = torch.nn.Parameter(torch.from_numpy(self.w))
-        parameter.grad = torch.from_numpy(g)
-        self.step = getattr(torch.optim, rule.torch)([parameter], lr=RATE, **rule.torch_options).step
-
-
-def check(label: str, rule: Rule, contenders: dict[str, Any], w: Array, g: Array) -> float:
-    """Take STEPS_CHECKED steps with each contender and compare; return our error relative to the distance moved."""
-    for contender in contenders.values():
-        for _ in range(STEPS_CHECKED):
-            contender.step()
-    squares: dict[str, float] = dict.fromkeys(["moved", *contenders], 0.0)
-    for start in range(0, len(w), BLOCK):
-        part = slice(start, start + BLOCK)
-        right: Array = w[part].astype(np.float64)
-        state: State = {}
-        for t in range(1, STEPS_CHECKED + 1):
-            right, state = rule.reference(right, g[part], state, t, RATE, **rule.options)
-        squares["moved"] += float(np.sum((right - w[part]) ** 2))
-        for name, contender in contenders.items():
-            squares[name] += float(np.sum((contender.w[part] - right) ** 2))
-    errors = {name: float(np.sqrt(squares[name] / squares["moved"])) for name in contenders}
-    for name, error in errors.items():
-        harness.check(f"{label}, {name}", error, 0.0, TOLERANCES[w.dtype.name])
-    return errors["ours"]
-
-
-def measure(label: str, rule: Rule, w: Array, g: Array, options: argparse.Namespace) -> dict[str, Any]:
+def measure(rule: str, dtype: str, n: int, options: argparse.Namespace) -> dict[str, Any]:
     """Check one rule at one size, then time it."""
-    torch = harness.peer("torch") if rule.torch else None
-    contenders: dict[str, Any] = {"ours": Ours(rule, w, g), "numpy": Numpy(rule, w, g)}
-    if torch is not None:
-        contenders["torch"] = Torch(torch, rule, w, g)
-    error = check(label, rule, contenders, w, g)
-    timers = {name: harness.timer(contenders[name].step, options) for name in ("ours", "numpy")}
-    if torch is not None:
-        for n in harness.thread_choices():
-            prepare = lambda n=n: torch.set_num_threads(n)  # noqa: E731
-            timers[f"torch {n}"] = harness.timer(contenders["torch"].step, options, prepare)
-    times = harness.interleave(timers, options)
-    best = times.best("torch")
+    torch = harness.peer("torch") if RULES[rule].torch else None
+    names = ["ours", "numpy", *(f"torch {threads}" for threads in harness.thread_choices() if torch is not None)]
+    with contextlib.ExitStack() as stack:
+        made = {
+            name: stack.enter_context(
+                processes.start(Stepper, name, rule, dtype, n, options, together=options.together)
+            )
+            for name in names
+        }
+        error = made["ours"].ask("error")
+        times = harness.interleave({name: partial(host.ask, "sample") for name, host in made.items()}, options)
+    best, states = times.best("torch"), len(RULES[rule].state)
+    way = "fused" if "fused" in RULES[rule].torch_options else "foreach"
     return {
         "ours": times.median("ours"),
-        "GB/s": w.nbytes * (3 + 2 * len(rule.state)) / times.median("ours") / 1e9,
+        "GB/s": n * np.dtype(dtype).itemsize * (3 + 2 * states) / times.median("ours") / 1e9,
         "NumPy": times.median("numpy"),
         "x NumPy": times.ratio("numpy", "ours"),
         "torch": best and times.median(best),
         "x torch": best and times.ratio(best, "ours"),
-        "torch way": best and f"{'fused' if 'fused' in rule.torch_options else 'foreach'}, {best.split()[1]} thr",
+        "torch way": best and f"{way}, {best.split()[1]} thr",
         "error": error,
         "seconds": times.seconds,
     }
@@ -257,19 +107,18 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
 def benchmark(options: argparse.Namespace) -> harness.Table:
     """Run every selected rule, dtype and size."""
     table = harness.Table("Update rules", harness.describe(["torch"]), COLUMNS)
-    random = np.random.default_rng(0)
     for dtype, sizes in (QUICK_SIZES if options.quick else SIZES).items():
         for n in sizes:
-            chosen = {name: f"{name}/{dtype}/{n}" for name in RULES if harness.selected(options, f"{name}/{dtype}/{n}")}
-            w, g = (random.standard_normal(n if chosen else 0).astype(dtype) for _ in range(2))
-            for name, label in chosen.items():
-                table.add({"rule": name, "dtype": dtype, "n": n, **measure(label, RULES[name], w, g, options)})
+            for rule in RULES:
+                if harness.selected(options, f"{rule}/{dtype}/{n}"):
+                    table.add({"rule": rule, "dtype": dtype, "n": n, **measure(rule, dtype, n, options)})
     return table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, run, and return the exit code."""
     parser = harness.arguments(__doc__ or "", "RULE/DTYPE/SIZE")
+    processes.add_option(parser)
     return harness.refuse_wrong_answers(benchmark, parser.parse_args(arguments))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,12 +32,20 @@ class Contender:
         What that number is; a tolerance is 10^(-effort / 4).
     most : int
         The largest effort that makes sense.
+    made_by : str
+        "module:function" of what makes it of a problem, among others; a process of its own makes it anew.
     """
 
     name: str
     fit: Callable[[int], Array]
     effort: Literal["iterations", "epochs", "tolerance", "direct"] = "iterations"
     most: int = 100_000
+    made_by: str = ""
+
+
+def made_by(make: Callable[[Problem], list[Contender]], problem: Problem) -> list[Contender]:
+    """Make contenders that know who made them."""
+    return [replace(found, made_by=f"{make.__module__}:{make.__name__}") for found in make(problem)]
 
 
 def tolerance(effort: int) -> float:
@@ -67,20 +75,22 @@ def ours(problem: Problem) -> list[Contender]:
         "squares": st.LeastSquares,
         "lasso": st.LeastSquares,
         "softmax": st.Softmax,
+        "l1-logistic": st.Logistic,
     }
-    loss, share = losses[problem.kind], float(problem.kind == "lasso")
+    loss, options = losses[problem.kind], dict[str, Any](alpha=problem.alpha, l1_ratio=float(problem.l1))
 
     def fit(effort: int) -> Array:
-        objective = loss(problem.X, problem.y, alpha=problem.alpha, l1_ratio=share)
+        objective = loss(problem.X, problem.y, intercept=problem.intercept, **options)
         result = st.minimize(objective, max_epochs=effort, random_state=SEED, diagnose=False)
-        return np.asarray(result.w, np.float64).reshape(problem.n_scores, problem.d + 1)
+        w = np.asarray(result.w, np.float64).reshape(problem.n_scores, -1)
+        return w if problem.intercept else parameters(w, 0.0)
 
     if harness.peer("sklearn") is None:
         return [Contender(OURS[0], fit)]
     kind = st.LinearRegressor if problem.regression else st.LogisticClassifier
 
     def make(effort: int) -> Any:
-        return kind(alpha=problem.alpha, l1_ratio=share, max_iter=effort, tol=0.0, random_state=SEED)
+        return kind(fit_intercept=problem.intercept, max_iter=effort, tol=0.0, random_state=SEED, **options)
 
     return [Contender(OURS[0], fit), Contender(OURS[1], estimator(make, problem.X, problem.y))]
 
@@ -88,7 +98,7 @@ def ours(problem: Problem) -> list[Contender]:
 def torch(problem: Problem) -> list[Contender]:
     """Run PyTorch's fused Adam on mini-batches of 1,024 rows, its rate going from 0.02 to 0 by a cosine."""
     torch = harness.peer("torch")
-    if problem.kind == "lasso":
+    if problem.l1:
         return []  # without a proximal step it does not get to zeros
     torch.set_num_threads(harness.cores())
     X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
@@ -128,6 +138,8 @@ def sklearn(problem: Problem) -> list[Contender]:
 
 def _classifications(linear: Any, problem: Problem) -> list[Contender]:
     X, y, inverse = problem.X, problem.y, 1 / (problem.n * problem.alpha)
+    if problem.l1:
+        return _sparse_classifications(linear, problem)
 
     def logistic(solver: str) -> Callable[[int], Array]:
         def make(effort: int) -> Any:
@@ -149,6 +161,29 @@ def _classifications(linear: Any, problem: Problem) -> list[Contender]:
     return found
 
 
+def _sparse_classifications(linear: Any, problem: Problem) -> list[Contender]:
+    """Run saga, and liblinear where there is no intercept, which it would penalise."""
+    options: dict[str, Any] = {"C": 1 / (problem.n * problem.alpha), "fit_intercept": problem.intercept}
+    options |= {"l1_ratio": 1.0} if l1_is_a_ratio(linear) else {"penalty": "l1"}
+
+    def saga(effort: int) -> Any:
+        return linear.LogisticRegression(solver="saga", max_iter=effort, tol=1e-14, random_state=SEED, **options)
+
+    def liblinear(effort: int) -> Any:
+        own = {"solver": "liblinear", "tol": tolerance(effort), "max_iter": 10_000, "random_state": SEED}
+        return linear.LogisticRegression(**own, **options)
+
+    found = [Contender("sklearn saga", estimator(saga, problem.X, problem.y), "epochs")]
+    if not problem.intercept:
+        found.append(Contender("sklearn liblinear", estimator(liblinear, problem.X, problem.y), "tolerance", 48))
+    return found
+
+
+def l1_is_a_ratio(linear: Any) -> bool:
+    """Tell whether `l1_ratio` alone chooses the penalty, as since scikit-learn 1.8."""
+    return str(linear.LogisticRegression().penalty) == "deprecated"
+
+
 def _regressions(linear: Any, problem: Problem) -> list[Contender]:
     """Halve alpha where the squared error is halved, and multiply by n where it is summed."""
     X, y, half = problem.X, problem.y, problem.alpha / 2
@@ -159,8 +194,8 @@ def _regressions(linear: Any, problem: Problem) -> list[Contender]:
         return linear.SGDRegressor(penalty=penalty, alpha=half, max_iter=effort, tol=None, random_state=SEED)
 
     def coordinates(effort: int) -> Any:
-        share = 1.0 if lasso else 0.0
-        return linear.ElasticNet(alpha=half, l1_ratio=share, precompute=True, max_iter=effort, tol=0.0)
+        options = {"precompute": problem.n > problem.d, "max_iter": effort, "tol": 0.0}
+        return linear.ElasticNet(alpha=half, l1_ratio=float(lasso), **options)
 
     found = [
         Contender(f"sklearn {'Lasso' if lasso else 'ElasticNet'}", estimator(coordinates, X, y)),

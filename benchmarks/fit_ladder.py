@@ -15,15 +15,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import harness
-from fit_contenders import Contender
+import processes
+from fit_contenders import OURS, Contender
 from fit_reference import Array
 
 TARGETS = (1e-3, 1e-6)
 SHORT = 3.0  # seconds up to which a fit is timed again in rounds
+SPINNING = 0.25  # seconds until the threads of a call have stopped spinning: some OpenMP has them spin for 0.2 s
+BRIEF = 0.1  # seconds up to which a fit in rounds follows another that does not count: its data are then in the cache
 STUCK = 4  # rungs in a row that gain less than 1%, after which a contender has reached what it can
 PATIENCE = 20.0  # times the fastest peer's time to the last target, after which a ladder is left
 COMPILING = 4  # effort up to which a long fit is made again
 LEAST_SECONDS = 5.0  # that a ladder may always take for one fit
+GRACE = 60.0  # seconds beyond twice the limit after which a peer's fit is cut short: time to compile
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Climb:
     contender: Contender
     fits: list[Fit] = field(default_factory=list)
     reason: str = ""
+    host: processes.Here | None = None  # where its fits are made
+    failed: bool = False  # its process did
 
     def first(self, target: float) -> Fit | None:
         """Return the fit of the lowest effort that reached a target."""
@@ -100,23 +106,51 @@ def timed(contender: Contender, effort: int) -> tuple[float, Array]:
         return time.perf_counter() - start, w
 
 
-def climb(contender: Contender, suboptimality: Callable[[Array], float], limit: float) -> Climb:
+class Fitter:
+    """A contender's fits, timed where this object lives."""
+
+    def __init__(self, contender: Contender) -> None:
+        self._contender = contender
+
+    def timed(self, effort: int) -> tuple[float, Array]:
+        """Fit once; return the seconds and the parameters."""
+        return timed(self._contender, effort)
+
+
+def climb(
+    contender: Contender, suboptimality: Callable[[Array], float], limit: float, host: processes.Here | None = None
+) -> Climb:
     """Double the effort until the last target is reached, then halve the steps to the first effort of each target.
 
     The first fits are made twice where they take long, for some peers compile as they go. A ladder is left when its
-    next fit would take longer than `limit` seconds, or when nothing is gained any more.
+    next fit would take longer than `limit` seconds, when nothing is gained any more, or when a peer's process fails.
+
+    The `host` is asked for the fits; without one they are made in this process.
     """
-    found = Climb(contender)
+    found = Climb(contender, host=host or processes.Here(Fitter, contender))
+    try:
+        _climb(found, suboptimality, limit)
+    except processes.Failed as error:
+        if contender.name in OURS:
+            raise
+        found.reason, found.failed = str(error)[:60], True
+    return found
+
+
+def _climb(found: Climb, suboptimality: Callable[[Array], float], limit: float) -> None:
+    contender, host = found.contender, found.host
+    assert host is not None
+    cut = None if contender.name in OURS else GRACE + 2 * limit
 
     def fit(effort: int) -> Fit:
-        seconds, w = timed(contender, effort)
+        seconds, w = host.ask("timed", effort, limit=cut)
         if 2 * seconds > limit and effort <= COMPILING:
-            seconds = min(seconds, timed(contender, effort)[0])
+            seconds = min(seconds, host.ask("timed", effort, limit=cut)[0])
         made = Fit(effort, seconds, suboptimality(w))
         found.fits = sorted([*found.fits, made], key=lambda fit: fit.effort)
         return made
 
-    timed(contender, 1)
+    host.ask("timed", 1, limit=cut)
     last = fit(1)
     while last.suboptimality > TARGETS[-1] and not found.reason:
         if 2 * last.effort > contender.most:
@@ -129,7 +163,6 @@ def climb(contender: Contender, suboptimality: Callable[[Array], float], limit: 
             last = fit(2 * last.effort)
     for target in TARGETS:
         narrow(found, target, fit)
-    return found
 
 
 def is_stuck(fits: Sequence[Fit]) -> bool:
@@ -159,15 +192,25 @@ def rounds(climbs: Sequence[Climb], repeats: int) -> dict[tuple[str, float], lis
     """
     chosen = {(climb.contender.name, target): (climb, climb.first(target)) for climb in climbs for target in TARGETS}
     seconds = {key: [fit.seconds] for key, (_, fit) in chosen.items() if fit is not None}
-    short = [key for key in seconds if seconds[key][0] <= SHORT]
+    short = [key for key in seconds if seconds[key][0] <= SHORT and not chosen[key][0].failed]
     for repeat in range(repeats):
         for key in short[:: -1 if repeat % 2 else 1]:
-            contender, fit = chosen[key][0].contender, chosen[key][1]
+            host, fit = chosen[key][0].host, chosen[key][1]
             assert fit is not None
-            time.sleep(0.25)  # for the last one's threads to stop spinning: some OpenMP has them spin for 0.2 s
-            again, _ = timed(contender, fit.effort)
+            assert host is not None
+            if host.lingers:
+                time.sleep(SPINNING)
+            if fit.seconds <= BRIEF:
+                host.ask("timed", fit.effort)
+            again, _ = host.ask("timed", fit.effort)
             seconds[key] = [again] if repeat == 0 else [*seconds[key], again]
     return seconds
+
+
+def is_short(climb: Climb) -> bool:
+    """Tell whether `rounds` times a contender again."""
+    firsts = [climb.first(target) for target in TARGETS]
+    return any(fit is not None and fit.seconds <= SHORT for fit in firsts)
 
 
 def check_lowest(label: str, climbs: Sequence[Climb], excess: float) -> None:

@@ -16,7 +16,7 @@ from bench_fit import COARSE, FINE
 from fit_contenders import OURS
 
 Row = dict[str, Any]
-PEERS = ("scipy", "sklearn", "sklearnex", "cyanure", "snapml", "liblinear", "skglm", "torch")
+PEERS = ("scipy", "sklearn", "sklearnex", "cyanure", "snapml", "liblinear", "skglm", "celer", "glum", "adelie", "torch")
 
 
 def ratio(row: Row, heading: str) -> str:

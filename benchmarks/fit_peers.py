@@ -1,4 +1,4 @@
-"""Peers of bench_fit.py beside scikit-learn: scikit-learn-intelex, cyanure, snapml, liblinear and skglm."""
+"""Peers of bench_fit.py: scikit-learn-intelex, cyanure, snapml, liblinear and skglm; and the list of all of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 import fit_contenders
+import fit_glm_peers
 import harness
-from fit_contenders import SEED, Contender, estimator, parameters, tolerance
+from fit_contenders import SEED, Contender, estimator, made_by, parameters, tolerance
 from fit_reference import Array, Problem
 
 MULTICORE = "liblinear-multicore"  # has the module of liblinear-official
@@ -22,7 +23,7 @@ def sklearnex(problem: Problem) -> list[Contender]:
     """Run scikit-learn-intelex, whose estimators have scikit-learn's parameters."""
     linear = harness.peer("sklearnex.linear_model")
     X, y, n = problem.X, problem.y, problem.n
-    if problem.kind == "lasso":
+    if problem.l1:
         return []
     if not problem.regression:
 
@@ -42,8 +43,9 @@ def cyanure(problem: Problem) -> list[Contender]:
     """Run cyanure with the solver that it chooses; its squared error is halved, its duality gap looked at once."""
     estimators = harness.peer("cyanure.estimators")
     alpha = problem.alpha / 2 if problem.regression else problem.alpha
-    options = {"penalty": "l1" if problem.kind == "lasso" else "l2", "lambda_1": alpha, "tol": 1e-14}
+    options = {"penalty": "l1" if problem.l1 else "l2", "lambda_1": alpha, "tol": 1e-14}
     options |= {"n_threads": harness.cores(), "verbose": False, "random_state": SEED}
+    options |= {"fit_intercept": problem.intercept}
 
     def make(effort: int) -> Any:
         if problem.regression:
@@ -71,7 +73,7 @@ def snapml(problem: Problem) -> list[Contender]:
     with the square of that, about 1e-10.
     """
     module = harness.peer("snapml")
-    if problem.kind in ("softmax", "lasso"):
+    if problem.kind == "softmax" or problem.l1:
         return []
     kind = module.LinearRegression if problem.regression else module.LogisticRegression
     options = {"n_jobs": harness.cores(), "fit_intercept": True, "intercept_scaling": INTERCEPT_SCALING}
@@ -93,15 +95,17 @@ def distribution(*names: str) -> str | None:
 def liblinear(problem: Problem) -> list[Contender]:
     """Run liblinear's primal Newton method (-s 0; -s 11 without a dead zone for regression), on all threads if it can.
 
-    C = 1 / (n alpha), its intercept a column of ones that -R leaves unpenalised. It keeps the data in lists of index
-    and value, into which they are brought once, not timed. Several classes would be one against the rest.
+    With an L1 penalty it is the coordinate descent of -s 6. C = 1 / (n alpha), its intercept a column of ones that -R
+    leaves unpenalised. It keeps the data in lists of index and value, into which they are brought once, not timed.
+    Several classes would be one against the rest.
     """
     util, sparse = harness.peer("liblinear.liblinearutil"), harness.peer("scipy.sparse")
     if problem.kind in ("softmax", "lasso"):
         return []
-    solver = "-s 11 -p 0" if problem.regression else "-s 0"
+    solver = "-s 11 -p 0" if problem.regression else "-s 6" if problem.l1 else "-s 0"
     threads = f" -m {harness.cores()}" if distribution(MULTICORE) else ""
-    common = f"{solver} -c {1 / (problem.n * problem.alpha):.17g} -B 1 -R -q{threads}"
+    intercept = " -B 1 -R" if problem.intercept else ""
+    common = f"{solver} -c {1 / (problem.n * problem.alpha):.17g}{intercept} -q{threads}"
 
     @cache
     def nodes() -> Any:
@@ -109,8 +113,9 @@ def liblinear(problem: Problem) -> list[Contender]:
 
     def fit(effort: int) -> Array:
         model = util.train(nodes(), f"{common} -e {tolerance(effort):.17g}")
-        w = np.ctypeslib.as_array(model.w, (problem.d + 1,)).copy()
-        return np.asarray((w if problem.regression or model.label[0] == 1 else -w)[None], np.float64)
+        w = np.ctypeslib.as_array(model.w, (problem.d + problem.intercept,)).copy()
+        w = w if problem.regression or model.label[0] == 1 else -w
+        return np.asarray(w[None], np.float64) if problem.intercept else parameters(w, 0.0)
 
     return [Contender("liblinear", fit, "tolerance", 48)]
 
@@ -121,13 +126,13 @@ def skglm(problem: Problem) -> list[Contender]:
     solvers, penalties, datafits = (harness.peer(f"skglm.{name}") for name in ("solvers", "penalties", "datafits"))
     if problem.kind == "softmax":
         return []
-    share = float(problem.kind == "lasso")
+    share = float(problem.l1)
     alpha = problem.alpha / 2 if problem.regression else problem.alpha
     solver = solvers.AndersonCD if problem.regression else solvers.ProxNewton
     datafit = datafits.Quadratic() if problem.regression else datafits.Logistic()
 
     def make(effort: int) -> Any:
-        chosen = solver(tol=tolerance(effort), max_iter=1000, fit_intercept=True)
+        chosen = solver(tol=tolerance(effort), max_iter=1000, fit_intercept=problem.intercept)
         return module.GeneralizedLinearEstimator(datafit, penalties.L1_plus_L2(alpha, share), chosen)
 
     y = problem.y if problem.regression else 2 * problem.y - 1
@@ -146,6 +151,9 @@ PEERS: dict[str, Callable[[Problem], list[Contender]]] = {
     "snapml": snapml,
     "liblinear": liblinear,
     "skglm": skglm,
+    "celer": fit_glm_peers.celer,
+    "glum": fit_glm_peers.glum,
+    "adelie": fit_glm_peers.adelie,
     "torch": fit_contenders.torch,
 }
 _DISTRIBUTIONS = {
@@ -170,8 +178,8 @@ def versions(names: Iterable[str] = ()) -> dict[str, str]:
 
 def contenders(problem: Problem) -> list[Contender]:
     """List all that can fit the problem and are installed, ours first."""
-    found = fit_contenders.ours(problem)
+    found = made_by(fit_contenders.ours, problem)
     for name, make in PEERS.items():
         if harness.peer(name) is not None:
-            found += make(problem)
+            found += made_by(make, problem)
     return found

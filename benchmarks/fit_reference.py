@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Kind = Literal["logistic", "squares", "lasso", "softmax"]
+Kind = Literal["logistic", "squares", "lasso", "softmax", "l1-logistic"]
 
 _MOST_STEPS = 60
 _PRECISION = 1e-12  # of the optimum, relative to the excess of the best constant
@@ -20,26 +20,32 @@ _SAMPLE = 8_000  # rows of the preconditioner where there are several classes
 
 @dataclass
 class Problem:
-    """Rows, targets and what is minimised over them: mean loss + alpha / 2 |w|^2, or + alpha |w|_1 for "lasso".
+    """Rows, targets and what is minimised over them: mean loss + alpha / 2 |w|^2, or + alpha |w|_1 where `l1`.
 
     Attributes
     ----------
     label : str
         What `--only` is matched against.
-    X : float32 array of shape (n, d), in C order, or a scipy.sparse.csr_matrix
-    y : float32 array of shape (n,)
-        0 and 1 for "logistic", 0 ... k - 1 for "softmax".
+    X : float32 or float64 array of shape (n, d), in C order, or a scipy.sparse.csr_matrix
+    y : array of shape (n,) and the dtype of X
+        0 and 1 for "logistic" and "l1-logistic", 0 ... k - 1 for "softmax".
     kind : str
-        The loss; for "squares" and "lasso" it is the squared error, not halved.
+        The loss and the penalty; for "squares" and "lasso" the loss is the squared error, not halved.
     alpha : float
         Strength of the penalty, which leaves the intercept out.
+    intercept : bool
+        Whether there is one; else it is 0.
+    alphas : float64 array, optional
+        Falling strengths, of which each is minimised for: a whole path. `alpha` then counts for nothing.
     """
 
     label: str
     X: Any
-    y: NDArray[np.float32]
+    y: Any
     kind: Kind
     alpha: float = 1e-4
+    intercept: bool = True
+    alphas: Array | None = None
 
     @property
     def n(self) -> int:
@@ -55,6 +61,11 @@ class Problem:
     def regression(self) -> bool:
         """Whether the loss is the squared error."""
         return self.kind in ("squares", "lasso")
+
+    @property
+    def l1(self) -> bool:
+        """Whether the penalty is the sum of absolute values."""
+        return self.kind in ("lasso", "l1-logistic")
 
     @cached_property
     def n_scores(self) -> int:
@@ -78,7 +89,7 @@ class Reference:
         """Evaluate the whole objective."""
         alpha, inner = self.problem.alpha, w[:, :-1]
         with np.errstate(over="ignore", invalid="ignore"):
-            penalty = alpha * np.abs(inner).sum() if self.problem.kind == "lasso" else alpha / 2 * (inner**2).sum()
+            penalty = alpha * np.abs(inner).sum() if self.problem.l1 else alpha / 2 * (inner**2).sum()
             return float(self._losses(self.X @ w.T).mean() + penalty)
 
     def _losses(self, scores: Array) -> Array:
@@ -86,12 +97,22 @@ class Reference:
             largest = scores.max(axis=1, keepdims=True)
             sums = np.log(np.exp(scores - largest).sum(axis=1)) + largest[:, 0]
             return np.asarray(sums - (self.hot * scores).sum(axis=1))
-        if self.problem.kind == "logistic":
-            return np.asarray(np.logaddexp(0, scores) - self.hot * scores)
-        return np.asarray((scores - self.hot) ** 2)
+        if self.problem.regression:
+            return np.asarray((scores - self.hot) ** 2)
+        return np.asarray(np.logaddexp(0, scores) - self.hot * scores)
+
+    def suboptimality(self, optimum: Array) -> Callable[[Array], float]:
+        """Return the function that says by how much parameters miss the optimum, relative to the best constant."""
+        lowest, constant = self.value(optimum), self.value(self.best_constant())
+
+        def missed(answer: Array) -> float:
+            value = self.value(answer)
+            return (value - lowest) / (constant - lowest) if np.isfinite(value) else np.inf
+
+        return missed
 
     def _probabilities(self, scores: Array) -> Array:
-        if self.problem.kind == "logistic":
+        if self.problem.kind != "softmax":
             return np.asarray(0.5 + 0.5 * np.tanh(0.5 * scores))
         shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
@@ -100,20 +121,22 @@ class Reference:
         return np.asarray(self.problem.alpha * w * np.append(np.ones(self.problem.d), 0.0))
 
     def gradient(self, w: Array) -> Array:
-        """Differentiate the loss and, but for "lasso", the penalty."""
+        """Differentiate the loss and a smooth penalty."""
         scores = self.X @ w.T
         slopes = 2 * (scores - self.hot) if self.problem.regression else self._probabilities(scores) - self.hot
-        penalised = 0.0 if self.problem.kind == "lasso" else self._penalised(w)
+        penalised = 0.0 if self.problem.l1 else self._penalised(w)
         return np.asarray(slopes.T @ self.X / self.problem.n + penalised)
 
     def best_constant(self) -> Array:
         """Return the parameters of the lowest objective with all coefficients 0."""
         w = np.zeros((self.problem.n_scores, self.problem.d + 1))
+        if not self.problem.intercept:
+            return w
         means = self.hot.mean(axis=0)
         if self.problem.regression:
             w[:, -1] = means
         else:
-            w[:, -1] = np.log(means) - (np.log(1 - means) if self.problem.kind == "logistic" else np.log(means).mean())
+            w[:, -1] = np.log(means) - (np.log(means).mean() if self.problem.kind == "softmax" else np.log(1 - means))
         return w
 
     def optimum(self) -> tuple[Array, float]:

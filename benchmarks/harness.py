@@ -228,6 +228,7 @@ def describe(peers: Iterable[str] = ()) -> dict[str, str]:
         "processor": f"{_processor()}, {cores()} cores",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
         "system": _system(),
+        "load": f"{os.getloadavg()[0]:.2f} in the minute before" if hasattr(os, "getloadavg") else "unknown",
         "python": platform.python_version(),
         "steepest": "; ".join(f"{key} {value}" for key, value in dict(st.info()).items()),
         "numpy": f"{np.__version__}; {_blas()}",

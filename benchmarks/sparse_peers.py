@@ -11,7 +11,7 @@ import fit_contenders
 import fit_peers
 import harness
 import steepest as st
-from fit_contenders import OURS, SEED, Contender, estimator, parameters, tolerance
+from fit_contenders import OURS, SEED, Contender, estimator, made_by, parameters, tolerance
 from fit_peers import INTERCEPT_SCALING
 from fit_reference import Array, Problem
 
@@ -94,8 +94,8 @@ def _regressions(linear: Any, problem: Problem) -> Iterator[Contender]:
 
 def contenders(problem: Problem) -> list[Contender]:
     """List all that can fit the problem and are installed, ours first."""
-    found = ours(problem)
+    found = made_by(ours, problem)
     for name in PEERS:
         if harness.peer(name) is not None:
-            found += sklearn(problem) if name == "sklearn" else fit_peers.PEERS[name](problem)
+            found += made_by(sklearn if name == "sklearn" else fit_peers.PEERS[name], problem)
     return found

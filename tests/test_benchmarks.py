@@ -22,7 +22,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 QUICK = {
     "bench_gradient": ["--only", "logistic/float32/257x9"],
     "bench_softmax": ["--only", "float32/257x9x3/C"],
-    "bench_update": ["--only", "Adam/float32/33"],
+    "bench_update": ["--only", "Adam/float32/33", "--together"],
     "bench_epoch": ["--only", "GradientDescent/32", "--rows", "500"],
     "bench_closed_form": ["--only", "10/200x8"],
 }
@@ -63,6 +63,16 @@ def test_quick_run_prints_a_table_and_writes_json(
         missing = "sklearn" if name == "bench_closed_form" else "torch"
         assert f"- {missing}: missing" in printed
         assert written["rows"][0][missing] is None
+
+
+def test_updates_are_timed_in_processes_of_their_own(load: Callable[[str], Any], tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    options = ["--quick", "--repeats", "2", "--only", "Momentum(nesterov)/float32/33", "--json", str(out)]
+    assert load("bench_update").main(options) == 0
+    (row,) = json.loads(out.read_text())["rows"]
+    assert {"ours", "numpy"} <= set(row["seconds"])
+    assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in row["seconds"].values())
+    assert row["error"] < 1e-4
 
 
 def test_partial_fit_is_timed_against_sgd_classifier(
