@@ -24,7 +24,7 @@ from .settings import FitSettings, Saved
 __all__ = ["CrossValidated", "Scores"]
 
 Vector = NDArray[np.float64]
-_TIGHT = 1e-20  # the tolerance of the path to the last fit
+_TIGHT = 1e-16  # the tolerance of the path to the last fit
 _RULES = ("best", "one-standard-error")
 # The parameters of an estimator that a cross-validated one does not offer.
 _NOT_OFFERED = {
