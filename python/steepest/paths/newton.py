@@ -21,7 +21,7 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _STEPS = 100  # of one alpha, at most
 _ARMIJO, _SHORTER, _SHORTEST = 1e-4, 0.5, 1e-6
-_SLOW = 0.1  # the fall of the estimated gap by a step, from which on the Hessian is renewed
+_SLOW = 0.03  # the fall of the estimated gap by a step, from which on the Hessian is renewed
 _ROWS, _ROWS_PER_PARAMETER = 40_000, 40  # of the sample whose Hessian is taken
 _MORE = 4  # times as many rows where a sample's Hessian is slow
 _HESSIANS = 2  # of one alpha, after which a gap below the rounding of the value is as small as it gets
