@@ -28,6 +28,7 @@ ORDER = [
     "analysis",
     "constraints",
     "optimizers",
+    "working_sets",
     "quasi_newton",
     "descent",
     "paths",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as strategy
 
 from steepest import _core, reference
-from steepest.quasi_newton.proximal import proximal_point
+from steepest.working_sets.proximal_point import proximal_point
 
 
 def model(p: int, rank: int, seed: int = 0, strength: float = 0.3) -> tuple[Any, ...]:

@@ -69,7 +69,7 @@ def test_a_loss_asks_its_data_what_they_can_do(monkeypatch):
     objective = st.LeastSquares(X, Y)
     monkeypatch.setattr(objective, "native", Bare())
     assert {each for each in ALL if objective.supports(each)} == ANY | {"data", "hessian_product"} | {
-        *("column_ranges", "digests", "rows", "steps", "targets")
+        *("column_ranges", "columns", "digests", "rows", "steps", "targets")
     }
 
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "cpp/bindings/column_descent.hpp"
 #include "cpp/bindings/data.hpp"
 #include "cpp/bindings/descent.hpp"
 #include "cpp/bindings/dlpack.hpp"
@@ -58,5 +59,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
     bind_runtime(m);
     bind_data(m);
     bind_linear_algebra(m);
+    bind_column_descent(m);
     bind_dlpack(m);
 }

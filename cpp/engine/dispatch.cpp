@@ -43,6 +43,7 @@ struct Level {
     const SparseTable& sparse;
     const LazyTable& lazy;
     const CodesTable& codes;
+    const ColumnsTable& columns;
 };
 
 const Level* chosen = nullptr;
@@ -56,16 +57,17 @@ const Level* chosen = nullptr;
     extern const StatisticsTable statistics_##level; \
     extern const SparseTable sparse_##level;         \
     extern const LazyTable lazy_##level;             \
-    extern const CodesTable codes_##level;
+    extern const CodesTable codes_##level;           \
+    extern const ColumnsTable columns_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level)                                                            \
-    {public_name(#level), passes_##level, updates_##level, softmax_##level, \
-     statistics_##level,  sparse_##level, lazy_##level,    codes_##level},
+#define X(level)                                                                                \
+    {public_name(#level), passes_##level, updates_##level, softmax_##level, statistics_##level, \
+     sparse_##level,      lazy_##level,   codes_##level,   columns_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -84,6 +86,7 @@ const StatisticsTable& statistics() { return chosen->statistics; }
 const SparseTable& sparse_passes() { return chosen->sparse; }
 
 const LazyTable& lazy_steps() { return chosen->lazy; }
+const ColumnsTable& column_kernels() { return chosen->columns; }
 const CodesTable& codes_passes() { return chosen->codes; }
 
 std::string chosen_level() { return chosen->name; }

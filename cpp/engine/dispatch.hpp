@@ -17,6 +17,7 @@ const StatisticsTable& statistics();
 const SparseTable& sparse_passes();
 const LazyTable& lazy_steps();
 const CodesTable& codes_passes();
+const ColumnsTable& column_kernels();
 // The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
 constexpr int softmax_loss = n_losses;
 template <class S>

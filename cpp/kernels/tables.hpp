@@ -318,4 +318,34 @@ const Updates<T>& updates_of(const UpdateTable& table) {
     }
 }
 
+// A quadratic model of some columns of a block, whose columns of n doubles lie one after the other: the sum over the
+// rows of the slope times the change of a score and half of `h` times its square, and the penalty of the coefficients.
+// Column j of the model is column which[j] of the block, less mean[j]. Where h is null, all of it is `constant`.
+// `curvature` is the second derivative by a coefficient, its l2 included.
+struct ColumnModel {
+    const double* block;
+    std::size_t n;
+    const std::uint32_t* which;
+    std::size_t count;
+    const double* h;
+    double constant;
+    const double *mean, *curvature, *l1, *l2, *lower;
+};
+
+// Of columns of a block.
+struct ColumnsTable {
+    // out[k] = column which[k] times q, for k in [first, last).
+    void (*dots)(const double* block, std::size_t n, const std::uint32_t* which, std::size_t first, std::size_t last,
+                 const double* q, double* out);
+    // z += v[k] times column which[k], in the rows [first, last).
+    void (*add)(const double* block, std::size_t n, const std::uint32_t* which, std::size_t count, const double* v,
+                std::size_t first, std::size_t last, double* z);
+    // Adds the products of columns a[0..3] and b[0..3], times h (null: 1), over the rows [first, last): 16 numbers.
+    void (*multiply)(const double* block, std::size_t n, const double* h, const std::uint32_t* a,
+                     const std::uint32_t* b, std::size_t first, std::size_t last, double* out);
+    // Minimises the model over each of `count` of its columns in turn, and keeps q the slopes of the rows at v. Returns
+    // the largest square of a change times its curvature.
+    double (*descend)(const ColumnModel&, const std::uint32_t* order, std::size_t count, double* v, double* q);
+};
+
 }  // namespace steepest

@@ -173,6 +173,43 @@ def coordinate_descent(
     max_sweeps: int,
     tolerance: float,
 ) -> tuple[NDArray[np.float64], bool]: ...
+def copy_columns(
+    X: NDArray[Any], sample_weight: NDArray[Any] | None, columns: NDArray[np.uint32], out: NDArray[np.float64]
+) -> None: ...
+def copy_sparse_columns(
+    data: NDArray[Any] | None,
+    indices: NDArray[Any],
+    indptr: NDArray[Any],
+    n_columns: int,
+    sample_weight: NDArray[Any] | None,
+    columns: NDArray[np.uint32],
+    out: NDArray[np.float64],
+) -> None: ...
+def row_losses(
+    objective: _Objective, z: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+def column_dots(
+    block: NDArray[np.float64], which: NDArray[np.uint32], q: NDArray[np.float64]
+) -> NDArray[np.float64]: ...
+def add_columns(
+    block: NDArray[np.float64], which: NDArray[np.uint32], v: NDArray[np.float64], z: NDArray[np.float64]
+) -> None: ...
+def column_products(
+    block: NDArray[np.float64],
+    which: NDArray[np.uint32],
+    others: NDArray[np.uint32] | None = None,
+    h: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]: ...
+def descend_columns(
+    block: NDArray[np.float64],
+    which: NDArray[np.uint32],
+    h: NDArray[np.float64] | float,
+    penalty: dict[str, NDArray[np.float64]],
+    v: NDArray[np.float64],
+    q: NDArray[np.float64],
+    max_sweeps: int,
+    tolerance: float,
+) -> bool: ...
 
 cuda_reason: str
 max_threads: int

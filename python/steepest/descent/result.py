@@ -51,6 +51,9 @@ class Result:
         ``diagnose=False``. It is empty for a healthy run that converged.
     starts : tuple of Result or None
         The runs from all starts, if there were several. This result is the best of them.
+    duality_gap : float or None
+        How far the objective at w is above its minimum, at most, but for rounding. `QuasiNewton` knows it with an L1
+        penalty over wide data. None elsewhere.
 
     Notes
     -----
@@ -102,6 +105,7 @@ stop=st.stop.GradientNorm(...) sets one
     best_epoch: int | None = None
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     starts: tuple[Result, ...] | None = None
+    duality_gap: float | None = None
 
     def __repr__(self) -> str:
         w = np.array2string(self.w, threshold=8, precision=4) if isinstance(self.w, np.ndarray) else self.w

@@ -120,6 +120,7 @@ class Run:
             path=None if self.path is None else np.concatenate(self.path),
             best_epoch=None if self.best_w is None else int(history["epoch"][self.best_row]),
             diagnosis=diagnosis,
+            duality_gap=self.runner.duality_gap if self.best_w is None else None,
         )
 
     def _begin(self) -> str | None:

@@ -20,6 +20,7 @@ __all__ = ["Coordinates", "conditioned"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
+_WIDE, _FEW_ROWS = 4096, 32  # columns, and the rows of so many that are looked at
 _TARGETS = 4096  # number of targets in the sample that is looked at
 # Bytes of the storages that NumPy computes with.
 _BYTES = {name: numpy_dtype(name).itemsize for name in STORAGES if numpy_dtype(name).kind in "fiu"}
@@ -119,7 +120,8 @@ def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordin
     data, looks = objective.data, objective.supports(Capability.ROWS)
     if looks and data.storage not in _BYTES:
         return objective, None
-    some = objective.rows(spread_rows(data.n_samples), None, standardised=False) if looks else None
+    spread = spread_rows(data.n_samples) if data.n_features <= _WIDE else spread_rows(data.n_samples, _FEW_ROWS)
+    some = objective.rows(spread, None, standardised=False) if looks else None
     if some is not None and free and data.n_elements <= LITTLE and _BYTES[data.storage] >= _COPIED:
         powers = exponents(data.largest())
         if powers.any():

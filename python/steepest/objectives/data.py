@@ -33,6 +33,7 @@ _OF_DATA = frozenset(
         Capability.ENTRIES,
         Capability.DIGESTS,
         Capability.FEWER_COLUMNS,
+        Capability.COLUMNS,
     )
 )
 _OF_NATIVE = frozenset(_core.capabilities)

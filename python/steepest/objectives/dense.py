@@ -23,6 +23,16 @@ from .source import Terms
 __all__ = ["DenseData", "DeviceData"]
 
 Vector = NDArray[np.float64]
+_OWN = frozenset(
+    (
+        Capability.ROWS,
+        Capability.TARGETS,
+        Capability.STEPS,
+        Capability.COLUMN_RANGES,
+        Capability.DIGESTS,
+        Capability.COLUMNS,
+    )
+)
 _BLOCK = 1 << 17  # elements of X that are looked at at a time
 
 
@@ -41,8 +51,7 @@ class DenseData(HostRows):
         return cls(X, y, weight, total)
 
     def supports(self, capability: Capability) -> bool:
-        own = (Capability.ROWS, Capability.TARGETS, Capability.STEPS, Capability.COLUMN_RANGES, Capability.DIGESTS)
-        return capability in own
+        return capability in _OWN
 
     @property
     def source(self) -> Any:
@@ -57,6 +66,9 @@ class DenseData(HostRows):
                 np.minimum(low, part.min(axis=0), out=low)
                 np.maximum(high, part.max(axis=0), out=high)
         return low, high
+
+    def copy_columns(self, columns: NDArray[np.uint32], out: NDArray[np.float64]) -> None:
+        _core.copy_columns(self.X, self.weights, columns, out)
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> DenseData:
         X = np.ascontiguousarray(self.X[index])  # np.take would copy all of an F-ordered X

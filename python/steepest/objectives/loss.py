@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Loss", "probabilities", "root_mean_square"]
+from .. import _core
+
+__all__ = ["Loss", "RowTerms", "probabilities", "residuals_of_probabilities", "root_mean_square"]
 
 _TARGETS = 4096  # that are looked at
+
+
+class RowTerms(NamedTuple):
+    """The losses of rows at their scores, not weighted, with slopes and curvatures along each score.
+
+    The values have the shape (n,), slopes and curvatures (n_scores, n). The slopes are float64.
+    """
+
+    values: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    curvatures: NDArray[np.float64]
 
 
 class Loss:
@@ -37,6 +50,7 @@ class Loss:
     targets: Any
     weights: Any
     data: Any
+    native: Any
     _n_scores: int
 
     @classmethod
@@ -51,6 +65,19 @@ class Loss:
     def row_slopes(self, scores: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the derivatives of the rows' losses by their scores, of the shape of these."""
         raise NotImplementedError
+
+    def row_terms(self, scores: NDArray[np.float64], y: NDArray[np.float64]) -> RowTerms:
+        """Return the terms of rows with scores of shape (n_scores, n) and float64 targets."""
+        value, slope, curvature = _core.row_losses(self.native, scores[0], y)
+        return RowTerms(value, slope[None], curvature[None])
+
+    def young_residuals(self, terms: RowTerms, y: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+        """Return loss(z) + loss*(u) - u z of each row, where u is a share, from 0 to 1, of the slope at z.
+
+        loss* is the conjugate (Rockafellar, Convex Analysis, 1970, section 12). By the inequality of Fenchel and Young
+        it is at least 0. For r^2 and its tangents it is (1 - share) (loss - share slope^2 / 4).
+        """
+        return np.asarray((1.0 - share) * (terms.values - 0.25 * share * terms.slopes[0] ** 2))
 
     def best_constant(self) -> NDArray[np.float64]:
         """Return the scores, of shape (n_scores,), of the best model without coefficients, or of a good one."""
@@ -110,3 +137,16 @@ def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
     """Return the probabilities of the classes from scores of shape (n, k)."""
     odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def residuals_of_probabilities(share: float, missed: NDArray[np.float64], values: NDArray[np.float64]) -> Any:
+    """Return loss + loss* - u z of log-losses, of rows whose probability of another class than their own is `missed`.
+
+    It is the Kullback-Leibler divergence of two distributions: of the model's, and of one in which `missed` is `share`
+    times as large.
+    """
+    kept = share * missed
+    first = kept * math.log(share) if share > 0.0 else np.zeros_like(kept)
+    rest = 1.0 - kept
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return first + np.where(rest > 0.0, rest * (np.log1p(-kept) + values), 0.0)

@@ -12,7 +12,7 @@ from ..arrays.device_checks import check_device_labels, check_device_not_negativ
 from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
-from .loss import probabilities, root_mean_square
+from .loss import RowTerms, probabilities, residuals_of_probabilities, root_mean_square
 
 __all__ = ["Huber", "LeastSquares", "Logistic", "Poisson"]
 
@@ -102,6 +102,10 @@ class Logistic(DataObjective):
     def row_slopes(self, scores: Rows, y: Rows) -> Rows:
         """Return the probabilities of the class 1 less the targets."""
         return np.asarray(probabilities(np.stack([np.zeros_like(scores), scores], axis=1))[:, 1] - y)
+
+    def young_residuals(self, terms: RowTerms, y: Rows, share: float) -> Rows:
+        """Return the divergence of the distributions of the classes: see `residuals_of_probabilities`."""
+        return np.asarray(residuals_of_probabilities(share, np.abs(terms.slopes[0]), terms.values))
 
     def best_constant(self) -> Rows:
         """Return the logarithm of the odds of the class 1."""
@@ -257,6 +261,14 @@ class Poisson(DataObjective):
     def row_slopes(self, scores: Rows, y: Rows) -> Rows:
         """Return e^z - y."""
         return np.asarray(np.exp(scores) - y)
+
+    def young_residuals(self, terms: RowTerms, y: Rows, share: float) -> Rows:
+        """Return p log(p / m) - p + m, with the mean m and p = y + share (m - y)."""
+        slopes = terms.slopes[0]
+        means, moved = np.maximum(slopes + y, 0.0), np.maximum(y + share * slopes, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(moved > 0.0, moved * np.log(moved / means), 0.0)
+        return np.asarray(ratio + (1.0 - share) * slopes)
 
     def best_constant(self) -> Rows:
         """Return the logarithm of the mean of the targets."""

@@ -88,7 +88,7 @@ class Objective(Protocol):
 class Capability(StrEnum):
     """Abilities that an objective, or its data, may have beyond value and gradient.
 
-    `Objective` describes those that its users meet, and `Data` the next eight. The last four are those of a native
+    `Objective` describes those that its users meet, and `Data` the next nine. The last four are those of a native
     source alone; ``cpp/engine/source.hpp`` has them, and all that it shares with this list, under the same names.
     """
 
@@ -110,6 +110,7 @@ class Capability(StrEnum):
     ENTRIES = "entries"
     DIGESTS = "digests"
     FEWER_COLUMNS = "fewer_columns"
+    COLUMNS = "columns"
 
     HESSIAN = "hessian"
     SINGLE_ROWS = "single_rows"

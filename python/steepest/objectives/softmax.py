@@ -11,7 +11,7 @@ from ..arrays.checks import blocks_of, check_count, describe
 from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
-from .loss import probabilities
+from .loss import RowTerms, probabilities, residuals_of_probabilities
 
 __all__ = ["Softmax", "vector_of"]
 
@@ -84,6 +84,24 @@ class Softmax(DataObjective):
         slopes = probabilities(scores)
         slopes[np.arange(len(y)), y.astype(np.intp)] -= 1.0
         return slopes
+
+    def row_terms(self, scores: NDArray[np.float64], y: NDArray[np.float64]) -> RowTerms:
+        """Return the terms of rows with scores of shape (n_classes, n)."""
+        own = y.astype(np.intp), np.arange(len(y))
+        apart = scores - scores.max(axis=0)
+        odds = np.exp(apart)
+        total = odds.sum(axis=0)
+        slopes = odds / total
+        curvatures = slopes * (1.0 - slopes)
+        others = odds.copy()
+        others[own] = 0.0
+        slopes[own] = -others.sum(axis=0) / total
+        return RowTerms(np.log(total) - apart[own], slopes, curvatures)
+
+    def young_residuals(self, terms: RowTerms, y: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+        """Return the divergence of the distributions of the classes: see `residuals_of_probabilities`."""
+        missed = -terms.slopes[y.astype(np.intp), np.arange(len(y))]
+        return np.asarray(residuals_of_probabilities(share, missed, terms.values))
 
     def best_constant(self) -> NDArray[np.float64]:
         """Return the logarithms of the shares of the classes."""

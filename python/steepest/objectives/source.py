@@ -75,7 +75,7 @@ class Data(Protocol):
 
     All data have the attributes below and the methods `supports`, `check_targets` and `bind`. Which others they have,
     they say themselves. A caller asks first, and takes a path that needs less where the answer is no. The data answer
-    for the first six capabilities, and the native objective that they bind for the others:
+    for the first seven capabilities, and the native objective that they bind for the others:
 
     ===================  ==============================================================================================
     "rows"               "targets", and `rows`, `largest`, `in_units`: blocks of rows as dense arrays. Without it,
@@ -91,6 +91,8 @@ class Data(Protocol):
     "fewer_columns"      ``used_columns(most)``: the columns that have entries, in order, or None if they are more than
                          so many; ``in_columns(columns)``: the same rows with these alone, numbered anew. Without it,
                          `QuasiNewton` keeps vectors of all columns
+    "columns"            ``copy_columns(columns, out)``: copies of some columns, by uint32 numbers, in the rows of a
+                         float64 array; 0 in a row of weight 0. Without it, L1 over wide data has no working sets
     "digests"            `digests`. Without it, a run over the data has no checkpoint
     "batches"            `taken`, `with_weights`, and mini-batches in the native loop
     "buffers"            `prepared`, and parts that are read one after the other: mini-batches come from some at a time

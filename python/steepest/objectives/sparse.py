@@ -26,13 +26,17 @@ class SparseData(CompressedRows):
     X: CSRView
 
     def supports(self, capability: Capability) -> bool:
-        return capability == Capability.FEWER_COLUMNS or super().supports(capability)
+        return capability in (Capability.FEWER_COLUMNS, Capability.COLUMNS) or super().supports(capability)
 
     @cached_property
     def source(self) -> Any:
         X = self.X
         values = None if X.is_ones else X.data
         return _core.sparse_source(values, X.indices, X.indptr, X.shape[1], self.targets, self.weights, self.weight_sum)
+
+    def copy_columns(self, columns: NDArray[np.uint32], out: NDArray[np.float64]) -> None:
+        X, values = self.X, None if self.X.is_ones else self.X.data
+        _core.copy_sparse_columns(values, X.indices, X.indptr, X.shape[1], self.weights, columns, out)
 
     def compressed(self, index: NDArray[Any]) -> CSRView:
         return self.X.take(index)

@@ -91,6 +91,11 @@ class Runner(Protocol):
     @property
     def n_steps(self) -> int: ...
 
+    @property
+    def duality_gap(self) -> float | None:
+        """How far the objective at w is above its minimum, at most. None: it is not known."""
+        return None
+
     def evaluate(self) -> Evaluation:
         """Return the value of the objective and the norm of its gradient at w."""
         ...

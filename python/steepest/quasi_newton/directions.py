@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.norm import dot
+from ..working_sets.proximal_point import proximal_point
 from .active import ActiveMetric
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate
 from .metric import DenseMetric
-from .proximal import orthant_direction, proximal_point, pseudo_gradient
+from .proximal import orthant_direction, pseudo_gradient
 from .resolved import Resolved
 
 __all__ = ["Line", "line_from"]

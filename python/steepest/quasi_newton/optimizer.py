@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..objectives.protocol import Capability, missing, supports
 from ..optimizers.runner import Runner, StepPlan
+from ..working_sets.runner import WorkingSetRunner
 from .runner import QuasiNewtonRunner
 
 __all__ = ["QuasiNewton"]
@@ -25,6 +26,11 @@ class QuasiNewton:
     correlated, these columns get a block of the Hessian of a sample. With an L1 penalty, proximal Newton steps replace
     these steps; with a diagonal, an orthant-wise method does. Over sparse rows, the proximal Newton steps move only the
     parameters that are not 0 or that the gradient pulls from 0, up to 2,048 of them. Every pass checks all others.
+
+    With an L1 penalty over wide data, which have more columns than rows or over 4,000 columns, an iteration takes a
+    working set of columns instead. It copies them once, minimises over them alone, and then looks at all columns in one
+    pass. Such a run knows how far above the minimum it is, at most: `Result.duality_gap`. Sparse data go this way up to
+    32,768 rows.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
     full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one
@@ -98,6 +104,8 @@ class QuasiNewton:
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
+        if WorkingSetRunner.takes(objective):
+            return WorkingSetRunner(objective, w, self.n_steps)
         return QuasiNewtonRunner(objective, w, self.n_steps)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Steps with an L1 penalty: the proximal point of a quadratic model, and orthant-wise directions."""
+"""Steps with an L1 penalty: orthant-wise directions and the smallest subgradient."""
 
 from __future__ import annotations
 
@@ -7,93 +7,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..objectives.data import DataObjective
 
-__all__ = ["orthant_direction", "penalised", "proximal_point", "pseudo_gradient"]
+__all__ = ["orthant_direction", "penalised", "pseudo_gradient"]
 
 Vector: TypeAlias = NDArray[np.float64]
-
-_SWEEPS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560)  # sweeps before each try of exact steps
-_FEW_SWEEPS = _SWEEPS[:4]
-_SOLVES = 10  # exact steps in a try, at most
-_WORTH = 6.0  # a try pays if (number of free coordinates)^2 is at most this times sweeps times p
-_TOLERANCE = 1e-12
-_RIDGES = 1e-14, 1e-8  # fractions of the diagonal, for linearly dependent columns
-
-
-def proximal_point(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, exact: bool = True) -> Vector:
-    """Return the z that minimises gradient.(z - w) + (z - w).matrix(z - w) / 2 + sum l1 |z|.
-
-    The method is coordinate descent over the coordinates that are not 0, and now and then over all coordinates
-    (Friedman, Hastie, Tibshirani, "Regularization Paths for Generalized Linear Models via Coordinate Descent", Journal
-    of Statistical Software 33, 2010). In between it solves exactly for the coordinates that are not 0, as a projected
-    Newton method does (Bertsekas, "Projected Newton Methods for Optimization Problems with Simple Constraints", SIAM
-    Journal on Control and Optimization 20, 1982).
-
-    Parameters
-    ----------
-    matrix : array of shape (p, p), float64
-        Positive definite.
-    gradient, w, l1 : arrays of shape (p,), float64
-        l1 is at least 0.
-    exact : bool
-        False ends the search after a few sweeps, each with a try of exact steps, at a z that is better than w.
-    """
-    z = w
-    for sweeps in _SWEEPS if exact else _FEW_SWEEPS:
-        z, settled = _core.coordinate_descent(matrix, gradient, w, l1, z, sweeps, _TOLERANCE)
-        if settled:
-            break
-        if not exact or np.count_nonzero(z) ** 2 <= _WORTH * sweeps * len(z):
-            z = _exact_steps(matrix, gradient, w, l1, z)
-    return z
 
 
 def _shrunk(v: Vector, threshold: Vector) -> Vector:
     """Move each element towards 0 by its threshold, but not past 0."""
     return np.asarray(np.sign(v) * np.maximum(np.abs(v) - threshold, 0.0))
-
-
-def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector) -> Vector:
-    """Minimise the model over the coordinates that are not 0. A coordinate that reaches 0 stays there.
-
-    Coordinates that would change their sign are set to 0: all of them if that lowers the model, otherwise only the
-    first one on the way.
-    """
-
-    def model(z: Vector) -> float:
-        step = z - w
-        return float(step @ gradient + 0.5 * step @ (matrix @ step) + l1 @ np.abs(z))
-
-    value = model(z)
-    for _ in range(_SOLVES):
-        free = (z != 0) | (l1 == 0)
-        slope = (gradient + matrix @ (z - w) + l1 * np.sign(z))[free]
-        direction = np.zeros_like(z)
-        direction[free] = -_solved(matrix[np.ix_(free, free)], slope)
-        crossing = (l1 > 0) & (z * (z + direction) < 0)
-        found = np.where(crossing, 0.0, z + direction)
-        lower = model(found)
-        if crossing.any() and not lower < value:
-            shares = np.where(crossing, z / np.where(crossing, -direction, 1.0), np.inf)
-            first = int(np.argmin(shares))
-            found = z + shares[first] * direction
-            found[first] = 0.0
-            lower = model(found)
-        if not lower < value:
-            break
-        z, value = found, lower
-    return z
-
-
-def _solved(matrix: Vector, right: Vector) -> Vector:
-    """Solve a linear system with the smallest ridge that makes the matrix definite."""
-    for ridge in _RIDGES:
-        factor = _core.Cholesky(matrix, ridge)
-        if factor.definite:
-            return np.asarray(factor.solve(right))
-    return right / np.diag(matrix)
 
 
 def pseudo_gradient(gradient: Vector, w: Vector, l1: Vector) -> Vector:

@@ -1,0 +1,90 @@
+"""The best intercepts beside given coefficients."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..objectives.data import DataObjective
+from ..objectives.loss import RowTerms
+
+__all__ = ["best_level"]
+
+Vector: TypeAlias = NDArray[np.float64]
+
+_STEPS = 60
+_HALVES = 30
+_EPS = float(np.finfo(np.float64).eps)
+
+
+def best_level(objective: DataObjective, scores: Vector, terms: RowTerms, y: Vector, shares: Vector) -> RowTerms:
+    """Move scores of shape (n_scores, n), in place, by the best intercepts. Return the terms of the rows there.
+
+    The weighted slopes of each score then add up to 0, but for rounding: a dual point needs that.
+    """
+    move = _level_one if len(scores) == 1 else _level_several
+    return move(objective, scores, terms, y, shares)
+
+
+def _sum(shares: Vector, values: Vector) -> float:
+    return float(np.einsum("i,i->", shares, values))
+
+
+def _level_one(objective: DataObjective, scores: Vector, terms: RowTerms, y: Vector, shares: Vector) -> RowTerms:
+    """Newton's method within a bracket."""
+    low, high = -math.inf, math.inf
+    for _ in range(_STEPS):
+        slope = _sum(shares, terms.slopes[0])
+        if not abs(slope) > _EPS * _sum(shares, np.abs(terms.slopes[0])):
+            break
+        curvature = _sum(shares, terms.curvatures[0])
+        step = -slope / curvature if curvature > 0.0 else -math.copysign(1.0 + float(np.ptp(scores)), slope)
+        low, high = (low, 0.0) if slope > 0.0 else (0.0, high)
+        if not low < step < high:
+            step = 0.5 * (low + high)
+        if not abs(step) > 0.25 * _EPS * float(np.abs(scores).max()) or math.isinf(step):
+            break
+        low, high = low - step, high - step
+        scores += step
+        terms = objective.row_terms(scores, y)
+    return terms
+
+
+def _level_several(objective: DataObjective, scores: Vector, terms: RowTerms, y: Vector, shares: Vector) -> RowTerms:
+    """Newton's method with backtracking, for the probabilities of classes."""
+    k = len(scores)
+    for _ in range(_STEPS):
+        slope = np.einsum("i,ci->c", shares, terms.slopes)
+        size = np.einsum("i,ci->c", shares, np.abs(terms.slopes))
+        if not (np.abs(slope) > _EPS * size).any():
+            break
+        p = _probabilities(terms, y)
+        matrix = np.diag(np.einsum("i,ci->c", shares, p)) - np.einsum("i,ci,ei->ce", shares, p, p)
+        largest = float(np.diag(matrix).max())
+        if not largest > 0.0:
+            break
+        matrix += largest / k + 1e-14 * largest * np.eye(k)  # ones along the direction that changes nothing
+        step = -np.linalg.solve(matrix, slope)
+        step -= step.mean()
+        value, share = _sum(shares, terms.values), 1.0
+        for _ in range(_HALVES):
+            moved = scores + share * step[:, None]
+            found = objective.row_terms(moved, y)
+            if _sum(shares, found.values) <= value * (1.0 + 4.0 * _EPS):
+                break
+            share *= 0.5
+        else:
+            break
+        if not (np.abs(share * step) > 0.25 * _EPS * float(np.abs(scores).max())).any():
+            break
+        scores[:], terms = moved, found
+    return terms
+
+
+def _probabilities(terms: RowTerms, y: Vector) -> Vector:
+    found = terms.slopes.copy()
+    found[y.astype(np.intp), np.arange(len(y))] += 1.0
+    return found

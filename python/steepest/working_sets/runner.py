@@ -1,0 +1,147 @@
+"""The runner of an L1 penalty over wide data, which takes a working set at a time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..analysis.separability import separating_loss
+from ..objectives.conditioned import conditioned
+from ..objectives.data import DataObjective
+from ..objectives.protocol import Capability
+from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
+from .solver import Point, WorkingSetSolver
+
+__all__ = ["WorkingSetRunner"]
+
+_WIDE = 4000  # columns
+_SPARSE_ROWS = 1 << 15  # of sparse data: a copy of a column has all rows
+_STALLED = 3  # working sets in a row that bring down neither the gap nor the gradient
+_FALL, _LITTLE = 0.5, 1e-3  # of the gap: a fall of it, and of the value, that counts
+_NEAR = {4: 1e-4, 8: 1e-8}  # gap, as a share of the best constant's value, beyond which a run has not converged
+_NEEDED = (Capability.COLUMNS, Capability.TARGETS, Capability.STEPS)
+
+
+class WorkingSetRunner(Runner):
+    """Takes the iterations of a run, each of which solves for a working set and looks at all columns.
+
+    Parameters
+    ----------
+    objective : DataObjective
+        One that `takes` accepts.
+    w : array of shape (n_parameters,)
+        Where the run begins. The run changes it.
+    """
+
+    def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
+        self.parameters = w
+        self._given_w = w
+        self._objective, self._coordinates = conditioned(objective)
+        self._solver = WorkingSetSolver(self._objective)
+        self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
+        self._n_steps = n_steps
+        self._point: Point | None = None
+        self._stalled, self._norm, self._least = 0, math.inf, math.inf
+        self._separating = separating_loss(objective)
+
+    @staticmethod
+    def takes(objective: DataObjective) -> bool:
+        """Return whether a run over an objective goes by working sets: an L1 penalty over wide data in memory."""
+        n, d = objective.n_samples, objective.n_features
+        wide = n < d or d > _WIDE
+        if not (wide and objective.penalty.l1 > 0.0 and all(objective.supports(each) for each in _NEEDED)):
+            return False
+        return n <= _SPARSE_ROWS or not objective.supports(Capability.ENTRIES)
+
+    @property
+    def n_steps(self) -> int:
+        return self._n_steps
+
+    @property
+    def duality_gap(self) -> float | None:
+        """The duality gap at w; None before the first step."""
+        return None if self._point is None else self._point.gap
+
+    def evaluate(self) -> Evaluation:
+        """Return the objective and the norm of its smallest subgradient at w."""
+        native = self._objective.native
+        if self._point is None:
+            value, gradient = native.value_and_gradient(self._w)
+            return Evaluation(float(value), float(native.gradient_norm(self._w, gradient)))
+        return Evaluation(self._point.value, self._norm)
+
+    def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
+        """Solve for one working set."""
+        before, norm = self._point, self._norm
+        if before is None:
+            before = self._solver.point(self._first())
+        found = self._solver.advance(before, 0.0)
+        self._go_to(found)
+        little = max(4.0 * float(np.finfo(self._objective.dtype).eps) * abs(found.value), _LITTLE * before.gap)
+        improved = found.gap < _FALL * before.gap or self._norm < _FALL * norm or found.value < self._least - little
+        self._least = min(self._least, found.value)
+        self._stalled = 0 if improved else self._stalled + 1
+        if self._stalled >= _STALLED or found.gap == 0.0 or (found.settled and not found.grows and not improved):
+            self.finished = StopReason.PRECISION
+        if found.value < self._separating:
+            self.finished = StopReason.SEPARABLE
+        self._n_steps += 1
+        if path is not None:
+            path[0] = self.parameters
+        return Steps(1, True, not math.isfinite(found.value))
+
+    def _first(self) -> NDArray[np.float64]:
+        """Return the coefficients to begin with: zeros, where those of w are more than fit a working set."""
+        w = self._solver.coefficients(self._w)
+        few = np.count_nonzero(w.any(axis=0)) <= max(self._objective.n_samples, 128)
+        return w if few else np.zeros_like(w)
+
+    def _go_to(self, found: Point) -> None:
+        self._point = found
+        self._w[:] = found.parameters
+        l2 = self._solver.net.l2
+        gradient = found.given.copy()
+        table, w = (each.reshape(len(found.w), -1)[:, : len(l2)] for each in (gradient, found.parameters))
+        table += (l2 * w).astype(table.dtype)
+        self._norm = float(self._objective.native.gradient_norm(found.parameters, gradient))
+        if self._coordinates is not None:
+            self._given_w[:] = self._coordinates.to_raw(found.parameters)
+
+    def restore(self) -> None:
+        """Leave w where it is: only finite points are gone to."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the point, from which all else is found again, and all counts."""
+        point = self._point
+        return {
+            "n_steps": self._n_steps,
+            "stalled": self._stalled,
+            "least": self._least,
+            "n_looks": self._solver.n_looks,
+            "finished": None if self.finished is None else str(self.finished),
+            "w": self._w,
+            "given_w": self._given_w,
+            "coefficients": np.empty(0) if point is None else point.w,
+            "alive": np.empty(0, np.intp) if self._solver.alive is None else self._solver.alive,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self._n_steps, self._stalled, self._least = state["n_steps"], state["stalled"], state["least"]
+        self.finished = None if state["finished"] is None else StopReason(state["finished"])
+        self._w[:], self._given_w[:] = state["w"], state["given_w"]
+        if state["alive"].size:
+            self._solver.alive = state["alive"]
+        if state["coefficients"].size:
+            self._go_to(self._solver.point(state["coefficients"]))
+        self._solver.n_looks = state["n_looks"]
+
+    def verdict(self, reason: str) -> str:
+        """Return why the run ended: "rounding" where the duality gap is still large."""
+        if reason != StopReason.PRECISION or self._point is None:
+            return reason
+        near = _NEAR[self._objective.dtype.itemsize] * self._solver.scale
+        return reason if self._point.gap <= near else StopReason.ROUNDING
