@@ -243,6 +243,14 @@ def test_arguments_of_other_libraries():
         st.LogisticClassifierCV(scoring="roc_auc").fit(*classes())
 
 
+def test_few_rows_have_few_folds():
+    X, y = classes(3)
+    few = np.concatenate([np.flatnonzero(y == name)[:3] for name in "abc"])
+    assert st.LogisticClassifierCV(n_alphas=3).fit(X[few], y[few]).loss_path_.shape == (3, 3)
+    assert st.LinearRegressorCV(n_alphas=3).fit(X[:4], np.arange(4.0)).loss_path_.shape == (3, 4)
+    assert st.LinearRegressorCV(n_alphas=3).fit(X, np.arange(float(N))).loss_path_.shape == (3, 5)
+
+
 def test_folds_with_one_class():
     X, y = classes()
     order = np.argsort(y)

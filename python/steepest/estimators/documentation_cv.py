@@ -35,8 +35,9 @@ n_alphas : int
 smallest : float, optional
     The smallest alpha as a share of the largest, if ``alphas`` is None: see `path`.
 cv : int, splitter or iterable, optional
-    The number of folds, 5 by default, a splitter of scikit-learn, or pairs of rows to train on and rows to hold out.
-    Rows are not shuffled, as in scikit-learn: give ``KFold(5, shuffle=True)`` where their order means something.
+    The number of folds, a splitter of scikit-learn, or pairs of rows to train on and rows to hold out. The default is
+    5, or as many as there are rows (of the rarest class), at least 2, where these are fewer. Rows are not shuffled, as
+    in scikit-learn: give ``KFold(5, shuffle=True)`` where their order means something.
 rule : "best" or "one-standard-error"
     Which alpha is chosen: the one with the lowest mean loss over the folds, or the largest one whose mean is at most
     one standard error above that (Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", 1984). The

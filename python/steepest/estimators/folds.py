@@ -20,6 +20,7 @@ __all__ = ["Fold", "folds_of", "held_out_losses"]
 
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
+_FOLDS = 5
 _BLOCK = 1 << 18  # numbers of X that are read at a time, for all alphas
 
 
@@ -42,7 +43,7 @@ class Fold(NamedTuple):
 
 
 def folds_of(cv: Any, rows: Rows, n_classes: int) -> list[Fold]:
-    """Return the folds of a number, a splitter of scikit-learn or an iterable of splits; None means 5.
+    """Return the folds of a number, a splitter of scikit-learn or an iterable of splits; None means 5, or fewer.
 
     Parameters
     ----------
@@ -58,14 +59,20 @@ def folds_of(cv: Any, rows: Rows, n_classes: int) -> list[Fold]:
     TypeError, ValueError
         cv is none of these, or a fold leaves no row with a weight, or not all classes, to train on or to hold out.
     """
-    splits = _splits(cv, rows.y, n_classes > 0)
     weight = np.ones_like(rows.y) if rows.loss_weight is None else rows.loss_weight
+    cv = _default(rows.y[weight > 0], n_classes > 0) if cv is None else cv
+    splits = _splits(cv, rows.y, n_classes > 0)
     return [_fold(at, train, test, rows.y, weight, n_classes) for at, (train, test) in enumerate(splits)]
+
+
+def _default(y: Array, stratify: bool) -> int:
+    """Return the number of folds: fewer where there are so few rows, or rows of a class."""
+    rows = int(np.unique(y, return_counts=True)[1].min()) if stratify else len(y)
+    return min(_FOLDS, max(2, rows))
 
 
 def _splits(cv: Any, y: Array, stratify: bool) -> list[Any]:
     selection = require("sklearn.model_selection", "sklearn")
-    cv = 5 if cv is None else cv
     if isinstance(cv, Integral | str | float):
         cv = check_count("cv", cv, 2)
     try:

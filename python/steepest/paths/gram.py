@@ -27,6 +27,7 @@ _FIRST, _LAST = 1e-5, 1e-14  # of a coordinate's move, relative: the tolerances 
 _TIGHTER = 1e-2
 _ROUNDING = 1024.0 * float(np.finfo(np.float64).eps)  # of the null loss, which a gap has
 _RIDGES = 0.0, 1e-14, 1e-8  # fractions of the diagonal
+_AHEAD = 1.0  # times the last step, how far a minimum is extrapolated
 _LARGE_SHARE = 0.5  # of the columns, from which all of them are taken
 _SLACK = 1e-9  # of the L1 factor, by which a slope may exceed it
 
@@ -55,6 +56,7 @@ class Gram:
         self._eliminate(plain.hessian(null.w).astype(np.float64), gradient)
         self._goal = goal._replace(gap=max(goal.gap, _ROUNDING * null.loss), least=_ROUNDING * null.largest_slope)
         self._z = np.zeros(self._d)
+        self._last = (math.inf, self._z), (math.inf, self._z)  # the last two alphas and minima
         self._slope = -self._c  # of the loss and the squared penalty
         self._before = float((np.abs(self._c) / self._factors).max(initial=0.0))  # the factor of the L1 norm before
         self._kept: tuple[Places, Vector] = np.zeros(0, np.intp), np.zeros((0, 0))
@@ -85,6 +87,7 @@ class Gram:
         l1, l2 = alpha * self._l1_ratio * self._factors, alpha * (1.0 - self._l1_ratio) * self._factors
         self._G[np.diag_indices(self._d)] = self._diagonal + l2
         tolerance, gap = _FIRST, math.inf
+        self._extrapolate(alpha)
         if self._l1_ratio == 0.0:
             self._z = np.asarray(_definite(self._G).solve(self._c))
             self._renew_slope()
@@ -97,9 +100,17 @@ class Gram:
             tolerance *= _TIGHTER
         converged = self._is_near(alpha, l1, gap)
         self._before = alpha * self._l1_ratio
+        self._last = self._last[1], (alpha, self._z)
         self._G[np.diag_indices(self._d)] = self._diagonal
         self._slope = self._slope - l2 * self._z
         return Point(self._w(), self._loss(), gap, converged)
+
+    def _extrapolate(self, alpha: float) -> None:
+        """Begin where the line through the last two minima leads: between two changes of the signs it is exact."""
+        (first, earlier), (second, here) = self._last
+        if alpha < second < first:
+            ahead = here + min((alpha - second) / (second - first), _AHEAD) * (here - earlier)
+            self._z = np.where(ahead * here > 0.0, ahead, 0.0)
 
     def _is_near(self, alpha: float, l1: Vector, gap: float) -> bool:
         left = largest_subgradient(self._slope, self._z, l1)

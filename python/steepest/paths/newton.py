@@ -21,9 +21,10 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _STEPS = 100  # of one alpha, at most
 _ARMIJO, _SHORTER, _SHORTEST = 1e-4, 0.5, 1e-6
-_SLOW = 0.1  # the fall of the estimated gap by a step, from which on the Hessian is renewed
+_SLOW = 0.03  # the fall of the estimated gap by a step, from which on the Hessian is renewed
 _ROWS, _ROWS_PER_PARAMETER = 40_000, 40  # of the sample whose Hessian is taken
 _MORE = 4  # times as many rows where a sample's Hessian is slow
+_HESSIANS = 2  # of one alpha, after which a gap below the rounding of the value is as small as it gets
 _RIDGE = 1e-10  # of the diagonal
 _INNER = 1e-9  # of a coordinate's move, relative, at which the minimum of the model is found
 _CURVED, _CLEAR = 1e-8, 100.0  # what a step must have to tell of the curvature: an angle, and a change over rounding
@@ -87,6 +88,8 @@ class Newton:
             if self._is_near(alpha, l1, l2, gap):
                 break
             if gap > _SLOW * before:
+                if taken >= _HESSIANS and gap <= self._rounding():
+                    break
                 self._renew(again=taken > 0)
                 taken, before = taken + 1, np.inf
                 continue
