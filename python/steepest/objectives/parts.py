@@ -95,7 +95,7 @@ class Parts:
 
     @cached_property
     def columns(self) -> Columns:
-        """The means and variances of the columns. They are asked for once, as that costs a pass."""
+        """The means and deviations of the columns. They are asked for once, as that costs a pass."""
         if self.columns_of is not None:
             return self.columns_of.columns
         found: Columns = self.engine.reduce(AskColumns())
@@ -217,7 +217,7 @@ class PartsData:
 
     def column_statistics(self) -> tuple[Vector, Vector]:
         found = self.X.columns
-        return found.mean, np.sqrt(found.variance)
+        return found.mean, found.deviation
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> HostRows:
         """Return a copy of some rows, in memory."""

@@ -222,7 +222,7 @@ class TargetUnits:
     centre : float
     exponent : int
     of_targets : Columns
-        Mean and variance of the targets, each of shape (1,).
+        Mean and deviation of the targets, each of shape (1,).
     """
 
     centre: float
@@ -236,8 +236,8 @@ class TargetUnits:
         """Return the facts of the targets in these units."""
         known, weight = facts.targets, facts.weight_sum
         mean = float(self._changed(self.of_targets.mean)[0])
-        variance = float(np.ldexp(self.of_targets.variance, -2 * self.exponent)[0])
-        sums = np.array([weight, weight * mean, weight * (variance + mean**2), known.sums[3]])
+        deviation = float(np.ldexp(self.of_targets.deviation, -self.exponent)[0])
+        sums = np.array([weight, weight * mean, weight * (deviation**2 + mean**2), known.sums[3]])
         values, sample = self._changed(known.values), self._changed(known.sample)
         return dataclasses.replace(facts, targets=TargetFacts(values, known.totals, sums, sample, known.sample_weights))
 
@@ -250,7 +250,7 @@ class TargetUnits:
 
 @dataclass(frozen=True)
 class AskTargets:
-    """Asks for the mean and the variance of the targets. Sums of squares do not tell them of targets far from zero."""
+    """Asks for the mean and the deviation of the targets. Sums of squares do not tell them of targets far from zero."""
 
     asks: frozenset[int] | None = None
 

@@ -132,7 +132,7 @@ class AskSums:
 
 @dataclass(frozen=True)
 class AskColumns:
-    """Asks for the means and variances of the columns."""
+    """Asks for the means and deviations of the columns."""
 
     asks: frozenset[int] | None = None
 
@@ -141,7 +141,7 @@ class AskColumns:
         if data.weight_sum == 0.0:
             return None
         mean, deviation = data.column_statistics()
-        return Columns(data.weight_sum, mean, deviation**2)
+        return Columns(data.weight_sum, mean, deviation)
 
     def add(self, first: Columns, second: Columns) -> Columns:
         return first.with_more(second)
