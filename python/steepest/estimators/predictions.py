@@ -87,6 +87,7 @@ class ScoredInParts:
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
         parts, predictor = _checked(self, X), _predictor(self)
+        parts.check_target()
         if _base.is_classifier(self):
             right, total = parts.engine.reduce(_AskHits(predictor, parts.classes))
             if total == 0.0:

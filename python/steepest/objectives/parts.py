@@ -65,6 +65,10 @@ class Parts:
         The names of the columns of X, if they have names.
     columns_of : Parts or None
         Other parts with the same X, whose columns are asked for in the place of these.
+    target_dtype : numpy.dtype or None
+        The dtype in which a user gave targets that are numbers, if it is known.
+    has_target : bool
+        Whether there are targets. Without them, parts serve predictions.
     """
 
     engine: Engine
@@ -73,6 +77,16 @@ class Parts:
     classes: NDArray[Any] | None = None
     feature_names: tuple[str, ...] | None = None
     columns_of: Parts | None = None
+    target_dtype: np.dtype[Any] | None = None
+    has_target: bool = True
+
+    def check_target(self) -> None:
+        """Check that there are targets."""
+        if not self.has_target:
+            raise ValueError(
+                "y must be known, got a stream without a target; name it: open_stream(..., target=...), or give blocks "
+                "(X, y)"
+            )
 
     @classmethod
     def of(cls, arrays: Iterable[tuple[Any, ...]], capacity: int | None = None) -> Parts:
@@ -115,6 +129,8 @@ def parts_of(stream: Stream) -> Parts:
         Reader(stream.buffer_parts, read),
         stream.classes,
         None if stream.feature_names is None else tuple(stream.feature_names),
+        target_dtype=stream.target_dtype,
+        has_target=stream.has_target,
     )
 
 
@@ -135,6 +151,7 @@ class PartsData:
         for name, each in (("y", y), ("sample_weight", weight)):
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
+        X.check_target()
         check_weight_sum(0.0, X.known.weight_sum)
         return cls(X, X.known)
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import fields
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
+from ..parts.facts import Facts as PartsFacts
 from ..warnings import levels_outside
 from .buffers import Buffers
 from .cache_file import SUFFIX, CacheFile, CacheWriter, DamagedError, remove_abandoned
@@ -68,7 +69,7 @@ class CachedSource:
             return None
         if file.table.get("digest") != self._digest:
             return None
-        self.found = Survey(**file.table["survey"])
+        self.found = Survey(**file.table["survey"], facts=PartsFacts.of_record(file.table.get("facts")))
         self._source.facts.n_features = file.table["n_features"]
         if file.table["classes"] is not None:
             self._source.labels = Labels(file.table["classes"])
@@ -86,14 +87,25 @@ class CachedSource:
             self.found = survey(source, self._budget, writer.add, self._progress)
             labels = source.labels
             if labels is not None and not labels.is_settled:
-                writer.recode(3 if source.facts.is_sparse else 1, source.facts.dtype, labels.settle())
-            classes = None if labels is None else labels.classes.tolist()
-            table = {"digest": self._digest, "n_features": source.facts.n_features, "classes": classes}
+                moved = labels.settle()
+                self.found.settle(moved)
+                writer.recode(3 if source.facts.is_sparse else 1, source.facts.dtype, moved)
             # Nothing tells another process whether the blocks of an iterable are the same.
-            found = asdict(replace(self.found, facts=None))
-            return writer.finish({**table, "survey": found}, keep=bool(source.states))
+            return writer.finish(self._table(), keep=bool(source.states))
         finally:
             writer.abandon()
+
+    def _table(self) -> dict[str, Any]:
+        """Return what the file has beside the parts."""
+        found, labels, known = self.found, self._source.labels, self.found.facts
+        survey = {each.name: getattr(found, each.name) for each in fields(found) if each.name != "facts"}
+        return {
+            "digest": self._digest,
+            "n_features": self._source.facts.n_features,
+            "classes": None if labels is None else labels.classes.tolist(),
+            "survey": survey,
+            "facts": None if known is None else known.record(),
+        }
 
     def reader(self, found: Survey, stop: Event) -> CacheReader:
         """Return a reader of parts."""

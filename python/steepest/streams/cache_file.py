@@ -2,7 +2,8 @@
 
     4,096 bytes     a mark, the version, the place and the checksum of the table, and the checksum of these bytes
     parts           the arrays of X, the targets and the weights, each from a multiple of 4,096 on, with zeros between
-    table           JSON: the digest of the source, the facts of the stream, and the places and checksums of the arrays
+    table           JSON: the digest of the source, the facts of the stream and of its parts, and the places and
+                    checksums of the arrays
 
 The checksum of an array covers the zeros that follow it. It is compared when a process reads the part first, and again
 once the file was written to. Later reads of an unchanged file are not compared, and run at the rate of the disk.

@@ -84,7 +84,7 @@ class NpyFile:
 
 @dataclass(frozen=True)
 class NpyTable:
-    """The files of some rows: X, y and weights, or all of them in one."""
+    """The files of some rows: X, y and weights, or all of them in one, which may have no target."""
 
     files: tuple[NpyFile, ...]
     target: int | None = None
@@ -93,6 +93,26 @@ class NpyTable:
 
     def __len__(self) -> int:
         return self.files[0].shape[0]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether one file has all."""
+        return len(self.files) == 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the first file has the columns of X and no others."""
+        return not self.is_one or len(self.features) == self.files[0].shape[1]
+
+    @property
+    def target_dtype(self) -> np.dtype[Any] | None:
+        """The dtype of the targets."""
+        return self.files[-1 if self.is_one else 1].dtype if self.has_target else None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether there are targets."""
+        return not self.is_one or self.target is not None
 
     @property
     def features(self) -> list[int]:
@@ -126,9 +146,10 @@ class NpyTable:
             header.read(file, start, array)
             header.state.check()
             arrays.append(array)
-        if self.target is not None:
+        if self.is_one:
             table = arrays[0]
-            arrays = [np.ascontiguousarray(table[:, self.features]), table[:, self.target]]
+            y = np.zeros(stop - start) if self.target is None else table[:, self.target]
+            arrays = [table if self.is_plain else np.ascontiguousarray(table[:, self.features]), y]
             arrays += [] if self.weight is None else [table[:, self.weight]]
         X, y, *weights = arrays
         return ArrayBlock(X, y, weights[0] if weights else None, Place(self.place, start), labels)
@@ -140,13 +161,16 @@ class NpySource:
     any_order, if_changed = True, ""
 
     def __init__(self, tables: list[NpyTable], dtype: np.dtype[Any] | None, memory: int) -> None:
+        tables = [table for table in tables if table.files[0].shape[:1] != (0,)] or tables  # files without rows
         first = tables[0]
         for table in tables:
             _check_alike(first, table)
-        d = len(first.features) if first.target is not None else first.files[0].row_size
+        d = len(first.features) if first.is_one else first.files[0].row_size
         found = facts_of_dtype(dtype, [table.files[0].dtype for table in tables])
-        self.facts = Facts(d, *found, has_weights=first.has_weights)
-        is_text = first.target is None and first.files[1].dtype.kind == "U"
+        self.facts = Facts(d, *found, has_weights=first.has_weights, target=first.target_dtype)
+        is_text = not first.is_one and first.files[1].dtype.kind == "U"
+        for table in tables[1:] if first.has_target else ():
+            self.facts.note_target(table.target_dtype or self.facts.dtype)
         self.labels = Labels() if is_text else None
         self.n_rows: int | None = sum(len(table) for table in tables)
         self.name = first.place if len(tables) == 1 else f"{first.place} and {len(tables) - 1} others"
@@ -201,7 +225,7 @@ class NpyReader:
     def _fill(self, number: int, start: int, arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]) -> None:
         table, opened = self._source.tables[number], self._files(number)
         X, y, weight = arrays
-        direct = table.target is None and table.files[0].dtype == X.dtype and not table.files[0].is_fortran
+        direct = table.is_plain and table.files[0].dtype == X.dtype and not table.files[0].is_fortran
         step = self._source.step
         for at in range(0, len(y), step):
             if self._stop.is_set():
@@ -261,7 +285,7 @@ def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any, drop: Co
         if len(files[0].shape) != 2:
             raise DataError(f"{group[0]} must hold an array of two dimensions, got shape {files[0].shape}")
         columns = [_column(name, value, files[0]) for name, value in (("target", target), ("weight", weight))]
-        if columns[0] == columns[1]:
+        if columns[0] == columns[1] and weight is not None:
             raise ValueError(f"target and weight must be different columns, got {target} and {weight}")
         dropped = frozenset(_number_of("drop", value, files[0]) for value in drop)
         if dropped & {*columns}:
@@ -274,12 +298,7 @@ def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any, drop: Co
 
 def _column(name: str, value: Any, file: NpyFile) -> int | None:
     if value is None:
-        if name == "weight":
-            return None
-        raise TypeError(
-            f"target must be the number of the column of {file.state.path} with the targets, such as -1, got None; "
-            "a file of X and a file of y are given as a tuple: (X file, y file)"
-        )
+        return None
     return _number_of(name, value, file)
 
 

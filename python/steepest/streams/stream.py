@@ -44,6 +44,10 @@ class Stream:
         The sum of the weights, and the least of those above 0. Without weights, n_samples and 1.0.
     feature_names : list of str or None
         The names of the columns of X, where the source has some.
+    has_target : bool
+        Whether the stream has a target. Without one it serves predictions.
+    target_dtype : numpy.dtype or None
+        The dtype of a target of numbers in the source, which the classes of a classifier get.
     classes : ndarray or None
         The sorted labels of a target that is text, whose codes are in `y`; None for other targets.
     memory : int
@@ -80,7 +84,8 @@ class Stream:
         self.dtype, self.storage = facts.dtype, facts.storage.name
         self.is_sparse, self.has_weights = facts.is_sparse, facts.has_weights
         self.weight_sum, self.least_weight = found.weight_sum, found.least_weight
-        self.feature_names = facts.feature_names
+        self.feature_names, self.has_target = facts.feature_names, facts.target is not None
+        self.target_dtype = None if source.labels is not None else facts.target
         self.classes: NDArray[Any] | None = None if source.labels is None else source.labels.classes
         self.memory, self.buffer_parts = budget.memory, budget.buffer(found.largest_part)
         self.parts_facts = found.facts
