@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -119,12 +120,12 @@ class Parts:
 def parts_of(stream: Stream) -> Parts:
     """Return the parts of a stream, which reads them for each pass."""
 
-    def read(order: Iterable[int]) -> Iterator[HeldPart]:
-        for part in stream.parts(list(order)):
+    def read(order: Iterable[int], in_place: bool = False) -> Iterator[HeldPart]:
+        for part in stream.sections(list(order), in_place):
             yield HeldPart(*part)
 
     return Parts(
-        LocalEngine(len(stream.sizes), read),
+        LocalEngine(len(stream.sizes), read, functools.partial(read, in_place=True)),
         stream.parts_facts,
         Reader(stream.buffer_parts, read),
         stream.classes,

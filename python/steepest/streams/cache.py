@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
@@ -24,6 +25,7 @@ from .cache_file import SUFFIX, CacheFile, CacheWriter, DamagedError, remove_aba
 from .files import DataError
 from .labels import Labels
 from .part import Part, index_dtype
+from .section import FileRows, Section, announce
 from .source import Budget, Source, Stopped, Survey, survey
 
 __all__ = ["CachedSource"]
@@ -35,7 +37,7 @@ class CachedSource:
     `settings` are what else decides the parts, fit for JSON.
     """
 
-    any_order, if_changed, reserve = True, "", 0
+    any_order, if_changed, reserve, is_copy = True, "", 0, True
 
     def __init__(
         self,
@@ -145,6 +147,24 @@ class CacheReader:
             self._source.mend(file, error)
             self._source.file.read(index, arrays, self._go_on)
         return part
+
+    def section(self, index: int) -> Part | Section:
+        """Return a part whose X is still in the file, once its checksums were compared."""
+        facts, file = self._source.facts, self._source.file
+        stamp = None if facts.is_sparse else file.known(index)
+        if stamp is None:
+            return self.part(index)
+        n = self._found.sizes[index]
+        y = np.empty(n, facts.dtype)
+        weight = np.empty(n, facts.dtype) if facts.has_weights else None
+        try:
+            place = file.read_rest(index, [y] if weight is None else [y, weight])
+        except DamagedError:
+            return self.part(index)
+        check = functools.partial(file.check, stamp)
+        rows = FileRows(file, place, str(file.path), (n, facts.n_features), facts.storage, check)
+        announce(rows)
+        return Section(index, rows, y, weight)
 
     def _go_on(self) -> None:
         if self._stop.is_set():

@@ -20,6 +20,7 @@ from .files import DataError, FileState, read_into
 from .iterable import facts_of_dtype
 from .labels import Labels
 from .part import Facts, Part
+from .section import FileRows, OpenFile, Section, announce
 from .source import Stopped, Survey, nearest
 
 __all__ = ["NpySource", "tables_of"]
@@ -104,6 +105,10 @@ class NpyTable:
         """Whether the first file has the columns of X and no others."""
         return not self.is_one or len(self.features) == self.files[0].shape[1]
 
+    def is_direct(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether the first file has the rows of X in a dtype and in C order, and nothing else."""
+        return self.is_plain and self.files[0].dtype == dtype and not self.files[0].is_fortran
+
     @property
     def target_dtype(self) -> np.dtype[Any] | None:
         """The dtype of the targets."""
@@ -135,11 +140,19 @@ class NpyTable:
         return str(self.files[0].state.path)
 
     def block(
-        self, opened: list[BinaryIO], start: int, stop: int, labels: Labels | None, out: NDArray[Any] | None = None
+        self,
+        opened: list[BinaryIO],
+        start: int,
+        stop: int,
+        labels: Labels | None,
+        out: NDArray[Any] | None = None,
+        with_X: bool = True,
     ) -> ArrayBlock:
-        """Read rows in the dtypes of the files; those of the first file into `out`, if it is given."""
-        arrays = []
+        """Read rows in the dtypes of the files; those of the first file into `out`, if it is given, or not at all."""
+        arrays = [] if with_X else [np.empty((stop - start, 0))]
         for number, (header, file) in enumerate(zip(self.files, opened, strict=True)):
+            if number == 0 and not with_X:
+                continue
             fresh = out is None or number > 0
             array = np.empty((stop - start, *header.shape[1:]), header.dtype) if fresh else out
             assert array is not None
@@ -203,6 +216,7 @@ class NpyReader:
         self._opened: tuple[int, list[BinaryIO]] | None = None
         self._stack = ExitStack()
         self._buffers = Buffers.of(source)
+        self._kept: tuple[int, OpenFile] | None = None  # the file of the last section, by the number of its table
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""
@@ -210,8 +224,7 @@ class NpyReader:
         start, stop = self._starts[index], self._starts[index + 1]
         most = max(self._found.sizes) * facts.n_features
         X = self._buffers.empty((stop - start, facts.n_features), facts.storage, most)
-        y = np.empty(stop - start, facts.dtype)
-        weight = np.empty(stop - start, facts.dtype) if facts.has_weights else None
+        y, weight = self._empty(stop - start)
         at = start
         while at < stop:
             number = source.starts.index(nearest(source.starts, at))
@@ -222,19 +235,45 @@ class NpyReader:
             at = end
         return Part(index, X, y, weight)
 
-    def _fill(self, number: int, start: int, arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]) -> None:
+    def section(self, index: int) -> Part | Section:
+        """Return a part whose X is still in its file, if one file has it as passes take it."""
+        source, facts = self._source, self._source.facts
+        start, stop = self._starts[index], self._starts[index + 1]
+        number = source.starts.index(nearest(source.starts, start))
+        table, first = source.tables[number], start - source.starts[number]
+        if table.is_one or not table.is_direct(facts.storage) or stop > source.starts[number + 1]:
+            return self.part(index)
+        y, weight = self._empty(stop - start)
+        self._fill(number, first, (None, y, weight))
+        header = table.files[0]
+        if self._kept is None or self._kept[0] != number:
+            self._kept = number, OpenFile(header.state.open())
+        offset = header.offset + first * header.row_size * header.dtype.itemsize
+        shape, name = (stop - start, facts.n_features), str(header.state.path)
+        rows = FileRows(self._kept[1], offset, name, shape, facts.storage, header.state.check)
+        announce(rows)
+        return Section(index, rows, y, weight)
+
+    def _empty(self, n: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        facts = self._source.facts
+        return np.empty(n, facts.dtype), np.empty(n, facts.dtype) if facts.has_weights else None
+
+    def _fill(
+        self, number: int, start: int, arrays: tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any] | None]
+    ) -> None:
+        """Fill the arrays of rows. X is None if it is not wanted."""
         table, opened = self._source.tables[number], self._files(number)
         X, y, weight = arrays
-        direct = table.is_plain and table.files[0].dtype == X.dtype and not table.files[0].is_fortran
+        direct = X is not None and table.is_direct(X.dtype)
         step = self._source.step
         for at in range(0, len(y), step):
             if self._stop.is_set():
                 raise Stopped
             rows = slice(at, min(at + step, len(y)))
             n = rows.stop - at
-            out = X[rows] if direct else None
-            block = table.block(opened, start + at, start + rows.stop, self._source.labels, out)
-            if not direct:
+            out = X[rows] if X is not None and direct else None
+            block = table.block(opened, start + at, start + rows.stop, self._source.labels, out, X is not None)
+            if X is not None and not direct:
                 block.write_X(X[rows], 0, n)
             block.write_y(y[rows], 0, n)
             if weight is not None:
@@ -249,7 +288,7 @@ class NpyReader:
 
     def close(self) -> None:
         """Close the files."""
-        self._opened = None
+        self._opened = self._kept = None
         self._stack.close()
 
 

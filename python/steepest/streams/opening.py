@@ -65,7 +65,8 @@ def open_stream(
         The dtype to compute with, to which integers, booleans and other floats are converted. The default is float32
         if all features are float32 or float16, else float64. If all are float16, X stays float16.
     memory : int or str
-        The bytes that the stream may use, or a text such as ``"500 MB"``. Two parts must fit. More are read ahead.
+        The bytes that the stream may use, or a text such as ``"500 MB"``. Two parts must fit. More are read ahead. If
+        the rows of files take up to half of it, fits keep them in memory after their first pass.
     cache : path, optional
         A folder for a copy of the parts in binary form, which the opening pass writes. Later passes read the copy at
         the rate of the disk, in any order of the parts. It is used again while the files and the settings are the same.

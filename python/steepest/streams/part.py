@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
+from .section import Section
 
 __all__ = ["Facts", "Part", "PartReader", "index_dtype", "part_bytes"]
 
@@ -70,6 +71,9 @@ class PartReader(Protocol):
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""
+
+    def section(self, index: int) -> Part | Section:
+        """Return a part whose X is still in its file, if a pass can read it there as well. Else return `part`."""
 
     def close(self) -> None:
         """Close what is open."""

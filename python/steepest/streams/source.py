@@ -131,6 +131,10 @@ class Budget:
         fitting = (self.memory - self.reserve) // max(largest_part, 1)
         return int(max((fitting - self.ahead(largest_part)) // 2, 1))
 
+    def holds_twice(self, n_bytes: int) -> bool:
+        """Return whether so many bytes are at most half of what is free."""
+        return 2 * n_bytes <= self.memory - self.reserve
+
     def ahead(self, largest_part: int) -> int:
         """Return how many parts may be read ahead, at most 3. With 0, no thread reads ahead."""
         fitting = (self.memory - self.reserve) // max(largest_part, 1)
@@ -231,6 +235,10 @@ class BlockReader:
             what = f"gave other rows in part {index} than in the first pass"
             raise DataError(f"{source.name} {what}; {source.if_changed}")
         return Part(index, *rows)
+
+    def section(self, index: int) -> Part:
+        """Return a part: blocks are put together in memory."""
+        return self.part(index)
 
     def _rows(self, start: int, stop: int, n_entries: int) -> Rows:
         if os.getpid() != self._process:  # a fork: the parent goes on in the same files, at the same places
