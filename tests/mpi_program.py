@@ -168,7 +168,7 @@ def fits():
     model = mpi.fit(Estimator(), X[mine], y[mine].astype(int), part_rows=PART_ROWS)
     assert error_of(lambda: mpi.fit(Estimator(), X[mine], y[mine].astype(str)))[0] == "TypeError"
     problem = st.Logistic(model.data)
-    return [str(problem.dtype), problem.n_samples, model.random_state, model.seed]
+    return [str(problem.dtype), problem.n_samples, model.random_state, str(model.data.target_dtype), model.seed]
 
 
 def searches():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import steepest as st
+from checkpoint_problems import bowl, logistic
 from steepest.arrays.digest import digest_of
 from steepest.descent import checkpoints as module
 from test_checkpoint import table
-from test_checkpoint_runs import bowl, logistic
 
 X, Y, _ = table()
 
@@ -139,7 +139,7 @@ def test_data_without_digests_have_no_checkpoint(tmp_path, monkeypatch):
 def test_a_function_is_known_by_its_name_alone(tmp_path):
     start = np.ones(3)
     st.minimize(st.Function(bowl, 3), start, st.Adam(), max_epochs=2, checkpoint=tmp_path / "run")
-    with pytest.raises(ValueError, match=r"function: expected \S*<lambda>, found test_checkpoint_runs.bowl"):
+    with pytest.raises(ValueError, match=r"function: expected \S*<lambda>, found checkpoint_problems.bowl"):
         st.minimize(st.Function(lambda w: bowl(w), 3), start, st.Adam(), checkpoint=tmp_path / "run")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import steepest as st
 from checkpoints import assert_same_bits, assert_same_result, resumed
-from test_parts import LOSSES, in_parts, read_parts, rows
+from parted_rows import LOSSES, in_parts, read_parts, rows
 from test_stream_fits import stream_of, with_classes
 
 RULES = {

@@ -145,7 +145,7 @@ def test_partial_fit_goes_on_after_fit_and_standardises_by_all_rows_so_far():
     whole.set_params(learning_rate=1e-12).partial_fit(X[300:], TARGET[300:])
     np.testing.assert_allclose(whole.coef_, before, rtol=1e-6)
     np.testing.assert_allclose(whole._online.columns.mean, X.mean(axis=0))
-    np.testing.assert_allclose(np.sqrt(whole._online.columns.variance), X.std(axis=0))
+    np.testing.assert_allclose(whole._online.columns.deviation, X.std(axis=0))
 
 
 def test_class_weights_are_weights_of_rows():

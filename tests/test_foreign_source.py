@@ -84,7 +84,7 @@ class PartsData:
 
     def column_statistics(self):
         found = functools.reduce(Columns.with_more, [Columns.of(part.X, part.weights) for part in self.X.parts])
-        return found.mean, np.sqrt(found.variance)
+        return found.mean, found.deviation
 
 
 class Looked(Parts):

@@ -103,7 +103,7 @@ def test_all_ranks_decide_alike(tmp_path):
     assert found["fits"][0] == found["fits"][1]
     assert found["searches"][0] == found["searches"][1]
     assert found["searches"][0][2][1].startswith("n_jobs must be None or 1 for data that several processes hold")
-    assert found["fits"][0][:3] == ["float64", mpi_program.N, None]
+    assert found["fits"][0][:4] == ["float64", mpi_program.N, None, "int64"]
 
 
 @needs_mpi

@@ -19,6 +19,9 @@ from sklearn.datasets import dump_svmlight_file
 
 import steepest as st
 from steepest.arrays.sparse import CSRView
+from steepest.objectives.parts import parts_of
+from steepest.objectives.questions import AskFacts
+from steepest.parts import facts
 from steepest.streams import cache_file
 
 RNG = np.random.default_rng(0)
@@ -272,3 +275,28 @@ def test_threads_that_find_the_damage_at_the_same_time_write_once(tmp_path, pass
         found = list(pool.map(lambda _: bits(stream), range(4)))
     assert found == [wanted] * 4
     assert len(passes) == 2
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv.gz", "npy", "svmlight"])
+def test_an_opened_cache_knows_the_facts_without_a_pass(kind, tmp_path):
+    source, arguments = source_of(kind, tmp_path)
+    arguments |= {"part_rows": 64, "cache": tmp_path / "cache"}
+    first, read = st.open_stream(source, **arguments), []
+    again = st.open_stream(source, **arguments, progress=read.append)
+    assert (
+        parts_of(again).known.record()
+        == first.parts_facts.record()
+        == parts_of(again).engine.reduce(AskFacts()).record()
+    )
+    st.Logistic(again)
+    assert read == [64, 64, 64, 8]  # of AskFacts alone
+
+
+def test_facts_of_another_version_are_asked_for(tmp_path, monkeypatch):
+    source, arguments = source_of("parquet", tmp_path)
+    arguments |= {"part_rows": 64, "cache": tmp_path / "cache"}
+    expected = st.open_stream(source, **arguments).parts_facts.record()
+    monkeypatch.setattr(facts, "_VERSION", facts._VERSION + 1)
+    again = st.open_stream(source, **arguments)
+    assert again.parts_facts is None
+    assert parts_of(again).known.record() == {**expected, "version": expected["version"] + 1}

@@ -73,7 +73,6 @@ def test_rows_that_cannot_be_used(kind, frame, message, tmp_path):
 @pytest.mark.parametrize(
     ("target", "weight", "error", "message"),
     [
-        (None, None, TypeError, r"target must be the name of a column of .*t\.\w+ \('a', .*\), got None"),
         (3, None, TypeError, r"target must be the name of a column of .*, got 3 \(int\)"),
         ("z", None, ValueError, r"target must be the name of a column of .*, got 'z'"),
         ("y", "z", ValueError, r"weight must be the name of a column of .*, got 'z'"),
@@ -154,11 +153,6 @@ def npy(folder, **arrays):
         ({"X": X.astype(str), "y": Y}, ValueError, r"X.npy must hold numbers, got text \(<U32\)"),
         ({"X": X.astype(complex), "y": Y}, ValueError, r"X.npy must hold numbers, got complex128"),
         ({"X": X[:0], "y": Y[:0]}, ValueError, r"X.npy must hold an array of two dimensions with at least one row"),
-        (
-            {"X": X},
-            TypeError,
-            r"target must be the number of the column of .*X.npy with the targets, such as -1, got N",
-        ),
         (
             {"X": np.where(X == 7.0, np.nan, X), "y": Y},
             ValueError,

@@ -9,8 +9,8 @@ import pytest
 import scipy.sparse as sp
 
 import steepest as st
+from parted_rows import LOSSES, K, rows
 from steepest.objectives.parts import Parts
-from test_parts import LOSSES, K, rows
 
 CUTS = [0, 64, 128, 192, 256, 320, 384, 403]  # of part_rows=64
 

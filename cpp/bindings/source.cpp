@@ -48,6 +48,7 @@ void bind_sources(py::module_& m) {
     for (std::size_t i = 0; i < std::size(capability_names); ++i) names[i] = capability_names[i];
     m.attr("capabilities") = names;
     bind_dense_source(m);
+    bind_file_source(m);
     bind_grouped_source(m);
     bind_parts_source(m);
     bind_sparse_source(m);

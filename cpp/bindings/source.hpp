@@ -30,6 +30,7 @@ Capability capability_of(const std::string& name);
 
 void bind_sources(py::module_& m);
 void bind_dense_source(py::module_& m);
+void bind_file_source(py::module_& m);
 void bind_grouped_source(py::module_& m);
 void bind_parts_source(py::module_& m);
 void bind_sparse_source(py::module_& m);

@@ -26,6 +26,12 @@ std::size_t chunks_of_pass(const Rows<S>& rows, std::size_t n_scores, std::size_
 
 template <class S>
 double* DenseSource<S>::sums(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
+    return add_up(pass, workspace, interrupt, nullptr);
+}
+
+template <class S>
+double* DenseSource<S>::add_up(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt,
+                               RowReader<S>* reader) const {
     const Rows<S> all = rows(pass.rows);
     const std::size_t k = pass.point.n_scores, stride = pass.work == Work::value ? 1 : pass.shape().size();
     const std::size_t n_chunks = chunks_of_pass(all, k, stride);
@@ -34,10 +40,12 @@ double* DenseSource<S>::sums(const Pass<T>& pass, Workspace<T>& workspace, Inter
         pass.loss, pass.blocks, X_, [k](const auto& kernels, const auto& X) { return kernels.scratch_size(X, k); });
     workspace.partial.assign(n_chunks * stride, 0.0);
     workspace.scratch.resize(std::size_t(n_threads) * scratch_size);
+    if (reader) reader->start(n_threads, ((all.count - 1) / n_chunks + 1) * X_.n_columns);
     for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
         double* sums = workspace.partial.data() + chunk * stride;
         T* scratch = workspace.scratch.data() + std::size_t(thread) * scratch_size;
-        run_kernel(pass.loss, pass.blocks, chunk_of(all, chunk, n_chunks), scratch,
+        const Rows<S> of_chunk = chunk_of(all, chunk, n_chunks);
+        run_kernel(pass.loss, pass.blocks, reader ? reader->read(of_chunk, thread) : of_chunk, scratch,
                    [&](const auto& kernels, const auto& some, T* rest) {
                        switch (pass.work) {
                            case Work::value:

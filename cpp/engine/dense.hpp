@@ -5,6 +5,16 @@
 
 namespace steepest {
 
+// Brings rows into memory for the threads of a pass. They do not throw.
+template <class S>
+class RowReader {
+  public:
+    virtual ~RowReader() = default;
+    // The pass has so many threads, and asks for no more elements at a time.
+    virtual void start(int n_threads, std::size_t most_elements) = 0;
+    virtual Rows<S> read(const Rows<S>& rows, int thread) = 0;
+};
+
 template <class S>
 class DenseSource : public Source<ArithmeticOf<S>> {
   public:
@@ -20,6 +30,10 @@ class DenseSource : public Source<ArithmeticOf<S>> {
                         Workspace<T>&) const override;
     HessianSums hessian(const Pass<T>&, bool with_gradient, Interrupt&) const override;
     void column_statistics(double* mean, double* deviation, Interrupt&) const override;
+
+  protected:
+    // The sums of a pass. Without a reader, the rows are in memory.
+    double* add_up(const Pass<T>&, Workspace<T>&, Interrupt&, RowReader<S>* reader) const;
 
   private:
     Rows<S> rows(const Selection& s) const { return {X_, y_, weight_, s.index, s.begin, s.count, s.ahead}; }

@@ -39,6 +39,17 @@ class Source64(_Source): ...
 def dense_source(
     X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None, weight_sum: float
 ) -> Source32 | Source64: ...
+def file_source(
+    file: object,
+    descriptor: int,
+    offset: int,
+    name: str,
+    like: NDArray[Any],
+    n_rows: int,
+    y: NDArray[Any],
+    sample_weight: NDArray[Any] | None,
+    weight_sum: float,
+) -> Source32 | Source64: ...
 def grouped_source(
     n_rows: int,
     groups: list[tuple[str, Any]],

@@ -176,8 +176,6 @@ def _fitted(
     finally:
         for each in made:
             each.engine.close()
-    if hasattr(model, "classes_") and kind_of(y).kind in "biuU":
-        model.classes_ = model.classes_.astype(kind_of(y))
     return model
 
 
@@ -192,4 +190,6 @@ def _parts_of(client: Any, X: Any, y: Any, weight: Any, labels: Any, timeout: fl
         X = X.astype(np.float64)
     made = parts(client, X, y if labels is None else coded(y, labels), weight, timeout=timeout)
     of_columns: dict[str, Any] = {"classes": labels, "feature_names": names}
+    if kind_of(y).kind in "biuf":
+        of_columns["target_dtype"] = kind_of(y)
     return Parts(made.engine, **of_columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from .arrays.device import arithmetic_dtype, dtype_name
 from .arrays.sparse import CSRView
 from .extras import require
 from .objectives.given_part import Checked, block_of, checked_part
-from .objectives.parts import Parts
+from .objectives.parts import Parts, parts_of
 from .objectives.questions import AskFacts, HeldPart
 from .ranks.channel import Channel, RankError
 from .ranks.engine import MPIEngine
@@ -90,7 +91,8 @@ def parts(X: Any, y: Any = None, sample_weight: Any = None, *, comm: Any = None,
         first = sum(counts[: channel.rank])
         places = range(first, first + counts[channel.rank])
         engine = MPIEngine(channel, places, own.reader(first), sum(counts))
-        return Parts(engine, engine.reduce(AskFacts()))
+        dtype = _common(channel.gather("the dtypes of targets", own.target_dtype))
+        return Parts(engine, engine.reduce(AskFacts()), target_dtype=dtype)
 
 
 def rows(n_samples: int, *, comm: Any = None, part_rows: int = PART_ROWS) -> slice:
@@ -161,9 +163,13 @@ def fit(
     team = Ranks(_channel_of(comm))
     found: Any = estimator
     with team.together("fit", {"estimator": estimator}):
+        given = None
         if y is not None:
+            given = np.asarray(y).dtype.str if np.size(y) else None
             y, sample_weight = _numbers("y", y, X), _numbers("sample_weight", sample_weight, X)
         held = parts(X, y, sample_weight, comm=comm, part_rows=part_rows)
+        dtype = _common(_channel_of(comm).gather("the dtypes of y", given))
+        held = held if dtype is None else dataclasses.replace(held, target_dtype=dtype)
         before = found.random_state
         if before is None:
             found.random_state, _ = team.agree(int(np.random.default_rng().integers(2**31 - 1)))
@@ -172,6 +178,12 @@ def fit(
         finally:
             found.random_state = before
     return estimator
+
+
+def _common(dtypes: list[str | None]) -> np.dtype[Any] | None:
+    """Return the dtype that has the targets of all ranks, whose dtypes are given by name; None for ranks without."""
+    found = {np.dtype(each) for each in dtypes if each is not None}
+    return np.result_type(*found) if found else None
 
 
 def _numbers(name: str, given: Any, X: Any) -> Any:
@@ -213,6 +225,8 @@ class _StreamRows:
         _check_none(y, weight)
         if X.classes is not None:
             raise ValueError("y must hold numbers in the stream of a rank, got text; number labels alike on all ranks")
+        parts_of(X).check_target()
+        self.target_dtype = None if X.target_dtype is None else X.target_dtype.str
         self._stream, self.n_samples = X, X.n_samples
         self.kinds = [(X.n_features, X.storage, "sparse" if X.is_sparse else "dense", X.has_weights)]
 
@@ -245,6 +259,7 @@ class _ArrayRows:
             self._given = [] if is_empty else [checked_part(X, y, weight)]
         self.kinds = [_kind(*each) for each in self._given]
         self.n_samples = sum(len(y) for _, y, _ in self._given)
+        self.target_dtype: str | None = None  # that of X
         self._blocks: list[tuple[Checked, int, int]] = []
 
     def cut(self, before: int, part_rows: int) -> int:

@@ -66,7 +66,7 @@ def fit_parts(
     errors = standard_errors.none(shape[0], shape[1], reason)
     if curvature is not None:
         errors = curvature.errors(alpha, options.standardize)
-    deviations = None if columns is None else np.sqrt(columns.variance)[used]
+    deviations = None if columns is None else columns.deviation[used]
     return Fit(problem, estimator, errors, found, base, deviations)
 
 
@@ -76,7 +76,7 @@ def _curvature(problem: PartsProblem, estimator: Any, columns: Any) -> Curvature
         problem.target.loss,
         np.atleast_2d(estimator.coef_),
         np.atleast_1d(estimator.intercept_),
-        lambda: (columns.mean, np.sqrt(columns.variance)),
+        lambda: (columns.mean, columns.deviation),
         float(np.abs(values).max()),
     )
 
@@ -96,7 +96,7 @@ def _look_at(problem: PartsProblem, columns: Columns) -> None:
     names: list[str] = [] if of_svmlight else list(problem.encoder.get_feature_names_out())
     beyond = "; --dtype float64 tells small differences" if dtype == "float32" else ""
     for place, name in enumerate(names):
-        mean, deviation = float(columns.mean[place]), float(np.sqrt(columns.variance[place]))
+        mean, deviation = float(columns.mean[place]), float(columns.deviation[place])
         if deviation == 0:
             problem.found.append(f"column '{name}' has only the value {mean:g}{beyond}; --drop '{name}' leaves it out")
         elif _is_rounded(mean, deviation, dtype):

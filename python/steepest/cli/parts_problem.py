@@ -228,7 +228,7 @@ def _encoder(found: Streaming, stream: Stream, options: FitOptions, parts: Parts
     """Return the encoder of columns that are numbers, or truth values as categories."""
     outline = found.outline
     if outline.kind == "svmlight":
-        numbers = np.flatnonzero((parts.columns.mean != 0) | (parts.columns.variance != 0))
+        numbers = np.flatnonzero((parts.columns.mean != 0) | (parts.columns.deviation != 0))
         first = 0 if len(numbers) and numbers[0] == 0 else 1
         if not len(numbers):
             raise TableError(f"{outline.name} has no column with numbers other than 0")

@@ -172,7 +172,7 @@ class NumberTally(Tally):
 
 
 def _scaled(columns: Columns, factor: float) -> Columns:
-    return Columns(columns.weight, columns.mean * factor, columns.variance * factor**2)
+    return Columns(columns.weight, columns.mean * factor, columns.deviation * abs(factor))
 
 
 def tally_of(classes: Any, base: Any) -> Tally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import warnings
@@ -28,6 +29,7 @@ __all__ = ["Checkpoints", "Phase"]
 _COUNTS = ("n_epochs", "best_row", "evaluated_steps", "epoch_end")
 _NUMBERS = ("last_rate", "lowest", "evaluation_seconds")
 _ARRAYS = ("previous_w", "best_w")
+_PAUSE = 50  # between two notes, in times that one took
 
 
 class Phase(StrEnum):
@@ -60,6 +62,8 @@ class Checkpoints:
         self._own: State = {}
         self._next = 0.0
         self._written = (-1, "")  # steps and phase of the newest
+        self._noted: State | None = None  # a later state, for an interruption
+        self._next_note = 0.0
 
     @property
     def seed(self) -> int | None:
@@ -102,6 +106,23 @@ class Checkpoints:
         """Return whether it is time to write one, and for this process to do it."""
         return self._is_leader and time.perf_counter() >= self._next
 
+    def note(self, run: Any) -> None:
+        """Keep a copy of the state in memory, which is written if Ctrl-C comes.
+
+        The next copy waits until the run has gone on for 50 times as long as this one took.
+        """
+        start = time.perf_counter()
+        if not self._is_leader or start < self._next_note:
+            return
+        self._noted = copy.deepcopy(state_of(run, None))
+        now = time.perf_counter()
+        self._next_note = now + _PAUSE * (now - start)
+
+    def write_noted(self) -> None:
+        """Write the state that was noted last, unless a later one is written."""
+        if self._noted is not None:
+            self._save(self._noted)
+
     def write(self, run: Any, reason: str | None) -> None:
         """Write one. ``reason`` is why the run has ended, if it has.
 
@@ -109,13 +130,20 @@ class Checkpoints:
         """
         if not self._is_leader:
             return
-        try:
-            self._file.save(Contents(self._identity, {**state_of(run, reason), **self._own}))
+        if self._save(state_of(run, reason)):
             self._written = run.runner.n_steps, run.phase
+        self._next = time.perf_counter() + self.seconds
+
+    def _save(self, state: State) -> bool:
+        """Write a state. Return whether that went well."""
+        try:
+            self._file.save(Contents(self._identity, {**state, **self._own}))
         except OSError as error:
             text = f"checkpoint {str(self._file.path)!r} could not be written: {error}. The run goes on without it"
             warnings.warn(text, CheckpointWarning, stacklevel=levels_outside())
-        self._next = time.perf_counter() + self.seconds
+            return False
+        self._noted = None
+        return True
 
     def write_last(self, run: Any, reason: str | None) -> None:
         """Write one at the end of a run, unless the newest is of the same place."""

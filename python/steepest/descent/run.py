@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ class Run:
             reason = self._without_a_minimum(self.runner.verdict(reason))
         except KeyboardInterrupt:
             reason = StopReason.INTERRUPTED
+            self._keep_noted()
         finally:
             self.optimizer.n_steps = self.runner.n_steps
             self.runner.fetch()
@@ -179,9 +181,19 @@ class Run:
         return StopReason.MAX_SECONDS if self._seconds() >= self.settings.max_seconds else None
 
     def _keep(self, reason: str | None = None) -> None:
-        """Write a checkpoint if it is time to, or if the run has ended."""
-        if self.checkpoints is not None and (reason is not None or self.checkpoints.due()):
+        """Write a checkpoint if it is time to, or if the run has ended. Else note it, in case Ctrl-C comes."""
+        if self.checkpoints is None:
+            return
+        if reason is not None or self.checkpoints.due():
             self.checkpoints.write(self, reason)
+        else:
+            self.checkpoints.note(self)
+
+    def _keep_noted(self) -> None:
+        """Write the checkpoint that was noted last. Ctrl-C once more leaves the one in the file, which stays whole."""
+        if self.checkpoints is not None:
+            with suppress(KeyboardInterrupt):
+                self.checkpoints.write_noted()
 
     def _kept_last(self, final: str | None, reason: str) -> str:
         """Write the last checkpoint of the run, with the final reason of its end if no limit was it. Return reason."""

@@ -68,6 +68,7 @@ class _Targets:
 def fit_parts(model: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, saved: Saved) -> None:
     """Fit a model to data in parts, as `LinearModel.fit` fits one to arrays."""
     settings, parts = FitSettings.of(model), parts_of(X)
+    parts.check_target()
     for name, each in (("y", y), ("sample_weight", sample_weight)):
         if each is not None:
             raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
@@ -115,12 +116,18 @@ def _targets_of(model: Any, parts: Parts) -> _Targets:
                 "LinearRegressor"
             )
         _check_labels(found.values, dtype)
-        model.classes_, labels = classes_of(found.values.astype(dtype)), found.values
+        model.classes_, labels = classes_of(_as_given(found.values, parts.target_dtype or dtype)), found.values
     totals = _Targets(labels).totals(parts)
     numbers = np.arange(len(labels), dtype=dtype)
     model._factors = class_factors(model.class_weight, model.classes_, numbers, totals)
     model._loss_weight(numbers, None)  # which checks that the dtype holds the factors
     return _Targets(labels, model._factors)
+
+
+def _as_given(labels: Vector, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return labels in the dtype in which they were given, if it has them: text shows whole numbers first."""
+    found = labels.astype(dtype)
+    return found if np.array_equal(found, labels) else labels
 
 
 def _check_labels(labels: Vector, dtype: np.dtype[Any]) -> None:
@@ -144,6 +151,7 @@ def _validation_set(model: Any, parts: Parts, targets: _Targets, X_val: Any, y_v
     if y_val is not None:
         raise TypeError(f"y_val must be None for X_val in parts, which have their own, got {describe(y_val)}")
     held = parts_of(X_val)
+    held.check_target()
     for name, expected, found in (
         ("columns", parts.known.n_features, held.known.n_features),
         ("dtype", dtype_of(parts), dtype_of(held)),

@@ -77,11 +77,11 @@ class PartsTraining(Training):
         if not options["has_target_units"]:
             return PartsUnits(None, 0.0, 0, dtype, dtype)
         known = rows.X.known.targets
-        found = Columns(known.sums[0], np.array([known.mean]), np.array([known.deviation**2]))
+        found = Columns(known.sums[0], np.array([known.mean]), np.array([known.deviation]))
         if not known.deviation * _FAR > abs(known.mean):
             found = rows.X.engine.reduce(AskTargets())
-        if not np.isfinite(found.variance).all():
-            raise ValueError(f"y must have squares within float64 in parts, got a mean of {known.mean:g}")
+        if not np.isfinite(found.deviation).all():
+            raise ValueError(f"y must have a deviation within float64 in parts, got a mean of {known.mean:g}")
         units = Units.of_stream(found, dtype, options["centres"])
         return PartsUnits(None, units.centre, units.target, dtype, dtype, found)
 
@@ -110,5 +110,5 @@ class PartsTraining(Training):
 
 
 def _are_extreme(columns: Columns, dtype: np.dtype[Any]) -> bool:
-    size = np.hypot(columns.mean, np.sqrt(columns.variance))
+    size = np.hypot(columns.mean, columns.deviation)
     return bool((np.abs(np.frexp(size[size > 0])[1]) > _SAFE[dtype.itemsize]).any())

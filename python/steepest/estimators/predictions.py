@@ -87,6 +87,7 @@ class ScoredInParts:
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
         parts, predictor = _checked(self, X), _predictor(self)
+        parts.check_target()
         if _base.is_classifier(self):
             right, total = parts.engine.reduce(_AskHits(predictor, parts.classes))
             if total == 0.0:
@@ -160,17 +161,17 @@ class _AskHits:
 
 @dataclass(frozen=True)
 class _Errors:
-    """Squared errors, added up, and the mean and the variance of the targets."""
+    """The means and the deviations of the errors and of the targets."""
 
-    squares: float
+    errors: Columns
     targets: Columns
 
     def explained(self) -> float:
         """Return R^2. Of targets that are all equal it is 1 or 0, as in scikit-learn."""
-        total = self.targets.weight * float(self.targets.variance[0])
-        if total == 0.0:
-            return float(self.squares == 0.0)
-        return 1.0 - self.squares / total
+        size, deviation = float(np.hypot(self.errors.mean, self.errors.deviation)[0]), float(self.targets.deviation[0])
+        if deviation == 0.0:
+            return float(size == 0.0)
+        return 1.0 - (size / deviation) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,10 +185,10 @@ class _AskErrors:
         y, weight = part.data.targets.astype(np.float64), part.data.weights
         if part.data.weight_sum == 0.0:
             return None
-        weight = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+        weight = None if weight is None else weight.astype(np.float64)
         with np.errstate(over="ignore"):
-            errors = (self.model.predict(_rows_of(part)).astype(np.float64) - y)[weight > 0]
-            return _Errors(float(weight[weight > 0] @ errors**2), Columns.of(y[:, None], weight))
+            errors = self.model.predict(_rows_of(part)).astype(np.float64) - y
+        return _Errors(Columns.of(errors[:, None], weight), Columns.of(y[:, None], weight))
 
     def add(self, first: _Errors, second: _Errors) -> _Errors:
-        return _Errors(first.squares + second.squares, first.targets.with_more(second.targets))
+        return _Errors(first.errors.with_more(second.errors), first.targets.with_more(second.targets))

@@ -22,9 +22,8 @@ def standardising(columns: Columns, intercept: bool) -> Scaling:
 
     With an intercept, a constant column is scaled to 0. Without one, it is not scaled.
     """
-    deviation = np.sqrt(columns.variance)
-    changes = deviation > 10 * np.finfo(np.float64).eps * np.abs(columns.mean)
-    scale = np.where(changes, deviation, _AWAY if intercept else 1.0)
+    changes = columns.deviation > 10 * np.finfo(np.float64).eps * np.abs(columns.mean)
+    scale = np.where(changes, columns.deviation, _AWAY if intercept else 1.0)
     return Scaling(columns.mean if intercept else np.zeros_like(columns.mean), scale)
 
 

@@ -6,6 +6,7 @@ All factors are powers of two, so no bit is lost. With an intercept, targets of 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +94,7 @@ class Units:
     @classmethod
     def of_stream(cls, targets: Columns, dtype: np.dtype[Any], centres: bool) -> Units:
         """Choose the units of targets by the mean and the deviation of all targets so far."""
-        mean, deviation = float(targets.mean[0]), float(np.sqrt(targets.variance[0]))
+        mean, deviation = float(targets.mean[0]), float(targets.deviation[0])
         centre = mean if centres else 0.0
         return cls(None, centre, int(np.frexp(np.hypot(deviation, mean - centre) or mean)[1]), dtype, dtype)
 
@@ -151,13 +152,13 @@ class Units:
         if self.columns is None:
             return columns
         with np.errstate(over="ignore", under="ignore"):
-            mean, variance = np.ldexp(columns.mean, self.columns), np.ldexp(columns.variance, 2 * self.columns)
-        return Columns(columns.weight, mean, variance)
+            mean, deviation = np.ldexp(columns.mean, self.columns), np.ldexp(columns.deviation, self.columns)
+        return Columns(columns.weight, mean, deviation)
 
     def targets(self, weight: float) -> Columns:
         """Return approximate statistics of the targets, to which `partial_fit` adds those of later rows."""
         with np.errstate(over="ignore", under="ignore"):
-            return Columns(weight, np.array([self.centre]), np.ldexp(np.array([0.5]), 2 * self.target))
+            return Columns(weight, np.array([self.centre]), np.ldexp(np.array([math.sqrt(0.5)]), self.target))
 
     def penalty(self, alpha: float, l1_ratio: float) -> tuple[float, float]:
         """Return alpha and l1_ratio of the same penalty in these units.

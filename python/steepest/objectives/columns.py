@@ -1,4 +1,4 @@
-"""Location and units of the columns: mean and variance, and whether columns lie far from zero or have extreme units."""
+"""Location and units of the columns: mean, deviation, and whether columns lie far from zero or have extreme units."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
 from ..arrays.table import Table
+from .reach import largest_of, magnitudes
 from .scaling import column_statistics
 
 __all__ = [
@@ -28,7 +29,6 @@ Vector = NDArray[np.float64]
 Exponents = NDArray[np.int64]
 LITTLE = 1 << 16  # elements; a copy of no more than these costs little
 _LOOKED_AT = 256  # rows that a quick look takes, about
-_BLOCK_ELEMENTS = 1 << 18
 _FAR = 30.0  # deviations
 # By bytes of an element: up to these powers of two, sums of products of two columns keep all their digits.
 _SAFE = {4: 24, 8: 128}
@@ -36,34 +36,44 @@ _SAFE = {4: 24, 8: 128}
 
 @dataclass(frozen=True)
 class Columns:
-    """The total weight of some rows, and the mean and variance of their columns: float64, shape (n_features,)."""
+    """The total weight of some rows, and the mean and the deviation of their columns: float64, shape (n_features,).
+
+    Deviations are kept, as the squares of small and of large ones are beyond float64.
+    """
 
     weight: float
     mean: Vector
-    variance: Vector
+    deviation: Vector
 
     @classmethod
     def of(cls, X: NDArray[Any] | CSRView | Table, sample_weight: NDArray[Any] | None) -> Columns:
         """Measure the columns of X, in one pass."""
         mean, deviation = column_statistics(X, sample_weight)
         weight = float(len(X)) if sample_weight is None else float(sample_weight.sum(dtype=np.float64))
-        return cls(weight, mean, deviation**2)
+        return cls(weight, mean, deviation)
+
+    @property
+    def variance(self) -> Vector:
+        """The squares of the deviations: 0 or infinite where they are beyond float64."""
+        with np.errstate(over="ignore"):
+            return np.square(self.deviation)
 
     def with_more(self, other: Columns) -> Columns:
-        """Return the mean and variance over both sets of rows.
+        """Return the mean and the deviation over both sets of rows. Squares are taken in units of their own.
 
         Chan, Golub, LeVeque, "Algorithms for Computing the Sample Variance: Analysis and Recommendations", The American
         Statistician 37, 1983.
         """
         weight = self.weight + other.weight
         share, apart = other.weight / weight, other.mean - self.mean
-        variance = (1 - share) * self.variance + share * other.variance + share * (1 - share) * apart**2
-        return Columns(weight, self.mean + share * apart, variance)
+        units = np.frexp(np.maximum(np.maximum(self.deviation, other.deviation), np.abs(apart)))[1]
+        mine, theirs, between = (np.ldexp(each, -units) for each in (self.deviation, other.deviation, apart))
+        variance = (1 - share) * mine**2 + share * theirs**2 + share * (1 - share) * between**2
+        return Columns(weight, self.mean + share * apart, np.ldexp(np.sqrt(variance), units))
 
     def powers_of_two(self) -> Vector:
         """Return the next power of two above each deviation, and 1 for a constant column."""
-        deviation = np.sqrt(self.variance)
-        exponents = np.clip(np.frexp(np.where(deviation > 0, deviation, 0.5))[1], -1021, 1023)
+        exponents = np.clip(np.frexp(np.where(self.deviation > 0, self.deviation, 0.5))[1], -1021, 1023)
         return np.asarray(np.ldexp(1.0, exponents))
 
     def are_far_from_zero(self) -> bool:
@@ -71,7 +81,7 @@ class Columns:
 
         Such a column is nearly a multiple of the intercept's column of ones. Rounding then hides their difference.
         """
-        return are_far(self.mean, np.sqrt(self.variance))
+        return are_far(self.mean, self.deviation)
 
 
 def are_far(mean: Any, deviation: Any) -> bool:
@@ -100,18 +110,13 @@ def may_be_far_from_zero(X: NDArray[Any] | CSRView, n: int = _LOOKED_AT) -> bool
         return are_far(mean, deviation)
 
 
-def _magnitudes(X: NDArray[Any]) -> NDArray[Any]:
-    """Return the magnitudes as floats: the least of the integers has a magnitude beyond them."""
-    return np.asarray(np.abs(X if X.dtype.kind == "f" else X.astype(np.float32)))
-
-
 def _spread(X: CSRView, n: int = _LOOKED_AT) -> CSRView:
     return X.take(np.arange(len(X))[spread_rows(len(X), n)])
 
 
 def may_be_extreme(X: NDArray[Any] | CSRView) -> bool:
     """Return whether a few rows show a column so large or small that sums of its squares would lose digits."""
-    largest = _spread(X).largest() if isinstance(X, CSRView) else _magnitudes(X[spread_rows(len(X))]).max(axis=0)
+    largest = _spread(X).largest() if isinstance(X, CSRView) else magnitudes(X[spread_rows(len(X))]).max(axis=0)
     _, exponents = np.frexp(largest[largest > 0])
     return bool((np.abs(exponents) > _SAFE[max(X.dtype.itemsize, 4)]).any())
 
@@ -127,18 +132,3 @@ def exponents_of(X: NDArray[Any] | CSRView, sample_weight: NDArray[Any] | None =
 def exponents(largest: Vector) -> Exponents:
     """Return the exponents of the largest magnitudes of columns, 0 for 0."""
     return np.where(largest > 0, np.frexp(largest)[1], 0).astype(np.int64)
-
-
-def largest_of(X: NDArray[Any] | CSRView, sample_weight: NDArray[Any] | None = None) -> Vector:
-    """Return the largest magnitude of each column, over the rows of positive weight."""
-    if isinstance(X, CSRView):
-        return X.largest(sample_weight)
-    largest = np.zeros(X.shape[1], np.float64)
-    size = max(1, _BLOCK_ELEMENTS // X.shape[1])
-    for first in range(0, len(X), size):
-        part = X[first : first + size]
-        if sample_weight is not None:
-            part = part[sample_weight[first : first + size] > 0]
-        if len(part):
-            np.maximum(largest, _magnitudes(part).max(axis=0), out=largest)
-    return largest

@@ -134,7 +134,7 @@ def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordin
         return objective.with_scaling(centre, scale), Coordinates(centre, scale, objective.intercept)
     if objective.intercept and (some is None or may_be_far_from_zero(some)):
         mean, deviation = inner.data.column_statistics()
-        found = Columns(data.weight_sum, mean, deviation**2)
+        found = Columns(data.weight_sum, mean, deviation)
         deviations = found.powers_of_two() if free else np.ones_like(scale)
         if found.are_far_from_zero() and _can_centre(objective, found.mean / deviations):
             coordinates = Coordinates(found.mean * scale, deviations * scale, True)

@@ -18,6 +18,7 @@ from ..arrays.digest import digest_of
 from ..arrays.interop import library_of
 from ..arrays.sparse import CSRView
 from .protocol import Capability
+from .reach import in_reach
 from .source import Entries, Terms
 
 __all__ = ["CompressedRows", "Held", "HostRows", "native_objective"]
@@ -106,7 +107,7 @@ class HostRows(Held):
         return native_objective(self.source, terms)
 
     def column_statistics(self) -> Any:
-        return self.source.column_statistics()
+        return in_reach(self.source.column_statistics(), self.X, self.weights)
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> HostRows:
         raise NotImplementedError
@@ -165,7 +166,7 @@ class CompressedRows(HostRows):
     @cached_property
     def _statistics(self) -> Any:
         """Kept, since methods ask several times, and it costs some passes."""
-        found = self.source.column_statistics()
+        found = in_reach(self.source.column_statistics(), self.X, self.weights)
         for each in found:
             each.flags.writeable = False
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -65,6 +66,10 @@ class Parts:
         The names of the columns of X, if they have names.
     columns_of : Parts or None
         Other parts with the same X, whose columns are asked for in the place of these.
+    target_dtype : numpy.dtype or None
+        The dtype in which a user gave targets that are numbers, if it is known.
+    has_target : bool
+        Whether there are targets. Without them, parts serve predictions.
     """
 
     engine: Engine
@@ -73,6 +78,16 @@ class Parts:
     classes: NDArray[Any] | None = None
     feature_names: tuple[str, ...] | None = None
     columns_of: Parts | None = None
+    target_dtype: np.dtype[Any] | None = None
+    has_target: bool = True
+
+    def check_target(self) -> None:
+        """Check that there are targets."""
+        if not self.has_target:
+            raise ValueError(
+                "y must be known, got a stream without a target; name it: open_stream(..., target=...), or give blocks "
+                "(X, y)"
+            )
 
     @classmethod
     def of(cls, arrays: Iterable[tuple[Any, ...]], capacity: int | None = None) -> Parts:
@@ -95,7 +110,7 @@ class Parts:
 
     @cached_property
     def columns(self) -> Columns:
-        """The means and variances of the columns. They are asked for once, as that costs a pass."""
+        """The means and deviations of the columns. They are asked for once, as that costs a pass."""
         if self.columns_of is not None:
             return self.columns_of.columns
         found: Columns = self.engine.reduce(AskColumns())
@@ -105,16 +120,18 @@ class Parts:
 def parts_of(stream: Stream) -> Parts:
     """Return the parts of a stream, which reads them for each pass."""
 
-    def read(order: Iterable[int]) -> Iterator[HeldPart]:
-        for part in stream.parts(list(order)):
+    def read(order: Iterable[int], in_place: bool = False) -> Iterator[HeldPart]:
+        for part in stream.sections(list(order), in_place):
             yield HeldPart(*part)
 
     return Parts(
-        LocalEngine(len(stream.sizes), read),
+        LocalEngine(len(stream.sizes), read, functools.partial(read, in_place=True)),
         stream.parts_facts,
         Reader(stream.buffer_parts, read),
         stream.classes,
         None if stream.feature_names is None else tuple(stream.feature_names),
+        target_dtype=stream.target_dtype,
+        has_target=stream.has_target,
     )
 
 
@@ -135,6 +152,7 @@ class PartsData:
         for name, each in (("y", y), ("sample_weight", weight)):
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
+        X.check_target()
         check_weight_sum(0.0, X.known.weight_sum)
         return cls(X, X.known)
 
@@ -217,7 +235,7 @@ class PartsData:
 
     def column_statistics(self) -> tuple[Vector, Vector]:
         found = self.X.columns
-        return found.mean, np.sqrt(found.variance)
+        return found.mean, found.deviation
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> HostRows:
         """Return a copy of some rows, in memory."""

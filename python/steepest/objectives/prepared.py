@@ -14,6 +14,7 @@ from ..arrays.sparse import CSRView
 from ..parts.engine import Engine, Question
 from ..parts.facts import Facts, TargetFacts
 from .columns import Columns
+from .file_data import in_memory
 from .held import HostRows
 from .parts import Parts, Reader
 from .questions import HeldPart
@@ -107,6 +108,11 @@ class _AskPrepared:
     def asks(self) -> frozenset[int] | None:
         return self.question.asks
 
+    @property
+    def is_pass(self) -> bool:
+        takes_rows = getattr(self.changed.preparation, "takes_rows", False)
+        return getattr(self.question, "is_pass", False) and not takes_rows
+
     def of(self, part: HeldPart, *arrays: NDArray[Any]) -> Any:
         return self.question.of(self.changed.part(part), *arrays)
 
@@ -196,6 +202,11 @@ class HeldOut:
     seed: int
     held: bool
 
+    @property
+    def takes_rows(self) -> bool:
+        """Whether rows are copied, which then must be in memory."""
+        return self.held
+
     def of(self, data: HostRows, index: int) -> HostRows:
         random, n = np.random.default_rng((self.seed, index)), data.n_samples
         chosen = random.permutation(n)[: min(int(self.fraction * n + random.random()), n)]
@@ -203,6 +214,7 @@ class HeldOut:
         if not self.held:
             weight[chosen] = 0
             return _weighted(data, weight)
+        data = in_memory(data)
         if len(chosen) == 0:  # a part has at least one row
             chosen, weight = np.zeros(1, np.intp), np.zeros_like(weight)
         rows = np.sort(chosen)
@@ -222,7 +234,7 @@ class TargetUnits:
     centre : float
     exponent : int
     of_targets : Columns
-        Mean and variance of the targets, each of shape (1,).
+        Mean and deviation of the targets, each of shape (1,).
     """
 
     centre: float
@@ -236,8 +248,8 @@ class TargetUnits:
         """Return the facts of the targets in these units."""
         known, weight = facts.targets, facts.weight_sum
         mean = float(self._changed(self.of_targets.mean)[0])
-        variance = float(np.ldexp(self.of_targets.variance, -2 * self.exponent)[0])
-        sums = np.array([weight, weight * mean, weight * (variance + mean**2), known.sums[3]])
+        deviation = float(np.ldexp(self.of_targets.deviation, -self.exponent)[0])
+        sums = np.array([weight, weight * mean, weight * (deviation**2 + mean**2), known.sums[3]])
         values, sample = self._changed(known.values), self._changed(known.sample)
         return dataclasses.replace(facts, targets=TargetFacts(values, known.totals, sums, sample, known.sample_weights))
 
@@ -250,7 +262,7 @@ class TargetUnits:
 
 @dataclass(frozen=True)
 class AskTargets:
-    """Asks for the mean and the variance of the targets. Sums of squares do not tell them of targets far from zero."""
+    """Asks for the mean and the deviation of the targets. Sums of squares do not tell them of targets far from zero."""
 
     asks: frozenset[int] | None = None
 

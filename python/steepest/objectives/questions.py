@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView, joined
 from ..parts.facts import Facts
+from ..streams.section import FileRows
 from .columns import Columns
 from .dense import DenseData
+from .file_data import FileData, in_memory
 from .held import HostRows
 from .source import Terms
 from .sparse import SparseData
@@ -30,24 +32,38 @@ class HeldPart:
     ----------
     index : int
         Its place among the parts.
-    X : array of shape (n, n_features), or CSRView
+    X : array of shape (n, n_features), CSRView or FileRows
     y : array of shape (n,)
     weight : array of shape (n,), or None
     """
 
     def __init__(
-        self, index: int, X: NDArray[Any] | CSRView, y: NDArray[Any], weight: NDArray[Any] | None = None
+        self, index: int, X: NDArray[Any] | CSRView | FileRows, y: NDArray[Any], weight: NDArray[Any] | None = None
     ) -> None:
         self.index = index
         total = float(len(y)) if weight is None else float(weight.sum(dtype=np.float64))
-        self.data: HostRows = (
-            SparseData(X, y, weight, total) if isinstance(X, CSRView) else DenseData(X, y, weight, total)
-        )
+        kind: Any = SparseData if isinstance(X, CSRView) else FileData if isinstance(X, FileRows) else DenseData
+        self.data: HostRows = kind(X, y, weight, total)
         self._bound: dict[str, Any] = {}
 
     def bound(self, key: str, terms: Terms, shift: float) -> Any:
         """Return the native objective of these rows, whose targets are moved by ``shift``. It is kept under a key."""
         return self.kept(key, lambda: (self.data if shift == 0.0 else self.data.shifted(shift)).bind(terms))
+
+    def passed(self, method: str, key: str, terms: Terms, shift: float, *arrays: NDArray[Any]) -> Any:
+        """Return what a method of the native objective answers.
+
+        If rows in a file are not as they were, they are read as an array, which tells what is wrong with the file.
+        """
+        if isinstance(self.data, FileData):
+            try:
+                found = getattr(self.bound(key, terms, shift), method)(*arrays)
+                self.data.X.check()
+                return found
+            except OSError:
+                self.data = in_memory(self.data)
+                self._bound.clear()
+        return getattr(self.bound(key, terms, shift), method)(*arrays)
 
     def kept(self, key: str, make: Callable[[], Any]) -> Any:
         """Return what is kept under a key, which is made first if need be. The part keeps the last few."""
@@ -107,14 +123,18 @@ class AskSums:
     shift: float = 0.0
     asks: frozenset[int] | None = None
 
+    @property
+    def is_pass(self) -> bool:
+        """Whether the rows are read once, in order, and nothing else is asked of them."""
+        return self.work in ("gradient", "hessian_product")
+
     def of(self, part: HeldPart, *arrays: NDArray[Any]) -> Any:
-        native = part.bound(self.key, self.terms, self.shift)
         if self.work == "batch":
             w, rows = arrays
             start, stop = self.starts[part.index : part.index + 2]
             local = (rows[(rows >= start) & (rows < stop)] - start).astype(np.uint32)
-            return native.sums(w, local) if len(local) else None
-        found = getattr(native, _METHODS[self.work])(*arrays)
+            return part.bound(self.key, self.terms, self.shift).sums(w, local) if len(local) else None
+        found = part.passed(_METHODS[self.work], self.key, self.terms, self.shift, *arrays)
         if self.work == "hessian":  # whose array goes on with the blocks of single chunks of rows
             row, block, values = found
             k = self.terms.n_scores
@@ -132,7 +152,7 @@ class AskSums:
 
 @dataclass(frozen=True)
 class AskColumns:
-    """Asks for the means and variances of the columns."""
+    """Asks for the means and deviations of the columns."""
 
     asks: frozenset[int] | None = None
 
@@ -141,7 +161,7 @@ class AskColumns:
         if data.weight_sum == 0.0:
             return None
         mean, deviation = data.column_statistics()
-        return Columns(data.weight_sum, mean, deviation**2)
+        return Columns(data.weight_sum, mean, deviation)
 
     def add(self, first: Columns, second: Columns) -> Columns:
         return first.with_more(second)

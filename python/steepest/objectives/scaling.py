@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
-from ..arrays.device import arithmetic_dtype, dtype_name
 from ..arrays.device_sparse import is_on_device
 from ..arrays.interop import DeviceView, as_native, library_of
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
+from .reach import in_reach, sparse_statistics
 
 __all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
 
@@ -99,22 +99,21 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     check_matrix(array, library_of(X))
     if weight is not None:
         check_weights(weight, array, library_of(sample_weight))
-    return _core.column_statistics(array, weight)
+    return in_reach(_core.column_statistics(array, weight), array, weight)
 
 
 def _statistics_of_sparse(X: CSRView, weight: Any, library: str) -> tuple[Vector, Vector]:
-    total = float(len(X)) if weight is None else check_weights(weight, X, library)
-    targets = np.zeros(len(X), arithmetic_dtype(dtype_name(X.dtype)))  # which the source takes too
-    values = None if X.is_ones else X.data
-    source = _core.sparse_source(values, X.indices, X.indptr, X.shape[1], targets, weight, total)
-    return source.column_statistics()
+    if weight is not None:
+        check_weights(weight, X, library)
+    return in_reach(sparse_statistics(X, weight), X, weight)
 
 
 def _statistics_of_table(X: Table, weight: Any, library: str) -> tuple[Vector, Vector]:
     total, targets = float(len(X)), np.zeros(len(X), X.dtype)  # targets, which the source takes too
     if weight is not None:
         total = check_weights(weight, targets[:, None], library)
-    return _core.grouped_source(len(X), X.native_groups(), targets, weight, total).column_statistics()
+    found = _core.grouped_source(len(X), X.native_groups(), targets, weight, total).column_statistics()
+    return in_reach(found, X, weight)
 
 
 def unscaled(w: Any, centre: Any, scale: Any, intercept: float = 0.0) -> tuple[Vector, float]:

@@ -18,6 +18,8 @@ class Question(Protocol):
     ----------
     asks : frozenset of int, or None
         The parts that are asked. None: all of them.
+
+    A question may have ``is_pass``. If it is True, a part reads its rows once, in order, and may do so from a file.
     """
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ __all__ = ["Facts", "TargetFacts"]
 
 Vector = NDArray[np.float64]
 _VALUES = 1024  # different targets that are kept
+_VERSION = 1  # of a record
 _PER_PART, _SAMPLE = 64, 4096  # targets in the sample: of a part, and at most
 
 
@@ -61,6 +62,19 @@ class TargetFacts:
         weights = np.concatenate([self.sample_weights, other.sample_weights])
         every = -(-len(sample) // _SAMPLE)
         return TargetFacts(*of_values, self.sums + other.sums, sample[::every], weights[::every])
+
+    def renumbered(self, numbers: NDArray[Any]) -> TargetFacts | None:
+        """Return the facts of targets that are codes 0 ... k - 1, once each code is replaced by another one.
+
+        None if there are more codes than the facts have values.
+        """
+        if len(self.values) != len(numbers):
+            return None
+        values, totals = np.arange(float(len(numbers))), np.empty(len(numbers))
+        totals[numbers] = self.totals
+        sums = np.array([self.sums[0], totals @ values, totals @ values**2, self.sums[3]])
+        sample = numbers[self.sample.astype(np.intp)].astype(np.float64)
+        return TargetFacts(values, totals, sums, sample, self.sample_weights)
 
     @property
     def mean(self) -> float:
@@ -151,6 +165,25 @@ class Facts:
             min(self.least_weight, other.least_weight),
             self.targets.with_more(other.targets),
         )
+
+    def record(self) -> dict[str, Any]:
+        """Return the facts for JSON."""
+        targets = {each.name: getattr(self.targets, each.name).tolist() for each in fields(TargetFacts)}
+        return (
+            {"version": _VERSION}
+            | {each.name: getattr(self, each.name) for each in fields(self)}
+            | {"targets": targets}
+        )
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any] | None) -> Facts | None:
+        """Return the facts of a `record`. None if there is none, or one of another version."""
+        if record is None or record.get("version") != _VERSION:
+            return None
+        found = {each.name: record[each.name] for each in fields(cls)}
+        found["sizes"] = tuple(record["sizes"])
+        found["targets"] = TargetFacts(**{name: np.array(each) for name, each in record["targets"].items()})
+        return cls(**found)
 
     @property
     def starts(self) -> NDArray[np.int64]:

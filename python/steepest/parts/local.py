@@ -22,10 +22,17 @@ class LocalEngine:
         Number of parts.
     parts : callable
         Called with indices in rising order, it yields the parts at these, each with its ``index``.
+    in_place : callable, optional
+        The same for questions with ``is_pass``, which read the rows once, in order: they may be in files.
     """
 
-    def __init__(self, n: int, parts: Callable[[Iterable[int]], Iterable[Any]]) -> None:
-        self._n, self._parts = n, parts
+    def __init__(
+        self,
+        n: int,
+        parts: Callable[[Iterable[int]], Iterable[Any]],
+        in_place: Callable[[Iterable[int]], Iterable[Any]] | None = None,
+    ) -> None:
+        self._n, self._parts, self._in_place = n, parts, in_place or parts
 
     def n_parts(self) -> int:
         """Return the number of parts."""
@@ -35,7 +42,8 @@ class LocalEngine:
         """Ask the parts, and return the total of their answers."""
         tree = Tree(self._n, question.add)
         asked = range(self._n) if question.asks is None else sorted(question.asks)
-        for part in self._parts(asked):
+        read = self._in_place if getattr(question, "is_pass", False) else self._parts
+        for part in read(asked):
             tree.put(part.index, question.of(part, *arrays))
         if question.asks is not None:
             for index in range(self._n):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from .part import Part, PartReader
+from .section import Section
 from .source import Stopped
 
 __all__ = ["read_ahead"]
@@ -24,20 +25,24 @@ class _Opens(Protocol):
     def __call__(self, stop: threading.Event) -> PartReader: ...
 
 
-def read_ahead(open_reader: _Opens, order: Sequence[int], depth: int) -> Iterator[Part]:
+def read_ahead(
+    open_reader: _Opens, order: Sequence[int], depth: int, in_place: bool = False
+) -> Iterator[Part | Section]:
     """Yield parts in an order, `depth` of them read ahead at most. With 0 the caller's thread reads.
 
-    `open_reader` returns a reader, which gives up once the event that it was given is set.
+    `open_reader` returns a reader, which gives up once the event that it was given is set. With `in_place`, a part may
+    be a section of its file.
     """
     if depth == 0:
         reader = open_reader(threading.Event())
         try:
+            read = reader.section if in_place else reader.part
             for index in order:
-                yield reader.part(index)
+                yield read(index)
         finally:
             reader.close()
         return
-    thread = _Thread(open_reader, order, depth)
+    thread = _Thread(open_reader, order, depth, in_place)
     thread.start()
     try:
         for _ in order:
@@ -49,24 +54,25 @@ def read_ahead(open_reader: _Opens, order: Sequence[int], depth: int) -> Iterato
 class _Thread(threading.Thread):
     """Reads parts. One permit allows to begin with one part."""
 
-    def __init__(self, open_reader: _Opens, order: Sequence[int], depth: int) -> None:
+    def __init__(self, open_reader: _Opens, order: Sequence[int], depth: int, in_place: bool) -> None:
         super().__init__(name="steepest-stream", daemon=True)
-        self._open_reader, self._order = open_reader, order
+        self._open_reader, self._order, self._in_place = open_reader, order, in_place
         self._stopped = threading.Event()
         self._permits = threading.Semaphore(depth)
         _running.add(self)
-        self._done: queue.SimpleQueue[Part | BaseException] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Part | Section | BaseException] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Read all parts, or until told to stop."""
         try:
             reader = self._open_reader(self._stopped)
+            read = reader.section if self._in_place else reader.part
             try:
                 for index in self._order:
                     self._permits.acquire()
                     if self._stopped.is_set():
                         return
-                    self._done.put(reader.part(index))
+                    self._done.put(read(index))
             finally:
                 reader.close()
         except Stopped:
@@ -74,7 +80,7 @@ class _Thread(threading.Thread):
         except BaseException as error:  # the caller's thread raises it
             self._done.put(error)
 
-    def take(self) -> Part:
+    def take(self) -> Part | Section:
         """Return the next part, and let the thread begin with another one."""
         while True:
             try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import fields
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
+from ..parts.facts import Facts as PartsFacts
 from ..warnings import levels_outside
 from .buffers import Buffers
 from .cache_file import SUFFIX, CacheFile, CacheWriter, DamagedError, remove_abandoned
 from .files import DataError
 from .labels import Labels
 from .part import Part, index_dtype
+from .section import FileRows, Section, announce
 from .source import Budget, Source, Stopped, Survey, survey
 
 __all__ = ["CachedSource"]
@@ -34,7 +37,7 @@ class CachedSource:
     `settings` are what else decides the parts, fit for JSON.
     """
 
-    any_order, if_changed, reserve = True, "", 0
+    any_order, if_changed, reserve, is_copy = True, "", 0, True
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class CachedSource:
             return None
         if file.table.get("digest") != self._digest:
             return None
-        self.found = Survey(**file.table["survey"])
+        self.found = Survey(**file.table["survey"], facts=PartsFacts.of_record(file.table.get("facts")))
         self._source.facts.n_features = file.table["n_features"]
         if file.table["classes"] is not None:
             self._source.labels = Labels(file.table["classes"])
@@ -86,14 +89,25 @@ class CachedSource:
             self.found = survey(source, self._budget, writer.add, self._progress)
             labels = source.labels
             if labels is not None and not labels.is_settled:
-                writer.recode(3 if source.facts.is_sparse else 1, source.facts.dtype, labels.settle())
-            classes = None if labels is None else labels.classes.tolist()
-            table = {"digest": self._digest, "n_features": source.facts.n_features, "classes": classes}
+                moved = labels.settle()
+                self.found.settle(moved)
+                writer.recode(3 if source.facts.is_sparse else 1, source.facts.dtype, moved)
             # Nothing tells another process whether the blocks of an iterable are the same.
-            found = asdict(replace(self.found, facts=None))
-            return writer.finish({**table, "survey": found}, keep=bool(source.states))
+            return writer.finish(self._table(), keep=bool(source.states))
         finally:
             writer.abandon()
+
+    def _table(self) -> dict[str, Any]:
+        """Return what the file has beside the parts."""
+        found, labels, known = self.found, self._source.labels, self.found.facts
+        survey = {each.name: getattr(found, each.name) for each in fields(found) if each.name != "facts"}
+        return {
+            "digest": self._digest,
+            "n_features": self._source.facts.n_features,
+            "classes": None if labels is None else labels.classes.tolist(),
+            "survey": survey,
+            "facts": None if known is None else known.record(),
+        }
 
     def reader(self, found: Survey, stop: Event) -> CacheReader:
         """Return a reader of parts."""
@@ -133,6 +147,24 @@ class CacheReader:
             self._source.mend(file, error)
             self._source.file.read(index, arrays, self._go_on)
         return part
+
+    def section(self, index: int) -> Part | Section:
+        """Return a part whose X is still in the file, once its checksums were compared."""
+        facts, file = self._source.facts, self._source.file
+        stamp = None if facts.is_sparse else file.known(index)
+        if stamp is None:
+            return self.part(index)
+        n = self._found.sizes[index]
+        y = np.empty(n, facts.dtype)
+        weight = np.empty(n, facts.dtype) if facts.has_weights else None
+        try:
+            place = file.read_rest(index, [y] if weight is None else [y, weight])
+        except DamagedError:
+            return self.part(index)
+        check = functools.partial(file.check, stamp)
+        rows = FileRows(file, place, str(file.path), (n, facts.n_features), facts.storage, check)
+        announce(rows)
+        return Section(index, rows, y, weight)
 
     def _go_on(self) -> None:
         if self._stop.is_set():

@@ -2,7 +2,8 @@
 
     4,096 bytes     a mark, the version, the place and the checksum of the table, and the checksum of these bytes
     parts           the arrays of X, the targets and the weights, each from a multiple of 4,096 on, with zeros between
-    table           JSON: the digest of the source, the facts of the stream, and the places and checksums of the arrays
+    table           JSON: the digest of the source, the facts of the stream and of its parts, and the places and
+                    checksums of the arrays
 
 The checksum of an array covers the zeros that follow it. It is compared when a process reads the part first, and again
 once the file was written to. Later reads of an unchanged file are not compared, and run at the rate of the disk.
@@ -18,7 +19,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ _MARK = b"steepest parts\r\n"  # a transfer as text would change it
 _PAGE = 4096
 _HEAD = struct.Struct("<16sIQQI")
 _SUM = struct.Struct("<I")
+
+
+Stamp: TypeAlias = tuple[int, int]  # bytes, and the nanoseconds of the last change
 
 
 class DamagedError(Exception):
@@ -186,7 +190,7 @@ class CacheFile:
         self._verified: set[int] = set()
         self._direct = _open_direct(path, self._file) if self._stamp[0] > _memory_of_machine() / 2 else None
 
-    def _now(self) -> tuple[int, int]:
+    def _now(self) -> Stamp:
         found = os.fstat(self._file.fileno())
         return found.st_size, found.st_mtime_ns
 
@@ -252,6 +256,31 @@ class CacheFile:
                     raise DamagedError(f"part {index}")
         if not known:
             self._verified.add(index)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the file."""
+        return self._file.fileno()
+
+    def known(self, index: int) -> Stamp | None:
+        """Return the file's size and time if it has them since the checksums of a part were compared, else None.
+
+        None too where the page cache cannot hold the file.
+        """
+        stamp = self._stamp
+        is_known = self._direct is None and index in self._verified and self._now() == stamp
+        return stamp if is_known and self._stamp == stamp else None
+
+    def read_rest(self, index: int, arrays: list[NDArray[Any]]) -> int:
+        """Fill all arrays of a part but the first, and return the place of the first."""
+        first, *rest = self.parts[index]
+        for region, array in zip(rest, arrays, strict=True):
+            self._fill(bytes_of(array), region.offset)
+        return first.offset
+
+    def check(self, stamp: Stamp) -> None:
+        """Raise an OSError if someone wrote to the file since it had a size and a time."""
+        if self._now() != stamp:
+            raise OSError(f"{self.path} was written to")
 
     def __del__(self) -> None:
         for file in (getattr(self, "_file", None), getattr(self, "_direct", None)):

@@ -27,7 +27,7 @@ class Columns:
     """The columns of a table by their roles."""
 
     features: list[str]
-    target: str
+    target: str | None
     weight: str | None
     has_text: bool  # as the target
     place: str  # the file that they are of
@@ -41,7 +41,7 @@ class Columns:
         for value in drop:
             _check_role("drop", value, schema.names, place)
         _check_repeated(schema.names, place)
-        if target == weight:
+        if target == weight and weight is not None:
             raise ValueError(f"target and weight must be different columns, got {target!r} for both")
         if {target, weight} & {*drop}:
             raise ValueError(f"drop must name neither the target nor the weight, got {list(drop)}")
@@ -49,12 +49,13 @@ class Columns:
         features = [column for column in schema.names if column not in left_out]
         if not features:
             raise DataError(f"{place} must have a column beside the target and the weight, got {schema.names}")
-        return cls(features, target, weight, is_text(schema.field(target).type), place, frozenset(drop))
+        has_text = target is not None and is_text(schema.field(target).type)
+        return cls(features, target, weight, has_text, place, frozenset(drop))
 
     @property
     def names(self) -> list[str]:
         """All columns, the features first."""
-        return [*self.features, self.target, *([] if self.weight is None else [self.weight])]
+        return [*self.features, *(name for name in (self.target, self.weight) if name is not None)]
 
     def kinds(self, schema: Any, place: str) -> list[np.dtype[Any]]:
         """Check that a file has the same columns, in whatever order, and return the dtypes of the features."""
@@ -66,20 +67,42 @@ class Columns:
             what = f"has no column {missing[0]!r}" if missing else f"has a column {more[0]!r}"
             other = f"{self.place} has {'one' if missing else 'none'}"
             raise DataError(f"all files must have the same columns; {place} {what}, and {other}")
-        kind = schema.field(self.target).type
-        if is_text(kind) != self.has_text:
-            expected = f"column {self.target!r} of {place} must hold {'text' if self.has_text else 'numbers'}"
-            raise DataError(f"{expected}, as in {self.place}, got {kind}")
-        for name in [] if self.has_text else [self.target]:
-            _number_type(schema.field(name), place)
+        self._check_target(schema, place)
         for name in [] if self.weight is None else [self.weight]:
             _number_type(schema.field(name), place)
         return [_number_type(schema.field(name), place) for name in self.features]
 
-    def facts(self, kinds: list[np.dtype[Any]], dtype: np.dtype[Any] | None) -> Facts:
-        """Return what the parts of a stream share, for features of these dtypes."""
-        found = facts_of_dtype(dtype, kinds)
-        return Facts(len(self.features), *found, has_weights=self.weight is not None, feature_names=self.features)
+    def _check_target(self, schema: Any, place: str) -> None:
+        if self.target is None:
+            return
+        kind = schema.field(self.target).type
+        if is_text(kind) != self.has_text:
+            expected = f"column {self.target!r} of {place} must hold {'text' if self.has_text else 'numbers'}"
+            raise DataError(f"{expected}, as in {self.place}, got {kind}")
+        if not self.has_text:
+            _number_type(schema.field(self.target), place)
+
+    def target_dtype(self, schema: Any, place: str) -> np.dtype[Any] | None:
+        """Return the dtype of the targets of a file; None without a target."""
+        if self.target is None:
+            return None
+        return np.dtype(object) if self.has_text else _number_type(schema.field(self.target), place)
+
+    def facts(
+        self, kinds: list[np.dtype[Any]], targets: list[np.dtype[Any] | None], dtype: np.dtype[Any] | None
+    ) -> Facts:
+        """Return what the parts of a stream share, for features of these dtypes and files with targets of these."""
+        found = Facts(
+            len(self.features),
+            *facts_of_dtype(dtype, kinds),
+            has_weights=self.weight is not None,
+            feature_names=self.features,
+            target=targets[0],
+        )
+        for each in targets[1:]:
+            if each is not None:
+                found.note_target(each)
+        return found
 
 
 def _index_of_frame(schema: Any) -> list[str]:
@@ -89,7 +112,7 @@ def _index_of_frame(schema: Any) -> list[str]:
 
 
 def _check_role(role: str, value: Any, names: list[str], file: str) -> None:
-    if value is None and role == "weight":
+    if value is None and role in ("target", "weight"):
         return
     some = ", ".join(map(repr, names[:8])) + ", ..." * (len(names) > 8)
     if not isinstance(value, str):
@@ -165,6 +188,9 @@ class ArrowBlock:
 
     def write_y(self, out: NDArray[Any], start: int, stop: int) -> None:
         """Copy the targets of rows, or their codes."""
+        if self.columns.target is None:
+            out[:] = 0
+            return
         column = self._column(self.columns.target).slice(start, stop - start)
         if self.labels is None:
             write(out, _numbers(column))

@@ -48,9 +48,11 @@ class CSVSource(TextSource):
         self._columns = Columns.of(schema, str(paths[first]), target, weight, drop)
         self._types = self._typed(schema)
         kinds: list[np.dtype[Any]] = []
+        targets: list[np.dtype[Any] | None] = []
         for number, other in found:
             kinds += self._columns.kinds(self._with_target(other), str(paths[number]))
-        self.facts = self._columns.facts(kinds, dtype)
+            targets.append(self._columns.target_dtype(self._with_target(other), str(paths[number])))
+        self.facts = self._columns.facts(kinds, targets, dtype)
         self.labels = Labels() if self._columns.has_text else None
 
     def begin_of(self, number: int) -> int:
@@ -85,13 +87,13 @@ class CSVSource(TextSource):
         for name in columns.names:
             is_flag = schema.field(name).type == arrow.bool_()
             types[name] = arrow.bool_() if is_flag else arrow.float64()
-        if columns.has_text:
+        if columns.has_text and columns.target is not None:
             types[columns.target] = arrow.string()
         return types
 
     def _with_target(self, schema: Any) -> Any:
         """Return a schema with text as the target, if the first file has some: "1" may be a label, too."""
-        at = schema.get_field_index(self._columns.target)
+        at = -1 if self._columns.target is None else schema.get_field_index(self._columns.target)
         if at < 0 or not self._columns.has_text:
             return schema
         return schema.set(at, schema.field(at).with_type(require("pyarrow", "stream").string()))

@@ -1,4 +1,4 @@
-"""Streams of a re-iterable of blocks `(X, y)` or `(X, y, weight)`, such as a list of them."""
+"""Streams of a re-iterable of blocks `(X, y)`, `(X, y, weight)` or `(X,)`, such as a list of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .source import BlockReader, Survey, nearest
 
 __all__ = ["IterableSource", "facts_of_dtype"]
 
-_EXPECTED = "source must yield blocks (X, y) or (X, y, weight)"
+_EXPECTED = "source must yield blocks (X, y) or (X, y, weight), or (X,) for predictions"
 
 
 def facts_of_dtype(given: np.dtype[Any] | None, found: list[np.dtype[Any]]) -> tuple[np.dtype[Any], np.dtype[Any]]:
@@ -59,9 +59,25 @@ class IterableSource:
         first = next(iter(blocks), None)
         if first is None:
             raise DataError("source has no blocks; is it exhausted?")
-        X, y, weight = self._arrays(first, 0)
-        of_computation, storage = facts_of_dtype(dtype, [_plain(X).dtype])
-        self.facts = Facts(X.shape[1], of_computation, storage, isinstance(X, CSRView), weight is not None)
+        self._set_facts(*self._first(first, blocks))
+
+    def _first(self, first: Any, blocks: Iterable[Any]) -> tuple[Any, int]:
+        """Return the first block with rows, and its number."""
+        if _n_rows(first) != 0:
+            return first, 0
+        found = next(((block, number) for number, block in enumerate(blocks) if _n_rows(block) != 0), None)
+        if found is None:
+            raise DataError("source has no rows")
+        return found
+
+    def _set_facts(self, first: Any, number: int) -> None:
+        X, y, weight = self._arrays(first, number)
+        of_computation, storage = facts_of_dtype(self._dtype, [_plain(X).dtype])
+        target = None if len(first) == 1 else y.dtype
+        self._named = f"block {number}"  # which others are compared with
+        self.facts = Facts(
+            X.shape[1], of_computation, storage, isinstance(X, CSRView), weight is not None, target=target
+        )
         if _is_text(y):
             self.labels = Labels()
 
@@ -74,11 +90,13 @@ class IterableSource:
         number = self._starts.index(row) if row else 0
         given = self._from(number) if number else iter(self._given)
         for block in given:
-            checked = self._checked(block, number)
+            n = _n_rows(block)
+            checked = None if n == 0 else self._checked(block, number)
             number += 1
             if self.any_order and number == len(self._starts):
-                self._starts.append(self._starts[-1] + len(checked))
-            yield checked
+                self._starts.append(self._starts[-1] + (0 if checked is None else len(checked)))
+            if checked is not None:
+                yield checked
 
     def _from(self, number: int) -> Iterator[Any]:
         assert isinstance(self._given, Sequence)
@@ -87,31 +105,34 @@ class IterableSource:
 
     def _checked(self, block: Any, number: int) -> ArrayBlock:
         X, y, weight = self._arrays(block, number)
-        facts, name = self.facts, f"block {number}"
+        facts, name, other = self.facts, f"block {number}", self._named
         if X.shape[1] != facts.n_features:
-            raise DataError(f"{name} must have {facts.n_features} columns, as block 0, got {X.shape[1]}")
+            raise DataError(f"{name} must have {facts.n_features} columns, as {other}, got {X.shape[1]}")
         if isinstance(X, CSRView) != facts.is_sparse:
             kinds = ("sparse", "dense") if facts.is_sparse else ("dense", "sparse")
-            raise DataError(f"X of {name} must be {kinds[0]}, as in block 0, got a {kinds[1]} one")
-        if (weight is not None) != facts.has_weights:
-            wanted = "(X, y, weight)" if facts.has_weights else "(X, y)"
-            raise DataError(f"{name} must be {wanted}, as block 0, got {len(block)} arrays")
+            raise DataError(f"X of {name} must be {kinds[0]}, as in {other}, got a {kinds[1]} one")
+        if (weight is not None) != facts.has_weights or (len(block) == 1) != (facts.target is None):
+            wanted = "(X,)" if facts.target is None else "(X, y, weight)" if facts.has_weights else "(X, y)"
+            raise DataError(f"{name} must be {wanted}, as {other}, got {len(block)} array{'s' * (len(block) > 1)}")
         if _is_text(y) != (self.labels is not None):
-            raise DataError(f"y of {name} must hold {'text' if self.labels else 'numbers'}, as block 0, got {y.dtype}")
+            raise DataError(f"y of {name} must hold {'text' if self.labels else 'numbers'}, as {other}, got {y.dtype}")
+        facts.note_target(y.dtype)
         values = _plain(X)
         if self._dtype is None and not np.can_cast(values.dtype, facts.storage):
             raise DataError(
-                f"X of {name} must fit into {facts.storage}, as block 0, got {values.dtype}; set dtype=np.float64"
+                f"X of {name} must fit into {facts.storage}, as {other}, got {values.dtype}; set dtype=np.float64"
             )
         return ArrayBlock(values, y, weight, Place(name, 0), self.labels)
 
     def _arrays(self, block: Any, number: int) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
-        if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+        if not isinstance(block, tuple | list) or len(block) not in (1, 2, 3):
             what = f"{type(block).__name__} of {len(block)}" if isinstance(block, tuple | list) else describe(block)
             hint = "; put the arrays into a list of one block: [(X, y)]" if hasattr(block, "dtype") else ""
             raise TypeError(f"{_EXPECTED}, got {what} in block {number}{hint}")
         X = _matrix(block[0], number)
         n = X.shape[0]
+        if len(block) == 1:
+            return X, np.zeros(n), None
         y = _vector("y", block[1], n, number, text=True)
         return X, y, _vector("weight", block[2], n, number) if len(block) == 3 and block[2] is not None else None
 
@@ -147,6 +168,13 @@ def _vector(name: str, array: Any, n: int, number: int, text: bool = False) -> N
     if array.dtype.kind not in "biuf" and not (text and array.dtype.kind in "OUT"):
         raise TypeError(f"{expected}, with numbers{' or text' * text}, got {describe(array)}")
     return array
+
+
+def _n_rows(block: Any) -> int | None:
+    """Return the rows of a block that looks like one, else None. Blocks without rows are left out."""
+    X = block[0] if isinstance(block, tuple | list) and len(block) in (1, 2, 3) else None
+    shape = getattr(X, "shape", ())
+    return int(shape[0]) if isinstance(shape, tuple) and len(shape) == 2 else None
 
 
 def _is_text(y: NDArray[Any]) -> bool:

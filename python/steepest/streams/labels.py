@@ -33,6 +33,7 @@ class Labels:
     def __init__(self, classes: Sequence[str] | None = None) -> None:
         self._codes = {label: code for code, label in enumerate(classes or ())}
         self._settled = classes is not None
+        self._first = np.arange(len(self._codes))  # the codes before `settle`
 
     @property
     def is_settled(self) -> bool:
@@ -61,4 +62,9 @@ class Labels:
         ordered = {label: code for code, label in enumerate(sorted(self._codes))}
         moved = np.array([ordered[label] for label in self._codes], np.intp)
         self._codes, self._settled = ordered, True
+        self._first = np.argsort(moved)
         return moved
+
+    def first_codes(self, codes: NDArray[Any]) -> NDArray[Any]:
+        """Return the codes that labels had before `settle`, by those that they have now."""
+        return self._first[codes.astype(np.intp)].astype(codes.dtype) if self._settled else codes

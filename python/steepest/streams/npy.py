@@ -20,6 +20,7 @@ from .files import DataError, FileState, read_into
 from .iterable import facts_of_dtype
 from .labels import Labels
 from .part import Facts, Part
+from .section import FileRows, OpenFile, Section, announce
 from .source import Stopped, Survey, nearest
 
 __all__ = ["NpySource", "tables_of"]
@@ -84,7 +85,7 @@ class NpyFile:
 
 @dataclass(frozen=True)
 class NpyTable:
-    """The files of some rows: X, y and weights, or all of them in one."""
+    """The files of some rows: X, y and weights, or all of them in one, which may have no target."""
 
     files: tuple[NpyFile, ...]
     target: int | None = None
@@ -93,6 +94,30 @@ class NpyTable:
 
     def __len__(self) -> int:
         return self.files[0].shape[0]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether one file has all."""
+        return len(self.files) == 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the first file has the columns of X and no others."""
+        return not self.is_one or len(self.features) == self.files[0].shape[1]
+
+    def is_direct(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether the first file has the rows of X in a dtype and in C order, and nothing else."""
+        return self.is_plain and self.files[0].dtype == dtype and not self.files[0].is_fortran
+
+    @property
+    def target_dtype(self) -> np.dtype[Any] | None:
+        """The dtype of the targets."""
+        return self.files[-1 if self.is_one else 1].dtype if self.has_target else None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether there are targets."""
+        return not self.is_one or self.target is not None
 
     @property
     def features(self) -> list[int]:
@@ -115,20 +140,29 @@ class NpyTable:
         return str(self.files[0].state.path)
 
     def block(
-        self, opened: list[BinaryIO], start: int, stop: int, labels: Labels | None, out: NDArray[Any] | None = None
+        self,
+        opened: list[BinaryIO],
+        start: int,
+        stop: int,
+        labels: Labels | None,
+        out: NDArray[Any] | None = None,
+        with_X: bool = True,
     ) -> ArrayBlock:
-        """Read rows in the dtypes of the files; those of the first file into `out`, if it is given."""
-        arrays = []
+        """Read rows in the dtypes of the files; those of the first file into `out`, if it is given, or not at all."""
+        arrays = [] if with_X else [np.empty((stop - start, 0))]
         for number, (header, file) in enumerate(zip(self.files, opened, strict=True)):
+            if number == 0 and not with_X:
+                continue
             fresh = out is None or number > 0
             array = np.empty((stop - start, *header.shape[1:]), header.dtype) if fresh else out
             assert array is not None
             header.read(file, start, array)
             header.state.check()
             arrays.append(array)
-        if self.target is not None:
+        if self.is_one:
             table = arrays[0]
-            arrays = [np.ascontiguousarray(table[:, self.features]), table[:, self.target]]
+            y = np.zeros(stop - start) if self.target is None else table[:, self.target]
+            arrays = [table if self.is_plain else np.ascontiguousarray(table[:, self.features]), y]
             arrays += [] if self.weight is None else [table[:, self.weight]]
         X, y, *weights = arrays
         return ArrayBlock(X, y, weights[0] if weights else None, Place(self.place, start), labels)
@@ -140,13 +174,16 @@ class NpySource:
     any_order, if_changed = True, ""
 
     def __init__(self, tables: list[NpyTable], dtype: np.dtype[Any] | None, memory: int) -> None:
+        tables = [table for table in tables if table.files[0].shape[:1] != (0,)] or tables  # files without rows
         first = tables[0]
         for table in tables:
             _check_alike(first, table)
-        d = len(first.features) if first.target is not None else first.files[0].row_size
+        d = len(first.features) if first.is_one else first.files[0].row_size
         found = facts_of_dtype(dtype, [table.files[0].dtype for table in tables])
-        self.facts = Facts(d, *found, has_weights=first.has_weights)
-        is_text = first.target is None and first.files[1].dtype.kind == "U"
+        self.facts = Facts(d, *found, has_weights=first.has_weights, target=first.target_dtype)
+        is_text = not first.is_one and first.files[1].dtype.kind == "U"
+        for table in tables[1:] if first.has_target else ():
+            self.facts.note_target(table.target_dtype or self.facts.dtype)
         self.labels = Labels() if is_text else None
         self.n_rows: int | None = sum(len(table) for table in tables)
         self.name = first.place if len(tables) == 1 else f"{first.place} and {len(tables) - 1} others"
@@ -179,6 +216,7 @@ class NpyReader:
         self._opened: tuple[int, list[BinaryIO]] | None = None
         self._stack = ExitStack()
         self._buffers = Buffers.of(source)
+        self._kept: tuple[int, OpenFile] | None = None  # the file of the last section, by the number of its table
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""
@@ -186,8 +224,7 @@ class NpyReader:
         start, stop = self._starts[index], self._starts[index + 1]
         most = max(self._found.sizes) * facts.n_features
         X = self._buffers.empty((stop - start, facts.n_features), facts.storage, most)
-        y = np.empty(stop - start, facts.dtype)
-        weight = np.empty(stop - start, facts.dtype) if facts.has_weights else None
+        y, weight = self._empty(stop - start)
         at = start
         while at < stop:
             number = source.starts.index(nearest(source.starts, at))
@@ -198,19 +235,45 @@ class NpyReader:
             at = end
         return Part(index, X, y, weight)
 
-    def _fill(self, number: int, start: int, arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]) -> None:
+    def section(self, index: int) -> Part | Section:
+        """Return a part whose X is still in its file, if one file has it as passes take it."""
+        source, facts = self._source, self._source.facts
+        start, stop = self._starts[index], self._starts[index + 1]
+        number = source.starts.index(nearest(source.starts, start))
+        table, first = source.tables[number], start - source.starts[number]
+        if table.is_one or not table.is_direct(facts.storage) or stop > source.starts[number + 1]:
+            return self.part(index)
+        y, weight = self._empty(stop - start)
+        self._fill(number, first, (None, y, weight))
+        header = table.files[0]
+        if self._kept is None or self._kept[0] != number:
+            self._kept = number, OpenFile(header.state.open())
+        offset = header.offset + first * header.row_size * header.dtype.itemsize
+        shape, name = (stop - start, facts.n_features), str(header.state.path)
+        rows = FileRows(self._kept[1], offset, name, shape, facts.storage, header.state.check)
+        announce(rows)
+        return Section(index, rows, y, weight)
+
+    def _empty(self, n: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        facts = self._source.facts
+        return np.empty(n, facts.dtype), np.empty(n, facts.dtype) if facts.has_weights else None
+
+    def _fill(
+        self, number: int, start: int, arrays: tuple[NDArray[Any] | None, NDArray[Any], NDArray[Any] | None]
+    ) -> None:
+        """Fill the arrays of rows. X is None if it is not wanted."""
         table, opened = self._source.tables[number], self._files(number)
         X, y, weight = arrays
-        direct = table.target is None and table.files[0].dtype == X.dtype and not table.files[0].is_fortran
+        direct = X is not None and table.is_direct(X.dtype)
         step = self._source.step
         for at in range(0, len(y), step):
             if self._stop.is_set():
                 raise Stopped
             rows = slice(at, min(at + step, len(y)))
             n = rows.stop - at
-            out = X[rows] if direct else None
-            block = table.block(opened, start + at, start + rows.stop, self._source.labels, out)
-            if not direct:
+            out = X[rows] if X is not None and direct else None
+            block = table.block(opened, start + at, start + rows.stop, self._source.labels, out, X is not None)
+            if X is not None and not direct:
                 block.write_X(X[rows], 0, n)
             block.write_y(y[rows], 0, n)
             if weight is not None:
@@ -225,7 +288,7 @@ class NpyReader:
 
     def close(self) -> None:
         """Close the files."""
-        self._opened = None
+        self._opened = self._kept = None
         self._stack.close()
 
 
@@ -261,7 +324,7 @@ def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any, drop: Co
         if len(files[0].shape) != 2:
             raise DataError(f"{group[0]} must hold an array of two dimensions, got shape {files[0].shape}")
         columns = [_column(name, value, files[0]) for name, value in (("target", target), ("weight", weight))]
-        if columns[0] == columns[1]:
+        if columns[0] == columns[1] and weight is not None:
             raise ValueError(f"target and weight must be different columns, got {target} and {weight}")
         dropped = frozenset(_number_of("drop", value, files[0]) for value in drop)
         if dropped & {*columns}:
@@ -274,12 +337,7 @@ def tables_of(groups: list[tuple[Path, ...]], target: Any, weight: Any, drop: Co
 
 def _column(name: str, value: Any, file: NpyFile) -> int | None:
     if value is None:
-        if name == "weight":
-            return None
-        raise TypeError(
-            f"target must be the number of the column of {file.state.path} with the targets, such as -1, got None; "
-            "a file of X and a file of y are given as a tuple: (X file, y file)"
-        )
+        return None
     return _number_of(name, value, file)
 
 

@@ -46,14 +46,15 @@ def open_stream(
           files. The index of a data frame of pandas is no feature.
         - A tuple of .npy files: X of shape (n_samples, n_features), y of shape (n_samples,) and, if there are any, the
           weights. A list of such tuples is read one after the other. A single .npy file is a table with the target in
-          a column.
+          a column, or an X without a target.
         - svmlight files (.svmlight, .libsvm, .svm): sparse rows. Column j of X is the one with number j in the file, so
           column 0 is empty in files that count from 1.
-        - Blocks ``(X, y)`` or ``(X, y, weight)`` of arrays, of any number of rows: a list, or another object that gives
-          the same blocks each time it is iterated. X is a dense array or a CSR matrix.
+        - Blocks ``(X, y)``, ``(X, y, weight)`` or ``(X,)`` of arrays, of any number of rows: a list, or another object
+          that gives the same blocks each time it is iterated. X is a dense array or a CSR matrix.
     target : str or int
         The column with the targets: its name, or its number in a .npy table. None for sources that bring the target
-        otherwise. Text is taken for classes: ``Stream.classes`` has the labels, and y their codes.
+        otherwise. A table without a target, and blocks ``(X,)``, make a stream for predictions, of all columns. Text is
+        taken for classes: ``Stream.classes`` has the labels, and y their codes.
     weight : str or int, optional
         The column with the weights of the rows, at least 0.
     drop : sequence of str or int
@@ -64,7 +65,8 @@ def open_stream(
         The dtype to compute with, to which integers, booleans and other floats are converted. The default is float32
         if all features are float32 or float16, else float64. If all are float16, X stays float16.
     memory : int or str
-        The bytes that the stream may use, or a text such as ``"500 MB"``. Two parts must fit. More are read ahead.
+        The bytes that the stream may use, or a text such as ``"500 MB"``. Two parts must fit. More are read ahead. If
+        the rows of files take up to half of it, fits keep them in memory after their first pass.
     cache : path, optional
         A folder for a copy of the parts in binary form, which the opening pass writes. Later passes read the copy at
         the rate of the disk, in any order of the parts. It is used again while the files and the settings are the same.
@@ -113,7 +115,7 @@ def open_stream(
         return Stream(cached, cached.found, budget, progress)
     surveyed = survey(found, budget, progress=progress)
     if found.labels is not None:
-        found.labels.settle()
+        surveyed.settle(found.labels.settle())
     return Stream(found, surveyed, budget, progress)
 
 

@@ -47,6 +47,7 @@ class ParquetSource:
         rows: list[int] = []
         self.name = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} others"
         kinds: list[np.dtype[Any]] = []
+        targets: list[np.dtype[Any] | None] = []
         largest = 0
         for number, state in enumerate(self.states):
             with self._opened(state) as file:
@@ -54,11 +55,12 @@ class ParquetSource:
             if number == 0:
                 self._columns = Columns.of(schema, str(state.path), target, weight, drop)
             kinds += self._columns.kinds(schema, str(state.path))
+            targets.append(self._columns.target_dtype(schema, str(state.path)))
             for group in (metadata.row_group(each) for each in range(metadata.num_row_groups)):
                 largest = max(largest, _memory_of(group))
                 self._groups.append((number, len(rows)))
                 rows.append(group.num_rows)
-        self.facts = self._columns.facts(kinds, dtype)
+        self.facts = self._columns.facts(kinds, targets, dtype)
         self.labels = Labels() if self._columns.has_text else None
         self._starts = [0, *itertools.accumulate(rows)]
         self.n_rows: int | None = self._starts[-1]

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
+from .section import Section
 
 __all__ = ["Facts", "Part", "PartReader", "index_dtype", "part_bytes"]
+
+_FLOAT64 = np.dtype(np.float64)
 
 
 class Part(NamedTuple):
@@ -23,7 +26,8 @@ class Part(NamedTuple):
     X : ndarray or CSRView
         A C-contiguous array of shape (n_rows, n_features), or the rows in CSR form.
     y, weight : ndarray
-        Vectors with an element for each row; `weight` is None if the stream has no weights.
+        Vectors with an element for each row. `y` is 0 if the stream has no target. `weight` is None if it has no
+        weights.
     """
 
     index: int  # type: ignore[assignment]  # hides the method of tuples
@@ -34,7 +38,10 @@ class Part(NamedTuple):
 
 @dataclass
 class Facts:
-    """What all parts of a stream share. `n_features` of svmlight files grows during the opening pass."""
+    """What all parts of a stream share. `n_features` of svmlight files grows during the opening pass.
+
+    `target` is the dtype of the targets in the source. None: the source has no target.
+    """
 
     n_features: int
     dtype: np.dtype[Any]
@@ -42,6 +49,12 @@ class Facts:
     is_sparse: bool = False
     has_weights: bool = False
     feature_names: list[str] | None = None
+    target: np.dtype[Any] | None = _FLOAT64
+
+    def note_target(self, found: np.dtype[Any]) -> None:
+        """Note the dtype of more targets. Text has one of its own."""
+        if self.target is not None and found != self.target:
+            self.target = found if found.kind in "OUT" else np.promote_types(found, self.target)
 
     @property
     def row_bytes(self) -> int:
@@ -58,6 +71,9 @@ class PartReader(Protocol):
 
     def part(self, index: int) -> Part:
         """Return a part in memory of its own."""
+
+    def section(self, index: int) -> Part | Section:
+        """Return a part whose X is still in its file, if a pass can read it there as well. Else return `part`."""
 
     def close(self) -> None:
         """Close what is open."""

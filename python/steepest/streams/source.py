@@ -8,7 +8,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any, Protocol
 
@@ -93,7 +93,13 @@ class Survey:
     weight_sum: float
     least_weight: float
     facts: PartsFacts | None = field(default=None, compare=False)
-    """What `steepest.parts` asks of parts, but of targets that are text, whose codes are not yet known."""
+    """What `steepest.parts` asks of parts. None: it is to ask, as there are too many classes, or an older cache."""
+
+    def settle(self, moved: NDArray[np.intp]) -> None:
+        """Take the final codes of targets that are text, by those that they had."""
+        if self.facts is not None:
+            targets = self.facts.targets.renumbered(moved)
+            self.facts = None if targets is None else replace(self.facts, targets=targets)
 
 
 class Budget:
@@ -125,6 +131,10 @@ class Budget:
         fitting = (self.memory - self.reserve) // max(largest_part, 1)
         return int(max((fitting - self.ahead(largest_part)) // 2, 1))
 
+    def holds_twice(self, n_bytes: int) -> bool:
+        """Return whether so many bytes are at most half of what is free."""
+        return 2 * n_bytes <= self.memory - self.reserve
+
     def ahead(self, largest_part: int) -> int:
         """Return how many parts may be read ahead, at most 3. With 0, no thread reads ahead."""
         fitting = (self.memory - self.reserve) // max(largest_part, 1)
@@ -146,7 +156,6 @@ def survey(
     if known is not None and not facts.is_sparse:
         most = min(known, budget.part_rows)
         budget.check(most * facts.row_bytes, most)
-    sums: list[float] = []
     buffers = Buffers()
     taken = [0, 0]  # rows and bytes of the part so far
 
@@ -169,13 +178,8 @@ def survey(
         found.sizes.append(len(rows.y))
         found.entries.append(rows.X.size)
         found.largest_part = max(found.largest_part, part_bytes(*rows))
-        found.checksums.append(checksum(rows, source.labels is None) if source.if_changed else 0)
-        if rows.weight is not None:
-            sums.append(float(rows.weight.sum(dtype=np.float64)))
-            positive = rows.weight[rows.weight > 0]
-            found.least_weight = min(found.least_weight, float(positive.min(initial=np.inf)))
-        if source.labels is None:
-            tree.put(PartsFacts.of(*rows))
+        found.checksums.append(checksum(rows, source.labels) if source.if_changed else 0)
+        tree.put(PartsFacts.of(*rows))
         if keep is not None:
             keep(rows)
         if progress is not None:
@@ -183,26 +187,19 @@ def survey(
         del rows
     if not found.sizes:
         raise DataError(f"{source.name} has no rows")
-    _finish_weights(source, found, sums)
-    if source.labels is None:
-        found.facts = tree.total()
+    found.facts = tree.total()
+    found.weight_sum, found.least_weight = found.facts.weight_sum, found.facts.least_weight
+    if not 0.0 < found.weight_sum < math.inf:
+        raise DataError(f"the weights of {source.name} must have a positive finite sum, got {found.weight_sum:g}")
     return found
 
 
-def _finish_weights(source: Source, found: Survey, sums: list[float]) -> None:
-    if not source.facts.has_weights:
-        found.weight_sum, found.least_weight = float(sum(found.sizes)), 1.0
-        return
-    found.weight_sum = math.fsum(sums)
-    if not 0.0 < found.weight_sum < math.inf:
-        raise DataError(f"the weights of {source.name} must have a positive finite sum, got {found.weight_sum:g}")
-
-
-def checksum(rows: Rows, with_target: bool) -> int:
-    """Return a checksum of a part, with or without the targets."""
+def checksum(rows: Rows, labels: Labels | None) -> int:
+    """Return a checksum of a part. Targets that are text count by the first codes of their labels."""
     X = rows.X
     arrays = [X.data, X.indices, X.indptr] if isinstance(X, CSRView) else [X]
-    arrays += [array for array in (rows.y if with_target else None, rows.weight) if array is not None]
+    arrays += [rows.y if labels is None else labels.first_codes(rows.y)]
+    arrays += [] if rows.weight is None else [rows.weight]
     total = 0
     for array in arrays:
         total = zlib.crc32(_bytes(array), total)
@@ -234,10 +231,14 @@ class BlockReader:
             self.close()
             raise
         source = self._source
-        if source.if_changed and checksum(rows, source.labels is None) != self._found.checksums[index]:
+        if source.if_changed and checksum(rows, source.labels) != self._found.checksums[index]:
             what = f"gave other rows in part {index} than in the first pass"
             raise DataError(f"{source.name} {what}; {source.if_changed}")
         return Part(index, *rows)
+
+    def section(self, index: int) -> Part:
+        """Return a part: blocks are put together in memory."""
+        return self.part(index)
 
     def _rows(self, start: int, stop: int, n_entries: int) -> Rows:
         if os.getpid() != self._process:  # a fork: the parent goes on in the same files, at the same places

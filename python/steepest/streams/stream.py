@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_count
 from .ahead import read_ahead
 from .part import Facts, Part, PartReader
+from .section import Section
 from .source import Budget, Readable, Survey
 
 __all__ = ["Stream"]
@@ -44,6 +46,10 @@ class Stream:
         The sum of the weights, and the least of those above 0. Without weights, n_samples and 1.0.
     feature_names : list of str or None
         The names of the columns of X, where the source has some.
+    has_target : bool
+        Whether the stream has a target. Without one it serves predictions.
+    target_dtype : numpy.dtype or None
+        The dtype of a target of numbers in the source, which the classes of a classifier get.
     classes : ndarray or None
         The sorted labels of a target that is text, whose codes are in `y`; None for other targets.
     memory : int
@@ -80,9 +86,12 @@ class Stream:
         self.dtype, self.storage = facts.dtype, facts.storage.name
         self.is_sparse, self.has_weights = facts.is_sparse, facts.has_weights
         self.weight_sum, self.least_weight = found.weight_sum, found.least_weight
-        self.feature_names = facts.feature_names
+        self.feature_names, self.has_target = facts.feature_names, facts.target is not None
+        self.target_dtype = None if source.labels is not None else facts.target
         self.classes: NDArray[Any] | None = None if source.labels is None else source.labels.classes
         self.memory, self.buffer_parts = budget.memory, budget.buffer(found.largest_part)
+        self._keeps = bool(source.states) and budget.holds_twice(len(found.sizes) * found.largest_part)
+        self._kept: dict[int, Part] = {}
         self.parts_facts = found.facts
 
     def read(self, index: int) -> Part:
@@ -137,8 +146,53 @@ class Stream:
                 f"order must ascend, since {self._source.name} can be read from its beginning only; "
                 "open_stream(..., cache=folder) allows any order, and mini-batches with shuffle=False need no other"
             )
-        found = read_ahead(self._open, indices, self._ahead)
+        found: Any = read_ahead(self._open, indices, self._ahead)
         return found if self._progress is None else _told(found, self._progress)
+
+    def sections(self, order: Sequence[int], in_place: bool = True) -> Iterator[Part | Section]:
+        """Yield parts for passes of an objective, which use each part before they take the next one.
+
+        With `in_place`, the X of a part may be a `FileRows`, which the pass reads. If all parts take up to half of
+        `memory`, they stay in memory.
+
+        Parameters
+        ----------
+        order : sequence of int
+            The numbers of the parts.
+        in_place : bool
+            Whether a part may be a section of its file.
+        """
+        if not self._keeps:
+            return self._in_place(order) if in_place and not self.is_sparse else self.parts(order)
+        return self._kept_parts(order)
+
+    def _in_place(self, order: Sequence[int]) -> Iterator[Part | Section]:
+        found: Any = read_ahead(self._open, order, self._ahead, in_place=True)
+        parts: Any = found if self._progress is None else _told(found, self._progress)
+        with closing(parts):
+            for part in parts:
+                if isinstance(part, Section):
+                    part.X.load = functools.partial(self._rows, part.index)
+                yield part
+
+    def _rows(self, index: int) -> NDArray[Any]:
+        found = self.read(index).X
+        assert isinstance(found, np.ndarray)
+        return found
+
+    def _kept_parts(self, order: Sequence[int]) -> Iterator[Part | Section]:
+        """Yield parts in memory. Those that are missing are read first, and the files must be as they were."""
+        missing = [index for index in order if index not in self._kept]
+        if not missing and not getattr(self._source, "is_copy", False):
+            for state in self._source.states:
+                state.check()
+        fresh = self.parts(missing)
+        for index in order:
+            if index not in self._kept:
+                self._kept[index] = next(fresh)
+            elif self._progress is not None:
+                self._progress(self.sizes[index])
+            yield self._kept[index]
 
     def _open(self, stop: threading.Event) -> PartReader:
         return self._source.reader(self._found, stop)
@@ -153,9 +207,9 @@ class Stream:
         return f"<Stream of {self.n_samples:,} x {self.n_features:,} {kind} {self.storage} in {len(self.sizes)} parts>"
 
 
-def _told(parts: Iterator[Part], progress: Callable[[int], Any]) -> Iterator[Part]:
+def _told(parts: Any, progress: Callable[[int], Any]) -> Iterator[Any]:
     """Yield parts. Before each, call a function with the number of its rows."""
-    with closing(parts):  # type: ignore[type-var]
+    with closing(parts):
         for part in parts:
             progress(len(part.y))
             yield part
