@@ -33,6 +33,7 @@ ORDER = [
     "search",
     "closed_form",
     "estimators",
+    "inference",
     "dask",
     "mpi",
     "plot",
