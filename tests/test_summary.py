@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import statsmodels.api as sm
 
 import steepest as st
+from nist import problems
 from steepest.objectives import column_statistics
 
 RNG = np.random.default_rng(0)
@@ -67,6 +68,26 @@ def test_least_squares(kind: str, intercept: bool, standardize: bool) -> None:
     assert found.deviance_explained == pytest.approx(theirs.rsquared)
     assert found.bic == pytest.approx(theirs.bic)
     assert found.null_deviance == pytest.approx(theirs.centered_tss if intercept else theirs.uncentered_tss)
+
+
+# Deviations that NIST certifies (Statistical Reference Datasets), the intercept first, and that of the residuals.
+CERTIFIED = {
+    "Longley": (
+        [890420.383607373, 84.9149257747669, 0.334910077722432e-01, 0.488399681651699, 0.214274163161675,
+         0.226073200069370, 455.478499142212],
+        304.854073561965,
+    ),
+    "Norris": ([0.232818234301152, 0.429796848199937e-03], 0.884796396144373),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(CERTIFIED))
+def test_certified_deviations(name: str) -> None:
+    columns, y, _, _ = problems()[name]
+    found = st.summary(st.LinearRegressor().fit(columns, y), columns, y)
+    errors, spread = CERTIFIED[name]
+    np.testing.assert_allclose(np.roll(found.standard_errors, 1), errors, rtol=1e-8)
+    assert found.dispersion**0.5 == pytest.approx(spread, rel=1e-9)
 
 
 def test_least_squares_with_other_levels() -> None:

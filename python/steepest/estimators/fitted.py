@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,10 @@ class FittedModel:
         The parameters of the estimator.
     alpha : float
         The strength of the penalty for these rows.
+    penalty_weight : array of shape (n_coefficients,), or None
+        By what the penalty of each coefficient is multiplied.
+    is_positive : bool
+        Whether the coefficients are bounded by 0.
     names : list of str
         The names of the coefficients.
     classes : array or None
@@ -56,6 +61,8 @@ class FittedModel:
     parameters: Parameters
     settings: FitSettings
     alpha: float
+    penalty_weight: NDArray[np.float64] | None
+    is_positive: bool
     names: list[str]
     classes: Any
     rows: Rows
@@ -92,6 +99,8 @@ class FittedModel:
                 model._factors = class_factors(model.class_weight, model.classes_, y, weight)
             rows, offset = _with_weight(model._rows(X, y, weight), _checked_offset(offset, len(y)))
         loss, _, options = model._loss()
+        _check_offset_fits(model, loss, offset)
+        factors = getattr(model, "penalty_weight", None)
         parameters, classes = model._parameters_and_classes()
         return cls(
             loss=loss,
@@ -99,6 +108,8 @@ class FittedModel:
             parameters=parameters,
             settings=settings,
             alpha=1.0 / rows.total() if settings.alpha is None else settings.alpha,
+            penalty_weight=None if factors is None else np.asarray(factors, np.float64),
+            is_positive=bool(getattr(model, "positive", False)),
             names=[str(name) for name in model.get_feature_names_out()],
             classes=classes,
             rows=rows,
@@ -128,6 +139,13 @@ def _checked_offset(offset: Any, n: int) -> Any:
     if found.ndim not in (1, 2) or len(found) != n or not np.isfinite(found).all():
         raise ValueError(f"offset must be an array of {n} finite numbers, one for each row, got {describe(found)}")
     return found
+
+
+def _check_offset_fits(model: Any, loss: type[DataObjective], offset: Any) -> None:
+    if offset is None and getattr(model, "_has_offset", False):
+        raise ValueError("offset must be that of the fit, got None, but the model was fitted with one")
+    if offset is not None and "offset" not in inspect.signature(loss).parameters:
+        raise TypeError(f"offset must be None, as {loss.__name__} takes none, got numbers")
 
 
 def _with_weight(rows: Rows, offset: Any) -> tuple[Rows, Any]:

@@ -131,7 +131,9 @@ def _may_share(training: Training, X: Features, k: int) -> bool:
     """Return whether one factor of the Hessian can serve all targets, and is the faster way."""
     settings = training.settings
     squares = training.loss.constant_curvature and (settings.alpha or 0.0) * settings.l1_ratio == 0.0
-    plain = not settings.early_stopping and not settings.callbacks and settings.max_iter >= _STEPS
+    factors = getattr(settings, "penalty_weight", None)
+    bounded = getattr(settings, "positive", False) or (factors is not None and np.isinf(factors).any())
+    plain = not bounded and not settings.early_stopping and not settings.callbacks and settings.max_iter >= _STEPS
     if not (squares and plain) or X.shape[1] > min(_MOST_COLUMNS, _COLUMNS_PER_TARGET * k):
         return False
     optimizer = optimizer_for(settings, 1) if settings.batch_size is None else None

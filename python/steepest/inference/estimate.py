@@ -125,10 +125,10 @@ def summary(
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {describe(value)}")
     given = FittedModel.of(model, X, y, sample_weight, offset)
-    check_model(given, model)
+    check_model(given)
     check_separable(given)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        return _Estimate(given, model, _kind(given, covariance, weights_are), weights_are == "sampling").summary(level)
+        return _Estimate(given, _kind(given, covariance, weights_are), weights_are == "sampling").summary(level)
 
 
 def _kind(given: FittedModel, covariance: str, weights_are: str) -> str:
@@ -154,13 +154,12 @@ class _Estimate:
     Parameters
     ----------
     given : FittedModel
-    model : LinearRegressor or LogisticClassifier
     kind : {"classical", "HC0", "HC1"}
     sampled : bool
         Whether weights are no copies.
     """
 
-    def __init__(self, given: FittedModel, model: Any, kind: str, sampled: bool) -> None:
+    def __init__(self, given: FittedModel, kind: str, sampled: bool) -> None:
         self.given, self.kind = given, kind
         rows, settings, parameters = given.rows, given.settings, given.parameters
         self.columns = Columns.of(rows.X, rows.sample_weight)
@@ -181,9 +180,8 @@ class _Estimate:
         self.needs_slopes = kind != "classical" or given.loss.may_be_flat
         self.slope_squares = 0.0
         strength = given.alpha * (1.0 - settings.l1_ratio) * rows.total()
-        factor = getattr(model, "penalty_weight", None)
         units = deviation**2 if settings.standardize else np.ones_like(mean)
-        own = np.ones_like(mean) if factor is None else np.asarray(factor, np.float64)
+        own = 1.0 if given.penalty_weight is None else given.penalty_weight
         self.penalty = strength * own * units / self.where.scale**2
 
     def _blocks(self) -> Iterator[Block]:

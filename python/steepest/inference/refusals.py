@@ -27,14 +27,14 @@ _EXACT = 1e-14  # share of the targets' variance by which a fit without errors m
 _UNITS = 8.0  # of the last place: how far rounded coefficients may be off
 
 
-def check_model(given: FittedModel, model: Any) -> None:
+def check_model(given: FittedModel) -> None:
     """Check that the fit has standard errors."""
     settings, parameters = given.settings, given.parameters
     if given.classes is None and len(parameters.coefficients) > 1:
         k = len(parameters.coefficients)
         raise ValueError(f"model must have one target, got {k}; fit and summarise a model for each target")
-    penalty_weight = getattr(model, "penalty_weight", None)
-    penalised = penalty_weight is None or bool((np.asarray(penalty_weight) > 0).any())
+    factors = given.penalty_weight
+    penalised = factors is None or bool((factors > 0).any())
     if given.alpha * settings.l1_ratio > 0.0 and penalised:
         raise ValueError(
             f"alpha and l1_ratio must leave no L1 penalty for standard errors, got l1_ratio={settings.l1_ratio:g} with "
@@ -42,11 +42,11 @@ def check_model(given: FittedModel, model: Any) -> None:
             "(Leeb and Pötscher, 'Model Selection and Inference: Facts and Fiction', 2005). Fit without it, on rows "
             "that did not choose the columns"
         )
-    if getattr(model, "positive", False):
+    if given.is_positive:
         raise ValueError(
             "positive must be False for standard errors, got True: estimates at a bound are not normal; fit without it"
         )
-    if penalty_weight is not None and not np.isfinite(np.asarray(penalty_weight)).all():
+    if factors is not None and not np.isfinite(factors).all():
         raise ValueError(
             "penalty_weight must be finite for standard errors; fit without the columns that it leaves out"
         )
