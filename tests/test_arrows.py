@@ -35,6 +35,7 @@ ORDER = [
     "search",
     "closed_form",
     "estimators",
+    "inference",
     "dask",
     "mpi",
     "plot",

@@ -10,11 +10,10 @@ import pytest
 from sklearn.preprocessing import OneHotEncoder
 
 from real_tables import table
-from steepest.cli.assembly import OneHot, assembled, is_sparse, moments, sparse_of, suits_sparse
+from steepest.cli.assembly import OneHot, assembled, column_moments, is_sparse, moments, sparse_of, suits_sparse
 from steepest.cli.encoding import TableEncoder
-from steepest.cli.standard_errors import moments as any_moments
-from steepest.cli.standard_errors import standard_errors
 from steepest.cli.tables import TableError
+from steepest.inference.coefficient_errors import standard_errors
 
 ROWS = 2000
 
@@ -62,7 +61,7 @@ def test_moments_of_columns(weighted: bool) -> None:
     X, D = sparse_of(blocks(), ROWS, 302), as_dense()
     mean = np.average(D, axis=0, weights=weight)
     deviation = np.sqrt(np.average((D - mean) ** 2, axis=0, weights=weight))
-    for found in (moments(X, weight), any_moments(D, weight), any_moments(X, weight)):
+    for found in (moments(X, weight), column_moments(D, weight), column_moments(X, weight)):
         np.testing.assert_allclose(found[0], mean, rtol=1e-12)
         np.testing.assert_allclose(found[1], deviation, rtol=1e-12, atol=1e-12)
         assert found[1][-1] == 0
@@ -77,7 +76,7 @@ def test_standard_errors_of_a_sparse_matrix_are_those_of_the_dense_one(loss: str
     k = 3 if loss == "softmax" else 1
     parameters = rng.normal(size=(k, 302)) * 0.1, rng.normal(size=k)
     sparse, dense = (
-        standard_errors(loss, X, y, weight, *parameters, 1e-3, standardized=True)
+        standard_errors(loss, X, y, weight, *parameters, column_moments(X, weight), 1e-3, standardized=True)
         for X in (sparse_of(blocks(), ROWS, 302), as_dense())
     )
     assert np.isnan(sparse.coefficients[:, -1]).all()  # of the constant

@@ -20,6 +20,7 @@ OPTIONAL = [
     "LogisticClassifierCV",
     "load_model",
     "save_model",
+    "summary",
 ]
 SOURCE = Path(st.__file__).read_text("utf-8")
 

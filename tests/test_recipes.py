@@ -19,6 +19,8 @@ TITLES = {
     "sklearn": "Fit a linear model inside scikit-learn",
     "columns": "A table with categories: ColumnTransformer",
     "categories": "Text and categories as they are",
+    "errors": "Standard errors and tests",
+    "targets": "Several targets at once",
     "text": "Text: sparse matrices",
     "folds": "The strength of the penalty: cross-validation",
     "rows": "A validation set, and rows as they come",
@@ -51,6 +53,21 @@ def test_a_column_transformer():
     assert model.coef_.shape == (4,)
     assert model.coef_[2] == pytest.approx(3, abs=0.2)
     assert abs(model.coef_[3]) < 0.2
+
+
+def test_standard_errors():
+    names = run("errors")
+    table = names["found"].to_frame()
+    assert table["p_value"]["dose"] < 1e-6
+    assert (table["p_value"][["age", "group=b"]] > 0.001).all()
+    assert table["lower"]["dose"] < 0.9 < table["upper"]["dose"]
+    assert names["robust"].covariance_type == "HC1"
+
+
+def test_several_targets():
+    names = run("targets")
+    alone = st.LinearRegressor(alpha=0.01).fit(names["X"], names["Y"][:, 5])
+    np.testing.assert_allclose(names["model"].coef_[5], alone.coef_, rtol=1e-8, atol=1e-9)
 
 
 def test_text():

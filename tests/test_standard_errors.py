@@ -85,11 +85,11 @@ def test_the_inverse_of_the_hessian(tmp_path: Path, k: int, alpha: float, standa
 
 
 def test_a_strong_penalty_leaves_the_intercept_its_error(tmp_path: Path) -> None:
-    """With coefficients held at 0, the intercept is a mean: its error is that of the mean, with one parameter more."""
+    """With coefficients held at 0, the intercept is a mean: its error is that of the mean, with one parameter."""
     _, _, frame = data(2)
     frame = frame.assign(y=frame["a"] ** 2)
     errors = fitted(tmp_path, frame, "--target", "y", "--alpha", 1e12)["standard_errors"]
-    spread = np.sqrt(frame["y"].var(ddof=0) * 300 / (300 - 4) / 300)
+    spread = np.sqrt(frame["y"].var(ddof=0) * 300 / (300 - 1) / 300)
     assert errors["(intercept)"] == pytest.approx(spread, rel=1e-6)
 
 

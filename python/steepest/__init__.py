@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .estimators import LinearRegressorCV as LinearRegressorCV
     from .estimators import LogisticClassifier as LogisticClassifier
     from .estimators import LogisticClassifierCV as LogisticClassifierCV
+    from .inference.estimate import summary as summary
+    from .inference.result import Summary as Summary
     from .objectives.function import Function as Function
     from .objectives.losses import *
     from .objectives.protocol import Objective as Objective
@@ -74,6 +76,8 @@ _PLACES = {
     "descent.result": ("Result",),
     "descent.stopping": ("Progress",),
     "estimators": ("LinearRegressor", "LinearRegressorCV", "LogisticClassifier", "LogisticClassifierCV"),
+    "inference.estimate": ("summary",),
+    "inference.result": ("Summary",),
     "objectives.function": ("Function",),
     "objectives.protocol": ("Objective",),
     "objectives.softmax": ("Softmax",),
@@ -90,12 +94,16 @@ _PLACES = {
 _REGISTERED = ("objectives.losses", "optimizers.rules")  # all names in their __all__ are public
 _MODULES = {"plot": "plot", "reference": "reference", "schedules": "schedules", "stop": "descent.stopping"}
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
-_OPTIONAL = (*_PLACES["estimators"], *_PLACES["cli.model_file"])  # not in __all__, since they import scikit-learn
+_OPTIONAL = (
+    *_PLACES["estimators"],
+    *_PLACES["cli.model_file"],
+    *_PLACES["inference.estimate"],
+)  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.
 _INNER = ("_core", "analysis", "arrays", "checkpoint", "closed_form", "constraints", "dask", "descent", "distribution",
-          "estimators", "extras", "mpi", "objectives", "optimizers", "parts", "paths", "quasi_newton", "ranks",
-          "runtime", "search", "streams", "warnings")  # fmt: skip
+          "estimators", "extras", "inference", "mpi", "objectives", "optimizers", "parts", "paths", "quasi_newton",
+          "ranks", "runtime", "search", "streams", "warnings")  # fmt: skip
 
 
 class _Former(_ModuleType):

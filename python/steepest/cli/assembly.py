@@ -127,3 +127,13 @@ def moments(X: Matrix, weight: Array | None = None) -> tuple[Array, Array]:
     mean = np.bincount(column, shares * values, d) / total
     squares = np.bincount(column, shares * (values - mean[column]) ** 2, d) + np.maximum(total - stored, 0.0) * mean**2
     return mean * unit, np.sqrt(squares / total) * unit
+
+
+def column_moments(X: Matrix, weight: Array | None) -> tuple[Array, Array]:
+    """Return the means and the standard deviations of the columns of any matrix, without overflow."""
+    if is_sparse(X):
+        return moments(X, weight)
+    unit = np.maximum(np.abs(X).max(axis=0), np.finfo(np.float64).tiny)
+    mean = np.average(X / unit, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((X / unit - mean) ** 2, axis=0, weights=weight)) * unit
+    return mean * unit, np.where(X.min(axis=0) == X.max(axis=0), 0.0, deviation)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..extras import require
+from ..inference import coefficient_errors
 from ..optimizers.names import DEFAULT_RATES, OPTIMIZERS
-from . import measures, precision, standard_errors
-from .assembly import Matrix
+from . import measures, precision
+from .assembly import Matrix, column_moments
 from .columns import Array
 from .model import Record
 from .problem import AUTO, FitOptions, Problem
@@ -42,7 +43,7 @@ class Fit:
 
     problem: Any
     estimator: Any
-    errors: standard_errors.StandardErrors
+    errors: coefficient_errors.StandardErrors
     measures: dict[str, measures.Measures]
     base: Any
     deviations: Array | None
@@ -126,7 +127,7 @@ def fit(
     found = {} if estimator.stop_reason_ == "diverged" else _measures(problem, estimator, base)
     if classes is not None:
         estimator.classes_ = np.array(classes)
-    return Fit(problem, estimator, errors, found, base, standard_errors.moments(training.X, None)[1])
+    return Fit(problem, estimator, errors, found, base, column_moments(training.X, None)[1])
 
 
 def estimator_of(options: FitOptions, target: Target, rows: int, callbacks: list[Callable[[Any], Any]]) -> Any:
@@ -181,21 +182,22 @@ def _batch_size(options: FitOptions, n: int) -> int | None:
     return None if size is None or size >= n else size
 
 
-def _standard_errors(problem: Problem, estimator: Any) -> standard_errors.StandardErrors:
+def _standard_errors(problem: Problem, estimator: Any) -> coefficient_errors.StandardErrors:
     coefficients, intercepts = np.atleast_2d(estimator.coef_), np.atleast_1d(estimator.intercept_)
     options, training = problem.options, problem.training
     total = float(len(training.y)) if training.weight is None else float(training.weight.sum())
     alpha = alpha_of(options, problem.target, total)
     reason = without_errors(options, alpha, estimator, problem.validation is not None)
     if reason:
-        return standard_errors.none(coefficients.shape[0], coefficients.shape[1], reason)
-    return standard_errors.standard_errors(
+        return coefficient_errors.none(coefficients.shape[0], coefficients.shape[1], reason)
+    return coefficient_errors.standard_errors(
         problem.target.loss,
         training.X,
         training.y,
         training.weight,
         coefficients,
         intercepts,
+        column_moments(training.X, training.weight),
         alpha,
         options.standardize,
     )

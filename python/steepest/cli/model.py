@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..extras import require
+from ..inference.coefficient_errors import StandardErrors
 from .assembly import Array, Matrix
 from .columns import Column
 from .encoding import TableEncoder
 from .further import features_of
 from .measures import Measures
 from .numbered import Numbering
-from .standard_errors import StandardErrors
 from .tables import NoRowsError, Table, TableError
 
 _OF_CLASSES = "LogisticClassifier"
@@ -95,6 +95,11 @@ def parts(model: Any) -> tuple[TableEncoder, Any, Record]:
         raise TypeError(f"estimator must be {expected}, got {type(model).__name__}")
     if not hasattr(estimator, "coef_"):
         raise ValueError("estimator must be fitted before it can be saved")
+    if np.ndim(estimator.intercept_) == 1 and not is_classifier(estimator):
+        k = len(estimator.intercept_)
+        raise ValueError(
+            f"estimator must have one target to be saved, got {k}; pickle it, or save a model of each target"
+        )
     if encoder is None and len(estimator.get_feature_names_out()) != estimator.n_features_in_:
         raise TypeError("estimator must be no model that was fitted to a data frame with categories; pickle it instead")
     if encoder is None:

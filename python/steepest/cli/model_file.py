@@ -12,6 +12,7 @@ import numpy as np
 import steepest as st
 
 from ..extras import require
+from ..inference.coefficient_errors import StandardErrors
 from .columns import INTERCEPT, Array, Column
 from .encoding import TableEncoder
 from .kinds import check_features
@@ -19,7 +20,6 @@ from .model import Record, is_classifier, loss_of, parts, pipeline
 from .model_checks import checked, once, refuse_constant
 from .numbered_file import FORMAT_OF_NUMBERED, content_of_numbered, numbered_of_content, text_of
 from .saving import saving
-from .standard_errors import StandardErrors
 from .tables import TableError, reading
 
 FORMAT = 1  # of models without numbered columns

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..inference.coefficient_errors import StandardErrors
 from .assembly import Array
 from .numbered import Numbering
 from .record_checks import is_number
-from .standard_errors import StandardErrors
 
 KEY = "numbered"
 FORMAT_OF_NUMBERED = 2  # the format of models that have such columns

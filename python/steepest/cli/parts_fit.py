@@ -10,15 +10,15 @@ import numpy as np
 
 from ..arrays.sparse import CSRView
 from ..extras import require
+from ..inference import coefficient_errors
+from ..inference.coefficient_errors import CoefficientErrors
 from ..objectives.columns import Columns
 from ..optimizers.runner import StopReason
-from . import standard_errors
 from .columns import Array
 from .fitting import Fit, alpha_of, estimator_of, measure, without_errors
 from .measures import Measures
 from .parts_problem import PartsProblem
 from .problem import LOST_PART
-from .standard_errors import Curvature
 from .tally import tally_of
 
 __all__ = ["fit_parts"]
@@ -61,18 +61,18 @@ def fit_parts(
     reason = without_errors(options, alpha, estimator, X_val is not None)
     if problem.stream.is_sparse:
         reason = reason or "the rows are sparse, and were read in parts"
-    curvature = None if gone or reason else _curvature(problem, estimator, columns)
+    curvature = None if gone or reason else _errors(problem, estimator, columns)
     found = {} if gone else _measures(problem, estimator, base, curvature)
-    errors = standard_errors.none(shape[0], shape[1], reason)
+    errors = coefficient_errors.none(shape[0], shape[1], reason)
     if curvature is not None:
         errors = curvature.errors(alpha, options.standardize)
     deviations = None if columns is None else columns.deviation[used]
     return Fit(problem, estimator, errors, found, base, deviations)
 
 
-def _curvature(problem: PartsProblem, estimator: Any, columns: Any) -> Curvature:
+def _errors(problem: PartsProblem, estimator: Any, columns: Any) -> CoefficientErrors:
     values = problem.parts["training"].known.targets.values
-    return Curvature(
+    return CoefficientErrors(
         problem.target.loss,
         np.atleast_2d(estimator.coef_),
         np.atleast_1d(estimator.intercept_),
@@ -125,7 +125,9 @@ def _base(problem: PartsProblem) -> Any:
     return totals / totals.sum()
 
 
-def _measures(problem: PartsProblem, estimator: Any, base: Any, curvature: Curvature | None) -> dict[str, Measures]:
+def _measures(
+    problem: PartsProblem, estimator: Any, base: Any, curvature: CoefficientErrors | None
+) -> dict[str, Measures]:
     """Return the measures of each set of rows, in one pass, which adds up the curvature of the training rows too.
 
     The problem learns how many rows each set has.

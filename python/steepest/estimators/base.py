@@ -31,6 +31,7 @@ from .predictions import in_parts
 from .present import Present, run_of_one
 from .rows import Parameters, Rows
 from .settings import FitSettings, Saved
+from .targets import check_width, width_of_targets
 from .training import Training
 
 __all__ = ["LinearModel", "available_if", "takes_steps"]
@@ -66,6 +67,8 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators. A subclass defines the targets and the loss."""
 
     coef_: Any
+    converged_: Any
+    diagnosis_: Any
     _stratify = False
 
     @classmethod
@@ -132,7 +135,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             then float64 too. The losses read smaller dtypes in place, see `Logistic`.
             X may also be data in parts, such as a `Stream`. Passes then ask one part after the other, and nothing
             gathers the rows. ``coef_`` has the dtype in which the parts are computed with.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or (n_samples, n_targets) for a `LinearRegressor`
             The targets. Data in parts have their own.
         sample_weight : array-like of shape (n_samples,), optional
             Weights of the rows, at least 0 and not all 0. A weight of k means the same as k copies of the row. Data in
@@ -176,8 +179,10 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         settings = FitSettings.of(self)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together or not at all, got only one of them")
-        previous = self._previous() if settings.warm_start else None
-        X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=True)
+        previous = self._previous() if settings.warm_start else None  # before the checks set attributes
+        X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=True, several=True)
+        if y.ndim == 2:
+            return self._fit_several(settings, X, y, sample_weight, (X_val, y_val), saved)
         y = self._checked_targets(y, sample_weight, X.dtype)
         rows, held_out = self._rows(X, y, sample_weight), None
         if X_val is not None:
@@ -187,6 +192,12 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         self._store(parameters, X.dtype)
         self.n_iter_ = result.n_epochs
         self._keep_outcome(result)
+
+    def _fit_several(
+        self, settings: FitSettings, X: Features, y: Array, sample_weight: Array | None, held_out: Any, saved: Saved
+    ) -> None:
+        """Fit the model to the targets in the columns of y. Only a regressor has several."""
+        raise NotImplementedError
 
     def _run(
         self, settings: FitSettings, rows: Rows, held_out: Rows | None, start: Parameters | None, saved: Saved
@@ -304,13 +315,21 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
     def _training(self, settings: FitSettings) -> Training:
         return Training(settings, *self._loss())
 
-    def _checked_data(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Features, Array, Array | None]:
+    def _checked_data(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, several: bool = False
+    ) -> tuple[Features, Array, Array | None]:
+        """Return checked rows. With ``several``, a regressor's y may be a table with a column for each target."""
         X = encoded(self, X, reset)
         numeric = is_regressor(self)
         options = {"accept_sparse": "csr", "dtype": _DTYPES, "y_numeric": numeric, "ensure_all_finite": False}
+        if (width := width_of_targets(y)) is not None:
+            check_width(self, width, several and numeric)
+            options["multi_output"] = several and numeric
         with naming_faults(X, y if numeric else None):
             X, y = validated(self, X, y, reset=reset, **options)
             X = checked(X, type(self).__name__)
+            if y.ndim == 2:  # infinity among objects is left
+                validation.assert_all_finite(y, input_name="y")
         if sample_weight is not None:
             try:
                 sample_weight = validated_weight(sample_weight, X)

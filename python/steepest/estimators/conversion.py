@@ -72,7 +72,11 @@ def _fault_of_targets(y: Any) -> str:
     if y is None:
         return ""
     targets = _as_objects(y) if not hasattr(y, "__array__") else np.asarray(y)
-    found = _fault(targets.ravel()) if targets.ndim in (1, 2) else ""
+    columns = [targets] if targets.ndim == 1 else list(targets.T) if targets.ndim == 2 else []
+    faults = [
+        found + f" of target {j}" * (targets.ndim == 2) for j, each in enumerate(columns) if (found := _fault(each))
+    ]
+    found = faults[0] if faults else ""
     text = "; for classes take LogisticClassifier" * ("'" in found)
     return f"y must hold finite numbers, got {found}{text}" if found else ""
 

@@ -99,7 +99,9 @@ def _learned(model: Any, X: Any) -> FrameEncoder | None:
     return FrameEncoder.learn(X, categorical, baseline, model.handle_missing, option="handle_missing")
 
 
-def validated_table(model: Any, X: Table, *y: Any, reset: bool, y_numeric: bool = False, **_: Any) -> Any:
+def validated_table(
+    model: Any, X: Table, *y: Any, reset: bool, y_numeric: bool = False, multi_output: bool = False, **_: Any
+) -> Any:
     """Return a table and checked targets, as scikit-learn's validate_data does of arrays; set or check the names."""
     encoder, validation = _encoder_of(model), require("sklearn.utils.validation", "sklearn")
     if reset:
@@ -114,6 +116,6 @@ def validated_table(model: Any, X: Table, *y: Any, reset: bool, y_numeric: bool 
     X.check_finite()
     if not y:
         return X
-    targets = validation._check_y(y[0], multi_output=False, y_numeric=y_numeric, estimator=model)
+    targets = validation._check_y(y[0], multi_output=multi_output, y_numeric=y_numeric, estimator=model)
     validation.check_consistent_length(X, targets)
     return X, targets

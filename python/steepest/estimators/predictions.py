@@ -60,6 +60,8 @@ def by_parts(method: _Method) -> _Method:
 class ScoredInParts:
     """Lets `score` take data in parts. It stands before scikit-learn's classes among the bases."""
 
+    intercept_: Any
+
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the accuracy of a classifier, or R^2 of a regressor, on rows with known targets.
 
@@ -88,6 +90,8 @@ class ScoredInParts:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
         parts, predictor = _checked(self, X), _predictor(self)
         parts.check_target()
+        if not _base.is_classifier(self) and np.ndim(self.intercept_) == 1:
+            raise ValueError(f"model must have one target for the score of parts, got {len(self.intercept_)}")
         if _base.is_classifier(self):
             right, total = parts.engine.reduce(_AskHits(predictor, parts.classes))
             if total == 0.0:

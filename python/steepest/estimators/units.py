@@ -84,10 +84,7 @@ class Units:
         columns = None
         if rescales and not isinstance(rows.X, Table) and (small or may_be_extreme(rows.X)):
             columns = exponents_of(rows.X, rows.sample_weight)
-        centre, target = 0.0, 0
-        if has_target_units:
-            found = None if small else _of_many_targets(rows.y, rows.loss_weight, centres, keeps)
-            centre, target = _of_targets(rows.y, rows.loss_weight, centres) if found is None else found
+        centre, target = _target_units(rows, centres, keeps) if has_target_units else (0.0, 0)
         dtype = np.dtype(np.float64) if exact and small else rows.X.dtype
         return cls(columns, centre, target, dtype, rows.X.dtype)
 
@@ -114,6 +111,15 @@ class Units:
             return Rows(X, y, rows.sample_weight, rows.loss_weight)
         weights = [_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight)]
         return Rows(X, y, *weights)
+
+    def of_target(self, rows: Rows, centres: bool) -> Units:
+        """Return the same units of X with those of the targets of other rows, for `QuasiNewton` or a closed form."""
+        centre, target = _target_units(rows, centres, keeps=True)
+        return dataclasses.replace(self, centre=centre, target=target)
+
+    def targets_of(self, rows: Rows) -> Array:
+        """Return the targets of rows in these units."""
+        return np.ascontiguousarray(self._targets(rows), self.dtype)
 
     def _targets(self, rows: Rows) -> Array:
         if self.centre == 0.0 and self.target == 0:
@@ -209,6 +215,14 @@ class Units:
             return call(dataclasses.replace(found, scaled_gradient_norm=scaled))
 
         return told
+
+
+def _target_units(rows: Rows, centres: bool, keeps: bool) -> tuple[float, int]:
+    """Return the centre and the exponent of targets."""
+    found = None
+    if rows.X.size > LITTLE:
+        found = _of_many_targets(rows.y, rows.loss_weight, centres, keeps)
+    return _of_targets(rows.y, rows.loss_weight, centres) if found is None else found
 
 
 def _difference(y: NDArray[np.float64], centre: float, exponent: int) -> NDArray[np.float64]:

@@ -1,0 +1,308 @@
+"""`summary`: standard errors, tests and intervals of a fitted model's coefficients, and how well the model fits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.checks import check_number, describe
+from ..arrays.groups import product_of_csr
+from ..arrays.sparse import CSRView
+from ..estimators.fitted import FittedModel
+from ..extras import require
+from ..objectives.columns import Columns
+from .coordinates import Coordinates
+from .curvature import Curvature
+from .information import Information
+from .likelihood import Likelihood
+from .refusals import INTERCEPT, check_columns, check_determined, check_minimum, check_model, check_separable
+from .result import Summary
+
+__all__ = ["summary"]
+
+Array = NDArray[np.float64]
+Block = tuple[Any, Array, Array | None, Array | None]
+_ELEMENTS = 1 << 22  # of a block of rows that is widened
+_COVARIANCES = ("auto", "classical", "sandwich", "HC0", "HC1")
+_WEIGHTS = ("copies", "sampling")
+
+
+def summary(
+    model: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    level: float = 0.95,
+    covariance: Literal["auto", "classical", "sandwich", "HC0", "HC1"] = "auto",
+    weights_are: Literal["copies", "sampling"] = "copies",
+    offset: Any = None,
+) -> Summary:
+    """Return the coefficients of a fitted model with standard errors, tests and intervals, and how well it fits.
+
+    Parameters
+    ----------
+    model : LinearRegressor or LogisticClassifier
+        A fitted model without an L1 penalty, of one target.
+    X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
+        The rows of the fit, in the host's memory.
+    y : array-like of shape (n_samples,)
+        Their targets.
+    sample_weight : array-like of shape (n_samples,), optional
+        Their weights, as in the fit.
+    level : float
+        The level of the confidence intervals, above 0 and below 1.
+    covariance : {"auto", "classical", "sandwich", "HC0", "HC1"}
+        "classical" is the inverse of the Hessian, times the dispersion for least squares. It is right if the errors of
+        least squares have equal variances, and counts the variance of Poisson's distribution. "HC0" puts the outer
+        products of the rows' gradients between two inverses, which needs neither. "HC1" multiplies that by
+        n / (n - p), and "sandwich" is another name for it. "auto" is "classical" where the loss is a likelihood and
+        weights are copies, else "HC1".
+    weights_are : {"copies", "sampling"}
+        What the weights mean. A weight of k usually means k copies of the row: n is then the sum of the weights.
+        "sampling" means that a row stands for k rows of a population, of which it alone was seen, or that its weight
+        is a precision: n is then the number of rows, no factor of all weights changes anything, and the covariance is
+        a sandwich. The weights of classes (``class_weight``) never are copies.
+    offset : array-like of shape (n_samples,), optional
+        Known parts of the scores, as in the fit.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    NotFittedError
+        The model is not fitted.
+    TypeError, ValueError
+        An argument has the wrong type or value, or the rows are not like those of the fit. Or there are no standard
+        errors, as the message explains: an L1 penalty or bounds, columns that depend on each other (the message names
+        them), separable classes, no more rows than parameters, or a gradient that is not 0 at the fitted parameters
+        because X and y are other rows than those of the fit, or because the fit has not converged.
+
+    Notes
+    -----
+    The covariance of maximum-likelihood estimates is the inverse of the Hessian of the negative log-likelihood:
+    McCullagh and Nelder, "Generalized Linear Models", 2nd edition, 1989. The sandwich is that of White, "A
+    Heteroskedasticity-Consistent Covariance Matrix Estimator and a Direct Test for Heteroskedasticity", Econometrica
+    48, 1980; HC1 is named by MacKinnon and White, "Some Heteroskedasticity-Consistent Covariance Matrix Estimators with
+    Improved Finite Sample Properties", Journal of Econometrics 29, 1985. With Huber's loss it is that of M-estimates:
+    Huber, "Robust Estimation of a Location Parameter", 1964. The sandwich of weights that are no copies squares them:
+    Lumley, "Complex Surveys", 2010.
+
+    Least squares has t statistics with n - p degrees of freedom and the dispersion RSS / (n - p); all other losses have
+    z statistics and the dispersion 1. AIC and BIC count p parameters: the dispersion is not one of them.
+
+    With an L2 penalty, the Hessian is that of the penalised loss, p is the effective number of parameters, and a note
+    says so: the classical covariance is then that of the posterior distribution for a normal prior (Wood, "Generalized
+    Additive Models", 2nd edition, 2017, section 6.10). The intervals are about the shrunken coefficients.
+
+    More than two classes have one shift of all coefficients too many. The table has the differences to the first class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import steepest as st
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> y = X @ [1.0, 0.0] + 3.0 + rng.normal(size=200)
+    >>> found = st.summary(st.LinearRegressor().fit(X, y), X, y)
+    >>> found.names
+    ['x0', 'x1', '(intercept)']
+    >>> found.standard_errors.round(2)
+    array([0.07, 0.07, 0.07])
+    >>> found.p_values < 0.01
+    array([ True, False,  True])
+    >>> found.degrees_of_freedom
+    197.0
+    """
+    level = check_number("level", level, above=0.0, below=1.0)
+    for name, value, known in (("covariance", covariance, _COVARIANCES), ("weights_are", weights_are, _WEIGHTS)):
+        if not isinstance(value, str) or value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {describe(value)}")
+    given = FittedModel.of(model, X, y, sample_weight, offset)
+    check_model(given)
+    check_separable(given)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        return _Estimate(given, _kind(given, covariance, weights_are), weights_are == "sampling").summary(level)
+
+
+def _kind(given: FittedModel, covariance: str, weights_are: str) -> str:
+    """Return how the covariance is estimated, with "auto" resolved."""
+    if given.loss.may_be_flat:
+        why = f"the loss {given.loss.__name__} is no likelihood"
+    elif given.factors is not None:
+        why = "class_weight makes weights that are no copies"
+    elif weights_are == "sampling":
+        why = "weights of sampled rows are no copies"
+    else:
+        why = ""
+    if covariance == "classical" and why:
+        raise ValueError(f"covariance must be a sandwich ('HC0' or 'HC1'), as {why}, got 'classical'")
+    if covariance == "auto":
+        return "HC1" if why else "classical"
+    return "HC1" if covariance == "sandwich" else covariance
+
+
+class _Estimate:
+    """The steps of `summary`, which share what they find.
+
+    Parameters
+    ----------
+    given : FittedModel
+    kind : {"classical", "HC0", "HC1"}
+    sampled : bool
+        Whether weights are no copies.
+    """
+
+    def __init__(self, given: FittedModel, kind: str, sampled: bool) -> None:
+        self.given, self.kind = given, kind
+        rows, settings, parameters = given.rows, given.settings, given.parameters
+        self.columns = Columns.of(rows.X, rows.sample_weight)
+        k = len(parameters.coefficients)
+        mean, deviation = self.columns.mean, np.sqrt(self.columns.variance)
+        self.where = Coordinates.of(k, mean, deviation, settings.fit_intercept)
+        check_columns(given, self.where)
+        largest = float(np.abs(rows.y.astype(np.float64)).max())
+        intercepts = parameters.intercepts if settings.fit_intercept else None
+        self.sums = Curvature(
+            given.loss, given.options, parameters.coefficients, intercepts, self.where, largest if largest > 0 else 1.0
+        )
+        counted = np.ones(len(rows)) if rows.sample_weight is None else rows.sample_weight.astype(np.float64)
+        self.n = float(len(rows)) if sampled else float(counted.sum())
+        # Of the outer products of gradients: copies count once each, all other factors are squared.
+        factors = np.ones(len(rows)) if given.factors is None else given.factors
+        self.repeats = (counted**2 if sampled else counted) * factors**2
+        self.needs_slopes = kind != "classical" or given.loss.may_be_flat
+        self.slope_squares = 0.0
+        strength = given.alpha * (1.0 - settings.l1_ratio) * rows.total()
+        units = deviation**2 if settings.standardize else np.ones_like(mean)
+        own = 1.0 if given.penalty_weight is None else given.penalty_weight
+        self.penalty = strength * own * units / self.where.scale**2
+
+    def _blocks(self) -> Iterator[Block]:
+        """Yield the rows, their targets, weights and offsets in float64. X of float64 is one block, not copied."""
+        rows, offset = self.given.rows, self.given.offset
+        X, n = rows.X, len(rows)
+        step = n if X.dtype == np.float64 else max(1, _ELEMENTS // X.shape[1])
+        for start in range(0, n, step):
+            some = slice(start, min(start + step, n))
+            part = X if step >= n else X.take(np.arange(n)[some]) if isinstance(X, CSRView) else X[some]
+            weight = None if rows.loss_weight is None else rows.loss_weight[some].astype(np.float64)
+            yield (
+                part.astype(np.float64, copy=False),
+                rows.y[some].astype(np.float64),
+                weight,
+                None if offset is None else np.ascontiguousarray(offset[some]),
+            )
+
+    def _add_up(self) -> None:
+        start = 0
+        for X, y, weight, offset in self._blocks():
+            self.sums.add(X, y, weight, offset)
+            if self.needs_slopes:
+                slopes = self.sums.row_slopes(self._scores(X, offset), y)
+                repeats = self.repeats[start : start + len(y)]
+                self.sums.add_squares(X, slopes, repeats)
+                self.slope_squares += float(repeats @ (slopes**2).sum(axis=1))
+            start += len(y)
+
+    def _scores(self, X: Any, offset: Array | None) -> Array:
+        parameters = self.given.parameters
+        table = np.ascontiguousarray(parameters.coefficients.T)
+        found = product_of_csr(X, table) if isinstance(X, CSRView) else np.asarray(X @ table)
+        found = found + parameters.intercepts
+        return found if offset is None else found + offset.reshape(len(found), -1)
+
+    def summary(self, level: float) -> Summary:
+        """Return the summary, or raise an error that says why there is none."""
+        self._add_up()
+        given, sums = self.given, self.sums
+        overflown = Information.of(sums, self.where, self.penalty)
+        found = check_determined(given, self.where, overflown, self._blocks())
+        p = found.degrees_of_freedom
+        left, is_square = self.n - p, given.loss.constant_curvature
+        if left <= 0.0 and (is_square or self.kind == "HC1"):
+            raise ValueError(f"X must have more rows than parameters, got {self.n:g} rows for {p:g} parameters")
+        dispersion, scale = 1.0, 1.0
+        if is_square:  # the objective is the mean square, without the factor 1/2 of the likelihood
+            dispersion = sums.value / sums.weight * self.n / left
+            scale = 2.0 * dispersion
+        elif given.loss.may_be_flat:
+            scale = self.slope_squares / float(np.diag(found.smooth).max())
+        if self.kind == "classical":
+            matrix = found.covariance() * scale
+        else:
+            matrix = found.covariance(sums.squares) * (self.n / left if self.kind == "HC1" else 1.0)
+        check_minimum(given, found, self.columns, scale, np.sqrt(np.diag(matrix)), sums.unit)
+        likelihood = Likelihood.of(given, sums.value, sums.unit)
+        return self._table(matrix * sums.unit**2, dispersion * sums.unit**2, likelihood, p, level)
+
+    def _table(self, matrix: Array, dispersion: float, likelihood: Likelihood, p: float, level: float) -> Summary:
+        given, k = self.given, self.where.n_scores
+        table = given.parameters.coefficients
+        names = list(given.names)
+        if self.where.intercept:
+            table, names = np.column_stack([table, given.parameters.intercepts]), [*names, INTERCEPT]
+        if k > 1:  # differences to the first class
+            parts = matrix.reshape(k, table.shape[1], k, table.shape[1])
+            parts = parts[1:, :, 1:] - parts[:1, :, 1:] - parts[1:, :, :1] + parts[:1, :, :1]
+            matrix, table = parts.reshape((table.size - table.shape[1],) * 2), table[1:] - table[0]
+        coef = table if k > 1 else table[0]
+        errors = np.sqrt(np.diag(matrix)).reshape(coef.shape)
+        left, is_square = self.n - p, given.loss.constant_curvature
+        statistic, p_values, width = _tests(coef, errors, left if is_square else math.inf, level)
+        weighted = given.factors is not None
+        log_likelihood = math.nan if weighted else likelihood.log_likelihood
+        return Summary(
+            names=names,
+            coef=coef,
+            standard_errors=errors,
+            statistic=statistic,
+            p_values=p_values,
+            intervals=np.stack([coef - width * errors, coef + width * errors], axis=-1),
+            covariance=matrix,
+            statistic_name="t" if is_square else "z",
+            covariance_type=self.kind,
+            level=level,
+            loss=given.loss.__name__,
+            classes=given.classes,
+            n_samples=self.n,
+            n_parameters=p,
+            degrees_of_freedom=left,
+            dispersion=math.nan if given.loss.may_be_flat else dispersion,
+            log_likelihood=log_likelihood,
+            deviance=likelihood.deviance,
+            null_deviance=likelihood.null_deviance,
+            aic=2.0 * p - 2.0 * log_likelihood,
+            bic=math.log(self.n) * p - 2.0 * log_likelihood,
+            notes=tuple(self._notes(dispersion)),
+        )
+
+    def _notes(self, dispersion: float) -> Iterator[str]:
+        given = self.given
+        if self.penalty.any():
+            yield (
+                f"the L2 penalty (alpha = {given.alpha:.6g}) shrinks the coefficients. The errors are those of the "
+                "penalised loss, and the number of parameters is the effective one; tests and intervals are about the "
+                "shrunken coefficients."
+            )
+        if given.factors is not None:
+            yield "class_weight changes what is estimated: the deviances are weighted, and there is no likelihood."
+        if dispersion == 0.0:
+            yield "the model fits all rows exactly: there is no variance to tell errors from."
+        if given.loss.may_be_flat:
+            yield f"{given.loss.__name__} is no likelihood: the errors are those of an M-estimate."
+
+
+def _tests(coef: Array, errors: Array, degrees: float, level: float) -> tuple[Array, Array, float]:
+    """Return the statistics, their two-sided p-values, and the half-width of an interval in standard errors."""
+    special = require("scipy.special", "sklearn")
+    statistic, upper = coef / errors, 0.5 + level / 2.0
+    if math.isinf(degrees):
+        return statistic, 2.0 * special.ndtr(-np.abs(statistic)), float(special.ndtri(upper))
+    return statistic, 2.0 * special.stdtr(degrees, -np.abs(statistic)), float(special.stdtrit(degrees, upper))
