@@ -28,7 +28,7 @@ _STEP = 1 << 22  # bytes to read at once where they are converted
 class NpySource:
     """Rows in `.npy` files."""
 
-    any_order, if_changed = True, ""
+    any_order, if_changed, is_copy = True, "", False
 
     def __init__(self, tables: list[NpyTable], dtype: np.dtype[Any] | None, memory: int) -> None:
         tables = [table for table in tables if table.files[0].shape[:1] != (0,)] or tables  # files without rows
