@@ -222,8 +222,8 @@ def failures():
     found["callback"] = error_of(lambda: st.minimize(problem, None, st.Adam(), callbacks=callback))
     whole = good.engine._read
 
-    def broken(asked):
-        yield next(iter(whole(asked)))
+    def broken(asked, in_place):
+        yield next(iter(whole(asked, in_place)))
         raise OSError("the disk is gone")
 
     good.engine._read = broken if second else whole

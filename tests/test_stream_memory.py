@@ -96,3 +96,38 @@ def test_the_resident_set_stays_within_the_memory(kind, memory, tmp_path):
     growth, rows = map(int, run.stdout.split())
     assert rows == 2 * 4096 * repeats
     assert growth < memory
+
+
+FITS = """
+def fitted(stream, w=None):
+    objective = st.LeastSquares(stream)
+    for _ in range(3):
+        w = objective.gradient(np.zeros(objective.n_parameters))
+    st.minimize(objective, optimizer=st.Adam(1e-3), batch_size=256, max_epochs=1, diagnose=False)
+    return w
+
+fitted(opened(small))
+gc.collect()
+open("/proc/self/clear_refs", "w").write("5")
+before, stream = peak(), opened(large)
+w = fitted(stream)
+print(peak() - before, int(len(stream._kept) == len(stream.sizes)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux") or SANITIZED, reason="reads the peak from /proc")
+@pytest.mark.parametrize(("kind", "share"), [("npy", 3.2), ("npy", 0.45), ("npy+cache", 3.2), ("parquet", 0.3)])
+def test_fits_stay_within_the_memory(kind, share, tmp_path):
+    """Passes and mini-batches from a buffer, over rows in files, and over those of half of the memory, which stay."""
+    memory = (96 if kind == "parquet" else 64) * MIB
+    one = write(kind.partition("+")[0], tmp_path / "small", 1)
+    write(kind.partition("+")[0], tmp_path / "large", int(share * memory) // one)
+    arguments = [tmp_path / "small", tmp_path / "large", memory, 8192, kind]
+    program = PROGRAM.partition("for part in opened(small)")[0].replace("import gc, sys", "import gc, sys, numpy as np")
+    run = subprocess.run(
+        [sys.executable, "-c", program + FITS, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    growth, kept = map(int, run.stdout.split())
+    assert growth < memory
+    assert kept == (share < 0.5 and kind == "npy")

@@ -6,6 +6,7 @@ import itertools
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import steepest as st
@@ -249,3 +250,28 @@ def test_data_of_half_of_the_memory_stay_there(parts_read, in_place, tmp_path):
 def test_a_section_says_how_large_it_is():
     rows = FileRows(None, 0, "rows", (3, 4), np.dtype(np.float64), lambda: None)
     assert (len(rows), rows.size) == (3, 12)
+
+
+@pytest.mark.parametrize("kind", ["npy", "csv.gz"])
+def test_kept_parts_come_in_any_order_and_to_several_at_once(kind, parts_read, tmp_path):
+    """Part i is always the rows of part i: if some are asked for twice, backwards, or by two passes in turn."""
+    rows, y = X[:700, :3], Z[:700]
+    if kind == "npy":
+        source, options = (tmp_path / "X.npy", tmp_path / "y.npy"), {}
+        for path, array in zip(source, (rows, y), strict=True):
+            np.save(path, array)
+    else:
+        source, options = tmp_path / "t.csv.gz", {"target": "y"}
+        pd.DataFrame(rows).assign(y=y).to_csv(source, index=False)
+    stream = st.open_stream(source, part_rows=100, **options)
+
+    def check(part):
+        assert part.X.tobytes() == rows[100 * part.index : 100 * part.index + 100].tobytes()
+        return part.index
+
+    assert [check(part) for part in stream.sections([5, 2, 2, 4, 5])] == [5, 2, 2, 4, 5]
+    first, second = stream.sections(range(7)), stream.sections([6, 5, 3, 1, 0])
+    found = [check(next(each)) for each in (first, second, first, second, second, first, first, second, second)]
+    assert found == [0, 6, 1, 5, 3, 2, 3, 1, 0]
+    assert [check(part) for part in first] == [4, 5, 6]
+    assert len(stream._kept) == 7

@@ -189,7 +189,9 @@ def _parts_of(client: Any, X: Any, y: Any, weight: Any, labels: Any, timeout: fl
             raise TypeError(f"X must hold numbers, got {dtype}")
         X = X.astype(np.float64)
     made = parts(client, X, y if labels is None else coded(y, labels), weight, timeout=timeout)
-    of_columns: dict[str, Any] = {"classes": labels, "feature_names": names}
-    if kind_of(y).kind in "biuf":
-        of_columns["target_dtype"] = kind_of(y)
+    kind = kind_of(y)
+    classes = labels.astype(kind) if labels is not None and kind.kind == "U" else labels
+    of_columns: dict[str, Any] = {"classes": classes, "feature_names": names}
+    if kind.kind in "biuf":
+        of_columns["target_dtype"] = kind
     return Parts(made.engine, **of_columns)

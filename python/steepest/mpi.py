@@ -24,7 +24,7 @@ from .streams.stream import Stream
 __all__ = ["MPIEngine", "RankError", "fit", "parts", "rows"]
 
 PART_ROWS = 2**18
-Reader = Callable[[list[int]], Iterable[HeldPart]]
+Reader = Callable[[list[int], bool], Iterable[HeldPart]]
 Model = TypeVar("Model")
 _channels: dict[str, Any] = {}  # the key by which communicators keep their channel, once MPI is there
 
@@ -234,8 +234,8 @@ class _StreamRows:
         return len(self._stream.sizes)
 
     def reader(self, first: int) -> Reader:
-        def read(asked: list[int]) -> Iterable[HeldPart]:
-            for part in self._stream.parts([index - first for index in asked]):
+        def read(asked: list[int], in_place: bool) -> Iterable[HeldPart]:
+            for part in self._stream.sections([index - first for index in asked], in_place):
                 yield HeldPart(first + part.index, *part[1:])
 
         return read
@@ -273,7 +273,7 @@ class _ArrayRows:
 
     def reader(self, first: int) -> Reader:
         held = [block_of(first + i, *block) for i, block in enumerate(self._blocks)]
-        return lambda asked: (held[index - first] for index in asked)
+        return lambda asked, in_place: (held[index - first] for index in asked)
 
 
 def _check_none(y: Any, weight: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..extras import require
 from ..streams.files import FileState
-from ..streams.npy import NpyFile
+from ..streams.npy_table import NpyFile
 from .readers import matrix_frame
 from .streaming import Streaming
 from .tables import NoRowsError, OptionError, ReadOptions, Table, TableError, reading

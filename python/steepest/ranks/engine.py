@@ -30,7 +30,8 @@ class MPIEngine:
     own : range
         The places of this rank's parts among those of all ranks.
     read : callable
-        Called with some of these places in rising order, it yields the parts there, each with its ``index``.
+        Called with some of these places in rising order, it yields the parts there, each with its ``index``. It is told
+        whether they may be in files, as for a question with ``is_pass``.
     n : int
         Number of parts of all ranks.
 
@@ -40,7 +41,7 @@ class MPIEngine:
         Decides what does not follow from totals.
     """
 
-    def __init__(self, channel: Channel, own: range, read: Callable[[list[int]], Iterable[Any]], n: int) -> None:
+    def __init__(self, channel: Channel, own: range, read: Callable[[list[int], bool], Iterable[Any]], n: int) -> None:
         self._channel, self._own, self._read, self._n = channel, own, read, n
         self.team = Ranks(channel)
 
@@ -62,7 +63,7 @@ class MPIEngine:
         def answer() -> list[Node]:
             tree = Tree(self._n, question.add)
             asked = [index for index in self._own if question.asks is None or index in question.asks]
-            for part in self._read(asked):
+            for part in self._read(asked, getattr(question, "is_pass", False)):
                 tree.put(part.index, question.of(part, *arrays))
             for index in set(self._own).difference(asked):
                 tree.put(index, None)
@@ -84,4 +85,4 @@ class MPIEngine:
 
     def close(self) -> None:
         """Let go of the parts of this rank. The communicator stays."""
-        self._own, self._read = range(0), lambda asked: ()
+        self._own, self._read = range(0), lambda asked, in_place: ()

@@ -40,7 +40,7 @@ class IterableSource:
     """Blocks of rows that the user's object yields. A list or another sequence can be read in any order."""
 
     if_changed = "all passes must give the same rows in the same order (a shuffling loader does not)"
-    reserve = 0  # the blocks are the user's own memory
+    reserve, is_copy = 0, False  # the blocks are the user's own memory
     n_rows: int | None = None
     name = "source"
 

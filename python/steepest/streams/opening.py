@@ -12,7 +12,8 @@ from .checks import check_dtype, check_memory
 from .delimited import CSVSource
 from .files import files_of, is_path, kind_of
 from .iterable import IterableSource
-from .npy import NpySource, tables_of
+from .npy import NpySource
+from .npy_table import tables_of
 from .parquet import ParquetSource
 from .source import Budget, Source, survey
 from .stream import Stream

@@ -30,7 +30,7 @@ _FIXED = 48 << 20  # what Arrow's allocator keeps beyond what is in use, by meas
 class ParquetSource:
     """Rows in Parquet files. One row group is open at a time, page by page."""
 
-    any_order, if_changed = True, ""
+    any_order, if_changed, is_copy = True, "", False
 
     def __init__(
         self,

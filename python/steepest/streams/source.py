@@ -53,6 +53,8 @@ class Readable(Protocol):
         What errors call the source.
     if_changed : str
         What to say where a later pass gives other rows; "" if the source sees to it by itself.
+    is_copy : bool
+        Whether passes read a copy, so that they do not notice if the files change.
     """
 
     facts: Facts
@@ -63,6 +65,7 @@ class Readable(Protocol):
     any_order: bool
     name: str
     if_changed: str
+    is_copy: bool
 
     def reader(self, found: Survey, stop: Event) -> PartReader:
         """Return a reader of parts, which a thread has for itself."""

@@ -182,16 +182,17 @@ class Stream:
 
     def _kept_parts(self, order: Sequence[int]) -> Iterator[Part | Section]:
         """Yield parts in memory. Those that are missing are read first, and the files must be as they were."""
-        missing = [index for index in order if index not in self._kept]
-        if not missing and not getattr(self._source, "is_copy", False):
+        missing = list(dict.fromkeys(index for index in order if index not in self._kept))
+        if not missing and not self._source.is_copy:
             for state in self._source.states:
                 state.check()
-        fresh = self.parts(missing)
+        fresh = self.parts(missing if self._source.any_order else sorted(missing))
         for index in order:
-            if index not in self._kept:
-                self._kept[index] = next(fresh)
-            elif self._progress is not None:
+            if index in self._kept and self._progress is not None:
                 self._progress(self.sizes[index])
+            while index not in self._kept:
+                part = next(fresh)
+                self._kept[part.index] = part
             yield self._kept[index]
 
     def _open(self, stop: threading.Event) -> PartReader:

@@ -85,7 +85,7 @@ class TextSource(ABC):
 
     facts: Facts
     labels: Labels | None = None
-    if_changed = ""
+    if_changed, is_copy = "", False
     kind = ""
 
     def __init__(self, paths: list[Path], memory: int) -> None:
