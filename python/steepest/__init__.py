@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .descent.stopping import Progress as Progress
     from .estimators import LinearRegressor as LinearRegressor
     from .estimators import LogisticClassifier as LogisticClassifier
-    from .inference.estimate import summary as summary
     from .inference.result import Summary as Summary
+    from .inference.summarise import summary as summary
     from .objectives.function import Function as Function
     from .objectives.losses import *
     from .objectives.protocol import Objective as Objective
@@ -72,8 +72,8 @@ _PLACES = {
     "descent.result": ("Result",),
     "descent.stopping": ("Progress",),
     "estimators": ("LinearRegressor", "LogisticClassifier"),
-    "inference.estimate": ("summary",),
     "inference.result": ("Summary",),
+    "inference.summarise": ("summary",),
     "objectives.function": ("Function",),
     "objectives.protocol": ("Objective",),
     "objectives.softmax": ("Softmax",),
@@ -91,7 +91,7 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _OPTIONAL = (
     *_PLACES["estimators"],
     *_PLACES["cli.model_file"],
-    *_PLACES["inference.estimate"],
+    *_PLACES["inference.summarise"],
 )  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.

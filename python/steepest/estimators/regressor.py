@@ -166,8 +166,8 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
         >>> bool(np.array_equal(online.coef_, whole.coef_))
         True
         """
-        if np.ndim(getattr(self, "intercept_", 0.0)) == 1:
-            k = len(self.intercept_)
+        k = len(np.atleast_1d(getattr(self, "intercept_", 0.0)))
+        if np.ndim(getattr(self, "intercept_", 0.0)) == 1 and np.shape(self.coef_) == (k, n_coefficients(self)):
             raise ValueError(f"partial_fit takes one target, and this model was fitted to {k}; make a new one")
         with self._unchanged_by_errors():
             self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))
