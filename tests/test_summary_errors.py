@@ -125,6 +125,9 @@ def test_separable_classes() -> None:
     text = told(st.LinearRegressor(loss="poisson").fit(quasi, zeros), quasi, zeros)
     assert "y has only zeros where some columns are not 0" in text
     st.summary(st.LogisticClassifier().fit(X, separable), X, separable)
+    for alpha in (0.0, 0.1):  # no penalty holds the intercept
+        nothing = st.LinearRegressor(loss="poisson", alpha=alpha).fit(X, np.zeros(N))
+        assert "y has only zeros, so that no finite" in told(nothing, X, np.zeros(N))
 
 
 def test_a_class_without_weight() -> None:
