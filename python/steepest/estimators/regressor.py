@@ -62,11 +62,11 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
     y may have several targets, in the shape (n_samples, n_targets). Predictions then have that shape, and ``coef_``,
     ``intercept_``, ``n_iter_``, ``converged_``, ``history_``, ``stop_reason_`` and ``diagnosis_`` have an element for
     each target. `score` is the mean of R^2 over the targets. Least squares by QuasiNewton without an L1 norm, of up to
-    4,096 columns and 1,400 for each target, forms and factors the Hessian once for all targets. Two or three passes
-    follow. A pass over a dense X serves all targets; sparse rows are read for each. A target whose gradient does not
-    reach the tolerance that way goes on by itself. All other settings take a fit for each target over the same X, with
-    the bits of a fit to that target alone. `partial_fit` and checkpoints take one target. Ctrl-C keeps nothing of a fit
-    to several.
+    4,096 columns, and of up to 400 for each target if rows are many, forms and factors the Hessian once for all
+    targets. Two or three passes follow. A pass over a dense X serves all targets; sparse rows are read for each. A
+    target whose gradient does not reach the tolerance that way goes on by itself. All other settings take a fit for
+    each target over the same X, with the bits of a fit to that target alone. `partial_fit` and checkpoints take one
+    target. Ctrl-C keeps nothing of a fit to several.
 
     Examples
     --------

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..arrays.checks import check_number, describe
+from ..estimators.blas import on_one_thread
 from ..estimators.fitted import FittedModel
-from ..extras import require
 from .estimate import Estimate
 from .refusals import check_model, check_separable
 from .result import Summary
@@ -115,9 +115,7 @@ def summary(
     given = FittedModel.of(model, X, y, sample_weight, offset)
     check_model(given)
     check_separable(given)
-    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
-    alone = require("threadpoolctl", "sklearn").threadpool_limits(1, user_api="blas")  # other numbers round otherwise
-    with quiet, alone:
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"), on_one_thread():
         return Estimate(given, _kind(given, covariance, weights_are), weights_are == "sampling").summary(level)
 
 
