@@ -64,6 +64,27 @@ def test_dependence_through_the_intercept_and_through_sums() -> None:
     assert "'x0', 'x1', 'x3' and 'x4' depend on each other; leave out 2 of them" in text
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("loss", ["least_squares", "poisson"])
+def test_exactly_the_dependent_columns_are_named(seed: int, loss: str) -> None:
+    """A column is one of them if the rank is the same without it. So is the intercept, which is a column of ones."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(60, 5)) * 10.0 ** rng.integers(-1, 3, 5) + rng.normal(size=5)
+    made = [
+        base[:, rng.choice(5, rng.integers(1, 4), replace=False)].sum(axis=1) + rng.integers(0, 2) for _ in range(2)
+    ]
+    columns = np.column_stack([base, *made])[:, rng.permutation(7)]
+    scaled = np.column_stack([columns / np.abs(columns).max(axis=0), np.ones(60)])
+    rank = np.linalg.matrix_rank(scaled, tol=1e-9)
+    free = [j for j in range(8) if np.linalg.matrix_rank(np.delete(scaled, j, axis=1), tol=1e-9) == rank]
+    y = rng.poisson(2.0, 60).astype(float)
+    text = told(st.LinearRegressor(loss=loss).fit(columns, y), columns, y)
+    named = text.partition("singular: ")[2].partition(" depend")[0]
+    expected = [f"'x{j}'" if j < 7 else "(intercept)" for j in free]
+    assert named.replace(" and ", ", ").split(", ") == expected
+    assert f"leave out {8 - rank} of them" in text
+
+
 def test_constant_columns_are_named() -> None:
     with_ones = np.column_stack([X, np.full(N, 7.0), np.zeros(N)])
     text = told(st.LinearRegressor().fit(with_ones, Y), with_ones, Y)
@@ -125,6 +146,9 @@ def test_separable_classes() -> None:
     text = told(st.LinearRegressor(loss="poisson").fit(quasi, zeros), quasi, zeros)
     assert "y has only zeros where some columns are not 0" in text
     st.summary(st.LogisticClassifier().fit(X, separable), X, separable)
+    for alpha in (0.0, 0.1):  # no penalty holds the intercept
+        nothing = st.LinearRegressor(loss="poisson", alpha=alpha).fit(X, np.zeros(N))
+        assert "y has only zeros, so that no finite" in told(nothing, X, np.zeros(N))
 
 
 def test_a_class_without_weight() -> None:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from .estimators import LinearRegressorCV as LinearRegressorCV
     from .estimators import LogisticClassifier as LogisticClassifier
     from .estimators import LogisticClassifierCV as LogisticClassifierCV
-    from .inference.estimate import summary as summary
     from .inference.result import Summary as Summary
+    from .inference.summarise import summary as summary
     from .objectives.function import Function as Function
     from .objectives.losses import *
     from .objectives.protocol import Objective as Objective
@@ -76,8 +76,8 @@ _PLACES = {
     "descent.result": ("Result",),
     "descent.stopping": ("Progress",),
     "estimators": ("LinearRegressor", "LinearRegressorCV", "LogisticClassifier", "LogisticClassifierCV"),
-    "inference.estimate": ("summary",),
     "inference.result": ("Summary",),
+    "inference.summarise": ("summary",),
     "objectives.function": ("Function",),
     "objectives.protocol": ("Objective",),
     "objectives.softmax": ("Softmax",),
@@ -97,7 +97,7 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _OPTIONAL = (
     *_PLACES["estimators"],
     *_PLACES["cli.model_file"],
-    *_PLACES["inference.estimate"],
+    *_PLACES["inference.summarise"],
 )  # not in __all__, since they import scikit-learn
 
 # Folders that are reached as attributes, though `dir` does not list them.

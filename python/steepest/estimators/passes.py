@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..extras import require
 from ..objectives.columns import LITTLE
 from ..objectives.data import DataObjective
+from .blas import on_one_thread
 
 __all__ = ["Passes"]
 
@@ -83,8 +83,7 @@ class Passes:
         n = self.objective.n_samples
         bounds = np.linspace(0, n, _SEGMENTS + 1).astype(int)
         segments = [slice(int(a), int(b)) for a, b in pairwise(bounds) if a < b]
-        limits = require("threadpoolctl", "sklearn").threadpool_limits
-        with limits(1, user_api="blas"), ThreadPoolExecutor(max(1, _core.threads_in_use())) as pool:
+        with on_one_thread(), ThreadPoolExecutor(max(1, _core.threads_in_use())) as pool:
             parts = list(pool.map(lambda rows: self._of_segment(rows, some, slopes, constants), segments))
         squares, pulls, sums = (sum(each[1:], each[0]) for each in zip(*parts, strict=True))
         return squares, pulls, sums

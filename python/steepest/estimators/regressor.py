@@ -62,10 +62,11 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
     y may have several targets, in the shape (n_samples, n_targets). Predictions then have that shape, and ``coef_``,
     ``intercept_``, ``n_iter_``, ``converged_``, ``history_``, ``stop_reason_`` and ``diagnosis_`` have an element for
     each target. `score` is the mean of R^2 over the targets. Least squares by QuasiNewton without an L1 norm, of up to
-    4,096 columns and 1,400 for each target, forms and factors the Hessian once for all targets; each then takes two or
-    three passes. A target whose gradient does not reach the tolerance that way, and all other settings, take a fit
-    for each target over the same X, with the bits of a fit to that target alone. `partial_fit` and checkpoints take one
-    target. Ctrl-C then keeps nothing of the fit.
+    4,096 columns, and of up to 400 for each target if rows are many, forms and factors the Hessian once for all
+    targets. Two or three passes follow. A pass over a dense X serves all targets; sparse rows are read for each. A
+    target whose gradient does not reach the tolerance that way goes on by itself. All other settings take a fit for
+    each target over the same X, with the bits of a fit to that target alone. `partial_fit` and checkpoints take one
+    target. Ctrl-C keeps nothing of a fit to several.
 
     Examples
     --------
@@ -166,8 +167,8 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
         >>> bool(np.array_equal(online.coef_, whole.coef_))
         True
         """
-        if np.ndim(getattr(self, "intercept_", 0.0)) == 1:
-            k = len(self.intercept_)
+        k = len(np.atleast_1d(getattr(self, "intercept_", 0.0)))
+        if np.ndim(getattr(self, "intercept_", 0.0)) == 1 and np.shape(self.coef_) == (k, n_coefficients(self)):
             raise ValueError(f"partial_fit takes one target, and this model was fitted to {k}; make a new one")
         with self._unchanged_by_errors():
             self._go_on(X, y, sample_weight, first=not hasattr(self, "coef_"))

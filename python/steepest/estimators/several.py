@@ -36,7 +36,8 @@ __all__ = ["Outcome", "fit_targets", "stacked"]
 
 Array = NDArray[Any]
 _MOST_COLUMNS = 4096
-_COLUMNS_PER_TARGET = 1400  # beyond these, forming the Hessian takes longer than a fit for each target
+_COLUMNS_PER_TARGET = 400  # beyond these, forming the Hessian of many rows takes longer than a fit for each target
+_FEW_ROWS = 3  # rows for each column up to which it does not, however few targets there are
 _STEPS = 8
 _ROUNDED = 1e-5  # share of the largest slope up to which its rounding loosens the tolerance
 
@@ -134,7 +135,10 @@ def _may_share(training: Training, X: Features, k: int) -> bool:
     factors = getattr(settings, "penalty_weight", None)
     bounded = getattr(settings, "positive", False) or (factors is not None and np.isinf(factors).any())
     plain = not bounded and not settings.early_stopping and not settings.callbacks and settings.max_iter >= _STEPS
-    if not (squares and plain) or X.shape[1] > min(_MOST_COLUMNS, _COLUMNS_PER_TARGET * k):
+    n, d = X.shape
+    fast = d <= _COLUMNS_PER_TARGET * k or n <= _FEW_ROWS * d
+    singular = n < d and settings.alpha == 0.0
+    if not (squares and plain and fast) or d > _MOST_COLUMNS or singular:
         return False
     optimizer = optimizer_for(settings, 1) if settings.batch_size is None else None
     return isinstance(optimizer, QuasiNewton) and tolerance(settings, optimizer, X.dtype) is not None

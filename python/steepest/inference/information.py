@@ -15,7 +15,8 @@ from .inverse import Inverse, inverse_of
 __all__ = ["Information"]
 
 Array = NDArray[np.float64]
-_SHARE = 1e-6  # a parameter whose share in flat directions exceeds this is not determined
+_SHARE = 1e-12  # a parameter whose share in flat directions, of squares, exceeds this is not determined
+_CONSTANT = 1e-6  # nor an intercept that flat directions change by more than this share of their terms
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,22 @@ class Information:
         found[self.kept] = False
         if self.inverse.flat.shape[1]:
             whole = np.diag(self.coordinates.covariance(np.diag(self.inverse.unit**2)))
-            flat = (self.coordinates.original(self.inverse.flat) ** 2).sum(axis=1)
-            found[self.kept] = flat > _SHARE * whole
+            flat = self.coordinates.original(self.inverse.flat)
+            lost = (flat**2).sum(axis=1) > _SHARE * whole
+            if self.coordinates.intercept:
+                lost.reshape(self.coordinates.n_scores, -1)[:, -1] = self._moves_intercepts(flat)
+            found[self.kept] = lost
         return found
+
+    def _moves_intercepts(self, flat: Array) -> NDArray[np.bool_]:
+        """Return whether flat directions, of the columns as they are, change the intercept of each score.
+
+        Far columns move the intercept by much more than its share in a direction, so its own terms are the measure.
+        """
+        table = flat.reshape(self.coordinates.n_scores, -1, flat.shape[1])
+        terms = np.abs(table[:, :-1] * self.coordinates.centre[:, None]).sum(axis=1)
+        terms += np.abs(table[:, :-1] * self.coordinates.scale[:, None]).sum(axis=1)
+        return np.asarray((np.abs(table[:, -1]) > _CONSTANT * terms).any(axis=1))
 
     def _full(self, found: Array) -> Array:
         """Return an array with rows of zeros for the parameters that were left out."""

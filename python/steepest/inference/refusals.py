@@ -71,10 +71,16 @@ def check_model(given: FittedModel) -> None:
 def check_separable(given: FittedModel) -> None:
     """Check that finite coefficients minimise the loss of a fit without a penalty."""
     found: str = "all" if given.stop_reason == StopReason.SEPARABLE else ""
-    if not found and given.alpha == 0.0 and (given.loss.is_of_classes or given.loss.is_of_counts):
-        rows, parameters = given.rows, given.parameters
+    rows = given.rows
+    if not found and (given.loss.is_of_classes or given.loss.is_of_counts):
+        parameters = given.parameters
         objective = given.loss(
-            rows.X, rows.y, sample_weight=rows.loss_weight, intercept=given.settings.fit_intercept, **given.options
+            rows.X,
+            rows.y,
+            sample_weight=rows.loss_weight,
+            intercept=given.settings.fit_intercept,
+            alpha=given.alpha,
+            **given.options,
         )
         table = parameters.coefficients
         if given.settings.fit_intercept:
@@ -82,11 +88,15 @@ def check_separable(given: FittedModel) -> None:
         w = np.ascontiguousarray(table.ravel(), objective.dtype)
         found = separation(objective, w, objective.value(w))
     if found:
-        what = "y has only zeros where some columns are not 0" if given.loss.is_of_counts else "planes separate classes"
+        what, remedy = "planes separate classes", "; give a penalty (alpha > 0)"
+        if given.loss.is_of_counts:
+            what = "y has only zeros where some columns are not 0"
+            if not rows.y.any():
+                what, remedy = "y has only zeros", ""
         raise ValueError(
-            f"the model has no standard errors: {what}, so that no finite coefficients maximise the likelihood; give a "
-            "penalty (alpha > 0). Albert and Anderson, 'On the existence of maximum likelihood estimates in logistic "
-            "regression models', 1984"
+            f"there are no standard errors: {what}, so that no finite coefficients maximise the likelihood{remedy}. "
+            "Albert and Anderson, 'On the existence of maximum likelihood estimates in logistic regression models', "
+            "1984"
         )
 
 
