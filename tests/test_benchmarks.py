@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import json
 import subprocess
@@ -87,6 +88,33 @@ def test_partial_fit_is_timed_against_sgd_classifier(
     right = bench.ours
     monkeypatch.setattr(bench, "ours", lambda rule: right(rule).set_params(learning_rate=1e-3))
     assert bench.main(options) == 1
+
+
+def test_small_fits_are_timed_against_scikit_learn(
+    load: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("sklearn")
+    bench, out = load("bench_small_fit"), tmp_path / "times.json"
+    options = ["--quick", "--repeats", "1", "--json", str(out), "--only", "iris", "--only", "diabetes*"]
+    assert bench.main(options) == 0
+    rows = json.loads(out.read_text())["rows"]
+    assert [(row["case"], row["peer"]) for row in rows] == [
+        ("iris", "lbfgs"),
+        ("iris", "newton-cholesky"),
+        ("diabetes", "LinearRegression"),
+        ("diabetes/ridge", "Ridge"),
+    ]
+    assert all(row["x"] > 0 and row["error"] <= 1e-8 for row in rows)
+    ended_early = functools.partial(st.LogisticClassifier, tol=1e-3)
+    monkeypatch.setattr(bench.st, "LogisticClassifier", ended_early)
+    assert bench.main(["--quick", "--repeats", "1", "--only", "iris"]) == 1
+
+
+def test_ensembles_of_small_fits_are_timed(load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("sklearn")
+    options = ["--quick", "--repeats", "1", "--only", "search/*", "--only", "bagging/*"]
+    assert load("bench_small_fit").main(options) == 0
+    assert len([line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]) == 1 + 4
 
 
 @pytest.mark.slow

@@ -13,6 +13,42 @@
 namespace steepest {
 namespace {
 
+using LongArray = py::array_t<OrthogonalRows::Real, py::array::c_style>;
+
+OrthogonalRows orthogonal_rows(const LongArray& rows, double dependent) {
+    if (rows.ndim() != 2) throw py::value_error("rows: expected a matrix, got " + describe(rows));
+    const OrthogonalRows::Real* data = rows.data();
+    const auto n = std::size_t(rows.shape(0)), p = std::size_t(rows.shape(1));
+    const GilReleased released;
+    return {data, n, p, dependent};
+}
+
+LongArray triangle(const OrthogonalRows& of) {
+    const auto p = py::ssize_t(of.n_columns());
+    LongArray found({p, p});
+    std::copy(of.triangle().begin(), of.triangle().end(), found.mutable_data());
+    return found;
+}
+
+LongArray inverse(const OrthogonalRows& of) {
+    const auto p = py::ssize_t(of.n_columns());
+    LongArray found({p, p});
+    of.invert(found.mutable_data());
+    return found;
+}
+
+LongArray solve_rows(const OrthogonalRows& of, const LongArray& targets, std::size_t refinements) {
+    if (targets.ndim() != 1 || std::size_t(targets.shape(0)) != of.n_rows())
+        throw py::value_error("targets: expected a vector of " + std::to_string(of.n_rows()) + " elements, got " +
+                              describe(targets));
+    LongArray w{py::ssize_t(of.n_columns())};
+    const OrthogonalRows::Real* data = targets.data();
+    OrthogonalRows::Real* to = w.mutable_data();
+    const GilReleased released;
+    of.solve(data, refinements, to);
+    return w;
+}
+
 template <class T>
 Cholesky cholesky_of(const py::array_t<T, py::array::c_style>& matrix, double ridge) {
     if (matrix.ndim() != 2 || matrix.shape(0) != matrix.shape(1))
@@ -86,42 +122,6 @@ void add_products_of(const py::handle& rows, const py::handle& columns, const py
     double* to = block.mutable_data();
     const GilReleased released;
     add_products(entries, of_rows, to);
-}
-
-using LongArray = py::array_t<OrthogonalRows::Real, py::array::c_style>;
-
-OrthogonalRows orthogonal_rows(const LongArray& rows, double dependent) {
-    if (rows.ndim() != 2) throw py::value_error("rows: expected a matrix, got " + describe(rows));
-    const OrthogonalRows::Real* data = rows.data();
-    const auto n = std::size_t(rows.shape(0)), p = std::size_t(rows.shape(1));
-    const GilReleased released;
-    return {data, n, p, dependent};
-}
-
-LongArray triangle(const OrthogonalRows& of) {
-    const auto p = py::ssize_t(of.n_columns());
-    LongArray found({p, p});
-    std::copy(of.triangle().begin(), of.triangle().end(), found.mutable_data());
-    return found;
-}
-
-LongArray inverse(const OrthogonalRows& of) {
-    const auto p = py::ssize_t(of.n_columns());
-    LongArray found({p, p});
-    of.invert(found.mutable_data());
-    return found;
-}
-
-LongArray solve_rows(const OrthogonalRows& of, const LongArray& targets, std::size_t refinements) {
-    if (targets.ndim() != 1 || std::size_t(targets.shape(0)) != of.n_rows())
-        throw py::value_error("targets: expected a vector of " + std::to_string(of.n_rows()) + " elements, got " +
-                              describe(targets));
-    LongArray w{py::ssize_t(of.n_columns())};
-    const OrthogonalRows::Real* data = targets.data();
-    OrthogonalRows::Real* to = w.mutable_data();
-    const GilReleased released;
-    of.solve(data, refinements, to);
-    return w;
 }
 
 }  // namespace

@@ -254,9 +254,11 @@ def minimize(
         check_count("starts", starts, 1)
         if not supports(objective, Capability.STARTS):
             raise missing(objective, Capability.STARTS, "starts", "call minimize for each")
-    alike: dict[str, Any] = {"objective": objective, "optimizer": optimizer, "n_steps": optimizer.n_steps}
-    alike |= {"reset": reset, "starts": starts, "order of rows": plan, **settings.shared()}
-    with team_of(objective).together("minimize", alike), optimizer_of_run(optimizer, reset) as own:
+    team, alike = team_of(objective), dict[str, Any]()
+    if not team.is_alone:
+        alike = {"objective": objective, "optimizer": optimizer, "n_steps": optimizer.n_steps}
+        alike |= {"reset": reset, "starts": starts, "order of rows": plan, **settings.shared()}
+    with team.together("minimize", alike), optimizer_of_run(optimizer, reset) as own:
         if starts is None:
             return run_from(w, own)
         return best_of(points(starts, w, projection, seed), own, run_from)

@@ -24,7 +24,7 @@ from .diagnosis import FEW_ROWS, Diagnosis
 from .monitor import Watch
 from .record import Record, Row, RunSettings
 from .result import Result, StartError
-from .stopping import Progress
+from .stopping import Progress, reads_change
 from .supervision import supervision
 
 _UNFINISHED = (
@@ -71,7 +71,9 @@ class Run:
         self.rows = self.record.rows
         self.path: list[NDArray[Any]] | None = [w[None].copy()] if settings.record_path else None
         self.previous_w: NDArray[Any] | None = None
-        self.change: float | None = None  # of w over the last two evaluated epochs
+        self.change: float | None = None  # of w over the last two evaluated epochs, where something may read it
+        readers = bool(settings.callbacks) or checkpoints is not None
+        self.measures_change = readers or any(map(reads_change, settings.stop))
         self.fired = False  # whether a stopping rule did, at the last one
         self.rules_before: list[dict[str, Any]] = [{} for _ in settings.stop]  # the states that it found
         self.best_w: NDArray[Any] | None = None
@@ -310,11 +312,13 @@ class Run:
         return back
 
     def _ask(self, row: Row) -> str | None:
-        w = self.w.copy()
-        change = None if self.previous_w is None else norm_of(w - self.previous_w)
-        self.previous_w, self.change = w, change
+        if self.measures_change:
+            w = self.w.copy()
+            self.change = None if self.previous_w is None else norm_of(w - self.previous_w)
+            self.previous_w = w
         steps = self.runner.n_steps - self.first_step
-        progress = Progress(row.epoch, steps, w.copy(), *row[1:], change, self.runner.scaled_gradient_norm())
+        scaled_norm = self.runner.scaled_gradient_norm()
+        progress = Progress(row.epoch, steps, self.w.copy(), *row[1:], self.change, scaled_norm)
         if self.checkpoints is not None:
             self.rules_before = [rule.state() for rule in self.settings.stop]
         fired = [rule.reason for rule in self.settings.stop if rule(progress)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
@@ -113,6 +113,11 @@ class StopRule(ABC):
         """Return whether to end the run now."""
 
 
+def reads_change(rule: StopRule) -> bool:
+    """Return whether a rule may read `Progress.parameter_change`: False if its own class says that it does not."""
+    return bool(vars(type(rule)).get("_reads_change", True))
+
+
 @dataclass
 class GradientNorm(StopRule):
     """Stop when the norm of the gradient is at most ``tol``.
@@ -140,6 +145,7 @@ class GradientNorm(StopRule):
     ('GradientNorm', True)
     """
 
+    _reads_change: ClassVar[bool] = False
     tol: float
 
     def __post_init__(self) -> None:

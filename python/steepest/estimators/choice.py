@@ -46,6 +46,8 @@ class RelativeGradientNorm(stopping.GradientNorm):
         to fall further.
     """
 
+    _reads_change = False
+
     def __init__(
         self,
         share: float,
@@ -106,6 +108,8 @@ class RelativeScaledNorm(RelativeGradientNorm, stopping.OwnNorms):
     untried : callable
         Takes the objective's value and returns the norm from which rounding allows no further step.
     """
+
+    _reads_change = False
 
     def __init__(
         self,

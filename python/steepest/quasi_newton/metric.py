@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -19,16 +18,19 @@ _ZERO = 1e-300  # diagonal elements up to this size belong to columns of zeros
 _SINGULAR = 1e-2  # over the noise of a matrix; no matrix whose eigenvalues are above it has so large a solution
 
 
-class Metric(ABC):
-    """A positive definite matrix that approximates the Hessian."""
+class Metric:
+    """A positive definite matrix that approximates the Hessian.
 
-    @abstractmethod
+    Steps ask what kind it is; for a class with abstract methods, that would take longer than their arithmetic.
+    """
+
     def solve(self, g: Vector, out: Vector | None = None) -> Vector:
         """Return the inverse of the matrix times g, of shape (p,), in ``out`` or in a new array."""
+        raise NotImplementedError
 
-    @abstractmethod
     def state(self) -> dict[str, Any]:
         """Return the arguments of the class that make an equal metric, by name."""
+        raise NotImplementedError
 
 
 class DiagonalMetric(Metric):

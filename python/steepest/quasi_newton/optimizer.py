@@ -15,6 +15,9 @@ from .runner import QuasiNewtonRunner
 
 __all__ = ["QuasiNewton"]
 
+_ONE = np.ones(1)  # for the one step of each epoch
+_ONE.flags.writeable = False
+
 
 class QuasiNewton:
     """Quasi-Newton descent over all rows, for the convex losses of data.
@@ -81,7 +84,7 @@ class QuasiNewton:
 
     def rates(self, first: int, n: int) -> NDArray[np.float64]:
         """Return ones: the line search determines the length of each step."""
-        return np.ones(n)
+        return _ONE if n == 1 else np.ones(n)
 
     def reset(self) -> None:
         """Set the count of steps to 0."""
