@@ -265,3 +265,14 @@ def test_estimators_go_by_working_sets(monkeypatch):
     assert calls
     expected = linear_model.Lasso(0.1, tol=1e-12, max_iter=100_000).fit(X, y)
     np.testing.assert_allclose(model.coef_.ravel(), expected.coef_, atol=1e-6)
+
+
+def test_counts_whose_mean_is_large():
+    """From scores of 0, Newton's step to the best intercept is the mean itself, where e^z overflows."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 100))
+    y = rng.poisson(5000 * np.exp(0.2 * X[:, 0])).astype(float)
+    objective = st.Poisson(X, y, alpha=100.0, l1_ratio=1.0)
+    found = WorkingSetSolver(objective).solve(None, 1e-9)
+    assert found.converged
+    assert found.value < objective.value(np.append(np.zeros(100), np.log(y.mean())))

@@ -24,7 +24,6 @@ from .settings import FitSettings, Saved
 __all__ = ["CrossValidated", "Scores"]
 
 Vector = NDArray[np.float64]
-_EXACT, _LOOSE = 1e-7, 1e-5  # tolerances of the paths of folds: where Hessians give them, and where passes do
 _TIGHT = 1e-16  # the tolerance of the path to the last fit
 _RULES = ("best", "one-standard-error")
 # The parameters of an estimator that a cross-validated one does not offer.
@@ -213,7 +212,7 @@ class _Problem:
             own = self._rows.sample_weight
             own = (fold.training > 0).astype(fold.training.dtype) * (1 if own is None else own)
             objective = self._standardised(self._objective.with_data(data), own)
-            found = path(objective, alphas, l1_ratio=l1_ratio, tol=_EXACT if objective.constant_curvature else _LOOSE)
+            found = path(objective, alphas, l1_ratio=l1_ratio)
             held = held_out_losses(objective, self._objective.data, fold, found, by_accuracy)
             losses[:, place], marks[:, place] = held
         return Scores(l1_ratio, alphas, losses, marks)

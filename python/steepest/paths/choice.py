@@ -8,6 +8,7 @@ from .gram import Gram
 from .newton import Newton
 from .null_model import NullModel
 from .solvers import EachAlone, Goal, Solver
+from .wide import WorkingSets
 
 __all__ = ["keeps_hessian", "solver_for"]
 
@@ -22,6 +23,8 @@ def keeps_hessian(objective: DataObjective) -> bool:
 def solver_for(objective: DataObjective, null: NullModel, l1_ratio: float, tol: float) -> Solver:
     """Return the solver of a path from the null model on."""
     goal = Goal.of(objective, null, l1_ratio, tol)
+    if WorkingSets.takes(objective, l1_ratio):
+        return WorkingSets(objective, null, l1_ratio, goal)
     keeps = keeps_hessian(objective)
     if keeps and objective.constant_curvature:
         return Gram(objective, null, l1_ratio, goal)

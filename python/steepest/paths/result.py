@@ -78,7 +78,7 @@ class Path:
         1 - deviance / deviance of the best intercept. The deviance is twice the loss, less that of a model that fits
         every row exactly. For `LeastSquares` it is R^2.
     gaps : array of shape (n_alphas,), float64
-        How far ``values`` may lie above the minima. For `LeastSquares` with an L1 penalty it is a duality gap, and so a
+        How far ``values`` may lie above the minima. For `LeastSquares` and for wide data it is a duality gap, and so a
         bound. Otherwise it is an estimate from the curvature, or nan where nothing tells it.
     converged : array of shape (n_alphas,), bool
         Whether each fit reached the tolerance.

@@ -34,7 +34,11 @@ def _sum(shares: Vector, values: Vector) -> float:
 
 
 def _level_one(objective: DataObjective, scores: Vector, terms: RowTerms, y: Vector, shares: Vector) -> RowTerms:
-    """Newton's method within a bracket."""
+    """Newton's method within a bracket. For counts it begins where the means add up to the targets."""
+    if objective.is_of_counts and (total := _sum(shares, y)) > 0.0:  # from far below, a step of Newton overflows
+        top = float(scores.max())
+        scores += math.log(total) - top - math.log(_sum(shares, np.exp(scores[0] - top)))
+        terms = objective.row_terms(scores, y)
     low, high = -math.inf, math.inf
     for _ in range(_STEPS):
         slope = _sum(shares, terms.slopes[0])

@@ -127,6 +127,8 @@ class WorkingSetSolver:
         self._sub = Subproblem(objective, self._y, self._shares, self._gathered)
         self.n_passes = self.n_sweeps = 0
         self.net = self.net_of(None)
+        self.reached: Point | None = None
+        """The last point of the last call of `solve`."""
         self.alive: Columns | None = None
         """The columns that may be other than 0 at the minimum, once that is known of few columns."""
         self.n_looks = 0
@@ -176,6 +178,7 @@ class WorkingSetSolver:
                 break
             before, point = point.gap, self.advance(point, goal)
             stalled = stalled + 1 if point.gap > _FALL * before and not point.grows else 0
+        self.reached = point
         passes, sweeps = self.n_passes - passes, self.n_sweeps - sweeps
         return Solved(point.parameters, point.value, point.gap, passes, sweeps, point.gap <= goal)
 

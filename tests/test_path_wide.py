@@ -1,0 +1,85 @@
+"""Paths over more columns than rows, which go by working sets: the conditions of a minimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.linear_model import lasso_path
+
+import steepest as st
+from steepest.paths.wide import WorkingSets
+from test_path import LOSSES, rows, slopes, targets, violations
+
+N, D = 60, 300
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The number of alphas that working sets solved."""
+    found, solve = [], WorkingSets.solve
+
+    def counting(self, alpha):
+        found.append(alpha)
+        return solve(self, alpha)
+
+    monkeypatch.setattr(WorkingSets, "solve", counting)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["C", "F", "CSR"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_point_is_a_minimum(loss, kind, counted):
+    X = rows(n=N, d=D)
+    if kind == "CSR":
+        X = np.where(np.abs(X) < 1, 0.0, X)
+    y = targets(loss, X)
+    stored = {"C": X, "F": np.asfortranarray(X), "CSR": scipy.sparse.csr_array(X)}[kind]
+    path = st.path(getattr(st, loss)(stored, y), n_alphas=20, tol=1e-9)
+    assert path.converged.all()
+    assert violations(loss, X, y, path).max() < 0.02
+    assert counted == path.alphas.tolist()
+    assert np.all(path.gaps >= 0)
+    np.testing.assert_allclose(
+        path.values[-1],
+        getattr(st, loss)(X, y, alpha=path.alphas[-1], l1_ratio=1.0).value(path.parameters(-1)),
+        rtol=1e-8,
+    )
+
+
+def test_lasso_path_of_scikit_learn():
+    X = rows(n=N, d=D)
+    y = targets("LeastSquares", X)
+    path = st.path(st.LeastSquares(X, y), n_alphas=30, tol=1e-11)
+    options = {"alphas": path.alphas / 2, "tol": 1e-12, "max_iter": 1_000_000}
+    _, coefs, _ = lasso_path(X - X.mean(axis=0), y - y.mean(), **options)
+    np.testing.assert_allclose(path.coefs.toarray(), coefs.T, atol=1e-4)
+
+
+def test_a_ridge_path_needs_no_working_sets(counted):
+    X = rows(n=N, d=D)
+    y = targets("LeastSquares", X)
+    path = st.path(st.LeastSquares(X, y), n_alphas=5, l1_ratio=0)
+    assert violations("LeastSquares", X, y, path).max() < 1e-3
+    assert not counted
+
+
+def test_float32_and_weights():
+    X = rows(n=N, d=D)
+    y = targets("Logistic", X)
+    weight = np.random.default_rng(1).integers(1, 4, N).astype(float)
+    exact = st.path(st.Logistic(X, y, sample_weight=weight), n_alphas=10, tol=1e-9)
+    assert violations("Logistic", X, y, exact, weight).max() < 0.02
+    narrow = [each.astype(np.float32) for each in (X, y, weight)]
+    path = st.path(st.Logistic(narrow[0], narrow[1], sample_weight=narrow[2]), exact.alphas)
+    assert path.parameters(0).dtype == np.float32
+    np.testing.assert_allclose(path.values, exact.values, rtol=1e-4)
+
+
+def test_cross_validation_of_wide_data():
+    X = rows(n=N, d=D)
+    y = targets("LeastSquares", X)
+    model = st.LinearRegressorCV(n_alphas=10, cv=3).fit(X, y)
+    plain = st.LinearRegressor(alpha=model.alpha_, l1_ratio=1.0).fit(X, y)
+    np.testing.assert_allclose(model.coef_, plain.coef_, atol=1e-4)
+    assert slopes("LeastSquares", model.predict(X), y).shape == (N,)
