@@ -63,9 +63,9 @@ def _exact(H: Array, q: Array, strength: Array, u: Array) -> Array:
 
 def _solved(H: Array, right: Array) -> Array:
     try:
-        return np.linalg.solve(H, right)
+        return np.asarray(np.linalg.solve(H, right), np.float64)
     except np.linalg.LinAlgError:  # more columns than rows
-        return np.asarray(np.linalg.lstsq(H, right, rcond=None)[0])
+        return np.asarray(np.linalg.lstsq(H, right, rcond=None)[0], np.float64)
 
 
 def _first_crossing(u: Array, aim: Array, signs: Array, strength: Array, value: Callable[[Array], float]) -> Array:
