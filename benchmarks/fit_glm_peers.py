@@ -62,9 +62,10 @@ def adelie_path(problem: Problem, alphas: Array, effort: int) -> Array:
 
 
 def celer(problem: Problem) -> list[Contender]:
-    """Run celer's working sets, with an L1 penalty only. Its logistic regression has no intercept."""
+    """Run celer's working sets, with an L1 penalty only. Its logistic regression has no intercept, and is float64."""
     module = harness.peer("celer")
-    if not problem.l1 or (problem.intercept and not problem.regression):
+    takes_labels = not problem.intercept and problem.X.dtype == np.float64
+    if not problem.l1 or not (problem.regression or takes_labels):
         return []
     common = {"max_iter": 1000, "fit_intercept": problem.intercept}
 

@@ -60,7 +60,7 @@ def cyanure(problem: Problem) -> list[Contender]:
         coefficients = np.asarray(model.coef_)
         if coefficients.shape == (problem.d, problem.n_scores):
             coefficients = coefficients.T
-        return parameters(coefficients, np.ravel(model.intercept_))
+        return parameters(coefficients, np.ravel(model.intercept_) if problem.intercept else 0.0)
 
     return [Contender("cyanure", fit, "epochs")]
 

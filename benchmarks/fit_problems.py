@@ -25,7 +25,7 @@ WIDE, QUICK_WIDE = (2_000, 10_000), (60, 150)
 TRUE = 50  # coefficients of wide data that are not 0
 SHARES = (0.1, 0.01)  # of the alpha at which all coefficients are 0
 NOISE = 0.5  # over the deviation of the scores
-N_ALPHAS = 100
+N_ALPHAS, LAST = 100, 0.05  # of a path; the last alpha as a share of the first
 QUICK_ROWS = 400
 SHIFTS = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 2), (2, 0), (0, -2)]
 
@@ -91,8 +91,8 @@ def strongest(X: NDArray[Any], y: NDArray[Any], kind: Kind) -> float:
 
 
 def path(problem: Problem) -> Problem:
-    """Turn a lasso problem into its path: 100 alphas from the strongest to a hundredth of it."""
-    alphas = strongest(problem.X, problem.y, "lasso") * np.geomspace(1, SHARES[-1], N_ALPHAS)
+    """Turn a lasso problem into its path: 100 alphas from the strongest to a twentieth of it."""
+    alphas = strongest(problem.X, problem.y, "lasso") * np.geomspace(1, LAST, N_ALPHAS)
     return replace(problem, alphas=alphas)
 
 

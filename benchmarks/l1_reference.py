@@ -16,7 +16,7 @@ from fit_reference import Array, Problem, Reference
 
 _MOST_SETS = 200  # of columns, one after the other
 _MOST_STEPS = 50  # of Newton's method on one of them
-_MOST_SWEEPS = 100
+_MOST_SWEEPS = 400
 _MOST_EXACT = 2_000  # changes of sign
 _FEWEST = 100  # columns that a set may grow by
 _EXACT = 1e-15  # gap over the objective that is rounding alone
@@ -37,7 +37,7 @@ def minimise_model(H: Array, q: Array, strength: Array, u: Array) -> Array:
                 u[j] += change
                 slope += change * H[j]
                 furthest = max(furthest, abs(change) * diagonal[j])
-        if furthest <= 1e-4 * strength.max():
+        if furthest <= 1e-5 * strength.max():
             break
     return _exact(H, q, strength, u)
 
@@ -56,9 +56,16 @@ def _exact(H: Array, q: Array, strength: Array, u: Array) -> Array:
         if settled:
             signs[worst], active[worst] = -np.sign(slope[worst]), True
         aim = np.zeros_like(u)
-        aim[active] = np.linalg.lstsq(H[np.ix_(active, active)], (q - strength * signs)[active], rcond=None)[0]
+        aim[active] = _solved(H[np.ix_(active, active)], (q - strength * signs)[active])
         u = _first_crossing(u, aim, signs, strength, lambda v: float(v @ (H @ v / 2 - q) + strength @ np.abs(v)))
     return u
+
+
+def _solved(H: Array, right: Array) -> Array:
+    try:
+        return np.asarray(np.linalg.solve(H, right), np.float64)
+    except np.linalg.LinAlgError:  # more columns than rows
+        return np.asarray(np.linalg.lstsq(H, right, rcond=None)[0], np.float64)
 
 
 def _first_crossing(u: Array, aim: Array, signs: Array, strength: Array, value: Callable[[Array], float]) -> Array:

@@ -107,7 +107,7 @@ def glum(problem: Problem) -> list[Contender]:
             family="normal",
             l1_ratio=1.0,
             alpha_search=True,
-            alpha=alphas_of(problem) / 2,
+            alpha=list(alphas_of(problem) / 2),
             gradient_tol=tolerance(effort),
             max_iter=1000,
         ).fit(problem.X, problem.y)

@@ -133,7 +133,7 @@ def test_wide_data_have_few_true_columns(load: Callable[[str], Any]) -> None:
     assert problem.alpha == pytest.approx(strongest[0] / 10)
     alphas = module.path(module.wide("x", "lasso", (60, 90), 0.1)).alphas
     assert len(alphas) == 100
-    assert alphas[0] / alphas[-1] == pytest.approx(100)
+    assert alphas[0] / alphas[-1] == pytest.approx(20)
 
 
 def test_quick_run_of_wide_data(load: Callable[[str], Any], tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_quick_run_of_wide_data(load: Callable[[str], Any], tmp_path: Path) -> N
     assert load("bench_fit").main(["--quick", *case, "--json", str(out)]) == 0
     rows = json.loads(out.read_text())["rows"]
     assert rows[0]["contender"] == "ours"
-    assert rows[0]["to 1e-3"] > 0
+    assert 0 <= rows[0]["reached"] < 1
 
 
 def test_a_path_needs_our_own(
