@@ -109,10 +109,11 @@ class Units:
         if rows.sample_weight is not None and self.columns is not None:
             X = without_absent(X, rows.sample_weight)
         y = self._targets(rows).astype(self.dtype, copy=False)
+        offset = None if rows.offset is None else rows.offset.astype(self.dtype, copy=False)
         if keeps_weights:
-            return Rows(X, y, rows.sample_weight, rows.loss_weight)
-        weights = [_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight)]
-        return Rows(X, y, *weights)
+            return Rows(X, y, rows.sample_weight, rows.loss_weight, offset)
+        sample_weight, loss_weight = (_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight))
+        return Rows(X, y, sample_weight, loss_weight, offset)
 
     def _targets(self, rows: Rows) -> Array:
         if self.centre == 0.0 and self.target == 0:

@@ -8,11 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints.sets import Box
 from ..objectives.protocol import Capability, missing, supports
 from ..optimizers.runner import Runner, StepPlan
 from .runner import QuasiNewtonRunner
 
 __all__ = ["QuasiNewton"]
+
+
+def _positive(objective: Any, constraint: Any) -> NDArray[np.bool_] | None:
+    """Return which parameters of a score a constraint keeps at 0 or above; None if it is another constraint."""
+    if not isinstance(constraint, Box):
+        return None
+    d, rest = objective.n_features, int(objective.intercept)
+    bounds = constraint.bind("objective", d, d + rest, objective.dtype)
+    free = np.isneginf(bounds.lower)
+    right = np.isposinf(bounds.upper) & (free | (bounds.lower == 0.0))
+    return ~free if right.all() and free[d:].all() else None
 
 
 class QuasiNewton:
@@ -25,6 +37,7 @@ class QuasiNewton:
     correlated, these columns get a block of the Hessian of a sample. With an L1 penalty, proximal Newton steps replace
     these steps; with a diagonal, an orthant-wise method does. Over sparse rows, the proximal Newton steps move only the
     parameters that are not 0 or that the gradient pulls from 0, up to 2,048 of them. Every pass checks all others.
+    Coefficients that a `Box` keeps at 0 or above take the same kinds of steps, with the bound in the place of the kink.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
     full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one
@@ -33,7 +46,8 @@ class QuasiNewton:
     Raises
     ------
     TypeError, ValueError
-        From `minimize`: the objective is not a loss of data, or a batch_size or a constraint was given.
+        From `minimize`: the objective is not a loss of data, or a batch_size was given, or a constraint other than a
+        `Box` whose lower bounds are 0 (or -inf), whose upper bounds are inf, and which leaves an intercept free.
 
     Notes
     -----
@@ -93,12 +107,16 @@ class QuasiNewton:
             raise ValueError(
                 f"batch_size must be None for st.QuasiNewton, which uses all rows, got {batch_size!r}; {other}"
             )
-        if constraint is not None:
-            raise ValueError(f"constraint must be None for st.QuasiNewton, got {constraint!r}; {other}")
+        if constraint is not None and _positive(objective, constraint) is None:
+            raise ValueError(
+                "constraint must be None or a st.Box of bounds 0 and infinity, of coefficients alone, for "
+                f"st.QuasiNewton, got {constraint!r}; {other}"
+            )
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
-        return QuasiNewtonRunner(objective, w, self.n_steps)
+        bounds: Any = plan.projection
+        return QuasiNewtonRunner(objective, w, self.n_steps, None if bounds is None else bounds.lower == 0.0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return name and n_steps. A run keeps nothing else for the next one."""
