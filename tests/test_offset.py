@@ -279,3 +279,22 @@ def test_where_offsets_do_not_go():
         st.Softmax(X, y, offset=np.zeros(4))
     with pytest.raises(NotImplementedError, match="offset must be None for X in parts"):
         st.LeastSquares(Parts.of([(X, y)]), offset=np.zeros(4))
+
+
+def test_the_reference_adds_offsets_to_scores():
+    """By hand for one row, and for a softmax by columns whose coefficients are known."""
+    X, w = np.array([[0.6]]), np.array([0.5])
+    value, gradient = reference.logistic(X, [1.0], w, intercept=False, offset=[0.5])
+    assert value == pytest.approx(np.log1p(np.exp(-0.8)), rel=1e-15)
+    assert gradient[0] == pytest.approx(-0.6 / (1.0 + np.exp(0.8)), rel=1e-14)
+    value, gradient = reference.poisson(X, [2.0], w, intercept=False, offset=[0.5])
+    assert value == pytest.approx(np.exp(0.8) - 1.6, rel=1e-15)
+    assert gradient[0] == pytest.approx(0.6 * (np.exp(0.8) - 2.0), rel=1e-14)
+    rng = np.random.default_rng(0)
+    X, Z, y = rng.standard_normal((30, 2)), rng.standard_normal((30, 3)), np.arange(30) % 3
+    w, v = rng.standard_normal((3, 3)), rng.standard_normal((3, 3))
+    value, gradient = reference.softmax(X, y, w, offset=Z @ v.T)
+    whole = np.column_stack([w[:, :2], v, w[:, 2]])
+    expected, expected_gradient = reference.softmax(np.column_stack([X, Z]), y, whole)
+    assert value == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(gradient, expected_gradient[:, [0, 1, 5]], rtol=1e-11, atol=1e-13)

@@ -209,6 +209,9 @@ class Training:
             return RelativeGradientNorm(tol, least=least, most=most, objective=objective)
         zeros = np.zeros(objective.n_parameters, objective.dtype)
         _, gradient = objective.value_and_gradient(zeros)
+        if self.settings.positive:  # what would lead below 0 is held back
+            table = gradient.reshape(self.n_outputs, -1)[:, : objective.n_features]
+            np.minimum(table, 0.0, out=table)
         return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most, objective)
 
     def start(

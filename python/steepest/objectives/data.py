@@ -90,7 +90,8 @@ class DataObjective(Bound, Loss):
         With `Poisson`, exp(offset) and y exp(-offset) must be normal numbers of the dtype.
     penalty_weight : array of shape (n_features,), optional
         Factors of the penalty of each column, at least 0; by default ones. A column of factor 0 is not penalised. A
-        column of factor infinity is left out: its coefficient is 0, and stays so in every method.
+        column of factor infinity is left out: its coefficient is 0, and stays so in every method. It then has neither a
+        slope nor curvature, like a column of zeros, and the value is infinite where the coefficient is not 0.
 
     Raises
     ------
