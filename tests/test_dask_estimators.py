@@ -173,3 +173,11 @@ def test_without_a_client_the_error_says_how_to_make_one():
     X, y, _ = on_dask(*rows("Logistic"))
     with pytest.raises(ValueError, match=r"X of Dask needs an active Dask client, got none; make one with distributed"):
         LinearRegressor().fit(X, y)
+
+
+def test_predictions_of_collections_take_no_offset():
+    X, y = da.from_array(np.ones((4, 2)), chunks=(2, 2)), np.arange(4.0)
+    model = LinearRegressor().fit(np.eye(4)[:, :2], y)
+    for call in (lambda: model.predict(X, y), lambda: model.predict(X, offset=y)):
+        with pytest.raises(NotImplementedError, match="offset must be None for X of Dask"):
+            call()

@@ -212,7 +212,7 @@ def test_it_is_the_default_for_whole_data():
             "optimizer=st.QuasiNewton() needs an objective with statistics of its columns, which LeastSquares",
         ),
         ({"batch_size": 5}, ValueError, "batch_size must be None for st.QuasiNewton"),
-        ({"constraint": st.Box(0, 1)}, ValueError, "constraint must be None for st.QuasiNewton, got Box"),
+        ({"constraint": st.Box(0, 1)}, ValueError, "constraint must be None or a st.Box of bounds 0 and infinity"),
     ],
 )
 def test_what_it_cannot_do(options, error, message):

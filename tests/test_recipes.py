@@ -17,6 +17,8 @@ RECIPES = {
 }
 TITLES = {
     "sklearn": "Fit a linear model inside scikit-learn",
+    "rates": "Rates: counts with an exposure",
+    "penalties": "Columns of different kinds: penalties and signs",
     "columns": "A table with categories: ColumnTransformer",
     "categories": "Text and categories as they are",
     "errors": "Standard errors and tests",
@@ -43,6 +45,23 @@ def test_every_recipe_has_its_test():
 def test_a_linear_model_inside_scikit_learn():
     names = run("sklearn")
     np.testing.assert_allclose(names["ours"].coef_, names["theirs"].coef_, rtol=1e-4, atol=1e-5)
+
+
+def test_rates_are_those_that_were_drawn():
+    """The estimates lie within four standard errors, about 0.002 and 0.06, of the rates that drew the counts."""
+    model = run("rates")["model"]
+    assert abs(model.coef_[0] - 0.03) < 0.008
+    assert abs(model.coef_[1] - 0.7) < 0.25
+    assert abs(model.intercept_ + 4.0) < 0.5
+
+
+def test_penalties_and_signs():
+    names = run("penalties")
+    kept, signs = names["kept"].coef_, names["signs"].coef_
+    assert kept[3] == 0.0
+    assert abs(kept[0] - 1.0) < 0.2
+    assert (signs >= 0.0).all()
+    assert signs[3] == 0.0
 
 
 def test_a_column_transformer():

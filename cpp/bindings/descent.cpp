@@ -151,7 +151,8 @@ struct BoundDescent {
     void go_on_over(std::shared_ptr<BoundObjective<T>> next, std::size_t batch_size, bool shuffle, std::uint64_t seed,
                     double mean_weight) {
         const Objective<T>&a = next->native, &b = objective->native;
-        if (a.n_parameters() != b.n_parameters() || a.n_scores != b.n_scores || a.l1 != b.l1 || a.l2 != b.l2)
+        if (a.n_parameters() != b.n_parameters() || a.n_scores != b.n_scores || a.l1 != b.l1 || a.l2 != b.l2 ||
+            next->factors != objective->factors)
             throw py::value_error("objective must have the parameters and penalties of the one before");
         if (batch_size == 0) throw py::value_error("batch_size must be at least 1, got 0");
         native.go_on_over(a, {batch_size, shuffle, seed, mean_weight});

@@ -59,12 +59,17 @@ Cholesky cholesky_of(const py::array_t<T, py::array::c_style>& matrix, double ri
 }
 
 py::tuple descend(const py::array_t<double, py::array::c_style>& matrix, const py::handle& slope, const py::handle& w,
-                  const py::handle& l1, const py::handle& start, std::size_t max_sweeps, double tolerance) {
+                  const py::handle& l1, const py::handle& start, std::size_t max_sweeps, double tolerance,
+                  const py::object& lower) {
     if (matrix.ndim() != 2 || matrix.shape(0) != matrix.shape(1))
         throw py::value_error("matrix: expected a square matrix, got " + describe(matrix));
     const auto n = std::size_t(matrix.shape(0));
-    const QuadraticModel model{matrix.data(), checked_vector<double>(slope, "slope", n),
-                               checked_vector<double>(w, "w", n), checked_vector<double>(l1, "l1", n), n};
+    const QuadraticModel model{matrix.data(),
+                               checked_vector<double>(slope, "slope", n),
+                               checked_vector<double>(w, "w", n),
+                               checked_vector<double>(l1, "l1", n),
+                               lower.is_none() ? nullptr : checked_vector<double>(lower, "lower", n),
+                               n};
     const double* from = checked_vector<double>(start, "start", n);
     py::array_t<double> z{py::ssize_t(n)};
     double* to = z.mutable_data();
@@ -141,7 +146,7 @@ void bind_linear_algebra(py::module_& m) {
     m.def("add_products", &add_products_of, py::arg("rows"), py::arg("columns"), py::arg("values"),
           py::arg("curvature"), py::arg("block").noconvert());
     m.def("coordinate_descent", &descend, py::arg("matrix").noconvert(), py::arg("slope"), py::arg("w"), py::arg("l1"),
-          py::arg("start"), py::arg("max_sweeps"), py::arg("tolerance"));
+          py::arg("start"), py::arg("max_sweeps"), py::arg("tolerance"), py::arg("lower") = py::none());
 }
 
 }  // namespace steepest

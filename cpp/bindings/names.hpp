@@ -10,7 +10,7 @@
 namespace steepest {
 
 #define STEEPEST_TEXT_OF(type, text) text,
-constexpr const char* loss_names[] = {STEEPEST_FOR_EACH_LOSS(STEEPEST_TEXT_OF)};
+constexpr const char* loss_names[] = {STEEPEST_FOR_EACH_HOST_LOSS(STEEPEST_TEXT_OF)};
 constexpr const char* rule_names[] = {STEEPEST_FOR_EACH_RULE(STEEPEST_TEXT_OF)};
 #undef STEEPEST_TEXT_OF
 #define STEEPEST_STATES_OF(rule, name) rule<double>::n_states,

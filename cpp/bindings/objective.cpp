@@ -32,6 +32,14 @@ LossChoice loss_of(const std::string& name, std::size_t n_scores, const py::dict
     return loss;
 }
 
+std::vector<double> checked_factors(const py::object& given, std::size_t n_columns) {
+    if (given.is_none()) return {};
+    const double* values = checked_vector<double>(given, "penalty_weight", n_columns);
+    if (std::any_of(values, values + n_columns, [](double factor) { return !(factor >= 0.0); }))
+        throw py::value_error("penalty_weight must hold numbers of at least 0");
+    return {values, values + n_columns};
+}
+
 // The rows that an array lists, which the caller keeps.
 template <class T>
 Selection checked_selection(const py::object& rows, const Source<T>& source) {
@@ -50,9 +58,18 @@ Selection checked_selection(const py::object& rows, const Source<T>& source) {
 
 template <class T>
 BoundObjective<T>::BoundObjective(SharedSource<T> source_, const std::string& loss, bool intercept, double l1,
-                                  double l2, std::size_t n_scores, const py::dict& loss_parameters)
+                                  double l2, std::size_t n_scores, const py::dict& loss_parameters, double constant,
+                                  const py::object& penalty_weight)
     : source(std::move(source_)),
-      native{source->native.get(), loss_of(loss, n_scores, loss_parameters), n_scores, intercept, l1, l2} {}
+      factors(checked_factors(penalty_weight, source->native->n_columns)),
+      native{source->native.get(),
+             loss_of(loss, n_scores, loss_parameters),
+             n_scores,
+             intercept,
+             l1,
+             l2,
+             constant,
+             factors.empty() ? nullptr : factors.data()} {}
 
 template <class T>
 bool BoundObjective<T>::supports(const std::string& capability) const {
@@ -149,9 +166,11 @@ template <class T>
 void bind_objective(py::module_& m, const char* name) {
     using Bound = BoundObjective<T>;
     py::class_<Bound, std::shared_ptr<Bound>>(m, name)
-        .def(py::init<SharedSource<T>, const std::string&, bool, double, double, std::size_t, const py::dict&>(),
+        .def(py::init<SharedSource<T>, const std::string&, bool, double, double, std::size_t, const py::dict&, double,
+                      const py::object&>(),
              py::arg("source").none(false), py::arg("loss"), py::arg("intercept"), py::arg("l1"), py::arg("l2"),
-             py::arg("n_scores") = 1, py::arg("loss_parameters") = py::dict())
+             py::arg("n_scores") = 1, py::arg("loss_parameters") = py::dict(), py::arg("constant") = 0.0,
+             py::arg("penalty_weight") = py::none())
         .def("supports", &Bound::supports, py::arg("capability"))
         .def("value", &Bound::value, py::arg("w"))
         .def("value_and_gradient", &Bound::value_and_gradient, py::arg("w"))

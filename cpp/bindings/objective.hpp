@@ -12,10 +12,12 @@ namespace steepest {
 template <class T>
 struct BoundObjective {
     SharedSource<T> source;
+    std::vector<double> factors;  // of the columns' penalties; empty: all 1
     Objective<T> native;
 
     BoundObjective(SharedSource<T> source, const std::string& loss, bool intercept, double l1, double l2,
-                   std::size_t n_scores, const py::dict& loss_parameters);
+                   std::size_t n_scores, const py::dict& loss_parameters, double constant,
+                   const py::object& penalty_weight);
 
     bool supports(const std::string& capability) const;
     double value(const py::handle& w) const;

@@ -37,7 +37,8 @@ bool coordinate_descent(const QuadraticModel& model, double* z, std::size_t max_
         longest = std::max(longest, z[i] * z[i] * model.matrix[i * (model.n + 1)]);
     const auto sweep = [&](const std::vector<std::uint32_t>& which) {
         if (interrupt.poll()) throw Interrupted{};
-        const double moved = kernel(model.matrix, model.n, model.l1, which.data(), which.size(), z, slope.data());
+        const double moved =
+            kernel(model.matrix, model.n, model.l1, model.lower, which.data(), which.size(), z, slope.data());
         longest = std::max(longest, moved);
         return moved > tolerance * tolerance * longest;
     };

@@ -14,6 +14,7 @@ struct QuadraticModel {
     const double* slope;
     const double* w;
     const double* l1;
+    const double* lower;  // of z, which must not begin below it; null: no bounds
     std::size_t n;
 };
 

@@ -20,7 +20,7 @@ constexpr std::size_t steps_between_looks = 64;           // at the clock
 
 template <class T>
 void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1,
-                    std::size_t first, std::size_t last) {
+                    const double* factors, std::size_t first, std::size_t last) {
     const auto update = updates_of<T>().update[rule];
     const auto part = [&](std::size_t from, std::size_t to, T threshold) {
         if (from >= to) return;
@@ -32,7 +32,11 @@ void apply_to_range(int rule, const Parameters<T>& p, const T* gradient, const H
     if (l1 == T(0)) return part(first, last, T(0));
     for (std::size_t row = first / layout.row * layout.row; row < last; row += layout.row) {
         const std::size_t bound = row + layout.penalised, end = row + layout.row;
-        part(std::max(first, row), std::min(last, bound), l1);
+        const std::size_t from = std::max(first, row), to = std::min(last, bound);
+        if (from < to)
+            for_each_factor(factors, from - row, to - row, [&](std::size_t j, std::size_t end_of_run, double factor) {
+                part(row + j, row + end_of_run, T(factor * double(l1)));
+            });
         part(std::max(first, bound), std::min(last, end), T(0));
     }
 }
@@ -45,13 +49,14 @@ double inverse_mean_of(const Objective<T>& objective, const Batches& batches) {
 }  // namespace
 
 template <class T>
-void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1) {
+void apply_rule(int rule, const Parameters<T>& p, const T* gradient, const Hyperparameters& h, T l1,
+                const double* factors) {
     const std::size_t n = p.layout.n;
     const int n_threads = n < parallel_updates ? 1 : threads_in_use();
     Interrupt never(nullptr);
     for_each_task((n + update_block - 1) / update_block, n_threads, never, [&](std::size_t task, int) {
         const std::size_t first = task * update_block;
-        apply_to_range(rule, p, gradient, h, l1, first, std::min(first + update_block, n));
+        apply_to_range(rule, p, gradient, h, l1, factors, first, std::min(first + update_block, n));
     });
 }
 
@@ -81,6 +86,11 @@ Descent<T>::Descent(const Objective<T>& objective, int rule, const Hyperparamete
 }
 
 template <class T>
+double Descent<T>::norm_at(const T* w) {
+    return constraint_.gradient_norm(objective_.l1, w, gradient_.data(), parameters_.layout, objective_.factors);
+}
+
+template <class T>
 Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
     settle();
     gradient_zero_ = false;
@@ -88,7 +98,7 @@ Evaluation Descent<T>::evaluate(Interrupt& interrupt) {
     gradient_ready_ = batch_size_ == 0;
     finite_ = std::isfinite(loss);
     if (finite_) std::copy_n(parameters_.w, parameters_.layout.n, last_finite_.begin());
-    return {loss, constraint_.gradient_norm(objective_.l1, parameters_.w, gradient_.data(), parameters_.layout)};
+    return {loss, norm_at(parameters_.w)};
 }
 
 template <class T>
@@ -99,7 +109,7 @@ Evaluation Descent<T>::evaluate_copy(T* w, Interrupt& interrupt) {
     const double loss = value_and_gradient(objective_, w, gradient_.data(), workspace_, interrupt);
     finite_ = std::isfinite(loss);
     if (finite_) std::copy_n(w, parameters_.layout.n, last_finite_.begin());
-    return {loss, constraint_.gradient_norm(objective_.l1, w, gradient_.data(), parameters_.layout)};
+    return {loss, norm_at(w)};
 }
 
 // A null array of `to` is left out.
@@ -197,7 +207,11 @@ bool Descent<T>::row_step() {
             return state;
         };
         slopes[c] *= row_scale_;
-        table.update_row[rule_](w, x, slopes[c], T(o.l2), at(first), d, hyperparameters_, T(o.l1));
+        for_each_factor(o.factors, 0, d, [&](std::size_t j, std::size_t last, double factor) {
+            if (o.leaves_out(j)) return;
+            table.update_row[rule_](w + j, x + j, slopes[c], T(factor * o.l2), at(first + j), last - j,
+                                    hyperparameters_, T(factor * o.l1));
+        });
         if (o.intercept) table.update[rule_](w + d, slopes + c, at(first + d), 1, hyperparameters_, T(0));
     }
     return true;
@@ -234,7 +248,7 @@ bool Descent<T>::batch_step(double learning_rate, bool all_needed, Interrupt& in
         if (!gradient_ready_) evaluate(interrupt);
         if (!finite_) return false;
         start_step(learning_rate);
-        apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
+        apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1, objective_.factors);
         gradient_ready_ = false;
         return true;
     }
@@ -253,7 +267,7 @@ bool Descent<T>::batch_step(double learning_rate, bool all_needed, Interrupt& in
         finite = std::isfinite(batch_gradient(objective_, parameters_.w, next_rows(count), inverse_mean_,
                                               gradient_.data(), workspace_, interrupt));
         start_step(learning_rate);
-        if (finite) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1);
+        if (finite) apply_rule(rule_, parameters_, gradient_.data(), hyperparameters_, l1, objective_.factors);
     }
     n_steps_ -= !finite;
     index_at_ += count;
@@ -311,7 +325,7 @@ RunReport Descent<T>::run(const double* learning_rates, std::size_t n, double se
 
 template class Descent<float>;
 template class Descent<double>;
-template void apply_rule(int, const Parameters<float>&, const float*, const Hyperparameters&, float);
-template void apply_rule(int, const Parameters<double>&, const double*, const Hyperparameters&, double);
+template void apply_rule(int, const Parameters<float>&, const float*, const Hyperparameters&, float, const double*);
+template void apply_rule(int, const Parameters<double>&, const double*, const Hyperparameters&, double, const double*);
 
 }  // namespace steepest

@@ -18,7 +18,8 @@ namespace steepest {
 
 // One step, shared among the threads where n is large.
 template <class T>
-void apply_rule(int rule, const Parameters<T>&, const T* gradient, const Hyperparameters&, T l1);
+void apply_rule(int rule, const Parameters<T>&, const T* gradient, const Hyperparameters&, T l1,
+                const double* factors = nullptr);
 
 struct Evaluation {
     double value, gradient_norm;
@@ -80,6 +81,7 @@ class Descent {
     bool takes_sparse_steps() const { return sparse_ != nullptr; }
 
   private:
+    double norm_at(const T* w);
     bool batch_step(double learning_rate, bool all_needed, Interrupt&);
     bool row_step();
     bool sparse_step(const Selection&);

@@ -1,6 +1,7 @@
 #include "cpp/engine/objective.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "cpp/engine/threads.hpp"
 
@@ -16,6 +17,7 @@ double* run_pass(const Objective<T>& objective, Work work, const T* w, const T* 
 
 template <class T>
 double penalty_at(const Objective<T>& objective, const T* w) {
+    if (objective.factors) return penalty(objective.l1, objective.l2, objective.factors, w, objective.layout());
     return penalty(objective.l1, objective.l2, w, objective.layout());
 }
 
@@ -26,8 +28,13 @@ void write_score(const Objective<T>& objective, const double* sums, double scale
     const std::size_t d = objective.n_columns();
     Interrupt never(nullptr);
     for_each_task((d + columns - 1) / columns, d < 2 * columns ? 1 : threads_in_use(), never, [&](std::size_t t, int) {
-        for (std::size_t j = t * columns; j < std::min((t + 1) * columns, d); ++j)
+        const std::size_t last = std::min((t + 1) * columns, d);
+        for (std::size_t j = t * columns; j < last && !objective.factors; ++j)
             gradient[j] = T(scale * sums[j] + objective.l2 * double(w[j]));
+        for (std::size_t j = t * columns; j < last && objective.factors; ++j) {
+            const double l2 = objective.l2 * factor_of(objective.factors, j);
+            gradient[j] = objective.leaves_out(j) ? T(0) : T(scale * sums[j] + l2 * double(w[j]));
+        }
     });
     if (objective.intercept) gradient[d] = T(scale * sums[d]);
 }
@@ -43,7 +50,26 @@ void write_gradient(const Objective<T>& objective, const double* sums, double sc
 template <class T>
 double finish_sums(const Objective<T>& objective, const double* sums, double weight, const T* w, T* gradient) {
     write_gradient(objective, sums, 1.0 / weight, w, gradient);
-    return sums[0] / weight + penalty_at(objective, w);
+    return sums[0] / weight + penalty_at(objective, w) + objective.constant;
+}
+
+// Of a score's parameter number i.
+template <class T>
+bool is_left_out(const Objective<T>& objective, std::size_t i) {
+    return objective.factors && i < objective.n_columns() && objective.leaves_out(i);
+}
+
+// A direction without the columns that are left out: v itself, or a copy.
+template <class T>
+const T* within(const Objective<T>& objective, const T* v, std::vector<T>& copy) {
+    const std::size_t d = objective.n_columns(), row = objective.layout().row;
+    if (!objective.factors ||
+        std::none_of(objective.factors, objective.factors + d, [](double f) { return std::isinf(f); }))
+        return v;
+    copy.assign(v, v + objective.n_parameters());
+    for (std::size_t j = 0; j < copy.size(); ++j)
+        if (is_left_out(objective, j % row)) copy[j] = T(0);
+    return copy.data();
 }
 
 // The sums of the Hessian's blocks, mirrored, divided and with the penalty.
@@ -58,9 +84,11 @@ void write_hessian(const Objective<T>& objective, const HessianSums& sums, T* re
         for (std::size_t b = 0; b <= a; ++b, block += sums.block) {
             for (std::size_t i = 0; i < p; ++i) {
                 for (std::size_t j = 0; j < (a == b ? i + 1 : p); ++j) {
-                    const double ridge = a == b && i == j && i < layout.penalised ? objective.l2 : 0.0;
+                    const bool penalised = a == b && i == j && i < layout.penalised;
+                    const double ridge = penalised ? objective.l2 * factor_of(objective.factors, i) : 0.0;
                     const double sum = block[std::max(i, j) * sums.row + std::min(i, j)];
-                    const T element = T((several ? sum / weight : scale * sum) + ridge);
+                    const bool out = is_left_out(objective, i) || is_left_out(objective, j);
+                    const T element = out ? T(0) : T((several ? sum / weight : scale * sum) + ridge);
                     result[(a * p + i) * layout.n + b * p + j] = element;
                     result[(b * p + j) * layout.n + a * p + i] = element;
                 }
@@ -92,7 +120,9 @@ Sums sums(const Objective<T>& objective, const T* w, const Selection& rows, Inte
 
 template <class T>
 Sums product_sums(const Objective<T>& objective, const T* w, const T* v, Interrupt& interrupt) {
-    return sums_of_pass(objective, Work::hessian_product, w, v, objective.source->all_rows(), interrupt);
+    std::vector<T> copy;
+    const T* direction = within(objective, v, copy);
+    return sums_of_pass(objective, Work::hessian_product, w, direction, objective.source->all_rows(), interrupt);
 }
 
 template <class T>
@@ -104,7 +134,7 @@ template <class T>
 double value(const Objective<T>& objective, const T* w, Interrupt& interrupt) {
     Workspace<T> workspace;
     const double* sums = run_pass(objective, Work::value, w, w, objective.source->all_rows(), workspace, interrupt);
-    return sums[0] / objective.source->weight_sum + penalty_at(objective, w);
+    return sums[0] / objective.source->weight_sum + penalty_at(objective, w) + objective.constant;
 }
 
 template <class T>
@@ -127,7 +157,9 @@ template <class T>
 void hessian_product(const Objective<T>& objective, const T* w, const T* v, T* product, Workspace<T>& workspace,
                      Interrupt& interrupt) {
     const Selection rows = objective.source->all_rows();
-    const double* sums = run_pass(objective, Work::hessian_product, w, v, rows, workspace, interrupt);
+    std::vector<T> copy;
+    const T* direction = within(objective, v, copy);
+    const double* sums = run_pass(objective, Work::hessian_product, w, direction, rows, workspace, interrupt);
     write_gradient(objective, sums, 1.0 / objective.source->weight_sum, v, product);
 }
 
@@ -153,12 +185,12 @@ double value_gradient_and_hessian(const Objective<T>& objective, const T* w, T* 
     const std::size_t p = objective.n_parameters();
     const double *slopes = sums.values.data() + p * sums.row, scale = 1.0 / objective.source->weight_sum;
     write_score(objective, slopes, scale, w, gradient);
-    return scale * slopes[p] + penalty_at(objective, w);
+    return scale * slopes[p] + penalty_at(objective, w) + objective.constant;
 }
 
 template <class T>
 double gradient_norm(const Objective<T>& objective, const T* w, const T* gradient) {
-    return gradient_norm(objective.l1, w, gradient, objective.layout());
+    return gradient_norm(objective.l1, w, gradient, objective.layout(), objective.factors);
 }
 
 #define STEEPEST_INSTANTIATE(T)                                                                                \

@@ -1,6 +1,7 @@
 // A loss and a penalty over a source of rows: value, gradient and curvature over all rows or a batch of them.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,7 +12,8 @@ namespace steepest {
 
 // F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2. The parameters are those of the scores, one after the
 // other: each has one for each column and, where asked, an intercept after them, not penalised. `loss` is one that
-// kernels_of knows.
+// kernels_of knows. With factors, one a column, the penalty of column j is times factors[j]; infinity: the column is
+// left out, its parameter must be 0, and it has no slope and no curvature. `constant` is added to the mean.
 template <class T>
 struct Objective {
     const Source<T>* source;
@@ -19,7 +21,10 @@ struct Objective {
     std::size_t n_scores;
     bool intercept;
     double l1, l2;
+    double constant = 0.0;
+    const double* factors = nullptr;
 
+    bool leaves_out(std::size_t column) const { return factors && std::isinf(factors[column]); }
     std::size_t n_columns() const { return source->n_columns; }
     Layout layout() const {
         const std::size_t row = n_columns() + intercept;

@@ -50,6 +50,7 @@ std::unique_ptr<SparseSteps<T>> SparseSteps<T>::of(const Objective<T>& objective
     const Source<T>& source = *objective.source;
     const Form form = form_of(rule, objective.l1, objective.l2);
     if (batch_size == 0 || form == Form::none || !source.supports(Capability::row_entries)) return nullptr;
+    if (objective.factors) return nullptr;  // the steps that a column misses know one penalty
     const double of_row = double(source.n_elements()) / double(source.n_rows);
     const auto entries = std::size_t(of_row * double(batch_size)) + 1;
     const bool costs_more = entries > source.n_columns / share_of_columns;

@@ -9,15 +9,16 @@ namespace steepest {
 namespace {
 
 // See PassTable.
-double descend_coordinates(const double* matrix, std::size_t n, const double* l1, const std::uint32_t* which,
-                           std::size_t count, double* z, double* slope) {
+double descend_coordinates(const double* matrix, std::size_t n, const double* l1, const double* lower,
+                           const std::uint32_t* which, std::size_t count, double* z, double* slope) {
     double largest = 0.0;
     for (std::size_t k = 0; k < count; ++k) {
         const std::size_t i = which[k];
         const double* row = matrix + i * n;
         const double curvature = row[i], aim = z[i] - slope[i] / curvature;
         const double threshold = l1[i] / curvature;
-        const double found = aim > threshold ? aim - threshold : aim < -threshold ? aim + threshold : 0.0;
+        const double free = aim > threshold ? aim - threshold : aim < -threshold ? aim + threshold : 0.0;
+        const double found = lower && free < lower[i] ? lower[i] : free;
         const double change = found - z[i];
         if (change == 0.0) continue;
         z[i] += change;

@@ -139,7 +139,7 @@ constexpr LossKernels<S> kernels_of_loss = {
 
 #define STEEPEST_LOSS(Loss, name) kernels_of_loss<S, Loss>,
 template <class S>
-constexpr PassKernels<S> table = {{STEEPEST_FOR_EACH_LOSS(STEEPEST_LOSS)}, &sum<S>};
+constexpr PassKernels<S> table = {{STEEPEST_FOR_EACH_HOST_LOSS(STEEPEST_LOSS)}, &sum<S>};
 
 }  // namespace
 

@@ -26,8 +26,9 @@ constexpr ScoreKernels<T> softmax_scores = {&scored_softmax<SoftmaxValue, T>, &s
 #define STEEPEST_NAME(level) STEEPEST_PASTE(sparse_, level)
 
 extern const SparseTable STEEPEST_NAME(STEEPEST_LEVEL);
-const SparseTable STEEPEST_NAME(STEEPEST_LEVEL) = {{STEEPEST_FOR_EACH_SPARSE(STEEPEST_KERNELS) EndOfList{}},
-                                                   {STEEPEST_FOR_EACH_LOSS(STEEPEST_FLOAT) softmax_scores<float>},
-                                                   {STEEPEST_FOR_EACH_LOSS(STEEPEST_DOUBLE) softmax_scores<double>}};
+const SparseTable STEEPEST_NAME(STEEPEST_LEVEL) = {
+    {STEEPEST_FOR_EACH_SPARSE(STEEPEST_KERNELS) EndOfList{}},
+    {STEEPEST_FOR_EACH_HOST_LOSS(STEEPEST_FLOAT) softmax_scores<float>},
+    {STEEPEST_FOR_EACH_HOST_LOSS(STEEPEST_DOUBLE) softmax_scores<double>}};
 
 }  // namespace steepest

@@ -15,7 +15,7 @@
 namespace steepest {
 
 #define STEEPEST_COUNT(type, name) +1
-constexpr int n_losses = 0 STEEPEST_FOR_EACH_LOSS(STEEPEST_COUNT);
+constexpr int n_losses = 0 STEEPEST_FOR_EACH_HOST_LOSS(STEEPEST_COUNT);
 constexpr int n_rules = 0 STEEPEST_FOR_EACH_RULE(STEEPEST_COUNT);
 #undef STEEPEST_COUNT
 
@@ -119,9 +119,10 @@ struct PassTable {
     void (*permute)(const std::uint32_t* keys, int bits, std::uint32_t start, std::size_t n, std::uint32_t* out);
     CholeskyKernels cholesky;
     // Minimises slope . z + z . matrix z / 2 + sum l1 |z|, its matrix n x n, over each of `count` coordinates in turn,
-    // and keeps `slope` what it is at z. Returns the largest square of a change times its curvature.
-    double (*descend_coordinates)(const double* matrix, std::size_t n, const double* l1, const std::uint32_t* which,
-                                  std::size_t count, double* z, double* slope);
+    // not below `lower` (null: no bounds), and keeps `slope` what it is at z. Returns the largest square of a change
+    // times its curvature.
+    double (*descend_coordinates)(const double* matrix, std::size_t n, const double* l1, const double* lower,
+                                  const std::uint32_t* which, std::size_t count, double* z, double* slope);
 };
 
 // Of the softmax of two scores a row or more.

@@ -91,10 +91,12 @@ class Constraint {
 
     // As gradient_norm of penalty.hpp, and 0 at a minimum in the set: of a box without the coordinates at a bound that
     // would leave it (the projected gradient; Bertsekas, Nonlinear Programming), of the simplex |w - P(w - g)|.
-    double gradient_norm(double l1, const T* w, const T* gradient, const Layout& layout) {
+    double gradient_norm(double l1, const T* w, const T* gradient, const Layout& layout,
+                         const double* factors = nullptr) {
         if (lower_) {
             return norm_of(layout, [&](std::size_t j, bool penalised) {
-                const double g = smallest_subgradient(penalised ? l1 : 0.0, w[j], gradient[j]);
+                const double factor = penalised && factors ? factor_of(factors, j % layout.row) : 1.0;
+                const double g = smallest_subgradient(penalised ? l1 * factor : 0.0, w[j], gradient[j]);
                 const bool leaves = (g > 0.0 && w[j] <= lower_[j]) || (g < 0.0 && w[j] >= upper_[j]);
                 return leaves ? 0.0 : g;
             });
@@ -106,7 +108,7 @@ class Constraint {
                 return j < n_ ? double(w[j]) - cut(moved(j)) : double(gradient[j]);
             });
         }
-        return steepest::gradient_norm(l1, w, gradient, layout);
+        return steepest::gradient_norm(l1, w, gradient, layout, factors);
     }
 
   private:

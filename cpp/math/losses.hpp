@@ -56,6 +56,30 @@ struct Logistic {
     }
 };
 
+// Logistic of the score z + offset, with the target and the offset of a row in one number: the offset, whose last bit
+// is the label. That changes the offset by one unit in the last place at most.
+struct OffsetLogistic {
+    static constexpr bool constant_curvature = false;
+    STEEPEST_HOST_DEVICE explicit OffsetLogistic(const LossParameters&) {}
+    template <class T>
+    static STEEPEST_HOST_DEVICE T label_in(T offset) {
+        using Integer = typename FloatFormat<T>::Integer;
+        return bits_as<T>(-(bits_as<Integer>(offset) & 1) & bits_as<Integer>(T(1)));
+    }
+    template <class T>
+    static STEEPEST_HOST_DEVICE T value(T z, T offset) {
+        return Logistic::value(z + offset, label_in(offset));
+    }
+    template <class T>
+    static STEEPEST_HOST_DEVICE T slope(T z, T offset) {
+        return Logistic::slope(z + offset, label_in(offset));
+    }
+    template <class T>
+    static STEEPEST_HOST_DEVICE T curvature(T z, T offset) {
+        return Logistic::curvature(z + offset, offset);
+    }
+};
+
 // The square of r = z - y up to delta, and its tangent beyond (twice the loss of Huber, The Annals of Mathematical
 // Statistics 35, 1964): with a large delta it is LeastSquares. With c the nearest number to r in [-delta, delta] it is
 // c (2 r - c), and its slope 2 c.
@@ -109,9 +133,11 @@ struct LossChoice {
 
 }  // namespace steepest
 
-// X(struct, name): every table of losses, native and Python, is filled from this list.
+// X(struct, name): every table of losses, native and Python, is filled from these lists.
 #define STEEPEST_FOR_EACH_LOSS(X)    \
     X(LeastSquares, "least_squares") \
     X(Logistic, "logistic")          \
     X(Huber, "huber")                \
     X(Poisson, "poisson")
+// With those of rows in host memory alone.
+#define STEEPEST_FOR_EACH_HOST_LOSS(X) STEEPEST_FOR_EACH_LOSS(X) X(OffsetLogistic, "offset_logistic")

@@ -40,6 +40,37 @@ double penalty(double l1, double l2, const T* w, const Layout& layout) {
     return l1 * absolute + 0.5 * l2 * squared;
 }
 
+// The same with the penalty of column j times factors[j]. A column of factor infinity is left out: its parameter is 0.
+template <class T>
+double penalty(double l1, double l2, const double* factors, const T* w, const Layout& layout) {
+    double sum = 0.0;
+    for (const T* row = w; row < w + layout.n; row += layout.row) {
+        for (std::size_t j = 0; j < layout.penalised; ++j) {
+            const double v = double(row[j]);
+            if (v == 0.0 || factors[j] == 0.0) continue;
+            if (std::isinf(factors[j])) return factors[j];
+            sum += factors[j] * (l1 * std::fabs(v) + 0.5 * l2 * v * v);
+        }
+    }
+    return sum;
+}
+
+// The factor of a column's penalty; null: 1. The parameter of a column that is left out is 0, so it counts for nothing.
+inline double factor_of(const double* factors, std::size_t column) {
+    return !factors ? 1.0 : std::isinf(factors[column]) ? 0.0 : factors[column];
+}
+
+// Calls body(first, last, factor) for the runs of columns of [first, last) that have the same factor.
+template <class Body>
+void for_each_factor(const double* factors, std::size_t first, std::size_t last, Body body) {
+    if (!factors) return body(first, last, 1.0);
+    for (std::size_t from = first, to = first; from < last; from = to) {
+        for (to = from + 1; to < last && factors[to] == factors[from]; ++to) {
+        }
+        body(from, to, factor_of(factors, from));
+    }
+}
+
 // Of the gradient g at w beside l1 |w|, the subgradient nearest to 0.
 template <class T>
 double smallest_subgradient(double l1, T w, T gradient) {
@@ -82,9 +113,15 @@ double norm_of(const Layout& layout, Coordinate coordinate, double unit = 1.0) {
 
 // Euclidean norm of the gradient; with L1, where it acts, that of the subgradient nearest to 0.
 template <class T>
-double gradient_norm(double l1, const T* w, const T* gradient, const Layout& layout) {
+double gradient_norm(double l1, const T* w, const T* gradient, const Layout& layout, const double* factors = nullptr) {
+    if (!factors) {
+        return norm_of(layout, [=](std::size_t j, bool penalised) {
+            return smallest_subgradient(penalised ? l1 : 0.0, w[j], gradient[j]);
+        });
+    }
     return norm_of(layout, [=](std::size_t j, bool penalised) {
-        return smallest_subgradient(penalised ? l1 : 0.0, w[j], gradient[j]);
+        const double factor = penalised ? factor_of(factors, j % layout.row) : 0.0;
+        return smallest_subgradient(l1 * factor, w[j], gradient[j]);
     });
 }
 

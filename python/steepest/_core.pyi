@@ -89,6 +89,8 @@ class _Objective:
         l2: float,
         n_scores: int = 1,
         loss_parameters: dict[str, float] = ...,
+        constant: float = 0.0,
+        penalty_weight: NDArray[np.float64] | None = None,
     ) -> None: ...
     def supports(self, capability: str) -> bool: ...
     def value(self, w: NDArray[Any]) -> float: ...
@@ -228,6 +230,7 @@ def coordinate_descent(
     start: NDArray[np.float64],
     max_sweeps: int,
     tolerance: float,
+    lower: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], bool]: ...
 def copy_columns(
     X: NDArray[Any], sample_weight: NDArray[Any] | None, columns: NDArray[np.uint32], out: NDArray[np.float64]

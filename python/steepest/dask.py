@@ -139,6 +139,9 @@ def fit(client: Any, estimator: _Model, X: Any, y: Any, sample_weight: Any = Non
 def called(method: Callable[..., Any], model: Any, X: Any, *rest: Any, **options: Any) -> Any:
     """Do what a method of an estimator does, if its X is a Dask collection."""
     if method.__name__ != "fit":
+        given = [each for each in (*rest, *options.values()) if each is not None]
+        if given:
+            raise NotImplementedError(f"offset must be None for X of Dask, got {describe(given[0])}")
         return predicted(model, method.__name__, X)
     try:
         client = require("distributed", "dask").default_client()

@@ -46,8 +46,8 @@ def separating_loss(objective: DataObjective) -> float:
 
     A misclassified row of weight s adds at least s log(2) to the sum of the losses.
     """
-    if not objective.is_of_classes or objective.alpha > 0.0:
-        return -math.inf
+    if not objective.is_of_classes or objective.alpha > 0.0 or objective.offset is not None:
+        return -math.inf  # offsets may classify rows as well
     return math.log(2.0) * objective.data.least_weight / objective.weight_sum
 
 

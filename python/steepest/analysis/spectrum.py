@@ -93,7 +93,7 @@ def standardised_condition(objective: Any, matrix: Array | None, tolerance: floa
     """Return the condition number if each column were centred and divided by its standard deviation."""
     if matrix is None or not supports(objective, Capability.DATA) or objective.layout.n_scores > 1:
         return None
-    if not objective.intercept or matrix[-1, -1] <= 0:
+    if not objective.intercept or matrix[-1, -1] <= 0 or objective.penalty_weight is not None:
         return None
     l2 = objective.penalty.l2
     along, weight = matrix[:-1, -1], float(matrix[-1, -1])

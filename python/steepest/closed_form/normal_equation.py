@@ -149,6 +149,8 @@ def _check(objective: Any) -> None:
     if not objective.data.supports(Capability.ROWS):
         remedy = "use st.minimize; of a sparse X, rows are taken up to 4,096 columns"
         raise missing(objective, Capability.ROWS, "normal_equation", remedy)
+    if objective.penalty_weight is not None:
+        raise ValueError("penalty_weight must be None for a closed form, got numbers; use st.minimize")
     if objective.alpha * objective.l1_ratio > 0:
         raise ValueError(
             f"l1_ratio or alpha must be 0 for a closed form, got l1_ratio={objective.l1_ratio:g} with "

@@ -84,6 +84,8 @@ class Box(Constraint):
     (Bertsekas, "Nonlinear Programming", 1999, section 2.3). With an L1 penalty, the gradient is the subgradient of
     least norm. The soft threshold is then applied before the bounds; together they are the exact proximal step.
 
+    `QuasiNewton` takes a box of bounds 0 and infinity, for nonnegative coefficients.
+
     Examples
     --------
     The unbounded minimum of this objective is at w = (3, -1). The box moves it to (2, 0).

@@ -82,11 +82,17 @@ def several(name: str, value: Any, kind: type, expected: str) -> Sequence[Any]:
 def checked_validation(objective: Objective, validation: Any) -> Any:
     """Return the objective of `minimize`'s validation data, without a penalty if it is a loss of data, or None."""
     if isinstance(validation, DataObjective):
-        found: Any = validation.loss_on(validation.X, validation.y, validation.sample_weight)
+        given = validation.X, validation.y, validation.sample_weight
+        found: Any = validation.loss_on(*given, offset=validation.offset)
     elif validation is None or (isinstance(validation, Objective) and hasattr(validation, "value")):
         found = validation
     elif isinstance(validation, tuple) and len(validation) in (2, 3) and supports(objective, Capability.DATA):
         X, y, *weight = validation
+        if getattr(objective, "offset", None) is not None:
+            raise TypeError(
+                "validation must be an objective with an offset of its own, as the objective has one, got "
+                f"{describe(validation)}"
+            )
         try:
             found = objective.loss_on(X, y, *weight)  # type: ignore[attr-defined]
         except (TypeError, ValueError) as error:

@@ -67,6 +67,10 @@ def _of_objective(objective: Any, before: str) -> dict[str, str]:
         if not data.supports(Capability.DIGESTS):
             raise missing(objective, Capability.DIGESTS, "checkpoint", "use checkpoint=None")
         terms = objective.terms._asdict()
+        if objective.offset is None:
+            del terms["constant"]
+        if objective.penalty_weight is None:
+            del terms["penalty_weight"]
         found |= {name: described(each) for name, each in terms.items() if name not in ("l1", "l2")}
         found |= {"alpha": described(objective.alpha), "l1_ratio": described(objective.l1_ratio)}
         found["precision"] = f"{described(objective.given_eps)} {objective.is_conditioned}"

@@ -14,6 +14,7 @@ from ..arrays.device import DeviceArray
 from ..arrays.hints import hinting
 from ..arrays.interop import like
 from ..constraints.sets import Constraint, Simplex
+from ..objectives.penalty_weight import check_left_out
 from ..objectives.protocol import (
     Capability,
     Objective,
@@ -114,11 +115,12 @@ def minimize(
         Momentum("auto") for a Simplex, and Adam() otherwise. After the run it holds the run's state. Several runs at
         once may share an optimizer: one of them uses it, and the others use copies, which are dropped.
     constraint : Box or Simplex, optional
-        The set that the parameters stay in. Every step is projected onto it. It constrains all parameters of a
-        Function. It constrains the coefficients of a LeastSquares or Logistic; their intercept is free. A Box of
-        numbers, or of the shape of one class, applies to every class of a Softmax. A given w0 must be in the set.
-        Without w0, the run starts at the projection of zeros. Where w touches the border, the gradient norm in the
-        history and in the stopping rules leaves out the part that the constraint holds back: see `Box` and `Simplex`.
+        The set that the parameters stay in. QuasiNewton() takes Box(0, inf) alone. Every step is projected onto it.
+        It constrains all parameters of a Function. It constrains the coefficients of a LeastSquares or Logistic; their
+        intercept is free. A Box of numbers, or of the shape of one class, applies to every class of a Softmax. A given
+        w0 must be in the set. Without w0, the run starts at the projection of zeros. Where w touches the border, the
+        gradient norm in the history and in the stopping rules leaves out the part that the constraint holds back: see
+        `Box` and `Simplex`.
     batch_size : int, optional
         Rows of a step: None for all rows (batch descent), 1 for stochastic descent, more for mini-batch descent. The
         last batch of an epoch has the rows that are left. A batch_size of n_samples or more means all rows. The loop
@@ -215,6 +217,7 @@ def minimize(
         )
     optimizer.check(objective, batch_size, constraint)
     w = check_start(flat_start(w0, objective), objective.n_parameters, objective.dtype)
+    check_left_out(objective, w)
     projection = constraint_for(constraint, objective, optimizer)
     w = feasible_start(projection, objective, w, given=w0 is not None)
     seed = seed_of(random_state, objective)

@@ -22,6 +22,8 @@ def cost_of_steps(s: Symptoms) -> str:
     cost = f"each step cost all {s.w.size:,} parameters, though a batch of sparse rows has about {entries:,} entries"
     if s.projected:
         return f"{cost}, as a constraint projects after each step"
+    if s.objective.penalty_weight is not None:
+        return f"{cost}, as penalty_weight gives columns penalties of their own"
     if rule.has_sparse_steps(penalty.l1, penalty.l2):
         return ""
     if not rule.has_sparse_steps(0.0, 0.0):

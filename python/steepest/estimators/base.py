@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -24,9 +25,11 @@ from .columns import validated, validated_weight
 from .conversion import naming_faults
 from .features import Features, cast, checked, product
 from .frames import FrameNames, encoded, n_coefficients
+from .offsets import beside_offsets, scores_beside
 from .online import Online
 from .page import Page
 from .parts import fit_parts
+from .penalties import column_factors
 from .predictions import in_parts
 from .present import Present, run_of_one
 from .rows import Parameters, Rows
@@ -122,6 +125,8 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         X_val: Any = None,
         y_val: Any = None,
         *,
+        offset: Any = None,
+        offset_val: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_seconds: float = 60.0,
     ) -> Self:
@@ -144,6 +149,12 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             A validation set. The history has its loss, and the fit keeps the parameters with the lowest one. With
             ``early_stopping`` this loss ends the fit. Without a validation set, ``early_stopping`` holds out rows of X.
             With X in parts, X_val may be in parts, without y_val.
+        offset : array-like of shape (n_samples,), optional
+            Numbers that are added to the scores x . w + b, and have no coefficient. For ``loss="poisson"`` they are the
+            logarithms of the exposures. The methods that predict then need the offsets of their rows. Classifiers take
+            them for two classes. X in parts takes none.
+        offset_val : array-like of shape (n,), optional
+            The offsets of X_val, if there are offsets of X.
         checkpoint : str or PathLike, optional
             The path of a file that saves the fit. If there is one, the fit goes on from it, and ends with the bits of a
             fit that was never interrupted. See `minimize`, whose rules hold. A fit that needs no steps, as for a single
@@ -169,24 +180,33 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             rounding. Or there is no minimum, as for separable classes without a penalty.
         """
         with self._unchanged_by_errors():
-            self._fit(X, y, sample_weight, X_val, y_val, Saved(checkpoint, checkpoint_seconds))
+            self._fit(X, y, sample_weight, X_val, y_val, (offset, offset_val), Saved(checkpoint, checkpoint_seconds))
         self._raise_if_interrupted()
         return self
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, saved: Saved) -> None:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, offsets: tuple[Any, Any], saved: Saved
+    ) -> None:
+        self._has_offset = offsets[0] is not None
         if in_parts(X):
+            if any(each is not None for each in offsets):
+                raise NotImplementedError("offset must be None for X in parts, got numbers; give the rows as arrays")
             return fit_parts(self, X, y, sample_weight, X_val, y_val, saved)
         settings = FitSettings.of(self)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together or not at all, got only one of them")
         previous = self._previous() if settings.warm_start else None  # before the checks set attributes
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=True, several=True)
+        settings = dataclasses.replace(settings, penalty_weight=column_factors(self))
         if y.ndim == 2:
+            if any(each is not None for each in offsets):
+                raise NotImplementedError("offset must be None for y of several targets, got one; fit a model for each")
             return self._fit_several(settings, X, y, sample_weight, (X_val, y_val), saved)
         y = self._checked_targets(y, sample_weight, X.dtype)
         rows, held_out = self._rows(X, y, sample_weight), None
         if X_val is not None:
             held_out = self._validation_rows(X_val, y_val, X.dtype)
+        rows, held_out = beside_offsets(self, rows, held_out, offsets)
         start = None if previous is None else self._checked_start(*previous)
         result, parameters, self._online = self._run(settings, rows, held_out, start, saved)
         self._store(parameters, X.dtype)
@@ -239,9 +259,14 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
     def _go_on(self, X: Any, y: Any, sample_weight: Any, first: bool) -> None:
         """Take the steps of one epoch over X and y, from the parameters of the last call or fit."""
         settings = FitSettings.of(self)
+        if settings.positive:
+            raise ValueError("positive must be False for partial_fit, whose steps are not projected, got True; use fit")
+        if getattr(self, "_has_offset", False) and not first:
+            raise ValueError("partial_fit takes no offset, but the model was fitted with one; use fit")
         fresh = first or not hasattr(self, "n_features_in_")  # a user may have set the coefficients
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=fresh)
         before = None if first else getattr(self.coef_, "dtype", None)
+        settings = dataclasses.replace(settings, penalty_weight=column_factors(self))
         dtype = before if before in _DTYPES else X.dtype
         X, y = cast("X", X, dtype), self._more_targets(y, dtype)
         sample_weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
@@ -382,13 +407,14 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"y must have the classes {classes} of the last fit (warm_start), got {self.classes_}")
         return start
 
-    def _scores(self, X: Any) -> Array:
+    def _scores(self, X: Any, offset: Any = None) -> Array:
         validation.check_is_fitted(self, ["coef_", "intercept_"])
         X = encoded(self, X, reset=False)
         with naming_faults(X):
             X = validated(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(product(X, np.transpose(self.coef_)) + self.intercept_)
+            scores = np.asarray(product(X, np.transpose(self.coef_)) + self.intercept_)
+        return scores_beside(scores, offset, getattr(self, "_has_offset", False))
 
 
 @functools.lru_cache(maxsize=64)

@@ -75,6 +75,8 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
         shuffle: bool = True,
         alpha: float | None = None,
         l1_ratio: float = 0.0,
+        penalty_weight: Any = None,
+        positive: bool = False,
         fit_intercept: bool = True,
         standardize: bool = False,
         max_iter: int = 1000,
@@ -177,30 +179,34 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
         online.stored = self._parameters_and_classes()[0]
 
     @by_parts
-    def decision_function(self, X: Any) -> Array:
-        """Return the scores of X. For two classes: those of the second, of shape (n,). For more: (n, n_classes)."""
-        scores = self._scores(X)
+    def decision_function(self, X: Any, offset: Any = None) -> Array:
+        """Return the scores of X. For two classes: those of the second, of shape (n,). For more: (n, n_classes).
+
+        ``offset``, of shape (n,) or one number, is added to them. This and the other methods need it for a model that
+        was fitted with an offset.
+        """
+        scores = self._scores(X, offset)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     @by_parts
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, offset: Any = None) -> Array:
         """Return the most probable class of every row, of shape (n,)."""
-        scores = self.decision_function(X)
+        scores = self.decision_function(X, offset)
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[places])
 
     @by_parts
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any, offset: Any = None) -> Array:
         """Return the probability of every class, of shape (n, n_classes)."""
-        scores, special = self.decision_function(X), require("scipy.special", "sklearn")
+        scores, special = self.decision_function(X, offset), require("scipy.special", "sklearn")
         if scores.ndim == 1:
             return np.column_stack([special.expit(-scores), special.expit(scores)])
         return np.asarray(special.softmax(scores, axis=1))
 
     @by_parts
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Any, offset: Any = None) -> Array:
         """Return the logarithms of the probabilities, of shape (n, n_classes). They do not underflow."""
-        scores, special = self.decision_function(X), require("scipy.special", "sklearn")
+        scores, special = self.decision_function(X, offset), require("scipy.special", "sklearn")
         if scores.ndim == 1:
             return np.column_stack([special.log_expit(-scores), special.log_expit(scores)])
         return np.asarray(special.log_softmax(scores, axis=1))

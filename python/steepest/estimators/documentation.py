@@ -34,6 +34,12 @@ alpha : float or None
     Strength of the penalty, at least 0. None means 1 / sum(sample_weight).
 l1_ratio : float
     Share of the L1 norm in the penalty, 0 to 1.
+penalty_weight : array of shape (n_features,), or dict of name to float, optional
+    Factors of the penalty of each column, at least 0. A column of factor 0 is not penalised, and one of factor infinity
+    is left out: its coefficient is 0. A dict names columns of a data frame, or coefficients such as ``column=level``;
+    all others have the factor 1. In an array, a category has a factor for each coefficient.
+positive : bool
+    Whether the coefficients, but not the intercept, must be at least 0. `partial_fit` takes False alone.
 fit_intercept : bool
     Whether the model has an intercept. The intercept is not penalised.
 standardize : bool

@@ -13,6 +13,7 @@ from ..analysis.hessian import Hessian
 from ..arrays.sparse import CSRView
 from ..arrays.table import Table
 from ..objectives.data import LOSSES, DataObjective
+from ..objectives.penalty_weight import factors_of
 from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.schedules import Schedule
 from .features import Features
@@ -96,10 +97,14 @@ def curvature_of(
             heights = heights[rows.loss_weight > 0]
         steepest = float(heights.max())
         if len(norms) == 1:
-            return 2.0 * steepest + objective.penalty.l2, None
+            return 2.0 * steepest + _largest_l2(objective), None
         size, direction = _largest(objective, rows, scaling, last)
     size *= float(np.max(bends))
-    return min(size, steepest) + steepest / min(batch_size, len(norms)) + objective.penalty.l2, direction
+    return min(size, steepest) + steepest / min(batch_size, len(norms)) + _largest_l2(objective), direction
+
+
+def _largest_l2(objective: DataObjective) -> float:
+    return objective.penalty.l2 * float(factors_of(objective).max())
 
 
 def _largest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from .frames import encoded
 from .labels import class_factors, classes_of
 from .online import Online
 from .parts_training import PartsRows, PartsTraining, dtype_of
+from .penalties import column_factors
 from .predictions import in_parts, parts_of
 from .present import Present, run_of_one
 from .rows import Parameters
@@ -77,6 +79,7 @@ def fit_parts(model: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val:
         raise ValueError("the weights of the parts must not all be 0")
     encoded(model, X, reset=True)
     _set_features(model, parts)
+    settings = dataclasses.replace(settings, penalty_weight=column_factors(model))
     targets = _targets_of(model, parts)
     start = None if previous is None else model._checked_start(*previous)
     random = check_random_state(model.random_state)

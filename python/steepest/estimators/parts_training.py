@@ -44,6 +44,7 @@ class PartsRows:
     given: Parts
     y: None = None
     loss_weight: None = None
+    offset: None = None
 
     def __len__(self) -> int:
         return self.X.known.n_samples

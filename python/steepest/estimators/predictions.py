@@ -27,7 +27,7 @@ __all__ = ["ScoredInParts", "by_parts", "in_parts", "parts_of"]
 Array = NDArray[Any]
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 # What a model needs for predictions, beside the parameters of its class that they read.
-_FITTED = ("coef_", "intercept_", "classes_", "n_features_in_", "_fitted_loss", "loss")
+_FITTED = ("coef_", "intercept_", "classes_", "n_features_in_", "_fitted_loss", "loss", "_has_offset")
 
 _base: Any = require("sklearn.base", "sklearn")
 check_is_fitted: Any = require("sklearn.utils.validation", "sklearn").check_is_fitted
@@ -48,9 +48,11 @@ def by_parts(method: _Method) -> _Method:
     """Let a method that takes rows, and returns an array with an element for each, take data in parts too."""
 
     @functools.wraps(method)
-    def found(self: Any, X: Any) -> Any:
+    def found(self: Any, X: Any, offset: Any = None) -> Any:
         if not in_parts(X):
-            return method(self, X)
+            return method(self, X, offset)
+        if offset is not None:
+            raise NotImplementedError(f"offset must be None for X in parts, got {describe(offset)}")
         parts = _checked(self, X)
         return np.concatenate(parts.engine.reduce(_AskPredictions(_predictor(self), method.__name__)))
 
@@ -62,7 +64,7 @@ class ScoredInParts:
 
     intercept_: Any
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the accuracy of a classifier, or R^2 of a regressor, on rows with known targets.
 
         Parameters
@@ -73,6 +75,8 @@ class ScoredInParts:
             Their targets. Data in parts have their own.
         sample_weight : array-like of shape (n,), optional
             The weights of the rows. Data in parts have their own.
+        offset : float or array-like of shape (n,), optional
+            The offsets of the rows, which a model needs that was fitted with offsets.
 
         Returns
         -------
@@ -84,8 +88,12 @@ class ScoredInParts:
             The model is not fitted to such rows, or y or sample_weight was given beside data in parts.
         """
         if not in_parts(X):
-            return float(super().score(X, y, sample_weight=sample_weight))  # type: ignore[misc]
-        for name, each in (("y", y), ("sample_weight", sample_weight)):
+            if offset is None:
+                return float(super().score(X, y, sample_weight=sample_weight))  # type: ignore[misc]
+            measures, predicted = require("sklearn.metrics", "sklearn"), self.predict(X, offset)  # type: ignore[attr-defined]
+            measure = measures.accuracy_score if _base.is_classifier(self) else measures.r2_score
+            return float(measure(y, predicted, sample_weight=sample_weight))
+        for name, each in (("y", y), ("sample_weight", sample_weight), ("offset", offset)):
             if each is not None:
                 raise TypeError(f"{name} must be None for X in parts, which have their own, got {describe(each)}")
         parts, predictor = _checked(self, X), _predictor(self)

@@ -94,6 +94,8 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
         shuffle: bool = True,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
+        penalty_weight: Any = None,
+        positive: bool = False,
         fit_intercept: bool = True,
         standardize: bool = False,
         max_iter: int = 1000,
@@ -176,12 +178,13 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
         return self
 
     @by_parts
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any, offset: Any = None) -> NDArray[Any]:
         """Return the predicted targets, of shape (n,), for X of shape (n, n_features); (n, n_targets) for several.
 
-        With ``loss="poisson"`` they are the means exp(x . w + b), which may overflow to infinity.
+        ``offset``, of shape (n,) or one number, is added to the scores. A model that was fitted with one needs it. With
+        ``loss="poisson"`` the predictions are the means exp(x . w + b + offset), which may overflow to infinity.
         """
-        scores = self._scores(X)
+        scores = self._scores(X, offset)
         scores = scores if np.ndim(self.intercept_) == 1 else scores.ravel()
         return self._kind(getattr(self, "_fitted_loss", self.loss)).inverse_link(scores)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .features import Features, taken
+from .offsets import row_offsets
 
 __all__ = ["Parameters", "Rows"]
 
@@ -27,12 +29,15 @@ class Rows:
         The weights from the user, with 0 for rows that are held out.
     loss_weight : array of shape (n,) or None
         The sample weights times the weights of the classes.
+    offset : array of shape (n,) or None
+        The offsets of the scores.
     """
 
     X: Features
     y: Array
     sample_weight: Array | None
     loss_weight: Array | None
+    offset: Array | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -40,6 +45,19 @@ class Rows:
     def total(self) -> float:
         """Return the sum of the weights of the losses."""
         return float(len(self.y)) if self.loss_weight is None else float(self.loss_weight.sum(dtype=np.float64))
+
+    def with_offset(self, offset: Any, name: str, of_residuals: bool) -> Rows:
+        """Return the rows with checked offsets. For a loss of residuals, they are subtracted from the targets."""
+        if not of_residuals:
+            return dataclasses.replace(self, offset=row_offsets(offset, len(self), self.y.dtype, name))
+        exact = row_offsets(offset, len(self), np.dtype(np.float64), name)
+        with np.errstate(over="ignore"):
+            targets = (self.y - exact).astype(self.y.dtype)
+        finite = np.isfinite(targets)
+        if not finite.all():
+            at = int(np.argmin(finite))
+            raise ValueError(f"{name} must leave y - offset within {self.y.dtype}, got {exact[at]:g} at index {at}")
+        return dataclasses.replace(self, y=targets)
 
     def hold_out(self, fraction: float, stratify: bool, random: Any) -> tuple[Rows, Rows]:
         """Return the rows to train on, and the rows held out.
@@ -54,8 +72,9 @@ class Rows:
         kept = np.ones_like(self.y)
         kept[held] = 0
         loss_weight = weight if self.loss_weight is None else self.loss_weight
-        training = Rows(self.X, self.y, weight * kept, loss_weight * kept)
-        return training, Rows(taken(self.X, held), self.y[held], weight[held], loss_weight[held])
+        training = Rows(self.X, self.y, weight * kept, loss_weight * kept, self.offset)
+        offset = None if self.offset is None else self.offset[held]
+        return training, Rows(taken(self.X, held), self.y[held], weight[held], loss_weight[held], offset)
 
 
 def _chosen(labels: Array, fraction: float, random: Any) -> NDArray[np.intp]:

@@ -33,6 +33,8 @@ class FitSettings:
         None means 1 / sum(weights).
     tol : float or None
         None means "auto".
+    penalty_weight : any
+        As the user gave it, until a fit knows the columns; then an array of float64 or None.
     callbacks : list of callable
         The user's callbacks. If verbose, the last one prints a line.
     """
@@ -43,6 +45,8 @@ class FitSettings:
     shuffle: bool
     alpha: float | None
     l1_ratio: float
+    penalty_weight: Any
+    positive: bool
     fit_intercept: bool
     standardize: bool
     max_iter: int
@@ -71,6 +75,8 @@ class FitSettings:
             shuffle=check_flag("shuffle", estimator.shuffle),
             alpha=None if alpha is None else check_alpha(alpha),
             l1_ratio=check_fraction("l1_ratio", estimator.l1_ratio),
+            penalty_weight=estimator.penalty_weight,
+            positive=check_flag("positive", estimator.positive),
             fit_intercept=check_flag("fit_intercept", estimator.fit_intercept),
             standardize=check_flag("standardize", estimator.standardize),
             max_iter=check_count("max_iter", estimator.max_iter, 0),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..arrays.sparse import CSRView
 from ..arrays.table import Table
+from ..constraints.sets import Box
 from ..descent.minimize import minimize
 from ..descent.result import Result
 from ..descent.stopping import NoImprovement, StopRule
@@ -20,6 +21,7 @@ from ..descent.supervision import quiet
 from ..extras import require
 from ..objectives.columns import Columns, may_be_far_from_zero
 from ..objectives.data import DataObjective
+from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability
 from ..objectives.rounding import rounding_of_gradient
 from ..optimizers.runner import StopReason
@@ -105,6 +107,7 @@ class Training:
             validation=None if held_out is None else self.bind(units.rows(held_out), scaling, 0.0, units),
             shuffle=settings.shuffle,
             random_state=seed,
+            constraint=Box(0.0, math.inf) if settings.positive else None,
             **saved._asdict(),
         )
         self.warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
@@ -141,7 +144,9 @@ class Training:
         """
         weight = None if rows.loss_weight is None else rows.loss_weight.astype(np.float64)
         nothing, y = np.zeros((len(rows.y), 1)), rows.y.astype(np.float64)
-        model = self.loss(nothing, y, sample_weight=weight, **self.options_in(units, np.dtype(np.float64)))
+        offset = None if rows.offset is None else rows.offset.astype(np.float64)
+        options = self.options_in(units, np.dtype(np.float64))
+        model = self.loss(nothing, y, sample_weight=weight, offset=offset, **options)
         return model.value(model.constant_model() if self.settings.fit_intercept else np.zeros(model.n_parameters))
 
     def _minimize(self, units: Units, *arguments: Any, **options: Any) -> Result:
@@ -168,6 +173,8 @@ class Training:
             intercept=self.settings.fit_intercept,
             alpha=alpha,
             l1_ratio=l1_ratio,
+            offset=rows.offset,
+            penalty_weight=self.settings.penalty_weight,
             centre=None if scaling is None else scaling.centre,
             scale=None if scaling is None else scaling.scale,
             **self.options_in(units, units.dtype),
@@ -190,7 +197,9 @@ class Training:
         is judged by the scaled gradient.
         """
         least = rounding_of_gradient(objective, _ROUNDED)
-        most = _OF_L1 * objective.penalty.l1 or math.inf
+        factors = factors_of(objective)
+        least_factor = float(np.min(factors, where=factors > 0.0, initial=math.inf))
+        most = _OF_L1 * objective.penalty.l1 * least_factor if objective.penalty.l1 > 0.0 else math.inf
         if whole and is_judged_scaled(objective):
             norm = ScaledNorm.in_coordinates_of_runs(objective)
             reference = None if start is None else norm.at_zeros()
@@ -200,6 +209,9 @@ class Training:
             return RelativeGradientNorm(tol, least=least, most=most, objective=objective)
         zeros = np.zeros(objective.n_parameters, objective.dtype)
         _, gradient = objective.value_and_gradient(zeros)
+        if self.settings.positive:  # what would lead below 0 is held back
+            table = gradient.reshape(self.n_outputs, -1)[:, : objective.n_features]
+            np.minimum(table, 0.0, out=table)
         return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most, objective)
 
     def start(
@@ -211,6 +223,10 @@ class Training:
         coefficients, intercepts = start.coefficients, start.intercepts
         if scaling is not None:
             coefficients, intercepts = scaling.to_scaled(coefficients, intercepts)
+        if self.settings.positive:
+            coefficients = np.maximum(coefficients, 0.0)
+        if self.settings.penalty_weight is not None:
+            coefficients = np.where(np.isinf(self.settings.penalty_weight), 0.0, coefficients)
         if self.settings.fit_intercept:
             coefficients = np.column_stack([coefficients, intercepts])
         return coefficients.astype(objective.dtype).ravel()
@@ -222,7 +238,8 @@ class Training:
         intercepts = table[:, -1] if intercept else np.zeros(self.n_outputs)
         if self.n_outputs > 1:  # equal shifts of all scores of a row change no probability
             intercepts = intercepts - intercepts.mean()
-            coefficients = coefficients - coefficients.mean(axis=0) if self.settings.alpha == 0 else coefficients
+            free = self.settings.alpha == 0 and not self.settings.positive and self.settings.penalty_weight is None
+            coefficients = coefficients - coefficients.mean(axis=0) if free else coefficients
         if scaling is not None:
             coefficients, intercepts = scaling.to_original(coefficients, intercepts)
         return units.to_original(Parameters(coefficients, intercepts))

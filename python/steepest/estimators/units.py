@@ -107,10 +107,11 @@ class Units:
         if rows.sample_weight is not None and self.columns is not None:
             X = without_absent(X, rows.sample_weight)
         y = self._targets(rows).astype(self.dtype, copy=False)
+        offset = None if rows.offset is None else rows.offset.astype(self.dtype, copy=False)
         if keeps_weights:
-            return Rows(X, y, rows.sample_weight, rows.loss_weight)
-        weights = [_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight)]
-        return Rows(X, y, *weights)
+            return Rows(X, y, rows.sample_weight, rows.loss_weight, offset)
+        sample_weight, loss_weight = (_near_one(each, self.dtype) for each in (rows.sample_weight, rows.loss_weight))
+        return Rows(X, y, sample_weight, loss_weight, offset)
 
     def of_target(self, rows: Rows, centres: bool) -> Units:
         """Return the same units of X with those of the targets of other rows, for `QuasiNewton` or a closed form."""

@@ -29,6 +29,9 @@ class Bound:
     _data: Data
     _scaling: tuple[Vector, Vector] | None
     _given_dtype: Any = None  # the dtype that X was converted from, if any
+    _offset: Any = None
+    _penalty_weight: Vector | None = None
+    _weight_sum: float | None = None  # of data that have taken up an offset
 
     @property
     def terms(self) -> Terms:
@@ -42,7 +45,12 @@ class Bound:
 
     def with_data(self, data: Data) -> Any:
         """Return the same objective over other data."""
-        return self._with(_data=data, _X=data.X, _y=data.targets, _sample_weight=data.weights)
+        return self._with(**self._over(data))
+
+    def _over(self, data: Any) -> dict[str, Any]:
+        """Return the attributes of an objective over other data, which have taken up its offset already."""
+        changed = {"_data": data, "_X": data.X, "_y": data.targets, "_sample_weight": data.weights}
+        return changed if self._offset is None else {**changed, "_weight_sum": data.weight_sum}
 
     def with_scaling(self, centre: Vector, scale: Vector) -> Any:
         """Return the same objective over the columns (x_j - centre_j) / scale_j."""
@@ -59,7 +67,9 @@ class Bound:
         if self._scaling is not None:
             centre, scale = (each[columns] for each in self._scaling)
             changed = {"_centre": centre, "_scale": scale, "_scaling": (centre, scale)}
-        return self._with(_data=data, _X=data.X, _y=data.targets, _sample_weight=data.weights, **changed)
+        if self._penalty_weight is not None:
+            changed["_penalty_weight"] = self._penalty_weight[columns]
+        return self._with(**self._over(data), **changed)
 
     def _with(self, **changed: Any) -> Any:
         other = object.__new__(type(self))
@@ -104,11 +114,11 @@ class Bound:
     @property
     def arrays(self) -> Arrays:
         """X, y and sample_weight as NumPy arrays, or as views of device memory."""
-        return Arrays(self._data.X, self._data.targets, self._data.weights)
+        return Arrays(self._data.X, self.targets, self._data.weights)
 
     @property
     def targets(self) -> Any:
-        """The targets as a NumPy array, if the objective supports "targets"."""
+        """The targets as a NumPy array, if the objective supports "targets". They have taken up an offset."""
         return self._data.targets
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from ..arrays.interop import as_native, check_place, library_of, like
 from .binding import data_of
 from .bound import Arrays, Bound, some_of
 from .loss import Loss
+from .offset import offset_of_rows
+from .penalty_weight import check_penalty_weight
 from .protocol import NAMES_OF_LOSSES, Capability, Layout, Penalty
 from .scaling import check_scaling
 from .source import Terms
@@ -49,8 +52,8 @@ class DataObjective(Bound, Loss):
 
     ::
 
-        F(w) = sum_i s_i loss(x_i . w + b, y_i) / sum_i s_i
-               + alpha (l1_ratio |w|_1 + (1 - l1_ratio) / 2 |w|^2)
+        F(w) = sum_i s_i loss(x_i . w + b + offset_i, y_i) / sum_i s_i
+               + alpha sum_j penalty_weight_j (l1_ratio |w_j| + (1 - l1_ratio) / 2 w_j^2)
 
     The intercept b is the last parameter, and is not penalised. The gradient and the Hessian leave out the L1 term:
     they belong to the smooth part, which is the loss and the squared penalty.
@@ -81,6 +84,15 @@ class DataObjective(Bound, Loss):
         Give both or neither. With them, the model reads the columns (x_j - centre_j) / scale_j, and w, b, the penalty,
         the gradient and the Hessian all belong to these columns. X is neither copied nor changed. See
         `column_statistics` and `unscaled`.
+    offset : array of shape (n_samples,), the dtype of y, optional
+        Numbers that are added to the scores of the rows, and have no parameter: with `Poisson`, the logarithms of the
+        exposures. By default they are zeros. The objective keeps a copy of y with the offsets. `Softmax` takes none,
+        nor do X in parts and on a CUDA device. With `Logistic`, an offset is rounded by one unit in the last place.
+        With `Poisson`, exp(offset) and y exp(-offset) must be normal numbers of the dtype.
+    penalty_weight : array of shape (n_features,), optional
+        Factors of the penalty of each column, at least 0; by default ones. A column of factor 0 is not penalised. A
+        column of factor infinity is left out: its coefficient is 0, and stays so in every method. It then has neither a
+        slope nor curvature, like a column of zeros, and the value is infinite where the coefficient is not 0.
 
     Raises
     ------
@@ -88,7 +100,8 @@ class DataObjective(Bound, Loss):
         An argument has the wrong type, dtype, shape or memory layout, or a value out of range. The message names the
         argument, what was expected and what came.
     NotImplementedError
-        A centre and a scale were given for X on a CUDA device.
+        A centre and a scale, an offset or a penalty_weight was given for X on a CUDA device, or an offset for X in
+        parts or for a `Softmax`.
 
     Notes
     -----
@@ -99,6 +112,7 @@ class DataObjective(Bound, Loss):
     """
 
     _n_scores = 1  # per row
+    _constant = 0.0  # added to the mean loss
     is_conditioned = False
     """Whether columns and targets are known to be centred and scaled so that sums over them lose no digits."""
 
@@ -114,6 +128,8 @@ class DataObjective(Bound, Loss):
         l1_ratio: float = 0.0,
         centre: Any = None,
         scale: Any = None,
+        offset: Any = None,
+        penalty_weight: Any = None,
     ) -> None:
         self._X, self._y, self._sample_weight = X, y, sample_weight
         self._data = data_of(X, y, sample_weight)
@@ -127,13 +143,27 @@ class DataObjective(Bound, Loss):
         self._l1_ratio = check_fraction("l1_ratio", l1_ratio)
         self._centre, self._scale = centre, scale
         self._scaling = check_scaling(centre, scale, self.n_features)
+        self._penalty_weight = check_penalty_weight(penalty_weight, self.n_features)
+        if offset is not None:
+            self._offset = offset
+            self._take_up_offset()
         self.native = self._data.bind(self.terms)
+
+    def _take_up_offset(self) -> None:
+        """Give the data targets and weights with which the native loss makes those of the scores with their offset."""
+        self._data, self._constant = self._with_offset(self._data, offset_of_rows(self._offset, self._data))
 
     @property
     def terms(self) -> Terms:
         """All that the objective adds to its data."""
         penalty, n_scores, parameters = self.penalty, self._n_scores, self._loss_parameters
-        return Terms(self._loss, self._intercept, penalty.l1, penalty.l2, n_scores, parameters, self._scaling)
+        loss, more = self._native_loss, (self._scaling, self._constant, self._penalty_weight)
+        return Terms(loss, self._intercept, penalty.l1, penalty.l2, n_scores, parameters, *more)
+
+    @property
+    def _native_loss(self) -> str:
+        """The name of the native loss."""
+        return self._loss
 
     @property
     def _loss_parameters(self) -> dict[str, float]:
@@ -150,6 +180,10 @@ class DataObjective(Bound, Loss):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._data = data_of(self._X, self._y, self._sample_weight)
+        if self._weight_sum is not None:
+            self._data = dataclasses.replace(self._data, weight_sum=self._weight_sum)  # type: ignore[type-var]
+        elif self._offset is not None:
+            self._take_up_offset()
         self.native = self._data.bind(self.terms)
 
     def supports(self, capability: Capability) -> bool:
@@ -167,10 +201,12 @@ class DataObjective(Bound, Loss):
             return self._data.supports(capability)
         return capability in _OF_NATIVE and bool(self.native.supports(capability))
 
-    def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> DataObjective:
+    def loss_on(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> DataObjective:
         """Return the same loss, without a penalty, on other data, with the same centre and scale."""
         loss: Any = next(c for c in type(self).__mro__ if "_loss" in c.__dict__)
         options = {"intercept": self._intercept, "centre": self._centre, "scale": self._scale, **self._loss_parameters}
+        if offset is not None:
+            options["offset"] = offset
         return loss(X, y, sample_weight=sample_weight, **options)  # type: ignore[no-any-return]
 
     def _check_targets(self, y: Any) -> None:
@@ -222,6 +258,16 @@ class DataObjective(Bound, Loss):
     def scale(self) -> Any:
         """The numbers that the columns are divided by, as given."""
         return self._scale
+
+    @property
+    def offset(self) -> Any:
+        """The numbers that are added to the scores of the rows, as given."""
+        return self._offset
+
+    @property
+    def penalty_weight(self) -> NDArray[np.float64] | None:
+        """The factors of the columns' penalties, read-only; None if all are 1."""
+        return self._penalty_weight
 
     @property
     def loss(self) -> str:
@@ -288,6 +334,9 @@ class DataObjective(Bound, Loss):
         penalty = f", alpha={self.alpha:g}, l1_ratio={self.l1_ratio:g}" if self.alpha else ""
         parameters = "".join(f", {name}={value:g}" for name, value in self._loss_parameters.items())
         scaling = ", standardised" if self._scaling else ""
+        scaling += ", with offset" * (self._offset is not None) + ", penalty_weight" * (
+            self._penalty_weight is not None
+        )
         shape = f"{self.n_samples:,} x {self.n_features:,} {self._data.storage}"
         return f"{type(self).__name__}({shape}{parameters}{penalty}{scaling})"
 

@@ -14,7 +14,7 @@ from ..arrays.checks import check_data, check_weights
 from ..arrays.device_checks import check_device_data, check_device_weights
 from ..arrays.interop import DeviceView, library_of
 from .columns import largest_of
-from .device_objective import DeviceObjective
+from .device_objective import DeviceObjective, check_on_device
 from .held import Held, HostRows
 from .protocol import Capability
 from .rows import widened
@@ -111,6 +111,7 @@ class DeviceData(Held):
         return capability == Capability.STEPS
 
     def bind(self, terms: Terms) -> DeviceObjective:
+        check_on_device(terms)
         return DeviceObjective(
             terms.loss, self.X, self.targets, self.weights, self.weight_sum, terms.intercept, terms.l1, terms.l2,
             scaling=terms.scaling, loss_parameters=dict(terms.loss_parameters),

@@ -9,8 +9,18 @@ from numpy.typing import NDArray
 from ..arrays.device import DeviceArray, arithmetic_dtype, backend
 from ..arrays.device_checks import check_device_vector
 from ..arrays.interop import DeviceView, as_native
+from .source import Terms
 
-__all__ = ["DeviceObjective"]
+__all__ = ["DeviceObjective", "check_on_device"]
+
+
+def check_on_device(terms: Terms) -> None:
+    """Raise NotImplementedError if the kernels of a device do not know a term."""
+    if terms.penalty_weight is not None:
+        raise NotImplementedError(
+            "penalty_weight is not implemented for data on a CUDA device; make the objective from arrays in the host's "
+            "memory"
+        )
 
 
 class DeviceObjective:

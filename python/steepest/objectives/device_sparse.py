@@ -9,7 +9,7 @@ from ..arrays.device import DeviceArray, backend
 from ..arrays.device_checks import check_device_column, check_device_weights
 from ..arrays.device_sparse import DeviceCSRView
 from ..arrays.interop import DeviceView
-from .device_objective import DeviceObjective
+from .device_objective import DeviceObjective, check_on_device
 from .held import Held
 from .protocol import Capability
 from .source import Terms
@@ -69,6 +69,7 @@ class DeviceSparseObjective(DeviceObjective):
 
     def __init__(self, data: DeviceSparseData, terms: Terms) -> None:
         X, y, weight = data.X, data.targets, data.weights
+        check_on_device(terms)
         self._check_scaling(terms.scaling)
         self._X = X
         self._kept = {"y": y, "sample_weight": weight}

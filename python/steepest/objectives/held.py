@@ -33,10 +33,11 @@ _OBJECTIVES = {_core.Source32: _core.Objective32, _core.Source64: _core.Objectiv
 
 def native_objective(source: Any, terms: Terms) -> Any:
     """Return the native objective over a source of `_core`."""
-    loss, intercept, l1, l2, n_scores, parameters, scaling = terms
+    loss, intercept, l1, l2, n_scores, parameters, scaling, constant, penalty_weight = terms
     if scaling is not None:
         source = _core.standardised_source(source, *scaling)
-    return _OBJECTIVES[type(source)](source, loss, intercept, l1, l2, n_scores, dict(parameters))
+    kind = _OBJECTIVES[type(source)]
+    return kind(source, loss, intercept, l1, l2, n_scores, dict(parameters), constant, penalty_weight)
 
 
 class Held:

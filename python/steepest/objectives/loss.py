@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from .offset import as_residuals
 
-__all__ = ["Loss", "RowTerms", "probabilities", "residuals_of_probabilities", "root_mean_square"]
+__all__ = ["Loss", "RowTerms", "constant_beside", "probabilities", "residuals_of_probabilities", "root_mean_square"]
 
 _TARGETS = 4096  # that are looked at
+_LEAST = float(np.finfo(np.float64).tiny)  # of a share whose logarithm is taken
+_MOST_STEPS, _SETTLED = 100, 1e-12  # of the search for a constant
 
 
 class RowTerms(NamedTuple):
@@ -79,6 +82,15 @@ class Loss:
         """
         return np.asarray((1.0 - share) * (terms.values - 0.25 * share * terms.slopes[0] ** 2))
 
+    def _with_offset(self, data: Any, offset: NDArray[Any]) -> tuple[Any, float]:
+        """Return data that have taken up the offsets of their rows, and a constant to add to the mean loss."""
+        if self.is_of_residuals:
+            return as_residuals(data, offset), 0.0
+        raise NotImplementedError(
+            f"offset must be None for {type(self).__name__}, got numbers; LeastSquares, Huber, Poisson and Logistic "
+            "take one"
+        )
+
     def best_constant(self) -> NDArray[np.float64]:
         """Return the scores, of shape (n_scores,), of the best model without coefficients, or of a good one."""
         raise NotImplementedError
@@ -131,6 +143,30 @@ def root_mean_square(values: NDArray[np.float64], weight: NDArray[Any] | None) -
         values = np.where(weight > 0, values, 0.0)
         return math.sqrt(float(np.average(values**2, weights=weight.astype(np.float64))))
     return math.sqrt(float(np.mean(values**2)))
+
+
+def constant_beside(offset: NDArray[np.float64], labels: NDArray[np.float64], weight: Any) -> float:
+    """Return the constant c with the least mean logistic loss of the scores offset + c, for labels 0 and 1.
+
+    Newton's method, in an interval that bisection shrinks where a step leaves it.
+    """
+    shares = np.full(len(labels), 1.0 / len(labels)) if weight is None else weight / weight.sum()
+    present = shares > 0.0
+    offset, labels, shares = offset[present], labels[present], shares[present]
+    share = float((shares * labels).sum())
+    odds = math.log(max(share, _LEAST)) - math.log(max(1.0 - share, _LEAST))
+    low, high = odds - float(offset.max()), odds - float(offset.min())
+    c = min(max(odds - float((shares * offset).sum()), low), high)
+    for _ in range(_MOST_STEPS):
+        p = probabilities(np.stack([np.zeros_like(offset), offset + c], axis=1))[:, 1]
+        slope, curvature = float((shares * (p - labels)).sum()), float((shares * p * (1.0 - p)).sum())
+        low, high = (c, high) if slope < 0.0 else (low, c)
+        step = c - slope / curvature if curvature > 0.0 else math.inf
+        found = step if low <= step <= high else 0.5 * (low + high)
+        if abs(found - c) <= _SETTLED * (1.0 + abs(c)):
+            return found
+        c = found
+    return c
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:

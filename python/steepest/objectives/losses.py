@@ -12,7 +12,8 @@ from ..arrays.device_checks import check_device_labels, check_device_not_negativ
 from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
-from .loss import RowTerms, probabilities, residuals_of_probabilities, root_mean_square
+from .loss import RowTerms, constant_beside, probabilities, residuals_of_probabilities, root_mean_square
+from .offset import as_means, coded, labels_of
 
 __all__ = ["Huber", "LeastSquares", "Logistic", "Poisson"]
 
@@ -109,6 +110,10 @@ class Logistic(DataObjective):
 
     def best_constant(self) -> Rows:
         """Return the logarithm of the odds of the class 1."""
+        if self._offset is not None:
+            weight = None if self.weights is None else self.weights.astype(np.float64)
+            exact = self._data.targets.astype(np.float64)
+            return np.array([constant_beside(exact, self.targets.astype(np.float64), weight)])
         share = self._mean_of_targets()
         return np.log(np.maximum([share], _LEAST)) - np.log(np.maximum([1.0 - share], _LEAST))
 
@@ -116,6 +121,18 @@ class Logistic(DataObjective):
     def largest_slope(self) -> float:
         """1."""
         return 1.0
+
+    @property
+    def targets(self) -> Any:
+        """The labels 0 and 1."""
+        return self._data.targets if self._offset is None else labels_of(self._data.targets)
+
+    @property
+    def _native_loss(self) -> str:
+        return self._loss if self._offset is None else "offset_logistic"
+
+    def _with_offset(self, data: Any, offset: NDArray[Any]) -> tuple[Any, float]:
+        return coded(data, offset), 0.0
 
 
 @registered
@@ -160,6 +177,8 @@ class Huber(DataObjective):
         l1_ratio: float = 0.0,
         centre: Any = None,
         scale: Any = None,
+        offset: Any = None,
+        penalty_weight: Any = None,
     ) -> None:
         self._delta = check_number("delta", delta, above=0.0)
         super().__init__(
@@ -171,6 +190,8 @@ class Huber(DataObjective):
             l1_ratio=l1_ratio,
             centre=centre,
             scale=scale,
+            offset=offset,
+            penalty_weight=penalty_weight,
         )
 
     @property
@@ -277,12 +298,12 @@ class Poisson(DataObjective):
     @property
     def size_of_slopes(self) -> float:
         """The root mean square of the targets, as the rounding of the scores changes e^z."""
-        return root_mean_square(*self._some_targets()) * self._size_of_scores
+        return root_mean_square(*self._some_targets()) * self._exposure * self._size_of_scores
 
     @property
     def size_of_losses(self) -> float:
         """The mean of the targets, times the size of scores."""
-        return self._mean_of_targets() * self._size_of_scores
+        return self._mean_of_targets() * self._exposure * self._size_of_scores
 
     @property
     def saturated_loss(self) -> float:
@@ -296,7 +317,17 @@ class Poisson(DataObjective):
     @property
     def typical_curvature(self) -> float:
         """The mean of the targets, which is that of e^z at the minimum."""
-        return self._mean_of_targets() or 1.0
+        return self._mean_of_targets() * self._exposure or 1.0
+
+    def _with_offset(self, data: Any, offset: NDArray[Any]) -> tuple[Any, float]:
+        return as_means(data, offset)
+
+    @property
+    def _exposure(self) -> float:
+        """The mean exposure. Its rates have the exposures in their weights."""
+        if self._offset is None:
+            return 1.0
+        return float(self.weights.sum(dtype=np.float64)) / self.weight_sum
 
     @property
     def _size_of_scores(self) -> float:

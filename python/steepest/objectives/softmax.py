@@ -61,7 +61,14 @@ class Softmax(DataObjective):
         n_classes: int | None = None,
         centre: Any = None,
         scale: Any = None,
+        offset: Any = None,
+        penalty_weight: Any = None,
     ) -> None:
+        if offset is not None:
+            raise NotImplementedError(
+                f"offset must be None for Softmax, got {describe(offset)}; LeastSquares, Huber, Poisson and Logistic "
+                "take one"
+            )
         self._n_scores = 0 if n_classes is None else check_count("n_classes", n_classes, 2)
         super().__init__(
             X,
@@ -72,6 +79,8 @@ class Softmax(DataObjective):
             l1_ratio=l1_ratio,
             centre=centre,
             scale=scale,
+            offset=offset,
+            penalty_weight=penalty_weight,
         )
 
     @classmethod
@@ -158,7 +167,7 @@ class Softmax(DataObjective):
     def _like(self, result: Any, w: Any) -> Any:
         return super()._like(result.reshape(tuple(w.shape)), w)
 
-    def loss_on(self, X: Any, y: Any, sample_weight: Any = None) -> Softmax:
+    def loss_on(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Softmax:
         """Return the same loss, with the same classes but without a penalty, on other data."""
         return Softmax(
             X,
@@ -168,6 +177,7 @@ class Softmax(DataObjective):
             n_classes=self._n_scores,
             centre=self._centre,
             scale=self._scale,
+            offset=offset,
         )
 
 

@@ -33,6 +33,10 @@ class Terms(NamedTuple):
         The parameters of the loss, by name.
     scaling : pair of arrays, or None
         Centre and scale of the columns.
+    constant : float
+        A number that is added to the mean loss.
+    penalty_weight : array of shape (n_features,), or None
+        Factors of the columns' penalties. Infinity: the column is left out.
     """
 
     loss: str
@@ -42,6 +46,8 @@ class Terms(NamedTuple):
     n_scores: int = 1
     loss_parameters: Mapping[str, float] = _NONE
     scaling: tuple[Vector, Vector] | None = None
+    constant: float = 0.0
+    penalty_weight: Vector | None = None
 
 
 class Entries(NamedTuple):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
+from ..objectives.penalty_weight import factors_of
 from .frequent import curvature_block
 from .line_search import Iterate
 from .metric import Metric
@@ -48,7 +49,7 @@ class ActiveMetric(Metric):
 
 def needed_columns(objective: DataObjective, iterate: Iterate, slope: float = 1.0) -> NDArray[np.intp]:
     """Return the columns of which the parameter is not 0, or the slope is beyond a share of the penalty."""
-    d, l1 = objective.n_features, objective.penalty.l1
+    d, l1 = objective.n_features, objective.penalty.l1 * factors_of(objective)
     return np.flatnonzero((iterate.w[:d] != 0.0) | (np.abs(iterate.gradient[:d]) > slope * l1))
 
 
@@ -69,7 +70,7 @@ def active_metric(
     if not np.isfinite(block).all():
         return None
     diagonal = np.diag(block).copy()
-    diagonal[: len(columns)] += objective.alpha * (1.0 - objective.l1_ratio)
+    diagonal[: len(columns)] += objective.penalty.l2 * factors_of(objective)[columns]
     largest = float(diagonal.max(initial=0.0))
     if not largest > 0.0:
         return None

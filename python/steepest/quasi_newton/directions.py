@@ -14,7 +14,7 @@ from .active import ActiveMetric
 from .lbfgs import LBFGSHistory
 from .line_search import Iterate
 from .metric import DenseMetric
-from .proximal import orthant_direction, pseudo_gradient
+from .proximal import Kinks, orthant_direction, pseudo_gradient
 from .resolved import Resolved
 
 __all__ = ["Line", "line_from"]
@@ -29,9 +29,7 @@ class Line(NamedTuple):
     slope: float
 
 
-def line_from(
-    iterate: Iterate, history: LBFGSHistory, l1: float, penalised: Vector, resolved: Resolved | None = None
-) -> Line:
+def line_from(iterate: Iterate, history: LBFGSHistory, kinks: Kinks, resolved: Resolved | None = None) -> Line:
     """Return the line that a metric and its history give.
 
     Parameters
@@ -40,20 +38,18 @@ def line_from(
         Where it begins.
     history : LBFGSHistory
         With the metric.
-    l1 : float
-        Factor of the L1 norm in the objective.
-    penalised : array of shape (n_parameters,)
-        1 for each parameter that is in the norm, 0 for the others.
+    kinks : Kinks
+        Those of the objective, and where its parameters must be positive.
     resolved : Resolved, optional
-        The directions that the columns tell apart. A line without a penalty keeps to them.
+        The directions that the columns tell apart. A line without kinks keeps to them.
     """
-    if l1 == 0.0:
+    if not kinks:
         return _smooth(iterate, history, resolved)
     if isinstance(history.metric, ActiveMetric):
-        return _proximal_in_active(iterate, history.metric, l1, penalised)
+        return _proximal_in_active(iterate, history.metric, kinks)
     if isinstance(history.metric, DenseMetric):
-        return _proximal(iterate, history.metric, l1, penalised)
-    return _in_orthant(iterate, history, l1, penalised)
+        return _proximal(iterate, history.metric, kinks)
+    return _in_orthant(iterate, history, kinks)
 
 
 def _smooth(iterate: Iterate, history: LBFGSHistory, resolved: Resolved | None) -> Line:
@@ -70,10 +66,11 @@ def _smooth(iterate: Iterate, history: LBFGSHistory, resolved: Resolved | None) 
     return Line(along, dot(direction, iterate.gradient))
 
 
-def _proximal(iterate: Iterate, metric: DenseMetric, l1: float, penalised: Vector) -> Line:
+def _proximal(iterate: Iterate, metric: DenseMetric, kinks: Kinks) -> Line:
     """Return the line to the minimum of the metric's quadratic model with the penalty (Lee, Sun, Saunders 2014)."""
     w, dtype = iterate.w.astype(np.float64), iterate.w.dtype
-    point = proximal_point(metric.matrix, iterate.gradient, w, l1 * penalised)
+    l1, penalised, positive = kinks
+    point = proximal_point(metric.matrix, iterate.gradient, w, kinks.slopes(), positive=positive)
     direction = point - w
     lower = l1 * float(np.abs(point) @ penalised - np.abs(w) @ penalised)
     return Line(
@@ -82,11 +79,12 @@ def _proximal(iterate: Iterate, metric: DenseMetric, l1: float, penalised: Vecto
     )
 
 
-def _proximal_in_active(iterate: Iterate, metric: ActiveMetric, l1: float, penalised: Vector) -> Line:
+def _proximal_in_active(iterate: Iterate, metric: ActiveMetric, kinks: Kinks) -> Line:
     """Return the line to the minimum of the model with the penalty, over the active parameters."""
-    active, penalty = metric.active, l1 * penalised[metric.active]
+    active, some = metric.active, kinks.of(metric.active)
+    penalty = some.slopes()
     w, gradient = iterate.w[active].astype(np.float64), iterate.gradient[active]
-    point = proximal_point(metric.matrix, gradient, w, penalty, exact=False)
+    point = proximal_point(metric.matrix, gradient, w, penalty, exact=False, positive=some.positive)
     direction = point - w
 
     def along(share: float) -> NDArray[Any]:
@@ -97,15 +95,20 @@ def _proximal_in_active(iterate: Iterate, metric: ActiveMetric, l1: float, penal
     return Line(along, dot(direction, gradient) + dot(np.abs(point) - np.abs(w), penalty))
 
 
-def _in_orthant(iterate: Iterate, history: LBFGSHistory, l1: float, penalised: Vector) -> Line:
-    """Return the line that ends where a penalised parameter would change its sign (Andrew, Gao 2007)."""
+def _in_orthant(iterate: Iterate, history: LBFGSHistory, kinks: Kinks) -> Line:
+    """Return the line that ends where a parameter with a kink would change its sign (Andrew, Gao 2007)."""
     w, dtype = iterate.w.astype(np.float64), iterate.w.dtype
-    pseudo = pseudo_gradient(iterate.gradient, w, l1 * penalised)
+    l1, penalised, positive = kinks
+    pseudo = pseudo_gradient(iterate.gradient, w, kinks.slopes(), positive)
     direction = orthant_direction(history.direction(pseudo), pseudo)
     sign = np.where(w != 0, np.sign(w), -np.sign(pseudo))
 
+    smooth = penalised == 0 if l1 > 0.0 else np.ones(len(w), bool)
+    if positive is not None:
+        smooth, sign = smooth & ~positive, np.where(positive, 1.0, sign)
+
     def along(share: float) -> NDArray[Any]:
         moved = w + share * direction
-        return np.where((moved * sign > 0) | (penalised == 0), moved, 0.0).astype(dtype)
+        return np.where((moved * sign > 0) | smooth, moved, 0.0).astype(dtype)
 
     return Line(along, dot(direction, pseudo))

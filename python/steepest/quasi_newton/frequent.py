@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..objectives.data import DataObjective, some_of
+from ..objectives.offset import offsets_beside
 from ..objectives.source import Entries
 from .metric import DiagonalMetric
 
@@ -61,8 +62,8 @@ def frequent_metric(
 ) -> FrequentMetric | None:
     """Return a diagonal with a block for the columns that most rows of a sample have, from their correlations at w.
 
-    Return None if these columns are hardly correlated, or depend on each other but for their rounding. The objective
-    has one score a row.
+    Return None if these columns are hardly correlated, or depend on each other but for their rounding, and if penalties
+    have factors. The objective has one score a row.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ def frequent_metric(
     seed : int
         Chooses the rows.
     """
+    if objective.penalty_weight is not None:
+        return None
     n, d = objective.n_samples, objective.n_features
     index = np.arange(n) if rows >= n else some_of(n, rows, seed)
     chosen = _most_frequent(objective, index, size)
@@ -152,6 +155,8 @@ def _curvatures(objective: DataObjective, entries: Entries, index: NDArray[Any],
         constant -= float(np.sum(centre * slopes))
     terms = entries.values * slopes[entries.columns]
     scores = constant + np.bincount(entries.rows, terms, minlength=len(index))
+    if (offsets := offsets_beside(objective)) is not None:
+        scores += offsets[index]
     targets, step = objective.targets[index].astype(np.float64), _SHARE * (1.0 + np.abs(scores))
     rise = objective.row_slopes(scores + step, targets) - objective.row_slopes(scores - step, targets)
     curvature = np.maximum(rise / (2.0 * step), 0.0)

@@ -38,7 +38,7 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
     n, p = objective.n_samples, objective.n_parameters
     if not isinstance(objective, LeastSquares) or objective.penalty.l1 > 0 or n * p * p > _MOST_WORK:
         return None
-    if not objective.supports(Capability.ROWS):
+    if not objective.supports(Capability.ROWS) or objective.penalty_weight is not None:
         return None
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         A, y = _rows(objective)

@@ -130,7 +130,9 @@ def _inverse(matrix: Vector) -> Vector:
     return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T / units)
 
 
-def fix_softmax_gauge(hessian: NDArray[Any], layout: Layout, alpha: float) -> None:
+def fix_softmax_gauge(
+    hessian: NDArray[Any], layout: Layout, alpha: float, penalty_weight: Vector | None = None
+) -> None:
     """Make a softmax Hessian definite: add curvature along equal shifts of all classes' parameters, in place.
 
     Such a shift changes no probability, so the loss has neither slope nor curvature along it, and the added curvature
@@ -144,8 +146,13 @@ def fix_softmax_gauge(hessian: NDArray[Any], layout: Layout, alpha: float) -> No
         The layout of the parameters.
     alpha : float
         The strength of the penalty.
+    penalty_weight : array of shape (n_features,), optional
+        The factors of the columns' penalties.
     """
     k, row = layout.n_scores, layout.n_features + layout.intercept
     blocks = hessian.reshape(k, row, k, row)
-    for j in range(row) if alpha == 0.0 else range(layout.n_features, row):
+    free = list(range(row) if alpha == 0.0 else range(layout.n_features, row))
+    if alpha > 0.0 and penalty_weight is not None:
+        free += np.flatnonzero(penalty_weight == 0.0).tolist()
+    for j in free:
         blocks[:, j, :, j] += blocks[:, j, :, j].trace() / k

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints.sets import Box
 from ..objectives.protocol import Capability, missing, supports
 from ..optimizers.runner import Runner, StepPlan
 from ..working_sets.runner import WorkingSetRunner
@@ -17,6 +18,17 @@ __all__ = ["QuasiNewton"]
 
 _ONE = np.ones(1)  # for the one step of each epoch
 _ONE.flags.writeable = False
+
+
+def _positive(objective: Any, constraint: Any) -> NDArray[np.bool_] | None:
+    """Return which parameters of a score a constraint keeps at 0 or above; None if it is another constraint."""
+    if not isinstance(constraint, Box):
+        return None
+    d, rest = objective.n_features, int(objective.intercept)
+    bounds = constraint.bind("objective", d, d + rest, objective.dtype)
+    free = np.isneginf(bounds.lower)
+    right = np.isposinf(bounds.upper) & (free | (bounds.lower == 0.0))
+    return ~free if right.all() and free[d:].all() else None
 
 
 class QuasiNewton:
@@ -29,6 +41,7 @@ class QuasiNewton:
     correlated, these columns get a block of the Hessian of a sample. With an L1 penalty, proximal Newton steps replace
     these steps; with a diagonal, an orthant-wise method does. Over sparse rows, the proximal Newton steps move only the
     parameters that are not 0 or that the gradient pulls from 0, up to 2,048 of them. Every pass checks all others.
+    Coefficients that a `Box` keeps at 0 or above take the same kinds of steps, with the bound in the place of the kink.
 
     With an L1 penalty over wide data, which have more columns than rows or over 4,000 columns, an iteration takes a
     working set of columns instead. It copies them once, minimises over them alone, and then looks at all columns in one
@@ -42,7 +55,8 @@ class QuasiNewton:
     Raises
     ------
     TypeError, ValueError
-        From `minimize`: the objective is not a loss of data, or a batch_size or a constraint was given.
+        From `minimize`: the objective is not a loss of data, or a batch_size was given, or a constraint other than a
+        `Box` whose lower bounds are 0 (or -inf), whose upper bounds are inf, and which leaves an intercept free.
 
     Notes
     -----
@@ -102,14 +116,18 @@ class QuasiNewton:
             raise ValueError(
                 f"batch_size must be None for st.QuasiNewton, which uses all rows, got {batch_size!r}; {other}"
             )
-        if constraint is not None:
-            raise ValueError(f"constraint must be None for st.QuasiNewton, got {constraint!r}; {other}")
+        if constraint is not None and _positive(objective, constraint) is None:
+            raise ValueError(
+                "constraint must be None or a st.Box of bounds 0 and infinity, of coefficients alone, for "
+                f"st.QuasiNewton, got {constraint!r}; {other}"
+            )
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
-        if WorkingSetRunner.takes(objective):
+        bounds: Any = plan.projection
+        if bounds is None and WorkingSetRunner.takes(objective):
             return WorkingSetRunner(objective, w, self.n_steps)
-        return QuasiNewtonRunner(objective, w, self.n_steps)
+        return QuasiNewtonRunner(objective, w, self.n_steps, None if bounds is None else bounds.lower == 0.0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return name and n_steps. A run keeps nothing else for the next one."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis.separability import separating_loss
+from ..arrays.norm import norm_of
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
@@ -28,7 +29,7 @@ from .little_data import least_squares_of_little_data
 from .majorant import Majorant
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
 from .plan import SamplePlan
-from .proximal import penalised
+from .proximal import Kinks, penalised, pseudo_gradient
 from .resolved import Resolved
 from .sample import column_squares, mean_block, prior_of
 from .scaled import ScaledNorm, is_judged_scaled
@@ -52,19 +53,26 @@ _COUNTS = ("_n_steps", "_stalled", "_largest_value", "_looked", "_rows")
 class QuasiNewtonRunner(Runner):
     """Takes the iterations of a run."""
 
-    def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
+    def __init__(
+        self,
+        objective: DataObjective,
+        w: NDArray[Any],
+        n_steps: int = 0,
+        positive: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.parameters = w
         self._is_scaled = is_judged_scaled(objective)
         self._used = UsedColumns.of(objective, w, bytes_of_pairs(w.size, w.dtype))
         if self._used is not None:
             objective, w = self._used.objective, self._used.inner(w)
+            positive = None if positive is None else self._used.inner(positive)
         self._given, self._given_w = objective, w
         self._objective, self._coordinates = conditioned(objective)
         self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
         objective, w = self._objective, self._w
         self._n_steps = n_steps
-        self._l1 = objective.penalty.l1
-        self._penalised = penalised(objective)
+        self._l1, self._positive = objective.penalty.l1, positive
+        self._kinks = Kinks(self._l1, penalised(objective), positive)
         self._samples = objective.supports(Capability.SAMPLE)
         self._plan = SamplePlan.of(objective)
         self._blocks = SparseBlocks(objective, self._plan)
@@ -84,7 +92,8 @@ class QuasiNewtonRunner(Runner):
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
         self._goal = 1e-10 if exact else 1e-6
-        self._judge = Judge(self._given, objective, self._coordinates, self._goal, lambda: self._zeros)
+        judged = (self._given, objective, self._coordinates, self._goal, lambda: self._zeros)
+        self._judge = Judge(*judged, bounded=positive is not None)
 
     @property
     def n_steps(self) -> int:
@@ -95,7 +104,7 @@ class QuasiNewtonRunner(Runner):
         iterate = self._here()
         if self._coordinates is None or self._l1 > 0.0:
             return Evaluation(iterate.value, iterate.norm)
-        return Evaluation(iterate.value, self._coordinates.norm(iterate.gradient))
+        return Evaluation(iterate.value, self._coordinates.norm(self._subgradient(iterate)))
 
     def scaled_gradient_norm(self) -> float | None:
         """Return the norm that the diagonal of the Hessian scales, if the rows are sparse."""
@@ -103,7 +112,7 @@ class QuasiNewtonRunner(Runner):
 
     @cached_property
     def _scaled_norm(self) -> ScaledNorm:
-        return ScaledNorm(self._objective)
+        return ScaledNorm(self._objective, self._positive)
 
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         """Take one iteration."""
@@ -210,20 +219,33 @@ class QuasiNewtonRunner(Runner):
         if w.any() or not all_rows or math.isinf(self._objective.largest_curvature):
             return self._evaluate_all_rows(w)
         value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
-        return Iterate.at(native, w, value, gradient)
+        return self._iterate_at(native, w, value, gradient)
+
+    def _iterate_at(self, native: Any, w: NDArray[Any], value: float, gradient: NDArray[Any]) -> Iterate:
+        found = Iterate.at(native, w, value, gradient)
+        if self._positive is not None:
+            found.norm = norm_of(self._subgradient(found))
+        return found
+
+    def _subgradient(self, iterate: Iterate) -> Vector:
+        """Return the smallest subgradient, without what a bound holds back."""
+        if self._positive is None:
+            return iterate.gradient
+        w = iterate.w.astype(np.float64)
+        return pseudo_gradient(iterate.gradient, w, self._kinks.slopes(), self._positive)
 
     def _evaluate_at(self, native: Any, w: NDArray[Any], prior: Vector | None = None) -> Iterate:
         value, gradient = native.value_and_gradient(w)
         if prior is not None:
             value, gradient = value + 0.5 * float(prior @ (w * w)), gradient + (prior * w).astype(w.dtype)
-        return Iterate.at(native, w, value, gradient)
+        return self._iterate_at(native, w, value, gradient)
 
     def _evaluate_all_rows(self, w: NDArray[Any]) -> Iterate:
         return self._evaluate_at(self._objective.native, w)
 
     def _begin(self, iterate: Iterate) -> Iterate:
         """Go where a sample leads, and take its curvature."""
-        exact = least_squares_of_little_data(self._objective)
+        exact = least_squares_of_little_data(self._objective) if self._positive is None else None
         if exact is not None:
             found = self._evaluate_all_rows(exact.astype(iterate.w.dtype))
             if found.value <= iterate.value:
@@ -240,7 +262,7 @@ class QuasiNewtonRunner(Runner):
                 metric = self._curvature(self._plan.hessian_rows, start.w)
         else:
             metric = self._diagonal()
-            if Resolved.may_be_asked(self._objective):
+            if self._positive is None and Resolved.may_be_asked(self._objective):
                 self._resolved = Resolved.of(self._objective)
             start = self._descend(sample, iterate, LBFGSHistory(metric))
         self._history = LBFGSHistory(metric)
@@ -263,11 +285,13 @@ class QuasiNewtonRunner(Runner):
         if not np.isfinite(hessian).all():
             return self._diagonal()
         if self._objective.layout.n_scores > 1:
-            fix_softmax_gauge(hessian, self._objective.layout, self._objective.alpha)
+            objective = self._objective
+            fix_softmax_gauge(hessian, objective.layout, objective.alpha, objective.penalty_weight)
         if prior is not None:
             hessian.flat[:: len(w) + 1] += prior
         metric = DenseMetric(hessian, self._ridge)
         asks = self._history is None and self._resolved is None and Resolved.may_be_asked(self._objective)
+        asks = asks and self._positive is None
         if asks and metric.is_nearly_singular(self._ridge + float(np.finfo(w.dtype).eps) * self._amplified):
             self._resolved = Resolved.of(self._objective)
         return metric
@@ -332,7 +356,7 @@ class QuasiNewtonRunner(Runner):
         """Take a step over all rows; None where rounding allows no further one."""
         assert self._history is not None
         by_slopes = (
-            self._l1 == 0.0 and self._stalled < _MOST_STALLED and not isinstance(self._history.metric, DenseMetric)
+            not self._kinks and self._stalled < _MOST_STALLED and not isinstance(self._history.metric, DenseMetric)
         )
         found = self._search(self._evaluate_all_rows, iterate, self._history, by_slopes)
         if found is None and len(self._history):
@@ -354,7 +378,7 @@ class QuasiNewtonRunner(Runner):
         self, evaluate: Evaluator, iterate: Iterate, history: LBFGSHistory, by_slopes: bool = False
     ) -> Iterate | None:
         """Backtrack along the direction of a metric and its history."""
-        line = line_from(iterate, history, self._l1, self._penalised, self._resolved)
+        line = line_from(iterate, history, self._kinks, self._resolved)
         if not line.slope < 0.0:
             return None
         return backtrack(iterate, line.along, line.slope, evaluate, self._noise(iterate), by_slopes)
@@ -393,7 +417,7 @@ class QuasiNewtonRunner(Runner):
             return
         if not plan.possible:
             pays = spent >= 0.5 * plan.block_cost and left > plan.block_cost + 2 * window
-            if pays and self._rows == 0 and plan.block_rows and self._l1 == 0.0:
+            if pays and self._rows == 0 and plan.block_rows and not self._kinks:
                 self._take_block_metric()
             return
         n = self._objective.n_samples

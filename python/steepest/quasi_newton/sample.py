@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective, some_of
 from ..objectives.loss import probabilities
+from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability
 from ..objectives.source import Data, Terms
 
@@ -50,7 +51,13 @@ def mean_block(objective: DataObjective, w: NDArray[Any], rows: int, seed: int) 
     if own.weights is not None:
         curvature *= own.weights
     # The loss (z - y)^2 has the curvature 2, so the penalty is taken twice.
-    terms = Terms("least_squares", objective.intercept, l2=2.0 * objective.penalty.l2, scaling=objective.scaling)
+    terms = Terms(
+        "least_squares",
+        objective.intercept,
+        l2=2.0 * objective.penalty.l2,
+        scaling=objective.scaling,
+        penalty_weight=objective.penalty_weight,
+    )
     squares = part.with_weights(curvature.astype(objective.dtype), total).bind(terms)
     return np.asarray(squares.hessian(np.zeros(table.shape[1], objective.dtype)) / 2)
 
@@ -93,7 +100,8 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
     rowwise = dense and objective.supports(Capability.ROWS)
     squares = _squares_of_rows(objective, rows, seed) if rowwise else _squares_of_statistics(objective)
     k, weight = objective.layout.n_scores, objective.typical_curvature
-    diagonal = weight * squares + objective.alpha * (1.0 - objective.l1_ratio)
+    l2 = objective.alpha * (1.0 - objective.l1_ratio)
+    diagonal = weight * squares + (l2 if objective.penalty_weight is None else l2 * factors_of(objective))
     diagonal = np.append(diagonal, weight * np.ones(int(objective.intercept)))
     smallest = float(np.min(diagonal, where=diagonal > 0, initial=np.inf))  # for columns of zeros in these rows
     return np.tile(np.where(diagonal > 0, diagonal, smallest if smallest < np.inf else 1.0), k)

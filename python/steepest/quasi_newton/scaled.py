@@ -35,10 +35,11 @@ class ScaledNorm:
     has a small gradient and a small curvature, so it counts by what its parameter has yet to lower the objective.
     """
 
-    def __init__(self, objective: DataObjective) -> None:
-        self._objective = objective
+    def __init__(self, objective: DataObjective, positive: NDArray[np.bool_] | None = None) -> None:
+        self._objective, self._positive = objective, positive
         self._roots = np.sqrt(column_squares(objective, _ROWS, 0))
-        self._l1 = objective.penalty.l1 * penalised(objective) if objective.penalty.l1 > 0.0 else None
+        kinks = objective.penalty.l1 > 0.0 or positive is not None
+        self._l1 = objective.penalty.l1 * penalised(objective) if kinks else None
         self._scratch = np.empty_like(self._roots)
 
     @classmethod
@@ -50,7 +51,7 @@ class ScaledNorm:
         """Return the norm at w; with an L1 penalty, that of the smallest subgradient."""
         given = gradient
         if self._l1 is not None:
-            given = pseudo_gradient(gradient.astype(np.float64), w.astype(np.float64), self._l1)
+            given = pseudo_gradient(gradient.astype(np.float64), w.astype(np.float64), self._l1, self._positive)
         with np.errstate(over="ignore", under="ignore"):
             scaled = np.divide(given, self._roots, out=self._scratch)
             square = dot(scaled, scaled)

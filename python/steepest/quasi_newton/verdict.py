@@ -36,6 +36,8 @@ class Judge:
         Share of the first gradient's norm that is about its rounding.
     zeros : callable
         Returns the iterate at zeros.
+    bounded : bool
+        Whether parameters have bounds.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Judge:
         coordinates: Coordinates | None,
         goal: float,
         zeros: Callable[[], Iterate],
+        bounded: bool = False,
     ) -> None:
         self._given, self._objective, self._coordinates = given, objective, coordinates
-        self._goal, self._zeros = goal, zeros
+        self._goal, self._zeros, self._bounded = goal, zeros, bounded
 
     def verdict(self, reason: str, iterate: Iterate | None, given_w: NDArray[Any], first_norm: float) -> str:
         """Return why the run ended, in the light of where it did: at an iterate, given_w in the given coordinates."""
@@ -58,7 +61,7 @@ class Judge:
         if reason != StopReason.PRECISION:
             return reason
         near = self.is_near(iterate, first_norm)
-        fall = CertainFall.of(self._objective) if near else None
+        fall = CertainFall.of(self._objective) if near and not self._bounded else None
         falls = fall is not None and fall.is_noticeable(iterate.w, iterate.value)
         return reason if near and not falls else StopReason.ROUNDING
 

@@ -31,6 +31,8 @@ def least_squares(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> tuple[float, Array]:
     """Weighted mean squared error with an elastic-net penalty, and its gradient.
 
@@ -44,6 +46,10 @@ def least_squares(
         Whether the last parameter is an intercept, which is never penalised.
     alpha, l1_ratio : float
         Penalty ``alpha * (l1_ratio * |w|_1 + (1 - l1_ratio) / 2 * |w|^2)``.
+    offset : array of shape (n,), optional
+        Numbers that are added to the scores.
+    penalty_weight : array of shape (d,), optional
+        Finite factors of the penalty of each column, by default ones.
 
     Returns
     -------
@@ -59,7 +65,9 @@ def least_squares(
     >>> value, gradient
     (2.0, array([-4., -2.]))
     """
-    return _objective(_LEAST_SQUARES, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _objective(
+        _LEAST_SQUARES, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight
+    )
 
 
 def logistic(
@@ -71,6 +79,8 @@ def logistic(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> tuple[float, Array]:
     """Weighted mean logistic loss ``log(1 + e^z) - y z`` for y in {0, 1}, and its gradient.
 
@@ -83,7 +93,7 @@ def logistic(
     >>> round(value, 6), gradient
     (0.693147, array([-0.5,  0. ]))
     """
-    return _objective(_LOGISTIC, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _objective(_LOGISTIC, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
 
 
 def least_squares_hessian(
@@ -95,6 +105,8 @@ def least_squares_hessian(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> Array:
     """Hessian of the smooth part of `least_squares` at w: a float64 array of shape (len(w), len(w)).
 
@@ -105,7 +117,9 @@ def least_squares_hessian(
     array([[10.,  4.],
            [ 4.,  2.]])
     """
-    return _hessian(_LEAST_SQUARES, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _hessian(
+        _LEAST_SQUARES, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight
+    )
 
 
 def logistic_hessian(
@@ -117,6 +131,8 @@ def logistic_hessian(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> Array:
     """Hessian of the smooth part of `logistic` at w: a float64 array of shape (len(w), len(w)).
 
@@ -127,7 +143,7 @@ def logistic_hessian(
     array([[1.25, 0.5 ],
            [0.5 , 0.25]])
     """
-    return _hessian(_LOGISTIC, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _hessian(_LOGISTIC, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
 
 
 def huber(
@@ -140,6 +156,8 @@ def huber(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> tuple[float, Array]:
     """Weighted mean of Huber's loss, ``r^2`` up to delta and ``2 delta |r| - delta^2`` beyond, and its gradient.
 
@@ -151,7 +169,9 @@ def huber(
     >>> reference.huber([[1.0], [1.0]], [0.5, 9.0], [0.0], delta=1.0, intercept=False)
     (8.625, array([-1.5]))
     """
-    return _objective(_huber(delta), *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _objective(
+        _huber(delta), *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight
+    )
 
 
 def huber_hessian(
@@ -164,6 +184,8 @@ def huber_hessian(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> Array:
     """Hessian of the smooth part of `huber` at w: a float64 array of shape (len(w), len(w)).
 
@@ -173,7 +195,7 @@ def huber_hessian(
     >>> reference.huber_hessian([[1.0], [1.0]], [0.5, 9.0], [0.0], delta=1.0, intercept=False)
     array([[1.]])
     """
-    return _hessian(_huber(delta), *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _hessian(_huber(delta), *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
 
 
 def poisson(
@@ -185,6 +207,8 @@ def poisson(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> tuple[float, Array]:
     """Weighted mean Poisson loss ``e^z - y z`` for y of at least 0, and its gradient.
 
@@ -196,7 +220,7 @@ def poisson(
     >>> reference.poisson([[1.0], [2.0]], [0.0, 3.0], [0.0, 0.0])
     (1.0, array([-1.5, -0.5]))
     """
-    return _objective(_POISSON, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _objective(_POISSON, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
 
 
 def poisson_hessian(
@@ -208,6 +232,8 @@ def poisson_hessian(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> Array:
     """Hessian of the smooth part of `poisson` at w: a float64 array of shape (len(w), len(w)).
 
@@ -218,7 +244,7 @@ def poisson_hessian(
     array([[2.5, 1.5],
            [1.5, 1. ]])
     """
-    return _hessian(_POISSON, *_arrays(X, y, w, sample_weight), intercept, alpha, l1_ratio)
+    return _hessian(_POISSON, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
 
 
 class _Loss(NamedTuple):
@@ -272,24 +298,44 @@ FORMULAS: dict[str, Callable[..., _Loss]] = {
 
 
 def _objective(
-    loss: _Loss, X: Array, y: Array, w: Array, s: Array, intercept: bool, alpha: float, l1_ratio: float
+    loss: _Loss,
+    X: Array,
+    y: Array,
+    w: Array,
+    s: Array,
+    o: Array,
+    intercept: bool,
+    alpha: float,
+    l1_ratio: float,
+    penalty_weight: ArrayLike | None,
 ) -> tuple[float, Array]:
-    z = X @ w[: X.shape[1]] + (w[-1] if intercept else 0.0)
+    z = X @ w[: X.shape[1]] + (w[-1] if intercept else 0.0) + o
     r = s * loss.slope(z, y)
     gradient = np.append(X.T @ r, r.sum()) if intercept else X.T @ r
-    penalty, slope, _ = elastic_net(w, intercept, alpha, l1_ratio)
+    penalty, slope, _ = elastic_net(w, intercept, alpha, l1_ratio, penalty_weight)
     return float((s * loss.value(z, y)).sum() / s.sum() + penalty), gradient / s.sum() + slope
 
 
 def _hessian(
-    loss: _Loss, X: Array, y: Array, w: Array, s: Array, intercept: bool, alpha: float, l1_ratio: float
+    loss: _Loss,
+    X: Array,
+    y: Array,
+    w: Array,
+    s: Array,
+    o: Array,
+    intercept: bool,
+    alpha: float,
+    l1_ratio: float,
+    penalty_weight: ArrayLike | None,
 ) -> Array:
     A = np.column_stack([X, np.ones(len(y))]) if intercept else X
-    c = s * loss.curvature(A @ w, y)
-    ridge = elastic_net(w, intercept, alpha, l1_ratio)[2]
+    c = s * loss.curvature(A @ w + o, y)
+    ridge = elastic_net(w, intercept, alpha, l1_ratio, penalty_weight)[2]
     return float64(A.T @ (c[:, np.newaxis] * A) / s.sum() + np.diag(ridge))
 
 
-def _arrays(X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None) -> tuple[Array, Array, Array, Array]:
-    X, y, s = present_rows(float64(X), float64(y), s)
-    return X, y, float64(w), s
+def _arrays(
+    X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None, offset: ArrayLike | None
+) -> tuple[Array, Array, Array, Array, Array]:
+    X, y, s, o = present_rows(float64(X), float64(y), s, offset)
+    return X, y, float64(w), s, o

@@ -19,6 +19,8 @@ def softmax(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> tuple[float, Array]:
     """Weighted mean cross-entropy ``log(sum_c e^z_c) - z_y`` of k scores per row, and its gradient.
 
@@ -32,6 +34,10 @@ def softmax(
         Whether each class has an intercept, which is never penalised.
     alpha, l1_ratio : float
         Penalty ``alpha * (l1_ratio * |w|_1 + (1 - l1_ratio) / 2 * |w|^2)``.
+    offset : array of shape (n, k), optional
+        Numbers that are added to the scores.
+    penalty_weight : array of shape (d,), optional
+        Finite factors of the penalty of each column, by default ones.
 
     Returns
     -------
@@ -51,8 +57,8 @@ def softmax(
     array([[ 0.5,  0. ],
            [-0.5,  0. ]])
     """
-    A, y, w, s = _arrays(X, y, w, sample_weight, intercept)
-    z = A @ w.T
+    A, y, w, s, o = _arrays(X, y, w, sample_weight, offset, intercept)
+    z = A @ w.T + o
     labels = y[:, np.newaxis] == np.arange(len(w))
     # log(sum_c e^(z_c - z_y)). The label itself adds 1 to the sum, so log1p keeps the digits of a well-classified row.
     above = z - z[labels][:, np.newaxis]
@@ -62,7 +68,7 @@ def softmax(
     values = np.where(largest == 0, small, largest + np.log(np.exp(-largest) + others))
     slopes = probabilities(z)
     slopes[labels] = -np.where(labels, 0.0, slopes).sum(axis=1)
-    penalty, slope, _ = elastic_net(w, intercept, alpha, l1_ratio)
+    penalty, slope, _ = elastic_net(w, intercept, alpha, l1_ratio, penalty_weight)
     gradient = (s[:, np.newaxis] * slopes).T @ A / s.sum() + slope
     return float((s * values).sum() / s.sum() + penalty), float64(gradient)
 
@@ -76,6 +82,8 @@ def softmax_hessian(
     intercept: bool = True,
     alpha: float = 0.0,
     l1_ratio: float = 0.0,
+    offset: ArrayLike | None = None,
+    penalty_weight: ArrayLike | None = None,
 ) -> Array:
     """Hessian of the smooth part of `softmax` at w: a float64 array of shape (w.size, w.size).
 
@@ -89,11 +97,11 @@ def softmax_hessian(
     array([[ 1.25, -1.25],
            [-1.25,  1.25]])
     """
-    A, _, w, s = _arrays(X, y, w, sample_weight, intercept)
-    p = probabilities(A @ w.T)
+    A, _, w, s, o = _arrays(X, y, w, sample_weight, offset, intercept)
+    p = probabilities(A @ w.T + o)
     curvature = p[:, :, np.newaxis] * (np.eye(len(w)) - p[:, np.newaxis, :]) * (s / s.sum())[:, np.newaxis, np.newaxis]
     blocks = np.einsum("iab,ij,ik->ajbk", curvature, A, A, optimize=True)
-    ridge = elastic_net(w, intercept, alpha, l1_ratio)[2]
+    ridge = elastic_net(w, intercept, alpha, l1_ratio, penalty_weight)[2]
     return float64(blocks.reshape(w.size, w.size) + np.diag(ridge.ravel()))
 
 
@@ -104,8 +112,8 @@ def probabilities(z: Array) -> Array:
 
 
 def _arrays(
-    X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None, intercept: bool
-) -> tuple[Array, Array, Array, Array]:
-    A, y, s = present_rows(float64(X), float64(y), s)
+    X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None, offset: ArrayLike | None, intercept: bool
+) -> tuple[Array, Array, Array, Array, Array]:
+    A, y, s, o = present_rows(float64(X), float64(y), s, offset)
     A = np.column_stack([A, np.ones(len(y))]) if intercept else A
-    return A, y, float64(w), s
+    return A, y, float64(w), s, o if o.ndim == 2 else o[:, np.newaxis]

@@ -22,7 +22,13 @@ _RIDGES = 1e-14, 1e-8  # fractions of the diagonal, for linearly dependent colum
 
 
 def proximal_point(
-    matrix: Vector, gradient: Vector, w: Vector, l1: Vector, exact: bool = True, fine: bool = False
+    matrix: Vector,
+    gradient: Vector,
+    w: Vector,
+    l1: Vector,
+    exact: bool = True,
+    fine: bool = False,
+    positive: NDArray[np.bool_] | None = None,
 ) -> Vector:
     """Return the z that minimises gradient.(z - w) + (z - w).matrix(z - w) / 2 + sum l1 |z|.
 
@@ -43,22 +49,27 @@ def proximal_point(
     fine : bool
         Whether to end with exact steps in any case, and to search for them longer: where w is nearly the minimum, but
         the penalty is so small that the last digits of w matter.
+    positive : array of bool, shape (p,), optional
+        Which coordinates of z must be at least 0, as those of w are.
     """
     z = w
+    lower = None if positive is None else np.where(positive, 0.0, -np.inf)
+    held = l1 > 0.0 if positive is None else (l1 > 0.0) | positive
+    tolerance = _FINE if fine else _TOLERANCE
     for sweeps in _SWEEPS if exact else _FEW_SWEEPS:
-        z, settled = _core.coordinate_descent(matrix, gradient, w, l1, z, sweeps, _FINE if fine else _TOLERANCE)
+        z, settled = _core.coordinate_descent(matrix, gradient, w, l1, z, sweeps, tolerance, lower)
         if settled:
             break
         if not exact or np.count_nonzero(z) ** 2 <= _WORTH * sweeps * len(z):
-            z = _exact_steps(matrix, gradient, w, l1, z)
-    return _exact_steps(matrix, gradient, w, l1, z) if fine else z
+            z = _exact_steps(matrix, gradient, w, l1, z, held)
+    return _exact_steps(matrix, gradient, w, l1, z, held) if fine else z
 
 
-def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector) -> Vector:
+def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector, held: NDArray[np.bool_]) -> Vector:
     """Minimise the model over the coordinates that are not 0. A coordinate that reaches 0 stays there.
 
-    Coordinates that would change their sign are set to 0: all of them if that lowers the model, otherwise only the
-    first one on the way.
+    Held coordinates, which have a kink or a bound at 0, are set to 0 if they would change their sign: all of them if
+    that lowers the model, otherwise only the first one on the way.
     """
 
     def model(z: Vector) -> float:
@@ -67,11 +78,11 @@ def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vec
 
     value = model(z)
     for _ in range(_SOLVES):
-        free = (z != 0) | (l1 == 0)
+        free = (z != 0) | ~held
         slope = (gradient + matrix @ (z - w) + l1 * np.sign(z))[free]
         direction = np.zeros_like(z)
         direction[free] = -_solved(matrix[np.ix_(free, free)], slope)
-        crossing = (l1 > 0) & (z * (z + direction) < 0)
+        crossing = held & (z * (z + direction) < 0)
         found = np.where(crossing, 0.0, z + direction)
         lower = model(found)
         if crossing.any() and not lower < value:

@@ -54,6 +54,8 @@ class WorkingSetRunner(Runner):
         wide = n < d or d > _WIDE
         if not (wide and objective.penalty.l1 > 0.0 and all(objective.supports(each) for each in _NEEDED)):
             return False
+        if objective.offset is not None and not objective.is_of_residuals:
+            return False  # the rows' losses are others than those of `row_terms`
         return n <= _SPARSE_ROWS or not objective.supports(Capability.ENTRIES)
 
     @property

@@ -238,15 +238,8 @@ class WorkingSetSolver:
 
     def _place(self, columns: Columns, v: Vector) -> Place:
         slots = self._gathered.slots(columns)
-        scores = np.stack([self._gathered.scores(slots, each) for each in v]) + self._offset
+        scores = np.stack([self._gathered.scores(slots, each) for each in v])
         return self._sub.place(v.copy(), scores)
-
-    @property
-    def _offset(self) -> Vector:
-        offset: Any = getattr(self.objective, "offset", None)
-        if offset is None:
-            return np.zeros((self._k, 1))
-        return np.asarray(offset, np.float64).reshape(self._n, self._k).T
 
     def _pass(self, columns: Columns, place: Place) -> Point:
         """Look at all columns, at a place that some of them led to."""
@@ -257,7 +250,7 @@ class WorkingSetSolver:
         w[:, columns] = at.v
         parameters = w
         if self.objective.intercept:
-            level = np.einsum("i,ci->c", self._shares, at.scores - self._offset)
+            level = np.einsum("i,ci->c", self._shares, at.scores)
             level -= np.einsum("cj,j->c", at.v, self._gathered.means[slots])
             parameters = np.concatenate([w, level[:, None]], axis=1)
         flat = np.ascontiguousarray(parameters.reshape(-1), dtype)

@@ -1,0 +1,110 @@
+"""Offsets of the rows' scores: how data take them up, so that native losses need no third number of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.checks import check_column, describe
+from ..arrays.interop import as_native, library_of, place
+from .protocol import Capability
+
+__all__ = ["as_means", "as_residuals", "coded", "labels_of", "offset_of_rows", "offsets_beside"]
+
+Vector = NDArray[np.float64]
+_INTEGERS: dict[int, Any] = {4: np.uint32, 8: np.uint64}
+
+
+def offset_of_rows(offset: Any, data: Any) -> NDArray[Any]:
+    """Return checked offsets of the rows of some data.
+
+    Raises
+    ------
+    NotImplementedError
+        The data are on a CUDA device or in parts.
+    TypeError, ValueError
+        The offsets have the wrong type, dtype or shape, or are not finite.
+    """
+    if data.device is not None:
+        raise NotImplementedError(
+            f"offset must be None for data in {place(data.device)}, got {describe(offset)}; make the objective from "
+            "arrays in the host's memory"
+        )
+    if not data.supports(Capability.TARGETS):
+        raise NotImplementedError(
+            f"offset must be None for X in parts, got {describe(offset)}; make the objective from arrays"
+        )
+    found = as_native("offset", offset)
+    check_column("offset", found, data.n_samples, data.storage, library_of(offset))
+    checked: NDArray[Any] = found
+    return checked
+
+
+def as_residuals(data: Any, offset: NDArray[Any]) -> Any:
+    """Return data with the offsets subtracted from the targets, for a loss of residuals.
+
+    Raises
+    ------
+    ValueError
+        A difference overflows.
+    """
+    with np.errstate(over="ignore"):
+        targets = np.subtract(data.targets, offset, dtype=np.float64).astype(data.targets.dtype)
+    _check(np.isfinite(targets), data, offset, "y - offset")
+    return data.with_targets(targets)
+
+
+def as_means(data: Any, offset: NDArray[Any]) -> tuple[Any, float]:
+    """Return data for the Poisson loss: rates, whose weights are times their exposures e^offset; and a constant.
+
+    The loss e^(z + o) - y (z + o) of a score z and an offset o is e^o (e^z - y e^-o z), less y o. The mean of the last
+    is the constant, to be added to the mean loss.
+
+    Raises
+    ------
+    ValueError
+        An exposure, a rate or a weight is not a normal number of the dtype.
+    """
+    dtype, exact, y = data.targets.dtype, offset.astype(np.float64), data.targets.astype(np.float64)
+    weights = np.ones(len(y)) if data.weights is None else data.weights.astype(np.float64)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        exposed, rates = (weights * np.exp(exact)).astype(dtype), (y * np.exp(-exact)).astype(dtype)
+    limits = np.finfo(dtype)
+    normal = (exposed >= limits.tiny) & (exposed <= limits.max) & ((rates >= limits.tiny) | (y == 0.0))
+    _check((normal & (rates <= limits.max)) | (weights == 0.0), data, offset, "exp(offset) and y exp(-offset)")
+    exposed, rates = (np.where(weights > 0.0, each, dtype.type(0)) for each in (exposed, rates))
+    terms = np.where(weights > 0.0, weights * y * exact, 0.0)
+    constant = -float(terms.sum()) / data.weight_sum
+    return data.with_targets(rates).with_weights(exposed, data.weight_sum), constant
+
+
+def coded(data: Any, offset: NDArray[Any]) -> Any:
+    """Return data whose targets are the offsets, with the labels 0 and 1 in their last bits."""
+    integer = _INTEGERS[offset.dtype.itemsize]
+    bits = (offset.view(integer) & ~integer(1)) | data.targets.astype(integer)
+    return data.with_targets(bits.view(offset.dtype))
+
+
+def labels_of(targets: NDArray[Any]) -> NDArray[Any]:
+    """Return the labels of `coded` targets."""
+    integer = _INTEGERS[targets.dtype.itemsize]
+    found: NDArray[Any] = (targets.view(integer) & integer(1)).astype(targets.dtype)
+    return found
+
+
+def offsets_beside(objective: Any) -> NDArray[Any] | None:
+    """Return the offsets that are to be added to scores of an objective's rows; None if its targets have them."""
+    found: NDArray[Any] | None = objective.data.targets if objective.terms.loss != objective.loss else None
+    return found
+
+
+def _check(right: NDArray[np.bool_], data: Any, offset: NDArray[Any], what: str) -> None:
+    if right.all():
+        return
+    at = int(np.argmin(right))
+    raise ValueError(
+        f"offset must leave {what} within {data.targets.dtype}, got offset {offset[at]:g} with y {data.targets[at]:g} "
+        f"at index {at}"
+    )
