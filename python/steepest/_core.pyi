@@ -207,6 +207,7 @@ def add_products(
     curvature: NDArray[np.float64],
     block: NDArray[np.float64],
 ) -> None: ...
+
 class OrthogonalRows:
     def __init__(self, rows: NDArray[np.longdouble], dependent: float) -> None: ...
     @property
