@@ -279,6 +279,12 @@ def test_faults_of_targets_are_named(value: Any, error: type[Exception]) -> None
         model.fit(X.astype(np.float32), Y[:, :2] * [1, 1e100])
 
 
+def test_sparse_targets_are_refused() -> None:
+    for model in (st.LinearRegressor(), st.LogisticClassifier()):
+        with pytest.raises(TypeError, match=r"y must be a dense array, got a sparse matrix; convert it with y.toarray"):
+            model.fit(X, sp.csr_matrix(Y))
+
+
 def test_constant_targets_and_few_rows() -> None:
     flat = np.column_stack([np.zeros(N), np.full(N, 5.0), Y[:, 0]])
     model = st.LinearRegressor().fit(X, flat)

@@ -6,11 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays.sparse import is_sparse
+
 __all__ = ["check_width", "width_of_targets"]
 
 
 def width_of_targets(y: Any) -> int | None:
-    """Return the number of columns of a table of targets; None for a vector, and for what is neither."""
+    """Return the number of columns of a table of targets; None for a vector, and for what is neither.
+
+    Raises
+    ------
+    TypeError
+        The targets are a sparse matrix.
+    """
+    if is_sparse(y):
+        raise TypeError("y must be a dense array, got a sparse matrix; convert it with y.toarray()")
     shape: Any = getattr(y, "shape", None)
     if shape is None:
         if not isinstance(y, list | tuple) or not len(y) or not isinstance(y[0], list | tuple | np.ndarray):
