@@ -15,6 +15,7 @@ from ..arrays.checks import FLOATS, check_count, describe
 from ..arrays.device_checks import check_step
 from ..arrays.interop import DeviceView, as_native, check_unmasked, note_change
 from ..objectives.protocol import Capability, missing, supports
+from . import state_arrays
 from .device_step import DeviceState
 from .runner import Runner, StepPlan
 from .runner_for import runner_for
@@ -207,7 +208,7 @@ class Optimizer:
         if self._state is None:
             if self._on_device is not None and self._states:
                 raise ValueError(f"w must be on a CUDA device as in the steps before, got {describe(w)}")
-            new = tuple(np.zeros(w.shape, w.dtype) for _ in self._states)
+            new = tuple(state_arrays.zeros(w.shape, w.dtype, place) for place in range(len(self._states)))
             for array in (w, *new):
                 _map_pages(array)
             return new
@@ -245,7 +246,7 @@ class Optimizer:
     def twin(self) -> Optimizer:
         """Return a copy with arrays of its own, on the host."""
         found, arrays = copy.copy(self), self._arrays()
-        found._state = None if arrays is None else tuple(array.copy() for array in arrays)
+        found._state = None if arrays is None else tuple(map(state_arrays.copied, arrays, range(len(arrays))))
         return found
 
     def forget(self) -> None:
@@ -353,11 +354,12 @@ class Optimizer:
         arrays = state_dict["state"]
         if set(arrays) != (set(self._states) if n_steps else set()):
             raise ValueError(f"state_dict must hold the arrays {self._states} after a step, got {tuple(arrays)}")
-        state = tuple(np.array(arrays[name], order="C") for name in self._states if n_steps)
+        state = tuple(np.asarray(arrays[name], order="C") for name in self._states if n_steps)
         for array in state:
             if array.dtype not in FLOATS or array.shape != state[0].shape or array.dtype != state[0].dtype:
                 raise ValueError(f"state_dict must hold float32 or float64 arrays of one shape, got {describe(array)}")
-        self._state, self._on_device = state if n_steps else None, None
+        self._state = tuple(map(state_arrays.copied, state, range(len(state)))) if n_steps else None
+        self._on_device = None
         self.n_steps = n_steps
 
     def __repr__(self) -> str:
