@@ -18,6 +18,7 @@ _FEW_SWEEPS = _SWEEPS[:4]
 _SOLVES = 10  # exact steps in a try, at most
 _WORTH = 6.0  # a try pays if (number of free coordinates)^2 is at most this times sweeps times p
 _TOLERANCE, _FINE = 1e-12, 1e-15
+_SHORT = 8192  # numbers of a matrix
 _RIDGES = 1e-14, 1e-8  # fractions of the diagonal, for linearly dependent columns
 
 
@@ -64,12 +65,12 @@ def exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vect
 
     def model(z: Vector) -> float:
         step = z - w
-        return float(step @ gradient + 0.5 * step @ (matrix @ step) + l1 @ np.abs(z))
+        return float(step @ gradient + 0.5 * step @ _times(matrix, step) + l1 @ np.abs(z))
 
     value = model(z)
     for _ in range(_SOLVES):
         free = (z != 0) | (l1 == 0)
-        slope = (gradient + matrix @ (z - w) + l1 * np.sign(z))[free]
+        slope = (gradient + _times(matrix, z - w) + l1 * np.sign(z))[free]
         direction = np.zeros_like(z)
         direction[free] = -_solved(matrix[np.ix_(free, free)], slope)
         crossing = (l1 > 0) & (z * (z + direction) < 0)
@@ -85,6 +86,13 @@ def exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vect
             break
         z, value = found, lower
     return z
+
+
+def _times(matrix: Vector, v: Vector) -> Vector:
+    """Return the product, whose bits do not depend on threads: BLAS shares large ones among its own."""
+    if matrix.size <= _SHORT:
+        return np.asarray(matrix @ v)
+    return _core.column_dots(matrix, np.arange(len(v), dtype=np.uint32), v)
 
 
 def _solved(matrix: Vector, right: Vector) -> Vector:
