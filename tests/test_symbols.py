@@ -18,9 +18,9 @@ from steepest import _core
 
 BUILD = Path(os.environ.get("STEEPEST_BUILD_DIR", Path(__file__).parents[1] / "build"))
 OBJECTS = sorted(BUILD.glob("**/kernels_*.dir/**/*.o"))
-ENTRY = re.compile(r"^_{1,2}ZN8steepest\d+(codes|lazy|passes|softmax|sparse|statistics|updates)_(?P<level>\w+?)E$")
-
-TABLES = {f"{name}.cpp.o" for name in ("codes", "lazy", "passes", "softmax", "sparse", "statistics", "updates")}
+NAMES = ("codes", "column_descent", "lazy", "passes", "softmax", "sparse", "statistics", "updates")
+ENTRY = re.compile(rf"^_{{1,2}}ZN8steepest\d+({'|'.join(NAMES)})_(?P<level>\w+?)E$")
+TABLES = {f"{name}.cpp.o" for name in NAMES}
 
 pytestmark = pytest.mark.skipif(
     "STEEPEST_BUILD_DIR" not in os.environ and not (OBJECTS and shutil.which("nm")),

@@ -58,16 +58,16 @@ const Level* chosen = nullptr;
     extern const SparseTable sparse_##level;         \
     extern const LazyTable lazy_##level;             \
     extern const CodesTable codes_##level;           \
-    extern const ColumnsTable columns_##level;
+    extern const ColumnsTable column_descent_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level)                                                                                \
-    {public_name(#level), passes_##level, updates_##level, softmax_##level, statistics_##level, \
-     sparse_##level,      lazy_##level,   codes_##level,   columns_##level},
+#define X(level)                                                                                      \
+    {public_name(#level), passes_##level, updates_##level, softmax_##level,       statistics_##level, \
+     sparse_##level,      lazy_##level,   codes_##level,   column_descent_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;

@@ -4,7 +4,7 @@
 namespace steepest {
 
 #define STEEPEST_PASTE(a, b) a##b
-#define STEEPEST_NAME(level) STEEPEST_PASTE(columns_, level)
+#define STEEPEST_NAME(level) STEEPEST_PASTE(column_descent_, level)
 
 extern const ColumnsTable STEEPEST_NAME(STEEPEST_LEVEL);
 const ColumnsTable STEEPEST_NAME(STEEPEST_LEVEL) = {&dots_of_columns, &add_columns_to, &multiply_columns,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 
-__all__ = ["proximal_point"]
+__all__ = ["exact_steps", "proximal_point"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -18,6 +18,7 @@ _FEW_SWEEPS = _SWEEPS[:4]
 _SOLVES = 10  # exact steps in a try, at most
 _WORTH = 6.0  # a try pays if (number of free coordinates)^2 is at most this times sweeps times p
 _TOLERANCE, _FINE = 1e-12, 1e-15
+_SHORT = 8192  # numbers of a matrix
 _RIDGES = 1e-14, 1e-8  # fractions of the diagonal, for linearly dependent columns
 
 
@@ -61,25 +62,29 @@ def proximal_point(
         if settled:
             break
         if not exact or np.count_nonzero(z) ** 2 <= _WORTH * sweeps * len(z):
-            z = _exact_steps(matrix, gradient, w, l1, z, held)
-    return _exact_steps(matrix, gradient, w, l1, z, held) if fine else z
+            z = exact_steps(matrix, gradient, w, l1, z, held)
+    return exact_steps(matrix, gradient, w, l1, z, held) if fine else z
 
 
-def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector, held: NDArray[np.bool_]) -> Vector:
-    """Minimise the model over the coordinates that are not 0. A coordinate that reaches 0 stays there.
+def exact_steps(
+    matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector, held: NDArray[np.bool_] | None = None
+) -> Vector:
+    """Return a z at which the model of `proximal_point` is lower: its minimum over the coordinates that are not 0.
 
-    Held coordinates, which have a kink or a bound at 0, are set to 0 if they would change their sign: all of them if
-    that lowers the model, otherwise only the first one on the way.
+    A coordinate that reaches 0 stays there. Held coordinates, which have a kink or a bound at 0, are set to 0 if they
+    would change their sign: all of them if that lowers the model, otherwise only the first one on the way. By default
+    those with an L1 penalty are held.
     """
+    held = l1 > 0.0 if held is None else held
 
     def model(z: Vector) -> float:
         step = z - w
-        return float(step @ gradient + 0.5 * step @ (matrix @ step) + l1 @ np.abs(z))
+        return float(step @ gradient + 0.5 * step @ _times(matrix, step) + l1 @ np.abs(z))
 
     value = model(z)
     for _ in range(_SOLVES):
         free = (z != 0) | ~held
-        slope = (gradient + matrix @ (z - w) + l1 * np.sign(z))[free]
+        slope = (gradient + _times(matrix, z - w) + l1 * np.sign(z))[free]
         direction = np.zeros_like(z)
         direction[free] = -_solved(matrix[np.ix_(free, free)], slope)
         crossing = held & (z * (z + direction) < 0)
@@ -95,6 +100,13 @@ def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vec
             break
         z, value = found, lower
     return z
+
+
+def _times(matrix: Vector, v: Vector) -> Vector:
+    """Return the product, whose bits do not depend on threads: BLAS shares large ones among its own."""
+    if matrix.size <= _SHORT:
+        return np.asarray(matrix @ v)
+    return _core.column_dots(matrix, np.arange(len(v), dtype=np.uint32), v)
 
 
 def _solved(matrix: Vector, right: Vector) -> Vector:

@@ -252,6 +252,8 @@ class WorkingSetSolver:
         if self.objective.intercept:
             level = np.einsum("i,ci->c", self._shares, at.scores)
             level -= np.einsum("cj,j->c", at.v, self._gathered.means[slots])
+            if self._k > 1:  # a number added to the intercepts of all classes changes nothing
+                level -= level.mean()
             parameters = np.concatenate([w, level[:, None]], axis=1)
         flat = np.ascontiguousarray(parameters.reshape(-1), dtype)
         given = self._looked(at, flat)
