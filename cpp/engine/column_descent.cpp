@@ -10,7 +10,7 @@
 namespace steepest {
 namespace {
 
-constexpr std::size_t few = 1 << 16;         // multiply-adds that one thread does as fast as two
+constexpr std::size_t few = 1 << 19;         // multiply-adds that one thread does as fast as two
 constexpr std::size_t task_numbers = 1 << 16;
 constexpr std::size_t sum_rows = 4096;       // of a task that adds columns
 constexpr std::size_t tile = 4, tiles = 8;   // columns of a kernel's product, and tiles of a task in each direction

@@ -16,7 +16,8 @@ Vector: TypeAlias = NDArray[np.float64]
 Slots: TypeAlias = NDArray[np.uint32]
 
 _LEAST = 64  # columns that there is room for at first
-_PRODUCTS = 4096  # columns whose products are kept
+_SQUARED = 1 << 16  # numbers that are squared at a time
+_PRODUCTS = 1024  # columns whose products are kept
 
 
 class GatheredColumns:
@@ -87,9 +88,7 @@ class GatheredColumns:
         if self._centred:
             self.means[count:] = self.dots(slots, self._shares)
             block -= self.means[count:, None]
-        for slot in range(count, total):
-            x = self._block[slot]
-            self.squares[slot] = np.einsum("i,i,i->", self._shares, x, x)
+        self.squares[count:] = self.weighted_squares(slots, self._shares)
 
     def dots(self, slots: Slots, q: Vector) -> Vector:
         """Return the product of each column with a vector."""
@@ -104,17 +103,20 @@ class GatheredColumns:
 
     def weighted_squares(self, slots: Slots, h: Vector) -> Vector:
         """Return the sum of the squares of each column, the rows times h."""
-        return np.array([np.einsum("i,i,i->", h, self._block[slot], self._block[slot]) for slot in slots])
+        found, step = np.empty(len(slots)), max(1, _SQUARED // len(h))
+        for at in range(0, len(slots), step):
+            found[at : at + step] = np.einsum("ji,i->j", self._block[slots[at : at + step]] ** 2, h)
+        return found
 
     def products(self, slots: Slots, h: Vector) -> Vector:
         """Return the products of all pairs of columns, of shape (m, m), with the rows times h."""
         return _core.column_products(self._block, slots, None, h)
 
-    def shared_products(self, slots: Slots) -> Vector | None:
-        """Return the products of all pairs, the rows times their shares. They are kept. None if they are too many."""
+    def shared_products(self, slots: Slots) -> Vector:
+        """Return the products of all pairs, the rows times their shares. Those of not too many columns are kept."""
         count = len(self._columns)
         if count > _PRODUCTS:
-            return None
+            return self.products(slots, self._shares)
         if self._n_products < count:
             self._extend_products(count)
         return self._products[np.ix_(slots, slots)]

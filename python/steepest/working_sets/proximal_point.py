@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 
-__all__ = ["proximal_point"]
+__all__ = ["exact_steps", "proximal_point"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
@@ -50,13 +50,14 @@ def proximal_point(
         if settled:
             break
         if not exact or np.count_nonzero(z) ** 2 <= _WORTH * sweeps * len(z):
-            z = _exact_steps(matrix, gradient, w, l1, z)
-    return _exact_steps(matrix, gradient, w, l1, z) if fine else z
+            z = exact_steps(matrix, gradient, w, l1, z)
+    return exact_steps(matrix, gradient, w, l1, z) if fine else z
 
 
-def _exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector) -> Vector:
-    """Minimise the model over the coordinates that are not 0. A coordinate that reaches 0 stays there.
+def exact_steps(matrix: Vector, gradient: Vector, w: Vector, l1: Vector, z: Vector) -> Vector:
+    """Return a z at which the model of `proximal_point` is lower: its minimum over the coordinates that are not 0.
 
+    A coordinate that reaches 0 stays there.
     Coordinates that would change their sign are set to 0: all of them if that lowers the model, otherwise only the
     first one on the way.
     """

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
 from ..objectives.loss import RowTerms
+from .extrapolation import extrapolated
 from .gap import Dual, ElasticNet, duality_gap
 from .gathered import GatheredColumns, Slots
 from .level import best_level
-from .proximal_point import proximal_point
+from .proximal_point import exact_steps, proximal_point
 from .several import minimum_of_scores
 
 __all__ = ["Place", "Subproblem"]
@@ -30,8 +31,13 @@ _NOISE = 8.0  # units in the last place of a value
 _FALL = 0.5  # of the gap, by a step whose fall rounding hides
 _LONG = 0.5  # share of a step that its model was good for
 _FLOOR = 1e-6  # share of a majorant that a curvature has at least, where the loss may be flat
-_SWEEPS, _TOLERANCE = 30, 1e-3  # of coordinate descent along columns: at most, and what ends it
-_EXACT_SWEEPS, _EXACT = 2000, 1e-9
+_SMALL, _MOST = 400, 4096  # columns whose Hessian is made at every step, and at most where nothing else helps
+_NEAR = 0.9  # of the penalty: columns of that Hessian
+_HARD = 4  # steps in a row that do not halve the gap, beyond which every second step is exact
+_SLOW = 12  # steps in a row that do not halve the gap, beyond which more columns have one
+_SWEEPS, _TOLERANCE = 20, 1e-9  # of coordinate descent along columns: at most, and what ends it
+_MANY_SWEEPS, _FINE = 500, 1e-12
+_EXTRAPOLATED, _BATCH = 5, 4  # points that an extrapolation is made of, and sweeps from one to the next
 
 
 class Move(Enum):
@@ -89,6 +95,7 @@ class Subproblem:
         self._intercept = objective.intercept
         self._quadratic = objective.constant_curvature
         self._fine = False  # whether the last digits of a model's minimum matter
+        self._exact = False  # whether a step solves for the coefficients that are not 0
         self._cautious = True  # where the loss may be flat: whether the next model is a majorant
 
     def place(self, v: Vector, scores: Vector) -> Place:
@@ -98,14 +105,16 @@ class Subproblem:
 
     def solve(self, here: Place, slots: Slots, net: ElasticNet, target: float) -> Place:
         """Return a place with a duality gap of at most the target, or as near to the minimum as rounding allows."""
-        self._cautious = True
-        here.settled, here.sweeps, self._fine, quiet, before = False, 0, False, False, math.inf
+        self._cautious, self._exact = True, False
+        here.settled, here.sweeps, self._fine, quiet, before, slow = False, 0, False, False, math.inf, 0
         for _ in range(_ROUNDS):
             here.gap = self.gap(here, slots, net, self.gradient(here.terms, slots))
             here.settled = quiet and self._fine and here.gap > _FALL * before
             if here.gap <= target or here.settled:
                 return here
-            self._fine = quiet or here.gap > _FALL * before
+            slow = slow + 1 if here.gap > _FALL * before else 0
+            self._fine = quiet or slow >= (1 if len(slots) <= _SMALL else _SLOW)
+            self._exact = slow >= _HARD and not self._exact
             before = here.gap
             move = self._step(here, slots, net)
             if move == Move.NONE and self._fine:
@@ -215,47 +224,55 @@ class Subproblem:
         self, slots: Slots, net: ElasticNet, v: Vector, gradient: Vector, q: Vector, h: Vector
     ) -> tuple[Vector, int]:
         """Return the minimum of the model of one score, and the sweeps along columns that it took."""
-        mean = np.zeros(len(slots))
-        total = float(h.sum())
+        mean, total = np.zeros(len(slots)), float(h.sum())
         if self._intercept and not self._quadratic and total > 0.0:
             mean = self._gathered.dots(slots, h) / total
-        if (net.lower == -np.inf).all():
-            matrix = self._matrix(slots, h, mean, total)
-            if matrix is not None:
-                diagonal = np.diag(matrix) + net.l2
-                alive = diagonal > 0.0
-                matrix.flat[:: len(matrix) + 1] = np.where(alive, diagonal, 1.0)
-                slope = np.where(alive, gradient + net.l2 * v, 0.0)
-                l1 = np.where(alive, net.l1, 0.0)
-                return proximal_point(matrix, slope, v, l1, fine=self._fine), 0
+        few = len(slots) <= _SMALL
+        if (net.lower == -np.inf).all() and (few or self._fine or self._exact):
+            near = np.ones(len(slots), bool)
+            if not few:
+                near = (v != 0.0) | (np.abs(gradient) > (_NEAR if self._fine else np.inf) * net.l1)
+            if np.count_nonzero(near) <= _MOST:
+                new = v.copy()
+                new[near] = self._solved(slots[near], net.of(near), v[near], gradient[near], h, mean[near])
+                return new, 0
         return self._descended(slots, net, v, q, h, mean)
 
-    def _matrix(self, slots: Slots, h: Vector, mean: Vector, total: float) -> Vector | None:
-        """Return the Hessian of the loss, the intercept at its best; None where it is too large."""
-        if self._quadratic:
-            products = self._gathered.shared_products(slots)
-            return None if products is None else self._objective.largest_curvature * products
-        if len(slots) > _most_columns(len(h)):
-            return None
-        matrix = self._gathered.products(slots, h)
-        matrix -= total * mean * mean[:, None]
-        return matrix
+    def _solved(self, slots: Slots, net: ElasticNet, v: Vector, gradient: Vector, h: Vector, mean: Vector) -> Vector:
+        """Return the minimum of the model of some columns by their Hessian, the intercept at its best."""
+        if self._quadratic and len(slots) <= _SMALL:
+            matrix = self._objective.largest_curvature * self._gathered.shared_products(slots)
+        else:
+            matrix = self._gathered.products(slots, h)
+            matrix -= float(h.sum()) * mean * mean[:, None]
+        diagonal = np.diag(matrix) + net.l2
+        alive = diagonal > 0.0
+        matrix.flat[:: len(matrix) + 1] = np.where(alive, diagonal, 1.0)
+        slope, l1 = np.where(alive, gradient + net.l2 * v, 0.0), np.where(alive, net.l1, 0.0)
+        if self._exact and not self._fine and len(slots) > _SMALL:
+            return exact_steps(matrix, slope, v, l1, v)
+        return proximal_point(matrix, slope, v, l1, fine=self._fine)
 
     def _descended(
         self, slots: Slots, net: ElasticNet, v: Vector, q: Vector, h: Vector, mean: Vector
     ) -> tuple[Vector, int]:
+        """Return a point near the minimum of the model, and the number of sweeps along columns, at most, to it."""
         v, q = v.copy(), q.copy()
         if self._quadratic:
             squares = self._objective.largest_curvature * self._gathered.squares[slots]
         else:
             squares = self._gathered.weighted_squares(slots, h) - h.sum() * mean**2
         model = {"mean": mean, "curvature": np.maximum(squares, 0.0) + net.l2, **net._asdict()}
-        exact = self._quadratic
-        sweeps, tol = (_EXACT_SWEEPS, _EXACT) if exact else (_SWEEPS, _TOLERANCE)
-        self._gathered.descend(slots, h, model, v, q, sweeps, tol)
-        return v, sweeps
-
-
-def _most_columns(n: int) -> int:
-    """Return the number of columns up to which the Hessian of n rows is made at every step."""
-    return max(256, min(n, 2048))
+        sweeps, tol = (_MANY_SWEEPS, _FINE) if self._fine else (_SWEEPS, _TOLERANCE)
+        given = float(h[0]) if self._quadratic and bool((h == h[0]).all()) else h
+        done, batch, path = 0, max(sweeps // _EXTRAPOLATED, _BATCH), [(v.copy(), q.copy())]
+        while done < sweeps:
+            settled = self._gathered.descend(slots, given, model, v, q, batch, tol)
+            done += batch
+            path.append((v.copy(), q.copy()))
+            if settled:
+                break
+            if len(path) > _EXTRAPOLATED:
+                v, q = extrapolated(path, h, net)
+                path = [(v.copy(), q.copy())]
+        return v, done
