@@ -191,6 +191,16 @@ def test_more_parameters_than_a_hessian_is_kept_for(monkeypatch):
         assert violations(loss, X, y, path).max() < 1e-3
 
 
+def test_fewer_different_rows_than_columns():
+    """Four copies of 15 rows: 14 columns fit the centred rows exactly, and the minimum has no more."""
+    X = np.tile(rows(n=15, d=30), (4, 1))
+    y = np.tile(np.random.default_rng(0).integers(0, 3, 15).astype(float), 4)
+    path = st.path(st.LeastSquares(X, y), smallest=1e-4, tol=1e-12, early_end=False)
+    assert path.converged.all()
+    assert path.n_nonzero.max() <= 14
+    assert violations("LeastSquares", X, y, path).max() < 1e-5
+
+
 def test_twin_and_constant_columns():
     X = rows()
     X[:, 4] = X[:, 3]

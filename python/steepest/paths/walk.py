@@ -150,8 +150,8 @@ def _warn(path: Path) -> None:
     if len(short):
         warnings.warn(
             f"{len(short)} of {len(path)} fits did not reach the tolerance, the first at "
-            f"alpha={path.alphas[short[0]]:g}; see Path.converged and Path.gaps; a larger tol or larger alphas would do, "
-            "or columns of similar scale",
+            f"alpha={path.alphas[short[0]]:g}; see Path.converged and Path.gaps; a larger tol or larger alphas "
+            "would do, or columns of similar scale",
             DiagnosisWarning,
             stacklevel=levels_outside(),
         )
