@@ -191,6 +191,16 @@ def test_more_parameters_than_a_hessian_is_kept_for(monkeypatch):
         assert violations(loss, X, y, path).max() < 1e-3
 
 
+def test_fewer_different_rows_than_columns():
+    """Four copies of 15 rows: 14 columns fit the centred rows exactly, and the minimum has no more."""
+    X = np.tile(rows(n=15, d=30), (4, 1))
+    y = np.tile(np.random.default_rng(0).integers(0, 3, 15).astype(float), 4)
+    path = st.path(st.LeastSquares(X, y), smallest=1e-4, tol=1e-12, early_end=False)
+    assert path.converged.all()
+    assert path.n_nonzero.max() <= 14
+    assert violations("LeastSquares", X, y, path).max() < 1e-5
+
+
 def test_twin_and_constant_columns():
     X = rows()
     X[:, 4] = X[:, 3]
@@ -350,12 +360,30 @@ def test_targets_that_no_column_explains(loss):
     assert st.path(zero, [1.0]).n_nonzero.tolist() == [0]
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_as_many_rows_as_columns(loss):
+    X = rows(n=20, d=20)
+    y = targets(loss, X)
+    path = st.path(getattr(st, loss)(X, y), n_alphas=20)
+    assert path.converged.all()
+    assert violations(loss, X, y, path).max() < 1e-3
+
+
 def test_one_row_and_one_column():
     path = st.path(st.LeastSquares(np.array([[2.0]]), np.array([3.0])), [1.0])
     np.testing.assert_allclose(path.parameters(0), [0.0, 3.0])
     X = np.arange(10.0)[:, None]
     path = st.path(st.LeastSquares(X, 2 * X[:, 0] + 1), [1e-6])
     np.testing.assert_allclose(path.parameters(0), [2.0, 1.0], atol=1e-5)
+
+
+def test_a_fit_that_falls_short_is_told(monkeypatch):
+    monkeypatch.setattr("steepest.paths.newton._STEPS", 1)
+    X = rows()
+    with pytest.warns(st.DiagnosisWarning, match="1 of 2 fits did not reach the tolerance, the first at alpha=0.001"):
+        path = st.path(st.Logistic(X, targets("Logistic", X)), [10.0, 0.001])
+    assert path.converged.tolist() == [True, False]
+    assert "1 of 2 fits did not reach the tolerance" in repr(path)
 
 
 def test_parts_take_paths_too():

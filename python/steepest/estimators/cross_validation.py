@@ -38,6 +38,8 @@ _NOT_OFFERED = {
     "warm_start": False,
     "callbacks": None,
     "verbose": False,
+    "penalty_weight": None,
+    "positive": False,
 }
 
 
@@ -68,6 +70,12 @@ class CrossValidated:
     random_state: Any = None
     l1_ratio: Any
     _stratify: bool
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags. There is one target."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.target_tags.multi_output = False
+        return tags
 
     @property
     def partial_fit(self) -> Any:

@@ -310,9 +310,11 @@ class Poisson(DataObjective):
         """The mean of y - y log(y)."""
         facts = self.data.target_facts
         y, weight = (self.targets, self.weights) if facts is None else (facts.sample, facts.sample_weights)
+        total = self.weight_sum if facts is None else float(facts.sample_weights.sum())
         exact = y.astype(np.float64)
         own = exact - exact * np.log(np.maximum(exact, _LEAST))
-        return float(np.average(own, weights=None if weight is None else weight.astype(np.float64)))
+        constant: float = getattr(self, "_constant", 0.0)  # of data that have taken up what is beside the scores
+        return float(np.sum(own if weight is None else own * weight)) / total + constant
 
     @property
     def typical_curvature(self) -> float:

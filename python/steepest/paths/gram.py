@@ -8,13 +8,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..objectives.scaling import LARGEST_SHIFT
 from .factors import penalty_factors
 from .null_model import NullModel
-from .quadratic import minimum, product
+from .quadratic import definite, minimum, product
 from .solvers import Goal, Point, largest_subgradient
 
 __all__ = ["Gram"]
@@ -26,7 +25,6 @@ _CONSTANT = 16.0  # units in the last place of its mean square, up to which a co
 _FIRST, _LAST = 1e-5, 1e-14  # of a coordinate's move, relative: the tolerances that are tried
 _TIGHTER = 1e-2
 _ROUNDING = 1024.0 * float(np.finfo(np.float64).eps)  # of the null loss, which a gap has
-_RIDGES = 0.0, 1e-14, 1e-8  # fractions of the diagonal
 _AHEAD = 1.0  # times the last step, how far a minimum is extrapolated
 _LARGE_SHARE = 0.5  # of the columns, from which all of them are taken
 _SLACK = 1e-9  # of the L1 factor, by which a slope may exceed it
@@ -69,7 +67,7 @@ class Gram:
         constant = np.diag(G) == 0.0
         if len(free):
             beside = hessian[np.ix_(own, free)]
-            factor = _definite(np.ascontiguousarray(hessian[np.ix_(free, free)]))
+            factor = definite(np.ascontiguousarray(hessian[np.ix_(free, free)]))
             self._shift = np.asarray(factor.solve(-gradient[free]))
             self._cross = np.asarray(factor.solve_all(np.ascontiguousarray(beside))).T
             inner = np.diag(G).copy()
@@ -89,7 +87,7 @@ class Gram:
         tolerance, gap = _FIRST, math.inf
         self._extrapolate(alpha)
         if self._l1_ratio == 0.0:
-            self._z = np.asarray(_definite(self._G).solve(self._c))
+            self._z = np.asarray(definite(self._G).solve(self._c))
             self._renew_slope()
             gap = float(np.sum(self._slope**2 / l2)) / 2.0
         while self._l1_ratio > 0.0 and tolerance >= _LAST:
@@ -182,15 +180,6 @@ class Gram:
         if objective.intercept:
             rounded[-1] = w[-1] - float(np.sum(self._centre * rounded[:-1].astype(np.float64)))
         return rounded
-
-
-def _definite(matrix: Vector) -> Any:
-    """Return the Cholesky factor, with a ridge if the columns depend on each other."""
-    for ridge in _RIDGES:
-        factor = _core.Cholesky(matrix, ridge)
-        if factor.definite:
-            return factor
-    raise ValueError("X must hold finite numbers of moderate size, got columns whose products are not")
 
 
 def _centred(plain: DataObjective) -> DataObjective:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
 
-__all__ = ["minimum", "product"]
+__all__ = ["definite", "minimum", "product"]
 
 Vector: TypeAlias = NDArray[np.float64]
 
 _SWEEPS = (8, 8, 8, 16, 16, 32, 32, 64, 128, 256, 512, 1024, 2048)  # before each try of an exact step
+_RIDGES = 0.0, 1e-14, 1e-12, 1e-8, 1e-6, 1e-4  # fractions of the diagonal
 _WORTH = 20.0  # a try pays if (coordinates that are not 0)^2 is at most this times sweeps times coordinates
 
 
@@ -45,8 +46,8 @@ def _in_orthant(matrix: Vector, linear: Vector, l1: Vector, z: Vector) -> Vector
     Up to there the L1 norm is linear, so the step goes down.
     """
     free = np.flatnonzero((z != 0.0) | (l1 == 0.0))
-    factor = _core.Cholesky(np.ascontiguousarray(matrix[np.ix_(free, free)]), 0.0)
-    if not factor.definite:
+    factor = _factor_of(np.ascontiguousarray(matrix[np.ix_(free, free)]))
+    if factor is None:
         return z
     here = z[free]
     there = np.asarray(factor.solve(-(linear[free] + l1[free] * np.sign(here))))
@@ -59,6 +60,26 @@ def _in_orthant(matrix: Vector, linear: Vector, l1: Vector, z: Vector) -> Vector
     found = z.copy()
     found[free] = there
     return found
+
+
+def _factor_of(matrix: Vector) -> Any | None:
+    """Return the Cholesky factor, with the smallest ridge that it needs, or None.
+
+    With a ridge, a step to the minimum still goes down, and is long where the matrix is nearly singular.
+    """
+    for ridge in _RIDGES:
+        factor = _core.Cholesky(matrix, ridge)
+        if factor.definite:
+            return factor
+    return None
+
+
+def definite(matrix: Vector) -> Any:
+    """Return the Cholesky factor, with a ridge if columns depend on each other."""
+    factor = _factor_of(matrix)
+    if factor is not None:
+        return factor
+    raise ValueError("X must hold finite numbers of moderate size, got columns whose products are not")
 
 
 def product(matrix: Vector, z: Vector) -> Vector:

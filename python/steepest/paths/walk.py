@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..arrays.hints import hinting
 from ..objectives.conditioned import Coordinates, conditioned
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability, check_objective, missing
+from ..warnings import DiagnosisWarning, levels_outside
 from .choice import solver_for
 from .factors import penalty_at
 from .grid import check_alphas, is_flat, made_alphas
@@ -84,6 +86,11 @@ def path(
         The objective is no loss of data, or an argument has the wrong type or is out of range. Or the gradient of the
         null model is 0, as for constant targets, so that no alpha can be the largest.
 
+    Warns
+    -----
+    DiagnosisWarning
+        Some fits did not reach the tolerance. `Path.converged` has them.
+
     Notes
     -----
     The null model has the best intercept, which is not penalised, and coefficients of 0. Its largest slope, divided by
@@ -124,8 +131,9 @@ def path(
     inner, coordinates = conditioned(objective.with_penalty(1.0, ratio))
     null = null_model(inner)
     grid = made_alphas(inner, null, ratio, n_alphas, smallest) if given is None else given
-    walked = _walk(inner, null, ratio, grid, tol, early)
-    return walked.path(coordinates)
+    found = _walk(inner, null, ratio, grid, tol, early).path(coordinates)
+    _warn(found)
+    return found
 
 
 def default_alphas(
@@ -134,6 +142,19 @@ def default_alphas(
     """Return the strengths that `path` takes if none are given."""
     inner, _ = conditioned(objective.with_penalty(1.0, l1_ratio))
     return made_alphas(inner, null_model(inner), l1_ratio, n_alphas, smallest)
+
+
+def _warn(path: Path) -> None:
+    """Warn if fits did not reach the tolerance."""
+    short = np.flatnonzero(~path.converged)
+    if len(short):
+        warnings.warn(
+            f"{len(short)} of {len(path)} fits did not reach the tolerance, the first at "
+            f"alpha={path.alphas[short[0]]:g}; see Path.converged and Path.gaps; a larger tol or larger alphas "
+            "would do, or columns of similar scale",
+            DiagnosisWarning,
+            stacklevel=levels_outside(),
+        )
 
 
 def _check(objective: Any) -> None:
