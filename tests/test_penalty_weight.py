@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -177,6 +178,29 @@ def test_pickles_and_columns_keep_the_factors(tmp_path):
     st.minimize(objective, checkpoint=path)
     with pytest.raises(ValueError, match="must be of this problem"):
         st.minimize(st.LeastSquares(X, y, alpha=0.3), checkpoint=path)
+
+
+@pytest.mark.parametrize("kind", ["dense", "csr", "table"])
+def test_classes_that_a_column_without_a_penalty_separates_have_no_minimum(kind):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    y = (X[:, 2] > 0).astype(float)
+    made = {"dense": X, "csr": sparse.csr_array(X), "table": st.Table(X)}[kind]
+    found = []
+    for factors in ([1.0, 1.0, 0.0, 1.0], [0.0, 1.0, 1.0, 1.0], [0.0, 0.0, np.inf, 1.0]):
+        objective = st.Logistic(made, y, alpha=0.1, penalty_weight=np.array(factors))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", st.DiagnosisWarning)
+            diagnosis = st.minimize(objective, max_epochs=300).diagnosis
+        found.append(diagnosis.kind == "separable")
+        assert "set alpha" not in diagnosis
+    assert found == [True, False, False]
+    counts = np.where(X[:, 2] > 0, 0.0, 3.0)
+    zeros = (X[:, 2] > 0).astype(float)
+    Z = np.column_stack([X[:, :2], zeros])
+    poisson = st.Poisson(Z, counts, alpha=0.1, penalty_weight=np.array([1.0, 1.0, 0.0]))
+    with pytest.warns(st.DiagnosisWarning, match="there is no minimum"):
+        st.minimize(poisson, max_epochs=300)
 
 
 def test_the_diagnosis_says_what_steps_over_sparse_rows_cost():

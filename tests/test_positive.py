@@ -185,6 +185,19 @@ def test_a_classifier_satisfies_the_conditions(n_classes, standardize):
     assert_is_minimum(objective, w[0] if n_classes == 2 else w, 1e-6)
 
 
+@pytest.mark.parametrize("kind", ["dense", "csr"])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+@pytest.mark.parametrize("n", [1, 40])
+def test_where_every_bound_holds_the_fit_has_converged(n, fit_intercept, kind):
+    """Far columns and targets of the other sign: an unbounded model would fall far, and zeros are the minimum."""
+    X = 50.0 + np.random.default_rng(0).standard_normal((n, 2)) * [0.1, 0.2]
+    y = -X @ [1.0, 2.0]
+    made = sparse.csr_array(X) if kind == "csr" else X
+    model = LinearRegressor(positive=True, fit_intercept=fit_intercept).fit(made, y)
+    assert model.converged_
+    np.testing.assert_allclose(model.coef_, 0.0, atol=1e-12)
+
+
 def test_other_optimizers_are_projected():
     rng = np.random.default_rng(3)
     X = rng.standard_normal((300, 4))

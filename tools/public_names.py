@@ -37,7 +37,7 @@ HOOKS = {
     ),
     *("regressor_options", "row_slopes", "size_of_losses", "size_of_slopes", "typical_curvature"),
     *("default_rate", "offered_as", "steps_shrink"),
-    *("flat", "loss_on", "native_batch"),
+    *("flat", "loss_on", "native_batch", "unpenalised_part"),
     *("batch", "column_statistics", "data", "rows", "sample_data", "targets", "terms", "weights"),
     *("with_data", "with_scaling"),
     *("adopt", "cautious_rate", "contraction", "forget", "is_auto", "map_state", "on_device", "rates"),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective
 from ..objectives.loss import probabilities
 from ..objectives.losses import LeastSquares
+from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability, supports
 from .counts import all_are_zero, falls_along_zeros
 from .ranges import a_column_falls, a_column_separates
@@ -46,7 +47,8 @@ def separating_loss(objective: DataObjective) -> float:
 
     A misclassified row of weight s adds at least s log(2) to the sum of the losses.
     """
-    if not objective.is_of_classes or objective.alpha > 0.0 or objective.offset is not None:
+    penalised = objective.alpha > 0.0 and factors_of(objective).any()
+    if not objective.is_of_classes or penalised or objective.offset is not None:
         return -math.inf  # offsets may classify rows as well
     return math.log(2.0) * objective.data.least_weight / objective.weight_sum
 
@@ -66,9 +68,15 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
     column only, so the result may be "" although a direction over several columns separates. So is a wide sparse X,
     which no search makes dense.
 
+    Columns whose penalties have the factor 0 are looked at alone.
+
     For a loss of counts it is "all zeros" if all targets are 0 and nothing keeps the scores from falling for ever, and
     "zeros" if those of some rows do.
     """
+    if getattr(objective, "penalty_weight", None) is not None and objective.alpha > 0.0:
+        part = objective.unpenalised_part()
+        if part is not None:
+            return separation(part[0], _in_columns(objective, w, part[1]), 0.0)
     if getattr(objective, "is_of_counts", False) and objective.device is None:
         return _separation_of_counts(objective)
     if not getattr(objective, "is_of_classes", False) or objective.alpha > 0.0 or objective.device is not None:
@@ -84,6 +92,13 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
             return ""
         spaces = HalfSpaces(objective, _ROWS_SEEN)
         return _look(objective, spaces, w, scores) if spaces.finite else ""
+
+
+def _in_columns(objective: Any, w: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+    """Return the parameters of some columns, and the intercepts."""
+    d = objective.n_features
+    table = w.reshape(objective.layout.n_scores, -1)
+    return np.ascontiguousarray(table[:, np.append(columns, np.arange(d, table.shape[1]))]).ravel()
 
 
 def _is_too_wide(objective: Any) -> bool:

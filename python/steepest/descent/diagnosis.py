@@ -10,7 +10,7 @@ import numpy as np
 from ..analysis.curvature import Curvature
 from ..analysis.report import WELL_CONDITIONED, about, advice
 from ..arrays.norm import norm_of
-from ..objectives.protocol import Capability, supports
+from ..objectives.protocol import Capability, penalty_of, supports
 from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
@@ -105,6 +105,8 @@ def _problem(s: Symptoms) -> Diagnosis:
 def _separable(s: Symptoms) -> Diagnosis:
     """Say that there is no minimum; if the run was hindered by something else too, say that first."""
     hindrance, text = _unfinished(s), _SEPARABLE[s.separation]
+    if penalty_of(s.objective).alpha > 0.0:  # it does not hold all columns
+        text = text.replace("set alpha above 0", "set the penalty_weight of such columns above 0")
     if not hindrance:
         return Diagnosis(text, "separable")
     return Diagnosis(f"{hindrance}; also, {text}", hindrance.kind, hindrance.learning_rate)

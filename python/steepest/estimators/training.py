@@ -193,26 +193,26 @@ class Training:
     ) -> RelativeGradientNorm:
         """Return the rule that compares the gradient with that at zeros and with its rounding error.
 
-        The reference is the gradient at zeros, even if the run starts elsewhere. Where rows are sparse, `QuasiNewton`
-        is judged by the scaled gradient.
+        The reference is the gradient at zeros, even if the run starts elsewhere. With bounds it is the whole gradient:
+        all of it may be held back there. Where rows are sparse, `QuasiNewton` is judged by the scaled gradient.
         """
         least = rounding_of_gradient(objective, _ROUNDED)
         factors = factors_of(objective)
         least_factor = float(np.min(factors, where=factors > 0.0, initial=math.inf))
         most = _OF_L1 * objective.penalty.l1 * least_factor if objective.penalty.l1 > 0.0 else math.inf
+        positive = self.settings.positive
+        judged = None if positive else objective  # bounds may forbid a fall that is looked for
+        begins_there = start is None and not positive
         if whole and is_judged_scaled(objective):
             norm = ScaledNorm.in_coordinates_of_runs(objective)
-            reference = None if start is None else norm.at_zeros()
+            reference = None if begins_there else norm.at_zeros()
             rounding = norm.rounding(_ROUNDED)
-            return RelativeScaledNorm(tol, reference, rounding, max(most, least), objective, norm.untried)
-        if start is None:
-            return RelativeGradientNorm(tol, least=least, most=most, objective=objective)
+            return RelativeScaledNorm(tol, reference, rounding, max(most, least), judged, norm.untried)
+        if begins_there:
+            return RelativeGradientNorm(tol, least=least, most=most, objective=judged)
         zeros = np.zeros(objective.n_parameters, objective.dtype)
         _, gradient = objective.value_and_gradient(zeros)
-        if self.settings.positive:  # what would lead below 0 is held back
-            table = gradient.reshape(self.n_outputs, -1)[:, : objective.n_features]
-            np.minimum(table, 0.0, out=table)
-        return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most, objective)
+        return RelativeGradientNorm(tol, objective.gradient_norm(zeros, gradient), least, most, judged)
 
     def start(
         self, start: Parameters | None, units: Units, scaling: Scaling | None, objective: DataObjective

@@ -71,6 +71,22 @@ class Bound:
             changed["_penalty_weight"] = self._penalty_weight[columns]
         return self._with(**self._over(data), **changed)
 
+    def unpenalised_part(self) -> tuple[Any, NDArray[np.intp]] | None:
+        """Return the objective over the columns whose penalty has the factor 0, without a penalty, and these columns.
+
+        Columns are copied. Return None if there are none, or if the data cannot be had in fewer columns.
+        """
+        factors, data = self._penalty_weight, self._data
+        columns = np.flatnonzero(factors == 0.0) if factors is not None else np.zeros(0, np.intp)
+        if not len(columns) or not self._data.supports(Capability.ROWS):
+            return None
+        changed: dict[str, Any] = {"_alpha": 0.0, "_penalty_weight": None}
+        if self._scaling is not None:
+            centre, scale = (each[columns] for each in self._scaling)
+            changed |= {"_centre": centre, "_scale": scale, "_scaling": (centre, scale)}
+        part = data.of_columns(columns)
+        return self._with(**self._over(part), **changed), columns
+
     def _with(self, **changed: Any) -> Any:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, **changed)

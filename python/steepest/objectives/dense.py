@@ -80,6 +80,9 @@ class DenseData(HostRows):
     def largest(self) -> Vector:
         return largest_of(self.X, self.weights)
 
+    def of_columns(self, columns: NDArray[np.intp]) -> DenseData:
+        return dataclasses.replace(self, X=np.asfortranarray(self.X[:, columns]))
+
     def in_units(self, exponents: NDArray[np.int64]) -> DenseData:
         return dataclasses.replace(self, X=np.ldexp(self.X, -exponents.astype(np.int32), dtype=self.X.dtype))
 

@@ -84,7 +84,7 @@ class Data(Protocol):
     for the first seven capabilities, and the native objective that they bind for the others:
 
     ===================  ==============================================================================================
-    "rows"               "targets", and `rows`, `largest`, `in_units`: blocks of rows as dense arrays. Without it,
+    "rows"               "targets", and `rows`, `largest`, `in_units`, `of_columns`: blocks of rows, dense. Without it,
                          nothing looks at single rows: not for extreme units, made columns or separable classes
     "targets"            ``targets`` and ``weights`` are NumPy arrays, and `with_targets`. Without it, the data have
                          ``target_facts`` or none, and what needs all targets is left out
@@ -206,6 +206,10 @@ class Data(Protocol):
 
     def with_weights(self, weights: NDArray[Any], weight_sum: float) -> Data:
         """Return the same rows with other weights, and the number to divide by."""
+        ...
+
+    def of_columns(self, columns: NDArray[np.intp]) -> Data:
+        """Return a copy of some columns, numbered anew."""
         ...
 
     def in_units(self, exponents: NDArray[np.int64]) -> Data:

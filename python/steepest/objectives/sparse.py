@@ -16,7 +16,7 @@ from .dense import DenseData
 from .held import CompressedRows
 from .protocol import Capability
 
-__all__ = ["SparseData"]
+__all__ = ["SparseData", "in_some_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,5 +58,17 @@ class SparseData(CompressedRows):
             found.__dict__["_statistics"] = tuple(each[columns] for each in self._statistics)
         return found
 
+    def of_columns(self, columns: NDArray[np.intp]) -> SparseData:
+        return in_some_columns(self, columns)
+
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
         return dataclasses.replace(self, X=self.X.in_units(exponents, self.dtype))
+
+
+def in_some_columns(rows: CompressedRows, columns: NDArray[np.intp]) -> SparseData:
+    """Return a copy of some columns of rows, numbered anew."""
+    n = rows.n_samples
+    entries = rows.entries(np.arange(n)).of(columns, rows.n_features)
+    starts = np.append(0, np.cumsum(np.bincount(entries.rows, minlength=n)))
+    X = CSRView(entries.values.astype(rows.dtype), entries.columns.astype(np.int32), starts, (n, len(columns)))
+    return SparseData(X, rows.targets, rows.weights, rows.weight_sum)

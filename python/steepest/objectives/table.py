@@ -14,7 +14,7 @@ from ..arrays.sparse import CSRView
 from ..arrays.table import Table
 from .dense import DenseData
 from .held import CompressedRows
-from .sparse import SparseData
+from .sparse import SparseData, in_some_columns
 
 __all__ = ["TableData"]
 
@@ -39,6 +39,9 @@ class TableData(CompressedRows):
 
     def rows(self, index: Any) -> NDArray[Any]:
         return self.X.take(index).toarray()
+
+    def of_columns(self, columns: NDArray[np.intp]) -> SparseData:
+        return in_some_columns(self, columns)
 
     def in_units(self, exponents: NDArray[np.int64]) -> SparseData:
         """Codes stand for ones alone, so the copy is a sparse matrix of numbers."""
