@@ -14,6 +14,7 @@ constexpr std::size_t flush_rows = 256;
 constexpr std::size_t block_bytes = 16384;
 constexpr std::size_t indexed_block_bytes = 8192;  // the first block of a batch comes unprefetched
 constexpr std::size_t prefetch_bytes = 8192;  // of single rows
+constexpr std::size_t cached_bytes = std::size_t(6) << 20;  // an X that a core's share of the caches holds
 
 // A multiple of 8 rows of d elements that fits the first cache.
 template <class S>
@@ -135,12 +136,14 @@ STEEPEST_INLINE void over_widened(const Rows<S>& rows, std::size_t n, float* wid
     }
 }
 
-// The addresses of the block that follows n rows from `first`, to prefetch; null where it is not known in full. Its
-// targets and weights are prefetched here.
+// The addresses of the block that follows n rows from `first`, to prefetch; null where it is not known in full, and
+// where X stays in a cache: the hardware is then quick enough, and asking only costs. Targets and weights of listed
+// rows are prefetched here.
 template <class S>
 STEEPEST_INLINE const S* const* find_later(const Rows<S>& rows, std::size_t first, std::size_t n, const S** x) {
     const std::size_t known = rows.index ? rows.count + rows.ahead : rows.X.n_rows - rows.begin;
     if (rows.X.order != Order::row_major || first + 2 * n > known) return nullptr;
+    if (!rows.index && rows.X.n_rows * rows.X.n_columns * sizeof(S) <= cached_bytes) return nullptr;
     find_rows(rows, first + n, n, x);
     if (rows.index) {
         for (std::size_t i = first + n; i < first + 2 * n; ++i) {
