@@ -13,7 +13,7 @@ constexpr std::size_t max_row_block = 256;
 constexpr std::size_t flush_rows = 256;
 constexpr std::size_t block_bytes = 16384;
 constexpr std::size_t indexed_block_bytes = 8192;  // the first block of a batch comes unprefetched
-constexpr std::size_t prefetch_bytes = 8192;  // of single rows
+constexpr std::size_t prefetch_bytes = 4096;  // of single rows, which share the first cache with the parameters
 constexpr std::size_t cached_bytes = std::size_t(6) << 20;  // an X that a core's share of the caches holds
 
 // A multiple of 8 rows of d elements that fits the first cache.
@@ -39,11 +39,11 @@ STEEPEST_INLINE void prefetch_row(const Rows<S>& rows, std::size_t at) {
     if (rows.X.order == Order::row_major) {
         const std::size_t bytes = rows.X.n_columns * sizeof(S);
         const char* x = reinterpret_cast<const char*>(rows.X.data + row * rows.X.n_columns);
-        for (std::size_t i = 0; i < bytes && i < 2048; i += 64) __builtin_prefetch(x + i, 0, 2);
-        __builtin_prefetch(x + bytes - 1, 0, 2);
+        for (std::size_t i = 0; i < bytes && i < 2048; i += 64) __builtin_prefetch(x + i, 0, 3);
+        __builtin_prefetch(x + bytes - 1, 0, 3);
     }
-    __builtin_prefetch(rows.y + row, 0, 2);
-    if (rows.weight) __builtin_prefetch(rows.weight + row, 0, 2);
+    __builtin_prefetch(rows.y + row, 0, 3);
+    if (rows.weight) __builtin_prefetch(rows.weight + row, 0, 3);
 }
 
 // The addresses of rows [first, first + n) of a row-major selection.
