@@ -119,7 +119,7 @@ def assert_close(actual, expected, problem, size=0.0):
     """`size` is that of numbers whose difference the results are."""
     expected = np.asarray(expected)
     size = max(size, np.abs(expected).max())
-    tolerance = TOLERANCE[problem.dtype] * size * (4 if problem.n * problem.d > 10**6 else 1)
+    tolerance = TOLERANCE[problem.dtype] * size * (4 if problem.n * problem.d > 10**6 or problem.d > 4000 else 1)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=str(problem))
 
 
@@ -182,6 +182,30 @@ def test_follows_the_reference_over_many_chunks(loss, dtype, shape, order):
     problem = Problem(loss, *shape, order, dtype, weighted=True, alpha=0.3, l1_ratio=0.4)
     with st.threads(3):
         check_passes(problem, objective_of(problem))
+
+
+WIDE = (8 << 20) // (512 * 4) + 7  # float32: blocks of a column-major X have 1024 rows, not 512; tiles of 4, 2 and 1
+
+
+@pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
+@pytest.mark.parametrize("shape", [(1, 303), *((8 * n, 303) for n in (511, 512, 513)), (9 * 1031, 303)])
+@each_dtype
+@pytest.mark.parametrize("loss", ["least_squares", "logistic"])
+def test_columns_at_the_edges_of_blocks(isa, loss, dtype, shape):  # in 8 or 9 chunks
+    problem = Problem(loss, *shape, "F", dtype, weighted=True, alpha=0.3)
+    check_passes(problem, objective_of(problem))
+
+
+@pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
+@pytest.mark.parametrize("rows", [31, 9 * 1041])  # 9 chunks
+def test_wide_columns(isa, rows):
+    problem = Problem("logistic", rows, WIDE, "F", np.float32, weighted=True)
+    objective, results = objective_of(problem), []
+    check_passes(problem, objective)
+    for threads in (1, 2, 3):
+        with st.threads(threads):
+            results.append(dict(results_of(objective, problem, METHODS[:3])))
+    assert all(result == results[0] for result in results)
 
 
 @each_order

@@ -1,6 +1,7 @@
-// One pass over consecutive rows of a column-major X: the transpose of rows.hpp. The segments that a block of rows has
-// in all columns stay in cache between z += w_j x_j and g_j = x_j . r; the second of a block goes tile by tile with the
-// first of the next, so that memory is never idle.
+// One pass over consecutive rows of a column-major X: the transpose of rows.hpp. A block of rows has a segment in each
+// column. One sweep over them adds up the scores z += w_j x_j, and the next one, which goes back, the gradient
+// g_j = x_j . r: what the caches still hold of the segments is what it begins with, so that a block larger than they
+// are is not read twice in full. The hardware finds the rest of a segment once it has begun.
 #pragma once
 
 #include "cpp/kernels/rows.hpp"
@@ -10,10 +11,18 @@ namespace {
 
 constexpr std::size_t column_block_bytes = 384 * 1024;
 constexpr std::size_t min_column_block = 512;  // rows: memory gives shorter segments too slowly
-constexpr std::size_t column_lead = 16;  // columns
+// From so many bytes on, a block is of more rows, whose second sweep finds little of it in a cache in any case.
+constexpr std::size_t wide_block_bytes = std::size_t(8) << 20;
+constexpr std::size_t wide_column_block = 1024;
+
+template <class S>
+STEEPEST_INLINE bool is_wide(std::size_t d) {
+    return d * min_column_block * sizeof(S) > wide_block_bytes;
+}
 
 template <class S>
 STEEPEST_INLINE std::size_t column_block(std::size_t d) {
+    if (is_wide<S>(d)) return wide_column_block;
     const std::size_t fit = column_block_bytes / (d * sizeof(S)) / 64 * 64;
     return fit < min_column_block ? min_column_block : fit > max_block ? max_block : fit;
 }
@@ -30,14 +39,15 @@ struct ColumnBlock {
         for (int k = 0; k < K; ++k) x[k] = X.data + (column + k) * X.n_rows + row;
     }
 
-    // The tile of eight columns that comes `column_lead` columns later, in this block or the one that follows; null at
-    // the end of the data.
-    STEEPEST_INLINE const S* const* find_later(std::size_t column, const S** x) const {
-        const std::size_t tiled = X.n_columns / 8 * 8, later = column + column_lead;
-        const bool wraps = later >= tiled;
-        if (wraps && (row + 2 * n > X.n_rows || later - tiled >= tiled)) return nullptr;
-        ColumnBlock{X, wraps ? row + n : row, n}.template find<8>(wraps ? later - tiled : later, x);
-        return x;
+    // Asks for the beginning of up to eight columns, whose pages the processor then finds meanwhile.
+    STEEPEST_INLINE void ask_for_tile(std::size_t column) const {
+        constexpr std::size_t line = 64;
+        if (row + n > X.n_rows || n * sizeof(S) < 2 * line) return;
+        for (std::size_t k = column; k < column + 8 && k < X.n_columns; ++k) {
+            const char* x = reinterpret_cast<const char*>(X.data + k * X.n_rows + row);
+            __builtin_prefetch(x, 0, 3);
+            __builtin_prefetch(x + line, 0, 3);
+        }
     }
 };
 
@@ -55,12 +65,11 @@ struct ColumnScores {
           u(arrays.u, Stage::direction ? n : 0) {}
 
     template <int K>
-    STEEPEST_INLINE void add(const ColumnBlock<S>& block, std::size_t column, const S* const* later) {
+    STEEPEST_INLINE void add(const ColumnBlock<S>& block, std::size_t column) {
         const S* x[K];
         block.template find<K>(column, x);
-        if constexpr (Stage::scores) add_tile<S, W, K>(x, point.w + column, block.n, z, later);
-        if constexpr (Stage::direction)
-            add_tile<S, W, K>(x, direction.w + column, block.n, u, Stage::scores ? nullptr : later);
+        if constexpr (Stage::scores) add_tile<S, W, K>(x, point.w + column, block.n, z);
+        if constexpr (Stage::direction) add_tile<S, W, K>(x, direction.w + column, block.n, u);
     }
 
     STEEPEST_INLINE void finish(std::size_t n) {
@@ -72,13 +81,23 @@ struct ColumnScores {
 // gradient_j += x_j . r for K columns.
 template <class S, int W, int K, class T = ArithmeticOf<S>>
 STEEPEST_INLINE void add_columns(const ColumnBlock<S>& block, std::size_t column, const Operand<T, W>& r,
-                                 double* gradient, const S* const* later) {
+                                 double* gradient) {
     const S* x[K];
     T g[K];
     block.template find<K>(column, x);
-    dots_of_tile<S, W, K>(x, r, block.n, g, later);
+    dots_of_tile<S, W, K>(x, r, block.n, g);
 #pragma GCC unroll 8
     for (int k = 0; k < K; ++k) gradient[column + k] += double(g[k]);
+}
+
+// As for_each_tile, from the last tile to the first.
+template <class Tile>
+STEEPEST_INLINE void for_each_tile_back(std::size_t n, Tile tile) {
+    std::size_t i = n;
+    if (n & 1) tile(std::integral_constant<int, 1>{}, i -= 1);
+    if (n & 2) tile(std::integral_constant<int, 2>{}, i -= 2);
+    if (n & 4) tile(std::integral_constant<int, 4>{}, i -= 4);
+    while (i > 0) tile(std::integral_constant<int, 8>{}, i -= 8);
 }
 
 // The blocks of n rows from `first` to `last`, a multiple of n apart.
@@ -86,22 +105,25 @@ template <class S, int W, class Stage, class T = ArithmeticOf<S>>
 void pass_over_column_blocks(const Rows<S>& rows, std::size_t first, std::size_t last, std::size_t n, Linear<T> point,
                              Linear<T> direction, StageArrays<T>& arrays, ScoreSums<T>& sums) {
     const std::size_t d = rows.X.n_columns;
-    ColumnScores<S, W, Stage> scores(point, direction, arrays, n);
-    for_each_tile(d, [&](auto k, std::size_t j) { scores.template add<k.value>({rows.X, first, n}, j, nullptr); });
+    const bool asks = is_wide<S>(d);
     for (std::size_t row = first; row < last; row += n) {
+        const ColumnBlock<S> block{rows.X, row, n}, next{rows.X, row + n, n};
+        ColumnScores<S, W, Stage> scores(point, direction, arrays, n);
+        for_each_tile(d, [&](auto k, std::size_t j) {
+            if (asks) block.ask_for_tile(j + 8);
+            scores.template add<k.value>(block, j);
+        });
         scores.finish(n);
         finish_block<Stage>(arrays, point.bias, direction.bias, rows.y + row, rows.weight ? rows.weight + row : nullptr,
                             n, sums);
-        const ColumnBlock<S> block{rows.X, row, n}, next{rows.X, row + n, n};
-        const bool more = row + n < last;
-        if (more) scores = ColumnScores<S, W, Stage>(point, direction, arrays, n);
-        const Operand<T, W> r(arrays.r, n);
-        for_each_tile(d, [&](auto k, std::size_t j) {
-            const S* later_x[8];
-            const S* const* later = k.value == 8 && more ? next.find_later(j, later_x) : nullptr;
-            if constexpr (Stage::accumulates) add_columns<S, W, k.value>(block, j, r, sums.gradient, later);
-            if (more) scores.template add<k.value>(next, j, later);
-        });
+        if constexpr (Stage::accumulates) {
+            const Operand<T, W> r(arrays.r, n);
+            for_each_tile_back(d, [&](auto k, std::size_t j) {
+                if (asks && j >= 8) block.ask_for_tile(j - 8);
+                if (asks && j == 0) next.ask_for_tile(0);
+                add_columns<S, W, k.value>(block, j, r, sums.gradient);
+            });
+        }
     }
 }
 

@@ -13,7 +13,8 @@ constexpr std::size_t max_row_block = 256;
 constexpr std::size_t flush_rows = 256;
 constexpr std::size_t block_bytes = 16384;
 constexpr std::size_t indexed_block_bytes = 8192;  // the first block of a batch comes unprefetched
-constexpr std::size_t prefetch_bytes = 8192;  // of single rows
+constexpr std::size_t prefetch_bytes = 4096;  // of single rows, which share the first cache with the parameters
+constexpr std::size_t cached_bytes = std::size_t(6) << 20;  // an X that a core's share of the caches holds
 
 // A multiple of 8 rows of d elements that fits the first cache.
 template <class S>
@@ -38,11 +39,11 @@ STEEPEST_INLINE void prefetch_row(const Rows<S>& rows, std::size_t at) {
     if (rows.X.order == Order::row_major) {
         const std::size_t bytes = rows.X.n_columns * sizeof(S);
         const char* x = reinterpret_cast<const char*>(rows.X.data + row * rows.X.n_columns);
-        for (std::size_t i = 0; i < bytes && i < 2048; i += 64) __builtin_prefetch(x + i, 0, 2);
-        __builtin_prefetch(x + bytes - 1, 0, 2);
+        for (std::size_t i = 0; i < bytes && i < 2048; i += 64) __builtin_prefetch(x + i, 0, 3);
+        __builtin_prefetch(x + bytes - 1, 0, 3);
     }
-    __builtin_prefetch(rows.y + row, 0, 2);
-    if (rows.weight) __builtin_prefetch(rows.weight + row, 0, 2);
+    __builtin_prefetch(rows.y + row, 0, 3);
+    if (rows.weight) __builtin_prefetch(rows.weight + row, 0, 3);
 }
 
 // The addresses of rows [first, first + n) of a row-major selection.
@@ -135,12 +136,14 @@ STEEPEST_INLINE void over_widened(const Rows<S>& rows, std::size_t n, float* wid
     }
 }
 
-// The addresses of the block that follows n rows from `first`, to prefetch; null where it is not known in full. Its
-// targets and weights are prefetched here.
+// The addresses of the block that follows n rows from `first`, to prefetch; null where it is not known in full, and
+// where X stays in a cache: the hardware is then quick enough, and asking only costs. Targets and weights of listed
+// rows are prefetched here.
 template <class S>
 STEEPEST_INLINE const S* const* find_later(const Rows<S>& rows, std::size_t first, std::size_t n, const S** x) {
     const std::size_t known = rows.index ? rows.count + rows.ahead : rows.X.n_rows - rows.begin;
     if (rows.X.order != Order::row_major || first + 2 * n > known) return nullptr;
+    if (!rows.index && rows.X.n_rows * rows.X.n_columns * sizeof(S) <= cached_bytes) return nullptr;
     find_rows(rows, first + n, n, x);
     if (rows.index) {
         for (std::size_t i = first + n; i < first + 2 * n; ++i) {
