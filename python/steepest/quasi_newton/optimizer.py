@@ -12,6 +12,7 @@ from ..objectives.protocol import Capability, missing, supports
 from ..optimizers.runner import Runner, StepPlan
 from ..working_sets.runner import WorkingSetRunner
 from .runner import QuasiNewtonRunner
+from .scaled import ScaledNorm, is_judged_scaled
 
 __all__ = ["QuasiNewton"]
 
@@ -105,7 +106,8 @@ class QuasiNewton:
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
         if WorkingSetRunner.takes(objective):
-            return WorkingSetRunner(objective, w, self.n_steps)
+            scaled = ScaledNorm if is_judged_scaled(objective) else None
+            return WorkingSetRunner(objective, w, self.n_steps, scaled)
         return QuasiNewtonRunner(objective, w, self.n_steps)
 
     def state_dict(self) -> dict[str, Any]:
