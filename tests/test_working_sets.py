@@ -276,3 +276,15 @@ def test_counts_whose_mean_is_large():
     found = WorkingSetSolver(objective).solve(None, 1e-9)
     assert found.converged
     assert found.value < objective.value(np.append(np.zeros(100), np.log(y.mean())))
+
+
+def test_estimators_over_sparse_rows():
+    """They are judged by the scaled norm."""
+    random = np.random.default_rng(0)
+    X = sparse.random_array((100, 400), density=0.1, rng=random, format="csr")
+    y = (X @ random.normal(size=400) > 0.0).astype(int)
+    model = st.LogisticClassifier(alpha=3e-3, l1_ratio=1.0, tol=1e-8).fit(X, y)
+    assert model.converged_
+    w = np.append(model.coef_.ravel(), model.intercept_)
+    _, sub = value_and_subgradient("logistic", X.toarray(), y, None, w, 3e-3, 0.0, True)
+    assert np.abs(sub).max() < 1e-5

@@ -1,4 +1,6 @@
 // Rows that lie elsewhere, in parts: a Python function adds up a pass over them.
+#include <pybind11/stl.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <memory>

@@ -13,6 +13,7 @@ from ..objectives.protocol import Capability, missing, supports
 from ..optimizers.runner import Runner, StepPlan
 from ..working_sets.runner import WorkingSetRunner
 from .runner import QuasiNewtonRunner
+from .scaled import ScaledNorm, is_judged_scaled
 
 __all__ = ["QuasiNewton"]
 
@@ -126,7 +127,8 @@ class QuasiNewton:
         """Return the runner that takes the iterations of a run; it changes w in place."""
         bounds: Any = plan.projection
         if bounds is None and WorkingSetRunner.takes(objective):
-            return WorkingSetRunner(objective, w, self.n_steps)
+            scaled = ScaledNorm if is_judged_scaled(objective) else None
+            return WorkingSetRunner(objective, w, self.n_steps, scaled)
         return QuasiNewtonRunner(objective, w, self.n_steps, None if bounds is None else bounds.lower == 0.0)
 
     def state_dict(self) -> dict[str, Any]:

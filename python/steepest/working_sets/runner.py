@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,25 @@ class WorkingSetRunner(Runner):
         One that `takes` accepts.
     w : array of shape (n_parameters,)
         Where the run begins. The run changes it.
+    n_steps : int
+        Steps before the run.
+    scaled : callable, optional
+        Takes the objective, and returns an object whose ``of(w, gradient)`` is the scaled norm of a gradient.
     """
 
-    def __init__(self, objective: DataObjective, w: NDArray[Any], n_steps: int = 0) -> None:
+    def __init__(
+        self,
+        objective: DataObjective,
+        w: NDArray[Any],
+        n_steps: int = 0,
+        scaled: Callable[[DataObjective], Any] | None = None,
+    ) -> None:
         self.parameters = w
         self._given_w = w
         self._objective, self._coordinates = conditioned(objective)
         self._solver = WorkingSetSolver(self._objective)
+        self._scaled = None if scaled is None else scaled(self._objective)
+        self._gradient: NDArray[np.float64] | None = None  # of the smooth part
         self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
         self._n_steps = n_steps
         self._point: Point | None = None
@@ -72,8 +85,15 @@ class WorkingSetRunner(Runner):
         native = self._objective.native
         if self._point is None:
             value, gradient = native.value_and_gradient(self._w)
+            self._gradient = gradient.astype(np.float64)
             return Evaluation(float(value), float(native.gradient_norm(self._w, gradient)))
         return Evaluation(self._point.value, self._norm)
+
+    def scaled_gradient_norm(self) -> float | None:
+        """Return the norm that the diagonal of the Hessian scales, if the rows are sparse."""
+        if self._scaled is None or self._gradient is None:
+            return None
+        return float(self._scaled.of(self._w, self._gradient))
 
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         """Solve for one working set."""
@@ -109,6 +129,7 @@ class WorkingSetRunner(Runner):
         table, w = (each.reshape(len(found.w), -1)[:, : len(l2)] for each in (gradient, found.parameters))
         table += (l2 * w).astype(table.dtype)
         self._norm = float(self._objective.native.gradient_norm(found.parameters, gradient))
+        self._gradient = gradient.astype(np.float64)
         if self._coordinates is not None:
             self._given_w[:] = self._coordinates.to_raw(found.parameters)
 
