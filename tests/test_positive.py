@@ -12,7 +12,8 @@ import steepest as st
 from cases import LOSSES, Problem, each_loss
 from steepest import _core
 from steepest.estimators import LinearRegressor, LogisticClassifier
-from steepest.quasi_newton.proximal import proximal_point, pseudo_gradient
+from steepest.quasi_newton.proximal import pseudo_gradient
+from steepest.working_sets.proximal_point import proximal_point
 
 sparse = pytest.importorskip("scipy.sparse")
 linear = pytest.importorskip("sklearn.linear_model")
