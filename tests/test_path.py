@@ -431,3 +431,14 @@ def test_columns_that_are_not_penalised():
     assert point.loss == pytest.approx(np.mean((y - X @ point.w[:-1] - point.w[-1]) ** 2))
     slopes_left = np.column_stack([X[:, :2], np.ones(N)]).T @ (X @ point.w[:-1] + point.w[-1] - y)
     np.testing.assert_allclose(slopes_left / N, 0.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_alphas_far_below_the_tolerance(loss):
+    """The conditions of a minimum hold as shares of alpha, however small that is beside the gradient at zeros."""
+    X = rows()
+    y, kind = targets(loss, X), getattr(st, loss)
+    largest = st.path(kind(X, y), n_alphas=1).alphas[0]
+    path = st.path(kind(X, y), [1e-6 * largest, 1e-9 * largest])
+    assert path.converged.all()
+    assert violations(loss, X, y, path).max() < 1e-3

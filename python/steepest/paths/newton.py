@@ -24,8 +24,9 @@ _ARMIJO, _SHORTER, _SHORTEST = 1e-4, 0.5, 1e-6
 _SLOW = 0.03  # the fall of the estimated gap by a step, from which on the Hessian is renewed
 _ROWS, _ROWS_PER_PARAMETER = 40_000, 40  # of the sample whose Hessian is taken
 _MORE = 4  # times as many rows where a sample's Hessian is slow
-_HESSIANS = 2  # of one alpha, after which a gap below the rounding of the value is as small as it gets
+_HESSIANS = 3  # of one alpha, after which a gap below the rounding of the value is as small as it gets
 _RIDGE = 1e-10  # of the diagonal
+_INNERMOST, _TIGHTER = 1e-15, 1e-3
 _INNER = 1e-9  # of a coordinate's move, relative, at which the minimum of the model is found
 _CURVED, _CLEAR = 1e-8, 100.0  # what a step must have to tell of the curvature: an angle, and a change over rounding
 _SEED = 0
@@ -82,6 +83,7 @@ class Newton:
         """Return the minimum at an alpha, from that of the call before."""
         l1 = alpha * self._l1_ratio * self._factors
         l2 = alpha * (1.0 - self._l1_ratio) * self._factors
+        self._inner = _INNER
         before, taken = np.inf, 0  # the gap of the step before, and the Hessians of this alpha
         for _ in range(_STEPS):
             step, gap = self._step(l1, l2)
@@ -91,6 +93,7 @@ class Newton:
                 if taken >= _HESSIANS and gap <= self._rounding():
                     break
                 self._renew(again=taken > 0)
+                self._inner = max(self._inner * _TIGHTER, _INNERMOST)
                 taken, before = taken + 1, np.inf
                 continue
             moved = self._moved(step, gap, l1, l2)
@@ -99,8 +102,7 @@ class Newton:
             self._learn(moved)
             self._place, before = moved, gap
         self._before = alpha * self._l1_ratio
-        converged = self._is_near(alpha, l1, l2, gap) or gap <= self._rounding()
-        return Point(self._place.w, self._place.loss, gap, converged)
+        return Point(self._place.w, self._place.loss, gap, self._is_near(alpha, l1, l2, gap))
 
     def _is_near(self, alpha: float, l1: Vector, l2: Vector, gap: float) -> bool:
         w = self._place.w.astype(np.float64)
@@ -123,7 +125,7 @@ class Newton:
         matrix = np.ascontiguousarray(self._hessian[np.ix_(taken, taken)])
         matrix[np.diag_indices(len(taken))] += l2[taken]
         own, slopes, factors = w[taken], gradient[taken], l1[taken]
-        z = minimum(matrix, slopes - product(matrix, own), factors, own, _INNER)
+        z = minimum(matrix, slopes - product(matrix, own), factors, own, self._inner)
         step[taken] = z - own
         self._fix_gauge(step)
         move = step[taken]

@@ -15,6 +15,7 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _SWEEPS = (8, 8, 8, 16, 16, 32, 32, 64, 128, 256, 512, 1024, 2048)  # before each try of an exact step
 _RIDGES = 0.0, 1e-14, 1e-12, 1e-8, 1e-6, 1e-4  # fractions of the diagonal
+_CROSSINGS = 8  # changes of a sign that a try goes through
 _WORTH = 20.0  # a try pays if (coordinates that are not 0)^2 is at most this times sweeps times coordinates
 
 
@@ -43,23 +44,26 @@ def minimum(matrix: Vector, linear: Vector, l1: Vector, z: Vector, tolerance: fl
 def _in_orthant(matrix: Vector, linear: Vector, l1: Vector, z: Vector) -> Vector:
     """Minimise over the coordinates that are not 0, up to where the first of them would change its sign: that one is 0.
 
-    Up to there the L1 norm is linear, so the step goes down.
+    Up to there the L1 norm is linear, so the step goes down. The others go on from there.
     """
-    free = np.flatnonzero((z != 0.0) | (l1 == 0.0))
-    factor = _factor_of(np.ascontiguousarray(matrix[np.ix_(free, free)]))
-    if factor is None:
-        return z
-    here = z[free]
-    there = np.asarray(factor.solve(-(linear[free] + l1[free] * np.sign(here))))
-    crosses = (here * there < 0.0) & (l1[free] > 0.0)
-    if crosses.any():
-        shares = np.where(crosses, here / np.where(crosses, here - there, 1.0), np.inf)
-        first = int(np.argmin(shares))
-        there = here + shares[first] * (there - here)
-        there[first] = 0.0
-    found = z.copy()
-    found[free] = there
-    return found
+    for _ in range(_CROSSINGS):
+        free = np.flatnonzero((z != 0.0) | (l1 == 0.0))
+        factor = _factor_of(np.ascontiguousarray(matrix[np.ix_(free, free)]))
+        if factor is None:
+            break
+        here = z[free]
+        there = np.asarray(factor.solve(-(linear[free] + l1[free] * np.sign(here))))
+        crosses = (here * there < 0.0) & (l1[free] > 0.0)
+        if crosses.any():
+            shares = np.where(crosses, here / np.where(crosses, here - there, 1.0), np.inf)
+            first = int(np.argmin(shares))
+            there = here + shares[first] * (there - here)
+            there[first] = 0.0
+        z = z.copy()
+        z[free] = there
+        if not crosses.any():
+            break
+    return z
 
 
 def _factor_of(matrix: Vector) -> Any | None:
