@@ -13,6 +13,7 @@ from checkpoints import assert_same_bits, assert_same_result, resumed, through_a
 from steepest.optimizers.runners import NativeRunner, StepPlan
 from steepest.quasi_newton import runner as module
 from steepest.quasi_newton.runner import QuasiNewtonRunner
+from steepest.working_sets.runner import WorkingSetRunner
 from test_sparse_steps import CLOSED, PENALTIES, RULES, SCHEDULES, rows_of
 
 OPTIMIZERS = {
@@ -160,6 +161,15 @@ QUASI_NEWTON = {
 }
 
 
+@pytest.fixture
+def all_columns():
+    """Runs take all columns, also where an L1 penalty would have them take working sets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorkingSetRunner, "takes", staticmethod(lambda objective: False))
+        yield
+
+
+@pytest.mark.usefixtures("all_columns")
 @pytest.mark.parametrize("problem", QUASI_NEWTON)
 def test_quasi_newton_resumes_to_the_same_bits(problem, tmp_path, monkeypatch):
     make_objective, kind = QUASI_NEWTON[problem]
@@ -194,6 +204,7 @@ def noting(history, kinds):
     return Noting
 
 
+@pytest.mark.usefixtures("all_columns")
 @pytest.mark.parametrize("problem", QUASI_NEWTON)
 def test_a_runner_of_quasi_newton_that_is_resumed_at_every_step_has_the_same_state(problem):
     """All that it remembers, so that what matters in few runs alone is there too."""

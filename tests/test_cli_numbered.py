@@ -187,7 +187,8 @@ def test_rows_without_weight_are_left_out(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.stderr
         told = json.loads(result.stdout)
         assert told["rows"]["training"] == len(range(0, ROWS, 7))
-        found.append(dict(zip(told["numbered"]["numbers"], told["numbered"]["coefficients"], strict=True)))
+        pairs = zip(told["numbered"]["numbers"], told["numbered"]["coefficients"], strict=True)
+        found.append({number: each for number, each in pairs if each != 0.0})  # columns of rows without weight have 0
     assert len(found[0]) > 60
     assert found[0] == pytest.approx(found[1], abs=1e-7)
 

@@ -152,7 +152,7 @@ def test_sparse_data_of_another_shape_or_kind():
         st.LinearRegressor().fit(X.astype(complex), y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         st.LinearRegressor().fit(X, y[:-1])
-    with pytest.raises(TypeError, match="Sparse data was passed for y"):
+    with pytest.raises(TypeError, match="y must be a dense array, got a sparse matrix"):
         st.LinearRegressor().fit(X, sparse.csr_array(y[:, None]))
     with pytest.raises(ValueError, match="X must be within float32"):
         st.LinearRegressor(warm_start=True).fit(X.astype(np.float32), y).partial_fit(X * 1e100, y)

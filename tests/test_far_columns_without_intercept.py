@@ -11,7 +11,7 @@ import steepest as st
 from test_estimators_ends import data
 
 RESOLVED = 1e-14  # share of the largest singular value; two equal columns have less, columns at 1e12 have 5e-13
-WEAK = 2e-3  # of the loss: coefficients near 1 of float32 change the scores of columns at 1e6 by some 0.03
+WEAK = 3e-3  # of the loss: coefficients near 1 of float32 change the scores of columns at 1e6 by some 0.03
 BY_CHANCE = 0.036  # of the loss, at 1000 rows: directions within four units in the last place may explain that much
 
 

@@ -136,6 +136,6 @@ class CoefficientErrors:
             if left <= 0.0:
                 return none(k, p, "no more rows than parameters")
             dispersion = 2.0 * sums.value / left
-        table = (np.sqrt(dispersion * np.diag(found.covariance())) * sums.unit).reshape(k, p + 1)
+        table = (np.sqrt(dispersion) * found.deviations() * sums.unit).reshape(k, p + 1)
         reason = "" if np.isfinite(table).any() else "the columns depend on each other"
         return StandardErrors(table[:, :-1], table[:, -1], reason)

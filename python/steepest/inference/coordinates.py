@@ -54,6 +54,17 @@ class Coordinates:
         some = self.varies
         return Coordinates(self.n_scores, self.centre[some], self.scale[some], some[some], self.intercept)
 
+    def in_deviations(self) -> Coordinates:
+        """Return those of columns in units of their scales, whose covariances neither overflow nor vanish."""
+        return Coordinates(
+            self.n_scores, self.centre / self.scale, np.ones_like(self.scale), self.varies, self.intercept
+        )
+
+    @property
+    def units(self) -> Array:
+        """The scale of each parameter's column, and 1 for intercepts, of shape (n_parameters,)."""
+        return np.tile(np.append(self.scale, np.ones(int(self.intercept))), self.n_scores)
+
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Which parameters belong to columns that vary, or are intercepts: of shape (n_parameters,)."""

@@ -102,13 +102,22 @@ class Information:
         found[lost], found[:, lost] = np.nan, np.nan
         return found
 
+    def deviations(self) -> Array:
+        """Return the roots of the diagonal of `covariance`, which itself overflows for columns of tiny numbers."""
+        own = np.diag(self.coordinates.in_deviations().covariance(self.inverse.matrix))
+        found = np.zeros(len(self.kept))
+        found[self.kept] = np.sqrt(own) / self.coordinates.units
+        found[self.undetermined()] = np.nan
+        return found
+
     def undetermined(self) -> NDArray[np.bool_]:
         """Return which parameters nothing determines: of columns that do not vary, or that depend on each other."""
         found = np.ones(len(self.kept), bool)
         found[self.kept] = False
         if self.inverse.flat.shape[1]:
-            whole = np.diag(self.coordinates.covariance(np.diag(self.inverse.unit**2)))
-            flat = self.coordinates.original(self.inverse.flat)
+            own = self.coordinates.in_deviations()
+            whole = np.diag(own.covariance(np.diag(self.inverse.unit**2)))
+            flat = own.original(self.inverse.flat)
             lost = (flat**2).sum(axis=1) > _SHARE * whole
             if self.coordinates.intercept:
                 lost.reshape(self.coordinates.n_scores, -1)[:, -1] = self._moves_intercepts(flat)
@@ -116,13 +125,13 @@ class Information:
         return found
 
     def _moves_intercepts(self, flat: Array) -> NDArray[np.bool_]:
-        """Return whether flat directions, of the columns as they are, change the intercept of each score.
+        """Return whether flat directions, of columns in units of their scales, change the intercept of each score.
 
         Far columns move the intercept by much more than its share in a direction, so its own terms are the measure.
         """
         table = flat.reshape(self.coordinates.n_scores, -1, flat.shape[1])
-        terms = np.abs(table[:, :-1] * self.coordinates.centre[:, None]).sum(axis=1)
-        terms += np.abs(table[:, :-1] * self.coordinates.scale[:, None]).sum(axis=1)
+        far = np.abs(self.coordinates.centre / self.coordinates.scale)
+        terms = np.abs(table[:, :-1] * (far + 1.0)[:, None]).sum(axis=1)
         return np.asarray((np.abs(table[:, -1]) > _CONSTANT * terms).any(axis=1))
 
     def _full(self, found: Array) -> Array:
