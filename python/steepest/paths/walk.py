@@ -89,7 +89,7 @@ def path(
     Warns
     -----
     DiagnosisWarning
-        Some fits did not reach the tolerance. `Path.converged` has them.
+        Some fits did not reach the tolerance. ``converged`` of the `Path` tells which.
 
     Notes
     -----
