@@ -26,6 +26,15 @@ def pytest_configure(config):
     share_processors(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Take the tests at other ISA levels than the best one for slow ones: together they take long."""
+    best = _core.isa_levels_supported()[-1]
+    for item in items:
+        if hasattr(item, "callspec") and item.callspec.params.get("isa", best) != best:
+            item.add_marker(pytest.mark.slow)
+
+
 def share_processors(workers):
     """Give the kernels of each worker its share of the processors, unless the environment sets their threads.
 

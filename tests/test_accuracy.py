@@ -36,6 +36,7 @@ def relative_errors(loss, X, y):
         yield np.linalg.norm(gradient - expected) / np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 @each_loss
 def test_float32_keeps_its_digits_at_20_million_rows(big, loss):
     X, y = big

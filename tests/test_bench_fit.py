@@ -18,6 +18,7 @@ import pytest
 import steepest as st
 from interpreter import python
 
+pytestmark = pytest.mark.slow  # other packages minimise the same objectives
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CASE = ["--quick", "--only", "400x8/independent/1"]
 # Package, the name its contenders begin with, and how near they must come in a tiny fit of many iterations.

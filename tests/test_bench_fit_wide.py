@@ -18,6 +18,7 @@ import pytest
 import steepest as st
 from interpreter import python
 
+pytestmark = pytest.mark.slow  # other packages minimise the same objectives
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 KINDS = [("lasso", True), ("l1-logistic", True), ("l1-logistic", False)]
 # In a process of its own, as in bench_fit.py.

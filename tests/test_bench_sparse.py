@@ -18,6 +18,7 @@ from interpreter import python
 
 pytest.importorskip("scipy")
 
+pytestmark = pytest.mark.slow  # other packages minimise the same objectives
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 QUICK = ["--quick", "--repeats", "1"]
 # In a process of its own: some peers leave the processor's rounding of small numbers, or OpenMP's threads, changed.

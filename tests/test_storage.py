@@ -75,7 +75,7 @@ def test_columns_at_the_edges_of_blocks(isa, storage, rows):
     check_passes(Stored("logistic", 9 * rows, 303, "F", storage=storage, weighted=True, alpha=0.3))
 
 
-@pytest.mark.parametrize("rows", [31, 18_477])  # one chunk, and several
+@pytest.mark.parametrize("rows", [31, pytest.param(18_477, marks=pytest.mark.slow)])  # one chunk, and several
 def test_wide_columns(rows):
     check_passes(Stored("logistic", rows, (8 << 20) // (1024 * 2) + 7, "F", storage="float16", weighted=True))
 
