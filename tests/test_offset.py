@@ -281,6 +281,14 @@ def test_where_offsets_do_not_go():
         st.LeastSquares(Parts.of([(X, y)]), offset=np.zeros(4))
 
 
+def test_terms_of_rows_are_those_of_scores_with_their_offsets():
+    rng = np.random.default_rng(0)
+    X, y, offset, z = rng.standard_normal((9, 2)), rng.integers(0, 2, 9) * 1.0, rng.standard_normal(9), np.ones((1, 9))
+    found, expected = (st.Logistic(X, y, offset=each).row_terms(z, y) for each in (offset, None))
+    for each, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(each, other)
+
+
 def test_the_reference_adds_offsets_to_scores():
     """By hand for one row, and for a softmax by columns whose coefficients are known."""
     X, w = np.array([[0.6]]), np.array([0.5])

@@ -122,6 +122,21 @@ def test_pairs_without_curvature_are_left_out():
     np.testing.assert_array_equal(history.direction(np.array([1.0, 2.0, -3.0])), [-1.0, -2.0, 3.0])
 
 
+def test_calls_out_of_order_are_refused():
+    """Rather than read memory that is not there."""
+    for most in (0, 1 << 32):
+        with pytest.raises(ValueError, match=r"^most must be from 1 to 4096, got \d+$"):
+            _core.PairsFloat64(3, most)
+    pairs, x = _core.PairsFloat64(3, 2), np.ones(3)
+    with pytest.raises(ValueError, match=r"^there is no pair to keep"):
+        pairs.keep()
+    pairs.add(x, x, 3.0)
+    with pytest.raises(ValueError, match=r"^there is no pair to keep"):
+        pairs.keep()
+    with pytest.raises(ValueError, match=r"^the pairs are not those of begin"):
+        pairs.finish(x.copy())
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("n", [1, 50, 5_000])
 def test_products_of_entries(n, threads):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import threadpoolctl
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
@@ -19,6 +20,7 @@ from sklearn.utils.estimator_checks import check_regressor_multioutput
 
 import steepest as st
 from steepest.estimators import several
+from steepest.estimators.blas import on_one_thread
 from steepest.estimators.passes import Passes
 
 RNG = np.random.default_rng(0)
@@ -322,6 +324,22 @@ def test_the_number_of_threads_changes_no_bit() -> None:
         first, second = (st.LinearRegressor(n_jobs=n).fit(stored, targets) for n in (1, 2))
         np.testing.assert_array_equal(first.coef_, second.coef_)
         np.testing.assert_array_equal(first.intercept_, second.intercept_)
+
+
+def test_blocks_on_one_thread_may_overlap() -> None:
+    """The first one to end neither lifts the limit of the other nor leaves its own behind."""
+
+    def limits() -> list[int]:
+        return [each["num_threads"] for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"]
+
+    with threadpoolctl.threadpool_limits(3, user_api="blas"):
+        before, first, second = limits(), on_one_thread(), on_one_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert limits() == [1] * len(before)
+        second.__exit__(None, None, None)
+        assert limits() == before
 
 
 def test_the_contract_of_scikit_learn() -> None:

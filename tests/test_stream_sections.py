@@ -206,6 +206,22 @@ def test_a_cache_that_is_damaged_in_a_pass_is_mended(how, damaged, tmp_path):
     assert bits(objective) == expected
 
 
+def test_the_alarm_of_a_program_ends_a_pass(monkeypatch, tmp_path):
+    """Handlers of SIGALRM often raise a TimeoutError, which is an OSError, and tells nothing of the file."""
+    paths, _ = saved(tmp_path)
+    objective = st.Logistic(st.open_stream(paths, part_rows=PART, memory=MEMORY))
+    w, inner = np.zeros(D + 1, np.float32), FileData.source
+
+    def source(self):
+        monkeypatch.setattr(FileData, "source", inner)
+        raise TimeoutError("alarm")
+
+    monkeypatch.setattr(FileData, "source", property(source))
+    with pytest.raises(TimeoutError, match="alarm"):
+        objective.value(w)
+    assert np.isfinite(objective.value(w))
+
+
 def test_a_section_that_ends_too_soon_is_an_error(tmp_path):
     rows = np.arange(40.0).reshape(10, 4)
     rows.tofile(tmp_path / "rows")

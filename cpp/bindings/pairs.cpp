@@ -14,6 +14,16 @@ const double* checked_diagonal(const py::handle& diagonal, std::size_t n) {
     return diagonal.is_none() ? nullptr : checked_vector<double>(diagonal, "diagonal", n);
 }
 
+constexpr std::size_t largest_most = 1 << 12;  // whose products take 128 MiB
+
+template <class T>
+Pairs<T> made(std::size_t size, std::size_t most) {
+    if (most == 0 || most > largest_most)
+        throw py::value_error("most must be from 1 to " + std::to_string(largest_most) + ", got " +
+                              std::to_string(most));
+    return {size, most};
+}
+
 template <class T>
 void check_place(const Pairs<T>& pairs, std::size_t i) {
     if (i >= pairs.count())
@@ -42,6 +52,7 @@ py::tuple note(Pairs<T>& pairs, const py::handle& w, const py::handle& to_w, con
 
 template <class T>
 void keep(Pairs<T>& pairs) {
+    if (!pairs.has_noted()) throw py::value_error("there is no pair to keep: note one first");
     const GilReleased released;
     pairs.keep();
 }
@@ -73,6 +84,7 @@ void begin(Pairs<T>& pairs, const py::handle& gradient, const py::handle& diagon
 template <class T>
 void finish(Pairs<T>& pairs, const py::handle& z) {
     double* at = checked_output<double>(z, "z", pairs.size());
+    if (!pairs.has_begun()) throw py::value_error("the pairs are not those of begin: call it first");
     const GilReleased released;
     pairs.finish(at);
 }
@@ -81,7 +93,7 @@ template <class T>
 void bind(py::module_& m, const char* name) {
     using P = Pairs<T>;
     py::class_<P>(m, name)
-        .def(py::init<std::size_t, std::size_t>(), py::arg("size"), py::arg("most"))
+        .def(py::init(&made<T>), py::arg("size"), py::arg("most"))
         .def("__len__", &P::count)
         .def("note", &note<T>, py::arg("w"), py::arg("to_w"), py::arg("gradient"), py::arg("to_gradient"),
              py::arg("diagonal") = py::none())

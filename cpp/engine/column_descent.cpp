@@ -19,6 +19,16 @@ constexpr std::size_t poll_numbers = 1 << 24;
 
 int threads_for(std::size_t work) { return work < few ? 1 : threads_in_use(); }
 
+// The loss of a score that has its offset in it.
+template <class Loss>
+struct WithoutOffset {
+    using type = Loss;
+};
+template <>
+struct WithoutOffset<OffsetLogistic> {
+    using type = Logistic;
+};
+
 // A tile's columns; past the end the last one again.
 void fill_tile(const ChosenColumns& columns, std::size_t first, std::uint32_t* which) {
     for (std::size_t k = 0; k < tile; ++k) which[k] = columns.which[std::min(first + k, columns.count - 1)];
@@ -113,16 +123,16 @@ bool descend_columns(const ColumnModel& model, double* v, double* q, std::size_t
 void row_losses(const LossChoice& choice, const double* z, const double* y, std::size_t n, double* value, double* slope,
                 double* curvature) {
     int number = 0;
-#define STEEPEST_CASE(Loss, name)                      \
-    if (choice.number == number++) {                   \
-        const Loss loss(choice.parameters);            \
-        for (std::size_t i = 0; i < n; ++i) {          \
-            value[i] = loss.value(z[i], y[i]);         \
-            slope[i] = loss.slope(z[i], y[i]);         \
-            curvature[i] = loss.curvature(z[i], y[i]); \
-        }                                              \
+#define STEEPEST_CASE(Loss, name)                                \
+    if (choice.number == number++) {                             \
+        const WithoutOffset<Loss>::type loss(choice.parameters); \
+        for (std::size_t i = 0; i < n; ++i) {                    \
+            value[i] = loss.value(z[i], y[i]);                   \
+            slope[i] = loss.slope(z[i], y[i]);                   \
+            curvature[i] = loss.curvature(z[i], y[i]);           \
+        }                                                        \
     }
-    STEEPEST_FOR_EACH_LOSS(STEEPEST_CASE)
+    STEEPEST_FOR_EACH_HOST_LOSS(STEEPEST_CASE)
 #undef STEEPEST_CASE
 }
 

@@ -33,7 +33,8 @@ void column_products(const ChosenColumns& a, const ChosenColumns& b, const doubl
 // whether at last no coefficient moved by more than `tolerance` times the largest one, in units of its curvature.
 bool descend_columns(const ColumnModel&, double* v, double* q, std::size_t max_sweeps, double tolerance, Interrupt&);
 
-// The loss of each of n rows at its score, the slope and the curvature, not weighted.
+// The loss of each of n rows at its score, the slope and the curvature, not weighted. Scores have the
+// offsets of their rows in them, and targets have not.
 void row_losses(const LossChoice&, const double* z, const double* y, std::size_t n, double* value, double* slope,
                 double* curvature);
 

@@ -13,10 +13,12 @@
 namespace steepest {
 namespace {
 
+constexpr std::size_t most_at_once = std::size_t(1) << 30;  // bytes: macOS refuses to read 2^31
+
 // Fills memory from a place in a file. Returns 0, or the error's number; -1 where the file ends before.
 int read_whole(int descriptor, char* to, std::size_t n_bytes, std::uint64_t offset) {
     while (n_bytes > 0) {
-        const ssize_t n = ::pread(descriptor, to, n_bytes, off_t(offset));
+        const ssize_t n = ::pread(descriptor, to, std::min(n_bytes, most_at_once), off_t(offset));
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno;
         if (n == 0) return -1;

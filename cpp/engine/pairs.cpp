@@ -57,6 +57,7 @@ PairProducts Pairs<T>::note(const PairEnds<T>& ends) {
     const std::vector<double> sums = sum_blocks(
         3, [&](std::size_t first, std::size_t n, double* own) { subtract(ends, first, n, step, change, own); });
     noted_.product = sums[0];
+    has_noted_ = true;
     return {sums[0], sums[1], sums[2]};
 }
 
@@ -72,7 +73,7 @@ void Pairs<T>::keep() {
     }
     slots_.push_back(std::move(noted_));
     noted_ = std::move(oldest);
-    measured_ = false;
+    has_noted_ = measured_ = false;
 }
 
 template <class T>
@@ -88,6 +89,8 @@ template <class T>
 void Pairs<T>::clear() {
     if (!slots_.empty()) noted_ = std::move(slots_.back());
     slots_.clear();
+    u_.clear();
+    has_noted_ = false;
     measured_ = true;
 }
 

@@ -25,7 +25,7 @@ struct PairProducts {
 template <class T>
 class Pairs {
   public:
-    // At most `most` pairs; the oldest makes room.
+    // At most `most` pairs, 1 or more; the oldest makes room.
     Pairs(std::size_t size, std::size_t most) : size_(size), most_(most) {}
 
     std::size_t size() const { return size_; }
@@ -34,8 +34,9 @@ class Pairs {
     const T* change(std::size_t i) const { return slots_[i].change.data(); }
     double product(std::size_t i) const { return slots_[i].product; }
 
-    // Measures a pair. `keep` adds it.
+    // Measures a pair. `keep` adds it, once.
     PairProducts note(const PairEnds<T>& ends);
+    bool has_noted() const { return has_noted_; }
     void keep();
     // Adds a pair that was kept before.
     void add(const T* step, const T* change, double product);
@@ -45,7 +46,8 @@ class Pairs {
 
     // z = g - Y u, divided by the diagonal and by the factor where there is a diagonal.
     void begin(const double* gradient, const double* diagonal, double factor, double* z);
-    // z = -(z + S v), for a z that the metric was applied to.
+    // z = -(z + S v), for a z that the metric was applied to. The pairs are those of `begin`.
+    bool has_begun() const { return u_.size() == slots_.size(); }
     void finish(double* z);
 
   private:
@@ -63,6 +65,7 @@ class Pairs {
     std::size_t size_, most_;
     std::vector<Pair> slots_;
     Pair noted_;
+    bool has_noted_ = false;  // whether it waits to be kept
     std::vector<double> products_ = std::vector<double>(most_ * most_, 0.0);  // row i: s_i . y_m
     bool measured_ = true;  // whether the last column is known
     std::vector<double> u_, of_changes_;

@@ -139,7 +139,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             is converted, and numbers of any other dtype, such as integers and float16, to float64: the coefficients are
             then float64 too. The losses read smaller dtypes in place, see `Logistic`.
             X may also be data in parts, such as a `Stream`. Passes then ask one part after the other, and nothing
-            gathers the rows. ``coef_`` has the dtype in which the parts are computed with.
+            gathers the rows. ``coef_`` has the dtype that the passes over the parts compute with.
         y : array-like of shape (n_samples,), or (n_samples, n_targets) for a `LinearRegressor`
             The targets. Data in parts have their own.
         sample_weight : array-like of shape (n_samples,), optional

@@ -45,15 +45,15 @@ def summary(
     level : float
         The level of the confidence intervals, above 0 and below 1.
     covariance : {"auto", "classical", "sandwich", "HC0", "HC1"}
-        "classical" is the inverse of the Hessian, times the dispersion for least squares. It is right if the errors of
-        least squares have equal variances, and counts the variance of Poisson's distribution. "HC0" puts the outer
-        products of the rows' gradients between two inverses, which needs neither. "HC1" multiplies that by
-        n / (n - p), and "sandwich" is another name for it. "auto" is "classical" where the loss is a likelihood and
-        weights are copies, else "HC1".
+        "classical" is the inverse of the Hessian, times the dispersion for least squares. It assumes that the errors of
+        least squares have equal variances, and that the variance of a count is its mean. "HC0" puts the outer products
+        of the rows' gradients between two inverses, and assumes neither. "HC1" is "HC0" times n / (n - p), and
+        "sandwich" is another name for "HC1". "auto" is "classical" if the loss is a likelihood and weights are copies,
+        and "HC1" otherwise.
     weights_are : {"copies", "sampling"}
-        What the weights mean. A weight of k usually means k copies of the row: n is then the sum of the weights.
-        "sampling" means that a row stands for k rows of a population, of which it alone was seen, or that its weight
-        is a precision: n is then the number of rows, no factor of all weights changes anything, and the covariance is
+        What the weights mean. With "copies", a weight of k means k copies of the row, and n is the sum of the weights.
+        With "sampling", a row stands for k rows of a population, of which it alone was seen, or its weight is a
+        precision. Then n is the number of rows, a common factor of all weights changes nothing, and the covariance is
         a sandwich. The weights of classes (``class_weight``) never are copies.
     offset : array-like of shape (n_samples,), optional
         Known parts of the scores, as in the fit.
@@ -89,7 +89,8 @@ def summary(
     says so: the classical covariance is then that of the posterior distribution for a normal prior (Wood, "Generalized
     Additive Models", 2nd edition, 2017, section 6.10). The intervals are about the shrunken coefficients.
 
-    More than two classes have one shift of all coefficients too many. The table has the differences to the first class.
+    With more than two classes, adding the same numbers to the coefficients of every class changes no probability. So
+    the table has the differences to the first class.
 
     Examples
     --------

@@ -60,6 +60,8 @@ class HeldPart:
                 found = getattr(self.bound(key, terms, shift), method)(*arrays)
                 self.data.X.check()
                 return found
+            except TimeoutError:  # an OSError, but that of a signal's handler, which ends the pass
+                raise
             except OSError:
                 self.data = in_memory(self.data)
                 self._bound.clear()
