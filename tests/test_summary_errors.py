@@ -181,8 +181,8 @@ def test_models_that_are_none() -> None:
         ({"covariance": "HC3"}, "covariance must be one of 'auto', 'classical', 'sandwich', 'HC0', 'HC1', got 'HC3'"),
         ({"weights_are": "frequency"}, "weights_are must be one of 'copies', 'sampling'"),
         ({"covariance": "classical", "weights_are": "sampling"}, "weights of sampled rows are no copies"),
-        ({"offset": np.zeros(3)}, "offset must be an array of 120 finite numbers"),
-        ({"offset": np.full(N, np.nan)}, "offset must be an array of 120 finite numbers"),
+        ({"offset": np.zeros(3)}, "offset must be finite numbers of shape (120,)"),
+        ({"offset": np.full(N, np.nan)}, "offset must be finite numbers of shape (120,)"),
     ],
 )
 def test_arguments(options: dict[str, Any], text: str) -> None:

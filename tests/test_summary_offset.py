@@ -72,3 +72,40 @@ def test_bounds_have_none() -> None:
         st.summary(st.LinearRegressor(**bounded).fit(X, Y), X, Y)
     both = st.LinearRegressor(**bounded).fit(X, np.column_stack([Y, -Y]))
     np.testing.assert_array_equal(both.coef_[1], st.LinearRegressor(**bounded).fit(X, -Y).coef_)
+
+
+def test_factors_by_name_are_those_of_the_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abc"))
+    by_name: dict[str, Any] = {"penalty_weight": {"a": 0.0, "c": 2.0}}
+    by_place: dict[str, Any] = {"penalty_weight": [0.0, 1.0, 2.0]}
+    found = st.summary(st.LinearRegressor(alpha=0.3, **by_name).fit(frame, Y), frame, Y)
+    expected = st.summary(st.LinearRegressor(alpha=0.3, **by_place).fit(X, Y), X, Y)
+    np.testing.assert_allclose(found.covariance, expected.covariance, rtol=1e-12)
+    left_out: dict[str, Any] = {"penalty_weight": {"b": np.inf}}
+    with pytest.raises(ValueError, match="penalty_weight must be finite"):
+        st.summary(st.LinearRegressor(alpha=0.1, **left_out).fit(frame, Y), frame, Y)
+
+
+@pytest.mark.parametrize("ratio", [0.0, [0.0]])
+def test_a_penalty_that_cross_validation_chose(ratio: Any) -> None:
+    for chosen, plain, y in (
+        (st.LinearRegressorCV(l1_ratio=ratio, alphas=[0.1, 0.01]), st.LinearRegressor(), Y),
+        (st.LogisticClassifierCV(l1_ratio=ratio, alphas=[0.1, 0.01]), st.LogisticClassifier(), X[:, 0] + Y > 0),
+    ):
+        model = chosen.fit(X, y)
+        expected = st.summary(plain.set_params(alpha=model.alpha_).fit(X, y), X, y)
+        found = st.summary(model, X, y)
+        np.testing.assert_allclose(found.standard_errors, expected.standard_errors, rtol=1e-6)
+        assert found.n_parameters == pytest.approx(expected.n_parameters)
+    with pytest.raises(ValueError, match="must leave no L1 penalty"):
+        st.summary(st.LinearRegressorCV(alphas=[0.1, 0.01]).fit(X, Y), X, Y)
+
+
+def test_an_offset_takes_the_shapes_of_fits_and_predictions() -> None:
+    model = st.LinearRegressor(loss="poisson").fit(X, COUNTS, offset=OFFSET[:, None])
+    found, expected = (st.summary(model, X, COUNTS, offset=each) for each in (OFFSET[:, None], OFFSET))
+    np.testing.assert_array_equal(found.covariance, expected.covariance)
+    constant = st.LinearRegressor(loss="poisson").fit(X, COUNTS, offset=0.5)
+    found, expected = (st.summary(constant, X, COUNTS, offset=each) for each in (0.5, np.full(N, 0.5)))
+    np.testing.assert_array_equal(found.covariance, expected.covariance)

@@ -104,6 +104,12 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_estimator(value: Any) -> bool:
+    """Return whether a value is an object, whose factors of penalties are numbers or "inf" if it has any."""
+    factors = value.get("penalty_weight") if isinstance(value, dict) else 0
+    return factors is None or (isinstance(factors, list) and all(is_number(each) or each == "inf" for each in factors))
+
+
 def _is_base(value: Any) -> bool:
     return value is None or _is_score(value)
 
@@ -133,7 +139,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "intercept": _is_score,
     "standard_errors": lambda value: value is None or (_is_object(value) and all(map(_is_error, value.values()))),
     "deviations": lambda value: value is None or (_is_object(value) and all(map(is_number, value.values()))),
-    "estimator": _is_object,
+    "estimator": _is_estimator,
     "settings": lambda value: (
         _is_object(value) and is_names(value.get("numeric", [])) and is_names(value.get("drop", []))
     ),
@@ -142,6 +148,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "metrics": is_metrics,
     "data": is_data,
 }
+_OPTIONAL: dict[str, Callable[[Any], bool]] = {"has_offset": _is_flag}
 
 
 def checked(content: Any, path: Path, newest: int) -> dict[str, Any]:
@@ -149,7 +156,9 @@ def checked(content: Any, path: Path, newest: int) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TableError(f"{path} is not a model of steepest: expected an object, got {type(content).__name__}")
     _check_version(content, path, newest)
-    for key, check in _CHECKS.items():
+    for key, check in (_CHECKS | _OPTIONAL).items():
+        if key not in content and key in _OPTIONAL:
+            continue
         if key not in content:
             raise TableError(f"{path} is not a model of steepest: it has no '{key}'")
         if not check(content[key]):
@@ -184,7 +193,8 @@ def _shown(value: Any) -> str:
 def _contradiction(content: dict[str, Any]) -> str:
     """Return the first contradiction between parts of a model that are each valid, or "" if there is none."""
     has_numbered = content["format"] >= FORMAT_OF_NUMBERED
-    unknown = [key for key in content if key not in _CHECKS and not (has_numbered and key == KEY)]
+    known_keys = _CHECKS.keys() | _OPTIONAL.keys()
+    unknown = [key for key in content if key not in known_keys and not (has_numbered and key == KEY)]
     if unknown:
         return f"it has '{unknown[0]}', which no model of steepest {st.__version__} has"
     classes, loss = content["classes"], content["loss"]

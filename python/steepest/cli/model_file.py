@@ -34,6 +34,7 @@ _KEPT = (
     "class_weight",
     "loss",
     "delta",
+    "positive",
 )
 
 
@@ -152,6 +153,7 @@ def content_of(model: Any) -> dict[str, Any]:
         if deviations is None
         else dict(zip(features, map(float, deviations[numbered:]), strict=True)),
         "estimator": _parameters(estimator),
+        **({"has_offset": True} if getattr(estimator, "_has_offset", False) else {}),
         "settings": record.settings,
         "seed": record.seed,
         "base": np.asarray(record.base).tolist() if record.base is not None else None,
@@ -186,8 +188,18 @@ def _errors(errors: StandardErrors, features: list[str], numbered: int) -> dict[
 
 def _parameters(estimator: Any) -> dict[str, Any]:
     """Return the parameters of an estimator that a file can hold, so that the pipeline can be fitted again."""
-    found = {name: value for name, value in estimator.get_params().items() if name in _KEPT}
-    return {name: value for name, value in found.items() if isinstance(value, str | bool | int | float | type(None))}
+    given = estimator.get_params()
+    if hasattr(estimator, "alpha_"):  # cross-validation chose it
+        given.update(alpha=estimator.alpha_, l1_ratio=estimator.l1_ratio_)
+    found = {name: value for name, value in given.items() if name in _KEPT}
+    found = {name: value for name, value in found.items() if isinstance(value, str | bool | int | float | type(None))}
+    if not found.get("positive"):
+        found.pop("positive", None)
+    if given.get("penalty_weight") is not None:
+        factors = require("steepest.estimators.penalties", "cli").column_factors(estimator)
+        if factors is not None:
+            found["penalty_weight"] = [each if math.isfinite(each) else "inf" for each in factors.tolist()]
+    return found
 
 
 def _model(content: dict[str, Any]) -> Any:
@@ -199,6 +211,9 @@ def _model(content: dict[str, Any]) -> Any:
     parameters = {**content["estimator"], "loss": content["loss"].replace("-", "_")}
     known = kind().get_params()
     estimator = kind(**{name: value for name, value in parameters.items() if name in known})
+    if estimator.penalty_weight is not None:
+        estimator.penalty_weight = np.array(estimator.penalty_weight, np.float64)
+    estimator._has_offset = content.get("has_offset", False)
     columns = [Column.of_content(each) for each in content["columns"]]
     # An estimator that was fitted to arrays, without a named target, took every column for numbers.
     numbers = content["settings"].get("numeric", ()) if content["target"] is not None else [c.name for c in columns]

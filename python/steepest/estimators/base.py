@@ -340,6 +340,10 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
     def _training(self, settings: FitSettings) -> Training:
         return Training(settings, *self._loss())
 
+    def _fitted_settings(self) -> FitSettings:
+        """Return the settings that the coefficients are those of."""
+        return FitSettings.of(self)
+
     def _checked_data(
         self, X: Any, y: Any, sample_weight: Any, reset: bool, several: bool = False
     ) -> tuple[Features, Array, Array | None]:

@@ -143,6 +143,10 @@ class CrossValidated:
         plain.__dict__.update(_NOT_OFFERED, alpha=alpha, l1_ratio=l1_ratio)
         return FitSettings.of(plain)
 
+    def _fitted_settings(self) -> FitSettings:
+        """Return the settings of the last fit, with the chosen penalty."""
+        return self._settings(self.alpha_, self.l1_ratio_)
+
     def _ratios(self) -> list[float]:
         given = self.l1_ratio
         several = list(given) if isinstance(given, list | tuple | np.ndarray) and np.ndim(given) == 1 else [given]

@@ -15,6 +15,8 @@ from ..objectives.data import DataObjective
 from .base import LinearModel, is_regressor, validation
 from .features import taken
 from .labels import class_factors
+from .offsets import row_offsets
+from .penalties import column_factors
 from .predictions import in_parts
 from .rows import Parameters, Rows
 from .settings import FitSettings
@@ -48,7 +50,7 @@ class FittedModel:
         The classes of a classifier.
     rows : Rows
         The rows that have a weight above 0.
-    offset : array of shape (n,) or (n, k), or None
+    offset : array of shape (n,) or None
         The offsets of the scores of these rows.
     stop_reason, diagnosis : str
         What the estimator says of its fit.
@@ -91,16 +93,17 @@ class FittedModel:
         validation.check_is_fitted(model, ["coef_", "intercept_"])
         eps = float(np.finfo(getattr(model.coef_, "dtype", np.float64)).eps)
         model = copy.copy(model)  # checks may set attributes
-        settings = FitSettings.of(model)
+        settings = model._fitted_settings()
         with np.errstate(over="ignore", invalid="ignore"):
             X, y, weight = model._checked_data(X, y, sample_weight, reset=False)
             y = model._more_targets(y, X.dtype)
             if not is_regressor(model) and not hasattr(model, "_factors"):  # a model file has none
                 model._factors = class_factors(model.class_weight, model.classes_, y, weight)
-            rows, offset = _with_weight(model._rows(X, y, weight), _checked_offset(offset, len(y)))
+            if offset is not None:
+                offset = row_offsets(offset, len(y), np.dtype(np.float64))
+            rows, offset = _with_weight(model._rows(X, y, weight), offset)
         loss, _, options = model._loss()
         _check_offset_fits(model, loss, offset)
-        factors = getattr(model, "penalty_weight", None)
         parameters, classes = model._parameters_and_classes()
         return cls(
             loss=loss,
@@ -108,8 +111,8 @@ class FittedModel:
             parameters=parameters,
             settings=settings,
             alpha=1.0 / rows.total() if settings.alpha is None else settings.alpha,
-            penalty_weight=None if factors is None else np.asarray(factors, np.float64),
-            is_positive=bool(getattr(model, "positive", False)),
+            penalty_weight=None if settings.penalty_weight is None else column_factors(model),
+            is_positive=settings.positive,
             names=[str(name) for name in model.get_feature_names_out()],
             classes=classes,
             rows=rows,
@@ -127,18 +130,6 @@ class FittedModel:
             return None
         found = whole.astype(np.float64) / (1.0 if given is None else given)
         return None if (found == 1.0).all() else found
-
-
-def _checked_offset(offset: Any, n: int) -> Any:
-    if offset is None:
-        return None
-    try:
-        found = np.asarray(offset, np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"offset must be an array of {n} finite numbers, got {describe(offset)}: {error}") from None
-    if found.ndim not in (1, 2) or len(found) != n or not np.isfinite(found).all():
-        raise ValueError(f"offset must be an array of {n} finite numbers, one for each row, got {describe(found)}")
-    return found
 
 
 def _check_offset_fits(model: Any, loss: type[DataObjective], offset: Any) -> None:

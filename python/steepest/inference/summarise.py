@@ -35,7 +35,8 @@ def summary(
     Parameters
     ----------
     model : LinearRegressor or LogisticClassifier
-        A fitted model without an L1 penalty, of one target.
+        A fitted model without an L1 penalty, of one target. For `LinearRegressorCV` and `LogisticClassifierCV` the
+        penalty is the chosen one; that the rows chose it does not count.
     X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
         The rows of the fit, in the host's memory.
     y : array-like of shape (n_samples,)
@@ -55,7 +56,7 @@ def summary(
         With "sampling", a row stands for k rows of a population, of which it alone was seen, or its weight is a
         precision. Then n is the number of rows, a common factor of all weights changes nothing, and the covariance is
         a sandwich. The weights of classes (``class_weight``) never are copies.
-    offset : array-like of shape (n_samples,), optional
+    offset : array-like of shape (n_samples,) or number, optional
         Known parts of the scores, as in the fit.
 
     Returns
