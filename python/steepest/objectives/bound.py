@@ -57,7 +57,7 @@ class Bound:
         return self._with(_centre=centre, _scale=scale, _scaling=(centre, scale))
 
     def with_penalty(self, alpha: float, l1_ratio: float) -> Any:
-        """Return the same objective with another penalty."""
+        """Return the same objective with another ``alpha`` and ``l1_ratio``."""
         return self._with(_alpha=alpha, _l1_ratio=l1_ratio)
 
     def in_columns(self, columns: NDArray[np.intp]) -> Any:

@@ -70,7 +70,15 @@ class Loss:
         raise NotImplementedError
 
     def row_terms(self, scores: NDArray[np.float64], y: NDArray[np.float64]) -> RowTerms:
-        """Return the terms of rows with scores of shape (n_scores, n) and float64 targets."""
+        """Return the losses of rows, without their weights, with the slopes and curvatures.
+
+        Parameters
+        ----------
+        scores : array of shape (n_scores, n), float64
+            The scores of the rows, offsets included.
+        y : array of shape (n,), float64
+            Their targets.
+        """
         value, slope, curvature = _core.row_losses(self.native, scores[0], y)
         return RowTerms(value, slope[None], curvature[None])
 
