@@ -26,7 +26,7 @@ from dask_cases import (  # noqa: E402
     pairs,
     rows,
 )
-from steepest.estimators import LinearRegressor, LogisticClassifier  # noqa: E402
+from steepest.estimators import LinearRegressor, LinearRegressorCV, LogisticClassifier  # noqa: E402
 
 WORDS = np.array(["no", "perhaps", "yes"])
 
@@ -150,6 +150,8 @@ def test_wrong_use_is_told(dask_client):
     X, y, _ = on_dask(*rows("Logistic"))
     with pytest.raises(TypeError, match="estimator must be a LogisticClassifier or a LinearRegressor, got object"):
         sd.fit(dask_client, object(), X, y)
+    with pytest.raises(TypeError, match="cross-validation takes arrays, got LinearRegressorCV"):
+        sd.fit(dask_client, LinearRegressorCV(), X, y)
     with pytest.raises(TypeError, match="y must hold the targets of the rows of X, got None"):
         LinearRegressor().fit(X)
     with pytest.raises(TypeError, match="X must be a Dask array or a Dask data frame, got float64 of shape"):

@@ -123,8 +123,11 @@ def test_where_offsets_do_not_go():
     model = LinearRegressor("adam").fit(X, y, offset=y)
     with pytest.raises(ValueError, match="partial_fit takes no offset"):
         model.partial_fit(X, y)
-    with pytest.raises(ValueError, match="offset must be None for a model of 3 classes"):
+    refused = "offset must be None for a model of several targets or more than two classes"
+    with pytest.raises(ValueError, match=refused):
         LogisticClassifier().fit(X, np.arange(12) % 3).predict(X, offset=y)
+    with pytest.raises(ValueError, match=refused):
+        LinearRegressor().fit(X, np.column_stack([y, y])).predict(X, offset=y)
 
 
 # Factors of penalties

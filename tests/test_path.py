@@ -442,3 +442,14 @@ def test_alphas_far_below_the_tolerance(loss):
     path = st.path(kind(X, y), [1e-6 * largest, 1e-9 * largest])
     assert path.converged.all()
     assert violations(loss, X, y, path).max() < 1e-3
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_all_penalised_coefficients_are_0_at_the_largest_alpha_beside_free_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((80, 8)) * rng.uniform(0.3, 3.0, 8)
+    y = X[:, 0] + rng.standard_normal(80)
+    factors = np.r_[0.0, rng.choice([0.0, 0.5, 1.0, 2.0], 6), 1.0]
+    path = st.path(st.LeastSquares(X, y, penalty_weight=factors), n_alphas=2)
+    assert not path.parameters(0)[:8][factors > 0.0].any()
+    assert path.parameters(1)[:8][factors > 0.0].any()

@@ -131,9 +131,12 @@ def fit(client: Any, estimator: _Model, X: Any, y: Any, sample_weight: Any = Non
     """
     if not isinstance(estimator, import_module("steepest.estimators.base").LinearModel):
         raise TypeError(f"estimator must be a LogisticClassifier or a LinearRegressor, got {describe(estimator)}")
+    if isinstance(estimator, import_module("steepest.estimators.cross_validation").CrossValidated):
+        found = type(estimator).__name__
+        raise TypeError(f"estimator must be one of a given penalty: cross-validation takes arrays, got {found}")
     method = vars(import_module("steepest.estimators.base").LinearModel)["fit"]
-    found: _Model = _fitted(client, method, estimator, X, y, sample_weight, timeout=timeout)
-    return found
+    fitted: _Model = _fitted(client, method, estimator, X, y, sample_weight, timeout=timeout)
+    return fitted
 
 
 def called(method: Callable[..., Any], model: Any, X: Any, *rest: Any, **options: Any) -> Any:

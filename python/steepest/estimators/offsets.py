@@ -50,7 +50,8 @@ def scores_beside(scores: Array, offset: Any, needed: bool) -> Array:
             raise ValueError("offset must be given, as the model was fitted with one; offset=0.0 adds nothing")
         return scores
     if scores.ndim == 2 and scores.shape[1] > 1:
-        raise ValueError(f"offset must be None for a model of {scores.shape[1]} classes, got {describe(offset)}")
+        what = "several targets or more than two classes"
+        raise ValueError(f"offset must be None for a model of {what}, got {describe(offset)}")
     found = row_offsets(offset, len(scores), scores.dtype)
     return np.asarray(scores + (found if scores.ndim == 1 else found[:, None]))
 

@@ -20,6 +20,7 @@ LEAST_L1_RATIO = 1e-3
 """For ridge paths no alpha makes all coefficients 0. The largest alpha is then that of this l1_ratio."""
 _OF_TALL, _OF_WIDE = 1e-4, 1e-2  # smallest alpha as a share of the largest
 _ROOM = 8.0  # units in the last place above the largest slope, so that rounding takes no coefficient from 0
+_ROOM_OF_FREE = 1e-9  # the same where coefficients are not penalised: their best values are found by steps
 
 
 def check_alphas(alphas: Any) -> Vector:
@@ -78,6 +79,8 @@ def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float) ->
             "coefficients are 0 at every alpha"
         )
     room = 1.0 + _ROOM * float(np.finfo(objective.dtype).eps)
+    if int((factors == 0.0).sum()) > objective.layout.n_scores * int(objective.intercept):
+        room += _ROOM_OF_FREE
     return float((slopes / factors[counted]).max()) * room / max(l1_ratio, LEAST_L1_RATIO)
 
 
