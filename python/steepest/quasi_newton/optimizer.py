@@ -47,7 +47,7 @@ class QuasiNewton:
     With an L1 penalty over wide data, which have more columns than rows or over 4,000 columns, an iteration takes a
     working set of columns instead. It copies them once, minimises over them alone, and then looks at all columns in one
     pass. Such a run knows how far above the minimum it is, at most: `Result.duality_gap`. Sparse data go this way up to
-    32,768 rows.
+    32,768 rows. Runs with a constraint, and `Logistic` and `Poisson` with an offset, do not.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
     full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one
