@@ -92,7 +92,13 @@ def test_logistic_regression_of_scikit_learn():
     X, y, _ = problem("logistic", 80, 200, 2)
     alpha = 0.1 * size_at_zeros("logistic", X, y, None, False)
     model = linear_model.LogisticRegression(
-        l1_ratio=1.0, C=1.0 / (alpha * 80), solver="liblinear", tol=1e-10, max_iter=100_000, fit_intercept=False
+        l1_ratio=1.0,
+        C=1.0 / (alpha * 80),
+        solver="liblinear",
+        tol=1e-8,
+        max_iter=100_000,
+        fit_intercept=False,
+        random_state=0,
     ).fit(X, y)
     solved = WorkingSetSolver(st.Logistic(X, y, alpha=alpha, l1_ratio=1.0, intercept=False)).solve(None, 1e-13)
     np.testing.assert_allclose(solved.w, model.coef_[0], rtol=0, atol=1e-6)
