@@ -130,8 +130,11 @@ class Budget:
         )
 
     def buffer(self, largest_part: int) -> int:
-        """Return how many parts a buffer may hold, of which a copy is made, beside those that are read ahead."""
-        fitting = (self.memory - self.reserve) // max(largest_part, 1)
+        """Return how many parts a buffer may hold, of which a copy is made, beside those that are read ahead.
+
+        A sixteenth of the memory is left for the rows of a batch and for pieces that threads read.
+        """
+        fitting = (self.memory - self.reserve - self.memory // 16) // max(largest_part, 1)
         return int(max((fitting - self.ahead(largest_part)) // 2, 1))
 
     def holds_twice(self, n_bytes: int) -> bool:
