@@ -11,7 +11,8 @@ import steepest as st
 from test_estimators_ends import data
 
 RESOLVED = 1e-14  # share of the largest singular value; two equal columns have less, columns at 1e12 have 5e-13
-WEAK = 3e-3  # of the loss: coefficients near 1 of float32 change the scores of columns at 1e6 by some 0.03
+WEAK = 2e-3  # of the loss: coefficients near 1 of float32 change the scores of columns at 1e6 by some 0.03
+WEAK_OF_CLASSES = 3e-3  # the same of the logistic loss, whose gradient is within `tol` at 2.7e-3 in one of these cases
 BY_CHANCE = 0.036  # of the loss, at 1000 rows: directions within four units in the last place may explain that much
 
 
@@ -83,7 +84,6 @@ def test_no_fit_ends_above_the_minimum_in_silence(offset, dtype, twins, n):
     X, t, y = far(offset if dtype == np.float32 else offset**2, dtype, twins, n)
     label = y.astype(dtype)
     least, least_loss = least_squares(X, t), least_of_classes(X, y)
-    most = WEAK if offset < 2e6 else BY_CHANCE
     fits = [
         (squares, t, least, lambda: st.LinearRegressor(fit_intercept=False).fit(X, t).coef_),
         (squares, t, least, lambda: st.minimize(st.LeastSquares(X, t, intercept=False))),
@@ -94,6 +94,8 @@ def test_no_fit_ends_above_the_minimum_in_silence(offset, dtype, twins, n):
     for loss, target, lowest, fit in fits:
         found, warned = told(fit)
         w = getattr(found, "w", found)
+        weak = WEAK_OF_CLASSES if loss is logistic else WEAK
+        most = weak if offset < 2e6 else BY_CHANCE
         assert warned or not getattr(found, "converged", True) or loss(X, w, target) < (1 + most) * lowest
 
 

@@ -132,8 +132,8 @@ def _may_share(training: Training, X: Features, k: int) -> bool:
     """Return whether one factor of the Hessian can serve all targets, and is the faster way."""
     settings = training.settings
     squares = training.loss.constant_curvature and (settings.alpha or 0.0) * settings.l1_ratio == 0.0
-    factors = getattr(settings, "penalty_weight", None)
-    bounded = getattr(settings, "positive", False) or (factors is not None and np.isinf(factors).any())
+    factors = settings.penalty_weight
+    bounded = settings.positive or (factors is not None and np.isinf(factors).any())
     plain = not bounded and not settings.early_stopping and not settings.callbacks and settings.max_iter >= _STEPS
     n, d = X.shape
     fast = d <= _COLUMNS_PER_TARGET * k or n <= _FEW_ROWS * d

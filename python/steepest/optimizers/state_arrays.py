@@ -18,9 +18,8 @@ def zeros(shape: tuple[int, ...], dtype: Any, place: int) -> NDArray[Any]:
     """Make an array of zeros for state number ``place``.
 
     The system gives large arrays whole pages, so each begins at the same place of a page. A step reads and writes the
-    same elements of w, of the gradient and of the state. A processor compares addresses by their place in a page first:
-    it takes a load from one array for a load of what it has just stored to another, and waits. With the arrays apart, a
-    step of Adam over a million parameters takes three quarters of the time on one thread.
+    same elements of w, of the gradient and of the state. Some processors compare addresses by their place in a page
+    first. They may take a load from one array for a load of what they have just stored to another, and wait.
     """
     plain = np.dtype(dtype)
     n_bytes = int(np.prod(shape, dtype=np.int64)) * plain.itemsize

@@ -111,7 +111,7 @@ class WorkingSetSolver:
     ) -> None:
         self.objective = objective
         self._n, self._d, self._k = objective.n_samples, objective.n_features, objective.layout.n_scores
-        weights: Any = getattr(objective, "penalty_weight", None)
+        weights = objective.penalty_weight
         factors = np.ones(self._d) if weights is None else np.asarray(weights, np.float64)
         ratio = objective.l1_ratio
         own = objective.alpha or 1.0
