@@ -219,3 +219,20 @@ def test_large_fits_in_both_dtypes_are_not_refused(dtype: Any) -> None:
     labels = (rng.logistic(size=50_000) < (many - many.mean(axis=0)) @ (rng.normal(size=20) / 5)).astype(int)
     st.summary(st.LogisticClassifier(alpha=0.0).fit(many, labels), many, labels)
     st.summary(st.LogisticClassifier().fit(many, labels), many, labels)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_units_whose_squares_are_beyond_float64(unit):
+    """The variance of the coefficient has the unit to the power of -2. At 1e-100 the standard error is right."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 2))
+    y = 3 * X[:, 0] + rng.standard_normal(100)
+
+    def summary(scale):
+        scaled = X * [scale, 1.0]
+        return st.summary(st.LinearRegressor().fit(scaled, y), scaled, y)
+
+    with pytest.raises(ValueError, match=r"to units near 1( in the columns of 'x0')?$"):
+        summary(unit)
+    found, expected = summary(1e-100), summary(1.0)
+    np.testing.assert_allclose(found.standard_errors * [1e-100, 1, 1], expected.standard_errors, rtol=1e-9)

@@ -18,7 +18,7 @@ from .coordinates import Coordinates
 from .curvature import Curvature
 from .information import Information
 from .likelihood import Likelihood
-from .refusals import INTERCEPT, check_columns, check_determined, check_minimum
+from .refusals import INTERCEPT, check_columns, check_determined, check_minimum, check_units
 from .result import Summary
 
 __all__ = ["Estimate"]
@@ -44,7 +44,7 @@ class Estimate:
         rows, settings, parameters = given.rows, given.settings, given.parameters
         self.columns = Columns.of(rows.X, rows.sample_weight)
         k = len(parameters.coefficients)
-        mean, deviation = self.columns.mean, np.sqrt(self.columns.variance)
+        mean, deviation = self.columns.mean, self.columns.deviation
         self.where = Coordinates.of(k, mean, deviation, settings.fit_intercept)
         check_columns(given, self.where)
         largest = float(np.abs(rows.y.astype(np.float64)).max())
@@ -104,6 +104,7 @@ class Estimate:
         given, sums = self.given, self.sums
         overflown = Information.of(sums, self.where, self.penalty)
         found = check_determined(given, self.where, overflown, self._blocks())
+        check_units(given, self.where, found)
         p = found.degrees_of_freedom
         left, is_square = self.n - p, given.loss.constant_curvature
         if left <= 0.0 and (is_square or self.kind == "HC1"):

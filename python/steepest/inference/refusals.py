@@ -15,7 +15,7 @@ from .coordinates import Coordinates
 from .curvature import Curvature
 from .information import Information
 
-__all__ = ["check_columns", "check_determined", "check_minimum", "check_model", "check_separable"]
+__all__ = ["check_columns", "check_determined", "check_minimum", "check_model", "check_separable", "check_units"]
 
 Array = NDArray[np.float64]
 INTERCEPT = "(intercept)"
@@ -24,6 +24,7 @@ _LIMIT = 1e9  # size of the intercept of a class without a weight
 _NAMED = 8  # at most so many columns are named
 _NEAR = 1e-3  # a step that lowers twice the negative log-likelihood by no more is at the minimum
 _EXACT = 1e-14  # share of the targets' variance by which a fit without errors may be off
+_LEAST_DEVIATION, _MOST_DEVIATION = 1e-150, 1e150  # whose squares are in float64
 _UNITS = 8.0  # of the last place: how far rounded coefficients may be off
 
 
@@ -138,6 +139,18 @@ def check_determined(given: FittedModel, where: Coordinates, found: Information 
         f"the Hessian is singular: {few}{_listed(names)} depend on each other; leave out "
         f"{found.inverse.flat.shape[1]} of them, or fit with a penalty (alpha > 0)"
     )
+
+
+def check_units(given: FittedModel, where: Coordinates, found: Information) -> None:
+    """Raise a ValueError if the variances of some coefficients are beyond float64, as with units of 1e-200."""
+    deviations = found.deviations()
+    wrong = (deviations >= _MOST_DEVIATION) | ((deviations > 0.0) & (deviations <= _LEAST_DEVIATION))
+    wrong = wrong.reshape(where.n_scores, -1).any(axis=0)
+    if wrong.any():
+        raise ValueError(
+            "the variances of coefficients must be within float64: bring X to units near 1 in the columns of "
+            f"{_listed(_names(given, wrong))}"
+        )
 
 
 def check_minimum(

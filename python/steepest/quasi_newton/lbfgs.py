@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..arrays.norm import dot
 from .frequent import FrequentMetric
 from .line_search import Iterate
 from .metric import BlockMetric, DiagonalMetric, Metric
@@ -130,4 +131,4 @@ class LBFGSHistory:
         elif not (isinstance(metric, BlockMetric) and last == 0):
             return
         change = self._pairs.change(last).astype(np.float64)
-        self._factor = float(np.einsum("i,i->", change, metric.solve(change))) / self._pairs.product(last)
+        self._factor = dot(change, metric.solve(change)) / self._pairs.product(last)
