@@ -144,8 +144,8 @@ def check_determined(given: FittedModel, where: Coordinates, found: Information 
 def check_units(given: FittedModel, where: Coordinates, found: Information) -> None:
     """Raise a ValueError if the variances of some coefficients are beyond float64, as with units of 1e-200."""
     deviations = found.deviations()
-    wrong = (deviations >= _MOST_DEVIATION) | ((deviations > 0.0) & (deviations <= _LEAST_DEVIATION))
-    wrong = wrong.reshape(where.n_scores, -1).any(axis=0)
+    beyond = (deviations >= _MOST_DEVIATION) | ((deviations > 0.0) & (deviations <= _LEAST_DEVIATION))
+    wrong = np.asarray(np.asarray(beyond).reshape(where.n_scores, -1).any(axis=0))
     if wrong.any():
         raise ValueError(
             "the variances of coefficients must be within float64: bring X to units near 1 in the columns of "
