@@ -192,7 +192,7 @@ def check_minimum(
 def _rounding(given: FittedModel, found: Information, columns: Any, unit: float) -> float:
     """Return by how much rounded coefficients, and targets, may raise the sum of the losses."""
     parameters = given.parameters
-    lengths = np.sqrt(columns.mean**2 + columns.variance)
+    lengths = np.hypot(columns.mean, columns.deviation)
     scores = np.abs(parameters.coefficients) @ lengths + np.abs(parameters.intercepts)
     size, rows, exact = float(scores.max()), given.rows, 0.0
     if given.loss.is_of_residuals:
