@@ -43,6 +43,7 @@ struct Workspace {
     Buffer<double> partial;
     std::vector<T> scratch;
     Buffer<T> pairs, raw_point, raw_direction;
+    Buffer<double> turned;
 };
 
 // Some rows by their entries, with their targets and weights (empty: all 1). What is not stored as it is needed here is
@@ -68,8 +69,9 @@ struct Pass {
     Coefficients<T> point, direction;
     Selection rows;
     const Scaling* blocks = nullptr;
-    const T* pairs =
-        nullptr;  // the numbers of point and direction, of one score, side by side, where a source made them
+    // Where a source made them: the numbers of point and direction, of one score, side by side; or those of all scores,
+    // of the point and then of the direction.
+    const T *pairs = nullptr, *beside = nullptr;
 
     SumsShape shape() const { return {point.n_scores, point.n_columns}; }
 };

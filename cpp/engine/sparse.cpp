@@ -5,6 +5,7 @@
 #include "cpp/engine/dense_panels.hpp"
 #include "cpp/engine/dispatch.hpp"
 #include "cpp/engine/row_parts.hpp"
+#include "cpp/engine/side_by_side.hpp"
 
 namespace steepest {
 namespace {
@@ -14,10 +15,8 @@ constexpr std::size_t block_rows = 2 * block_cost / row_cost;  // of it, at most
 constexpr std::size_t listed_rows = 256;                     // of a block of rows that are listed
 constexpr std::size_t panel_blocks = panel_cost / block_cost;  // between the two halves of a pass
 constexpr std::size_t long_row = std::size_t(1) << 17;  // entries; a longer one is multiplied in parts of as many
-constexpr std::size_t task_columns = 16384, entries_a_pair = 2;  // of a pass that is worth making a pair of numbers
-constexpr std::size_t most_bytes_of_row = 32;  // beside spare_bytes
-
-std::size_t parts_of(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
+constexpr std::size_t entries_a_pair = 2;  // of a pass that is worth making a pair of numbers
+constexpr std::size_t most_bytes_of_row = 32;  // and score, beside spare_bytes
 
 Selection selection_of(const ListedRows& rows) {
     if (rows.index) return {rows.index + rows.first, 0, rows.count, 0};
@@ -63,7 +62,13 @@ template <class V, class I>
 void SparseSource<V, I>::score(const Pass<T>& pass, const ListedRows& rows, const ScoreBlock<T>& block, double* loss,
                                double* slopes) const {
     const SparseKernels<V, I>& kernels = sparse_kernels_of<V, I>();
-    for (std::size_t c = 0; c < pass.point.n_scores; ++c) {
+    const std::size_t k = pass.point.n_scores;
+    if (pass.beside) {
+        kernels.products_beside(X_, rows, pass.beside, k, long_row, block.z, block.step);
+        if (block.u)
+            kernels.products_beside(X_, rows, pass.beside + k * this->n_columns, k, long_row, block.u, block.step);
+    }
+    for (std::size_t c = 0; !pass.beside && c < k; ++c) {
         T* z = block.z + c * block.step;
         if (block.u) {
             T* u = block.u + c * block.step;
@@ -102,16 +107,48 @@ auto SparseSource<V, I>::make_pairs(const Pass<T>& pass, std::size_t bytes_of_su
     return pairs;
 }
 
+// For several scores, the numbers of all of them at a column side by side, those of the point before those of the
+// direction; null where they are not worth it or take too much memory beside the sums of chunks. In float64 it changes
+// last bits, so the data alone decide.
+template <class V, class I>
+auto SparseSource<V, I>::make_beside(const Pass<T>& pass, std::size_t bytes_of_sums, Workspace<T>& workspace,
+                                     Interrupt& interrupt) const -> const T* {
+    const std::size_t d = this->n_columns, k = pass.point.n_scores,
+                      n_vectors = pass.work == Work::hessian_product ? 2 : 1;
+    const std::size_t bytes_of_column = k * (n_vectors * sizeof(T) + (pass.work != Work::value) * sizeof(double));
+    const bool few = cost_of(pass.rows) < entries_a_pair * d;
+    const std::size_t taken = bytes_of_sums + d * bytes_of_column;
+    if (k < 2 || few || taken > spare_bytes + k * most_bytes_of_row * this->n_rows) return nullptr;
+    workspace.pairs.resize(n_vectors * k * d);
+    T* beside = workspace.pairs.data();
+    put_beside(pass.point, beside, interrupt);
+    if (n_vectors == 2) put_beside(pass.direction, beside + k * d, interrupt);
+    return beside;
+}
+
 template <class V, class I>
 double* SparseSource<V, I>::sums(const Pass<T>& whole, Workspace<T>& workspace, Interrupt& interrupt) const {
     if (whole.blocks) return panels().sums(whole, workspace, interrupt);  // columns standardised block by block
     const std::size_t n_chunks = count_chunks_of(*this, whole, facts_.longest > long_row ? facts_.longest : 0);
+    const std::size_t bytes_of_sums = (n_chunks - 1) * whole.shape().size() * sizeof(double);
     Pass<T> pass = whole;
-    pass.pairs = make_pairs(whole, (n_chunks - 1) * whole.shape().size() * sizeof(double), workspace, interrupt);
-    return add_chunks(
+    pass.pairs = make_pairs(whole, bytes_of_sums, workspace, interrupt);
+    pass.beside = make_beside(whole, bytes_of_sums, workspace, interrupt);
+    double* sums = add_chunks(
         pass, n_chunks, cost_of(pass.rows), workspace, interrupt,
-        [&](std::size_t chunk, double* sums) { add_chunk(pass, chunk, n_chunks, sums); },
-        [&](std::size_t chunk, double* sums) { add_chunk_by_columns(pass, chunk, n_chunks, sums, interrupt); });
+        [&](std::size_t chunk, double* own) { add_chunk(pass, chunk, n_chunks, own); },
+        [&](std::size_t chunk, double* own) { add_chunk_by_columns(pass, chunk, n_chunks, own, interrupt); });
+    return pass.beside && pass.work != Work::value ? turn_sums(pass.shape(), sums, workspace, interrupt) : sums;
+}
+
+// Adds rows, by the numbers that score_block left at z, to the gradients of a chunk's sums.
+template <class V, class I>
+void SparseSource<V, I>::add_block(const Pass<T>& pass, const ListedRows& rows, const T* z, std::size_t step,
+                                   const SparsePart& part, double* sums) const {
+    const SparseKernels<V, I>& kernels = sparse_kernels_of<V, I>();
+    const std::size_t k = pass.point.n_scores;
+    if (pass.beside) return kernels.add_rows_beside(X_, rows, z, step, k, part, sums + 1 + k);
+    for (std::size_t c = 0; c < k; ++c) kernels.add_rows(X_, rows, z + c * step, part, sums + pass.shape().gradient(c));
 }
 
 template <class V, class I>
@@ -157,12 +194,11 @@ void SparseSource<V, I>::score_block(const Pass<T>& pass, const ListedRows& rows
 template <class V, class I>
 void SparseSource<V, I>::add_chunk(const Pass<T>& pass, std::size_t chunk, std::size_t n_chunks, double* sums) const {
     const std::size_t k = pass.point.n_scores;
-    const SumsShape shape = pass.shape();
     const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
     const ListedRows all = rows_between(pass.rows, chunk, n_chunks);
     const Selection selection = selection_of(all);
     const std::size_t n_blocks = count_blocks(all);
-    std::fill_n(sums, accumulates ? shape.size() : 1, 0.0);
+    std::fill_n(sums, accumulates ? pass.shape().size() : 1, 0.0);
     std::vector<T> scores;
     std::vector<double> own(1 + k);
     Interrupt never(nullptr);
@@ -175,11 +211,9 @@ void SparseSource<V, I>::add_chunk(const Pass<T>& pass, std::size_t chunk, std::
         std::fill(own.begin(), own.end(), 0.0);
         score_block(pass, rows, z, u, n, own.data());
         sums[0] += own[0];
-        for (std::size_t c = 0; accumulates && c < k; ++c) {
-            sums[shape.slope(c)] += own[1 + c];
-            sparse_kernels_of<V, I>().add_rows(X_, rows, z + c * n, {nullptr, nullptr, false, 0, this->n_columns},
-                                               sums + shape.gradient(c));
-        }
+        if (!accumulates) continue;
+        for (std::size_t c = 0; c < k; ++c) sums[slope_of(pass, c)] += own[1 + c];
+        add_block(pass, rows, z, n, {nullptr, nullptr, false, 0, this->n_columns}, sums);
     }
 }
 
@@ -216,7 +250,6 @@ template <class V, class I>
 void SparseSource<V, I>::add_chunk_by_columns(const Pass<T>& pass, std::size_t chunk, std::size_t n_chunks,
                                               double* sums, Interrupt& interrupt) const {
     const std::size_t k = pass.point.n_scores;
-    const SumsShape shape = pass.shape();
     const bool accumulates = pass.work != Work::value, directed = pass.work == Work::hessian_product;
     const int n_threads = threads_in_use();
     const std::size_t n_owners = accumulates ? ranges_.prepare(std::size_t(n_threads), n_chunks > 1, interrupt) : 1;
@@ -226,7 +259,7 @@ void SparseSource<V, I>::add_chunk_by_columns(const Pass<T>& pass, std::size_t c
     std::vector<T> scores;
     std::vector<double> own(panel_blocks * (1 + k));
     sums[0] = 0.0;
-    for (std::size_t c = 0; accumulates && c < k; ++c) sums[shape.slope(c)] = 0.0;
+    for (std::size_t c = 0; accumulates && c < k; ++c) sums[slope_of(pass, c)] = 0.0;
     for (std::size_t first = 0; first < n_blocks; first += panel_blocks) {
         const std::size_t last = std::min(first + panel_blocks, n_blocks);
         const std::size_t begin = rows_between(selection, first, n_blocks).first;
@@ -244,16 +277,13 @@ void SparseSource<V, I>::add_chunk_by_columns(const Pass<T>& pass, std::size_t c
         });
         for (std::size_t b = 0; b < last - first; ++b) {
             sums[0] += own[b * (1 + k)];
-            for (std::size_t c = 0; accumulates && c < k; ++c) sums[shape.slope(c)] += own[b * (1 + k) + 1 + c];
+            for (std::size_t c = 0; accumulates && c < k; ++c) sums[slope_of(pass, c)] += own[b * (1 + k) + 1 + c];
         }
         if (!accumulates) continue;
         for_each_task(n_owners, int(n_owners), interrupt, [&](std::size_t owner, int) {
             const SparsePart part = ranges_.part(owner, n_owners);
-            for (std::size_t c = 0; c < k; ++c) {
-                double* gradient = sums + shape.gradient(c);
-                if (first == 0) std::fill(gradient + part.column, gradient + part.last_column, 0.0);
-                sparse_kernels_of<V, I>().add_rows(X_, rows, z + c * n, part, gradient);
-            }
+            if (first == 0) clear_part(pass, part, sums);
+            add_block(pass, rows, z, n, part, sums);
         });
     }
 }

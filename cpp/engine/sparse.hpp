@@ -42,6 +42,8 @@ class SparseSource : public Source<ArithmeticOf<V>> {
   private:
     auto panels() const;
     const T* make_pairs(const Pass<T>&, std::size_t bytes_of_sums, Workspace<T>&, Interrupt&) const;
+    const T* make_beside(const Pass<T>&, std::size_t bytes_of_sums, Workspace<T>&, Interrupt&) const;
+    void add_block(const Pass<T>&, const ListedRows&, const T* z, std::size_t step, const SparsePart&, double*) const;
     std::size_t count_blocks(const ListedRows&) const;
     void add_chunk(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums) const;
     void add_chunk_by_columns(const Pass<T>&, std::size_t chunk, std::size_t n_chunks, double* sums, Interrupt&) const;

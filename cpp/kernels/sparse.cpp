@@ -2,13 +2,15 @@
 #include "cpp/kernels/sparse.hpp"
 
 #include "cpp/kernels/scored.hpp"
+#include "cpp/kernels/sparse_beside.hpp"
 
 namespace steepest {
 namespace {
 
 template <class V, class I>
-constexpr SparseKernels<V, I> kernels = {&products<V, I>, &two_products<V, I>, &product<V, I>,
-                                         &add_rows<V, I>, &add_weights<V, I>,  &add_squares<V, I>};
+constexpr SparseKernels<V, I> kernels = {&products<V, I>,    &two_products<V, I>,    &product<V, I>,
+                                         &add_rows<V, I>,    &products_beside<V, I>, &add_rows_beside<V, I>,
+                                         &add_weights<V, I>, &add_squares<V, I>};
 
 template <class Loss, class T>
 constexpr ScoreKernels<T> scores = {&scored_value<Loss, T>, &scored_gradient<Loss, T>, &scored_hessian_product<Loss, T>,

@@ -205,6 +205,13 @@ struct SparseKernels {
     double (*product)(const SparseMatrix<V, I>&, std::size_t first, std::size_t last, const T* w);
     // gradient_j += r_i x_ij of the entries in a part.
     void (*add_rows)(const SparseMatrix<V, I>&, const ListedRows&, const T* r, const SparsePart&, double* gradient);
+    // The same of k scores at once, whose numbers of w at a column lie side by side at w[column * k], as do those of
+    // the gradient; those of score c are at z + c * step and r + c * step. In float32 the
+    // bits are those of a score at a time.
+    void (*products_beside)(const SparseMatrix<V, I>&, const ListedRows&, const T* w, std::size_t k,
+                            std::size_t longest, T* z, std::size_t step);
+    void (*add_rows_beside)(const SparseMatrix<V, I>&, const ListedRows&, const T* r, std::size_t step, std::size_t k,
+                            const SparsePart&, double* gradient);
     // present_j += s_i and first_j += s_i x_ij, s the weights (null: 1), of the entries in a part.
     void (*add_weights)(const SparseMatrix<V, I>&, const ListedRows&, const T* weight, const SparsePart&,
                         double* present, double* first);

@@ -69,7 +69,7 @@ class DataObjective(Bound, Loss):
         X may also be a CSR matrix: of SciPy, or any object with ``data``, ``indices``, ``indptr`` and ``shape``, with
         values of float16, bfloat16, float32 or float64, and int32 or int64 indices in any order. Entries of the same
         column in a row are added. A pass costs the entries, and takes at most 8 bytes a column and 34 bytes a row
-        beside X. Or X may be a `Table`, whose categorical columns are codes.
+        beside X, for each score. Or X may be a `Table`, whose categorical columns are codes.
     y : array of shape (n_samples,), the dtype of X, or float32 if X has fewer bits
         The targets.
     sample_weight : array of shape (n_samples,), the dtype of y, optional
