@@ -93,6 +93,11 @@ def test_a_seed_repeats_its_schedule(programs):
     [
         ("launches", {}),
         ("streams", {}),
+        ("non_blocking", {}),
+        ("events", {}),
+        ("captures", {}),
+        ("contexts", {}),
+        ("no_cooperative_launches", {"EMULATED_COOPERATIVE": "0"}),
         ("memory", {"EMULATED_MEMORY": "900"}),
         ("no_device", {"EMULATED_DEVICES": "0"}),
         ("old_driver", {"EMULATED_DEVICES": "driver"}),

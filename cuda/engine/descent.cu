@@ -65,6 +65,7 @@ void Descent<S>::start_epoch(const std::uint32_t* order) {
     const OnDevice here(data.device);
     order_.reserve(data.rows.count * sizeof(std::uint32_t));
     copy_to_device(order_.as<std::uint32_t>(), order, data.rows.count * sizeof(std::uint32_t), data.stream);
+    wait(data.stream);  // the caller's order may go
 }
 
 template <class S>
@@ -131,6 +132,7 @@ std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n
     const std::size_t n_parameters = data.n_parameters();
     Batch<S> rows = rows_left();
     rows.count = std::min(rows.count, n * batch_size_);
+    HostReads reads(data.stream);  // of the rules
     step_.rules = make_rules(learning_rates, n);
     step_.scale = double(data.rows.count) / data.weight_sum;
     if (path) path_.reserve(n * n_parameters * sizeof(T));
@@ -151,6 +153,7 @@ std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n
     }
     Status done;
     copy_to_host(&done, status, sizeof(Status), data.stream);
+    reads.done();
     if (path && done.steps)
         copy_to_host(path, device_path, std::size_t(done.steps) * n_parameters * sizeof(T), data.stream);
     return std::size_t(done.steps);

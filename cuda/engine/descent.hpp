@@ -28,7 +28,7 @@ class Descent {
     Descent(std::shared_ptr<Objective<S>>, int rule, const Hyperparameters&, T* w, T* const* state,
             std::int64_t n_steps, std::size_t batch_size);
 
-    // The rows of the next epoch in their order (null: in sequence).
+    // The rows of the next epoch in their order (null: in sequence). Waits for a copy of the order.
     void start_epoch(const std::uint32_t* order);
     Evaluation evaluate();
     // Up to n steps with these learning rates, until the epoch ends or `seconds` have passed. With `path` (null: none)

@@ -125,6 +125,10 @@ void fill_zero(void* target, std::size_t bytes, Stream stream) {
 
 void wait(Stream stream) { check(cudaStreamSynchronize(stream_of(stream)), "running on the GPU"); }
 
+HostReads::~HostReads() {
+    if (pending_) cudaStreamSynchronize(stream_of(stream_));
+}
+
 int device_of(const void* pointer) {
     cudaPointerAttributes attributes;
     if (cudaPointerGetAttributes(&attributes, pointer) != cudaSuccess) {

@@ -75,10 +75,25 @@ class Buffer {
 };
 
 void copy_to_host(void* host, const void* source, std::size_t bytes, Stream);  // waits until it is done
-void copy_to_device(void* target, const void* host, std::size_t bytes, Stream);  // the host's memory is free at once
+// The host's memory must stay as it is until the stream has been waited for: the copy may read it late.
+void copy_to_device(void* target, const void* host, std::size_t bytes, Stream);
 void copy(void* target, const void* source, std::size_t bytes, Stream);
 void fill_zero(void* target, std::size_t bytes, Stream);
 void wait(Stream);
+
+// Memory of the host that a stream reads, until `done` after a wait: leaving the scope before, by an exception, waits.
+class HostReads {
+  public:
+    explicit HostReads(Stream stream) : stream_(stream) {}
+    ~HostReads();
+    HostReads(const HostReads&) = delete;
+    HostReads& operator=(const HostReads&) = delete;
+    void done() { pending_ = false; }
+
+  private:
+    Stream stream_;
+    bool pending_ = true;
+};
 
 // The device whose memory this is, -1 for memory of the host and what is no memory (any more).
 int device_of(const void* pointer);

@@ -161,6 +161,13 @@ FAULTS = [
         "            if (turn + std::size_t(at_.group) >= last) break;\n            T z = T(0);\n",
     ),
     Fault(
+        "memory that a copy still reads",
+        "the order of an epoch goes before it is copied",
+        "engine/descent.cu",
+        "    wait(data.stream);  // the caller's order may go\n",
+        "",
+    ),
+    Fault(
         "missing barrier",
         "sums of hot columns are added to before all are zero",
         "kernels/sparse_columns.cuh",

@@ -36,6 +36,7 @@ struct OnTheDevice {
         memory.reserve((offset + values.size()) * sizeof(T));
         data = memory.as<T>() + offset;
         copy_to_device(data, values.data(), values.size() * sizeof(T), nullptr);
+        wait(nullptr);
     }
 };
 
@@ -162,7 +163,9 @@ void test_epoch(std::size_t n, std::size_t d, bool row_major, Tiling tiling) {
     float* const states[max_states] = {state.data};
     Descent<S> descent(p.objective(tiling), id_of_MomentumSum, hyperparameters(), p.device_w.data, states, 0, batch);
     const std::vector<std::uint32_t> order = order_of(n);
-    descent.start_epoch(order.data());
+    std::vector<std::uint32_t> given = order;
+    descent.start_epoch(given.data());
+    given.assign(n, 0);  // as if its memory were used for something else
     const std::size_t n_steps = (n + batch - 1) / batch;
     const std::vector<double> rates(n_steps, learning_rate);
     Interrupt interrupt(nullptr);

@@ -1,0 +1,57 @@
+"""What the CUDA module asks of the runtime: contexts, streams, captures, memory. The emulator counts and hinders it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import steepest as st
+from cases import Problem
+from device_arrays import Interface, on_device
+from devices import Memory, emulated
+from steepest import _core
+from steepest.arrays import device
+
+DATA = Problem("logistic", n=40, d=6, alpha=0.05)
+BLOCKING_STREAM = 7 << 20  # any number that is no stream of its own
+
+
+@pytest.fixture
+def runtime():
+    """The emulated module, in use while the test runs."""
+    with device.use(emulated()):
+        yield emulated()
+
+
+def there(stream=None, number=0):
+    """The objective of DATA on a device, its arrays on a stream."""
+    X, y, _ = (on_device(array, number=number) for array in DATA.data)
+    if stream is not None:
+        X, y = (Interface(array, stream=stream) for array in (X, y))
+    return st.Logistic(X, y, alpha=0.05)
+
+
+def with_stream(array, stream):
+    array.stream = stream
+    return array
+
+
+# Copies of the host's memory, which may be read late
+
+
+def test_an_order_of_rows_may_go_at_once(runtime):
+    X, y, _ = DATA.data
+    paths = []
+    for spoilt in (False, True):
+        memory = Memory(runtime)
+        objective = runtime.Objective(
+            "logistic", "float64", memory.put(X), 40, 6, True, memory.put(y), 0, 40.0, True, 0.0, 0.05, 0, 1
+        )
+        descent = runtime.Descent(objective, runtime.Rule("gradient_descent"), memory.put(DATA.w0), (), 0, 8)
+        order = _core.row_order(40, 3, 0)
+        descent.start_epoch(order)
+        if spoilt:
+            order[:] = 0
+        paths.append(np.empty((5, 7)))
+        assert descent.run(np.full(5, 0.1), 60.0, paths[-1])[0] == 5
+    np.testing.assert_array_equal(*paths)
