@@ -36,6 +36,41 @@ def with_stream(array, stream):
     return array
 
 
+# Contexts
+
+
+def test_a_device_that_is_not_used_has_no_context(runtime):
+    expected = DATA.objective.value_and_gradient(DATA.w0)
+    runtime.emulated_forget_contexts()
+    objective, w = there(number=1), on_device(DATA.w0, number=1)
+    value, gradient = objective.value_and_gradient(w)
+    optimizer = st.Adam()
+    optimizer.step(w, gradient)
+    result = st.minimize(objective, optimizer=st.Adam(), batch_size=8, max_epochs=2, random_state=0)
+    np.testing.assert_allclose(gradient.numpy(), expected[1], rtol=1e-12)
+    assert (value, result.w.device) == (pytest.approx(expected[0]), 1)
+    optimizer.state_dict()
+    del objective, w, gradient, optimizer, result
+    assert runtime.emulated_contexts() == {1}
+    assert runtime.emulated_current_context() == -1  # as before: other libraries still see device 0
+
+
+def test_the_context_of_before_comes_back(runtime):
+    on_device(np.zeros(3), number=0).wait()
+    runtime.emulated_forget_contexts()
+    runtime.emulated_stream()  # uses device 0
+    before = runtime.emulated_current_context()
+    there(number=1).value(on_device(DATA.w0, number=1))
+    assert (before, runtime.emulated_current_context()) == (0, 0)
+
+
+def test_a_look_at_an_address_makes_no_context(runtime):
+    host = np.zeros(3)
+    runtime.emulated_forget_contexts()
+    assert runtime.device_of(host.ctypes.data) == -1
+    assert runtime.emulated_contexts() == set()
+
+
 # Copies of the host's memory, which may be read late
 
 

@@ -76,12 +76,19 @@ int driver_version() {
     return version;
 }
 
-OnDevice::OnDevice(int number) {
-    check(cudaGetDevice(&before_), "reading the current device");
-    if (number != before_) check(cudaSetDevice(number), "choosing the device");
+int current_device() {
+    int current = 0;
+    check(cudaGetDevice(&current), "reading the current device");
+    return current;
 }
 
-OnDevice::~OnDevice() { cudaSetDevice(before_); }
+OnDevice::OnDevice(int number) : before_(current_context()) {
+    if (!before_ || number != current_device()) check(cudaSetDevice(number), "choosing the device");
+}
+
+OnDevice::~OnDevice() {
+    if (current_context() != before_) choose_context(before_);
+}
 
 void Buffer::reserve(std::size_t bytes) {
     if (bytes <= bytes_) return;
@@ -98,10 +105,16 @@ void Buffer::reserve(std::size_t bytes) {
     check(code, "reserving GPU memory");
     data_ = data;
     bytes_ = bytes;
+    device_ = current_device();
 }
 
 void Buffer::release() noexcept {
-    if (data_) cudaFree(data_);
+    if (!data_) return;
+    try {
+        const OnDevice here(device_);
+        cudaFree(data_);
+    } catch (const Error&) {  // the driver is gone, and the memory with it
+    }
     data_ = nullptr;
     bytes_ = 0;
 }
@@ -127,16 +140,6 @@ void wait(Stream stream) { check(cudaStreamSynchronize(stream_of(stream)), "runn
 
 HostReads::~HostReads() {
     if (pending_) cudaStreamSynchronize(stream_of(stream_));
-}
-
-int device_of(const void* pointer) {
-    cudaPointerAttributes attributes;
-    if (cudaPointerGetAttributes(&attributes, pointer) != cudaSuccess) {
-        cudaGetLastError();
-        return -1;
-    }
-    const bool usable = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
-    return usable ? attributes.device : -1;
 }
 
 }  // namespace steepest::cuda

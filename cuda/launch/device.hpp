@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <utility>
+
+#include "cuda/launch/context.hpp"
 
 namespace steepest::cuda {
 
@@ -31,10 +34,12 @@ struct Device {
 int count_devices();
 std::string why_no_device();  // empty where there is one
 const Device& device(int number);
+int current_device();
 int runtime_version();
 int driver_version();
 
-// Makes a device current for as long as it lives.
+// Makes a device current for as long as it lives. Afterwards the thread has the context that it had, or none: to make
+// the device before current again would make a context there.
 class OnDevice {
   public:
     explicit OnDevice(int number);
@@ -43,10 +48,10 @@ class OnDevice {
     OnDevice& operator=(const OnDevice&) = delete;
 
   private:
-    int before_;
+    Context before_;
 };
 
-// Memory of the device that is current when it is reserved.
+// Memory of the current device, which must be the same at each `reserve`.
 class Buffer {
   public:
     Buffer() = default;
@@ -69,9 +74,11 @@ class Buffer {
     void swap(Buffer& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(bytes_, other.bytes_);
+        std::swap(device_, other.device_);
     }
     void* data_ = nullptr;
     std::size_t bytes_ = 0;
+    int device_ = 0;
 };
 
 void copy_to_host(void* host, const void* source, std::size_t bytes, Stream);  // waits until it is done
@@ -94,8 +101,5 @@ class HostReads {
     Stream stream_;
     bool pending_ = true;
 };
-
-// The device whose memory this is, -1 for memory of the host and what is no memory (any more).
-int device_of(const void* pointer);
 
 }  // namespace steepest::cuda

@@ -161,6 +161,13 @@ FAULTS = [
         "            if (turn + std::size_t(at_.group) >= last) break;\n            T z = T(0);\n",
     ),
     Fault(
+        "context made by the way",
+        "the device before is made current again, used or not",
+        "launch/device.cu",
+        "    if (current_context() != before_) choose_context(before_);",
+        "    cudaSetDevice(0);",
+    ),
+    Fault(
         "memory that a copy still reads",
         "the order of an epoch goes before it is copied",
         "engine/descent.cu",

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "contexts.hpp"
 #include "cuda/engine/descent.hpp"
 #include "cuda/engine/sparse.hpp"
 #include "cuda/launch/survey.hpp"
@@ -217,6 +218,21 @@ void test_survey(std::size_t n) {
     expect(found.first_not_label == n - 1 && found.first_not_finite == n && found.minimum == 0.5, "survey");
 }
 
+// Work on the second device makes no context on the first.
+void test_second_device() {
+    Buffer memory;
+    {
+        const OnDevice here(1);
+        memory.reserve(64);
+        fill_zero(memory.as<void>(), 64, nullptr);
+        wait(nullptr);
+    }
+    expect(device_of(memory.as<void>()) == 1 && device_of(&memory) == -1, "devices of addresses");
+    memory.release();
+    expect(emulated::contexts() == std::set<int>{1}, "a context on a device that is not used");
+    expect(emulated::current_context() == -1, "the thread's context afterwards");
+}
+
 // A row of more than two shares, empty rows, a column of half of all entries, and columns twice in a row.
 void test_sparse() {
     constexpr std::size_t n = 300, d = 300, longest = 2500;  // two groups of threads a warp
@@ -258,6 +274,7 @@ void test_sparse() {
 }  // namespace
 
 int main() {
+    test_second_device();
     test_pass<float>(97, 33, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);
