@@ -90,3 +90,39 @@ def test_an_order_of_rows_may_go_at_once(runtime):
         paths.append(np.empty((5, 7)))
         assert descent.run(np.full(5, 0.1), 60.0, paths[-1])[0] == 5
     np.testing.assert_array_equal(*paths)
+
+
+# Captures of CUDA graphs
+
+
+@pytest.mark.parametrize("own_stream", [True, False])  # False: the capture is on a stream that the step would wait for
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_a_captured_step_is_refused(runtime, own_stream, n_before):
+    w, g = np.linspace(-1, 1, 9), np.cos(np.arange(9.0))
+    stream = runtime.emulated_stream() if own_stream else 1
+    there_w, there_g = (with_stream(on_device(array), stream) for array in (w, g))
+    ours, theirs = st.Adam(), st.Adam()
+    for _ in range(n_before):
+        ours.step(there_w, there_g)
+    captured = stream if own_stream else BLOCKING_STREAM
+    runtime.emulated_begin_capture(captured)
+    with pytest.raises(RuntimeError, match=r"^optimizer.step cannot be captured into a CUDA graph: .*numbers"):
+        ours.step(there_w, there_g)
+    runtime.emulated_launch_graph(runtime.emulated_end_capture(captured), captured)  # it is valid, and empty
+    assert ours.n_steps == n_before
+    ours.step(there_w, there_g)
+    for _ in range(n_before + 1):
+        theirs.step(w, g)
+    assert there_w.numpy().tobytes() == w.tobytes()
+
+
+def test_a_captured_gradient_is_refused_and_the_capture_goes_on(runtime):
+    stream = runtime.emulated_stream()
+    objective, w = there(stream), with_stream(on_device(DATA.w0), stream)
+    expected = objective.value_and_gradient(w)[1].numpy()
+    runtime.emulated_begin_capture(stream)
+    for call in (objective.value, objective.gradient, objective.value_and_gradient):
+        with pytest.raises(RuntimeError, match=r"^a pass over the data cannot be captured into a CUDA graph"):
+            call(w)
+    runtime.emulated_launch_graph(runtime.emulated_end_capture(stream), stream)
+    np.testing.assert_array_equal(objective.gradient(w).numpy(), expected)

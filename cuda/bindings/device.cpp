@@ -102,6 +102,13 @@ void bind_memory(py::module_& m) {
             fill_zero(pointer<void>(target), n_bytes, stream_of(stream));
         },
         py::arg("target"), py::arg("n_bytes"), py::arg("device"), py::arg("stream"));
+    m.def(
+        "refuse_capture",
+        [](const std::string& doing, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            refuse_capture(doing, stream_of(stream));
+        },
+        py::arg("doing"), py::arg("device"), py::arg("stream"));
     m.def("device_of", [](Address address) { return device_of(pointer<void>(address)); }, py::arg("pointer"));
     m.def("check_pointer", &check_pointer, py::arg("name"), py::arg("pointer"), py::arg("device"));
     m.def("survey", &survey_of, py::arg("dtype"), py::arg("pointer"), py::arg("n"), py::arg("device"),

@@ -138,6 +138,20 @@ void fill_zero(void* target, std::size_t bytes, Stream stream) {
 
 void wait(Stream stream) { check(cudaStreamSynchronize(stream_of(stream)), "running on the GPU"); }
 
+void refuse_capture(const std::string& doing, Stream stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    const cudaError_t code = cudaStreamIsCapturing(stream_of(stream), &status);
+    if (code == cudaErrorStreamCaptureImplicit) {  // the legacy stream, which the captured one would have to wait for
+        cudaGetLastError();
+    } else {
+        check(code, "asking whether a stream is captured");
+        if (status == cudaStreamCaptureStatusNone) return;
+    }
+    throw Error(doing +
+                " cannot be captured into a CUDA graph: a replay would repeat the numbers of this call and tell "
+                "the host nothing; call it before or after the capture");
+}
+
 HostReads::~HostReads() {
     if (pending_) cudaStreamSynchronize(stream_of(stream_));
 }

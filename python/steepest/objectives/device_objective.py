@@ -64,7 +64,11 @@ class DeviceObjective:
         return capability == "batches"
 
     def check_memory(self) -> None:
-        """Raise an error if the data were freed. Without this check, the device itself would fail for good."""
+        """Raise an error if the data were freed, or if the stream is captured into a CUDA graph.
+
+        Without the first check, the device itself would fail for good. In a capture, no number can come back.
+        """
+        backend().refuse_capture("a pass over the data", self.device, self.stream)
         for name, array in self._kept.items():
             if array is not None:
                 backend().check_pointer(name, array.pointer, self.device)

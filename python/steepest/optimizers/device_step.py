@@ -66,6 +66,12 @@ class DeviceState:
             gradient.wait()
         return w.dtype, w.pointer, gradient.pointer, self.pointers, w.size, rate, t, w.device, w.stream
 
+    @staticmethod
+    def check_stream(w: DeviceView, gradient: DeviceView) -> None:
+        """Raise a RuntimeError during the capture of a CUDA graph: a replay would repeat t and the learning rate."""
+        for stream in {w.stream, gradient.stream}:
+            backend().refuse_capture("optimizer.step", w.device, stream)
+
     def finish(self, w: DeviceView, gradient: DeviceView) -> None:
         """Make it safe to write to the gradient again. The step may still be reading it."""
         if gradient.stream != w.stream:  # its own stream may write to it as soon as this returns
