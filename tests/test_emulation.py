@@ -19,6 +19,7 @@ WRONG = [
     ("no_wait_async", "", None),
     ("no_wait_bulk", "", "barrier_expect at selftest.cpp"),
     ("no_wait_bulk", "thread", "data race"),
+    ("no_proxy_fence", "", "no fence_proxy_async came after the barrier was initialised"),
     ("unaligned_async", "", "an address is not a multiple of 16"),
     ("unaligned_store", "", "__stcg at selftest.cpp"),
     ("unaligned_load", "address,undefined", "misaligned address"),

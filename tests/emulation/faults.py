@@ -168,6 +168,13 @@ FAULTS = [
         "    cudaSetDevice(0);",
     ),
     Fault(
+        "missing fence",
+        "the copy engine is asked before it knows the barriers",
+        "kernels/tile_copy.cuh",
+        "                ptx::fence_proxy_async();\n",
+        "",
+    ),
+    Fault(
         "memory that a copy still reads",
         "the order of an epoch goes before it is copied",
         "engine/descent.cu",
