@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -126,3 +130,34 @@ def test_a_captured_gradient_is_refused_and_the_capture_goes_on(runtime):
             call(w)
     runtime.emulated_launch_graph(runtime.emulated_end_capture(stream), stream)
     np.testing.assert_array_equal(objective.gradient(w).numpy(), expected)
+
+
+# Cooperative launches
+
+WITHOUT_COOPERATION = """
+import numpy as np, pytest, steepest as st
+from cases import Problem, assert_follows
+from devices import emulated
+from steepest.arrays import device
+from device_arrays import on_device
+problem = Problem("logistic", n=40, d=6, alpha=0.05)
+run = {"batch_size": 9, "max_epochs": 3, "random_state": 0, "record_path": True}
+with device.use(emulated()):
+    X, y, _ = problem.data
+    ours = st.minimize(st.Logistic(on_device(X), on_device(y), alpha=0.05), None, st.Adam(0.02), **run)
+    theirs = st.minimize(problem.objective, None, st.Adam(0.02), **run)
+    assert_follows(ours.path, theirs.path, 1e-11)
+    wide = np.zeros((2, 40_000))
+    with pytest.raises(ValueError, match="X must have fewer columns for this GPU.*no cooperative launches.*40000"):
+        st.Logistic(on_device(wide), on_device(np.ones(2)))
+"""
+
+
+def test_a_device_without_cooperative_launches():
+    environment = {**os.environ, "EMULATED_COOPERATIVE": "0"}
+    paths = [os.path.dirname(__file__), *sys.path]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_COOPERATION], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

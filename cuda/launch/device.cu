@@ -14,10 +14,14 @@ std::string megabytes(std::size_t bytes) { return std::to_string((bytes + 999999
 
 Device read_device(int number) {
     cudaDeviceProp properties;
+    int cooperative = 0;
     check(cudaGetDeviceProperties(&properties, number), "reading the device's properties");
+    check(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, number),
+          "reading the device's properties");
     return {properties.name,           properties.major,
             properties.minor,          properties.multiProcessorCount,
-            properties.totalGlobalMem, properties.sharedMemPerBlockOptin};
+            properties.totalGlobalMem, properties.sharedMemPerBlockOptin,
+            cooperative != 0};
 }
 
 }  // namespace

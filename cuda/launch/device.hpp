@@ -29,6 +29,7 @@ struct Device {
     std::string name;
     int major, minor, multiprocessors;
     std::size_t memory, shared_bytes;  // that a block may have at most
+    bool cooperative;                  // whether a grid can be resident at once, as a grid-wide sync needs it
 };
 
 int count_devices();

@@ -168,6 +168,13 @@ FAULTS = [
         "    cudaSetDevice(0);",
     ),
     Fault(
+        "launch that the device cannot do",
+        "a grid-wide sync on a device without cooperative launches",
+        "launch/epoch.cu",
+        "    if (!device.cooperative) return found;\n",
+        "",
+    ),
+    Fault(
         "missing fence",
         "the copy engine is asked before it knows the barriers",
         "kernels/tile_copy.cuh",
@@ -242,6 +249,9 @@ def catcher(cuda: Path, folder: Path) -> str | None:
             found = run_driver(driver, seed=seed)
             if found is not None:
                 return f"{found} (seed {seed}, {sanitizer})"
+        found = run_driver(driver, "without cooperative launches", EMULATED_COOPERATIVE="0")
+        if found is not None:
+            return f"{found} (without cooperative launches, {sanitizer})"
     return None
 
 

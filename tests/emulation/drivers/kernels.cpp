@@ -271,9 +271,18 @@ void test_sparse() {
     objective.hessian_product(device_w.data, device_w.data, found.data);
 }
 
+// What a device without cooperative launches can do.
+void test_without_cooperation() {
+    test_pass<float>(97, 33, true, Tiling::lanes);
+    test_epoch<float>(60, 33, true, Tiling::lanes);
+    test_epoch<float>(60, 31, false, Tiling::tiles);
+    test_divergence<float>(60, 20, Tiling::lanes);
+}
+
 }  // namespace
 
-int main() {
+int main(int n_arguments, char**) {
+    if (n_arguments > 1) return test_without_cooperation(), 0;
     test_second_device();
     test_pass<float>(97, 33, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
