@@ -15,6 +15,7 @@ from device_arrays import Interface, on_device
 from devices import Memory, emulated
 from steepest import _core
 from steepest.arrays import device
+from steepest.arrays.device import DeviceArray
 
 DATA = Problem("logistic", n=40, d=6, alpha=0.05)
 BLOCKING_STREAM = 7 << 20  # any number that is no stream of its own
@@ -161,3 +162,82 @@ def test_a_device_without_cooperative_launches():
         [sys.executable, "-c", WITHOUT_COOPERATION], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+# Memory that its owner uses again as soon as no view is left, on a stream that is not ordered with ours
+
+
+class Owner:
+    """Memory of a library whose deleter hands it to other work at once."""
+
+    def __init__(self, module, array):
+        self.module, self.array, self.nbytes = module, DeviceArray.from_numpy(array), array.nbytes
+
+    def __del__(self):
+        self.module.emulated_poison(self.array.pointer, self.nbytes)
+
+
+class Foreign:
+    """An array as JAX shows it: by DLPack, on the legacy stream."""
+
+    def __init__(self, module, array):
+        self.owner, self.shape, self.name = Owner(module, array), array.shape, array.dtype.name
+
+    def __dlpack_device__(self):
+        return 2, 0
+
+    def __dlpack__(self, *, stream=None, max_version=None):
+        return _core.to_dlpack(self.owner.array.pointer, self.shape, self.name, 2, 0, self.owner, True)
+
+
+@pytest.mark.parametrize("end", ["of the step", "of the optimizer", "of the run"])
+def test_a_gradient_is_kept_until_the_step_has_read_it(runtime, end):
+    w, g, theirs = np.linspace(-1, 1, 9), np.cos(np.arange(9.0)), st.Adam()
+    there_w, ours = on_device(w), st.Adam()
+    for _ in range(3):
+        ours.step(there_w, Foreign(runtime, g))
+        theirs.step(w, g)
+        if end == "of the step":
+            assert there_w.numpy().tobytes() == w.tobytes()
+    if end == "of the optimizer":
+        del ours
+    assert there_w.numpy().tobytes() == w.tobytes()
+
+
+def test_views_that_are_done_are_dropped(runtime):
+    dropped = []
+
+    class Told(Owner):
+        def __del__(self):
+            dropped.append(self)
+
+    w, optimizer = on_device(np.zeros(3)), st.GradientDescent(0.1)
+    for _ in range(3):
+        gradient = Foreign(runtime, np.ones(3))
+        gradient.owner.__class__ = Told
+        optimizer.step(w, gradient)
+        del gradient
+        w.numpy()
+    assert len(dropped) == 2
+    del optimizer
+    assert len(dropped) == 3
+
+
+# Streams that are not ordered with the legacy one
+
+
+def test_streams_of_their_own(runtime):
+    first, second = runtime.emulated_stream(), runtime.emulated_stream()
+    objective = there(first)
+    w = with_stream(on_device(DATA.w0), second)
+    expected, ours, theirs = DATA.w0.copy(), st.Adam(), st.Adam()
+    for _ in range(3):
+        value, gradient = objective.value_and_gradient(w)
+        value_here, gradient_here = DATA.objective.value_and_gradient(expected)
+        assert value == pytest.approx(value_here, rel=1e-12)
+        ours.step(w, gradient)
+        theirs.step(expected, gradient_here)
+    np.testing.assert_allclose(w.numpy(), expected, rtol=1e-11)
+    result = st.minimize(objective, optimizer=st.Adam(0.02), batch_size=9, max_epochs=2, random_state=0)
+    here = st.minimize(DATA.objective, optimizer=st.Adam(0.02), batch_size=9, max_epochs=2, random_state=0)
+    np.testing.assert_allclose(result.w.numpy(), here.w, rtol=1e-9)

@@ -1,7 +1,9 @@
 // The Python face of the devices and their memory.
 #include <pybind11/numpy.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "cpp/bindings/gil.hpp"
 #include "cuda/bindings/addresses.hpp"
@@ -28,6 +30,36 @@ struct BoundBuffer {
         memory.release();
     }
     Address address() const { return reinterpret_cast<Address>(memory.as<void>()); }
+};
+
+// Objects that work on a stream still reads: they die after it.
+class Kept {
+  public:
+    Kept(py::object objects, int device_number, Address stream) : device_(device_number), objects_(std::move(objects)) {
+        const OnDevice here(device_);
+        event_.emplace(stream_of(stream));
+    }
+    ~Kept() {
+        if (!event_) return;
+        const GilReleased released;
+        try {
+            const OnDevice here(device_);
+            event_->wait();
+            event_.reset();
+        } catch (const Error&) {  // the driver is gone, and the work with it
+        }
+    }
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+    bool done() const {
+        const OnDevice here(device_);
+        return event_->done();
+    }
+
+  private:
+    int device_;
+    std::optional<Event> event_;
+    py::object objects_;
 };
 
 py::tuple survey_of(const std::string& dtype, Address address, std::size_t n, int device_number, Address stream) {
@@ -61,6 +93,9 @@ py::dict describe(int number) {
 }  // namespace
 
 void bind_memory(py::module_& m) {
+    py::class_<Kept>(m, "Kept")
+        .def(py::init<py::object, int, Address>(), py::arg("objects"), py::arg("device"), py::arg("stream"))
+        .def_property_readonly("done", &Kept::done);
     py::class_<BoundBuffer>(m, "Buffer")
         .def(py::init<std::size_t, int>(), py::arg("n_bytes"), py::arg("device"))
         .def_property_readonly("pointer", &BoundBuffer::address)

@@ -156,6 +156,26 @@ void refuse_capture(const std::string& doing, Stream stream) {
                 "the host nothing; call it before or after the capture");
 }
 
+Event::Event(Stream stream) {
+    cudaEvent_t event = nullptr;
+    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+    event_ = event;
+    const cudaError_t code = cudaEventRecord(event, stream_of(stream));
+    if (code != cudaSuccess) cudaEventDestroy(event);
+    check(code, "recording an event");
+}
+
+Event::~Event() { cudaEventDestroy(static_cast<cudaEvent_t>(event_)); }
+
+bool Event::done() const {
+    const cudaError_t code = cudaEventQuery(static_cast<cudaEvent_t>(event_));
+    if (code != cudaErrorNotReady) return true;  // an error of the device ends its work too
+    cudaGetLastError();
+    return false;
+}
+
+void Event::wait() const noexcept { cudaEventSynchronize(static_cast<cudaEvent_t>(event_)); }
+
 HostReads::~HostReads() {
     if (pending_) cudaStreamSynchronize(stream_of(stream_));
 }

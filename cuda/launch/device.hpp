@@ -91,6 +91,20 @@ void wait(Stream);
 // Throws where work on the stream would become part of a CUDA graph, whose replays repeat the numbers of this call.
 void refuse_capture(const std::string& doing, Stream);
 
+// A point in the work of a stream of the current device.
+class Event {
+  public:
+    explicit Event(Stream);
+    ~Event();
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+    bool done() const;  // whether all work before it is done
+    void wait() const noexcept;
+
+  private:
+    void* event_ = nullptr;  // a cudaEvent_t
+};
+
 // Memory of the host that a stream reads, until `done` after a wait: leaving the scope before, by an exception, waits.
 class HostReads {
   public:
