@@ -1,5 +1,6 @@
 // The Python face of the devices and their memory.
 #include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 
 #include <optional>
 #include <string>
@@ -7,29 +8,42 @@
 
 #include "cpp/bindings/gil.hpp"
 #include "cuda/bindings/addresses.hpp"
+#include "cuda/launch/pool.hpp"
 #include "cuda/launch/survey.hpp"
 
 namespace steepest::cuda {
 namespace {
 
+// Memory with an owner. With a stream it is taken from the pool, and goes back there unless it was shared with others.
 struct BoundBuffer {
-    Buffer memory;
+    void* data = nullptr;
     std::size_t n_bytes;
     int device;
+    std::optional<Address> stream;
+    bool shared = false;  // with work that the stream does not order
 
-    BoundBuffer(std::size_t n_bytes_, int device_) : n_bytes(n_bytes_), device(device_) {
+    BoundBuffer(std::size_t n_bytes_, int device_, std::optional<Address> stream_)
+        : n_bytes(n_bytes_), device(device_), stream(stream_) {
         cuda::device(device);
+        const GilReleased released;
         const OnDevice here(device);
-        memory.reserve(n_bytes ? n_bytes : 1);
+        data = stream ? take(device, stream_of(*stream), room()) : allocate(room());
     }
     ~BoundBuffer() { free(); }
     BoundBuffer(const BoundBuffer&) = delete;
     BoundBuffer& operator=(const BoundBuffer&) = delete;
     void free() {
-        const GilReleased released;  // the device may have work left, which this waits for
-        memory.release();
+        if (!data) return;
+        const GilReleased released;  // the device may have work left, which the freeing waits for
+        if (stream && !shared) {
+            give_back(data, device, stream_of(*stream), room());
+        } else {
+            free_memory(data, device);
+        }
+        data = nullptr;
     }
-    Address address() const { return reinterpret_cast<Address>(memory.as<void>()); }
+    std::size_t room() const { return n_bytes ? n_bytes : 1; }
+    Address address() const { return reinterpret_cast<Address>(data); }
 };
 
 // Objects that work on a stream still reads: they die after it.
@@ -97,7 +111,9 @@ void bind_memory(py::module_& m) {
         .def(py::init<py::object, int, Address>(), py::arg("objects"), py::arg("device"), py::arg("stream"))
         .def_property_readonly("done", &Kept::done);
     py::class_<BoundBuffer>(m, "Buffer")
-        .def(py::init<std::size_t, int>(), py::arg("n_bytes"), py::arg("device"))
+        .def(py::init<std::size_t, int, std::optional<Address>>(), py::arg("n_bytes"), py::arg("device"),
+             py::arg("stream") = py::none())
+        .def_readwrite("shared", &BoundBuffer::shared)
         .def_property_readonly("pointer", &BoundBuffer::address)
         .def_readonly("n_bytes", &BoundBuffer::n_bytes)
         .def_readonly("device", &BoundBuffer::device)

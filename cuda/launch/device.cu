@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cuda/launch/device.hpp"
+#include "cuda/launch/pool.hpp"
 
 namespace steepest::cuda {
 namespace {
@@ -94,11 +95,13 @@ OnDevice::~OnDevice() {
     if (current_context() != before_) choose_context(before_);
 }
 
-void Buffer::reserve(std::size_t bytes) {
-    if (bytes <= bytes_) return;
-    release();
+void* allocate(std::size_t bytes) {
     void* data = nullptr;
-    const cudaError_t code = cudaMalloc(&data, bytes);
+    cudaError_t code = cudaMalloc(&data, bytes);
+    if (code == cudaErrorMemoryAllocation && free_unused(current_device())) {
+        cudaGetLastError();
+        code = cudaMalloc(&data, bytes);
+    }
     if (code == cudaErrorMemoryAllocation) {
         cudaGetLastError();
         std::size_t available = 0, total = 0;
@@ -107,18 +110,27 @@ void Buffer::reserve(std::size_t bytes) {
                           " of " + megabytes(total) + " are free; free other arrays or take smaller batches");
     }
     check(code, "reserving GPU memory");
-    data_ = data;
+    return data;
+}
+
+void free_memory(void* data, int device_number) noexcept {
+    try {
+        const OnDevice here(device_number);
+        cudaFree(data);
+    } catch (const Error&) {  // the driver is gone, and the memory with it
+    }
+}
+
+void Buffer::reserve(std::size_t bytes) {
+    if (bytes <= bytes_) return;
+    release();
+    data_ = allocate(bytes);
     bytes_ = bytes;
     device_ = current_device();
 }
 
 void Buffer::release() noexcept {
-    if (!data_) return;
-    try {
-        const OnDevice here(device_);
-        cudaFree(data_);
-    } catch (const Error&) {  // the driver is gone, and the memory with it
-    }
+    if (data_) free_memory(data_, device_);
     data_ = nullptr;
     bytes_ = 0;
 }

@@ -52,6 +52,10 @@ class OnDevice {
     Context before_;
 };
 
+// New memory of the current device. Where it is full, what the pool has not given away is freed first.
+void* allocate(std::size_t bytes);
+void free_memory(void*, int device) noexcept;  // waits for the device
+
 // Memory of the current device, which must be the same at each `reserve`.
 class Buffer {
   public:
