@@ -8,6 +8,7 @@
 
 #include "cpp/bindings/gil.hpp"
 #include "cuda/bindings/addresses.hpp"
+#include "cuda/launch/order.hpp"
 #include "cuda/launch/pool.hpp"
 #include "cuda/launch/survey.hpp"
 
@@ -162,6 +163,18 @@ void bind_memory(py::module_& m) {
         py::arg("doing"), py::arg("device"), py::arg("stream"));
     m.def("device_of", [](Address address) { return device_of(pointer<void>(address)); }, py::arg("pointer"));
     m.def("check_pointer", &check_pointer, py::arg("name"), py::arg("pointer"), py::arg("device"));
+    m.def(
+        "row_order",
+        [](std::size_t n, std::uint64_t seed, std::uint64_t epoch, Address target, int device_number, Address stream) {
+            const GilReleased released;
+            const OnDevice here(device_number);
+            Buffer counts;
+            counts.reserve(bytes_of_counts(n));
+            make_order(n, seed, epoch, pointer<std::uint32_t>(target), counts.as<std::uint32_t>(),
+                       device(device_number), stream_of(stream));
+            wait(stream_of(stream));
+        },
+        py::arg("n"), py::arg("seed"), py::arg("epoch"), py::arg("target"), py::arg("device"), py::arg("stream"));
     m.def("survey", &survey_of, py::arg("dtype"), py::arg("pointer"), py::arg("n"), py::arg("device"),
           py::arg("stream"));
 }

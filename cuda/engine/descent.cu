@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cuda/engine/descent.hpp"
+#include "cuda/launch/order.hpp"
 #include "cuda/launch/update.hpp"
 
 namespace steepest::cuda {
@@ -66,6 +67,20 @@ void Descent<S>::start_epoch(const std::uint32_t* order) {
     order_.reserve(data.rows.count * sizeof(std::uint32_t));
     copy_to_device(order_.as<std::uint32_t>(), order, data.rows.count * sizeof(std::uint32_t), data.stream);
     wait(data.stream);  // the caller's order may go
+}
+
+template <class S>
+void Descent<S>::shuffle_epoch(std::uint64_t seed, std::uint64_t epoch) {
+    const Data<S>& data = objective_->data();
+    const std::size_t n = data.rows.count;
+    left_in_epoch_ = batch_size_ ? n : 1;
+    shuffled_ = batch_size_ > 0;
+    if (!shuffled_) return;
+    const OnDevice here(data.device);
+    order_.reserve(n * sizeof(std::uint32_t));
+    counts_.reserve(bytes_of_counts(n));
+    make_order(n, seed, epoch, order_.as<std::uint32_t>(), counts_.as<std::uint32_t>(), device(data.device),
+               data.stream);
 }
 
 template <class S>

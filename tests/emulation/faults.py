@@ -161,6 +161,20 @@ FAULTS = [
         "            if (turn + std::size_t(at_.group) >= last) break;\n            T z = T(0);\n",
     ),
     Fault(
+        "missing barrier",
+        "rows of warps are counted before all are written",
+        "kernels/order.cuh",
+        "of_warps[warp] = count;\n    __syncthreads();",
+        "of_warps[warp] = count;",
+    ),
+    Fault(
+        "off-by-one write",
+        "rows are written one place too far",
+        "kernels/order.cuh",
+        "earlier = (1u << lane) - 1",
+        "earlier = (2u << lane) - 1",
+    ),
+    Fault(
         "context made by the way",
         "the device before is made current again, used or not",
         "launch/device.cu",

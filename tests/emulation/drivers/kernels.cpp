@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "contexts.hpp"
+#include "cpp/math/permutation.hpp"
 #include "cuda/engine/descent.hpp"
 #include "cuda/engine/sparse.hpp"
+#include "cuda/launch/order.hpp"
 #include "cuda/launch/survey.hpp"
 #include "cuda/launch/update.hpp"
 
@@ -233,6 +235,26 @@ void test_second_device() {
     expect(emulated::current_context() == -1, "the thread's context afterwards");
 }
 
+void test_order(std::size_t n) {
+    constexpr std::uint64_t seed = 5, epoch = 2;
+    std::uint64_t entries = 1;
+    int bits = 0;
+    for (; entries < n; entries *= 2) ++bits;
+    std::uint32_t keys[turns_of_permutation];
+    draw_keys(state_of_epoch(seed, epoch), keys);
+    std::vector<std::uint32_t> wanted;
+    for (std::uint64_t at = 0; at < entries; ++at) {
+        const int low = bits / 2;
+        const std::uint32_t row = permuted(keys, low, (1u << low) - 1, (1u << (bits - low)) - 1, std::uint32_t(at));
+        if (row < n) wanted.push_back(row);
+    }
+    const OnTheDevice<std::uint32_t> order(std::vector<std::uint32_t>(n, 0));
+    Buffer counts;
+    counts.reserve(bytes_of_counts(n));
+    make_order(n, seed, epoch, order.data, counts.as<std::uint32_t>(), device(0), nullptr);
+    expect(on_host(order.data, n) == wanted, "order of " + std::to_string(n) + " rows");
+}
+
 // A row of more than two shares, empty rows, a column of half of all entries, and columns twice in a row.
 void test_sparse() {
     constexpr std::size_t n = 300, d = 300, longest = 2500;  // two groups of threads a warp
@@ -284,6 +306,8 @@ void test_without_cooperation() {
 int main(int n_arguments, char**) {
     if (n_arguments > 1) return test_without_cooperation(), 0;
     test_second_device();
+    test_order(4097);
+    test_order(9000);
     test_pass<float>(97, 33, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);
