@@ -175,6 +175,13 @@ FAULTS = [
         "earlier = (2u << lane) - 1",
     ),
     Fault(
+        "number of too few bits",
+        "rows beyond 2^31 have negative numbers",
+        "kernels/batch.hpp",
+        "return index ? index[at] : begin + at;",
+        "return std::size_t(int(index ? index[at] : begin + at));",
+    ),
+    Fault(
         "context made by the way",
         "the device before is made current again, used or not",
         "launch/device.cu",

@@ -16,6 +16,7 @@
 #include "cuda/launch/order.hpp"
 #include "cuda/launch/survey.hpp"
 #include "cuda/launch/update.hpp"
+#include "settings.hpp"
 
 namespace {
 
@@ -255,6 +256,52 @@ void test_order(std::size_t n) {
     expect(on_host(order.data, n) == wanted, "order of " + std::to_string(n) + " rows");
 }
 
+#if !defined(__SANITIZE_THREAD__)  // which has no addresses for so much memory
+// Rows by numbers, and in sequence, on both sides of 2^31: the data are reserved memory that hardly anyone writes.
+template <class S>
+void test_far_rows(std::size_t d, bool row_major, Tiling tiling) {
+    constexpr std::size_t middle = std::size_t(1) << 31, n = middle + 64, count = 40;
+    emulated::set("EMULATED_MEMORY", std::to_string(std::size_t(1) << 44));
+    Buffer far_x, far_y;
+    far_x.reserve(n * d * sizeof(S));
+    far_y.reserve(n * sizeof(float));
+    const Problem<S> p(count, d, true);
+    std::vector<std::uint32_t> index, sequence(count);
+    for (std::size_t i = 0; i < count; ++i) index.push_back(std::uint32_t(i % 4 == 0 ? i : middle + 63 - i));
+    std::iota(sequence.begin(), sequence.end(), std::uint32_t(middle - 17));
+    const OnTheDevice<std::uint32_t> device_index(index);
+    const bool aligned = row_major && d * sizeof(S) % 16 == 0;
+    Batch<S> rows{far_x.as<S>(), far_y.as<float>(),   nullptr, nullptr, n, d, 0, n, row_major,
+                  aligned,       {id_of_Logistic, {}}};
+    Objective<S> objective(Data<S>{rows, double(count), true, 0.0, l2, 0, nullptr, tiling});
+    for (const bool by_number : {true, false}) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t row = by_number ? index[i] : sequence[i];
+            far_y.as<float>()[row] = p.y[i];
+            for (std::size_t j = 0; j < d; ++j) far_x.as<S>()[row_major ? row * d + j : j * n + row] = p.x[i * d + j];
+        }
+        rows.begin = middle - 17;
+        rows.count = count;
+        rows.index = by_number ? device_index.data : nullptr;
+        Step<float> step{};
+        step.w = p.device_w.data;
+        step.gradient = p.gradient.data;
+        step.rule = no_rule;
+        step.scale = 1.0 / double(count);
+        step.l2 = float(l2);
+        step.n_columns = d;
+        step.intercept = true;
+        const OnTheDevice<Status> status({Status{}});
+        objective.pass(rows, step, 0, nullptr, status.data);
+        std::vector<std::uint32_t> all(count);
+        std::iota(all.begin(), all.end(), 0u);
+        const std::vector<double> w(p.w.begin(), p.w.end());
+        expect_close(on_host(p.gradient.data, d + 1), p.reference(w, all.data(), count),
+                     std::string("rows near 2^31 by ") + tiling_names[int(tiling)]);
+    }
+}
+#endif
+
 // A row of more than two shares, empty rows, a column of half of all entries, and columns twice in a row.
 void test_sparse() {
     constexpr std::size_t n = 300, d = 300, longest = 2500;  // two groups of threads a warp
@@ -308,6 +355,13 @@ int main(int n_arguments, char**) {
     test_second_device();
     test_order(4097);
     test_order(9000);
+#if !defined(__SANITIZE_THREAD__)
+    test_far_rows<float>(4, true, Tiling::lanes);
+    test_far_rows<float>(5, true, Tiling::tiles);
+    test_far_rows<float>(3, false, Tiling::tiles);
+    test_far_rows<BFloat16>(16, true, Tiling::bulk);
+    test_far_rows<float>(5, true, Tiling::split);
+#endif
     test_pass<float>(97, 33, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);
