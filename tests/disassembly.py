@@ -13,9 +13,9 @@ from typing import NamedTuple
 NAMES = (
     "update", "lanes_gradient", "tile_gradient", "split_gradient", "finish", "lanes_epoch", "tile_epoch", "survey",
     "sparse_check", "sparse_measure", "sparse_describe", "sparse_products", "sparse_slopes", "sparse_total",
-    "sparse_scatter", "sparse_settle",
+    "sparse_scatter", "sparse_settle", "order_count", "order_offsets", "order_write",
 )  # fmt: skip
-KERNEL = re.compile(rf"\d+({'|'.join(NAMES)})I")
+KERNEL = re.compile(rf"\d+({'|'.join(NAMES)})[IE]")
 INSTRUCTION = re.compile(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)")
 USAGE = re.compile(r"\s+REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
 

@@ -4,27 +4,12 @@
 #include <bit>
 #include <numeric>
 
+#include "cpp/math/permutation.hpp"
+
 namespace steepest {
 namespace {
 
-constexpr std::size_t few_rows = 4096;  // up to here every one of the n! orders can come
 constexpr std::size_t refill = 1024;
-
-// SplitMix64 (Steele, Lea, Flood 2014).
-std::uint64_t next_random(std::uint64_t& state) {
-    std::uint64_t z = (state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-// Uniform in [0, n), n < 2^32, by rejection.
-std::uint32_t next_below(std::uint64_t& state, std::uint32_t n) {
-    for (;;) {
-        const std::uint64_t product = (next_random(state) >> 32) * n;
-        if (std::uint32_t(product) >= (0u - n) % n) return std::uint32_t(product >> 32);
-    }
-}
 
 }  // namespace
 
@@ -37,14 +22,11 @@ void RowOrder::start_epoch(std::uint64_t epoch) {
     given_ = 0;
     position_ = 0;
     spare_.clear();
-    std::uint64_t state = seed_;
-    state = next_random(state) ^ (epoch * 0xd1342543de82ef95u);
+    const std::uint64_t state = state_of_epoch(seed_, epoch);
     if (!few_.empty()) {
-        std::iota(few_.begin(), few_.end(), 0u);
-        for (std::size_t i = few_.size() - 1; i > 0; --i)
-            std::swap(few_[i], few_[next_below(state, std::uint32_t(i + 1))]);
+        shuffle_few(state, few_.data(), few_.size());
     } else {
-        for (std::uint32_t& key : keys_) key = std::uint32_t(next_random(state) >> 32);
+        draw_keys(state, keys_);
     }
 }
 

@@ -1,33 +1,80 @@
 // The Python face of the devices and their memory.
 #include <pybind11/numpy.h>
+#include <pybind11/stl.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "cpp/bindings/gil.hpp"
 #include "cuda/bindings/addresses.hpp"
+#include "cuda/launch/order.hpp"
+#include "cuda/launch/pool.hpp"
 #include "cuda/launch/survey.hpp"
 
 namespace steepest::cuda {
 namespace {
 
+// Memory with an owner. With a stream it is taken from the pool, and goes back there unless it was shared with others.
 struct BoundBuffer {
-    Buffer memory;
+    void* data = nullptr;
     std::size_t n_bytes;
     int device;
+    std::optional<Address> stream;
+    bool shared = false;  // with work that the stream does not order
 
-    BoundBuffer(std::size_t n_bytes_, int device_) : n_bytes(n_bytes_), device(device_) {
+    BoundBuffer(std::size_t n_bytes_, int device_, std::optional<Address> stream_)
+        : n_bytes(n_bytes_), device(device_), stream(stream_) {
         cuda::device(device);
+        const GilReleased released;
         const OnDevice here(device);
-        memory.reserve(n_bytes ? n_bytes : 1);
+        data = stream ? take(device, stream_of(*stream), room()) : allocate(room());
     }
     ~BoundBuffer() { free(); }
     BoundBuffer(const BoundBuffer&) = delete;
     BoundBuffer& operator=(const BoundBuffer&) = delete;
     void free() {
-        const GilReleased released;  // the device may have work left, which this waits for
-        memory.release();
+        if (!data) return;
+        const GilReleased released;  // the device may have work left, which the freeing waits for
+        if (stream && !shared) {
+            give_back(data, device, stream_of(*stream), room());
+        } else {
+            free_memory(data, device);
+        }
+        data = nullptr;
     }
-    Address address() const { return reinterpret_cast<Address>(memory.as<void>()); }
+    std::size_t room() const { return n_bytes ? n_bytes : 1; }
+    Address address() const { return reinterpret_cast<Address>(data); }
+};
+
+// Objects that work on a stream still reads: they die after it.
+class Kept {
+  public:
+    Kept(py::object objects, int device_number, Address stream) : device_(device_number), objects_(std::move(objects)) {
+        const OnDevice here(device_);
+        event_.emplace(stream_of(stream));
+    }
+    ~Kept() {
+        if (!event_) return;
+        const GilReleased released;
+        try {
+            const OnDevice here(device_);
+            event_->wait();
+            event_.reset();
+        } catch (const Error&) {  // the driver is gone, and the work with it
+        }
+    }
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+    bool done() const {
+        const OnDevice here(device_);
+        return event_->done();
+    }
+
+  private:
+    int device_;
+    std::optional<Event> event_;
+    py::object objects_;
 };
 
 py::tuple survey_of(const std::string& dtype, Address address, std::size_t n, int device_number, Address stream) {
@@ -61,8 +108,13 @@ py::dict describe(int number) {
 }  // namespace
 
 void bind_memory(py::module_& m) {
+    py::class_<Kept>(m, "Kept")
+        .def(py::init<py::object, int, Address>(), py::arg("objects"), py::arg("device"), py::arg("stream"))
+        .def_property_readonly("done", &Kept::done);
     py::class_<BoundBuffer>(m, "Buffer")
-        .def(py::init<std::size_t, int>(), py::arg("n_bytes"), py::arg("device"))
+        .def(py::init<std::size_t, int, std::optional<Address>>(), py::arg("n_bytes"), py::arg("device"),
+             py::arg("stream") = py::none())
+        .def_readwrite("shared", &BoundBuffer::shared)
         .def_property_readonly("pointer", &BoundBuffer::address)
         .def_readonly("n_bytes", &BoundBuffer::n_bytes)
         .def_readonly("device", &BoundBuffer::device)
@@ -102,8 +154,27 @@ void bind_memory(py::module_& m) {
             fill_zero(pointer<void>(target), n_bytes, stream_of(stream));
         },
         py::arg("target"), py::arg("n_bytes"), py::arg("device"), py::arg("stream"));
+    m.def(
+        "refuse_capture",
+        [](const std::string& doing, int device_number, Address stream) {
+            const OnDevice here(device_number);
+            refuse_capture(doing, stream_of(stream));
+        },
+        py::arg("doing"), py::arg("device"), py::arg("stream"));
     m.def("device_of", [](Address address) { return device_of(pointer<void>(address)); }, py::arg("pointer"));
     m.def("check_pointer", &check_pointer, py::arg("name"), py::arg("pointer"), py::arg("device"));
+    m.def(
+        "row_order",
+        [](std::size_t n, std::uint64_t seed, std::uint64_t epoch, Address target, int device_number, Address stream) {
+            const GilReleased released;
+            const OnDevice here(device_number);
+            Buffer counts;
+            counts.reserve(bytes_of_counts(n));
+            make_order(n, seed, epoch, pointer<std::uint32_t>(target), counts.as<std::uint32_t>(),
+                       device(device_number), stream_of(stream));
+            wait(stream_of(stream));
+        },
+        py::arg("n"), py::arg("seed"), py::arg("epoch"), py::arg("target"), py::arg("device"), py::arg("stream"));
     m.def("survey", &survey_of, py::arg("dtype"), py::arg("pointer"), py::arg("n"), py::arg("device"),
           py::arg("stream"));
 }

@@ -56,6 +56,10 @@ struct BoundDescent {
         const GilReleased released;
         native->start_epoch(first);
     }
+    void shuffle_epoch(std::uint64_t seed, std::uint64_t epoch) const {
+        const GilReleased released;
+        native->shuffle_epoch(seed, epoch);
+    }
     py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds,
                   const py::object& path) const {
         T* p = path.is_none() ? nullptr : path.cast<py::array_t<T>>().mutable_data();
@@ -124,6 +128,7 @@ void bind_storage(py::module_& m, const std::string& storage) {
     using D = BoundDescent<S>;
     py::class_<D>(m, ("Descent_" + storage).c_str())
         .def("start_epoch", &D::start_epoch, py::arg("order").none(true))
+        .def("shuffle_epoch", &D::shuffle_epoch, py::arg("seed"), py::arg("epoch"))
         .def("evaluate", &D::evaluate)
         .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def(

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cuda/engine/descent.hpp"
+#include "cuda/launch/order.hpp"
 #include "cuda/launch/update.hpp"
 
 namespace steepest::cuda {
@@ -65,6 +66,21 @@ void Descent<S>::start_epoch(const std::uint32_t* order) {
     const OnDevice here(data.device);
     order_.reserve(data.rows.count * sizeof(std::uint32_t));
     copy_to_device(order_.as<std::uint32_t>(), order, data.rows.count * sizeof(std::uint32_t), data.stream);
+    wait(data.stream);  // the caller's order may go
+}
+
+template <class S>
+void Descent<S>::shuffle_epoch(std::uint64_t seed, std::uint64_t epoch) {
+    const Data<S>& data = objective_->data();
+    const std::size_t n = data.rows.count;
+    left_in_epoch_ = batch_size_ ? n : 1;
+    shuffled_ = batch_size_ > 0;
+    if (!shuffled_) return;
+    const OnDevice here(data.device);
+    order_.reserve(n * sizeof(std::uint32_t));
+    counts_.reserve(bytes_of_counts(n));
+    make_order(n, seed, epoch, order_.as<std::uint32_t>(), counts_.as<std::uint32_t>(), device(data.device),
+               data.stream);
 }
 
 template <class S>
@@ -131,6 +147,7 @@ std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n
     const std::size_t n_parameters = data.n_parameters();
     Batch<S> rows = rows_left();
     rows.count = std::min(rows.count, n * batch_size_);
+    HostReads reads(data.stream);  // of the rules
     step_.rules = make_rules(learning_rates, n);
     step_.scale = double(data.rows.count) / data.weight_sum;
     if (path) path_.reserve(n * n_parameters * sizeof(T));
@@ -151,6 +168,7 @@ std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n
     }
     Status done;
     copy_to_host(&done, status, sizeof(Status), data.stream);
+    reads.done();
     if (path && done.steps)
         copy_to_host(path, device_path, std::size_t(done.steps) * n_parameters * sizeof(T), data.stream);
     return std::size_t(done.steps);

@@ -28,8 +28,10 @@ class Descent {
     Descent(std::shared_ptr<Objective<S>>, int rule, const Hyperparameters&, T* w, T* const* state,
             std::int64_t n_steps, std::size_t batch_size);
 
-    // The rows of the next epoch in their order (null: in sequence).
+    // The rows of the next epoch in their order (null: in sequence). Waits for a copy of the order.
     void start_epoch(const std::uint32_t* order);
+    // The rows of an epoch of a seed, in the order in which the CPU takes them.
+    void shuffle_epoch(std::uint64_t seed, std::uint64_t epoch);
     Evaluation evaluate();
     // Up to n steps with these learning rates, until the epoch ends or `seconds` have passed. With `path` (null: none)
     // the parameters after each step are written there, on the host.
@@ -51,7 +53,7 @@ class Descent {
     std::size_t slice_ = 64;  // steps of a launch, so that one takes some milliseconds
     bool shuffled_ = false, gradient_ready_ = false, finite_ = true;  // of the last evaluation
     EpochPlan plan_;
-    Buffer order_, gradient_, last_finite_, partial_, rules_, path_, status_;
+    Buffer order_, counts_, gradient_, last_finite_, partial_, rules_, path_, status_;
     std::vector<unsigned char> rules_on_host_;
 };
 

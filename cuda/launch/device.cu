@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cuda/launch/device.hpp"
+#include "cuda/launch/pool.hpp"
 
 namespace steepest::cuda {
 namespace {
@@ -14,10 +15,14 @@ std::string megabytes(std::size_t bytes) { return std::to_string((bytes + 999999
 
 Device read_device(int number) {
     cudaDeviceProp properties;
+    int cooperative = 0;
     check(cudaGetDeviceProperties(&properties, number), "reading the device's properties");
+    check(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, number),
+          "reading the device's properties");
     return {properties.name,           properties.major,
             properties.minor,          properties.multiProcessorCount,
-            properties.totalGlobalMem, properties.sharedMemPerBlockOptin};
+            properties.totalGlobalMem, properties.sharedMemPerBlockOptin,
+            cooperative != 0};
 }
 
 }  // namespace
@@ -76,18 +81,27 @@ int driver_version() {
     return version;
 }
 
-OnDevice::OnDevice(int number) {
-    check(cudaGetDevice(&before_), "reading the current device");
-    if (number != before_) check(cudaSetDevice(number), "choosing the device");
+int current_device() {
+    int current = 0;
+    check(cudaGetDevice(&current), "reading the current device");
+    return current;
 }
 
-OnDevice::~OnDevice() { cudaSetDevice(before_); }
+OnDevice::OnDevice(int number) : before_(current_context()) {
+    if (!before_ || number != current_device()) check(cudaSetDevice(number), "choosing the device");
+}
 
-void Buffer::reserve(std::size_t bytes) {
-    if (bytes <= bytes_) return;
-    release();
+OnDevice::~OnDevice() {
+    if (current_context() != before_) choose_context(before_);
+}
+
+void* allocate(std::size_t bytes) {
     void* data = nullptr;
-    const cudaError_t code = cudaMalloc(&data, bytes);
+    cudaError_t code = cudaMalloc(&data, bytes);
+    if (code == cudaErrorMemoryAllocation && free_unused(current_device())) {
+        cudaGetLastError();
+        code = cudaMalloc(&data, bytes);
+    }
     if (code == cudaErrorMemoryAllocation) {
         cudaGetLastError();
         std::size_t available = 0, total = 0;
@@ -96,12 +110,27 @@ void Buffer::reserve(std::size_t bytes) {
                           " of " + megabytes(total) + " are free; free other arrays or take smaller batches");
     }
     check(code, "reserving GPU memory");
-    data_ = data;
+    return data;
+}
+
+void free_memory(void* data, int device_number) noexcept {
+    try {
+        const OnDevice here(device_number);
+        cudaFree(data);
+    } catch (const Error&) {  // the driver is gone, and the memory with it
+    }
+}
+
+void Buffer::reserve(std::size_t bytes) {
+    if (bytes <= bytes_) return;
+    release();
+    data_ = allocate(bytes);
     bytes_ = bytes;
+    device_ = current_device();
 }
 
 void Buffer::release() noexcept {
-    if (data_) cudaFree(data_);
+    if (data_) free_memory(data_, device_);
     data_ = nullptr;
     bytes_ = 0;
 }
@@ -125,14 +154,42 @@ void fill_zero(void* target, std::size_t bytes, Stream stream) {
 
 void wait(Stream stream) { check(cudaStreamSynchronize(stream_of(stream)), "running on the GPU"); }
 
-int device_of(const void* pointer) {
-    cudaPointerAttributes attributes;
-    if (cudaPointerGetAttributes(&attributes, pointer) != cudaSuccess) {
+void refuse_capture(const std::string& doing, Stream stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    const cudaError_t code = cudaStreamIsCapturing(stream_of(stream), &status);
+    if (code == cudaErrorStreamCaptureImplicit) {  // the legacy stream, which the captured one would have to wait for
         cudaGetLastError();
-        return -1;
+    } else {
+        check(code, "asking whether a stream is captured");
+        if (status == cudaStreamCaptureStatusNone) return;
     }
-    const bool usable = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
-    return usable ? attributes.device : -1;
+    throw Error(doing +
+                " cannot be captured into a CUDA graph: a replay would repeat the numbers of this call and tell "
+                "the host nothing; call it before or after the capture");
+}
+
+Event::Event(Stream stream) {
+    cudaEvent_t event = nullptr;
+    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+    event_ = event;
+    const cudaError_t code = cudaEventRecord(event, stream_of(stream));
+    if (code != cudaSuccess) cudaEventDestroy(event);
+    check(code, "recording an event");
+}
+
+Event::~Event() { cudaEventDestroy(static_cast<cudaEvent_t>(event_)); }
+
+bool Event::done() const {
+    const cudaError_t code = cudaEventQuery(static_cast<cudaEvent_t>(event_));
+    if (code != cudaErrorNotReady) return true;  // an error of the device ends its work too
+    cudaGetLastError();
+    return false;
+}
+
+void Event::wait() const noexcept { cudaEventSynchronize(static_cast<cudaEvent_t>(event_)); }
+
+HostReads::~HostReads() {
+    if (pending_) cudaStreamSynchronize(stream_of(stream_));
 }
 
 }  // namespace steepest::cuda

@@ -24,6 +24,7 @@ Kernel<Epoch<S>> steps_kernel(const Plan& plan) {
 template <class S>
 EpochPlan plan_epoch(const Layout& layout, std::size_t batch_size, const Device& device, Tiling wanted) {
     EpochPlan found{};
+    if (!device.cooperative) return found;
     for (const Tiling tiling : {Tiling::lanes, Tiling::bulk, Tiling::tiles}) {
         if (wanted != Tiling::automatic && wanted != tiling) continue;
         const std::size_t beside = parameter_bytes<ArithmeticOf<S>>(layout.n_columns);

@@ -34,7 +34,8 @@ Plan plan_pass(const Layout& layout, const Device& device, Tiling wanted) {
     throw std::invalid_argument(
         "X must have fewer columns for " +
         (wanted == Tiling::automatic ? std::string("this GPU") : std::string("tiling ") + tiling_names[int(wanted)]) +
-        ", whose blocks have " + std::to_string(device.shared_bytes) + " bytes of shared memory, got " +
+        ", whose blocks have " + std::to_string(device.shared_bytes) + " bytes of shared memory" +
+        (device.cooperative ? "" : " and which has no cooperative launches") + ", got " +
         std::to_string(layout.n_columns) + " columns");
 }
 

@@ -83,7 +83,7 @@ bool fits(Tiling tiling, const Layout& layout, const Device& device, std::size_t
         case Tiling::tiles:
             return plan_tiles<S>(layout, device.shared_bytes, more_bytes, plan);
         case Tiling::split:
-            return plan_split<S>(layout, device, plan);
+            return device.cooperative && plan_split<S>(layout, device, plan);
         case Tiling::automatic:
             break;
     }

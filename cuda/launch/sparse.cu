@@ -40,6 +40,7 @@ SparseFaults check_sparse(const SparseView<T>& X, Stream stream) {
     const Limb none[2] = {X.n_rows, X.n_entries};
     Limb found[2];
     buffer.reserve(sizeof(none));
+    HostReads reads(stream);
     copy_to_device(buffer.as<void>(), none, sizeof(none), stream);
     with_columns(X, [&]<class I>(const SparseMatrix<T, I>& matrix) {
         const Kernel<CheckSparse<I>> kernel = &sparse_check<I>;
@@ -49,6 +50,7 @@ SparseFaults check_sparse(const SparseView<T>& X, Stream stream) {
                CheckSparse<I>{pattern, X.n_entries, buffer.as<Limb>()});
     });
     copy_to_host(found, buffer.as<void>(), sizeof(found), stream);
+    reads.done();
     return {std::size_t(found[0]), std::size_t(found[1])};
 }
 

@@ -69,6 +69,13 @@ __device__ __forceinline__ void fence_barrier_init() {
 #endif
 }
 
+// Orders what the calling thread wrote to shared memory before what the copy engine does there.
+__device__ __forceinline__ void fence_proxy_async() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
 // Arrives, and lets the phase end only after `bytes` more have landed.
 __device__ __forceinline__ void barrier_expect([[maybe_unused]] Barrier* barrier, [[maybe_unused]] unsigned bytes) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900

@@ -10,13 +10,14 @@
 namespace emulated {
 namespace {
 
-// A barrier of bulk copies as its 64 bits: the mark tells an initialised one from memory that nobody wrote.
+// A barrier of bulk copies as its 64 bits: the mark tells an initialised one from memory that nobody wrote, and one
+// that the copy engine knows, by a fence between it and the threads' writes, from one that it does not.
 struct BarrierWord {
     std::uint64_t mark : 2, phase : 1, arrivals : 20, pending : 20;
     std::int64_t bytes : 21;
 };
 static_assert(sizeof(BarrierWord) == sizeof(std::uint64_t));
-constexpr unsigned mark = 2;
+constexpr unsigned unfenced = 1, fenced = 2;
 constexpr unsigned most_bytes = (1u << 20) - 1;
 
 [[noreturn]] void fail_at(const char* call, const Location& at, const char* what) {
@@ -38,7 +39,7 @@ BarrierWord load(const std::uint64_t* barrier, const char* call, const Location&
     check_barrier(barrier, call, at);
     BarrierWord word;
     std::memcpy(&word, barrier, sizeof(word));
-    if (word.mark != mark) fail_at(call, at, "the barrier was not initialised");
+    if (word.mark != unfenced && word.mark != fenced) fail_at(call, at, "the barrier was not initialised");
     return word;
 }
 
@@ -119,9 +120,19 @@ void copy_async_wait_prior(std::size_t n_groups) {
 
 void barrier_init(std::uint64_t* barrier, unsigned arrivals, const Location& at) {
     check_barrier(barrier, "barrier_init", at);
-    const BarrierWord word{mark, 0, arrivals, arrivals, 0};
+    const BarrierWord word{unfenced, 0, arrivals, arrivals, 0};
     note_write(barrier, sizeof(word));
     std::memcpy(barrier, &word, sizeof(word));
+    grid->current->unfenced.push_back(barrier);
+}
+
+void fence_proxy_async() {
+    for (std::uint64_t* barrier : grid->current->unfenced) {
+        BarrierWord word = load(barrier, "fence_proxy_async", Location::current());
+        word.mark = fenced;
+        std::memcpy(barrier, &word, sizeof(word));
+    }
+    grid->current->unfenced.clear();
 }
 
 void barrier_expect(std::uint64_t* barrier, unsigned bytes, const Location& at) {
@@ -139,7 +150,8 @@ void barrier_expect(std::uint64_t* barrier, unsigned bytes, const Location& at) 
 
 void bulk_copy(void* shared, const void* global, unsigned bytes, std::uint64_t* barrier, const Location& at) {
     check_multiples(shared, global, bytes, "bulk_copy", at);
-    load(barrier, "bulk_copy", at);
+    if (load(barrier, "bulk_copy", at).mark != fenced)
+        fail_at("bulk_copy", at, "no fence_proxy_async came after the barrier was initialised");
     const Copy copy{shared, global, bytes, 0, barrier};
     begin(copy);
     release(barrier);

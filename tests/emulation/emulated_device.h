@@ -100,6 +100,7 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, EMULATED_AT) {
 }
 inline void __threadfence() { ::emulated::fence(); }
 [[noreturn]] inline void __trap() { __builtin_trap(); }
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32, EMULATED_AT) {

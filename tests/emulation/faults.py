@@ -162,6 +162,55 @@ FAULTS = [
     ),
     Fault(
         "missing barrier",
+        "rows of warps are counted before all are written",
+        "kernels/order.cuh",
+        "of_warps[warp] = count;\n    __syncthreads();",
+        "of_warps[warp] = count;",
+    ),
+    Fault(
+        "off-by-one write",
+        "rows are written one place too far",
+        "kernels/order.cuh",
+        "earlier = (1u << lane) - 1",
+        "earlier = (2u << lane) - 1",
+    ),
+    Fault(
+        "number of too few bits",
+        "rows beyond 2^31 have negative numbers",
+        "kernels/batch.hpp",
+        "return index ? index[at] : begin + at;",
+        "return std::size_t(int(index ? index[at] : begin + at));",
+    ),
+    Fault(
+        "context made by the way",
+        "the device before is made current again, used or not",
+        "launch/device.cu",
+        "    if (current_context() != before_) choose_context(before_);",
+        "    cudaSetDevice(0);",
+    ),
+    Fault(
+        "launch that the device cannot do",
+        "a grid-wide sync on a device without cooperative launches",
+        "launch/epoch.cu",
+        "    if (!device.cooperative) return found;\n",
+        "",
+    ),
+    Fault(
+        "missing fence",
+        "the copy engine is asked before it knows the barriers",
+        "kernels/tile_copy.cuh",
+        "                ptx::fence_proxy_async();\n",
+        "",
+    ),
+    Fault(
+        "memory that a copy still reads",
+        "the order of an epoch goes before it is copied",
+        "engine/descent.cu",
+        "    wait(data.stream);  // the caller's order may go\n",
+        "",
+    ),
+    Fault(
+        "missing barrier",
         "sums of hot columns are added to before all are zero",
         "kernels/sparse_columns.cuh",
         "hot[i] = 0;\n    __syncthreads();",
@@ -221,6 +270,9 @@ def catcher(cuda: Path, folder: Path) -> str | None:
             found = run_driver(driver, seed=seed)
             if found is not None:
                 return f"{found} (seed {seed}, {sanitizer})"
+        found = run_driver(driver, "without cooperative launches", EMULATED_COOPERATIVE="0")
+        if found is not None:
+            return f"{found} (without cooperative launches, {sanitizer})"
     return None
 
 

@@ -40,6 +40,7 @@ struct Thread {
     std::vector<Copy> copies, bulk_copies;
     std::size_t group = 0;
     std::uint64_t* barrier = nullptr;
+    std::vector<std::uint64_t*> unfenced;  // barriers that it initialised, until its next fence_proxy_async
     unsigned parity = 0;
     // Atomics since the last fence, and whether that fence orders the next one (synchronize.cpp).
     bool fenced = false;

@@ -16,6 +16,7 @@ void copy_async_16(void* shared, const void* global, const Location& at);
 void copy_async_commit();
 void copy_async_wait_prior(std::size_t n_groups);
 void barrier_init(std::uint64_t* barrier, unsigned arrivals, const Location& at);
+void fence_proxy_async();
 void barrier_expect(std::uint64_t* barrier, unsigned bytes, const Location& at);
 void bulk_copy(void* shared, const void* global, unsigned bytes, std::uint64_t* barrier, const Location& at);
 void barrier_wait(std::uint64_t* barrier, unsigned parity, const Location& at);
@@ -45,6 +46,7 @@ inline void barrier_init(Barrier* barrier, unsigned arrivals, Location at = Loca
     ::emulated::barrier_init(barrier, arrivals, at);
 }
 inline void fence_barrier_init() {}
+inline void fence_proxy_async() { ::emulated::fence_proxy_async(); }
 inline void barrier_expect(Barrier* barrier, unsigned bytes, Location at = Location::current()) {
     ::emulated::barrier_expect(barrier, bytes, at);
 }

@@ -1,11 +1,13 @@
 // The runtime's calls for devices, memory and errors.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <utility>
 
+#include "calls.hpp"
 #include "queue.hpp"
 #include "settings.hpp"
 
@@ -16,7 +18,7 @@ std::recursive_mutex mutex;
 namespace {
 
 thread_local cudaError_t last_error = cudaSuccess;
-thread_local int current = 0;
+std::map<std::string, std::size_t> n_calls;
 
 struct Allocation {
     std::size_t bytes;
@@ -40,6 +42,28 @@ std::size_t used(int device) {
     return bytes;
 }
 
+// From this many bytes on memory is reserved only: it begins as zeros, and takes what is written.
+constexpr std::size_t reserved_from = std::size_t(1) << 31;
+
+void* reserve(std::size_t bytes) {
+    void* pointer = nullptr;
+    if (bytes >= reserved_from) {
+        pointer = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return pointer == MAP_FAILED ? nullptr : pointer;
+    }
+    if (posix_memalign(&pointer, 256, bytes) != 0) return nullptr;
+    return std::memset(pointer, 0xff, bytes);
+}
+
+void give_back(void* pointer, std::size_t bytes) {
+    if (bytes >= reserved_from) {
+        munmap(pointer, bytes);
+        return;
+    }
+    std::memset(pointer, 0xff, bytes);
+    std::free(pointer);
+}
+
 struct ErrorText {
     cudaError_t error;
     const char *name, *text;
@@ -53,7 +77,16 @@ constexpr ErrorText error_texts[] = {
      "CUDA driver version is insufficient for CUDA runtime version"},
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorCooperativeLaunchTooLarge, "cudaErrorCooperativeLaunchTooLarge", "too many blocks in cooperative launch"},
+    {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+     "operation not permitted when stream is capturing"},
+    {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
+     "operation failed due to a previous error during capture"},
+    {cudaErrorStreamCaptureImplicit, "cudaErrorStreamCaptureImplicit",
+     "operation would make the legacy stream depend on a capturing blocking stream"},
 };
 
 const ErrorText& text_of(cudaError_t error) {
@@ -73,7 +106,15 @@ cudaError_t unusable() {
     return settings().devices == 0 ? cudaErrorNoDevice : cudaSuccess;
 }
 
-int current_device() { return current; }
+void count_call(const char* name) { ++n_calls[name]; }
+
+std::map<std::string, std::size_t> calls() { return n_calls; }
+void forget_calls() { n_calls.clear(); }
+
+int device_of_memory(const void* pointer) {
+    const Allocation* found = find(pointer, 0);
+    return found ? found->device : -1;
+}
 
 bool is_device_memory(const void* pointer, std::size_t bytes) { return find(pointer, bytes) != nullptr; }
 
@@ -81,27 +122,10 @@ bool is_device_memory(const void* pointer, std::size_t bytes) { return find(poin
 
 using namespace emulated;  // NOLINT
 
-#define EMULATED_CALL                                        \
-    const std::lock_guard<std::recursive_mutex> lock(mutex); \
-    if (const cudaError_t error = unusable()) return report(error)
-
 cudaError_t cudaGetDeviceCount(int* count) {
     *count = 0;
     EMULATED_CALL;
     *count = settings().devices;
-    return cudaSuccess;
-}
-
-cudaError_t cudaGetDevice(int* device) {
-    EMULATED_CALL;
-    *device = current;
-    return cudaSuccess;
-}
-
-cudaError_t cudaSetDevice(int device) {
-    EMULATED_CALL;
-    if (device < 0 || device >= settings().devices) return report(cudaErrorInvalidDevice);
-    current = device;
     return cudaSuccess;
 }
 
@@ -136,7 +160,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
         case cudaDevAttrComputeCapabilityMinor:
             return *value = properties.minor, cudaSuccess;
         case cudaDevAttrCooperativeLaunch:
-            return *value = 1, cudaSuccess;
+            return *value = settings().cooperative, cudaSuccess;
         case cudaDevAttrMaxSharedMemoryPerBlockOptin:
             return *value = int(properties.sharedMemPerBlockOptin), cudaSuccess;
     }
@@ -154,38 +178,38 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 }
 
 cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) {
-    EMULATED_CALL;
+    EMULATED_WORK;
     *total = settings().memory;
-    *available = *total - std::min(*total, used(current));
+    *available = *total - std::min(*total, used(current_device()));
     return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
-    EMULATED_CALL;
+    EMULATED_WORK;
+    if (const cudaError_t error = forbid_while_capturing()) return report(error);
     *pointer = nullptr;
     if (bytes == 0) return cudaSuccess;
-    const std::size_t taken = used(current);
-    if (taken > settings().memory || bytes > settings().memory - taken || posix_memalign(pointer, 256, bytes) != 0)
+    const std::size_t taken = used(current_device());
+    if (taken > settings().memory || bytes > settings().memory - taken || !(*pointer = reserve(bytes)))
         return report(cudaErrorMemoryAllocation);
-    std::memset(*pointer, 0xff, bytes);
-    allocations[reinterpret_cast<std::uintptr_t>(*pointer)] = {bytes, current};
+    allocations[reinterpret_cast<std::uintptr_t>(*pointer)] = {bytes, current_device()};
     return cudaSuccess;
 }
 
 cudaError_t cudaFree(void* pointer) {
-    EMULATED_CALL;
+    EMULATED_WORK;
+    if (const cudaError_t error = forbid_while_capturing()) return report(error);
     run_queue();
     if (!pointer) return cudaSuccess;
     const auto found = allocations.find(reinterpret_cast<std::uintptr_t>(pointer));
     if (found == allocations.end()) return report(cudaErrorInvalidValue);
-    std::memset(pointer, 0xff, found->second.bytes);
+    give_back(pointer, found->second.bytes);
     allocations.erase(found);
-    std::free(pointer);
     return cudaSuccess;
 }
 
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
-    EMULATED_CALL;
+    EMULATED_WORK;
     const Allocation* found = find(pointer, 0);
     *attributes = {cudaMemoryTypeUnregistered, -2, nullptr, nullptr};
     if (found) *attributes = {cudaMemoryTypeDevice, found->device, const_cast<void*>(pointer), nullptr};

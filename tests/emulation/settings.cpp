@@ -20,7 +20,7 @@ struct AtLoad {
     AtLoad() {
         seed(0);
         for (const char* name : {"EMULATED_DEVICES", "EMULATED_SEED", "EMULATED_COMPUTE", "EMULATED_MULTIPROCESSORS",
-                                 "EMULATED_SHARED_BYTES", "EMULATED_MEMORY"})
+                                 "EMULATED_SHARED_BYTES", "EMULATED_MEMORY", "EMULATED_COOPERATIVE"})
             if (const char* value = std::getenv(name)) set(name, value);
     }
 } at_load;
@@ -42,6 +42,8 @@ void set(const std::string& name, const std::string& value) {
         current.shared_bytes = std::size_t(number);
     } else if (name == "EMULATED_MEMORY") {
         current.memory = std::size_t(number);
+    } else if (name == "EMULATED_COOPERATIVE") {
+        current.cooperative = int(number);
     } else {
         throw std::invalid_argument("name must be one of the emulator's variables, got " + name);
     }

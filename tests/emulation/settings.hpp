@@ -13,6 +13,7 @@ struct Settings {
     int multiprocessors = 4;                   // EMULATED_MULTIPROCESSORS
     std::size_t shared_bytes = 232448;         // EMULATED_SHARED_BYTES: of a block
     std::size_t memory = std::size_t(1) << 32;  // EMULATED_MEMORY: of a device
+    int cooperative = 1;                        // EMULATED_COOPERATIVE: whether it has cooperative launches
 };
 
 const Settings& settings();

@@ -21,7 +21,9 @@ __all__ = [
     "arithmetic_dtype",
     "backend",
     "dtype_name",
+    "note_own_stream",
     "numpy_dtype",
+    "reused",
     "status",
     "use",
 ]
@@ -113,6 +115,22 @@ def _look() -> tuple[Any, str | None]:
     return module, module.reason()
 
 
+def reused(shape: tuple[int, ...], dtype: str, device: int, stream: int) -> DeviceArray:
+    """Return an array, not initialised, for work on a stream; its memory is used again in the stream's order.
+
+    It takes no allocation and no wait if an array of this size was made and dropped before. If the array was shared
+    with a library that works on other streams, its memory is freed with it instead.
+    """
+    result = DeviceArray.__new__(DeviceArray)
+    result._make(shape, dtype, device, stream)
+    return result
+
+
+def note_own_stream(array: DeviceArray) -> None:
+    """Note that whoever shares the array's memory works on the array's own stream."""
+    array._buffer.shared = False
+
+
 class DeviceArray:
     """A C-contiguous array in the memory of a CUDA device.
 
@@ -167,6 +185,9 @@ class DeviceArray:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str, device: int = 0) -> None:
+        self._make(shape, dtype, device, None)
+
+    def _make(self, shape: tuple[int, ...], dtype: str, device: int, stream: int | None) -> None:
         if dtype not in STORAGES:
             raise TypeError(f"dtype must be one of {', '.join(STORAGES)}, got {dtype}")
         if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
@@ -175,8 +196,9 @@ class DeviceArray:
         count = self._cuda.device_count()
         if isinstance(device, bool) or not isinstance(device, int) or not 0 <= device < count:
             raise ValueError(f"device must be an integer from 0 to {count - 1}, got {device!r}")
-        self.shape, self.dtype, self.device, self.stream = shape, numpy_dtype(dtype), device, LEGACY_STREAM
-        self._buffer = self._cuda.Buffer(max(self.nbytes, 1), device)
+        self.shape, self.dtype, self.device = shape, numpy_dtype(dtype), device
+        self.stream = LEGACY_STREAM if stream is None else stream
+        self._buffer = self._cuda.Buffer(max(self.nbytes, 1), device, stream)
 
     @classmethod
     def from_numpy(cls, array: NDArray[Any], device: int = 0) -> DeviceArray:
@@ -256,6 +278,7 @@ class DeviceArray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
+        self._buffer.shared = True
         typestr = "<V2" if self.dtype == BFLOAT16 else self.dtype.str
         data = (self.pointer, False)
         return {"shape": self.shape, "typestr": typestr, "data": data, "version": 3, "stream": self.stream}
@@ -273,6 +296,8 @@ class DeviceArray:
     ) -> Any:
         if copy or (dl_device is not None and tuple(dl_device) != self.__dlpack_device__()):
             raise BufferError("DLPack shares a DeviceArray as it is: without a copy, on its own device")
+        if stream == -1 or (stream or LEGACY_STREAM) != self.stream:
+            self._buffer.shared = True
         if stream != -1 and (stream or LEGACY_STREAM) != self.stream:
             self.wait()
         versioned = max_version is not None and max_version[0] >= 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from . import remedies
-from .device import BFLOAT16, LEGACY_STREAM, DeviceArray, backend, dtype_name, numpy_dtype
+from .device import BFLOAT16, LEGACY_STREAM, DeviceArray, backend, dtype_name, note_own_stream, numpy_dtype
 
 __all__ = ["DeviceView", "as_native", "check_place", "device_of", "library_of", "like", "note_change"]
 
@@ -134,7 +134,12 @@ def like(array: Any, example: Any) -> Any:
     if library not in _MAKERS or (isinstance(array, np.ndarray) and library not in ("torch", "jax")):
         return array
     module, function = _MAKERS[library]
-    return getattr(sys.modules[module], function)(array)
+    made = getattr(sys.modules[module], function)(array)
+    if library == "cupy" and isinstance(array, DeviceArray):
+        stream = getattr(sys.modules["cupy"].cuda.get_current_stream(), "ptr", None)
+        if stream is not None and (stream or LEGACY_STREAM) == array.stream:
+            note_own_stream(array)
+    return made
 
 
 def device_of(array: Any) -> int | None:

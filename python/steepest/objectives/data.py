@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import STORED, check_alpha, check_flag, check_fraction
 from ..arrays.hints import OF_OBJECTIVES, hinting
-from ..arrays.interop import as_native, check_place, library_of, like
+from ..arrays.interop import as_native, check_place, library_of, like, note_change
 from .binding import data_of
 from .bound import Arrays, Bound, some_of
 from .loss import Loss
@@ -313,10 +313,52 @@ class DataObjective(Bound, Loss):
         """Return the gradient of the smooth part, of the shape, dtype and library of w."""
         return self._like(self.native.value_and_gradient(self.flat("w", w))[1], w)
 
-    def value_and_gradient(self, w: Any) -> tuple[float, Any]:
-        """Return F(w) and the gradient of the smooth part in one pass over X."""
+    def value_and_gradient(self, w: Any, out: Any = None) -> tuple[float, Any]:
+        """Return F(w) and the gradient of the smooth part in one pass over X.
+
+        Parameters
+        ----------
+        w : array of shape (n_parameters,), the objective's dtype
+            The parameters.
+        out : array of the shape and dtype of w, optional
+            Memory for the gradient, for data on a CUDA device only: contiguous, writeable, on that device. It must
+            overlap neither w nor the data. Without it, the gradient is in new memory, or in that of an earlier one that
+            is not used any more.
+
+        Returns
+        -------
+        value : float
+            F(w), with the L1 part of the penalty.
+        gradient : array of the shape, dtype and library of w, or ``out``
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array has the wrong type, dtype, shape or layout, is in another memory than the data, or overlaps them.
+        NotImplementedError
+            ``out`` was given for data in the host's memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import steepest as st
+        >>> objective = st.LeastSquares(np.eye(2), np.array([3.0, -1.0]), intercept=False)
+        >>> objective.value_and_gradient(np.zeros(2))
+        (5.0, array([-3.,  1.]))
+        """
+        if out is not None:
+            return self._value_and_gradient_into(w, out), out
         value, gradient = self.native.value_and_gradient(self.flat("w", w))
         return value, self._like(gradient, w)
+
+    def _value_and_gradient_into(self, w: Any, out: Any) -> float:
+        if self.device is None:
+            raise NotImplementedError(
+                "out is implemented for data on a CUDA device only; leave it out, and the gradient is a new array"
+            )
+        value = float(self.native.value_and_gradient_into(self.flat("w", w), self.flat("out", out)))
+        note_change(out)
+        return value
 
     def hessian_product(self, w: Any, v: Any) -> Any:
         """Return the Hessian of the smooth part at w times v, in one pass over X."""

@@ -6,12 +6,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..arrays.device import DeviceArray, arithmetic_dtype, backend
+from ..arrays.device import DeviceArray, arithmetic_dtype, backend, reused
 from ..arrays.device_checks import check_device_vector
 from ..arrays.interop import DeviceView, as_native
 from .source import Terms
 
 __all__ = ["DeviceObjective", "check_on_device"]
+
+_LAST_BUILT_IN_STREAM = 2  # 1 and 2 are the legacy default stream and that of the thread, which are never destroyed
 
 
 def check_on_device(terms: Terms) -> None:
@@ -64,7 +66,11 @@ class DeviceObjective:
         return capability == "batches"
 
     def check_memory(self) -> None:
-        """Raise an error if the data were freed. Without this check, the device itself would fail for good."""
+        """Raise an error if the data were freed, or if the stream is captured into a CUDA graph.
+
+        Without the first check, the device itself would fail for good. In a capture, no number can come back.
+        """
+        backend().refuse_capture("a pass over the data", self.device, self.stream)
         for name, array in self._kept.items():
             if array is not None:
                 backend().check_pointer(name, array.pointer, self.device)
@@ -83,8 +89,29 @@ class DeviceObjective:
     def value_and_gradient(self, w: Any) -> tuple[float, DeviceArray]:
         """Return the objective at w and its gradient, on the device."""
         pointer = self._checked("w", w)
-        gradient = DeviceArray((self.n_parameters,), self.dtype.name, self.device)
+        gradient = self._result()
         return float(self.native.value_and_gradient(pointer, gradient.pointer)), gradient
+
+    def value_and_gradient_into(self, w: Any, out: Any) -> float:
+        """Write the gradient at w into a vector on the device, and return the objective."""
+        pointer, target = self._checked("w", w), self._checked("out", out)
+        if out.read_only:
+            raise ValueError("out must be writeable, got a read-only array")
+        for name, array in (("w", w), *self._arrays()):
+            if array.pointer < target + out.n_bytes and target < array.pointer + array.n_bytes:
+                raise ValueError(f"out must not overlap {name}")
+        return float(self.native.value_and_gradient(pointer, target))
+
+    def _arrays(self) -> list[tuple[str, DeviceView]]:
+        """Return the arrays of the data by their names."""
+        return [(name, array) for name, array in self._kept.items() if array is not None]
+
+    def _result(self) -> DeviceArray:
+        """Return memory for a vector of parameters, used again where the stream is known to outlive it."""
+        shape, dtype = (self.n_parameters,), self.dtype.name
+        if self.stream > _LAST_BUILT_IN_STREAM and self._library != "torch":
+            return DeviceArray(shape, dtype, self.device)
+        return reused(shape, dtype, self.device, self.stream)
 
     def hessian_product(self, w: Any, v: Any) -> Any:
         """Raise NotImplementedError."""

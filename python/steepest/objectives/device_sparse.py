@@ -90,10 +90,14 @@ class DeviceSparseObjective(DeviceObjective):
         self._X.check_memory()
         super().check_memory()
 
+    def _arrays(self) -> list[tuple[str, DeviceView]]:
+        of_X = [(f"{name} of X", getattr(self._X, name)) for name in ("data", "indices", "indptr")]
+        return [*of_X, *super()._arrays()]
+
     def hessian_product(self, w: Any, v: Any) -> DeviceArray:
         """Return the Hessian at w times v, on the device."""
         pointers = self._checked("w", w), self._checked("v", v)
-        product = DeviceArray((self.n_parameters,), self.dtype.name, self.device)
+        product = self._result()
         self.native.hessian_product(*pointers, product.pointer)
         return product
 

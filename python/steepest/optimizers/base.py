@@ -127,6 +127,9 @@ class Optimizer:
         ------
         TypeError, ValueError
             An array has the wrong type, dtype, shape or layout, or its shape or dtype differs from the steps before.
+        RuntimeError
+            The stream of w or of the gradient is captured into a CUDA graph. A replay of the graph would not count its
+            steps: it would repeat their number and their learning rate.
 
         Notes
         -----
@@ -177,6 +180,7 @@ class Optimizer:
         note_change(w)
 
     def _step_on_device(self, rate: float, w: DeviceView, gradient: DeviceView) -> None:
+        DeviceState.check_stream(w, gradient)
         state = self.on_device(w)
         arguments, step = state.prepare(rate, self.n_steps + 1, w, gradient), state.rule.step
         if w.size == 0:

@@ -12,6 +12,9 @@ from ..arrays.interop import DeviceView
 
 __all__ = ["DeviceState"]
 
+# Libraries that use freed memory again in the order of the stream that the step runs on, or wait for the device first.
+_FREED_IN_ORDER = frozenset(("steepest", "torch", "cupy", "numba"))
+
 
 class DeviceState:
     """An update rule of the CUDA module, with its state in the memory of w's device.
@@ -32,6 +35,7 @@ class DeviceState:
         self, rule: str, hyperparameters: dict[str, float], w: DeviceView, arrays: tuple[NDArray[Any], ...] | int
     ) -> None:
         self.rule = backend().Rule(rule, **hyperparameters)
+        self._kept: list[Any] = []  # views that steps may still be reading
         if isinstance(arrays, int):
             self.arrays = tuple(DeviceArray.zeros(w.shape, w.dtype, w.device, w.stream) for _ in range(arrays))
         else:
@@ -66,7 +70,22 @@ class DeviceState:
             gradient.wait()
         return w.dtype, w.pointer, gradient.pointer, self.pointers, w.size, rate, t, w.device, w.stream
 
+    @staticmethod
+    def check_stream(w: DeviceView, gradient: DeviceView) -> None:
+        """Raise a RuntimeError during the capture of a CUDA graph: a replay would repeat t and the learning rate."""
+        for stream in {w.stream, gradient.stream}:
+            backend().refuse_capture("optimizer.step", w.device, stream)
+
     def finish(self, w: DeviceView, gradient: DeviceView) -> None:
-        """Make it safe to write to the gradient again. The step may still be reading it."""
+        """Make it safe to write to the gradient again, and to hand its memory on. The step may still be reading it.
+
+        A library whose streams are not ordered with the step's, such as JAX, uses memory again once no view is left.
+        Views of its arrays are kept until the step is done; the next step looks, and so does the end of this object.
+        """
         if gradient.stream != w.stream:  # its own stream may write to it as soon as this returns
             w.wait()
+            return
+        foreign = tuple(view for view in (w, gradient) if view.library not in _FREED_IN_ORDER)
+        if foreign:
+            self._kept = [kept for kept in self._kept if not kept.done]
+            self._kept.append(backend().Kept(foreign, w.device, w.stream))

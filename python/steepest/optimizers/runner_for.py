@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from .. import _core
 from ..objectives.protocol import Capability, device_of_objective, penalty_of, supports
 from .buffered import buffered_runner
 from .runner import Runner, StepPlan
@@ -33,9 +31,5 @@ def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPl
         return buffered_runner(objective, optimizer, w, plan)
     if device is None:
         return NativeRunner(objective.native, optimizer, w, plan)
-    shuffled = plan.shuffle and plan.batch_size > 0
-
-    def order(epoch: int) -> NDArray[np.uint32] | None:
-        return _core.row_order(objective.n_samples, plan.seed, epoch) if shuffled else None
-
-    return DeviceRunner(objective.native, optimizer, w, plan.batch_size, order)
+    seed = plan.seed if plan.shuffle and plan.batch_size else None
+    return DeviceRunner(objective.native, optimizer, w, plan.batch_size, seed)

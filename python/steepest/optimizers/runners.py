@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +22,6 @@ DESCENTS = {
     _core.Objective32: _core.Descent32,
     _core.Objective64: _core.Descent64,
 }
-_Orders = Callable[[int], NDArray[np.uint32] | None]  # maps an epoch to the order of its rows; None is their own order
 WHOLE_DATA = StepPlan()
 
 
@@ -152,9 +150,9 @@ class DeviceRunner(Runner):
     """A runner on a device. The run's w is a copy on the host; `fetch` and every evaluation update it."""
 
     def __init__(
-        self, objective: DeviceObjective, optimizer: Stepper, w: NDArray[Any], batch_size: int, order: _Orders
+        self, objective: DeviceObjective, optimizer: Stepper, w: NDArray[Any], batch_size: int, seed: int | None
     ) -> None:
-        self._w, self._objective, self._order = w, objective, order
+        self._w, self._objective, self._seed = w, objective, seed
         self.parameters = DeviceArray.from_numpy(w, objective.device)
         self.parameters.stream = objective.stream
         self._state = optimizer.on_device(as_native("w", self.parameters))
@@ -185,7 +183,10 @@ class DeviceRunner(Runner):
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
         self._objective.check_memory()
         if not self._in_epoch:
-            self._descent.start_epoch(self._order(self._epoch))
+            if self._seed is None:
+                self._descent.start_epoch(None)
+            else:
+                self._descent.shuffle_epoch(self._seed, self._epoch)
             self._epoch += 1
             self._in_epoch = True
         steps = Steps(*self._descent.run(learning_rates, seconds, path))

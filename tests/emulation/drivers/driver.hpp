@@ -28,6 +28,7 @@ struct Array {
     explicit Array(std::size_t n_) : n(n_) { check(cudaMalloc(reinterpret_cast<void**>(&data), n * sizeof(T))); }
     explicit Array(const std::vector<T>& values) : Array(values.size()) {
         check(cudaMemcpyAsync(data, values.data(), n * sizeof(T), cudaMemcpyHostToDevice, nullptr));
+        check(cudaStreamSynchronize(nullptr));
     }
     Array(const Array&) = delete;
     Array& operator=(const Array&) = delete;
@@ -35,6 +36,7 @@ struct Array {
     std::vector<T> host() const {
         std::vector<T> values(n);
         check(cudaMemcpyAsync(values.data(), data, n * sizeof(T), cudaMemcpyDeviceToHost, nullptr));
+        check(cudaStreamSynchronize(nullptr));
         return values;
     }
 };

@@ -1,4 +1,7 @@
 // Tests of the emulated runtime's calls: they must do as the real ones.
+#include <set>
+
+#include "contexts.hpp"
 #include "driver.hpp"
 
 namespace {
@@ -36,6 +39,7 @@ float* reserve(std::size_t n) {
 float first(const float* x, cudaStream_t stream = nullptr) {
     float value = -1;
     cudaMemcpyAsync(&value, x, sizeof(value), cudaMemcpyDeviceToHost, stream);
+    cudaStreamSynchronize(stream);
     return value;
 }
 
@@ -63,14 +67,14 @@ bool streams() {
     float value = 5;
     EXPECT(first(x) != first(x));  // nobody wrote it
     cudaMemcpyAsync(x, &value, sizeof(value), cudaMemcpyHostToDevice, other_stream);
-    value = 7;  // was copied by the call
+    value = 7;  // is read late
     launch(1, 1, 0, false, x, other_stream);
     EXPECT(x[0] != x[0]);  // not yet
-    EXPECT(first(x, cudaStreamPerThread) != 6);  // another stream's
-    EXPECT(first(x, other_stream) == 6);
+    EXPECT(first(x, cudaStreamPerThread) != 8);  // another stream's
+    EXPECT(first(x, other_stream) == 8);
     launch(1, 1, 0, false, x, other_stream);
     cudaMemcpyAsync(x + 1, x, sizeof(value), cudaMemcpyDeviceToDevice, cudaStreamLegacy);
-    EXPECT(first(x + 1) == 7);  // the legacy stream waits for all others
+    EXPECT(first(x + 1) == 9);  // the legacy stream waits for all others
     cudaMemsetAsync(x, 0, sizeof(value), cudaStreamLegacy);
     launch(1, 1, 0, false, x, cudaStreamPerThread);
     launch(1, 1, 0, false, x, other_stream);
@@ -78,6 +82,86 @@ bool streams() {
     EXPECT(cudaDeviceSynchronize() == cudaSuccess && x[0] == 2);
     launch(1, 1, 0, false, x);
     return cudaFree(x) == cudaSuccess;
+}
+
+bool non_blocking() {
+    cudaStream_t apart = nullptr;
+    EXPECT(cudaStreamCreateWithFlags(&apart, cudaStreamNonBlocking) == cudaSuccess);
+    float* x = reserve(2);
+    cudaMemsetAsync(x, 0, 2 * sizeof(float), apart);
+    launch(1, 1, 0, false, x, apart);
+    EXPECT(first(x) != first(x) && first(x, other_stream) != 1);  // the legacy stream does not wait for it
+    EXPECT(first(x, apart) == 1);
+    launch(1, 1, 0, false, x);
+    EXPECT(first(x, apart) == 1);  // nor does it wait for the legacy stream
+    launch(1, 1, 0, false, x, apart);
+    return cudaDeviceSynchronize() == cudaSuccess && x[0] == 3 && cudaFree(x) == cudaSuccess;
+}
+
+bool events() {
+    float* x = reserve(1);
+    cudaEvent_t event = nullptr;
+    EXPECT(cudaEventCreateWithFlags(&event, cudaEventDisableTiming) == cudaSuccess);
+    EXPECT(cudaEventQuery(event) == cudaSuccess);
+    cudaMemsetAsync(x, 0, sizeof(float), other_stream);
+    EXPECT(cudaEventRecord(event, other_stream) == cudaSuccess && cudaEventQuery(event) == cudaErrorNotReady);
+    EXPECT(cudaGetLastError() == cudaErrorNotReady);
+    EXPECT(cudaEventSynchronize(event) == cudaSuccess && x[0] == 0 && cudaEventQuery(event) == cudaSuccess);
+    EXPECT(cudaEventRecord(event, other_stream) == cudaSuccess && first(x, other_stream) == 0);
+    return cudaEventQuery(event) == cudaSuccess && cudaEventDestroy(event) == cudaSuccess && cudaFree(x) == cudaSuccess;
+}
+
+bool captures() {
+    float* x = reserve(1);
+    cudaStreamCaptureStatus status;
+    cudaGraph_t graph = nullptr;
+    cudaMemsetAsync(x, 0, sizeof(float), nullptr);
+    EXPECT(first(x) == 0);
+    EXPECT(cudaStreamBeginCapture(other_stream, cudaStreamCaptureModeGlobal) == cudaSuccess);
+    EXPECT(cudaStreamIsCapturing(other_stream, &status) == cudaSuccess && status == cudaStreamCaptureStatusActive);
+    EXPECT(cudaStreamIsCapturing(cudaStreamPerThread, &status) == cudaSuccess && status == cudaStreamCaptureStatusNone);
+    EXPECT(cudaStreamIsCapturing(nullptr, &status) == cudaErrorStreamCaptureImplicit);
+    EXPECT(launch(1, 1, 0, false, x, other_stream) == cudaSuccess && x[0] == 0);
+    EXPECT(cudaStreamEndCapture(other_stream, &graph) == cudaSuccess && x[0] == 0);
+    for (int i = 0; i < 3; ++i) EXPECT(cudaGraphLaunch(graph, other_stream) == cudaSuccess);
+    EXPECT(first(x, other_stream) == 3);
+    void* pointer = nullptr;
+    for (int forbidden = 0; forbidden < 3; ++forbidden) {
+        EXPECT(cudaStreamBeginCapture(other_stream, cudaStreamCaptureModeGlobal) == cudaSuccess);
+        EXPECT((forbidden == 0   ? cudaStreamSynchronize(other_stream)
+                : forbidden == 1 ? cudaMalloc(&pointer, 4)
+                                 : launch(1, 1, 0, false, x)) >= cudaErrorStreamCaptureUnsupported);
+        EXPECT(cudaStreamEndCapture(other_stream, &graph) == cudaErrorStreamCaptureInvalidated);
+    }
+    return cudaFree(x) == cudaSuccess && cudaGetLastError() != cudaSuccess;
+}
+
+bool contexts() {
+    using Set = int (*)(void*);
+    using Get = int (*)(void**);
+    cudaDriverEntryPointQueryResult found;
+    int device = -1;
+    void *set = nullptr, *get = nullptr, *context = &device, *none = nullptr;
+    EXPECT(cudaGetDevice(&device) == cudaSuccess && device == 0);
+    EXPECT(cudaGetDriverEntryPointByVersion("cuCtxGetCurrent", &get, 12000, cudaEnableDefault, &found) == cudaSuccess);
+    EXPECT(cudaGetDriverEntryPointByVersion("cuCtxSetCurrent", &set, 12000, cudaEnableDefault, &found) == cudaSuccess);
+    EXPECT(reinterpret_cast<Get>(get)(&context) == 0 && context == nullptr && emulated::contexts().empty());
+    EXPECT(cudaSetDevice(1) == cudaSuccess && emulated::contexts() == std::set<int>{1});
+    EXPECT(reinterpret_cast<Get>(get)(&context) == 0 && context != nullptr);
+    EXPECT(reinterpret_cast<Set>(set)(none) == 0 && emulated::current_context() == -1);
+    cudaPointerAttributes attributes;
+    EXPECT(cudaPointerGetAttributes(&attributes, &device) == cudaSuccess && emulated::current_context() == 1);
+    EXPECT(cudaSetDevice(0) == cudaSuccess && emulated::contexts().size() == 2);
+    return cudaGetDriverEntryPointByVersion("cuNone", &set, 12000, cudaEnableDefault, &found) == cudaSuccess &&
+           found == cudaDriverEntryPointSymbolNotFound;
+}
+
+bool no_cooperative_launches() {
+    int cooperative = -1;
+    float* x = reserve(1);
+    EXPECT(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, 0) == cudaSuccess && cooperative == 0);
+    EXPECT(launch(1, 32, 0, true, x) == cudaErrorNotSupported);
+    return launch(1, 1, 0, false, x) == cudaSuccess && cudaFree(x) == cudaSuccess;
 }
 
 bool memory() {
@@ -116,6 +200,11 @@ bool old_driver() {
 
 const drivers::Tests tests = {{"launches", &launches},
                               {"streams", &streams},
+                              {"non_blocking", &non_blocking},
+                              {"events", &events},
+                              {"captures", &captures},
+                              {"contexts", &contexts},
+                              {"no_cooperative_launches", &no_cooperative_launches},
                               {"memory", &memory},
                               {"no_device", &no_device},
                               {"old_driver", &old_driver}};

@@ -9,10 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "contexts.hpp"
+#include "cpp/math/permutation.hpp"
 #include "cuda/engine/descent.hpp"
 #include "cuda/engine/sparse.hpp"
+#include "cuda/launch/order.hpp"
 #include "cuda/launch/survey.hpp"
 #include "cuda/launch/update.hpp"
+#include "settings.hpp"
 
 namespace {
 
@@ -36,6 +40,7 @@ struct OnTheDevice {
         memory.reserve((offset + values.size()) * sizeof(T));
         data = memory.as<T>() + offset;
         copy_to_device(data, values.data(), values.size() * sizeof(T), nullptr);
+        wait(nullptr);
     }
 };
 
@@ -162,7 +167,9 @@ void test_epoch(std::size_t n, std::size_t d, bool row_major, Tiling tiling) {
     float* const states[max_states] = {state.data};
     Descent<S> descent(p.objective(tiling), id_of_MomentumSum, hyperparameters(), p.device_w.data, states, 0, batch);
     const std::vector<std::uint32_t> order = order_of(n);
-    descent.start_epoch(order.data());
+    std::vector<std::uint32_t> given = order;
+    descent.start_epoch(given.data());
+    given.assign(n, 0);  // as if its memory were used for something else
     const std::size_t n_steps = (n + batch - 1) / batch;
     const std::vector<double> rates(n_steps, learning_rate);
     Interrupt interrupt(nullptr);
@@ -214,6 +221,87 @@ void test_survey(std::size_t n) {
     expect(found.first_not_label == n - 1 && found.first_not_finite == n && found.minimum == 0.5, "survey");
 }
 
+// Work on the second device makes no context on the first.
+void test_second_device() {
+    Buffer memory;
+    {
+        const OnDevice here(1);
+        memory.reserve(64);
+        fill_zero(memory.as<void>(), 64, nullptr);
+        wait(nullptr);
+    }
+    expect(device_of(memory.as<void>()) == 1 && device_of(&memory) == -1, "devices of addresses");
+    memory.release();
+    expect(emulated::contexts() == std::set<int>{1}, "a context on a device that is not used");
+    expect(emulated::current_context() == -1, "the thread's context afterwards");
+}
+
+void test_order(std::size_t n) {
+    constexpr std::uint64_t seed = 5, epoch = 2;
+    std::uint64_t entries = 1;
+    int bits = 0;
+    for (; entries < n; entries *= 2) ++bits;
+    std::uint32_t keys[turns_of_permutation];
+    draw_keys(state_of_epoch(seed, epoch), keys);
+    std::vector<std::uint32_t> wanted;
+    for (std::uint64_t at = 0; at < entries; ++at) {
+        const int low = bits / 2;
+        const std::uint32_t row = permuted(keys, low, (1u << low) - 1, (1u << (bits - low)) - 1, std::uint32_t(at));
+        if (row < n) wanted.push_back(row);
+    }
+    const OnTheDevice<std::uint32_t> order(std::vector<std::uint32_t>(n, 0));
+    Buffer counts;
+    counts.reserve(bytes_of_counts(n));
+    make_order(n, seed, epoch, order.data, counts.as<std::uint32_t>(), device(0), nullptr);
+    expect(on_host(order.data, n) == wanted, "order of " + std::to_string(n) + " rows");
+}
+
+#if !defined(__SANITIZE_THREAD__)  // which has no addresses for so much memory
+// Rows by numbers, and in sequence, on both sides of 2^31: the data are reserved memory that hardly anyone writes.
+template <class S>
+void test_far_rows(std::size_t d, bool row_major, Tiling tiling) {
+    constexpr std::size_t middle = std::size_t(1) << 31, n = middle + 64, count = 40;
+    emulated::set("EMULATED_MEMORY", std::to_string(std::size_t(1) << 44));
+    Buffer far_x, far_y;
+    far_x.reserve(n * d * sizeof(S));
+    far_y.reserve(n * sizeof(float));
+    const Problem<S> p(count, d, true);
+    std::vector<std::uint32_t> index, sequence(count);
+    for (std::size_t i = 0; i < count; ++i) index.push_back(std::uint32_t(i % 4 == 0 ? i : middle + 63 - i));
+    std::iota(sequence.begin(), sequence.end(), std::uint32_t(middle - 17));
+    const OnTheDevice<std::uint32_t> device_index(index);
+    const bool aligned = row_major && d * sizeof(S) % 16 == 0;
+    Batch<S> rows{far_x.as<S>(), far_y.as<float>(),   nullptr, nullptr, n, d, 0, n, row_major,
+                  aligned,       {id_of_Logistic, {}}};
+    Objective<S> objective(Data<S>{rows, double(count), true, 0.0, l2, 0, nullptr, tiling});
+    for (const bool by_number : {true, false}) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::size_t row = by_number ? index[i] : sequence[i];
+            far_y.as<float>()[row] = p.y[i];
+            for (std::size_t j = 0; j < d; ++j) far_x.as<S>()[row_major ? row * d + j : j * n + row] = p.x[i * d + j];
+        }
+        rows.begin = middle - 17;
+        rows.count = count;
+        rows.index = by_number ? device_index.data : nullptr;
+        Step<float> step{};
+        step.w = p.device_w.data;
+        step.gradient = p.gradient.data;
+        step.rule = no_rule;
+        step.scale = 1.0 / double(count);
+        step.l2 = float(l2);
+        step.n_columns = d;
+        step.intercept = true;
+        const OnTheDevice<Status> status({Status{}});
+        objective.pass(rows, step, 0, nullptr, status.data);
+        std::vector<std::uint32_t> all(count);
+        std::iota(all.begin(), all.end(), 0u);
+        const std::vector<double> w(p.w.begin(), p.w.end());
+        expect_close(on_host(p.gradient.data, d + 1), p.reference(w, all.data(), count),
+                     std::string("rows near 2^31 by ") + tiling_names[int(tiling)]);
+    }
+}
+#endif
+
 // A row of more than two shares, empty rows, a column of half of all entries, and columns twice in a row.
 void test_sparse() {
     constexpr std::size_t n = 300, d = 300, longest = 2500;  // two groups of threads a warp
@@ -252,9 +340,28 @@ void test_sparse() {
     objective.hessian_product(device_w.data, device_w.data, found.data);
 }
 
+// What a device without cooperative launches can do.
+void test_without_cooperation() {
+    test_pass<float>(97, 33, true, Tiling::lanes);
+    test_epoch<float>(60, 33, true, Tiling::lanes);
+    test_epoch<float>(60, 31, false, Tiling::tiles);
+    test_divergence<float>(60, 20, Tiling::lanes);
+}
+
 }  // namespace
 
-int main() {
+int main(int n_arguments, char**) {
+    if (n_arguments > 1) return test_without_cooperation(), 0;
+    test_second_device();
+    test_order(4097);
+    test_order(9000);
+#if !defined(__SANITIZE_THREAD__)
+    test_far_rows<float>(4, true, Tiling::lanes);
+    test_far_rows<float>(5, true, Tiling::tiles);
+    test_far_rows<float>(3, false, Tiling::tiles);
+    test_far_rows<BFloat16>(16, true, Tiling::bulk);
+    test_far_rows<float>(5, true, Tiling::split);
+#endif
     test_pass<float>(97, 33, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);
