@@ -112,6 +112,14 @@ def test_tiles_are_copied_asynchronously(code):
         assert bool(count(counts, "^LDGSTS", r"\.128\b")) == (not bulk and architecture >= 80), str(kernel)
 
 
+def test_rows_stream_by_the_copies_of_the_architecture(code):
+    for kernel, counts in of(code, "stream_gradient").items():
+        architecture = int(kernel.architecture)
+        assert bool(count(counts, "^UBLKCP")) == (architecture >= 90), str(kernel)
+        assert bool(count(counts, "^LDGSTS", r"\.128\b")) == (80 <= architecture < 90), str(kernel)
+        assert bool(count(counts, "^LDS", r"\.128\b")) == (architecture >= 80), str(kernel)
+
+
 def test_what_is_looked_for_can_be_found(tmp_path):
     nvcc = os.environ.get("CUDACXX") or shutil.which("nvcc")
     if nvcc is None:

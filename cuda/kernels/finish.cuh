@@ -8,6 +8,7 @@
 namespace steepest::cuda {
 
 constexpr unsigned finish_columns = 32;
+constexpr unsigned finish_parts = block_threads / finish_columns;  // threads that a column's chunks are dealt to
 
 template <class T>
 struct Finish {
@@ -41,6 +42,14 @@ __device__ __forceinline__ void finish_column(const Finish<T>& f, std::size_t c,
     if (f.path) f.path[c] = w;
 }
 
+// What one thread tells the host of the pass.
+template <class T>
+__device__ __forceinline__ void finish_status(const Finish<T>& f, double loss, bool good) {
+    f.status->loss = loss;
+    if (f.step.rule != no_rule && good) ++f.status->steps;
+    if (!finite(loss)) atomicMax(&f.status->diverged, 1u);
+}
+
 template <class T>
 __global__ void __launch_bounds__(block_threads, 2) finish(const __grid_constant__ Finish<T> f) {
     STEEPEST_SHARED(shared);
@@ -53,11 +62,7 @@ __global__ void __launch_bounds__(block_threads, 2) finish(const __grid_constant
     // Once a loss was not finite no later launch takes a step either. Every block finds the same.
     const bool good = finite(loss[0]) && atomicAdd(&f.status->diverged, 0u) == 0;
     if (threadIdx.x < finish_columns) finish_column(f, first + threadIdx.x, sums[threadIdx.x], good);
-    if (blockIdx.x == 0 && threadIdx.x == 0) {
-        f.status->loss = loss[0];
-        if (f.step.rule != no_rule && good) ++f.status->steps;
-        if (!finite(loss[0])) atomicMax(&f.status->diverged, 1u);
-    }
+    if (blockIdx.x == 0 && threadIdx.x == 0) finish_status(f, loss[0], good);
 }
 
 }  // namespace steepest::cuda

@@ -56,6 +56,7 @@ class TileCopy {
                 ptx::barrier_init(barriers_, 1);
                 ptx::barrier_init(barriers_ + 1, 1);
                 ptx::fence_barrier_init();
+                ptx::fence_proxy_async();
             }
             __syncthreads();
         }

@@ -109,6 +109,7 @@ void Grid::start_block(unsigned index) {
         thread.bit = 1u << i % 32;
         thread.group = 0;
         thread.fenced = false;
+        thread.unfenced.clear();
         thread.atomics.clear();
         warp.lanes[i % 32] = &thread;
         warp.present |= thread.bit;

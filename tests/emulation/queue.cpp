@@ -92,6 +92,12 @@ using namespace emulated;  // NOLINT
     const std::lock_guard<std::recursive_mutex> lock(mutex); \
     if (const cudaError_t error = unusable()) return report(error)
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+    EMULATED_CALL;
+    attributes->ptxVersion = settings().compute;
+    return cudaSuccess;
+}
+
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int value) {
     EMULATED_CALL;
     if (value < 0 || std::size_t(value) > settings().shared_bytes) return report(cudaErrorInvalidValue);

@@ -152,6 +152,10 @@ void test_pass(std::size_t n, std::size_t d, bool row_major, Tiling tiling) {
     Batch<S> all = objective->data().rows;
     for (std::size_t i = 0; i < 2; ++i) objective->pass(all, step, i, nullptr, status.data);
     expect(on_host(status.data, 1)[0].steps == 2, "number of steps");
+    const OnTheDevice<std::uint32_t> order(order_of(n));
+    all.index = order.data;
+    objective->pass(all, step, 1, nullptr, status.data);
+    expect(on_host(status.data, 1)[0].steps == 3, "number of steps, after one over rows in any order");
 }
 
 template <class S>
@@ -254,7 +258,17 @@ void test_sparse() {
 
 }  // namespace
 
-int main() {
+// A pass in one launch, over fewer chunks than parts and more chunks than blocks, each of more rows than the ring has.
+void test_stream() {
+    test_pass<float>(97, 33, true, Tiling::stream);
+    test_pass<float>(1300, 100, true, Tiling::stream);
+    test_pass<BFloat16>(1200, 70, true, Tiling::stream);
+    test_pass<BFloat16>(701, 64, true, Tiling::stream);
+}
+
+int main(int argc, char** argv) {
+    test_stream();
+    if (argc == 2 && argv[1] == std::string("stream")) return 0;
     test_pass<float>(97, 33, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);

@@ -133,7 +133,7 @@ bool async_copies(unsigned shift) {
 }
 
 // Rows of 64 floats, two of them in flight.
-template <bool wait>
+template <bool wait, bool fence = true>
 __global__ void copy_bulk(const float* x, float* out, unsigned rows) {
     using namespace steepest::ptx;
     STEEPEST_SHARED(shared);
@@ -143,6 +143,7 @@ __global__ void copy_bulk(const float* x, float* out, unsigned rows) {
         barrier_init(barriers, 1);
         barrier_init(barriers + 1, 1);
         fence_barrier_init();
+        if (fence) fence_proxy_async();
     }
     __syncthreads();
     const auto start = [&](unsigned r) {
@@ -160,10 +161,10 @@ __global__ void copy_bulk(const float* x, float* out, unsigned rows) {
     if (!wait && threadIdx.x == 0) barrier_wait(barriers, 0), barrier_wait(barriers + 1, 0);
 }
 
-template <bool wait>
+template <bool wait, bool fence = true>
 bool bulk_copies() {
     const Array<float> x(ramp(320)), out(320);
-    launch(1, 128 + 512, false, &copy_bulk<wait>, x.data, out.data, 5u);
+    launch(1, 128 + 512, false, &copy_bulk<wait, fence>, x.data, out.data, 5u);
     return out.host() == ramp(320);
 }
 
@@ -216,6 +217,7 @@ const Tests tests = {
     {"plain_counter", &last_block<true, false>},
     {"no_wait_async", [] { return async_copies<false>(0); }},
     {"no_wait_bulk", &bulk_copies<false>},
+    {"no_proxy_fence", &bulk_copies<true, false>},
     {"unaligned_async", [] { return async_copies<true>(1); }},
     {"unaligned_store", [] { return vectors(1); }},
     {"unaligned_load", &vector_loads},
