@@ -76,10 +76,7 @@ class TileSums {
         const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
         const unsigned part = parts_ > 1 ? warp / rows_ : 0;
         for (unsigned r = parts_ > 1 ? warp % rows_ : warp; r < n; r += parts_ > 1 ? rows_ : block_warps) {
-            const S* x = tile + r * copy_.pitch();
-            T z = T(0);
-#pragma unroll 4
-            for (std::size_t j = part * 32 + lane; j < d_; j += 32 * parts_) z += widen_element(x[j]) * w[j];
+            T z = add_products(T(0), tile + r * copy_.pitch(), w, part * 32 + lane, d_, 32 * parts_);
             for (int offset = 16; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
             if (lane == 0) scores_[r * parts_ + part] = z;
         }
@@ -89,7 +86,9 @@ class TileSums {
     __device__ __forceinline__ void finish_row(const Batch<S>& chunk, std::size_t first, T bias) {
         const std::size_t row = chunk.row(first + threadIdx.x);
         T z = bias;
-        for (unsigned part = 0; part < parts_; ++part) z += scores_[threadIdx.x * parts_ + part];
+        in_order<block_warps>(
+            0u, parts_, 1u, [&](unsigned part) { return scores_[threadIdx.x * parts_ + part]; },
+            [&](unsigned, T score) { z += score; });
         const LossAndSlope<T> of_row = loss_and_slope(chunk.loss, z, chunk.y[row]);
         const T weight = chunk.weight ? chunk.weight[row] : T(1);
         slopes_[threadIdx.x] = weighted(weight, of_row.slope);
@@ -100,11 +99,8 @@ class TileSums {
     __device__ __forceinline__ void accumulate(const S* tile, unsigned n) {
         const unsigned column = threadIdx.x % share_.width, part = threadIdx.x / share_.width;
         for (std::size_t j = column; j < d_; j += share_.width) {
-            T sum = gradient_[part * share_.width + j];
-#pragma unroll 4
-            for (unsigned r = part; r < n; r += share_.parts)
-                sum += slopes_[r] * widen_element(tile[r * copy_.pitch() + j]);
-            gradient_[part * share_.width + j] = sum;
+            T& sum = gradient_[part * share_.width + j];
+            sum = add_rows(sum, tile + j, copy_.pitch(), slopes_, part, n, share_.parts);
         }
     }
 
@@ -112,7 +108,9 @@ class TileSums {
         __syncthreads();
         for (std::size_t j = threadIdx.x; j < d_; j += block_threads) {
             T sum = gradient_[j];
-            for (unsigned part = 1; part < share_.parts; ++part) sum += gradient_[part * share_.width + j];
+            in_order<7>(
+                1u, share_.parts, 1u, [&](unsigned part) { return gradient_[part * share_.width + j]; },
+                [&](unsigned, T of_part) { sum += of_part; });
             __stcg(out + j, double(sum));
         }
         // The rows' owners in their order: max_tile_rows is two warps of threads.

@@ -32,6 +32,7 @@ float widen(S x) {
     return steepest::widen(x);
 }
 
+constexpr bool copies_are_asynchronous = true;
 inline void copy_async_16(void* shared, const void* global, Location at = Location::current()) {
     ::emulated::copy_async_16(shared, global, at);
 }
@@ -45,6 +46,7 @@ inline void barrier_init(Barrier* barrier, unsigned arrivals, Location at = Loca
     ::emulated::barrier_init(barrier, arrivals, at);
 }
 inline void fence_barrier_init() {}
+inline void fence_proxy_async() {}
 inline void barrier_expect(Barrier* barrier, unsigned bytes, Location at = Location::current()) {
     ::emulated::barrier_expect(barrier, bytes, at);
 }
