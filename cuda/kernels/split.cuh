@@ -71,6 +71,8 @@ class SplitSums {
         for (std::size_t first = 0, t = 0; first < count; first += step, ++t) {
             const unsigned n = rows_from(first), other = unsigned(t + 1) % 2;
             const S* tile = tiles_ + t % 2 * step * split_.tile.pitch;
+            Target<T> target;
+            if (threadIdx.x < n) target = load_target(split_.rows, first + threadIdx.x);
             if (first + step < count) {
                 copy_tile(first + step, other);
                 ptx::copy_async_wait_prior<1>();
@@ -80,7 +82,10 @@ class SplitSums {
             __syncthreads();
             T* scores = split_.scores + t % 2 * step * gridDim.x;
             score(tile, n, scores);
-            fetch_targets(first, n);
+            if (threadIdx.x < n) {
+                losses_[threadIdx.x] = target.y;
+                slopes_[threadIdx.x] = target.weight;
+            }
             cooperative_groups::this_grid().sync();
             finish_rows(n, scores, bias);
             __syncthreads();
@@ -122,14 +127,6 @@ class SplitSums {
             for (int offset = 16; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
             if (threadIdx.x % 32 == 0) __stcg(scores + r * gridDim.x + blockIdx.x, z);
         }
-    }
-
-    // What the rows' losses need beside their scores, before these are known.
-    __device__ __forceinline__ void fetch_targets(std::size_t first, unsigned n) {
-        if (threadIdx.x >= n) return;
-        const std::size_t row = split_.rows.row(first + threadIdx.x);
-        losses_[threadIdx.x] = split_.rows.y[row];
-        slopes_[threadIdx.x] = split_.rows.weight ? split_.rows.weight[row] : T(1);
     }
 
     // The rows' scores from all blocks, their slopes and losses; every block finds the same.
