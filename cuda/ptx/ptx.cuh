@@ -30,12 +30,18 @@ __device__ __forceinline__ float widen(Float16 x) {
     return result;
 }
 
-// 16 bytes, both addresses multiples of 16; an ordinary copy before sm_80.
-__device__ __forceinline__ void copy_async_16(void* shared, const void* global) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr bool copies_are_asynchronous = false;
+#else
+constexpr bool copies_are_asynchronous = true;
+#endif
+
+// 16 bytes, both addresses multiples of 16. From sm_80 on.
+__device__ __forceinline__ void copy_async_16([[maybe_unused]] void* shared, [[maybe_unused]] const void* global) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
 #else
-    *static_cast<uint4*>(shared) = *static_cast<const uint4*>(global);
+    __trap();
 #endif
 }
 

@@ -105,6 +105,13 @@ FAULTS = [
         "return part(first, count * (i + 1) / n_chunks - first + 1);",
     ),
     Fault(
+        "off-by-one read",
+        "several loads at once reach past the last one",
+        "kernels/in_order.cuh",
+        "last - i > Index(at_once - 1) * step;",
+        "last - i >= Index(at_once - 1) * step;",
+    ),
+    Fault(
         "unaligned vector access",
         "rows that are not aligned are read as if they were",
         "kernels/lanes.cuh",
@@ -241,8 +248,8 @@ FAULTS = [
         "missing barrier",
         "sums of hot columns are handed on before all is added",
         "kernels/sparse_columns.cuh",
-        "    __syncthreads();\n    for (unsigned i = threadIdx.x; i < 2 * *s.n_hot",
-        "    for (unsigned i = threadIdx.x; i < 2 * *s.n_hot",
+        "    __syncthreads();\n    struct Hot {",
+        "    struct Hot {",
     ),
     Fault(
         "plain store for an atomic",

@@ -37,6 +37,7 @@ float widen(S x) {
     return steepest::widen(x);
 }
 
+constexpr bool copies_are_asynchronous = true;
 inline void copy_async_16(void* shared, const void* global, Location at = Location::current()) {
     ::emulated::copy_async_16(shared, global, at);
 }
