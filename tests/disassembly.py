@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 NAMES = (
     "update", "lanes_gradient", "tile_gradient", "split_gradient", "finish", "lanes_epoch", "tile_epoch", "survey",
+    "stream_gradient",
     "sparse_check", "sparse_measure", "sparse_describe", "sparse_products", "sparse_slopes", "sparse_total",
     "sparse_scatter", "sparse_settle", "order_count", "order_offsets", "order_write",
 )  # fmt: skip

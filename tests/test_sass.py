@@ -11,6 +11,7 @@ import pytest
 
 from cases import RULES
 from disassembly import NAMES, Kernel, cuobjdump, instructions, usage
+from machine_loops import codes
 
 _cuda = pytest.importorskip("steepest._cuda", reason="the CUDA module was not built")
 pytestmark = pytest.mark.skipif(cuobjdump() is None, reason="cuobjdump and nvdisasm are not installed: the extra `dev`")
@@ -29,6 +30,47 @@ __global__ void control(const float* __restrict__ x, float* __restrict__ y, int 
     y[1] = float(sum);
 }
 """
+
+# Loops that wait for each load, that divide to find what to copy, and a bulk copy whose barrier has no fence.
+CONTROL_LOOPS = """
+#include <cstddef>
+__global__ void serial(const volatile double* x, double* y, size_t n) {
+    double sum = 0;
+    for (size_t i = threadIdx.x; i < n; i += 8) {
+        sum += x[i];
+        if (sum > 1.0) break;
+        sum += x[i + n];
+        if (sum > 2.0) break;
+    }
+    y[0] = sum;
+}
+__global__ void divided(const float* x, float* y, size_t n, size_t d) {
+    extern __shared__ float tile[];
+    for (size_t i = threadIdx.x; i < n; i += 256) tile[i] = x[i / d * 3 + i % d];
+    __syncthreads();
+    y[threadIdx.x] = tile[threadIdx.x ^ 1];
+}
+__global__ void unfenced(const float* x, float* y, unsigned bytes) {
+    __shared__ __align__(16) float tile[64];
+    __shared__ unsigned long long barrier;
+#if __CUDA_ARCH__ >= 900
+    const unsigned to = unsigned(__cvta_generic_to_shared(tile)), at = unsigned(__cvta_generic_to_shared(&barrier));
+    if (threadIdx.x == 0) asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(at) : "memory");
+    __syncthreads();
+    if (threadIdx.x == 0)
+        asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
+                     ::"r"(to), "l"(x), "r"(bytes), "r"(at) : "memory");
+#endif
+    y[0] = tile[1] + float(barrier);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def loops():
+    if not compiled_for():
+        pytest.skip("the CUDA module has PTX only, as AUTO builds it without a GPU; STEEPEST_CUDA=ON compiles it")
+    return codes(_cuda.__file__)
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +154,75 @@ def test_tiles_are_copied_asynchronously(code):
         assert bool(count(counts, "^LDGSTS", r"\.128\b")) == (not bulk and architecture >= 80), str(kernel)
 
 
-def test_what_is_looked_for_can_be_found(tmp_path):
+def test_rows_stream_by_the_copies_of_the_architecture(code):
+    for kernel, counts in of(code, "stream_gradient").items():
+        architecture = int(kernel.architecture)
+        assert bool(count(counts, "^UBLKCP")) == (architecture >= 90), str(kernel)
+        assert bool(count(counts, "^LDGSTS", r"\.128\b")) == (80 <= architecture < 90), str(kernel)
+        assert bool(count(counts, "^LDS", r"\.128\b")) == (architecture >= 80), str(kernel)
+
+
+def starving(loops):
+    return sorted(str(kernel) for kernel, code in loops.items() if any(map(code.starves, code.innermost_loops())))
+
+
+def dividing(loops):
+    return sorted(
+        str(kernel) for kernel, code in loops.items() if any(map(code.divides_while_it_copies, code.innermost_loops()))
+    )
+
+
+def unfenced(loops):
+    """The kernels where the copy engine may see a barrier that is not initialised, and how many use the engine."""
+    found, bulk = [], 0
+    for kernel, code in loops.items():
+        begun = [i for i in code.instructions if i.name.startswith("SYNCS.EXCH")]
+        copies = any(i.operation == "UBLKCP" for i in code.instructions)
+        assert bool(begun) == copies, str(kernel)
+        bulk += copies
+        if any(code.reaches(i, "UBLKCP", "FENCE.VIEW.ASYNC") for i in begun):
+            found.append(str(kernel))
+    return sorted(found), bulk
+
+
+def test_loops_wait_for_several_loads_at_once(code, loops):
+    assert set(loops) == set(code)
+    assert starving(loops) == []
+
+
+def test_copies_into_tiles_do_not_divide(loops):
+    assert dividing(loops) == []
+
+
+def test_barriers_are_fenced_before_the_copy_engine_sees_them(loops):
+    found, bulk = unfenced(loops)
+    assert found == []
+    assert bool(bulk) == any(int(architecture) >= 90 for architecture in compiled_for())
+
+
+def compiled(tmp_path, text):
+    """A fatbin of the text, for the architectures of the module."""
     nvcc = os.environ.get("CUDACXX") or shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("nvcc was not found: CUDACXX names another place")
     source, binary = tmp_path / "control.cu", tmp_path / "control.fatbin"
-    source.write_text(CONTROL)
+    source.write_text(text)
     targets = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in compiled_for()]
     subprocess.run([nvcc, "-fatbin", *targets, "-o", binary, source], check=True)
+    return binary
+
+
+def test_bad_loops_can_be_found(tmp_path):
+    found = codes(compiled(tmp_path, CONTROL_LOOPS))
+    assert len(found) == 3 * len(compiled_for())
+    assert sum("serial" in name for name in starving(found)) == len(compiled_for())
+    assert sum("divided" in name for name in dividing(found)) == len(compiled_for())
+    names, bulk = unfenced(found)
+    assert len(names) == bulk == sum(int(architecture) >= 90 for architecture in compiled_for())
+
+
+def test_what_is_looked_for_can_be_found(tmp_path):
+    binary = compiled(tmp_path, CONTROL)
     kernels, usages = instructions(binary), usage(binary)
     assert {kernel.architecture for kernel in kernels} == {kernel.architecture for kernel in usages} == compiled_for()
     for pattern in ([r"^LDL\b"], [r"^STL\b"], [r"^LDG\b", r"\.CONSTANT\b"], [r"^RED", r"\.F32\b"], [r"CAS"]):

@@ -34,6 +34,9 @@ struct BoundObjective {
         return native->value(pointer<T>(w));
     }
     std::string tiling() const { return tiling_names[int(native->plan().tiling)]; }
+    py::tuple ring() const {  // rows of a stage and stages, 0 where rows do not stream
+        return py::make_tuple(native->plan().ring.rows, native->plan().ring.stages);
+    }
 };
 
 template <class S>
@@ -59,6 +62,11 @@ struct BoundDescent {
     void shuffle_epoch(std::uint64_t seed, std::uint64_t epoch) const {
         const GilReleased released;
         native->shuffle_epoch(seed, epoch);
+    }
+    void copy_parameters(py::array_t<T, py::array::c_style> array) const {
+        T* host = array.mutable_data();
+        const GilReleased released;
+        native->copy_parameters(host);
     }
     py::tuple run(const py::array_t<double, py::array::c_style>& learning_rates, double seconds,
                   const py::object& path) const {
@@ -124,7 +132,8 @@ void bind_storage(py::module_& m, const std::string& storage) {
     py::class_<O>(m, ("Objective_" + storage).c_str())
         .def("value", &O::value, py::arg("w"))
         .def("value_and_gradient", &O::value_and_gradient, py::arg("w"), py::arg("gradient"))
-        .def_property_readonly("tiling", &O::tiling);
+        .def_property_readonly("tiling", &O::tiling)
+        .def_property_readonly("ring", &O::ring);
     using D = BoundDescent<S>;
     py::class_<D>(m, ("Descent_" + storage).c_str())
         .def("start_epoch", &D::start_epoch, py::arg("order").none(true))
@@ -133,6 +142,12 @@ void bind_storage(py::module_& m, const std::string& storage) {
         .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def(
             "restore", [](const D& d) { d.native->restore(); }, py::call_guard<GilReleased>())
+        .def(
+            "settle", [](const D& d) { d.native->settle(); }, py::call_guard<GilReleased>())
+        .def("copy_parameters", &D::copy_parameters, py::arg("array").noconvert())
+        .def_property_readonly("useful_rates", [](const D& d) { return d.native->useful_rates(); })
+        .def(
+            "set_slice", [](const D& d, std::size_t n) { d.native->set_slice(n); }, py::arg("n"))
         .def_property_readonly("n_steps", [](const D& d) { return d.native->n_steps(); });
     m.def("Descent", &descent<S>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
           py::arg("n_steps"), py::arg("batch_size"));

@@ -34,6 +34,11 @@ template <class T>
 struct BoundSparseDescent {
     std::shared_ptr<SparseDescent<T>> native;
 
+    void copy_parameters(py::array_t<T, py::array::c_style> array) const {
+        T* host = array.mutable_data();
+        const GilReleased released;
+        native->copy_parameters(host);
+    }
     static void start_epoch(const py::object& order) {
         if (!order.is_none()) throw py::value_error("order must be None: all rows are one batch");
     }
@@ -119,6 +124,9 @@ void bind_arithmetic(py::module_& m, const std::string& dtype) {
         .def("run", &D::run, py::arg("learning_rates"), py::arg("seconds"), py::arg("path").none(true))
         .def(
             "restore", [](const D& d) { d.native->restore(); }, py::call_guard<GilReleased>())
+        .def("settle", [](const D&) {})  // no step is taken ahead
+        .def("copy_parameters", &D::copy_parameters, py::arg("array").noconvert())
+        .def_property_readonly("useful_rates", [](const D&) { return 1; })
         .def_property_readonly("n_steps", [](const D& d) { return d.native->n_steps(); });
     m.def("Descent", &descent<T>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
           py::arg("n_steps"), py::arg("batch_size"));

@@ -5,7 +5,6 @@
 
 #include "cuda/engine/descent.hpp"
 #include "cuda/launch/order.hpp"
-#include "cuda/launch/update.hpp"
 
 namespace steepest::cuda {
 namespace {
@@ -13,7 +12,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto short_launch = std::chrono::milliseconds(5);
 constexpr auto long_launch = std::chrono::milliseconds(40);
-constexpr std::size_t max_slice = 16384;
 
 // Appends the rule's struct with these numbers.
 template <class T>
@@ -41,6 +39,10 @@ Descent<S>::Descent(std::shared_ptr<Objective<S>> objective, int rule, const Hyp
     const Data<S>& data = objective_->data();
     const OnDevice here(data.device);
     batch_size_ = batch_size < data.rows.count ? batch_size : 0;
+    if (batch_size_ == 0) {
+        whole_ = std::make_unique<WholeSteps<S>>(objective_, rule, hyperparameters, w, state, n_steps);
+        return;
+    }
     step_.w = w;
     std::copy_n(state, max_states, step_.state);
     step_.rule = rule;
@@ -54,7 +56,7 @@ Descent<S>::Descent(std::shared_ptr<Objective<S>> objective, int rule, const Hyp
     copy(last_finite_.as<T>(), w, n * sizeof(T), data.stream);
     status_.reserve(sizeof(Status));
     plan_ = plan_epoch<S>(data.layout(), batch_size_, device(data.device), data.tiling);
-    if (batch_size_ && plan_.fits) partial_.reserve(2 * plan_.n_chunks * sums_of(data.rows.n_columns) * sizeof(double));
+    if (plan_.fits) partial_.reserve(2 * plan_.n_chunks * sums_of(data.rows.n_columns) * sizeof(double));
 }
 
 template <class S>
@@ -85,37 +87,53 @@ void Descent<S>::shuffle_epoch(std::uint64_t seed, std::uint64_t epoch) {
 
 template <class S>
 Evaluation Descent<S>::evaluate() {
+    if (whole_) return whole_->evaluate();
     const Data<S>& data = objective_->data();
     const OnDevice here(data.device);
     const double value = objective_->value_and_gradient(step_.w, gradient_.as<T>());
-    gradient_ready_ = batch_size_ == 0;
-    finite_ = std::isfinite(value);
-    if (finite_) copy(last_finite_.as<T>(), step_.w, data.n_parameters() * sizeof(T), data.stream);
+    if (std::isfinite(value)) copy(last_finite_.as<T>(), step_.w, data.n_parameters() * sizeof(T), data.stream);
     return {value, objective_->gradient_norm(step_.w, gradient_.as<T>())};
 }
 
 template <class S>
 void Descent<S>::restore() {
+    if (whole_) return whole_->restore();
     const Data<S>& data = objective_->data();
     const OnDevice here(data.device);
     copy(step_.w, last_finite_.as<T>(), data.n_parameters() * sizeof(T), data.stream);
     wait(data.stream);
-    gradient_ready_ = false;
 }
 
-// A step from the gradient of all rows. Returns whether the loss was finite and so the step taken.
 template <class S>
-bool Descent<S>::batch_step(double learning_rate) {
+void Descent<S>::settle() {
+    if (whole_) whole_->settle();
+}
+
+template <class S>
+void Descent<S>::copy_parameters(T* host) const {
+    if (whole_) return whole_->copy_parameters(host);
     const Data<S>& data = objective_->data();
-    if (!gradient_ready_) evaluate();
-    if (!finite_) return false;
-    hyperparameters_.learning_rate = learning_rate;
-    hyperparameters_.set_step(++n_steps_);
-    Parameters<T> parameters{step_.w, {}, data.n_parameters(), data.rows.n_columns};
-    std::copy_n(step_.state, max_states, parameters.state);
-    update(step_.rule, parameters, gradient_.as<T>(), hyperparameters_, T(data.l1), device(data.device), data.stream);
-    gradient_ready_ = false;
-    return true;
+    const OnDevice here(data.device);
+    copy_to_host(host, step_.w, data.n_parameters() * sizeof(T), data.stream);
+}
+
+// An epoch of one step over all rows.
+template <class S>
+RunReport Descent<S>::whole_step(const double* learning_rates, std::size_t n, T* path, Interrupt& interrupt) {
+    RunReport report;
+    if (n > 0 && left_in_epoch_ > 0) {
+        if (!whole_->step(learning_rates, n)) {
+            whole_->restore();
+            report.diverged = true;
+            return report;
+        }
+        if (path) whole_->copy_parameters(path);
+        report.n_steps = 1;
+        left_in_epoch_ = 0;
+        if (interrupt.poll()) throw Interrupted{};
+    }
+    report.epoch_done = left_in_epoch_ == 0;
+    return report;
 }
 
 // The rule of each of the next n steps, in memory of the device.
@@ -176,26 +194,26 @@ std::size_t Descent<S>::launch_steps(const double* learning_rates, std::size_t n
 
 template <class S>
 RunReport Descent<S>::run(const double* learning_rates, std::size_t n, double seconds, T* path, Interrupt& interrupt) {
+    if (whole_) return whole_step(learning_rates, n, path, interrupt);
     const Data<S>& data = objective_->data();
     const OnDevice here(data.device);
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     RunReport report;
     while (report.n_steps < n && left_in_epoch_ > 0) {
-        const std::size_t left = batch_size_ ? (left_in_epoch_ + batch_size_ - 1) / batch_size_ : 1;
-        const std::size_t wanted = std::min({n - report.n_steps, left, batch_size_ ? slice_ : 1});
+        const std::size_t left = (left_in_epoch_ + batch_size_ - 1) / batch_size_;
+        const std::size_t wanted = std::min({n - report.n_steps, left, slice_});
         const auto start = Clock::now();
         const double* rates = learning_rates + report.n_steps;
         T* out = path ? path + report.n_steps * data.n_parameters() : nullptr;
-        const std::size_t taken = batch_size_ ? launch_steps(rates, wanted, out) : batch_step(*rates);
-        if (!batch_size_ && out && taken) copy_to_host(out, step_.w, data.n_parameters() * sizeof(T), data.stream);
+        const std::size_t taken = launch_steps(rates, wanted, out);
         report.n_steps += taken;
-        if (batch_size_) n_steps_ += std::int64_t(taken);
+        n_steps_ += std::int64_t(taken);
         if (taken < wanted) {
             report.diverged = true;
             restore();
             return report;
         }
-        left_in_epoch_ -= std::min(left_in_epoch_, batch_size_ ? wanted * batch_size_ : 1);
+        left_in_epoch_ -= std::min(left_in_epoch_, wanted * batch_size_);
         const auto now = Clock::now();
         if (now - start < short_launch) slice_ = std::min(2 * slice_, max_slice);
         if (now - start > long_launch) slice_ = std::max<std::size_t>(slice_ / 2, 1);

@@ -2,6 +2,7 @@
 
 #include "cpp/math/penalty.hpp"
 #include "cuda/engine/objective.hpp"
+#include "cuda/launch/stream.hpp"
 
 namespace steepest::cuda {
 
@@ -9,6 +10,11 @@ template <class S>
 Objective<S>::Objective(const Data<S>& data) : data_(data) {
     const OnDevice here(data_.device);
     plan_ = plan_pass<S>(data_.layout(), device(data_.device), data_.tiling);
+    if (plan_.tiling == Tiling::stream) {
+        scattered_ = plan_pass<S>(data_.layout(), device(data_.device), Tiling::lanes);
+        counters_.reserve(stream_counter_bytes());
+        fill_zero(counters_.as<void>(), stream_counter_bytes(), data_.stream);
+    }
     status_.reserve(sizeof(Status));
     fill_zero(status_.as<Status>(), sizeof(Status), data_.stream);
 }
@@ -16,9 +22,13 @@ Objective<S>::Objective(const Data<S>& data) : data_(data) {
 template <class S>
 void Objective<S>::pass(const Batch<S>& rows, const Step<T>& step, std::size_t at, T* path, Status* status) {
     const std::size_t n_chunks = chunks_of<S>(plan_, rows.count, rows.n_columns);
-    partial_.reserve(n_chunks * sums_of(rows.n_columns) * sizeof(double));
-    scratch_.reserve(scratch_of(plan_) * sizeof(T));
-    sum_rows(plan_, rows, step.w, data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
+    partial_.reserve(stream_sums(n_chunks, rows.n_columns) * sizeof(double));
+    if (plan_.tiling == Tiling::stream && !rows.index)
+        return stream_rows(plan_, rows, n_chunks, step, at, path, status, partial_.as<double>(), counters_.as<void>(),
+                           data_.stream);
+    const Plan& plan = plan_.tiling == Tiling::stream ? scattered_ : plan_;
+    scratch_.reserve(scratch_of(plan) * sizeof(T));
+    sum_rows(plan, rows, step.w, data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
     finish(partial_.as<double>(), n_chunks, step, at, path, status, data_.stream);
 }
 

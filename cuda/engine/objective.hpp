@@ -47,8 +47,9 @@ class Objective {
   private:
     Data<S> data_;
     Plan plan_;
+    Plan scattered_;  // for rows that are not in sequence, where those in sequence stream
     std::recursive_mutex mutex_;  // of the buffers
-    Buffer partial_, scratch_, gradient_, status_;
+    Buffer partial_, scratch_, gradient_, status_, counters_;
 };
 
 }  // namespace steepest::cuda

@@ -176,6 +176,13 @@ RunReport SparseDescent<T>::run(double learning_rate, T* path) {
 }
 
 template <class T>
+void SparseDescent<T>::copy_parameters(T* host) const {
+    const SparseData<T>& data = objective_->data();
+    const OnDevice here(data.device);
+    copy_to_host(host, parameters_.w, data.n_parameters() * sizeof(T), data.stream);
+}
+
+template <class T>
 void SparseDescent<T>::restore() {
     const SparseData<T>& data = objective_->data();
     const OnDevice here(data.device);

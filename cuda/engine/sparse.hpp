@@ -66,6 +66,7 @@ class SparseDescent {
     // A step with this learning rate; with `path` (null: none) the parameters after it are written there, on the host.
     RunReport run(double learning_rate, T* path);
     void restore();
+    void copy_parameters(T* host) const;  // w, to the host
     std::int64_t n_steps() const { return n_steps_; }
 
   private:

@@ -54,8 +54,11 @@ class Replica {
 
     __device__ __forceinline__ void load() {
         for (std::size_t j = threadIdx.x; j < step_.n_parameters(); j += block_threads) {
-            w_[j] = step_.w[j];
-            for (int k = 0; k < max_states; ++k) state_[k][j] = step_.state[k] ? step_.state[k][j] : T(0);
+            const T w = step_.w[j];
+            T state[max_states];
+            for (int k = 0; k < max_states; ++k) state[k] = step_.state[k] ? step_.state[k][j] : T(0);
+            w_[j] = w;
+            for (int k = 0; k < max_states; ++k) state_[k][j] = state[k];
         }
         __syncthreads();
     }

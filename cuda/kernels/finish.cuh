@@ -8,6 +8,7 @@
 namespace steepest::cuda {
 
 constexpr unsigned finish_columns = 32;
+constexpr unsigned finish_parts = block_threads / finish_columns;  // threads that a column's chunks are dealt to
 
 template <class T>
 struct Finish {
@@ -41,23 +42,47 @@ __device__ __forceinline__ void finish_column(const Finish<T>& f, std::size_t c,
     if (f.path) f.path[c] = w;
 }
 
+// What one thread tells the host of the pass.
+template <class T>
+__device__ __forceinline__ void finish_status(const Finish<T>& f, double loss, bool good) {
+    f.status->loss = loss;
+    if (f.step.rule != no_rule && good) ++f.status->steps;
+    if (!finite(loss)) atomicMax(&f.status->diverged, 1u);
+}
+
+// Adds the chunks of the block's columns and those of the loss, which every block needs, at the same time.
+template <class T>
+__device__ __forceinline__ void sum_with_loss(const Finish<T>& f, double* scratch, double* sums, double* loss) {
+    struct Pair {
+        double of_column, of_loss;
+    };
+    const Columns share{finish_columns, block_threads / finish_columns};
+    const std::size_t stride = sums_of(f.step.n_columns), last = stride - 1;
+    const std::size_t column = std::size_t(blockIdx.x) * finish_columns + threadIdx.x % finish_columns;
+    const double* at = f.partial + (column < last ? column : last);  // there may be none
+    Pair sum = {};
+    in_order<chunks_at_once>(
+        std::size_t(threadIdx.x / finish_columns), f.n_chunks, std::size_t(share.parts),
+        [&](std::size_t chunk) { return Pair{__ldcg(at + chunk * stride), __ldcg(f.partial + chunk * stride + last)}; },
+        [&](std::size_t, const Pair& of_chunk) {
+            sum.of_column += of_chunk.of_column;
+            sum.of_loss += of_chunk.of_loss;
+        });
+    add_parts(sum.of_column, share, scratch, sums);
+    add_parts(sum.of_loss, share, scratch, loss);
+}
+
 template <class T>
 __global__ void __launch_bounds__(block_threads, 2) finish(const __grid_constant__ Finish<T> f) {
     STEEPEST_SHARED(shared);
     double* scratch = reinterpret_cast<double*>(shared);
     double *sums = scratch + block_threads, *loss = sums + finish_columns;
-    const Columns share{finish_columns, block_threads / finish_columns};
-    const std::size_t stride = sums_of(f.step.n_columns), first = std::size_t(blockIdx.x) * finish_columns;
-    sum_chunks(f.partial, f.n_chunks, stride, first, share, scratch, sums);
-    sum_chunks(f.partial, f.n_chunks, stride, stride - 1, share, scratch, loss);
+    const std::size_t first = std::size_t(blockIdx.x) * finish_columns;
+    sum_with_loss(f, scratch, sums, loss);
     // Once a loss was not finite no later launch takes a step either. Every block finds the same.
     const bool good = finite(loss[0]) && atomicAdd(&f.status->diverged, 0u) == 0;
     if (threadIdx.x < finish_columns) finish_column(f, first + threadIdx.x, sums[threadIdx.x], good);
-    if (blockIdx.x == 0 && threadIdx.x == 0) {
-        f.status->loss = loss[0];
-        if (f.step.rule != no_rule && good) ++f.status->steps;
-        if (!finite(loss[0])) atomicMax(&f.status->diverged, 1u);
-    }
+    if (blockIdx.x == 0 && threadIdx.x == 0) finish_status(f, loss[0], good);
 }
 
 }  // namespace steepest::cuda

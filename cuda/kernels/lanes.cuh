@@ -55,6 +55,34 @@ struct Place {
           groups(block_threads / lanes_) {}
 };
 
+// What a group of lanes has added up of its rows.
+template <class S, int K>
+struct GroupSums {
+    using T = ArithmeticOf<S>;
+    static constexpr int width = 16 / sizeof(S), elements = K * width;
+    T g[elements] = {}, slopes = T(0), losses = T(0);
+
+    // Adds the row that the group holds, or nothing where it holds none: its weight and elements are 0 then. All lanes
+    // of a warp call it.
+    __device__ __forceinline__ void add(const RowInRegisters<S, K>& row, bool real, const T (&w)[elements], T bias,
+                                        const LossChoice& loss, int lanes) {
+        T z = T(0);
+        for (int e = 0; e < elements; ++e) z += element<S>(row.x[e / width], e % width) * w[e];
+        for (int offset = lanes / 2; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
+        const LossAndSlope<T> of_row = loss_and_slope(loss, z + bias, row.y);
+        // A row that is none has weight 0, but its loss must not be one that is not finite times 0.
+        const T slope = real ? weighted(row.weight, of_row.slope) : T(0);
+        for (int e = 0; e < elements; ++e) g[e] += slope * element<S>(row.x[e / width], e % width);
+        slopes += slope;
+        losses += real ? weighted(row.weight, of_row.loss) : T(0);
+    }
+};
+
+// How the threads of a block of lanes meet.
+struct WholeBlock {
+    __device__ __forceinline__ static void sync() { __syncthreads(); }
+};
+
 // The sums of one block over a chunk of rows.
 template <class S, int K>
 class LaneSums {
@@ -81,20 +109,56 @@ class LaneSums {
 
     // Sums the chunk, whose first rows were prefetched, and writes it to out.
     __device__ __forceinline__ void sum(const Batch<S>& chunk, const T* w, T bias, double* out) {
-        for (std::size_t j = threadIdx.x; j < sums_of(d_); j += block_threads) total_[j] = 0.0;
+        clear();
         T wk[elements];
-        for (int e = 0; e < elements; ++e) wk[e] = column(e) < d_ ? w[column(e)] : T(0);
+        load_parameters(w, wk);
         const std::size_t run = flush_rows * std::size_t(at_.groups);
         for (std::size_t first = 0; first < chunk.count; first += run)
             sum_run(chunk, first, first + run < chunk.count ? first + run : chunk.count, wk, bias);
+        write(out);
+    }
+
+    // The parts of a sum. A thread clears, flushes and writes the same columns.
+    __device__ __forceinline__ void clear() {
+        for (std::size_t j = threadIdx.x; j < sums_of(d_); j += block_threads) total_[j] = 0.0;
+    }
+    __device__ __forceinline__ void load_parameters(const T* w, T (&wk)[elements]) const {
+        for (int e = 0; e < elements; ++e) wk[e] = column(e) < d_ ? w[column(e)] : T(0);
+    }
+    __device__ __forceinline__ void write(double* out) const {
         for (std::size_t j = threadIdx.x; j < sums_of(d_); j += block_threads) __stcg(out + j, total_[j]);
     }
 
-  private:
+    // Adds the groups of a warp, then the warps in their order, to the chunk's sums.
+    template <class Threads>
+    __device__ __forceinline__ void flush(GroupSums<S, K>& sums) {
+        for (int offset = at_.lanes; offset < 32; offset *= 2) {
+            for (int e = 0; e < elements; ++e) sums.g[e] += __shfl_xor_sync(all_lanes, sums.g[e], offset);
+            sums.slopes += __shfl_xor_sync(all_lanes, sums.slopes, offset);
+            sums.losses += __shfl_xor_sync(all_lanes, sums.losses, offset);
+        }
+        T* of_warp = of_warps_ + threadIdx.x / 32 * sums_of(d_);
+        if (threadIdx.x % 32 < unsigned(at_.lanes))
+            for (int e = 0; e < elements; ++e)
+                if (column(e) < d_) of_warp[column(e)] = sums.g[e];
+        if (threadIdx.x % 32 == 0) {
+            of_warp[d_] = sums.slopes;
+            of_warp[d_ + 1] = sums.losses;
+        }
+        Threads::sync();
+        for (std::size_t j = threadIdx.x; j < sums_of(d_); j += block_threads) {
+            T sum = of_warps_[j];
+            for (int warp = 1; warp < block_warps; ++warp) sum += of_warps_[std::size_t(warp) * sums_of(d_) + j];
+            total_[j] += double(sum);
+        }
+        Threads::sync();
+    }
+
     __device__ __forceinline__ std::size_t column(int e) const {
         return std::size_t((e / width) * at_.lanes + at_.lane) * width + e % width;
     }
 
+  private:
     __device__ __forceinline__ void load(const Batch<S>& chunk, std::size_t at) {
         const bool known = at < chunk.count;
         const std::size_t row = known ? chunk.row(at) : 0;
@@ -107,46 +171,13 @@ class LaneSums {
     // Rows [first, last) of the chunk; all threads of the block make as many turns.
     __device__ __forceinline__ void sum_run(const Batch<S>& chunk, std::size_t first, std::size_t last,
                                             const T (&w)[elements], T bias) {
-        T g[elements] = {}, slopes = T(0), losses = T(0);
+        GroupSums<S, K> sums;
         for (std::size_t turn = first; turn < last; turn += std::size_t(at_.groups)) {
             const RowInRegisters<S, K> row = next_;
             load(chunk, turn + std::size_t(at_.groups + at_.group));
-            T z = T(0);
-            for (int e = 0; e < elements; ++e) z += element<S>(row.x[e / width], e % width) * w[e];
-            for (int offset = at_.lanes / 2; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
-            const LossAndSlope<T> of_row = loss_and_slope(chunk.loss, z + bias, row.y);
-            // A row that is none has weight 0, but its loss must not be one that is not finite times 0.
-            const bool real = turn + std::size_t(at_.group) < last;
-            const T slope = real ? weighted(row.weight, of_row.slope) : T(0);
-            for (int e = 0; e < elements; ++e) g[e] += slope * element<S>(row.x[e / width], e % width);
-            slopes += slope;
-            losses += real ? weighted(row.weight, of_row.loss) : T(0);
+            sums.add(row, turn + std::size_t(at_.group) < last, w, bias, chunk.loss, at_.lanes);
         }
-        flush(g, slopes, losses);
-    }
-
-    // Adds the groups of a warp, then the warps in their order, to the chunk's sums.
-    __device__ __forceinline__ void flush(T (&g)[elements], T slopes, T losses) {
-        for (int offset = at_.lanes; offset < 32; offset *= 2) {
-            for (int e = 0; e < elements; ++e) g[e] += __shfl_xor_sync(all_lanes, g[e], offset);
-            slopes += __shfl_xor_sync(all_lanes, slopes, offset);
-            losses += __shfl_xor_sync(all_lanes, losses, offset);
-        }
-        T* of_warp = of_warps_ + threadIdx.x / 32 * sums_of(d_);
-        if (threadIdx.x % 32 < unsigned(at_.lanes))
-            for (int e = 0; e < elements; ++e)
-                if (column(e) < d_) of_warp[column(e)] = g[e];
-        if (threadIdx.x % 32 == 0) {
-            of_warp[d_] = slopes;
-            of_warp[d_ + 1] = losses;
-        }
-        __syncthreads();
-        for (std::size_t j = threadIdx.x; j < sums_of(d_); j += block_threads) {
-            T sum = of_warps_[j];
-            for (int warp = 1; warp < block_warps; ++warp) sum += of_warps_[std::size_t(warp) * sums_of(d_) + j];
-            total_[j] += double(sum);
-        }
-        __syncthreads();
+        flush<WholeBlock>(sums);
     }
 
     Place at_;

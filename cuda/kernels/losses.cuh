@@ -10,6 +10,18 @@ struct LossAndSlope {
     T loss, slope;
 };
 
+// What a row's loss needs beside its score.
+template <class T>
+struct Target {
+    T y = T(0), weight = T(0);
+};
+
+template <class S, class T = ArithmeticOf<S>>
+__device__ __forceinline__ Target<T> load_target(const Batch<S>& rows, std::size_t at) {
+    const std::size_t row = rows.row(at);
+    return {rows.y[row], rows.weight ? rows.weight[row] : T(1)};
+}
+
 template <class T>
 __device__ __forceinline__ LossAndSlope<T> loss_and_slope(const LossChoice& loss, T z, T y) {
     switch (loss.number) {

@@ -16,21 +16,30 @@ struct TileShape {
     std::size_t pitch;
 };
 
+constexpr unsigned max_stages = 8;
+
+// Stages of rows in shared memory that a producer fills while the block takes the oldest.
+struct RingShape {
+    unsigned rows, stages;  // rows of a stage
+};
+
 enum class Tiling {
     automatic,
     lanes,  // rows in registers
     tiles,  // rows through shared memory
     bulk,  // the same by the copy engine
-    split  // the columns shared among all blocks of the grid
+    split,  // the columns shared among all blocks of the grid
+    stream  // rows in sequence through a ring in shared memory to registers, a pass in one launch
 };
 
-constexpr int n_tilings = 5;
-constexpr const char* tiling_names[n_tilings] = {"auto", "lanes", "tiles", "bulk", "split"};
+constexpr int n_tilings = 6;
+constexpr const char* tiling_names[n_tilings] = {"auto", "lanes", "tiles", "bulk", "split", "stream"};
 
 struct Plan {
     Tiling tiling;
     int lanes, vectors;  // of a row in registers
     TileShape tile;  // in shared memory
+    RingShape ring;  // of rows that stream
     std::size_t columns;  // of a block, where they are split
     std::size_t blocks;  // that the device holds at once
     std::size_t shared_bytes;

@@ -45,8 +45,10 @@ __device__ __forceinline__ void over_share(const SparseMatrix<V, I>& X, std::siz
     const std::size_t stop = end - begin < share_size ? end : begin + share_size;
     std::size_t row = rows_before(X, begin), entry = begin - row;
     const std::size_t last_row = rows_before(X, stop), last_entry = stop - last_row;
+    std::size_t after = row < last_row ? X.start(row + 1) : 0;
     for (; row < last_row; ++row) {
-        const std::size_t next = X.start(row + 1);
+        const std::size_t next = after;
+        if (row + 1 < last_row) after = X.start(row + 2);  // while the row is summed
         part(row, entry, next);
         entry = next;
     }
@@ -62,25 +64,22 @@ struct Products {
     double* z;      // a row: the sum over its entries in the share where it ends
 };
 
-// The sum over entries by a group. Four entries are asked for at once, since each waits for memory twice.
+constexpr int entries_at_once = 4;  // of a thread, since each waits for memory twice
+
+// The sum over entries by a group.
 template <class V, class I, class T = ArithmeticOf<V>>
 __device__ __forceinline__ double product(const SparseMatrix<V, I>& X, std::size_t first, std::size_t last, const T* w,
                                           const Group& group) {
-    constexpr int at_once = 4;
-    const std::size_t step = std::size_t(group.lanes);
-    std::size_t e = first + std::size_t(group.lane);
+    struct Entry {
+        I column;
+        T x;
+    };
     double sum = 0.0;
-    for (; e + (at_once - 1) * step < last; e += at_once * step) {
-        T x[at_once], at[at_once];
-        STEEPEST_UNROLL
-        for (int k = 0; k < at_once; ++k) {
-            x[k] = X.value(e + std::size_t(k) * step);
-            at[k] = w[X.columns[e + std::size_t(k) * step]];
-        }
-        STEEPEST_UNROLL
-        for (int k = 0; k < at_once; ++k) sum += double(x[k]) * double(at[k]);
-    }
-    for (; e < last; e += step) sum += double(X.value(e)) * double(w[X.columns[e]]);
+    in_order<entries_at_once>(
+        first + std::size_t(group.lane), last, std::size_t(group.lanes),
+        [&](std::size_t e) { return Entry{X.columns[e], X.value(e)}; },
+        [&](const Entry& entry) { return w[entry.column]; },
+        [&](const Entry& entry, T at) { sum += double(entry.x) * double(at); });
     for (int offset = group.lanes / 2; offset > 0; offset /= 2) sum += __shfl_xor_sync(group.mask, sum, offset);
     return sum;
 }
@@ -127,15 +126,16 @@ struct Slopes {
 // Adds what the shares before the one where a row ends hold of it. All lanes of the warp call it, each for its row.
 __device__ __forceinline__ double with_carry(double sum, const double* carry, std::size_t first, std::size_t last) {
     const bool by_warp = last - first > many_shares;
-    if (!by_warp)
-        for (std::size_t share = first; share < last; ++share) sum += carry[share];
+    const auto of_share = [&](std::size_t share) { return carry[share]; };
+    if (!by_warp) in_order<4>(first, last, std::size_t(1), of_share, [&](std::size_t, double found) { sum += found; });
     const unsigned those = __ballot_sync(all_lanes, by_warp);
     for (int lane = 0; lane < 32; ++lane) {
         if (!(those >> lane & 1u)) continue;
         const auto from = std::size_t(__shfl_sync(all_lanes, Limb(first), lane));
         const auto to = std::size_t(__shfl_sync(all_lanes, Limb(last), lane));
         double found = 0.0;
-        for (std::size_t share = from + threadIdx.x % 32; share < to; share += 32) found += carry[share];
+        in_order<8>(from + threadIdx.x % 32, to, std::size_t(32), of_share,
+                    [&](std::size_t, double more) { found += more; });
         for (int offset = 16; offset > 0; offset /= 2) found += __shfl_xor_sync(all_lanes, found, offset);
         if (int(threadIdx.x % 32) == lane) sum += found;
     }
@@ -208,7 +208,10 @@ template <class T>
 __global__ void __launch_bounds__(block_threads, 2) sparse_total(const __grid_constant__ Total<T> t) {
     STEEPEST_SHARED(shared);
     SparseTotals own{0.0, 0.0, 0.0, 0, 1u, 0u};
-    for (std::size_t chunk = threadIdx.x; chunk < t.n_chunks; chunk += block_threads) add(own, t.partial[chunk]);
+    in_order<4>(
+        std::size_t(threadIdx.x), t.n_chunks, std::size_t(block_threads),
+        [&](std::size_t chunk) { return t.partial[chunk]; },
+        [&](std::size_t, const SparseTotals& of_chunk) { add(own, of_chunk); });
     own = sum_of_block(own, reinterpret_cast<SparseTotals*>(shared));
     if (threadIdx.x > 0) return;
     own.exponent = slope_exponent(own.largest);

@@ -42,7 +42,7 @@ constexpr std::size_t slope_chunks(std::size_t n_rows) {
 // How the terms of a column become integers. A term is slope * x. Its slope is divided by 2^exponent, for the largest
 // slope of the pass, and x multiplied by 2^shift, for the column's largest x and number of entries, such that no sum
 // overflows. The high limb counts ones, the low limb 2^-low of the rest.
-struct Column {
+struct alignas(8) Column {  // so that it is loaded at once
     std::int16_t shift, low;
     std::int16_t slot;  // among the hot columns, whose sums begin in shared memory; -1: none
     std::int16_t finite;  // whether all x are

@@ -17,13 +17,20 @@ template <class I>
 __global__ void __launch_bounds__(block_threads, 2) sparse_check(const __grid_constant__ CheckSparse<I> c) {
     const std::size_t stride = std::size_t(gridDim.x) * blockDim.x;
     const std::size_t thread = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x;
-    for (std::size_t row = thread; row < c.X.n_rows; row += stride) {
-        const std::size_t first = c.X.start(row), last = c.X.start(row + 1);
-        if (last < first || last > c.n_entries) atomicMin(&c.found[0], Limb(row));
-    }
+    struct Ends {
+        std::size_t first, last;
+    };
+    in_order<4>(
+        thread, c.X.n_rows, stride, [&](std::size_t row) { return Ends{c.X.start(row), c.X.start(row + 1)}; },
+        [&](std::size_t row, const Ends& ends) {
+            if (ends.last < ends.first || ends.last > c.n_entries) atomicMin(&c.found[0], Limb(row));
+        });
     const std::size_t n = c.X.n_elements() < c.n_entries ? c.X.n_elements() : c.n_entries;
-    for (std::size_t e = thread; e < n; e += stride)  // a negative number is a large one
-        if (std::size_t(c.X.columns[e]) >= c.X.n_columns) atomicMin(&c.found[1], Limb(e));
+    in_order<8>(
+        thread, n, stride, [&](std::size_t e) { return std::size_t(c.X.columns[e]); },  // a negative number is large
+        [&](std::size_t e, std::size_t column) {
+            if (column >= c.X.n_columns) atomicMin(&c.found[1], Limb(e));
+        });
 }
 
 // The number of entries of each column and the bits of their largest magnitude, over the rows that are not absent.
@@ -38,14 +45,20 @@ struct Measure {
 
 template <class V, class I>
 __global__ void __launch_bounds__(block_threads, 2) sparse_measure(const __grid_constant__ Measure<V, I> m) {
+    struct Entry {
+        I column;
+        double x;
+    };
     const Group group(m.shares.lanes);
     const auto part = [&](std::size_t row, std::size_t first, std::size_t last) {
         if (first == last || (m.weight && m.weight[row] == ArithmeticOf<V>(0))) return;
-        for (std::size_t e = first + std::size_t(group.lane); e < last; e += std::size_t(group.lanes)) {
-            const auto column = std::size_t(m.X.columns[e]);
-            atomicAdd(m.count + column, Limb(1));
-            atomicMax(m.largest + column, bits_as<Limb>(magnitude(double(m.X.value(e)))));
-        }
+        in_order<entries_at_once>(
+            first + std::size_t(group.lane), last, std::size_t(group.lanes),
+            [&](std::size_t e) { return Entry{m.X.columns[e], double(m.X.value(e))}; },
+            [&](std::size_t, const Entry& entry) {
+                atomicAdd(m.count + entry.column, Limb(1));
+                atomicMax(m.largest + entry.column, bits_as<Limb>(magnitude(entry.x)));
+            });
     };
     for (std::size_t share = group.number; share < m.shares.count; share += group.count)
         over_share(m.X, share, part, part);
@@ -118,31 +131,19 @@ __device__ __forceinline__ void add_term(const Scatter<V, I>& s, unsigned* hot, 
     }
 }
 
-// Adds the terms of a row, or of a part of it. What several entries wait for in memory is asked for at once.
+// Adds the terms of a row, or of a part of it.
 template <class V, class I>
 __device__ __forceinline__ void add_row(const Scatter<V, I>& s, unsigned* hot, double slope, std::size_t first,
                                         std::size_t last, const Group& group) {
-    constexpr int at_once = 4;
-    const std::size_t step = std::size_t(group.lanes);
-    std::size_t e = first + std::size_t(group.lane);
-    for (; e + (at_once - 1) * step < last; e += at_once * step) {
-        std::size_t j[at_once];
-        double x[at_once];
-        Column columns[at_once];
-        STEEPEST_UNROLL
-        for (int k = 0; k < at_once; ++k) {
-            j[k] = std::size_t(s.X.columns[e + std::size_t(k) * step]);
-            x[k] = double(s.X.value(e + std::size_t(k) * step));
-        }
-        STEEPEST_UNROLL
-        for (int k = 0; k < at_once; ++k) columns[k] = s.columns[j[k]];
-        STEEPEST_UNROLL
-        for (int k = 0; k < at_once; ++k) add_term(s, hot, j[k], columns[k], slope, x[k]);
-    }
-    for (; e < last; e += step) {
-        const auto j = std::size_t(s.X.columns[e]);
-        add_term(s, hot, j, s.columns[j], slope, double(s.X.value(e)));
-    }
+    struct Entry {
+        std::size_t column;
+        double x;
+    };
+    in_order<entries_at_once>(
+        first + std::size_t(group.lane), last, std::size_t(group.lanes),
+        [&](std::size_t e) { return Entry{std::size_t(s.X.columns[e]), double(s.X.value(e))}; },
+        [&](const Entry& entry) { return s.columns[entry.column]; },
+        [&](const Entry& entry, const Column& column) { add_term(s, hot, entry.column, column, slope, entry.x); });
 }
 
 template <class V, class I>
@@ -161,10 +162,16 @@ __global__ void __launch_bounds__(block_threads, 2) sparse_scatter(const __grid_
         for (std::size_t share = group.number; share < s.shares.count; share += group.count)
             over_share(s.X, share, part, part);
     __syncthreads();
-    for (unsigned i = threadIdx.x; i < 2 * *s.n_hot; i += block_threads) {
-        const Limb sum = Limb(hot[2 * i]) | Limb(hot[2 * i + 1]) << 32;
-        if (sum != 0) atomicAdd((i % 2 ? s.low : s.high) + s.of_slots[i / 2], sum);
-    }
+    struct Hot {
+        Limb sum;
+        std::size_t column;
+    };
+    in_order<2>(
+        threadIdx.x, 2 * *s.n_hot, unsigned(block_threads),
+        [&](unsigned i) { return Hot{Limb(hot[2 * i]) | Limb(hot[2 * i + 1]) << 32, s.of_slots[i / 2]}; },
+        [&](unsigned i, const Hot& of_slot) {
+            if (of_slot.sum != 0) atomicAdd((i % 2 ? s.low : s.high) + of_slot.column, of_slot.sum);
+        });
 }
 
 // The integers become the sums that `finish` reads.

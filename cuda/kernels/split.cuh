@@ -71,6 +71,8 @@ class SplitSums {
         for (std::size_t first = 0, t = 0; first < count; first += step, ++t) {
             const unsigned n = rows_from(first), other = unsigned(t + 1) % 2;
             const S* tile = tiles_ + t % 2 * step * split_.tile.pitch;
+            Target<T> target;
+            if (threadIdx.x < n) target = load_target(split_.rows, first + threadIdx.x);
             if (first + step < count) {
                 copy_tile(first + step, other);
                 ptx::copy_async_wait_prior<1>();
@@ -80,15 +82,20 @@ class SplitSums {
             __syncthreads();
             T* scores = split_.scores + t % 2 * step * gridDim.x;
             score(tile, n, scores);
-            fetch_targets(first, n);
+            if (threadIdx.x < n) {
+                losses_[threadIdx.x] = target.y;
+                slopes_[threadIdx.x] = target.weight;
+            }
             cooperative_groups::this_grid().sync();
             finish_rows(n, scores, bias);
             __syncthreads();
             if (threadIdx.x == 0) {
-                for (unsigned r = 0; r < n; ++r) {
-                    slopes += double(slopes_[r]);
-                    losses += double(losses_[r]);
-                }
+                in_order<8>(
+                    0u, n, 1u, [&](unsigned r) { return LossAndSlope<T>{losses_[r], slopes_[r]}; },
+                    [&](unsigned, const LossAndSlope<T>& of_row) {
+                        slopes += double(of_row.slope);
+                        losses += double(of_row.loss);
+                    });
             }
             unflushed += n;
             accumulate(tile, n, unflushed >= split_flush_rows || first + step >= count);
@@ -116,21 +123,10 @@ class SplitSums {
     // The block's share of the rows' scores; a warp takes a row.
     __device__ __forceinline__ void score(const S* tile, unsigned n, T* scores) {
         for (unsigned r = threadIdx.x / 32; r < n; r += block_warps) {
-            T z = T(0);
-#pragma unroll 4
-            for (std::size_t j = threadIdx.x % 32; j < n_; j += 32)
-                z += widen_element(tile[r * split_.tile.pitch + j]) * w_[j];
+            T z = add_products(T(0), tile + r * split_.tile.pitch, w_, threadIdx.x % 32, n_, 32);
             for (int offset = 16; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
             if (threadIdx.x % 32 == 0) __stcg(scores + r * gridDim.x + blockIdx.x, z);
         }
-    }
-
-    // What the rows' losses need beside their scores, before these are known.
-    __device__ __forceinline__ void fetch_targets(std::size_t first, unsigned n) {
-        if (threadIdx.x >= n) return;
-        const std::size_t row = split_.rows.row(first + threadIdx.x);
-        losses_[threadIdx.x] = split_.rows.y[row];
-        slopes_[threadIdx.x] = split_.rows.weight ? split_.rows.weight[row] : T(1);
     }
 
     // The rows' scores from all blocks, their slopes and losses; every block finds the same.
@@ -138,9 +134,14 @@ class SplitSums {
         constexpr int at_once = max_tile_rows / block_warps;  // of a warp, so that their scores come together
         const unsigned warp = threadIdx.x / 32, lane = threadIdx.x % 32;
         T z[at_once] = {};
-        for (unsigned b = lane; b < gridDim.x; b += 32)
-            for (int k = 0; k < at_once; ++k)
-                if (warp + k * block_warps < n) z[k] += __ldcg(scores + (warp + k * block_warps) * gridDim.x + b);
+        for (unsigned b = lane; b < gridDim.x; b += 32) {
+            T of_block[at_once];  // of a row that is none: those of the last one, which nobody takes
+            for (int k = 0; k < at_once; ++k) {
+                const unsigned r = warp + k * block_warps;
+                of_block[k] = __ldcg(scores + (r < n ? r : n - 1) * gridDim.x + b);
+            }
+            for (int k = 0; k < at_once; ++k) z[k] += of_block[k];
+        }
         for (int k = 0; k < at_once; ++k)
             for (int offset = 16; offset > 0; offset /= 2) z[k] += __shfl_xor_sync(all_lanes, z[k], offset);
         for (int k = 0; k < at_once; ++k) {
@@ -155,9 +156,7 @@ class SplitSums {
 
     __device__ __forceinline__ void accumulate(const S* tile, unsigned n, bool flush) {
         for (std::size_t j = threadIdx.x; j < n_; j += block_threads) {
-            T sum = gradient_[j];
-#pragma unroll 4
-            for (unsigned r = 0; r < n; ++r) sum += slopes_[r] * widen_element(tile[r * split_.tile.pitch + j]);
+            T sum = add_rows(gradient_[j], tile + j, split_.tile.pitch, slopes_, 0, n, 1);
             if (flush) {
                 total_[j] += double(sum);
                 sum = T(0);

@@ -1,7 +1,7 @@
 // The second stage of a pass: partial sums are added in the order of their chunks, and the rule takes its step.
 #pragma once
 
-#include "cuda/kernels/batch.hpp"
+#include "cuda/kernels/in_order.cuh"
 
 namespace steepest::cuda {
 
@@ -36,40 +36,62 @@ __device__ __forceinline__ Columns share_columns(std::size_t n) {
     return {width, block_threads / width};
 }
 
-// Adds the chunks of columns [first, first + width) into sums[0, width), in shared memory; `scratch` has block_threads
-// elements there. Partials may have been written in this launch: they are read past the L1 cache.
+constexpr int chunks_at_once = 8;  // of a thread, since each comes from the L2 cache
+
+// Adds what the threads of a column have of it into sums[0, width), in shared memory; `scratch` has block_threads
+// elements there.
+__device__ __forceinline__ void add_parts(double sum, Columns share, double* scratch, double* sums) {
+    const unsigned column = threadIdx.x % share.width;
+    scratch[threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.x < share.width) {
+        in_order<7>(
+            1u, share.parts, 1u, [&](unsigned p) { return scratch[p * share.width + column]; },
+            [&](unsigned, double part) { sum += part; });
+        sums[column] = sum;
+    }
+    __syncthreads();
+}
+
+// Adds the chunks of columns [first, first + width) into sums. Partials may have been written in this launch: they are
+// read past the L1 cache.
 __device__ __forceinline__ void sum_chunks(const double* partial, std::size_t n_chunks, std::size_t stride,
                                            std::size_t first, Columns share, double* scratch, double* sums) {
     const unsigned column = threadIdx.x % share.width, part = threadIdx.x / share.width;
     double sum = 0.0;
     if (first + column < stride) {
         const double* at = partial + first + column;
-#pragma unroll 8
-        for (std::size_t chunk = part; chunk < n_chunks; chunk += share.parts) sum += __ldcg(at + chunk * stride);
+        in_order<chunks_at_once>(
+            std::size_t(part), n_chunks, std::size_t(share.parts),
+            [&](std::size_t chunk) { return __ldcg(at + chunk * stride); },
+            [&](std::size_t, double of_chunk) { sum += of_chunk; });
     }
-    scratch[threadIdx.x] = sum;
-    __syncthreads();
-    if (part == 0) {
-        for (unsigned p = 1; p < share.parts; ++p) sum += scratch[p * share.width + column];
-        sums[column] = sum;
-    }
-    __syncthreads();
+    add_parts(sum, share, scratch, sums);
 }
 
-// Adds the chunks of all columns, more than a block has threads, into sums: four columns a thread at once, since each
-// addition waits for its number to come from another block.
+// Adds the chunks of all columns, more than a block has threads, into sums: four columns a thread at once.
 __device__ __forceinline__ void sum_wide_chunks(const double* partial, std::size_t n_chunks, std::size_t stride,
                                                 double* sums) {
     constexpr int at_once = 4;
+    struct Numbers {
+        double of[at_once];
+    };
     for (std::size_t first = threadIdx.x; first < stride; first += at_once * block_threads) {
-        double sum[at_once] = {};
-#pragma unroll 4
-        for (std::size_t chunk = 0; chunk < n_chunks; ++chunk)
-            for (int k = 0; k < at_once; ++k)
-                if (first + k * block_threads < stride)
-                    sum[k] += __ldcg(partial + chunk * stride + first + k * block_threads);
+        Numbers sum = {};
+        in_order<chunks_at_once / at_once>(
+            std::size_t(0), n_chunks, std::size_t(1),
+            [&](std::size_t chunk) {
+                Numbers found = {};
+                for (int k = 0; k < at_once; ++k)
+                    if (first + k * block_threads < stride)
+                        found.of[k] = __ldcg(partial + chunk * stride + first + k * block_threads);
+                return found;
+            },
+            [&](std::size_t, const Numbers& of_chunk) {
+                for (int k = 0; k < at_once; ++k) sum.of[k] += of_chunk.of[k];
+            });
         for (int k = 0; k < at_once; ++k)
-            if (first + k * block_threads < stride) sums[first + k * block_threads] = sum[k];
+            if (first + k * block_threads < stride) sums[first + k * block_threads] = sum.of[k];
     }
     __syncthreads();
 }

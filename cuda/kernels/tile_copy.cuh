@@ -8,31 +8,112 @@
 
 namespace steepest::cuda {
 
+// How a block's threads share the rows of a tile: a power of two of them, at least a warp, take a row together.
+struct RowShare {
+    unsigned row, rows, lane, lanes;
+    __device__ explicit RowShare(unsigned n) {
+        unsigned shift = 5;
+        while ((2u << shift) <= block_threads && (2u << shift) * n <= block_threads) ++shift;
+        lanes = 1u << shift;
+        rows = block_threads >> shift;
+        row = threadIdx.x >> shift;
+        lane = threadIdx.x & (lanes - 1);
+    }
+};
+
+constexpr int elements_at_once = 8;  // of a thread, on their way through its registers
+
+// sum + the products of an element of the row and its number in w, for the columns j = first, first + step, ...
+template <class S, class T>
+__device__ __forceinline__ T add_products(T sum, const S* x, const T* w, std::size_t first, std::size_t n,
+                                          std::size_t step) {
+    struct Pair {
+        S x;
+        T w;
+    };
+    in_order<elements_at_once>(
+        first, n, step, [&](std::size_t j) { return Pair{x[j], w[j]}; },
+        [&](std::size_t, const Pair& pair) { sum += widen_element(pair.x) * pair.w; });
+    return sum;
+}
+
+// sum + the products of a row's slope and its element of a column, for the rows r = first, first + step, ...
+template <class S, class T>
+__device__ __forceinline__ T add_rows(T sum, const S* column, std::size_t pitch, const T* slopes, unsigned first,
+                                      unsigned n, unsigned step) {
+    struct Pair {
+        S x;
+        T slope;
+    };
+    in_order<elements_at_once>(
+        first, n, step, [&](unsigned r) { return Pair{column[r * pitch], slopes[r]}; },
+        [&](unsigned, const Pair& pair) { sum += pair.slope * widen_element(pair.x); });
+    return sum;
+}
+
+// Columns of n rows that start at multiples of 16 bytes.
+template <class S>
+__device__ __forceinline__ void copy_vectors(const Batch<S>& rows, std::size_t first_row, unsigned n,
+                                             std::size_t first_column, std::size_t n_columns, S* tile,
+                                             std::size_t pitch) {
+    constexpr std::size_t width = 16 / sizeof(S);
+    const RowShare share(n);
+    for (unsigned r = share.row; r < n; r += share.rows) {
+        const S* x = rows.X + rows.row(first_row + r) * rows.n_columns + first_column;
+        S* to = tile + r * pitch;
+        const std::size_t first = share.lane * width, step = share.lanes * width;
+        if constexpr (ptx::copies_are_asynchronous) {
+            for (std::size_t j = first; j < n_columns; j += step) ptx::copy_async_16(to + j, x + j);
+        } else {
+            in_order<4>(
+                first, n_columns, step, [&](std::size_t j) { return *reinterpret_cast<const uint4*>(x + j); },
+                [&](std::size_t j, const uint4& vector) { *reinterpret_cast<uint4*>(to + j) = vector; });
+        }
+    }
+}
+
+// Columns of n rows of a row-major X whose rows start anywhere: element by element.
+template <class S>
+__device__ __forceinline__ void copy_elements(const Batch<S>& rows, std::size_t first_row, unsigned n,
+                                              std::size_t first_column, std::size_t n_columns, S* tile,
+                                              std::size_t pitch) {
+    const RowShare share(n);
+    for (unsigned r = share.row; r < n; r += share.rows) {
+        const S* x = rows.X + rows.row(first_row + r) * rows.n_columns + first_column;
+        S* to = tile + r * pitch;
+        in_order<elements_at_once>(
+            std::size_t(share.lane), n_columns, std::size_t(share.lanes), [&](std::size_t j) { return x[j]; },
+            [&](std::size_t j, S element) { to[j] = element; });
+    }
+}
+
+// The same of a column-major X: a thread takes one row, so that neighbours read neighbouring elements of a column.
+template <class S>
+__device__ __forceinline__ void copy_columns(const Batch<S>& rows, std::size_t first_row, unsigned n,
+                                             std::size_t first_column, std::size_t n_columns, S* tile,
+                                             std::size_t pitch) {
+    unsigned shift = 0;
+    while ((1u << shift) < n) ++shift;  // at most max_tile_rows
+    const unsigned r = threadIdx.x & ((1u << shift) - 1), columns = block_threads >> shift;
+    if (r >= n) return;
+    const S* x = rows.X + first_column * rows.n_rows + rows.row(first_row + r);
+    S* to = tile + r * pitch;
+    in_order<elements_at_once>(
+        std::size_t(threadIdx.x >> shift), n_columns, std::size_t(columns),
+        [&](std::size_t j) { return x[j * rows.n_rows]; }, [&](std::size_t j, S element) { to[j] = element; });
+}
+
 // Columns [first_column, first_column + n_columns) of n rows, row after row, `pitch` elements apart. The block's
 // threads share the work; who reads the tile waits for the copies and then for the block.
 template <class S>
 __device__ __forceinline__ void copy_rows(const Batch<S>& rows, std::size_t first_row, unsigned n,
                                           std::size_t first_column, std::size_t n_columns, S* tile, std::size_t pitch) {
     if (rows.aligned) {
-        constexpr std::size_t width = 16 / sizeof(S);
-        const std::size_t vectors = n_columns / width;
-        for (std::size_t i = threadIdx.x; i < n * vectors; i += block_threads) {
-            const std::size_t r = i / vectors, column = i % vectors * width;
-            ptx::copy_async_16(tile + r * pitch + column,
-                               rows.X + rows.row(first_row + r) * rows.n_columns + first_column + column);
-        }
+        copy_vectors(rows, first_row, n, first_column, n_columns, tile, pitch);
     } else if (rows.row_major) {
-        for (unsigned r = threadIdx.x / 32; r < n; r += block_warps) {
-            const S* x = rows.X + rows.row(first_row + r) * rows.n_columns + first_column;
-#pragma unroll 4
-            for (std::size_t j = threadIdx.x % 32; j < n_columns; j += 32) tile[r * pitch + j] = x[j];
-        }
+        copy_elements(rows, first_row, n, first_column, n_columns, tile, pitch);
     } else {
-#pragma unroll 4
-        for (std::size_t i = threadIdx.x; i < n * n_columns; i += block_threads) {
-            const std::size_t r = i % n, j = i / n;
-            tile[r * pitch + j] = rows.X[(first_column + j) * rows.n_rows + rows.row(first_row + r)];
-        }
+        copy_columns(rows, first_row, n, first_column, n_columns, tile, pitch);
     }
     ptx::copy_async_commit();
 }

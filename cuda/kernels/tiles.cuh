@@ -33,7 +33,7 @@ class TileSums {
 
     // Asks for the first tile of a chunk: what a step can have before its w is known.
     __device__ __forceinline__ void prefetch(const Batch<S>& chunk) {
-        if (chunk.count > 0) copy_.start(chunk, 0, tile_rows(chunk, 0));
+        if (chunk.count > 0) start(chunk, 0);
     }
 
     // Waits for a copy that was prefetched and is not wanted: it must not land when the block has gone.
@@ -45,13 +45,14 @@ class TileSums {
         double slopes = 0.0, losses = 0.0;  // of the thread's row in each tile
         for (std::size_t first = 0; first < chunk.count; first += rows_) {
             const unsigned n = tile_rows(chunk, first);
-            if (first + rows_ < chunk.count) copy_.start(chunk, first + rows_, tile_rows(chunk, first + rows_));
+            const Target<T> target = next_;
+            if (first + rows_ < chunk.count) start(chunk, first + rows_);
             const S* tile = copy_.wait(first + rows_ < chunk.count);
             __syncthreads();
             score(tile, n, w);
             __syncthreads();
             if (threadIdx.x < n) {
-                finish_row(chunk, first, bias);
+                finish_row(chunk.loss, target, bias);
                 slopes += double(slopes_[threadIdx.x]);
                 losses += double(losses_[threadIdx.x]);
             }
@@ -71,40 +72,41 @@ class TileSums {
         return unsigned(chunk.count - first < rows_ ? chunk.count - first : rows_);
     }
 
+    // Asks for a tile and, with it, for the thread's target in it.
+    __device__ __forceinline__ void start(const Batch<S>& chunk, std::size_t first) {
+        const unsigned n = tile_rows(chunk, first);
+        copy_.start(chunk, first, n);
+        if (threadIdx.x < n) next_ = load_target(chunk, first + threadIdx.x);
+    }
+
     // A warp takes a row, or a part of one where there are more warps than rows.
     __device__ __forceinline__ void score(const S* tile, unsigned n, const T* w) {
         const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
         const unsigned part = parts_ > 1 ? warp / rows_ : 0;
         for (unsigned r = parts_ > 1 ? warp % rows_ : warp; r < n; r += parts_ > 1 ? rows_ : block_warps) {
-            const S* x = tile + r * copy_.pitch();
-            T z = T(0);
-#pragma unroll 4
-            for (std::size_t j = part * 32 + lane; j < d_; j += 32 * parts_) z += widen_element(x[j]) * w[j];
+            T z = add_products(T(0), tile + r * copy_.pitch(), w, part * 32 + lane, d_, 32 * parts_);
             for (int offset = 16; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
             if (lane == 0) scores_[r * parts_ + part] = z;
         }
     }
 
     // The thread's row of the tile: its score, then its slope and loss.
-    __device__ __forceinline__ void finish_row(const Batch<S>& chunk, std::size_t first, T bias) {
-        const std::size_t row = chunk.row(first + threadIdx.x);
+    __device__ __forceinline__ void finish_row(const LossChoice& loss, const Target<T>& target, T bias) {
         T z = bias;
-        for (unsigned part = 0; part < parts_; ++part) z += scores_[threadIdx.x * parts_ + part];
-        const LossAndSlope<T> of_row = loss_and_slope(chunk.loss, z, chunk.y[row]);
-        const T weight = chunk.weight ? chunk.weight[row] : T(1);
-        slopes_[threadIdx.x] = weighted(weight, of_row.slope);
-        losses_[threadIdx.x] = weighted(weight, of_row.loss);
+        in_order<block_warps>(
+            0u, parts_, 1u, [&](unsigned part) { return scores_[threadIdx.x * parts_ + part]; },
+            [&](unsigned, T score) { z += score; });
+        const LossAndSlope<T> of_row = loss_and_slope(loss, z, target.y);
+        slopes_[threadIdx.x] = weighted(target.weight, of_row.slope);
+        losses_[threadIdx.x] = weighted(target.weight, of_row.loss);
     }
 
     // A thread takes its columns; where there are fewer columns than threads, a part of the rows too.
     __device__ __forceinline__ void accumulate(const S* tile, unsigned n) {
         const unsigned column = threadIdx.x % share_.width, part = threadIdx.x / share_.width;
         for (std::size_t j = column; j < d_; j += share_.width) {
-            T sum = gradient_[part * share_.width + j];
-#pragma unroll 4
-            for (unsigned r = part; r < n; r += share_.parts)
-                sum += slopes_[r] * widen_element(tile[r * copy_.pitch() + j]);
-            gradient_[part * share_.width + j] = sum;
+            T& sum = gradient_[part * share_.width + j];
+            sum = add_rows(sum, tile + j, copy_.pitch(), slopes_, part, n, share_.parts);
         }
     }
 
@@ -112,7 +114,9 @@ class TileSums {
         __syncthreads();
         for (std::size_t j = threadIdx.x; j < d_; j += block_threads) {
             T sum = gradient_[j];
-            for (unsigned part = 1; part < share_.parts; ++part) sum += gradient_[part * share_.width + j];
+            in_order<7>(
+                1u, share_.parts, 1u, [&](unsigned part) { return gradient_[part * share_.width + j]; },
+                [&](unsigned, T of_part) { sum += of_part; });
             __stcg(out + j, double(sum));
         }
         // The rows' owners in their order: max_tile_rows is two warps of threads.
@@ -135,6 +139,7 @@ class TileSums {
     }
 
     TileCopy<S, bulk> copy_;
+    Target<T> next_;
     std::size_t d_;
     unsigned rows_, parts_;
     Columns share_;

@@ -23,6 +23,7 @@ Kernel<Epoch<S>> steps_kernel(const Plan& plan) {
 
 template <class S>
 EpochPlan plan_epoch(const Layout& layout, std::size_t batch_size, const Device& device, Tiling wanted) {
+    if (wanted == Tiling::stream) wanted = Tiling::lanes;  // rows in any order do not stream
     EpochPlan found{};
     if (!device.cooperative) return found;
     for (const Tiling tiling : {Tiling::lanes, Tiling::bulk, Tiling::tiles}) {

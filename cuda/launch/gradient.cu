@@ -4,6 +4,7 @@
 #include "cuda/launch/gradient.hpp"
 #include "cuda/launch/launch.cuh"
 #include "cuda/launch/plan.cuh"
+#include "cuda/launch/stream.hpp"
 
 namespace steepest::cuda {
 namespace {
@@ -25,6 +26,17 @@ Kernel<Pass<S>> pass_kernel(const Plan& plan) {
 template <class S>
 Plan plan_pass(const Layout& layout, const Device& device, Tiling wanted) {
     Plan plan;
+    // Not by itself before a device has shown that it is faster.
+    if (wanted == Tiling::stream) {
+        if (plan_stream<S>(layout, device, plan)) return plan;
+        throw std::invalid_argument(
+            "tiling stream takes rows of float32 or 16 bits with at most 1024 columns, on devices of compute "
+            "capability "
+            "8.0 and later whose kernels were compiled for it, got " +
+            std::to_string(layout.n_columns) + (layout.row_major ? "" : " column-major") + " columns of " +
+            std::to_string(8 * sizeof(S)) + " bits on a device of " + std::to_string(device.major) + "." +
+            std::to_string(device.minor));
+    }
     for (const Tiling tiling : {Tiling::lanes, Tiling::bulk, Tiling::tiles, Tiling::split}) {
         if (wanted != Tiling::automatic && wanted != tiling) continue;
         if (!fits<S>(tiling, layout, device, bytes_beside<S>(tiling, layout.n_columns), plan)) continue;
@@ -42,7 +54,8 @@ Plan plan_pass(const Layout& layout, const Device& device, Tiling wanted) {
 template <class S>
 std::size_t chunks_of(const Plan& plan, std::size_t rows, std::size_t d) {
     if (plan.tiling == Tiling::split) return 1;
-    return pass_chunks(rows, d, sizeof(S), plan.tiling == Tiling::lanes ? rows : most_rows_of_a_float_sum);
+    return pass_chunks(rows, d, sizeof(S),
+                       plan.tiling == Tiling::lanes || plan.tiling == Tiling::stream ? rows : most_rows_of_a_float_sum);
 }
 
 std::size_t scratch_of(const Plan& plan) { return plan.tiling == Tiling::split ? 2 * plan.tile.rows * plan.blocks : 0; }

@@ -11,9 +11,12 @@ namespace steepest::cuda {
 template <class Arguments>
 using Kernel = void (*)(const Arguments);
 
+constexpr std::size_t reserved_shared_bytes = 1024;  // of each block, by the system
+
 struct Shape {
     std::size_t blocks, shared_bytes = 0;
     bool cooperative = false;
+    unsigned threads = block_threads;
 };
 
 // Allows a kernel all the shared memory that a block can have, whatever this launch needs: another thread may launch
@@ -31,10 +34,11 @@ void allow_shared(Kernel<Arguments> kernel, std::size_t bytes) {
 
 // The blocks of a kernel that the device can hold at once.
 template <class Arguments>
-std::size_t resident_blocks(Kernel<Arguments> kernel, std::size_t shared_bytes, const Device& device) {
+std::size_t resident_blocks(Kernel<Arguments> kernel, std::size_t shared_bytes, const Device& device,
+                            int threads = block_threads) {
     allow_shared(kernel, shared_bytes);
     int blocks = 0;
-    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, reinterpret_cast<const void*>(kernel), block_threads,
+    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, reinterpret_cast<const void*>(kernel), threads,
                                                         shared_bytes),
           "asking for a kernel's occupancy");
     return std::size_t(blocks) * std::size_t(device.multiprocessors);
@@ -48,7 +52,7 @@ void launch(Kernel<Arguments> kernel, const Shape& shape, Stream stream, const A
     attribute.val.cooperative = 1;
     cudaLaunchConfig_t config{};
     config.gridDim = dim3(unsigned(shape.blocks));
-    config.blockDim = dim3(block_threads);
+    config.blockDim = dim3(shape.threads);
     config.dynamicSmemBytes = shape.shared_bytes;
     config.stream = static_cast<cudaStream_t>(stream);
     config.attrs = &attribute;

@@ -7,11 +7,11 @@
 #include "cuda/kernels/epoch.cuh"
 #include "cuda/kernels/gradient.cuh"
 #include "cuda/kernels/plan.hpp"
+#include "cuda/launch/launch.cuh"
 
 namespace steepest::cuda {
 
 constexpr int first_with_bulk_copies = 9;         // major compute capability
-constexpr std::size_t reserved_shared_bytes = 1024;  // of each block, by the system
 
 template <class S>
 TileShape tile_of(const Layout& layout, unsigned rows, std::size_t columns) {
@@ -84,6 +84,7 @@ bool fits(Tiling tiling, const Layout& layout, const Device& device, std::size_t
             return plan_tiles<S>(layout, device.shared_bytes, more_bytes, plan);
         case Tiling::split:
             return device.cooperative && plan_split<S>(layout, device, plan);
+        case Tiling::stream:  // plan_stream says so
         case Tiling::automatic:
             break;
     }

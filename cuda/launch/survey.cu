@@ -39,11 +39,12 @@ __global__ void __launch_bounds__(block_threads, 2) survey(const __grid_constant
     const std::size_t stride = std::size_t(gridDim.x) * blockDim.x;
     const std::size_t thread = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x;
     Survey found{s.n, s.n, __builtin_huge_val(), 0.0};
-    for (std::size_t i = thread; i < s.n; i += stride) {
-        const T x = s.data[i];
-        const Survey one{finite(x) ? s.n : i, x == T(0) || x == T(1) ? s.n : i, double(x), double(x)};
-        found = merge(found, one);
-    }
+    in_order<8>(
+        thread, s.n, stride, [&](std::size_t i) { return s.data[i]; },
+        [&](std::size_t i, T x) {
+            const Survey one{finite(x) ? s.n : i, x == T(0) || x == T(1) ? s.n : i, double(x), double(x)};
+            found = merge(found, one);
+        });
     for (int offset = 16; offset > 0; offset /= 2) found = merge(found, of_lane(found, offset));
     if (threadIdx.x % 32 == 0) s.out[thread / 32] = found;
 }

@@ -30,12 +30,18 @@ __device__ __forceinline__ float widen(Float16 x) {
     return result;
 }
 
-// 16 bytes, both addresses multiples of 16; an ordinary copy before sm_80.
-__device__ __forceinline__ void copy_async_16(void* shared, const void* global) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr bool copies_are_asynchronous = false;
+#else
+constexpr bool copies_are_asynchronous = true;
+#endif
+
+// 16 bytes, both addresses multiples of 16. From sm_80 on.
+__device__ __forceinline__ void copy_async_16([[maybe_unused]] void* shared, [[maybe_unused]] const void* global) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(shared)), "l"(global) : "memory");
 #else
-    *static_cast<uint4*>(shared) = *static_cast<const uint4*>(global);
+    __trap();
 #endif
 }
 
@@ -53,9 +59,23 @@ __device__ __forceinline__ void copy_async_wait_prior() {
 #endif
 }
 
-// Bulk copies are only called on sm_90 and later; before it these functions stop the kernel.
-__device__ __forceinline__ void barrier_init([[maybe_unused]] Barrier* barrier, [[maybe_unused]] unsigned arrivals) {
+// The first `n` threads of the block meet, a multiple of 32; `barrier` is from 1 to 15.
+template <int barrier>
+__device__ __forceinline__ void sync_threads(unsigned n) {
+    asm volatile("bar.sync %0, %1;" ::"n"(barrier), "r"(n) : "memory");
+}
+
+__device__ __forceinline__ constexpr bool has_bulk_copies() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    return true;
+#else
+    return false;
+#endif
+}
+
+// Barriers are only used on sm_80 and later, bulk copies on sm_90 and later; before it these functions stop the kernel.
+__device__ __forceinline__ void barrier_init([[maybe_unused]] Barrier* barrier, [[maybe_unused]] unsigned arrivals) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
 #else
     __trap();
@@ -73,6 +93,25 @@ __device__ __forceinline__ void fence_barrier_init() {
 __device__ __forceinline__ void fence_proxy_async() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
+// Arrives; what the thread did before it is there for those who wait.
+__device__ __forceinline__ void barrier_arrive([[maybe_unused]] Barrier* barrier) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("{\n .reg .b64 state;\n mbarrier.arrive.shared::cta.b64 state, [%0];\n}" ::"r"(shared_address(barrier))
+                 : "memory");
+#else
+    __trap();
+#endif
+}
+
+// Arrives as soon as all the thread's copies before have landed, and does not wait for that.
+__device__ __forceinline__ void barrier_arrive_after_copies([[maybe_unused]] Barrier* barrier) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
+#else
+    __trap();
 #endif
 }
 
@@ -102,17 +141,22 @@ __device__ __forceinline__ void bulk_copy([[maybe_unused]] void* shared, [[maybe
 // Waits until the phase of this parity has ended.
 __device__ __forceinline__ void barrier_wait([[maybe_unused]] Barrier* barrier, [[maybe_unused]] unsigned parity) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define STEEPEST_WAIT "mbarrier.try_wait.parity"
+#else
+#define STEEPEST_WAIT "mbarrier.test_wait.parity"
+#endif
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     std::uint32_t done = 0;
     while (!done) {
-        asm volatile(
-            "{\n .reg .pred p;\n mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n selp.u32 %0, 1, 0, p;\n}"
-            : "=r"(done)
-            : "r"(shared_address(barrier)), "r"(parity)
-            : "memory");
+        asm volatile("{\n .reg .pred p;\n " STEEPEST_WAIT ".shared::cta.b64 p, [%1], %2;\n selp.u32 %0, 1, 0, p;\n}"
+                     : "=r"(done)
+                     : "r"(shared_address(barrier)), "r"(parity)
+                     : "memory");
     }
 #else
     __trap();
 #endif
+#undef STEEPEST_WAIT
 }
 
 }  // namespace steepest::ptx

@@ -31,7 +31,7 @@ void check_multiples(const void* target, const void* source, std::size_t bytes, 
 }
 
 void check_barrier(const std::uint64_t* barrier, const char* call, const Location& at) {
-    if (compute_capability() < 90) fail_at(call, at, "the device has no bulk copies");
+    if (compute_capability() < 80) fail_at(call, at, "the device has no such barriers");
     if (reinterpret_cast<std::uintptr_t>(barrier) % 8) fail_at(call, at, "the barrier is not at a multiple of 8");
 }
 
@@ -41,6 +41,10 @@ BarrierWord load(const std::uint64_t* barrier, const char* call, const Location&
     std::memcpy(&word, barrier, sizeof(word));
     if (word.mark != unfenced && word.mark != fenced) fail_at(call, at, "the barrier was not initialised");
     return word;
+}
+
+void check_bulk(const char* call, const Location& at) {
+    if (!has_bulk_copies()) fail_at(call, at, "the device has no bulk copies");
 }
 
 // Stores it, ended if nothing is missing any more; then its waiters go on.
@@ -79,6 +83,13 @@ void land(const Copy& copy, Block& block) {
     BarrierWord word = load(copy.barrier, "the end of bulk_copy", Location::current());
     word.bytes -= std::int64_t(copy.bytes);
     store(copy.barrier, word, block);
+}
+
+void arrive_at(std::uint64_t* barrier, Block& block, const char* call, const Location& at) {
+    BarrierWord word = load(barrier, call, at);
+    if (word.pending == 0) fail_at(call, at, "all have arrived already");
+    word.pending -= 1;
+    store(barrier, word, block);
 }
 
 bool awaited(const Block& block, const std::uint64_t* barrier) {
@@ -136,6 +147,7 @@ void fence_proxy_async() {
 }
 
 void barrier_expect(std::uint64_t* barrier, unsigned bytes, const Location& at) {
+    check_bulk("barrier_expect", at);
     preempt();
     note_read(barrier, sizeof(*barrier));
     BarrierWord word = load(barrier, "barrier_expect", at);
@@ -149,6 +161,7 @@ void barrier_expect(std::uint64_t* barrier, unsigned bytes, const Location& at) 
 }
 
 void bulk_copy(void* shared, const void* global, unsigned bytes, std::uint64_t* barrier, const Location& at) {
+    check_bulk("bulk_copy", at);
     check_multiples(shared, global, bytes, "bulk_copy", at);
     if (load(barrier, "bulk_copy", at).mark != fenced)
         fail_at("bulk_copy", at, "no fence_proxy_async came after the barrier was initialised");
@@ -172,11 +185,59 @@ void barrier_wait(std::uint64_t* barrier, unsigned parity, const Location& at) {
     acquire(barrier);
 }
 
+namespace {
+
+// Lands the thread's copies that come before its arrivals at barriers that are awaited, and arrives there.
+bool land_arrivals(Thread& thread, Block& block) {
+    bool any = false;
+    for (std::size_t i = 0; i < thread.arrivals.size();) {
+        std::uint64_t* barrier = thread.arrivals[i];
+        if (!awaited(block, barrier)) {
+            ++i;
+            continue;
+        }
+        auto& copies = thread.copies;
+        const auto later = [barrier](const Copy& c) { return c.barrier != barrier; };
+        const auto first = std::partition(copies.begin(), copies.end(), later);
+        std::for_each(first, copies.end(), move);
+        copies.erase(first, copies.end());
+        thread.arrivals.erase(thread.arrivals.begin() + std::ptrdiff_t(i));
+        arrive_at(barrier, block, "the end of barrier_arrive_after_copies", Location::current());
+        any = true;
+    }
+    return any;
+}
+
+}  // namespace
+
+void barrier_arrive(std::uint64_t* barrier, const Location& at) {
+    preempt();
+    note_read(barrier, sizeof(*barrier));
+    release(barrier);
+    arrive_at(barrier, *grid->current->block, "barrier_arrive", at);
+    preempt();
+}
+
+void barrier_arrive_after_copies(std::uint64_t* barrier, const Location& at) {
+    preempt();
+    note_read(barrier, sizeof(*barrier));
+    load(barrier, "barrier_arrive_after_copies", at);
+    release(barrier);
+    Thread& self = *grid->current;
+    for (Copy& copy : self.copies)
+        if (!copy.barrier) copy.barrier = barrier;
+    self.arrivals.push_back(barrier);
+    preempt();
+}
+
+bool has_bulk_copies() { return compute_capability() >= 90; }
+
 bool land_awaited() {
     bool any = false;
     for (auto& block : grid->resident) {
         if (block->at_copies == 0) continue;
         for (Thread* t : block->threads) {
+            any = land_arrivals(*t, *block) || any;
             auto& copies = t->bulk_copies;
             const auto late = [&](const Copy& c) { return !awaited(*block, c.barrier); };
             const auto first = std::partition(copies.begin(), copies.end(), late);
@@ -190,7 +251,7 @@ bool land_awaited() {
 
 bool has_landed_all(const Block& block) {
     return std::all_of(block.threads.begin(), block.threads.end(),
-                       [](const Thread* t) { return t->bulk_copies.empty(); });
+                       [](const Thread* t) { return t->bulk_copies.empty() && t->arrivals.empty(); });
 }
 
 }  // namespace emulated

@@ -39,6 +39,8 @@ struct Thread {
     // Its copies, and the barrier it waits at.
     std::vector<Copy> copies, bulk_copies;
     std::size_t group = 0;
+    std::vector<std::uint64_t*> arrivals;  // at barriers, after its copies so far
+    struct Barrier* named = nullptr;       // where it waits for some threads of its block
     std::uint64_t* barrier = nullptr;
     std::vector<std::uint64_t*> unfenced;  // barriers that it initialised, until its next fence_proxy_async
     unsigned parity = 0;
@@ -68,7 +70,7 @@ struct Block {
     std::vector<Thread*> threads;
     std::vector<Warp> warps;
     unsigned char* shared = nullptr;
-    Barrier barrier;
+    Barrier barrier, named[16];
     unsigned at_copies = 0;  // threads that wait at a barrier of bulk copies
 };
 
@@ -124,7 +126,7 @@ inline bool one_in(std::uint32_t n) { return random() % n == 0; }
 std::string name_of(const Thread& thread);  // "block 1, thread 33"
 std::string text_of(const Location& at);    // "file:line"
 
-bool land_awaited();  // lands the bulk copies that threads wait for; returns whether there were any
+bool land_awaited();  // lands the copies that threads wait for at barriers; returns whether there were any
 bool has_landed_all(const Block& block);
 
 }  // namespace emulated

@@ -20,6 +20,10 @@ void fence_proxy_async();
 void barrier_expect(std::uint64_t* barrier, unsigned bytes, const Location& at);
 void bulk_copy(void* shared, const void* global, unsigned bytes, std::uint64_t* barrier, const Location& at);
 void barrier_wait(std::uint64_t* barrier, unsigned parity, const Location& at);
+void sync_threads(unsigned number, unsigned n, const Location& at);
+bool has_bulk_copies();
+void barrier_arrive(std::uint64_t* barrier, const Location& at);
+void barrier_arrive_after_copies(std::uint64_t* barrier, const Location& at);
 
 }  // namespace emulated
 
@@ -33,6 +37,7 @@ float widen(S x) {
     return steepest::widen(x);
 }
 
+constexpr bool copies_are_asynchronous = true;
 inline void copy_async_16(void* shared, const void* global, Location at = Location::current()) {
     ::emulated::copy_async_16(shared, global, at);
 }
@@ -42,11 +47,23 @@ void copy_async_wait_prior() {
     ::emulated::copy_async_wait_prior(N);
 }
 
+template <int barrier>
+void sync_threads(unsigned n, Location at = Location::current()) {
+    ::emulated::sync_threads(barrier, n, at);
+}
+inline bool has_bulk_copies() { return ::emulated::has_bulk_copies(); }
+
 inline void barrier_init(Barrier* barrier, unsigned arrivals, Location at = Location::current()) {
     ::emulated::barrier_init(barrier, arrivals, at);
 }
 inline void fence_barrier_init() {}
 inline void fence_proxy_async() { ::emulated::fence_proxy_async(); }
+inline void barrier_arrive(Barrier* barrier, Location at = Location::current()) {
+    ::emulated::barrier_arrive(barrier, at);
+}
+inline void barrier_arrive_after_copies(Barrier* barrier, Location at = Location::current()) {
+    ::emulated::barrier_arrive_after_copies(barrier, at);
+}
 inline void barrier_expect(Barrier* barrier, unsigned bytes, Location at = Location::current()) {
     ::emulated::barrier_expect(barrier, bytes, at);
 }

@@ -107,6 +107,12 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, std::fu
 
 using namespace emulated;  // NOLINT
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+    EMULATED_CALL;
+    attributes->ptxVersion = settings().compute;
+    return cudaSuccess;
+}
+
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int value) {
     EMULATED_WORK;
     if (value < 0 || std::size_t(value) > settings().shared_bytes) return report(cudaErrorInvalidValue);

@@ -104,6 +104,23 @@ int sync_block(int value, const Location& at) {
                   [&block] { grid->wake_all(block); });
 }
 
+void sync_threads(unsigned number, unsigned n, const Location& at) {
+    Thread& self = *grid->current;
+    Block& block = *self.block;
+    if (number == 0 || number > 15) fail("sync_threads at " + text_of(at) + ": the barrier must be from 1 to 15");
+    if (n % 32 || n > block.threads.size() || self.index >= n)
+        fail(name_of(self) + ": sync_threads at " + text_of(at) + " of the first " + std::to_string(n) + " threads");
+    Barrier& barrier = block.named[number];
+    self.named = &barrier;
+    arrive(barrier, n, 0, "sync_threads", at, [&] {
+        for (Thread* t : block.threads) {
+            if (t->named != &barrier) continue;
+            t->named = nullptr;
+            if (t != &self) grid->wake(*t);
+        }
+    });
+}
+
 void sync_grid(const Location& at) {
     if (!grid->shape.cooperative) fail("grid.sync at " + text_of(at) + " in a launch that is not cooperative");
     if (grid->ended) fail(name_of(*grid->current) + " waits for grid.sync at " + text_of(at) + ", but threads ended");

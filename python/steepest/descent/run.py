@@ -85,6 +85,8 @@ class Run:
         if isinstance(self.optimizer, CurvatureRule) and self.optimizer.is_auto:
             self.auto = AutoRate(self.objective, self.optimizer, self.w, self.settings.batch_size)
         self.rates = self.optimizer.rates if self.auto is None else self.auto.rates
+        if self.auto is None and settings.validation is None and not settings.callbacks:
+            self.runner.foresee(self.rates, self.first_step + settings.max_epochs * settings.steps_per_epoch)
         self.watch = Watch(self.record, self.supervision.warns and self.team.is_leader)
         tqdm = require("tqdm", "progress").tqdm if progress and self.team.is_leader else None
         self.bar: Any = None if tqdm is None else tqdm(total=settings.max_epochs, unit="epoch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -119,6 +120,13 @@ class Runner(Protocol):
             Row i receives w after step i.
         """
         ...
+
+    def foresee(self, rates: Callable[[int, int], NDArray[np.float64]], last: int) -> None:
+        """Say which learning rates the run will give: ``rates(first, n)`` after ``first`` steps, up to step ``last``.
+
+        The runner may take steps before they are asked for. The run does not see them until then.
+        """
+        return
 
     def restore(self) -> None:
         """Set w back to the last point at which the objective was evaluated and finite."""

@@ -147,7 +147,11 @@ class PythonRunner(Runner):
 
 
 class DeviceRunner(Runner):
-    """A runner on a device. The run's w is a copy on the host; `fetch` and every evaluation update it."""
+    """A runner on a device. The run's w is a copy on the host; `fetch` and every evaluation update it.
+
+    If each step takes all rows and their learning rates are foreseen, the device takes many steps without a return to
+    Python. `fetch` undoes those that the run did not ask for; `parameters` and the state are up to date after it.
+    """
 
     def __init__(
         self, objective: DeviceObjective, optimizer: Stepper, w: NDArray[Any], batch_size: int, seed: int | None
@@ -164,20 +168,40 @@ class DeviceRunner(Runner):
             optimizer.n_steps,
             batch_size,
         )
-        self._epoch, self._in_epoch = 0, False
+        self._epoch, self._in_epoch, self._whole = 0, False, batch_size == 0
+        self._rates: Callable[[int, int], NDArray[np.float64]] | None = None
+        self._last = 0
 
     @property
     def n_steps(self) -> int:
         return int(self._descent.n_steps)
 
+    def foresee(self, rates: Callable[[int, int], NDArray[np.float64]], last: int) -> None:
+        if self._whole:
+            self._rates, self._last = rates, last
+
+    def _with_next(self, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the rates, followed by those of the next steps if these can be worked on now."""
+        if self._rates is None:
+            return learning_rates
+        n = min(self._descent.useful_rates, self._last - self.n_steps)
+        if n <= len(learning_rates):
+            return learning_rates
+        try:
+            rates = self._rates(self.n_steps, n)
+        except Exception:  # a schedule of the user that has no rate for steps that may never come
+            return learning_rates
+        return np.concatenate([learning_rates, rates[len(learning_rates) :]])
+
     def fetch(self) -> None:
-        """Copy w to the host."""
-        self._w[:] = self.parameters.numpy()
+        """Copy w to the host, after the last step that was asked for."""
+        self._descent.settle()
+        self._descent.copy_parameters(self._w)
 
     def evaluate(self) -> Evaluation:
         self._objective.check_memory()
         found = Evaluation(*self._descent.evaluate())
-        self.fetch()
+        self._descent.copy_parameters(self._w)
         return found
 
     def run(self, learning_rates: NDArray[np.float64], seconds: float, path: NDArray[Any] | None) -> Steps:
@@ -189,7 +213,7 @@ class DeviceRunner(Runner):
                 self._descent.shuffle_epoch(self._seed, self._epoch)
             self._epoch += 1
             self._in_epoch = True
-        steps = Steps(*self._descent.run(learning_rates, seconds, path))
+        steps = Steps(*self._descent.run(self._with_next(learning_rates), seconds, path))
         self._in_epoch = not steps.epoch_ended
         return steps
 

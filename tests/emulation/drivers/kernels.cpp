@@ -157,6 +157,10 @@ void test_pass(std::size_t n, std::size_t d, bool row_major, Tiling tiling) {
     Batch<S> all = objective->data().rows;
     for (std::size_t i = 0; i < 2; ++i) objective->pass(all, step, i, nullptr, status.data);
     expect(on_host(status.data, 1)[0].steps == 2, "number of steps");
+    const OnTheDevice<std::uint32_t> order(order_of(n));
+    all.index = order.data;
+    objective->pass(all, step, 1, nullptr, status.data);
+    expect(on_host(status.data, 1)[0].steps == 3, "number of steps, after one over rows in any order");
 }
 
 template <class S>
@@ -350,8 +354,19 @@ void test_without_cooperation() {
 
 }  // namespace
 
-int main(int n_arguments, char**) {
-    if (n_arguments > 1) return test_without_cooperation(), 0;
+// A pass in one launch, over fewer chunks than parts and more chunks than blocks, each of more rows than the ring has.
+void test_stream() {
+    test_pass<float>(97, 33, true, Tiling::stream);
+    test_pass<float>(1300, 100, true, Tiling::stream);
+    test_pass<BFloat16>(1200, 70, true, Tiling::stream);
+    test_pass<BFloat16>(701, 64, true, Tiling::stream);
+}
+
+int main(int argc, char** argv) {
+    const std::string part = argc == 2 ? argv[1] : "";
+    if (part == "without cooperative launches") return test_without_cooperation(), 0;
+    test_stream();
+    if (part == "stream") return 0;
     test_second_device();
     test_order(4097);
     test_order(9000);
