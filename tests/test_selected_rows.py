@@ -126,7 +126,9 @@ def test_what_has_no_two_points():
     narrow = _core.dense_source(X.astype(np.float16), y.astype(np.float32), None, 1.0)
     far = _core.standardised_source(_core.dense_source(X, y, weight, 1.0), *SCALINGS["blockwise"])
     several = objective_of(_core.dense_source(X, labels, weight, 1.0), "softmax")
-    for objective in (*(objective_of(each, "logistic") for each in (in_columns, narrow, far)), several):
+    csr = scipy.sparse.csr_array(X)
+    compressed = _core.sparse_source(csr.data, csr.indices, csr.indptr, D, y, weight, 1.0)
+    for objective in (*(objective_of(each, "logistic") for each in (in_columns, narrow, far, compressed)), several):
         w = np.zeros(D + 1 if objective is not several else K * (D + 1))
         w = w.astype(np.float32) if isinstance(objective, _core.Objective32) else w
         with pytest.raises(ValueError, match=r"^X: this kind of data does not give gradients at two points"):
