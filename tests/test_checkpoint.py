@@ -193,8 +193,8 @@ def noting(history, kinds):
     """The class of a history that notes the kinds of its metrics."""
 
     class Noting(history):
-        def __init__(self, metric):
-            super().__init__(metric)
+        def __init__(self, metric, factor=1.0):
+            super().__init__(metric, factor)
             kinds.append(type(metric).__name__)
 
         def renew(self, metric):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as strategy
 
 import steepest as st
+from steepest.objectives.bound import some_of
 from steepest.quasi_newton.metric import BlockMetric, is_nearly_diagonal
 from steepest.quasi_newton.plan import SamplePlan
 from steepest.quasi_newton.runner import QuasiNewtonRunner
@@ -88,7 +89,7 @@ def test_the_mean_block_follows_its_formula(dtype, intercept, rows):
         centre=centre, scale=scale,
     )  # fmt: skip
     w = rng.standard_normal(objective.n_parameters).astype(arithmetic)
-    chosen = np.unique(np.random.default_rng(7).integers(0, 400, rows)) if rows < 400 else np.arange(400)
+    chosen = some_of(400, rows, 7) if rows < 400 else np.arange(400)
     A = (X.astype(float) - centre) / scale
     A = np.column_stack([A, np.ones(400)])[chosen, : 5 + intercept]
     p = np.exp(A @ w.reshape(k, -1).T.astype(float))

@@ -176,10 +176,10 @@ def test_a_source_says_what_it_can_do():
     X, labels, weight = data()
     raw_objective, raw = bound("logistic", X, labels, weight)
     scaled_objective, scaled = bound("logistic", X, labels, weight, scaling=SCALINGS["converted"])
-    raw_can = {"batches", "single_rows", "hessian", "standardised_blocks", "column_statistics"}
+    raw_can = {"batches", "single_rows", "hessian", "standardised_blocks", "column_statistics", "two_points"}
     assert {name for name in _core.capabilities if raw.supports(name)} == raw_can
     assert set(_core.capabilities) - raw_can == {"row_entries"}  # of a sparse X
-    scaled_can = {"batches", "hessian", "column_statistics"}
+    scaled_can = {"batches", "hessian", "column_statistics", "two_points"}
     assert {name for name in _core.capabilities if scaled.supports(name)} == scaled_can
     for objective, source in ((raw_objective, raw), (scaled_objective, scaled)):
         assert all(objective.supports(name) == source.supports(name) for name in _core.capabilities)

@@ -110,6 +110,22 @@ py::tuple BoundObjective<T>::value_and_gradient(const py::handle& w) const {
 }
 
 template <class T>
+py::tuple BoundObjective<T>::values_and_gradients(const py::handle& w, const py::handle& v) const {
+    const T *p = parameters(w, "w"), *q = parameters(v, "v");
+    if (native.n_scores > 1 || !native.source->supports(Capability::two_points))
+        throw py::value_error("X: this kind of data does not give gradients at two points from one pass");
+    const auto n = py::ssize_t(native.n_parameters());
+    py::array_t<T> at_w(n), at_v(n);
+    T *g = at_w.mutable_data(), *h = at_v.mutable_data();
+    const auto [value, other] = without_gil([&](Interrupt& interrupt) {
+        return with_workspace([&](Workspace<T>& memory) {
+            return steepest::values_and_gradients(native, p, q, g, h, memory, interrupt);
+        });
+    });
+    return py::make_tuple(value, at_w, other, at_v);
+}
+
+template <class T>
 py::array_t<T> BoundObjective<T>::hessian_product(const py::handle& w, const py::handle& v) const {
     const T *p = parameters(w, "w"), *direction = parameters(v, "v");
     py::array_t<T> product(py::ssize_t(native.n_parameters()));
@@ -174,6 +190,7 @@ void bind_objective(py::module_& m, const char* name) {
         .def("supports", &Bound::supports, py::arg("capability"))
         .def("value", &Bound::value, py::arg("w"))
         .def("value_and_gradient", &Bound::value_and_gradient, py::arg("w"))
+        .def("values_and_gradients", &Bound::values_and_gradients, py::arg("w"), py::arg("v"))
         .def("sums", &Bound::sums, py::arg("w"), py::arg("rows") = py::none())
         .def("finish", &Bound::finish, py::arg("sums"), py::arg("w"))
         .def("hessian_product", &Bound::hessian_product, py::arg("w"), py::arg("v"))

@@ -22,6 +22,7 @@ struct BoundObjective {
     bool supports(const std::string& capability) const;
     double value(const py::handle& w) const;
     py::tuple value_and_gradient(const py::handle& w) const;
+    py::tuple values_and_gradients(const py::handle& w, const py::handle& v) const;
     py::tuple sums(const py::handle& w, const py::object& rows) const;
     py::tuple finish(const py::tuple& sums, const py::handle& w) const;
     py::array_t<T> hessian_product(const py::handle& w, const py::handle& v) const;

@@ -51,6 +51,7 @@ void bind_sources(py::module_& m) {
     bind_file_source(m);
     bind_grouped_source(m);
     bind_parts_source(m);
+    bind_selected_source(m);
     bind_sparse_source(m);
     bind_standardised_source(m);
 }

@@ -33,6 +33,7 @@ void bind_dense_source(py::module_& m);
 void bind_file_source(py::module_& m);
 void bind_grouped_source(py::module_& m);
 void bind_parts_source(py::module_& m);
+void bind_selected_source(py::module_& m);
 void bind_sparse_source(py::module_& m);
 void bind_standardised_source(py::module_& m);
 

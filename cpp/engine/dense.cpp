@@ -63,6 +63,28 @@ double* DenseSource<S>::add_up(const Pass<T>& pass, Workspace<T>& workspace, Int
 }
 
 template <class S>
+double* DenseSource<S>::sums_at_two(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
+    if constexpr (is_widened<S>) {
+        return Source<T>::sums_at_two(pass, workspace, interrupt);
+    } else {
+        const Rows<S> all = rows(pass.rows);
+        const std::size_t size = pass.shape().size(), scratch_size = 2 * X_.n_columns;
+        const std::size_t n_chunks = chunks_of_pass(all, 1, size);
+        const int n_threads = int(std::min<std::size_t>(std::size_t(threads_in_use()), n_chunks));
+        workspace.partial.assign(n_chunks * 2 * size, 0.0);
+        workspace.scratch.resize(std::max(workspace.scratch.size(), std::size_t(n_threads) * scratch_size));
+        const auto kernel = two_points_of<T>().of_loss[pass.loss.number];
+        for_each_task(n_chunks, n_threads, interrupt, [&](std::size_t chunk, int thread) {
+            double* sums = workspace.partial.data() + chunk * 2 * size;
+            kernel(pass.loss.parameters, chunk_of(all, chunk, n_chunks), pass.point, pass.direction,
+                   workspace.scratch.data() + std::size_t(thread) * scratch_size, sums, sums + size);
+        });
+        if (n_chunks > 1) add_partials(workspace.partial.data(), n_chunks, 2 * size, n_threads);
+        return workspace.partial.data();
+    }
+}
+
+template <class S>
 auto DenseSource<S>::row_slopes(const LossChoice& loss, const Coefficients<T>& point, const Selection& selection,
                                 T* slopes, Workspace<T>& workspace) const -> const T* {
     const LossKernels<S>& kernels = kernels_of<S>(loss);

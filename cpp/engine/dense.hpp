@@ -23,9 +23,13 @@ class DenseSource : public Source<ArithmeticOf<S>> {
     DenseSource(const Matrix<S>& X, const T* y, const T* weight, double weight_sum)
         : Source<T>(X.n_rows, X.n_columns, weight_sum), X_(X), y_(y), weight_(weight) {}
 
-    bool supports(Capability capability) const override { return capability != Capability::row_entries; }
+    bool supports(Capability capability) const override {
+        if (capability == Capability::two_points) return !is_widened<S> && X_.order == Order::row_major;
+        return capability != Capability::row_entries;
+    }
     std::size_t n_elements() const override { return X_.n_rows * X_.n_columns; }
     double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const override;
+    double* sums_at_two(const Pass<T>&, Workspace<T>&, Interrupt&) const override;
     const T* row_slopes(const LossChoice& loss, const Coefficients<T>&, const Selection&, T* slopes,
                         Workspace<T>&) const override;
     HessianSums hessian(const Pass<T>&, bool with_gradient, Interrupt&) const override;

@@ -44,30 +44,32 @@ struct Level {
     const LazyTable& lazy;
     const CodesTable& codes;
     const ColumnsTable& columns;
+    const TwoPointsTable& two_points;
 };
 
 const Level* chosen = nullptr;
 
 }  // namespace
 
-#define X(level)                                     \
-    extern const PassTable passes_##level;           \
-    extern const UpdateTable updates_##level;        \
-    extern const SoftmaxTable softmax_##level;       \
-    extern const StatisticsTable statistics_##level; \
-    extern const SparseTable sparse_##level;         \
-    extern const LazyTable lazy_##level;             \
-    extern const CodesTable codes_##level;           \
-    extern const ColumnsTable column_descent_##level;
+#define X(level)                                      \
+    extern const PassTable passes_##level;            \
+    extern const UpdateTable updates_##level;         \
+    extern const SoftmaxTable softmax_##level;        \
+    extern const StatisticsTable statistics_##level;  \
+    extern const SparseTable sparse_##level;          \
+    extern const LazyTable lazy_##level;              \
+    extern const CodesTable codes_##level;            \
+    extern const ColumnsTable column_descent_##level; \
+    extern const TwoPointsTable two_points_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level)                                                                                      \
-    {public_name(#level), passes_##level, updates_##level, softmax_##level,       statistics_##level, \
-     sparse_##level,      lazy_##level,   codes_##level,   column_descent_##level},
+#define X(level)                                                                                       \
+    {public_name(#level), passes_##level, updates_##level, softmax_##level,        statistics_##level, \
+     sparse_##level,      lazy_##level,   codes_##level,   column_descent_##level, two_points_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -88,6 +90,7 @@ const SparseTable& sparse_passes() { return chosen->sparse; }
 const LazyTable& lazy_steps() { return chosen->lazy; }
 const ColumnsTable& column_kernels() { return chosen->columns; }
 const CodesTable& codes_passes() { return chosen->codes; }
+const TwoPointsTable& two_points_passes() { return chosen->two_points; }
 
 std::string chosen_level() { return chosen->name; }
 

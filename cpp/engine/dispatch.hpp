@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpp/kernels/tables.hpp"
+#include "cpp/kernels/two_points_table.hpp"
 
 namespace steepest {
 
@@ -18,6 +19,7 @@ const SparseTable& sparse_passes();
 const LazyTable& lazy_steps();
 const CodesTable& codes_passes();
 const ColumnsTable& column_kernels();
+const TwoPointsTable& two_points_passes();
 // The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
 constexpr int softmax_loss = n_losses;
 template <class S>
@@ -58,6 +60,14 @@ const LazyKernels<T>& lazy_of() {
         return lazy_steps().for_float;
     } else {
         return lazy_steps().for_double;
+    }
+}
+template <class T>
+const TwoPointsKernels<T>& two_points_of() {
+    if constexpr (std::is_same_v<T, float>) {
+        return two_points_passes().for_float;
+    } else {
+        return two_points_passes().for_double;
     }
 }
 template <class T>

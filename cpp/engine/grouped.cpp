@@ -43,6 +43,7 @@ template <class T>
 bool GroupedSource<T>::supports(Capability capability) const {
     switch (capability) {
         case Capability::single_rows:
+        case Capability::two_points:
         case Capability::row_entries:
             return false;
         case Capability::hessian:

@@ -145,6 +145,16 @@ double value_and_gradient(const Objective<T>& objective, const T* w, T* gradient
 }
 
 template <class T>
+std::pair<double, double> values_and_gradients(const Objective<T>& objective, const T* w, const T* v, T* gradient_at_w,
+                                               T* gradient_at_v, Workspace<T>& workspace, Interrupt& interrupt) {
+    const Source<T>& source = *objective.source;
+    const Pass<T> pass{Work::gradient, objective.loss, objective.at(w), objective.at(v), source.all_rows()};
+    const double* sums = source.sums_at_two(pass, workspace, interrupt);
+    const double at_w = finish_sums(objective, sums, source.weight_sum, w, gradient_at_w);
+    return {at_w, finish_sums(objective, sums + objective.shape().size(), source.weight_sum, v, gradient_at_v)};
+}
+
+template <class T>
 double batch_gradient(const Objective<T>& objective, const T* w, const Selection& rows, double inverse_mean,
                       T* gradient, Workspace<T>& workspace, Interrupt& interrupt) {
     const double* sums = run_pass(objective, Work::gradient, w, w, rows, workspace, interrupt);
@@ -198,6 +208,8 @@ double gradient_norm(const Objective<T>& objective, const T* w, const T* gradien
     template double finish(const Objective<T>&, const Sums&, const T*, T*);                                    \
     template double value(const Objective<T>&, const T*, Interrupt&);                                          \
     template double value_and_gradient(const Objective<T>&, const T*, T*, Workspace<T>&, Interrupt&);          \
+    template std::pair<double, double> values_and_gradients(const Objective<T>&, const T*, const T*, T*, T*,   \
+                                                            Workspace<T>&, Interrupt&);                        \
     template double batch_gradient(const Objective<T>&, const T*, const Selection&, double, T*, Workspace<T>&, \
                                    Interrupt&);                                                                \
     template void hessian_product(const Objective<T>&, const T*, const T*, T*, Workspace<T>&, Interrupt&);     \

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "cpp/engine/source.hpp"
 #include "cpp/math/penalty.hpp"
@@ -50,6 +51,11 @@ double value(const Objective<T>&, const T* w, Interrupt&);
 // What finish makes of sums.
 template <class T>
 double value_and_gradient(const Objective<T>&, const T* w, T* gradient, Workspace<T>&, Interrupt&);
+
+// The same at two points, w and v, of one score, from one pass over a source that supports two_points.
+template <class T>
+std::pair<double, double> values_and_gradients(const Objective<T>&, const T* w, const T* v, T* gradient_at_w,
+                                               T* gradient_at_v, Workspace<T>&, Interrupt&);
 
 // The same over a selection of rows, whose weights are divided by their mean over all rows, without the penalty in the
 // value. `inverse_mean` is 1 / that mean; with the objective's own, the mean over batches is the gradient of all rows.

@@ -19,10 +19,10 @@
 namespace steepest {
 
 // What a source may be able to do besides passes over all its rows: passes over rows by their numbers, the slopes of a
-// single row, the entries of some rows, a Hessian, passes over columns that it standardises block by block, and column
-// statistics. Python's Capability has the same names.
+// single row, the entries of some rows, a Hessian, passes over columns that it standardises block by block, column
+// statistics, and gradients at two points from one pass. Python's Capability has the same names.
 #define STEEPEST_FOR_EACH_CAPABILITY(X) \
-    X(batches) X(single_rows) X(row_entries) X(hessian) X(standardised_blocks) X(column_statistics)
+    X(batches) X(single_rows) X(row_entries) X(hessian) X(standardised_blocks) X(column_statistics) X(two_points)
 #define STEEPEST_ITEM(name) name,
 enum class Capability { STEEPEST_FOR_EACH_CAPABILITY(STEEPEST_ITEM) };
 #undef STEEPEST_ITEM
@@ -99,6 +99,9 @@ class Source {
     // The sums of a pass, of its shape, or of `value` the loss alone: in the workspace until it is used again, and the
     // caller's to change.
     virtual double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const = 0;
+    // The sums of the gradients at a pass's point and at its direction, one after the other. Where the numbers of the
+    // rows are finite, each has the bits of a pass of its own. Of one score.
+    virtual double* sums_at_two(const Pass<T>&, Workspace<T>&, Interrupt&) const { throw unsupported("two points"); }
     // A selection's first row, n_columns numbers that are valid until the workspace is used again, and its slope in
     // each score; null where its loss is not finite. A source that does not hold its rows so does not claim
     // single_rows, and a step from one row is then a pass over a batch of one, which costs n_columns.

@@ -29,6 +29,7 @@ template <class V, class I>
 bool SparseSource<V, I>::supports(Capability capability) const {
     switch (capability) {
         case Capability::single_rows:
+        case Capability::two_points:
             return false;
         case Capability::row_entries:
             return this->n_columns <= INT32_MAX;

@@ -23,6 +23,8 @@ bool StandardisedSource<T>::supports(Capability capability) const {
         case Capability::batches:
         case Capability::column_statistics:
             return source_.supports(capability);
+        case Capability::two_points:
+            return source_.supports(capability) && !scaling_.blockwise;
         case Capability::hessian:
             return source_.supports(capability) && source_.supports(Capability::standardised_blocks);
         default:
@@ -44,6 +46,17 @@ double* StandardisedSource<T>::sums(const Pass<T>& pass, Workspace<T>& workspace
     const SumsShape shape = pass.shape();
     for (std::size_t c = 0; c < shape.n_scores; ++c)
         standardise_sums(scaling_, values[shape.slope(c)], values + shape.gradient(c), shape.n_columns);
+    return values;
+}
+
+template <class T>
+double* StandardisedSource<T>::sums_at_two(const Pass<T>& pass, Workspace<T>& workspace, Interrupt& interrupt) const {
+    const Coefficients<T> point = over_raw_columns(scaling_, pass.point, workspace.raw_point),
+                          other = over_raw_columns(scaling_, pass.direction, workspace.raw_direction);
+    double* values = source_.sums_at_two({pass.work, pass.loss, point, other, pass.rows}, workspace, interrupt);
+    const SumsShape shape = pass.shape();
+    for (double* sums : {values, values + shape.size()})
+        standardise_sums(scaling_, sums[shape.slope(0)], sums + shape.gradient(0), shape.n_columns);
     return values;
 }
 

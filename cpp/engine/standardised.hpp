@@ -19,6 +19,7 @@ class StandardisedSource : public Source<T> {
     bool supports(Capability) const override;
     std::size_t n_elements() const override { return source_.n_elements(); }
     double* sums(const Pass<T>&, Workspace<T>&, Interrupt&) const override;
+    double* sums_at_two(const Pass<T>&, Workspace<T>&, Interrupt&) const override;
     HessianSums hessian(const Pass<T>&, bool with_gradient, Interrupt&) const override;
     void column_statistics(double* mean, double* deviation, Interrupt&) const override;
 

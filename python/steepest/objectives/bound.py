@@ -105,14 +105,19 @@ class Bound:
         """Return the data of a mini-batch of rows, with the weight_sum that `native_batch` describes."""
         return self._data.taken(rows, self._data.weight_sum * len(rows) / self.n_samples)
 
-    def sample(self, n: int, seed: int, data: Data | None = None) -> Any:
-        """Return the native objective of about n random rows, or of all rows if n is at least their number.
+    def sample(self, n: int, seed: int, data: Data | None = None, terms: Terms | None = None) -> Any:
+        """Return the native objective of n random rows, or of all rows if n is at least their number.
 
-        ``data`` is what `sample_data` returned, if it was called for them already.
+        Rows that lie whole in memory are not copied. ``data`` is what `sample_data` returned, if it was called for them
+        already. ``terms`` are others than the objective's own.
         """
         if n >= self.n_samples:
-            return self.native
-        return (self.sample_data(n, seed) if data is None else data).bind(self.terms)
+            return self.native if terms is None else self._data.bind(terms)
+        terms = self.terms if terms is None else terms
+        if data is not None:
+            return data.bind(terms)
+        rows = some_of(self.n_samples, n, seed)
+        return self._data.bind_some(rows, self._data.weight_sum * len(rows) / self.n_samples, terms)
 
     def sample_data(self, n: int, seed: int) -> Data:
         """Return the data of the rows that `sample` takes."""
@@ -198,5 +203,13 @@ class Bound:
 
 
 def some_of(n: int, rows: int, seed: int) -> NDArray[np.int64]:
-    """Return about ``rows`` random numbers below n, sorted and without repeats."""
-    return np.unique(np.random.default_rng(seed).integers(0, n, rows))
+    """Return about ``rows`` random numbers below n, in order and without repeats: one from each of as many equal parts.
+
+    Rows that follow each other are often alike. The parts then tell more of the data than rows drawn alone (Cochran,
+    "Sampling Techniques", 1977, chapter 5).
+    """
+    places: NDArray[np.float64] = np.random.default_rng(seed).random(rows)
+    places += np.arange(rows)
+    places *= n / rows
+    found = np.minimum(places.astype(np.int64), n - 1)
+    return np.asarray(found[np.append(True, found[1:] > found[:-1])])

@@ -15,7 +15,7 @@ from ..arrays.device_checks import check_device_data, check_device_weights
 from ..arrays.interop import DeviceView, library_of
 from .columns import largest_of
 from .device_objective import DeviceObjective, check_on_device
-from .held import Held, HostRows
+from .held import Held, HostRows, native_objective
 from .protocol import Capability
 from .rows import widened
 from .source import Terms
@@ -56,6 +56,12 @@ class DenseData(HostRows):
     @property
     def source(self) -> Any:
         return _core.dense_source(self.X, self.targets, self.weights, self.weight_sum)
+
+    def bind_some(self, index: NDArray[Any], weight_sum: float, terms: Terms) -> Any:
+        # Rows of columns lie apart, and the Hessian of several scores takes no rows by their numbers.
+        if terms.n_scores > 1 or not self.X.flags.c_contiguous:
+            return super().bind_some(index, weight_sum, terms)
+        return native_objective(_core.selected_source(self.source, index.astype(np.uint32), weight_sum), terms)
 
     def column_ranges(self, some: NDArray[np.bool_]) -> tuple[Vector, Vector]:
         low, high = np.full(self.n_features, np.inf), np.full(self.n_features, -np.inf)

@@ -71,6 +71,10 @@ class Held:
     def check_targets(self, check: Callable[[Any], None]) -> None:
         check(self.targets)
 
+    def bind_some(self, index: NDArray[Any], weight_sum: float, terms: Terms) -> Any:
+        data: Any = self
+        return data.taken(index, weight_sum).bind(terms)
+
 
 @dataclass(frozen=True, eq=False)
 class HostRows(Held):

@@ -246,6 +246,9 @@ class PartsData:
         place[order] = np.arange(len(order))
         return data.taken(place, data.weight_sum if weight_sum is None else weight_sum)
 
+    def bind_some(self, index: NDArray[Any], weight_sum: float, terms: Terms) -> Any:
+        return self.taken(index, weight_sum).bind(terms)
+
     def prepared(self, part: HeldPart, weight_sum: float | None = None) -> HostRows:
         """Return the rows of a part as these data take them. Their weight_sum is their own if no other is given."""
         data = part.data if self.shift == 0.0 else part.data.shifted(self.shift)

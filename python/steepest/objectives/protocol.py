@@ -88,7 +88,7 @@ class Objective(Protocol):
 class Capability(StrEnum):
     """Abilities that an objective, or its data, may have beyond value and gradient.
 
-    `Objective` describes those that its users meet, and `Data` the next nine. The last four are those of a native
+    `Objective` describes those that its users meet, and `Data` the next nine. The last five are those of a native
     source alone; ``cpp/engine/source.hpp`` has them, and all that it shares with this list, under the same names.
     """
 
@@ -116,6 +116,7 @@ class Capability(StrEnum):
     SINGLE_ROWS = "single_rows"
     ROW_ENTRIES = "row_entries"
     STANDARDISED_BLOCKS = "standardised_blocks"
+    TWO_POINTS = "two_points"
 
 
 class Layout(NamedTuple):

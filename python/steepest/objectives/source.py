@@ -100,9 +100,10 @@ class Data(Protocol):
     "columns"            ``copy_columns(columns, out)``: copies of some columns, by uint32 numbers, in the rows of a
                          float64 array; 0 in a row of weight 0. Without it, L1 over wide data has no working sets
     "digests"            `digests`. Without it, a run over the data has no checkpoint
-    "batches"            `taken`, `with_weights`, and mini-batches in the native loop
+    "batches"            `taken`, `bind_some`, `with_weights`, and mini-batches in the native loop
     "buffers"            `prepared`, and parts that are read one after the other: mini-batches come from some at a time
-    "sample"             `taken`, of data without "batches". Without both, `QuasiNewton` begins with all rows
+    "sample"             `taken`, `bind_some`, of data without "batches". Without both, `QuasiNewton` begins with all
+                         rows
     "column_statistics"  `column_statistics`. `QuasiNewton` needs them, for far columns and for its diagonal
     "hessian"            Hessians of the native objective. Without it, `QuasiNewton` keeps to its diagonal
     ===================  ==============================================================================================
@@ -183,6 +184,13 @@ class Data(Protocol):
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> Data:
         """Return a copy of some rows. Their weight_sum is the sum of their weights if no other is given."""
+        ...
+
+    def bind_some(self, index: NDArray[Any], weight_sum: float, terms: Terms) -> Any:
+        """Return the native objective of some rows, in the order of their numbers, over a weight_sum.
+
+        Rows that lie whole in memory are read where they lie. Others are `taken`.
+        """
         ...
 
     def rows(self, index: Any) -> NDArray[Any]:

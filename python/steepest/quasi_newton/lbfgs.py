@@ -40,11 +40,18 @@ class LBFGSHistory:
 
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. The pairs are
     kept in the dtype of the parameters, and their products are sums in float64.
+
+    Parameters
+    ----------
+    metric : Metric
+    factor : float
+        What the metric is multiplied by, until a pair tells more.
     """
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Metric, factor: float = 1.0) -> None:
         self.metric = metric
-        self._factor = 1.0  # scales the metric; `direction` measures it for all but dense metrics
+        self._first_factor = factor
+        self._factor = factor  # scales the metric; `direction` measures it for all but dense metrics
         self._measured = False
         self._pairs: Any = ()  # until the first is noted
         self.scratch = self._sum = np.empty(0)
@@ -54,7 +61,7 @@ class LBFGSHistory:
 
     def state(self) -> dict[str, Any]:
         """Return the pairs and the factor, for a checkpoint. The metric is not among them."""
-        state: dict[str, Any] = {"factor": self._factor, "measured": self._measured}
+        state: dict[str, Any] = {"factor": self._factor, "first": self._first_factor, "measured": self._measured}
         for number in range(len(self)):
             state |= {f"step {number}": self._pairs.step(number), f"change {number}": self._pairs.change(number)}
             state[f"product {number}"] = self._pairs.product(number)
@@ -63,6 +70,7 @@ class LBFGSHistory:
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""
         self._factor, self._measured, self._pairs = state["factor"], state["measured"], ()
+        self._first_factor = state["first"]
         while (number := len(self)) < _PAIRS and f"step {number}" in state:
             step, change, product = (state[f"{name} {number}"] for name in ("step", "change", "product"))
             self._made(step).add(step, change, product)
@@ -71,7 +79,7 @@ class LBFGSHistory:
         """Forget all pairs."""
         if len(self):
             self._pairs.clear()
-        self._factor, self._measured = 1.0, False
+        self._factor, self._measured = self._first_factor, False
 
     def _made(self, w: NDArray[Any]) -> Any:
         """Return the pairs of parameters like w."""

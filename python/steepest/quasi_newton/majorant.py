@@ -60,7 +60,7 @@ class Majorant:
             return self._squares[1]
         objective = self._objective
         terms = objective.terms._replace(loss="least_squares", loss_parameters={})
-        found: NDArray[Any] = objective.sample_data(rows, seed).bind(terms).hessian(np.zeros(p, dtype))
+        found: NDArray[Any] = objective.sample(rows, seed, terms=terms).hessian(np.zeros(p, dtype))
         if not objective.supports(Capability.ROWS):
             self._squares = rows, found
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 
@@ -26,6 +28,12 @@ _CHEAP = 4.0
 _SHARE = 20  # a larger sample copies at most 1/20 of the rows
 _ENOUGH = 1000  # rows per parameter, at most, of a larger sample
 _WORTH = 1.5  # passes that a larger sample may cost
+_OF_NOISE = 0.1  # of the difference between a sample and all rows that a descent on the sample ends at
+_MOST_UNSURE = 0.2  # p / rows of a Hessian of which the spread of the eigenvalues is told
+_MORE_ROWS = 4  # times as many as the last Hessian had
+# The same of rows that are read where they lie. A step with the Hessian of m rows leaves about sqrt(p / m) of the
+# gradient, and the minimum over these rows is as far from that of all.
+_SHARE_IN_PLACE, _ENOUGH_IN_PLACE, _WORTH_IN_PLACE = 6, 3000, 0.4
 
 
 class SamplePlan:
@@ -47,6 +55,8 @@ class SamplePlan:
         Numbers that a pass reads; by default n d.
     has_hessian, has_blocks, has_entries : bool
         Whether the data give Hessians of samples, their rows for a `mean_block`, and the entries of sparse rows.
+    in_place : bool
+        Whether the rows of samples are read where they lie, and not copied.
 
     Attributes
     ----------
@@ -79,6 +89,7 @@ class SamplePlan:
         has_hessian: bool = True,
         has_blocks: bool = True,
         has_entries: bool = False,
+        in_place: bool = False,
     ) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
         absent = 0 if n_elements is None else n * d - n_elements
@@ -91,6 +102,7 @@ class SamplePlan:
             self.block_sizes = tuple(size for size in _SIZES if self._solve_cost(size) <= _CHEAP)
         row_cost = p * (p + _NARROW) / _HESSIAN / pass_seconds
         self._row_cost, self._factor_cost = row_cost, float(p) ** 3 / _FACTOR / pass_seconds
+        self._in_place, self._p = in_place, p
         self.possible = p <= _MOST_PARAMETERS and has_hessian
         self.whole = self.possible and self.cost(self.rows) <= _CHEAP
         self.block_rows, self.block_cost = 0, 0.0
@@ -102,12 +114,43 @@ class SamplePlan:
         if is_quadratic and self.possible and self.cost(n) <= _CHEAP:
             self.whole, self.rows, self.hessian_rows = True, n, n
             return
-        affordable = int(_WORTH / row_cost)
-        self.hessian_rows = min(n, max(self.rows, min(affordable, n // _SHARE, _ENOUGH * p)))
+        self.hessian_rows = max(self.rows, self._rows_of_larger_sample(p))
         if 2 * self.rows > n:
             self.rows = n
         if 2 * self.hessian_rows > n:
             self.hessian_rows = n if n * row_cost <= 2 * _WORTH or self.rows == n else self.rows
+
+    def _rows_of_larger_sample(self, p: int) -> int:
+        n = self._n
+        if self._in_place:
+            affordable = int(_WORTH_IN_PLACE / (self._row_cost + 1.0 / n))
+            return min(affordable, n // _SHARE_IN_PLACE, _ENOUGH_IN_PLACE * p)
+        return min(int(_WORTH / self._row_cost), n // _SHARE, _ENOUGH * p)
+
+    def goal(self, least: float) -> float:
+        """Return the share of the first gradient that a descent on the first sample ends at.
+
+        The gradient over all rows is about sqrt(p / rows) of it where that of the sample is zero.
+        """
+        return max(least, _OF_NOISE * math.sqrt(self._p * (1.0 / self.rows - 1.0 / self._n)))
+
+    def factor(self, rows: int) -> float:
+        """Return what to multiply the Hessian of so many rows by, so that a step by it goes neither too far nor short.
+
+        Of independent columns, the eigenvalues of its inverse times the Hessian of all rows lie from 1 / (1 + s)^2 to
+        1 / (1 - s)^2, with s^2 = p (1 / rows - 1 / n) (Marchenko, Pastur, "Distribution of Eigenvalues for Some Sets of
+        Random Matrices", 1967). The factor is their mean.
+        """
+        square = min(self._p * (1.0 / rows - 1.0 / self._n), _MOST_UNSURE) if rows else 0.0
+        return (1.0 + square) / (1.0 - square) ** 2
+
+    def more_rows(self, rows: int) -> int:
+        """Return the rows of a Hessian in place of one of so many, which are all where a sample would be a large copy.
+
+        For 0 rows, return those of the first sample.
+        """
+        more = self.rows if rows == 0 else min(self._n, _MORE_ROWS * rows)
+        return self._n if more > self._n // (2 if self._in_place else 8) else more
 
     @classmethod
     def of(cls, objective: DataObjective) -> SamplePlan:
@@ -124,6 +167,7 @@ class SamplePlan:
             has_hessian=samples and objective.supports(Capability.HESSIAN),
             has_blocks=samples and objective.supports(Capability.ROWS),
             has_entries=objective.supports(Capability.ENTRIES),
+            in_place=samples and objective.layout.n_scores == 1 and objective.supports(Capability.TWO_POINTS),
         )
 
     def cost(self, rows: int) -> float:

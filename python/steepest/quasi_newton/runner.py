@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from functools import cached_property
@@ -43,9 +44,9 @@ Evaluator: TypeAlias = Callable[[NDArray[Any]], Iterate]
 _SEED = 0  # of the sample's rows: the same run every time
 _NEWTON_STEPS = 12  # on the sample, at most
 _NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no better than the sample itself
+_ROUGHLY = 1e-2  # the same where more rows follow
 _SAMPLE_PASSES = 30  # with a diagonal
 _WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
-_MORE_ROWS = 4  # times as many as the last Hessian had
 _CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
 _COUNTS = ("_n_steps", "_stalled", "_largest_value", "_looked", "_rows")
 
@@ -83,6 +84,7 @@ class QuasiNewtonRunner(Runner):
         self._amplified = amplified_rounding(objective)
         self._iterate: Iterate | None = None
         self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
+        self._led: tuple[Iterate, LBFGSHistory] | None = None  # where a sample leads, if the first pass went there too
         self._resolved: Resolved | None = None  # where the columns leave some directions to rounding
         self._history: LBFGSHistory | None = None
         self._norms: list[float] = []
@@ -210,16 +212,35 @@ class QuasiNewtonRunner(Runner):
     def _here(self) -> Iterate:
         if self._iterate is None:
             self._iterate = self._start()
+            if not self._iterate.w.any():
+                self._zeros = self._iterate
         return self._iterate
 
     def _start(self) -> Iterate:
-        """Evaluate where the run begins, and take the Hessian in the same pass where the first step needs all rows'."""
-        w, native = self._w.copy(), self._objective.native
-        all_rows = self._plan.whole and self._plan.rows == self._objective.n_samples
-        if w.any() or not all_rows or math.isinf(self._objective.largest_curvature):
+        """Evaluate where the run begins.
+
+        If it begins at zeros, the pass does more: it takes the Hessian where the first step needs that of all rows, or
+        it evaluates the point to which a sample leads.
+        """
+        w, native, plan, objective = self._w.copy(), self._objective.native, self._plan, self._objective
+        if w.any() or math.isinf(objective.largest_curvature):
             return self._evaluate_all_rows(w)
-        value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
-        return self._iterate_at(native, w, value, gradient)
+        if plan.whole and plan.rows == objective.n_samples:
+            value, gradient, self._first_hessian = native.value_gradient_and_hessian(w)
+            return self._iterate_at(native, w, value, gradient)
+        if max(plan.rows, plan.hessian_rows) < objective.n_samples and self._takes_two_points:
+            found, history = self._lead_of_sample(w)
+            value, gradient, of_found, gradient_of_found = native.values_and_gradients(w, found.w)
+            start = self._iterate_at(native, w, value, gradient)
+            if math.isfinite(start.norm):
+                self._led = self._iterate_at(native, found.w, of_found, gradient_of_found), history
+                return start
+        return self._evaluate_all_rows(w)
+
+    @property
+    def _takes_two_points(self) -> bool:
+        two = self._objective.layout.n_scores == 1 and self._objective.native.supports(Capability.TWO_POINTS)
+        return self._samples and two
 
     def _iterate_at(self, native: Any, w: NDArray[Any], value: float, gradient: NDArray[Any]) -> Iterate:
         found = Iterate.at(native, w, value, gradient)
@@ -253,23 +274,63 @@ class QuasiNewtonRunner(Runner):
                 metric = self._metric(self._objective.native, found.w) if self._plan.possible else self._diagonal()
                 self._history = LBFGSHistory(metric)
                 return found
-        data = self._objective.sample_data(self._plan.rows, _SEED) if self._samples else self._objective.data
-        sample = self._objective.sample(self._plan.rows, _SEED, data) if self._samples else self._objective.native
-        if self._plan.whole:
-            self._rows = self._plan.rows
-            start, metric = self._newton(sample, data, iterate)
-            if self._plan.hessian_rows > self._plan.rows:
-                metric = self._curvature(self._plan.hessian_rows, start.w)
-        else:
-            metric = self._diagonal()
-            if self._positive is None and Resolved.may_be_asked(self._objective):
-                self._resolved = Resolved.of(self._objective)
-            start = self._descend(sample, iterate, LBFGSHistory(metric))
-        self._history = LBFGSHistory(metric)
-        if sample is self._objective.native:
-            return start
-        found = self._evaluate_all_rows(start.w)
+        led, self._led = self._led, None
+        if led is None:
+            start, history = self._lead_of_sample(iterate.w, iterate)
+            all_rows = (self._plan.rows, self._rows)[self._plan.whole] == self._objective.n_samples
+            led = start if all_rows or not self._samples else self._evaluate_all_rows(start.w), history
+        found, self._history = led
         return found if found.value < iterate.value else iterate
+
+    def _lead_of_sample(self, w: NDArray[Any], whole: Iterate | None = None) -> tuple[Iterate, LBFGSHistory]:
+        """Return the point to which a sample leads from w, evaluated on its rows, and a metric with its history.
+
+        `whole` is the point w, evaluated on all rows, for a sample that has them all.
+        """
+        objective, plan = self._objective, self._plan
+        if plan.whole:
+            data = objective.sample_data(plan.rows, _SEED) if self._samples else objective.data
+            sample = objective.sample(plan.rows, _SEED, data) if self._samples else objective.native
+            self._rows = plan.rows
+            refines = plan.hessian_rows > plan.rows
+            start, metric = self._newton(sample, data, w, whole, refines)
+            if refines:
+                start, metric = self._refined(start, metric)
+            return start, self._history_of(metric)
+        metric = self._diagonal()
+        if self._positive is None and Resolved.may_be_asked(objective):
+            self._resolved = Resolved.of(objective)
+        sample = objective.sample(plan.rows, _SEED) if self._samples else objective.native
+        return self._descend(sample, w, whole, LBFGSHistory(metric))
+
+    def _refined(self, start: Iterate, metric: Metric) -> tuple[Iterate, Metric]:
+        """Take two steps on more rows, whose minimum is nearer to that of all, and return their Hessian there.
+
+        The first is by the metric of fewer rows, and leads to where the Hessian is taken. The second is by that.
+        """
+        self._rows = self._plan.hessian_rows
+        sample = self._objective.sample(self._rows, _SEED)
+
+        def with_hessian(w: NDArray[Any]) -> Iterate:
+            value, gradient, self._first_hessian = sample.value_gradient_and_hessian(w)
+            return self._iterate_at(sample, w, value, gradient)
+
+        def stepped(iterate: Iterate, metric: Metric) -> NDArray[Any]:
+            line = line_from(iterate, LBFGSHistory(metric), self._kinks, self._resolved)
+            return line.along(1.0) if line.slope < 0.0 else iterate.w
+
+        here = self._evaluate_at(sample, start.w)
+        nearer = with_hessian(stepped(here, metric))
+        if not nearer.value <= here.value:
+            nearer = with_hessian(here.w)
+        metric = self._metric(sample, nearer.w)
+        if sample is self._objective.native:
+            return nearer, metric
+        return dataclasses.replace(nearer, w=stepped(nearer, metric)), metric
+
+    def _history_of(self, metric: Metric) -> LBFGSHistory:
+        """Return the history of a metric whose Hessian is of some rows, for steps over all rows."""
+        return LBFGSHistory(metric, self._plan.factor(self._rows) if isinstance(metric, DenseMetric) else 1.0)
 
     def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
         self._rows = rows
@@ -308,10 +369,13 @@ class QuasiNewtonRunner(Runner):
         if np.isfinite(block).all() and not is_nearly_diagonal(block):
             self._history, self._looked = LBFGSHistory(BlockMetric(block, self._ridge)), len(self._norms) - 1
 
-    def _newton(self, sample: Any, data: Data, iterate: Iterate) -> tuple[Iterate, Metric]:
+    def _newton(
+        self, sample: Any, data: Data, w: NDArray[Any], all_rows: Iterate | None, refines: bool
+    ) -> tuple[Iterate, Metric]:
         """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
 
-        What some columns are in few of the rows says little: these are held near zeros.
+        What some columns are in few of the rows says little: these are held near zeros by a prior. Unless more rows
+        refine the point, the metric is that at the point.
         """
         whole = sample is self._objective.native
         prior = None
@@ -321,36 +385,58 @@ class QuasiNewtonRunner(Runner):
         def evaluate(w: NDArray[Any]) -> Iterate:
             return self._evaluate_at(sample, w, prior)
 
-        here = iterate if whole else evaluate(iterate.w)
-        goal = 0.0 if whole else _NEAR_ENOUGH * here.norm
+        here = all_rows if whole and all_rows is not None else evaluate(w)
+        goal = 0.0 if whole else (_ROUGHLY if refines else _NEAR_ENOUGH) * here.norm
         metric = self._metric(sample, here.w, prior)
         for _ in range(1 if whole else _NEWTON_STEPS):
             found = self._search(evaluate, here, LBFGSHistory(metric))
             if found is None:
                 break
-            here = found
-            if not self._objective.constant_curvature:
+            here, ended = found, found.norm <= goal
+            if not (self._objective.constant_curvature or (ended and refines)):
                 metric = self._metric(sample, here.w, prior)
-            if here.norm <= goal:
+            if ended:
                 break
         return here, metric
 
-    def _descend(self, sample: Any, iterate: Iterate, history: LBFGSHistory) -> Iterate:
-        """Descend on a sample with a diagonal metric."""
+    def _descend(
+        self, sample: Any, w: NDArray[Any], all_rows: Iterate | None, history: LBFGSHistory
+    ) -> tuple[Iterate, LBFGSHistory]:
+        """Descend on a sample with a diagonal metric, and with the sample's Hessian from where that pays.
+
+        What is learned of the curvature is kept: it is about that of all rows.
+        """
         whole = sample is self._objective.native
 
         def evaluate(w: NDArray[Any]) -> Iterate:
             return self._evaluate_at(sample, w)
 
-        here = iterate if whole else evaluate(iterate.w)
-        goal = _NEAR_ENOUGH * here.norm
+        here = all_rows if whole and all_rows is not None else evaluate(w)
+        norms, goal = [here.norm], self._plan.goal(_NEAR_ENOUGH) * here.norm
         for _ in range(1 if whole else _SAMPLE_PASSES):
             found = self._search(evaluate, here, history)
-            if found is None or found.norm <= goal:
-                return found or here
+            if found is None:
+                break
             history.note(here, found)
             here = found
-        return here
+            norms.append(here.norm)
+            if here.norm <= goal:
+                break
+            if self._rows == 0 and self._hessian_pays(norms):
+                self._rows = self._plan.rows
+                history = LBFGSHistory(self._metric(sample, here.w))
+        return here, history if self._rows == 0 else self._history_of(history.metric)
+
+    def _hessian_pays(self, norms: list[float]) -> bool:
+        """Return whether steps by a diagonal fall so slowly on a sample that all rows are better off with a Hessian."""
+        if not self._plan.possible or len(norms) <= 2 * _WINDOW:
+            return False
+        return self._steps_left(norms, _WINDOW) > self._plan.cost(self._plan.rows) + 2 * _WINDOW
+
+    def _steps_left(self, norms: list[float], window: int) -> float:
+        """Return how many steps are left at the pace of the last few."""
+        fall = math.log(norms[-1 - window] / norms[-1]) / window if norms[-1 - window] > norms[-1] else 0.0
+        return math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
 
     def _step(self, iterate: Iterate) -> Iterate | None:
         """Take a step over all rows; None where rounding allows no further one."""
@@ -408,8 +494,7 @@ class QuasiNewtonRunner(Runner):
         spent = len(norms) - 1 - self._looked
         if spent < window or norms[-1] <= self._goal * norms[0]:
             return
-        fall = math.log(norms[-1 - window] / norms[-1]) / window if norms[-1 - window] > norms[-1] else 0.0
-        left = math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
+        left = self._steps_left(norms, window)
         block = self._blocks.that_pays(metric, self._iterate, spent, left - 2 * window)
         if block is not None:
             self._history.renew(block)
@@ -420,11 +505,9 @@ class QuasiNewtonRunner(Runner):
             if pays and self._rows == 0 and plan.block_rows and not self._kinks:
                 self._take_block_metric()
             return
-        n = self._objective.n_samples
-        rows = plan.rows if self._rows == 0 else min(n, _MORE_ROWS * self._rows)
-        rows = n if rows > n // 8 else rows  # which takes no copy
+        rows = plan.more_rows(self._rows)
         if rows == self._rows and self._objective.constant_curvature:
             return
         if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * window:
-            self._history = LBFGSHistory(self._curvature(rows, self._w))
+            self._history = self._history_of(self._curvature(rows, self._w))
             self._looked = len(norms) - 1

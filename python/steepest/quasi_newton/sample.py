@@ -17,6 +17,7 @@ __all__ = ["column_squares", "mean_block", "prior_of"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
+_FEWEST_ROWS, _DIAGONAL_ELEMENTS = 1024, 1 << 22  # that tell the diagonal of many columns
 _PRIOR_ROWS = 1024  # rows at a time
 _BLOCK_ELEMENTS = 1 << 23  # of X: so many are made dense at a time, if X is sparse
 _HELD = 5.0  # rows whose curvature the prior adds
@@ -109,7 +110,8 @@ def column_squares(objective: DataObjective, rows: int, seed: int) -> Vector:
 
 def _squares_of_rows(objective: DataObjective, rows: int, seed: int) -> Vector:
     """Return the mean square of each column in some rows."""
-    n, most = objective.n_samples, min(rows, _DIAGONAL_ROWS)
+    n, enough = objective.n_samples, max(_FEWEST_ROWS, _DIAGONAL_ELEMENTS // objective.n_features)
+    most = min(rows, _DIAGONAL_ROWS, enough)
     chosen = np.arange(n) if n <= most else some_of(n, most, seed)
     given = objective.weights
     weights = np.ones(len(chosen)) if given is None else given[chosen].astype(np.float64)
