@@ -3,6 +3,8 @@
 
 #include <stdexcept>
 
+#include "cpp/engine/narrow.hpp"
+
 namespace steepest {
 namespace {
 
@@ -44,30 +46,32 @@ struct Level {
     const LazyTable& lazy;
     const CodesTable& codes;
     const ColumnsTable& columns;
+    const NarrowTable& narrow;
 };
 
 const Level* chosen = nullptr;
 
 }  // namespace
 
-#define X(level)                                     \
-    extern const PassTable passes_##level;           \
-    extern const UpdateTable updates_##level;        \
-    extern const SoftmaxTable softmax_##level;       \
-    extern const StatisticsTable statistics_##level; \
-    extern const SparseTable sparse_##level;         \
-    extern const LazyTable lazy_##level;             \
-    extern const CodesTable codes_##level;           \
-    extern const ColumnsTable column_descent_##level;
+#define X(level)                                      \
+    extern const PassTable passes_##level;            \
+    extern const UpdateTable updates_##level;         \
+    extern const SoftmaxTable softmax_##level;        \
+    extern const StatisticsTable statistics_##level;  \
+    extern const SparseTable sparse_##level;          \
+    extern const LazyTable lazy_##level;              \
+    extern const CodesTable codes_##level;            \
+    extern const ColumnsTable column_descent_##level; \
+    extern const NarrowTable narrow_columns_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level)                                                                                      \
-    {public_name(#level), passes_##level, updates_##level, softmax_##level,       statistics_##level, \
-     sparse_##level,      lazy_##level,   codes_##level,   column_descent_##level},
+#define X(level)                                                                                       \
+    {public_name(#level), passes_##level, updates_##level, softmax_##level,        statistics_##level, \
+     sparse_##level,      lazy_##level,   codes_##level,   column_descent_##level, narrow_columns_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -87,6 +91,7 @@ const SparseTable& sparse_passes() { return chosen->sparse; }
 
 const LazyTable& lazy_steps() { return chosen->lazy; }
 const ColumnsTable& column_kernels() { return chosen->columns; }
+const NarrowTable& narrow_kernels() { return chosen->narrow; }
 const CodesTable& codes_passes() { return chosen->codes; }
 
 std::string chosen_level() { return chosen->name; }
