@@ -279,3 +279,59 @@ def test_data_in_parts_are_refused():
     X, y = regression()
     with pytest.raises(TypeError, match="X must be an array, a sparse matrix or a data frame for cross-val"):
         st.LinearRegressorCV().fit(Parts.of([(X, y)]))
+
+
+def held_out(model, kind, X, y, offset, weight, **options):
+    """The mean losses of held-out rows, by fits of copied rows with their own offsets."""
+    found = np.empty(model.loss_path_.shape)
+    for place, (train, test) in enumerate(KFold(3).split(X)):
+        for at, alpha in enumerate(model.alphas_):
+            own = {"alpha": alpha, "l1_ratio": 1.0, **{k: v for k, v in options.items() if k != "positive"}}
+            objective = kind(X[train], y[train], offset=offset[train], sample_weight=weight[train], **own)
+            bounds = {"constraint": st.Box(0.0, np.inf), "optimizer": st.QuasiNewton()} if "positive" in options else {}
+            w = st.minimize(objective, stop=st.stop.GradientNorm(1e-9), **bounds).w
+            rest = kind(X[test], y[test], offset=offset[test], sample_weight=weight[test])
+            found[at, place] = rest.value(w)
+    return found
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"positive": True}, {"penalty_weight": np.array([0, 1, 2, 1, np.inf, 1, 1, 1.0])}]
+)
+@pytest.mark.parametrize("loss", ["least_squares", "huber", "poisson", "logistic"])
+def test_offsets_bounds_and_factors_against_fits_of_copied_rows(loss, more):
+    X, y = regression()
+    rng = np.random.default_rng(3)
+    offset, weight = rng.normal(size=N), rng.integers(1, 4, N).astype(float)
+    kind = {"least_squares": st.LeastSquares, "huber": st.Huber, "poisson": st.Poisson, "logistic": st.Logistic}[loss]
+    if loss == "poisson":
+        y = rng.poisson(np.exp(y / 10 + offset)).astype(float)
+    if loss == "logistic":
+        y = (y + offset > 0).astype(float)
+        model = st.LogisticClassifierCV(alphas=[0.1, 0.01], cv=KFold(3), **more)
+    else:
+        model = st.LinearRegressorCV(loss=loss, alphas=[0.3, 0.03], cv=KFold(3), **more)
+    model.fit(X, y, weight, offset=offset)
+    np.testing.assert_allclose(model.loss_path_, held_out(model, kind, X, y, offset, weight, **more), rtol=2e-4)
+    plain = st.LogisticClassifier if loss == "logistic" else st.LinearRegressor
+    own = {} if loss == "logistic" else {"loss": loss}
+    one = plain(alpha=model.alpha_, l1_ratio=1.0, **own, **more).fit(X, y, weight, offset=offset)
+    np.testing.assert_allclose(model.coef_, one.coef_, atol=1e-6)
+    with pytest.raises(ValueError, match="offset must be given"):
+        model.predict(X)
+    assert model.predict(X, offset=offset).shape == (N,)
+
+
+def test_bad_offsets_and_factors():
+    X, y = regression()
+    model = st.LinearRegressorCV(n_alphas=3, cv=2)
+    with pytest.raises(ValueError, match=r"offset must be finite numbers of shape \(150,\)"):
+        model.fit(X, y, offset=np.ones(3))
+    assert not hasattr(model, "coef_")
+    with pytest.raises(ValueError, match="penalty_weight"):
+        st.LinearRegressorCV(penalty_weight=-np.ones(D)).fit(X, y)
+    with pytest.raises(TypeError, match="positive must be"):
+        st.LinearRegressorCV(positive="yes").fit(X, y)
+    X, y = classes(3)
+    with pytest.raises(NotImplementedError, match="offset must be None for more than two classes"):
+        st.LogisticClassifierCV(n_alphas=3, cv=2).fit(X, y, offset=np.ones(N))

@@ -453,3 +453,72 @@ def test_all_penalised_coefficients_are_0_at_the_largest_alpha_beside_free_ones(
     path = st.path(st.LeastSquares(X, y, penalty_weight=factors), n_alphas=2)
     assert not path.parameters(0)[:8][factors > 0.0].any()
     assert path.parameters(1)[:8][factors > 0.0].any()
+
+
+@pytest.mark.parametrize("exponent", [-500, -100, -40, 40, 100, 500])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_columns_in_any_unit(loss, exponent):
+    """The lasso of columns in another unit has the same path: alphas times the unit, coefficients divided by it."""
+    X = rows()
+    y = targets(loss, X)
+    kind, unit = getattr(st, loss), 2.0**exponent
+    near = st.path(kind(X, y), n_alphas=10, early_end=False)
+    far = st.path(kind(X * unit, y), n_alphas=10, early_end=False)
+    assert far.converged.all()
+    assert far.l1_ratio == 1.0
+    np.testing.assert_allclose(far.alphas, near.alphas * unit, rtol=1e-7)
+    np.testing.assert_allclose(far.values, near.values, rtol=1e-6)
+    last = [np.atleast_2d(each.parameters(-1))[:, :-1] for each in (near, far)]
+    np.testing.assert_allclose(last[1] * unit, last[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("ratio", "exponent"), [(0.0, -100), (0.0, 100), (0.5, 100)])
+def test_other_penalties_of_columns_in_another_unit(ratio, exponent):
+    """Without an L1 norm the alphas go by the square of the unit; in between, each part goes its way."""
+    X = rows()
+    y = targets("LeastSquares", X)
+    unit, alpha = 2.0**exponent, 0.1
+    a1, a2 = alpha * ratio * unit, alpha * (1.0 - ratio) * unit**2
+    far = st.path(st.LeastSquares(X * unit, y), [a1 + a2], l1_ratio=a1 / (a1 + a2))
+    near = st.path(st.LeastSquares(X, y), [alpha], l1_ratio=ratio)
+    np.testing.assert_allclose(far.parameters(0)[:-1] * unit, near.parameters(0)[:-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.5])
+def test_positive_path_of_scikit_learn(ratio):
+    X = rows()
+    y = targets("LeastSquares", X)
+    path = st.path(st.LeastSquares(X, y), n_alphas=12, l1_ratio=ratio, tol=1e-12, positive=True, early_end=False)
+    options = {"alphas": path.alphas / 2, "tol": 1e-13, "max_iter": 1_000_000, "l1_ratio": ratio, "positive": True}
+    _, coefs, _ = enet_path(X - X.mean(axis=0), y - y.mean(), **options)
+    assert path.converged.all()
+    assert (path.coefs.toarray() == 0.0).any()
+    np.testing.assert_allclose(path.coefs.toarray(), coefs.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_positive_paths_have_the_minima_of_minimize(loss, free, ratio):
+    X = rows()
+    y, more = targets(loss, X), {}
+    if free:
+        more["penalty_weight"] = np.where(np.arange(X.shape[1]) == 1, 0.0, 1.0)
+    kind = getattr(st, loss)
+    path = st.path(kind(X, y, **more), n_alphas=5, l1_ratio=ratio, tol=1e-9, positive=True, early_end=False)
+    assert path.converged.all()
+    for at, alpha in enumerate(path.alphas):
+        objective = kind(X, y, alpha=alpha, l1_ratio=ratio, **more)
+        options = {"optimizer": st.QuasiNewton(), "constraint": st.Box(0.0, np.inf), "max_epochs": 500}
+        expected = st.minimize(objective, stop=st.stop.GradientNorm(1e-9), **options)
+        assert path.values[at] == pytest.approx(expected.value, rel=1e-7)
+        assert np.atleast_2d(path.parameters(at))[:, :-1].min() >= 0.0
+
+
+def test_nothing_is_pulled_above_zero():
+    X = np.abs(rows())
+    objective = st.LeastSquares(X, -X.sum(axis=1), intercept=False)
+    path = st.path(objective, [0.1, 0.01], positive=True)
+    assert path.n_nonzero.tolist() == [0, 0]
+    with pytest.raises(ValueError, match="positive=True: its loss pulls no coefficient above 0"):
+        st.path(objective, positive=True)

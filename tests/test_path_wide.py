@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse
-from sklearn.linear_model import lasso_path
+from sklearn.linear_model import enet_path, lasso_path
 
 import steepest as st
 from steepest.paths.wide import WorkingSets
@@ -83,3 +83,38 @@ def test_cross_validation_of_wide_data():
     plain = st.LinearRegressor(alpha=model.alpha_, l1_ratio=1.0).fit(X, y)
     np.testing.assert_allclose(model.coef_, plain.coef_, atol=1e-4)
     assert slopes("LeastSquares", model.predict(X), y).shape == (N,)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_pass_judges_several_alphas(loss):
+    """All points have their duality gap, but the passes are fewer than the alphas."""
+    X = rows(n=N, d=D)
+    y = targets(loss, X)
+    path = st.path(getattr(st, loss)(X, y), n_alphas=40)
+    assert path.converged.all()
+    assert path.n_passes < len(path)
+    assert violations(loss, X, y, path).max() < 0.02
+
+
+def test_rows_of_weight_zero_count_for_nothing_in_joint_passes():
+    X = rows(n=N, d=D)
+    y, weight = targets("LeastSquares", X), np.ones(N)
+    weight[::7] = 0.0
+    kept = weight > 0.0
+    expected = st.path(st.LeastSquares(X[kept], y[kept]), n_alphas=10, tol=1e-10)
+    X[~kept] = 1e6
+    path = st.path(st.LeastSquares(X, y, sample_weight=weight), expected.alphas, tol=1e-10)
+    np.testing.assert_allclose(path.values, expected.values, rtol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.5])
+def test_positive_path_of_scikit_learn(ratio, counted):
+    X = rows(n=N, d=D)
+    y = targets("LeastSquares", X)
+    path = st.path(st.LeastSquares(X, y), n_alphas=12, l1_ratio=ratio, tol=1e-11, positive=True, early_end=False)
+    options = {"alphas": path.alphas / 2, "tol": 1e-12, "max_iter": 1_000_000, "l1_ratio": ratio, "positive": True}
+    _, coefs, _ = enet_path(X - X.mean(axis=0), y - y.mean(), **options)
+    assert counted
+    assert path.converged.all()
+    assert path.coefs.toarray().min() == 0.0
+    np.testing.assert_allclose(path.coefs.toarray(), coefs.T, atol=1e-4)

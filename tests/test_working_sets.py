@@ -8,9 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as strategy
 
 import steepest as st
+from steepest.working_sets import solver as working_sets
 from steepest.working_sets.runner import WorkingSetRunner
 from steepest.working_sets.solver import WorkingSetSolver
-from wide import LOSSES, objective_of, problem, value_and_subgradient
+from wide import LOSSES, objective_of, problem, row_parts, value_and_subgradient
 
 sparse = pytest.importorskip("scipy.sparse")
 linear_model = pytest.importorskip("sklearn.linear_model")
@@ -184,15 +185,16 @@ def test_one_solver_goes_down_a_path():
     assert passes == solver.n_passes
 
 
-def test_screened_columns_are_zero_and_spare_passes():
+def test_screened_columns_are_zero_and_spare_passes(monkeypatch):
     """After some passes the columns that may matter are few; the rest of the solution looks at these alone."""
+    monkeypatch.setattr(working_sets, "_LOOKS", 3)
     X, y, _ = problem("logistic", 100, 2000, 8, true=30)
     alpha = 0.3 * size_at_zeros("logistic", X, y, None, True)
-    solver = WorkingSetSolver(st.Logistic(X, y, alpha=alpha, l1_ratio=1.0))
-    best = solver.solve(None, 1e-14)
-    assert solver.alive is not None
-    assert len(solver.alive) <= 500
-    assert set(np.flatnonzero(best.w[:-1])) <= set(solver.alive)
+    found = WorkingSetSolver(st.Logistic(X, y, alpha=alpha, l1_ratio=1.0))
+    best = found.solve(None, 1e-14)
+    assert found.alive is not None
+    assert len(found.alive) <= 500
+    assert set(np.flatnonzero(best.w[:-1])) <= set(found.alive)
     _, sub = value_and_subgradient("logistic", X, y, None, best.w, alpha, 0.0, True)
     assert np.abs(sub).max() < 1e-12
 
@@ -294,3 +296,66 @@ def test_estimators_over_sparse_rows():
     w = np.append(model.coef_.ravel(), model.intercept_)
     _, sub = value_and_subgradient("logistic", X.toarray(), y, None, w, 3e-3, 0.0, True)
     assert np.abs(sub).max() < 1e-5
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("loss", ["least_squares", "logistic", "huber", "poisson"])
+def test_offsets_go_by_working_sets(loss, weighted, intercept):
+    """The gradient at the minimum, by the definition of the objective with an offset."""
+    X, y, weight = problem(loss, 50, 150, 13, weighted=weighted)
+    offset, alpha = np.random.default_rng(100).normal(size=50), 0.05
+    objective = objective_of(loss, X, y, weight, alpha=alpha, l1_ratio=1.0, offset=offset, intercept=intercept)
+    assert WorkingSetRunner.takes(objective)
+    result = run(objective, stop=st.stop.GradientNorm(1e-9))
+    w = result.w
+    z = X @ w[:150] + offset + (w[150] if intercept else 0.0)
+    values, slopes = row_parts(loss, z, y)
+    share = np.ones(50) / 50 if weight is None else weight / weight.sum()
+    gradient = (share * slopes) @ X
+    zero = w[:150] == 0.0
+    assert 0 < zero.sum() < 150
+    assert np.abs(gradient[zero]).max() <= alpha + 1e-7
+    np.testing.assert_allclose(gradient[~zero], -alpha * np.sign(w[:150][~zero]), atol=1e-7)
+    if intercept:
+        assert abs((share * slopes).sum()) < 1e-8
+    assert result.value == pytest.approx(share @ values + alpha * np.abs(w[:150]).sum(), rel=1e-9)
+    assert result.value == pytest.approx(objective.value(w), rel=1e-9)
+    assert 0.0 <= result.duality_gap < 1e-7
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("ratio", [1.0, 0.6])
+@pytest.mark.parametrize("columns", [150, 700])
+def test_bounds_go_by_working_sets(loss, ratio, columns):
+    X, y, weight = problem(loss, 60, columns, 14, weighted=True, true=20)
+    alpha = 0.02
+    objective = objective_of(loss, X, y, weight, alpha=alpha, l1_ratio=ratio)
+    result = run(objective, constraint=st.Box(0.0, np.inf), stop=st.stop.GradientNorm(1e-8))
+    assert result.converged
+    assert result.duality_gap is not None
+    assert 0.0 <= result.duality_gap < 1e-6
+    w = result.w.reshape(-1, columns + 1)
+    assert w[:, :-1].min() == 0.0
+    l1, l2 = alpha * ratio, alpha * (1.0 - ratio)
+    value, sub = value_and_subgradient(loss, X, y, weight, result.w, l1, l2, True, np.zeros(columns))
+    assert np.abs(sub).max() < 1e-7
+    assert result.value == pytest.approx(value, rel=1e-9)
+    assert result.history["gradient_norm"][-1] == pytest.approx(np.linalg.norm(sub), abs=1e-9)
+
+
+def test_a_bounded_run_begins_with_the_norm_of_its_subgradient():
+    X, y, _ = problem("least_squares", 40, 90, 15)
+    objective = st.LeastSquares(X, y, alpha=0.1, l1_ratio=1.0)
+    result = run(objective, constraint=st.Box(0.0, np.inf))
+    w0 = np.zeros(91)
+    _, sub = value_and_subgradient("least_squares", X, y, None, w0, 0.1, 0.0, True, np.zeros(90))
+    assert result.history["gradient_norm"][0] == pytest.approx(np.linalg.norm(sub), rel=1e-12)
+
+
+def test_counts_at_which_the_loss_of_the_null_model_is_zero():
+    """The mean of e makes the null model's loss 0; gaps are judged by its deviance."""
+    X, y, _ = problem("poisson", 40, 90, 16)
+    y = y * (np.e / y.mean())
+    solved = WorkingSetSolver(st.Poisson(X, y, alpha=0.05, l1_ratio=1.0)).solve(None, 1e-9)
+    assert solved.converged

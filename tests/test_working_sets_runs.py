@@ -8,6 +8,8 @@ import pytest
 import steepest as st
 from checkpoints import assert_same_result, resumed
 from steepest import _core
+from steepest.working_sets import solver
+from steepest.working_sets.solver import WorkingSetSolver
 from storages import arithmetic
 from wide import LOSSES, objective_of, problem
 
@@ -16,7 +18,8 @@ sparse = pytest.importorskip("scipy.sparse")
 
 @pytest.mark.parametrize("loss", ["least_squares", "logistic", "softmax"])
 @pytest.mark.parametrize("epochs", [[1], [2, 3]])
-def test_a_run_that_is_broken_off_has_the_same_bits(tmp_path, loss, epochs):
+def test_a_run_that_is_broken_off_has_the_same_bits(tmp_path, loss, epochs, monkeypatch):
+    monkeypatch.setattr(solver, "_FIRST", 16)  # columns of the first working set, so that several follow
     X, y, _ = problem(loss, 40, 700, 1, true=30)
 
     def make():
@@ -163,3 +166,69 @@ def test_errors_of_the_bindings():
         _core.copy_columns(X, None, which[:1], np.zeros((2, 5)))
     with pytest.raises(ValueError, match="columns must be numbers below 2"):
         _core.copy_columns(X, None, which, np.zeros((3, 5)))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("storage", ["float64", "float32", "float16", "int8"])
+@pytest.mark.parametrize("shape", [(1, 1), (70, 5), (130, 1030)])
+def test_sums_of_rows(storage, order, shape):
+    """Rows of weight 0 are left out, whatever they hold."""
+    random = np.random.default_rng(0)
+    X = np.asarray(random.integers(-3, 4, shape).astype(storage), order=order)
+    weight = np.ones(shape[0], arithmetic(storage))
+    weight[1::3] = 0.0
+    r = random.normal(size=(3, shape[0]))
+    expected = (r * (weight > 0)) @ X.astype(np.float64)
+    if "float" in storage:
+        X[1::3] = np.nan
+    np.testing.assert_allclose(_core.combine_rows(X, weight, r), expected, rtol=1e-12, atol=1e-11)
+    if "float" not in storage:
+        np.testing.assert_allclose(_core.combine_rows(X, None, r), r @ X.astype(np.float64), atol=1e-11)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("n", [1, 7, 8, 33, 1025])
+def test_squares_and_centres_of_columns(n):
+    random = np.random.default_rng(n)
+    block, h = random.normal(size=(45, n)), random.random(n)
+    which = random.permutation(45)[:41].astype(np.uint32)
+    np.testing.assert_allclose(_core.column_squares(block, which, h), block[which] ** 2 @ h, rtol=1e-12, atol=1e-12)
+    share, moved = h / h.sum(), block.copy()
+    means = _core.centre_columns(moved, share)
+    np.testing.assert_allclose(means, block @ share, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(moved, block - means[:, None])
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("n", [61, 2500])
+def test_descent_along_narrow_columns(constant, n):
+    """The slopes stay those of the coefficients, and these come as near to the minimum as float32 allows."""
+    random = np.random.default_rng(0)
+    block, h = random.normal(size=(12, n)), np.full(n, 1.0 / n) if constant else random.random(n) / n
+    mean = block @ h / h.sum()
+    apart = block - mean[:, None]
+    slopes = h * random.normal(size=n)
+    l1 = np.full(12, 0.3 * np.abs(apart @ slopes).max())
+    model = {"mean": mean, "curvature": apart**2 @ h, "l1": l1, "l2": np.zeros(12), "lower": np.full(12, -np.inf)}
+    model["lower"][:3] = 0.0
+    which = np.arange(12, dtype=np.uint32)
+    exact, q = np.zeros(12), slopes.copy()
+    assert _core.descend_columns(block, which, float(h[0]) if constant else h, model, exact, q, 500, 1e-12)
+    v, narrow = np.zeros(12), slopes.astype(np.float32)
+    own = float(h[0]) if constant else h.astype(np.float32)
+    assert _core.descend_narrow_columns(block.astype(np.float32), which, own, model, v, narrow, 500, 1e-5)
+    assert 0 < np.count_nonzero(exact) < 12
+    np.testing.assert_allclose(v, exact, atol=1e-4 * np.abs(exact).max())
+    np.testing.assert_allclose(narrow, slopes + h * (v @ apart), atol=1e-5 * np.abs(slopes).max())
+
+
+def test_numbers_beyond_float32_take_no_narrow_columns():
+    X, y, _ = problem("least_squares", 100, 900, 3, true=60)
+    near = WorkingSetSolver(objective_of("least_squares", X, y, alpha=0.02, l1_ratio=1.0)).solve(None, 1e-9)
+    for unit in (1e-30, 1e30):
+        far = objective_of("least_squares", X * unit, y, alpha=0.02 * unit, l1_ratio=1.0)
+        solved = WorkingSetSolver(far).solve(None, 1e-9)
+        assert solved.converged
+        np.testing.assert_allclose(solved.w[:-1] * unit, near.w[:-1], atol=1e-6)

@@ -52,6 +52,24 @@ void copy_dense(const py::array& X, const py::object& weight, const py::handle& 
     });
 }
 
+py::array_t<double> combine(const py::array& X, const py::object& weight, const py::handle& r) {
+    if (!py::isinstance<Block>(r) || py::reinterpret_borrow<py::array>(r).ndim() != 2)
+        throw py::type_error("r must be an array of float64 with two dimensions, got " + describe(r));
+    const auto count = std::size_t(py::reinterpret_borrow<py::array>(r).shape(0));
+    py::array_t<double> out({count, std::size_t(X.ndim() == 2 ? X.shape(1) : 0)});
+    double* to = out.mutable_data();
+    with_storage<void>(X, "X", [&](auto storage) {
+        using S = typename decltype(storage)::type;
+        const Matrix<S> matrix = checked_matrix<S>(X);
+        const auto* w =
+            weight.is_none() ? nullptr : checked_vector<ArithmeticOf<S>>(weight, "sample_weight", matrix.n_rows);
+        checked_table<double>(r, "r", count, matrix.n_rows);
+        const double* factors = py::reinterpret_borrow<Block>(r).data();
+        without_gil([&](Interrupt& interrupt) { combine_rows(matrix, w, factors, count, to, interrupt); });
+    });
+    return out;
+}
+
 template <class I, class V>
 void copy_sparse_as(const V* values, const py::array& indices, const py::array& indptr, std::size_t n_columns,
                     const py::object& weight, const py::handle& columns, const py::handle& out) {
@@ -119,6 +137,28 @@ py::array_t<double> products(const Block& block, const py::handle& which, const 
     return out;
 }
 
+py::array_t<double> squares(const Block& block, const py::handle& which, const py::handle& h) {
+    const ChosenColumns columns = checked_columns(block, which, "which");
+    const double* weight = checked_vector<double>(h, "h", columns.n);
+    py::array_t<double> out{py::ssize_t(columns.count)};
+    double* to = out.mutable_data();
+    without_gil([&](Interrupt& interrupt) { column_squares(columns, weight, to, interrupt); });
+    return out;
+}
+
+py::array_t<double> centre(const py::handle& columns, const py::handle& shares) {
+    if (!py::isinstance<Block>(columns) || py::reinterpret_borrow<py::array>(columns).ndim() != 2)
+        throw py::type_error("columns must be an array of float64 with two dimensions, got " + describe(columns));
+    const auto array = py::reinterpret_borrow<py::array>(columns);
+    const std::size_t count = std::size_t(array.shape(0)), n = std::size_t(array.shape(1));
+    double* block = checked_block(columns, count, n);
+    const double* by = checked_vector<double>(shares, "shares", n);
+    py::array_t<double> out{py::ssize_t(count)};
+    double* to = out.mutable_data();
+    without_gil([&](Interrupt& interrupt) { centre_columns(block, n, count, by, to, interrupt); });
+    return out;
+}
+
 bool descend(const Block& block, const py::handle& which, const py::object& h, const py::dict& penalty,
              const py::handle& v, const py::handle& q, std::size_t max_sweeps, double tolerance) {
     const ChosenColumns columns = checked_columns(block, which, "which");
@@ -137,6 +177,32 @@ bool descend(const Block& block, const py::handle& which, const py::object& h, c
                             of("lower")};
     double* moved = checked_output<double>(v, "v", columns.count);
     double* slopes = checked_output<double>(q, "q", columns.n);
+    return without_gil(
+        [&](Interrupt& interrupt) { return descend_columns(model, moved, slopes, max_sweeps, tolerance, interrupt); });
+}
+
+bool descend_narrow(const py::array_t<float, py::array::c_style>& block, const py::handle& which, const py::object& h,
+                    const py::dict& penalty, const py::handle& v, const py::handle& q, std::size_t max_sweeps,
+                    double tolerance) {
+    if (block.ndim() != 2) throw py::value_error("block must have a row for each column, got " + describe(block));
+    const auto n = std::size_t(block.shape(1));
+    std::size_t count;
+    const std::uint32_t* columns = checked_numbers(which, "which", std::size_t(block.shape(0)), count);
+    const bool constant = py::isinstance<py::float_>(h);
+    const auto of = [&](const char* name) { return checked_vector<double>(penalty[name], name, count); };
+    const NarrowModel model{block.data(),
+                            n,
+                            columns,
+                            count,
+                            constant ? nullptr : checked_vector<float>(h, "h", n),
+                            constant ? py::cast<float>(h) : 0.0f,
+                            of("mean"),
+                            of("curvature"),
+                            of("l1"),
+                            of("l2"),
+                            of("lower")};
+    double* moved = checked_output<double>(v, "v", count);
+    float* slopes = checked_output<float>(q, "q", n);
     return without_gil(
         [&](Interrupt& interrupt) { return descend_columns(model, moved, slopes, max_sweeps, tolerance, interrupt); });
 }
@@ -164,12 +230,17 @@ void bind_column_descent(py::module_& m) {
     bind_for<float>(m);
     bind_for<double>(m);
     m.def("copy_columns", &copy_dense, py::arg("X"), py::arg("sample_weight"), py::arg("columns"), py::arg("out"));
+    m.def("combine_rows", &combine, py::arg("X"), py::arg("sample_weight"), py::arg("r"));
     m.def("copy_sparse_columns", &copy_sparse, py::arg("data"), py::arg("indices"), py::arg("indptr"),
           py::arg("n_columns"), py::arg("sample_weight"), py::arg("columns"), py::arg("out"));
     m.def("column_dots", &dots, py::arg("block").noconvert(), py::arg("which"), py::arg("q"));
     m.def("add_columns", &add_to, py::arg("block").noconvert(), py::arg("which"), py::arg("v"), py::arg("z"));
     m.def("column_products", &products, py::arg("block").noconvert(), py::arg("which"), py::arg("others") = py::none(),
           py::arg("h") = py::none());
+    m.def("descend_narrow_columns", &descend_narrow, py::arg("block").noconvert(), py::arg("which"), py::arg("h"),
+          py::arg("penalty"), py::arg("v"), py::arg("q"), py::arg("max_sweeps"), py::arg("tolerance"));
+    m.def("column_squares", &squares, py::arg("block").noconvert(), py::arg("which"), py::arg("h"));
+    m.def("centre_columns", &centre, py::arg("columns"), py::arg("shares"));
     m.def("descend_columns", &descend, py::arg("block").noconvert(), py::arg("which"), py::arg("h"), py::arg("penalty"),
           py::arg("v"), py::arg("q"), py::arg("max_sweeps"), py::arg("tolerance"));
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpp/engine/dispatch.hpp"
+#include "cpp/engine/narrow.hpp"
 #include "cpp/engine/threads.hpp"
 
 namespace steepest {
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::size_t few = 1 << 19;         // multiply-adds that one thread does as fast as two
 constexpr std::size_t task_numbers = 1 << 16;
-constexpr std::size_t sum_rows = 4096;       // of a task that adds columns
+constexpr std::size_t sum_rows = 1024;       // of a task that adds columns
 constexpr std::size_t tile = 4, tiles = 8;   // columns of a kernel's product, and tiles of a task in each direction
 constexpr std::size_t product_rows = 512;    // that stay in cache while the tiles of a task are multiplied
 constexpr std::size_t poll_numbers = 1 << 24;
@@ -90,15 +91,48 @@ void column_products(const ChosenColumns& a, const ChosenColumns& b, const doubl
         for (std::size_t j = i + 1; j < a.count; ++j) out[i * a.count + j] = out[j * a.count + i];
 }
 
-bool descend_columns(const ColumnModel& model, double* v, double* q, std::size_t max_sweeps, double tolerance,
-                     Interrupt& interrupt) {
-    const auto kernel = column_kernels().descend;
-    const std::size_t step = std::max<std::size_t>(poll_numbers / (model.n + 1), 1);
-    std::vector<double> before(model.count);
-    std::vector<std::uint32_t> all(model.count), active;
+void column_squares(const ChosenColumns& columns, const double* h, double* out, Interrupt& interrupt) {
+    const std::size_t step = tile * std::max<std::size_t>(task_numbers / (tile * (columns.n + 1)), 1);
+    for_each_task((columns.count + step - 1) / step, threads_for(columns.n * columns.count), interrupt,
+                  [&](std::size_t task, int) {
+                      const std::size_t end = std::min((task + 1) * step, columns.count);
+                      for (std::size_t first = task * step; first < end; first += tile) {
+                          std::uint32_t which[tile];
+                          double sums[tile * tile] = {};
+                          fill_tile(columns, first, which);
+                          column_kernels().multiply(columns.block, columns.n, h, which, which, 0, columns.n, sums);
+                          for (std::size_t k = first; k < std::min(first + tile, end); ++k)
+                              out[k] = sums[(k - first) * (tile + 1)];
+                      }
+                  });
+}
+
+void centre_columns(double* columns, std::size_t n, std::size_t count, const double* shares, double* out,
+                    Interrupt& interrupt) {
+    const std::size_t step = std::max<std::size_t>(task_numbers / (n + 1), 1);
+    for_each_task((count + step - 1) / step, threads_for(n * count), interrupt, [&](std::size_t task, int) {
+        constexpr std::uint32_t only = 0;
+        for (std::size_t k = task * step; k < std::min((task + 1) * step, count); ++k) {
+            double* x = columns + k * n;
+            column_kernels().dots(x, n, &only, 0, 1, shares, out + k);
+            STEEPEST_VECTORIZE
+            for (std::size_t i = 0; i < n; ++i) x[i] -= out[k];
+        }
+    });
+}
+
+namespace {
+
+// Of a model and its kernel, as descend_columns says.
+template <class Model, class Kernel, class T>
+bool descend(const Model& model, Kernel kernel, double* v, T* q, std::size_t max_sweeps, double tolerance,
+             Interrupt& interrupt) {
+    const std::size_t count = model.count, step = std::max<std::size_t>(poll_numbers / (model.n + 1), 1);
+    std::vector<double> before(count);
+    std::vector<std::uint32_t> all(count), active;
     std::iota(all.begin(), all.end(), 0u);
     double longest = 0.0;  // squares, as the kernel returns
-    for (std::size_t j = 0; j < model.count; ++j) longest = std::max(longest, v[j] * v[j] * model.curvature[j]);
+    for (std::size_t j = 0; j < count; ++j) longest = std::max(longest, v[j] * v[j] * model.curvature[j]);
     const auto sweep = [&](const std::vector<std::uint32_t>& order) {
         double moved = 0.0;
         for (std::size_t first = 0; first < order.size(); first += step) {
@@ -109,15 +143,27 @@ bool descend_columns(const ColumnModel& model, double* v, double* q, std::size_t
         return moved > tolerance * tolerance * longest;
     };
     for (std::size_t sweeps = 0; sweeps < max_sweeps; ++sweeps) {
-        std::copy(v, v + model.count, before.begin());
+        std::copy(v, v + count, before.begin());
         if (!sweep(all)) return true;
         active.clear();
-        for (std::uint32_t j = 0; j < model.count; ++j)
+        for (std::uint32_t j = 0; j < count; ++j)
             if (v[j] != 0.0 || before[j] != 0.0) active.push_back(j);
         while (++sweeps < max_sweeps && sweep(active)) {
         }
     }
     return false;
+}
+
+}  // namespace
+
+bool descend_columns(const ColumnModel& model, double* v, double* q, std::size_t max_sweeps, double tolerance,
+                     Interrupt& interrupt) {
+    return descend(model, column_kernels().descend, v, q, max_sweeps, tolerance, interrupt);
+}
+
+bool descend_columns(const NarrowModel& model, double* v, float* q, std::size_t max_sweeps, double tolerance,
+                     Interrupt& interrupt) {
+    return descend(model, narrow_kernels().descend, v, q, max_sweeps, tolerance, interrupt);
 }
 
 void row_losses(const LossChoice& choice, const double* z, const double* y, std::size_t n, double* value, double* slope,

@@ -1,8 +1,10 @@
 #include "cpp/engine/columns.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
+#include "cpp/engine/dispatch.hpp"
 #include "cpp/engine/threads.hpp"
 
 namespace steepest {
@@ -10,6 +12,7 @@ namespace {
 
 constexpr std::size_t line = 8;          // doubles of a cache line
 constexpr std::size_t rows_a_task = 64;  // a multiple of a line
+constexpr std::size_t columns_a_task = 512;
 constexpr std::size_t few = 1 << 15;     // numbers that one thread copies as fast as two
 
 int threads_for(std::size_t n_numbers) { return n_numbers < few ? 1 : threads_in_use(); }
@@ -34,7 +37,64 @@ void copy_column(const Matrix<S>& X, const T* weight, std::size_t column, double
     for (std::size_t i = 0; i < X.n_rows; ++i) out[i] = weight && weight[i] == T(0) ? 0.0 : double(widen(x[i]));
 }
 
+// Adds r[k][i] times row i of X to out[k], for all k and the columns [first, last), rows of weight 0 left out. X is
+// row-major.
+template <class S, class T>
+void combine_rows_of(const Matrix<S>& X, const T* weight, const double* r, std::size_t count, std::size_t first,
+                     std::size_t last, double* out) {
+    const std::size_t n = X.n_rows, d = X.n_columns, width = last - first;
+    std::vector<double> tile(std::is_same_v<S, double> ? 0 : rows_a_task * width), factors(rows_a_task);
+    std::vector<std::uint32_t> which(rows_a_task);
+    for (std::size_t row = 0; row < n; row += rows_a_task) {
+        const std::size_t end = std::min(row + rows_a_task, n);
+        std::size_t used = 0;
+        std::uint32_t rows[rows_a_task];
+        for (std::size_t i = row; i < end; ++i)
+            if (!weight || weight[i] != T(0)) rows[used++] = std::uint32_t(i);
+        if constexpr (!std::is_same_v<S, double>) {
+            for (std::size_t k = 0; k < used; ++k) {
+                const S* x = X.data + rows[k] * d + first;
+                for (std::size_t j = 0; j < width; ++j) tile[k * width + j] = double(widen(x[j]));
+                which[k] = std::uint32_t(k);
+            }
+        } else {
+            std::copy(rows, rows + used, which.begin());
+        }
+        for (std::size_t k = 0; k < count; ++k) {
+            for (std::size_t i = 0; i < used; ++i) factors[i] = r[k * n + rows[i]];
+            double* to = out + k * d + first;
+            if constexpr (std::is_same_v<S, double>) {
+                column_kernels().add(X.data + first, d, which.data(), used, factors.data(), 0, width, to);
+            } else {
+                column_kernels().add(tile.data(), width, which.data(), used, factors.data(), 0, width, to);
+            }
+        }
+    }
+}
+
 }  // namespace
+
+template <class S>
+void combine_rows(const Matrix<S>& X, const ArithmeticOf<S>* weight, const double* r, std::size_t count, double* out,
+                  Interrupt& interrupt) {
+    const std::size_t n = X.n_rows, d = X.n_columns;
+    std::fill(out, out + count * d, 0.0);
+    if (X.order == Order::row_major) {
+        for_each_task((d + columns_a_task - 1) / columns_a_task, threads_for(n * d), interrupt,
+                      [&](std::size_t task, int) {
+                          const std::size_t first = task * columns_a_task;
+                          combine_rows_of(X, weight, r, count, first, std::min(first + columns_a_task, d), out);
+                      });
+        return;
+    }
+    for_each_task(d, threads_for(n * d), interrupt, [&](std::size_t j, int) {
+        std::vector<double> column(n);
+        copy_column(X, weight, j, column.data());
+        constexpr std::uint32_t only = 0;
+        for (std::size_t k = 0; k < count; ++k)
+            column_kernels().dots(column.data(), n, &only, 0, 1, r + k * n, out + k * d + j);
+    });
+}
 
 template <class S>
 void copy_columns(const Matrix<S>& X, const ArithmeticOf<S>* weight, const std::uint32_t* which, std::size_t count,
@@ -75,6 +135,8 @@ void copy_columns(const SparseMatrix<V, I>& X, const ArithmeticOf<V>* weight, co
 
 #define STEEPEST_INSTANTIATE(S, name)                                                                                \
     template void copy_columns(const Matrix<S>&, const ArithmeticOf<S>*, const std::uint32_t*, std::size_t, double*, \
+                               Interrupt&);                                                                          \
+    template void combine_rows(const Matrix<S>&, const ArithmeticOf<S>*, const double*, std::size_t, double*,        \
                                Interrupt&);
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 #undef STEEPEST_INSTANTIATE

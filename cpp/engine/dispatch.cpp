@@ -3,6 +3,8 @@
 
 #include <stdexcept>
 
+#include "cpp/engine/narrow.hpp"
+
 namespace steepest {
 namespace {
 
@@ -45,6 +47,7 @@ struct Level {
     const CodesTable& codes;
     const ColumnsTable& columns;
     const TwoPointsTable& two_points;
+    const NarrowTable& narrow;
 };
 
 const Level* chosen = nullptr;
@@ -60,16 +63,18 @@ const Level* chosen = nullptr;
     extern const LazyTable lazy_##level;              \
     extern const CodesTable codes_##level;            \
     extern const ColumnsTable column_descent_##level; \
-    extern const TwoPointsTable two_points_##level;
+    extern const TwoPointsTable two_points_##level;   \
+    extern const NarrowTable narrow_columns_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level)                                                                                       \
-    {public_name(#level), passes_##level, updates_##level, softmax_##level,        statistics_##level, \
-     sparse_##level,      lazy_##level,   codes_##level,   column_descent_##level, two_points_##level},
+#define X(level)                                                                         \
+    {public_name(#level),    passes_##level,     updates_##level,       softmax_##level, \
+     statistics_##level,     sparse_##level,     lazy_##level,          codes_##level,   \
+     column_descent_##level, two_points_##level, narrow_columns_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -89,6 +94,7 @@ const SparseTable& sparse_passes() { return chosen->sparse; }
 
 const LazyTable& lazy_steps() { return chosen->lazy; }
 const ColumnsTable& column_kernels() { return chosen->columns; }
+const NarrowTable& narrow_kernels() { return chosen->narrow; }
 const CodesTable& codes_passes() { return chosen->codes; }
 const TwoPointsTable& two_points_passes() { return chosen->two_points; }
 

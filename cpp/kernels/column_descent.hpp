@@ -12,12 +12,20 @@ namespace steepest {
 namespace {
 
 using Doubles = Vector<double, lanes<double>>;
+constexpr std::size_t least_rows_ahead = 1 << 10, most_rows_ahead = 1 << 14;  // of a column that is asked for ahead
 
-STEEPEST_INLINE double dot_of_column(const double* x, const double* q, std::size_t n) {
-    constexpr int W = lanes<double>;
+// The product of a column with q. Meanwhile it asks for the column at `next`, if there is one, which is then in the
+// cache when its turn comes: between two columns the hardware has to find the stream anew.
+template <bool ahead = false>
+STEEPEST_INLINE double dot_of_column(const double* x, const double* q, std::size_t n, const double* next = nullptr) {
+    constexpr int W = lanes<double>, line = 8;
     Doubles sums[4] = {};
     std::size_t i = 0;
     for (; i + 4 * W <= n; i += 4 * W) {
+        if constexpr (ahead) {
+#pragma GCC unroll 4
+            for (int k = 0; k < 4 * W; k += line) __builtin_prefetch(next + i + k, 0, 2);
+        }
 #pragma GCC unroll 4
         for (int k = 0; k < 4; ++k) sums[k] += load<double, W>(x + i + k * W) * load<double, W>(q + i + k * W);
     }
@@ -33,14 +41,27 @@ void dots_of_columns(const double* block, std::size_t n, const std::uint32_t* wh
     for (std::size_t k = first; k < last; ++k) out[k] = dot_of_column(block + which[k] * n, q, n);
 }
 
+// z += the sum of v[k] x[k], of four columns.
+STEEPEST_INLINE void add_four(const double* const* x, const double* v, std::size_t first, std::size_t last, double* z) {
+    const double *a = x[0], *b = x[1], *c = x[2], *d = x[3];
+    const double of_a = v[0], of_b = v[1], of_c = v[2], of_d = v[3];
+    STEEPEST_VECTORIZE
+    for (std::size_t i = first; i < last; ++i) z[i] += (of_a * a[i] + of_b * b[i]) + (of_c * c[i] + of_d * d[i]);
+}
+
 void add_columns_to(const double* block, std::size_t n, const std::uint32_t* which, std::size_t count, const double* v,
                     std::size_t first, std::size_t last, double* z) {
-    for (std::size_t k = 0; k < count; ++k) {
-        const double* x = block + which[k] * n;
+    const double* x[4];
+    std::size_t k = 0;
+    for (; k + 4 <= count; k += 4) {
+        for (std::size_t l = 0; l < 4; ++l) x[l] = block + which[k + l] * n;
+        add_four(x, v + k, first, last, z);
+    }
+    for (; k < count; ++k) {
+        const double* one = block + which[k] * n;
         const double factor = v[k];
-        if (factor == 0.0) continue;
         STEEPEST_VECTORIZE
-        for (std::size_t i = first; i < last; ++i) z[i] += factor * x[i];
+        for (std::size_t i = first; i < last; ++i) z[i] += factor * one[i];
     }
 }
 
@@ -90,13 +111,17 @@ void multiply_columns(const double* block, std::size_t n, const double* h, const
 
 double descend_along_columns(const ColumnModel& m, const std::uint32_t* order, std::size_t count, double* v,
                              double* q) {
+    const bool asks = m.n >= least_rows_ahead && m.n <= most_rows_ahead;
     double largest = 0.0;
     for (std::size_t k = 0; k < count; ++k) {
         const std::size_t j = order[k];
         const double curvature = m.curvature[j];
         if (!(curvature > 0.0)) continue;
         const double* x = m.block + m.which[j] * m.n;
-        const double slope = dot_of_column(x, q, m.n) + m.l2[j] * v[j];
+        const double along = asks && k + 1 < count
+                                 ? dot_of_column<true>(x, q, m.n, m.block + m.which[order[k + 1]] * m.n)
+                                 : dot_of_column(x, q, m.n);
+        const double slope = along + m.l2[j] * v[j];
         const double aim = v[j] - slope / curvature, threshold = m.l1[j] / curvature;
         double found = aim > threshold ? aim - threshold : aim < -threshold ? aim + threshold : 0.0;
         if (found < m.lower[j]) found = m.lower[j];

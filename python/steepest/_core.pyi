@@ -242,6 +242,9 @@ def coordinate_descent(
 def copy_columns(
     X: NDArray[Any], sample_weight: NDArray[Any] | None, columns: NDArray[np.uint32], out: NDArray[np.float64]
 ) -> None: ...
+def combine_rows(
+    X: NDArray[Any], sample_weight: NDArray[Any] | None, r: NDArray[np.float64]
+) -> NDArray[np.float64]: ...
 def copy_sparse_columns(
     data: NDArray[Any] | None,
     indices: NDArray[Any],
@@ -257,6 +260,10 @@ def row_losses(
 def column_dots(
     block: NDArray[np.float64], which: NDArray[np.uint32], q: NDArray[np.float64]
 ) -> NDArray[np.float64]: ...
+def column_squares(
+    block: NDArray[np.float64], which: NDArray[np.uint32], h: NDArray[np.float64]
+) -> NDArray[np.float64]: ...
+def centre_columns(columns: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]: ...
 def add_columns(
     block: NDArray[np.float64], which: NDArray[np.uint32], v: NDArray[np.float64], z: NDArray[np.float64]
 ) -> None: ...
@@ -273,6 +280,16 @@ def descend_columns(
     penalty: dict[str, NDArray[np.float64]],
     v: NDArray[np.float64],
     q: NDArray[np.float64],
+    max_sweeps: int,
+    tolerance: float,
+) -> bool: ...
+def descend_narrow_columns(
+    block: NDArray[np.float32],
+    which: NDArray[np.uint32],
+    h: NDArray[np.float32] | float,
+    penalty: dict[str, NDArray[np.float64]],
+    v: NDArray[np.float64],
+    q: NDArray[np.float32],
     max_sweeps: int,
     tolerance: float,
 ) -> bool: ...

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from ..arrays.checks import describe
 from ..arrays.hints import hinting
 from .classifier import LogisticClassifier
 from .cross_validation import CrossValidated, Scores
 from .documentation_cv import HINTS, documented_cv
+from .shared_cv import Shared, with_shared
 
 __all__ = ["LogisticClassifierCV"]
 
@@ -46,28 +47,9 @@ class LogisticClassifierCV(CrossValidated, LogisticClassifier):  # type: ignore[
     """
 
     @hinting(**HINTS)
-    def __init__(
-        self,
-        *,
-        l1_ratio: Any = 1.0,
-        alphas: Any = None,
-        n_alphas: int = 100,
-        smallest: float | None = None,
-        cv: Any = None,
-        rule: str = "best",
-        scoring: str = "loss",
-        class_weight: Any = None,
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        max_iter: int = 1000,
-        tol: float | str = "auto",
-        categorical: Any = "auto",
-        drop: str | None = "auto",
-        handle_missing: str = "error",
-        handle_unknown: str = "error",
-        n_jobs: int | None = None,
-    ) -> None:
-        self._keep(locals())
+    @with_shared
+    def __init__(self, *, scoring: str = "loss", class_weight: Any = None, **shared: Unpack[Shared]) -> None:
+        self._keep({"scoring": scoring, "class_weight": class_weight, **shared})
 
     def _rule(self) -> str:
         if not isinstance(self.scoring, str) or self.scoring not in _SCORINGS:

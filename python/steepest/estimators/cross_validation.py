@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +17,8 @@ from ..paths.grid import check_alphas
 from ..paths.result import Path
 from ..paths.walk import default_alphas, path
 from .folds import Fold, folds_of, held_out_losses
+from .offsets import beside_offsets
+from .penalties import column_factors
 from .predictions import in_parts
 from .rows import Parameters, Rows
 from .scaling import Scaling, standardising
@@ -38,8 +41,6 @@ _NOT_OFFERED = {
     "warm_start": False,
     "callbacks": None,
     "verbose": False,
-    "penalty_weight": None,
-    "positive": False,
 }
 
 
@@ -82,7 +83,7 @@ class CrossValidated:
         """Not there: cross-validation needs all rows."""
         raise AttributeError(f"{type(self).__name__} has no partial_fit, as cross-validation needs all rows at once")
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, offset: Any = None) -> Self:
         """Choose the penalty by cross-validation, and fit the model to all rows with it.
 
         Parameters
@@ -94,6 +95,9 @@ class CrossValidated:
             The targets.
         sample_weight : array-like of shape (n_samples,), optional
             Weights of the rows, at least 0 and not all 0. They count in the fits and in the losses of rows held out.
+        offset : array-like of shape (n_samples,), optional
+            Numbers that are added to the scores of the rows, as for the estimator without cross-validation: in the fits
+            and in the losses of rows held out. Classifiers take them for two classes.
 
         Returns
         -------
@@ -112,26 +116,29 @@ class CrossValidated:
         """
         model: Any = self
         with model._unchanged_by_errors():
-            self._choose_and_fit(X, y, sample_weight)
+            self._choose_and_fit(X, y, sample_weight, offset)
         model._raise_if_interrupted()
         return self
 
-    def _choose_and_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+    def _choose_and_fit(self, X: Any, y: Any, sample_weight: Any, offset: Any) -> None:
         model: Any = self
         if in_parts(X):
             expected = "X must be an array, a sparse matrix or a data frame for cross-validation"
             raise TypeError(f"{expected}, got {describe(X)}")
         ratios, rule = self._ratios(), self._rule()
         settings = self._settings(1.0, ratios[0])
+        model._has_offset = offset is not None
         X, y, sample_weight = model._checked_data(X, y, sample_weight, reset=True)
+        factors = column_factors(model)
+        settings = dataclasses.replace(settings, penalty_weight=factors)
         y = model._checked_targets(y, sample_weight, X.dtype)
-        rows = model._rows(X, y, sample_weight)
+        rows, _ = beside_offsets(model, model._rows(X, y, sample_weight), None, (offset, None))
         with settings.in_threads():
             problem = _Problem(self, settings, rows)
             chosen, at, scores = self._chosen(problem, ratios, rule)
             self._keep_scores(chosen, at, scores)
             start, n_passes = problem.start(self.alpha_, self.l1_ratio_)
-        settings = self._settings(self.alpha_, self.l1_ratio_)
+        settings = dataclasses.replace(self._settings(self.alpha_, self.l1_ratio_), penalty_weight=factors)
         result, parameters, model._online = model._run(settings, rows, None, start, Saved(None, 60.0))
         model._store(parameters, X.dtype)
         model.n_iter_ = result.n_epochs + n_passes
@@ -196,7 +203,13 @@ class _Problem:
             raise ValueError("y must hold at least two classes with a weight for cross-validation, got one")
         self._model, self._settings, self._rows, self._present = model, settings, rows, present
         self._objective = self._kind(
-            rows.X, rows.y, sample_weight=rows.loss_weight, intercept=settings.fit_intercept, **self._options
+            rows.X,
+            rows.y,
+            sample_weight=rows.loss_weight,
+            intercept=settings.fit_intercept,
+            offset=rows.offset,
+            penalty_weight=settings.penalty_weight,
+            **self._options,
         )
         self._given = None if model.alphas is None else check_alphas(model.alphas)
         check_count("n_alphas", model.n_alphas, 1)
@@ -216,23 +229,35 @@ class _Problem:
         whole, model = self._standardised(self._objective, self._rows.sample_weight), self._model
         alphas = self._given
         if alphas is None:
-            alphas = default_alphas(whole, l1_ratio, model.n_alphas, model.smallest)
+            alphas = default_alphas(whole, l1_ratio, model.n_alphas, model.smallest, self._settings.positive)
         by_accuracy = getattr(model, "scoring", "loss") == "accuracy"
         losses, marks = np.empty((len(alphas), len(folds))), np.empty((len(alphas), len(folds)))
         for place, fold in enumerate(folds):
-            data = self._objective.data.with_weights(fold.training, float(fold.training.sum(dtype=np.float64)))
-            own = self._rows.sample_weight
-            own = (fold.training > 0).astype(fold.training.dtype) * (1 if own is None else own)
-            objective = self._standardised(self._objective.with_data(data), own)
-            found = path(objective, alphas, l1_ratio=l1_ratio)
+            trains = (fold.training > 0).astype(fold.training.dtype)
+            weight, own = self._objective.weights, self._rows.sample_weight
+            data = self._objective.data.with_weights(
+                trains if weight is None else trains * weight, float(fold.training.sum(dtype=np.float64))
+            )
+            objective = self._standardised(self._objective.with_data(data), trains if own is None else trains * own)
+            found = path(objective, alphas, l1_ratio=l1_ratio, positive=self._settings.positive)
             held = held_out_losses(objective, self._objective.data, fold, found, by_accuracy)
+            held = held[0] + self._constant(fold), held[1] + (0.0 if by_accuracy else self._constant(fold))
             losses[:, place], marks[:, place] = held
         return Scores(l1_ratio, alphas, losses, marks)
+
+    def _constant(self, fold: Fold) -> float:
+        """Return what the mean loss of a fold's held-out rows has beside that of the objective: see `as_means`."""
+        rows = self._rows
+        if rows.offset is None or not self._objective.is_of_counts:
+            return 0.0
+        weight = np.ones(len(fold.held)) if rows.loss_weight is None else rows.loss_weight[fold.held]
+        terms = weight.astype(np.float64) * rows.y[fold.held] * rows.offset[fold.held]
+        return -float(terms.sum()) / fold.weight
 
     def whole_path(self, scores: Scores) -> Path:
         """Return the path of all rows."""
         objective = self._standardised(self._objective, self._rows.sample_weight)
-        return path(objective, scores.alphas, l1_ratio=scores.l1_ratio)
+        return path(objective, scores.alphas, l1_ratio=scores.l1_ratio, positive=self._settings.positive)
 
     def start(self, alpha: float, l1_ratio: float) -> tuple[Parameters | None, int]:
         """Return the minimum for all rows, as near as rounding allows, for the last fit to begin at, and its passes.
@@ -242,7 +267,7 @@ class _Problem:
         objective = self._standardised(self._objective, self._rows.sample_weight)
         if not keeps_hessian(objective):
             return None, 0
-        found = path(objective, [alpha], l1_ratio=l1_ratio, tol=_TIGHT)
+        found = path(objective, [alpha], l1_ratio=l1_ratio, tol=_TIGHT, positive=self._settings.positive)
         table = np.atleast_2d(found.parameters(0)).astype(np.float64)
         d = objective.n_features
         coefficients = table[:, :d]

@@ -57,6 +57,9 @@ class_weight : dict, "balanced" or None
 """
 
 _MORE_PARAMETERS = """\
+penalty_weight, positive
+    Factors of the penalty of each column, and whether the coefficients must be at least 0, as for the estimator without
+    cross-validation.
 fit_intercept : bool
     Whether to fit an intercept. It is not penalised.
 standardize : bool

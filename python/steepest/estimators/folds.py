@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_count, describe
 from ..extras import require
 from ..objectives.data import DataObjective
+from ..objectives.offset import offsets_beside
 from ..objectives.source import Data
 from ..paths.result import Path
 from .features import product
@@ -109,7 +110,7 @@ def held_out_losses(
 ) -> tuple[Vector, Vector]:
     """Return the mean losses of a fold's held-out rows at all alphas, and the shares of wrong classes if asked for.
 
-    The rows are read once, block by block, for all alphas.
+    The rows are read once, block by block, for all alphas. The losses are without the constant of the objective.
 
     Parameters
     ----------
@@ -131,7 +132,8 @@ def held_out_losses(
     for first in range(0, len(fold.held), step):
         some = data.taken(fold.held[first : first + step])
         block = plain.with_data(some)
-        losses += some.weight_sum * np.array([block.native.value(w.ravel()) for w in parameters])
+        values = np.array([block.native.value(w.ravel()) for w in parameters])
+        losses += some.weight_sum * (values - plain.terms.constant)
         if by_accuracy:
             wrong += _wrong(block, parameters)
     losses /= fold.weight
@@ -146,6 +148,9 @@ def _wrong(block: DataObjective, parameters: list[Array]) -> Vector:
     for w in parameters:
         table = np.atleast_2d(w)
         scores = _scores(block, table)
+        offset = offsets_beside(block)
+        if offset is not None:
+            scores += offset.astype(np.float64)[:, None]
         places = scores[:, 0] > 0 if len(table) == 1 else scores.argmax(axis=1)
         found.append(float(weight[places != y].sum()))
     return np.array(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from ..arrays.hints import hinting
 from .cross_validation import CrossValidated, Scores
 from .documentation_cv import HINTS, documented_cv
 from .regressor import LinearRegressor
+from .shared_cv import Shared, with_shared
 
 __all__ = ["LinearRegressorCV"]
 
@@ -46,28 +47,9 @@ class LinearRegressorCV(CrossValidated, LinearRegressor):  # type: ignore[misc]
     mse_path_: NDArray[np.float64]
 
     @hinting(**HINTS)
-    def __init__(
-        self,
-        *,
-        l1_ratio: Any = 1.0,
-        alphas: Any = None,
-        n_alphas: int = 100,
-        smallest: float | None = None,
-        cv: Any = None,
-        rule: str = "best",
-        loss: str = "least_squares",
-        delta: float = 1.35,
-        fit_intercept: bool = True,
-        standardize: bool = False,
-        max_iter: int = 1000,
-        tol: float | str = "auto",
-        categorical: Any = "auto",
-        drop: str | None = "auto",
-        handle_missing: str = "error",
-        handle_unknown: str = "error",
-        n_jobs: int | None = None,
-    ) -> None:
-        self._keep(locals())
+    @with_shared
+    def __init__(self, *, loss: str = "least_squares", delta: float = 1.35, **shared: Unpack[Shared]) -> None:
+        self._keep({"loss": loss, "delta": delta, **shared})
 
     def _keep_scores(self, chosen: Scores, at: int, scores: list[Scores]) -> None:
         super()._keep_scores(chosen, at, scores)

@@ -76,6 +76,9 @@ class DenseData(HostRows):
     def copy_columns(self, columns: NDArray[np.uint32], out: NDArray[np.float64]) -> None:
         _core.copy_columns(self.X, self.weights, columns, out)
 
+    def combined_rows(self, r: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        return _core.combine_rows(self.X, self.weights, r)
+
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> DenseData:
         X = np.ascontiguousarray(self.X[index])  # np.take would copy all of an F-ordered X
         return DenseData(X, *self.of_rows(index, weight_sum))

@@ -98,7 +98,9 @@ class Data(Protocol):
                          so many; ``in_columns(columns)``: the same rows with these alone, numbered anew. Without it,
                          `QuasiNewton` keeps vectors of all columns
     "columns"            ``copy_columns(columns, out)``: copies of some columns, by uint32 numbers, in the rows of a
-                         float64 array; 0 in a row of weight 0. Without it, L1 over wide data has no working sets
+                         float64 array; 0 in a row of weight 0. ``combined_rows(r)``: for r of shape (m, n_samples),
+                         the m sums of all rows times their factors, from one pass, or None where m passes are as
+                         fast. Without it, L1 over wide data has no working sets
     "digests"            `digests`. Without it, a run over the data has no checkpoint
     "batches"            `taken`, `bind_some`, `with_weights`, and mini-batches in the native loop
     "buffers"            `prepared`, and parts that are read one after the other: mini-batches come from some at a time

@@ -38,6 +38,9 @@ class SparseData(CompressedRows):
         X, values = self.X, None if self.X.is_ones else self.X.data
         _core.copy_sparse_columns(values, X.indices, X.indptr, X.shape[1], self.weights, columns, out)
 
+    def combined_rows(self, r: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        return None
+
     def compressed(self, index: NDArray[Any]) -> CSRView:
         return self.X.take(index)
 

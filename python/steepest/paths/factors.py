@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
 
-__all__ = ["penalty_at", "penalty_factors"]
+__all__ = ["bounded", "penalty_at", "penalty_factors", "pull"]
 
 
 def penalty_factors(objective: DataObjective) -> NDArray[np.float64]:
@@ -18,6 +18,17 @@ def penalty_factors(objective: DataObjective) -> NDArray[np.float64]:
     columns = np.ones(objective.n_features) if own is None else np.asarray(own, np.float64)
     row = np.append(columns, np.zeros(int(objective.intercept)))
     return np.tile(row, objective.n_parameters // row.size)
+
+
+def bounded(objective: DataObjective) -> NDArray[np.bool_]:
+    """Return which parameters must be at least 0 where the coefficients must: all but the intercepts."""
+    row = np.append(np.ones(objective.n_features, bool), np.zeros(int(objective.intercept), bool))
+    return np.tile(row, objective.n_parameters // row.size)
+
+
+def pull(slopes: NDArray[np.float64], positive: bool) -> NDArray[np.float64]:
+    """Return how strongly a loss pulls coefficients of 0 to where they may go, from its slopes."""
+    return np.asarray(np.maximum(-slopes, 0.0) if positive else np.abs(slopes))
 
 
 def penalty_at(objective: DataObjective, w: NDArray[Any], alpha: float, l1_ratio: float) -> float:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..objectives.scaling import LARGEST_SHIFT
-from .factors import penalty_factors
+from ..quasi_newton.proximal import pseudo_gradient
+from ..working_sets.proximal_point import definite, product, proximal_point
+from .factors import penalty_factors, pull
 from .null_model import NullModel
-from .quadratic import definite, minimum, product
 from .solvers import Goal, Point, largest_subgradient
 
 __all__ = ["Gram"]
@@ -36,11 +37,14 @@ class Gram:
     The intercept and the coefficients that are not penalised have their best values for z, and are eliminated.
     """
 
-    def __init__(self, objective: DataObjective, null: NullModel, l1_ratio: float, goal: Goal) -> None:
+    def __init__(
+        self, objective: DataObjective, null: NullModel, l1_ratio: float, goal: Goal, positive: bool = False
+    ) -> None:
         self._objective, self._null, self._l1_ratio = objective, null, l1_ratio
         factors = penalty_factors(objective)
         self._free, self._columns = np.flatnonzero(factors == 0.0), np.flatnonzero((factors > 0) & np.isfinite(factors))
         self._factors, self._d = factors[self._columns], len(self._columns)
+        self._positive = np.ones(self._d, bool) if positive else None
         plain = _centred(objective.with_penalty(0.0, 0.0))
         centred = plain.scaling is not None and objective.scaling is None
         self.n_passes = 1 + centred
@@ -56,7 +60,7 @@ class Gram:
         self._z = np.zeros(self._d)
         self._last = (math.inf, self._z), (math.inf, self._z)  # the last two alphas and minima
         self._slope = -self._c  # of the loss and the squared penalty
-        self._before = float((np.abs(self._c) / self._factors).max(initial=0.0))  # the factor of the L1 norm before
+        self._before = float((self._pull() / self._factors).max(initial=0.0))  # the factor of the L1 norm before
         self._kept: tuple[Places, Vector] = np.zeros(0, np.intp), np.zeros((0, 0))
 
     def _eliminate(self, hessian: Vector, gradient: Vector) -> None:
@@ -87,9 +91,10 @@ class Gram:
         tolerance, gap = _FIRST, math.inf
         self._extrapolate(alpha)
         if self._l1_ratio == 0.0:
-            self._z = np.asarray(definite(self._G).solve(self._c))
+            self._on(np.arange(self._d), l1, _LAST)
             self._renew_slope()
-            gap = float(np.sum(self._slope**2 / l2)) / 2.0
+            left = pseudo_gradient(self._slope, self._z, l1, self._positive)
+            gap = float(np.sum(left**2 / l2)) / 2.0
         while self._l1_ratio > 0.0 and tolerance >= _LAST:
             self._descend(l1, alpha, tolerance)
             gap = self._gap(l1)
@@ -111,19 +116,19 @@ class Gram:
             self._z = np.where(ahead * here > 0.0, ahead, 0.0)
 
     def _is_near(self, alpha: float, l1: Vector, gap: float) -> bool:
-        left = largest_subgradient(self._slope, self._z, l1)
+        left = largest_subgradient(self._slope, self._z, l1, self._positive)
         return gap <= self._goal.gap and left <= self._goal.subgradient(alpha)
 
     def _descend(self, l1: Vector, alpha: float, tolerance: float) -> None:
         """Minimise over the columns that the strong rule keeps, until the slopes of the others allow them to be 0."""
         least = (2.0 * alpha * self._l1_ratio - self._before) * self._factors
-        kept = (np.abs(self._slope) >= least) | (self._z != 0.0)
+        kept = (self._pull() >= least) | (self._z != 0.0)
         while True:
             if kept.mean() > _LARGE_SHARE:
                 kept[:] = True
             self._on(np.flatnonzero(kept), l1, tolerance)
             self._renew_slope()
-            wrong = ~kept & (np.abs(self._slope) > (1.0 + _SLACK) * l1)
+            wrong = ~kept & (self._pull() > (1.0 + _SLACK) * l1)
             if not wrong.any():
                 return
             kept |= wrong
@@ -132,7 +137,13 @@ class Gram:
         """Minimise over some columns; the others are 0."""
         if not len(columns):
             return
-        z = minimum(self._matrix(columns), -self._c[columns], l1[columns], self._z[columns], tolerance)
+        matrix, slope, origin = self._matrix(columns), -self._c[columns], np.zeros(len(columns))
+        positive = None if self._positive is None else self._positive[columns]
+        if positive is None and not l1.any():
+            z = np.asarray(definite(matrix).solve(-slope))
+        else:
+            options: dict[str, Any] = {"positive": positive, "start": self._z[columns], "tolerance": tolerance}
+            z = proximal_point(matrix, slope, origin, l1[columns], **options)
         self._z = np.zeros(self._d)
         self._z[columns] = z
 
@@ -147,6 +158,10 @@ class Gram:
         matrix[np.diag_indices(len(columns))] = np.diag(self._G)[columns]
         return matrix
 
+    def _pull(self) -> Vector:
+        """Return how strongly each coefficient is pulled from 0."""
+        return pull(self._slope, self._positive is not None)
+
     def _renew_slope(self) -> None:
         self._slope = product(self._G, self._z) - self._c
 
@@ -159,7 +174,7 @@ class Gram:
         curved = float(np.sum(self._z * (self._slope + self._c)))
         squares = self._null_loss - linear + curved / 2.0  # of the residuals, the further rows' among them
         along = self._null_loss - linear / 2.0  # residuals times targets
-        largest = float((np.abs(self._slope) / l1).max(initial=0.0))
+        largest = float((self._pull() / l1).max(initial=0.0))
         most = 1.0 / largest if largest > 0.0 else math.inf
         share = min(most, along / squares) if squares > 0.0 else min(most, 1.0)
         dual = 2.0 * share * along - share * share * squares

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_count, check_number, describe
 from ..objectives.data import DataObjective
 from ..objectives.rounding import rounding_of_gradient
-from .factors import penalty_factors
+from .factors import penalty_factors, pull
 from .null_model import NullModel
 
 __all__ = ["LEAST_L1_RATIO", "check_alphas", "is_flat", "largest_alpha", "made_alphas"]
@@ -59,7 +59,7 @@ def is_flat(objective: DataObjective, null: NullModel) -> bool:
     return not float(slopes.max(initial=0.0)) > rounding_of_gradient(objective)
 
 
-def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float) -> float:
+def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float, positive: bool = False) -> float:
     """Return the smallest alpha at which all coefficients are 0; for little L1, that of `LEAST_L1_RATIO`.
 
     The coefficients are 0 if no slope of the loss at the null model exceeds the factor of the L1 norm.
@@ -71,7 +71,12 @@ def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float) ->
     """
     factors = penalty_factors(objective)
     counted = (factors > 0.0) & np.isfinite(factors)
-    slopes = np.abs(null.gradient[counted])
+    slopes = pull(null.gradient[counted], positive)
+    if positive and not is_flat(objective, null) and not slopes.any():
+        raise ValueError(
+            "alphas must be given for this objective with positive=True: its loss pulls no coefficient above 0, and "
+            "all coefficients are 0 at every alpha"
+        )
     if is_flat(objective, null):
         raise ValueError(
             f"alphas must be given for this objective: its gradient at the best intercept is 0 (the largest slope is "
@@ -84,11 +89,18 @@ def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float) ->
     return float((slopes / factors[counted]).max()) * room / max(l1_ratio, LEAST_L1_RATIO)
 
 
-def made_alphas(objective: DataObjective, null: NullModel, l1_ratio: float, n_alphas: Any, smallest: Any) -> Vector:
+def made_alphas(
+    objective: DataObjective,
+    null: NullModel,
+    l1_ratio: float,
+    n_alphas: Any,
+    smallest: Any,
+    positive: bool = False,
+) -> Vector:
     """Return strengths at equal ratios, from the largest down to a share ``smallest`` of it."""
     count = check_count("n_alphas", n_alphas, 1)
     share = _OF_WIDE if objective.n_samples < objective.n_features else _OF_TALL
     if smallest is not None:
         share = check_number("smallest", smallest, above=0.0, below=1.0)
-    largest = largest_alpha(objective, null, l1_ratio)
+    largest = largest_alpha(objective, null, l1_ratio, positive)
     return np.asarray(largest * share ** (np.arange(count) / max(count - 1, 1)))

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..quasi_newton.line_search import NOISE
-from .factors import penalty_factors
+from ..working_sets.proximal_point import product, proximal_point
+from .factors import bounded, penalty_factors, pull
 from .null_model import NullModel
-from .quadratic import minimum, product
 from .solvers import Goal, Point, largest_subgradient
 
 __all__ = ["Newton"]
@@ -26,6 +26,7 @@ _ROWS, _ROWS_PER_PARAMETER = 40_000, 40  # of the sample whose Hessian is taken
 _MORE = 4  # times as many rows where a sample's Hessian is slow
 _HESSIANS = 3  # of one alpha, after which a gap below the rounding of the value is as small as it gets
 _RIDGE = 1e-10  # of the diagonal
+_TINY = float(np.finfo(np.float64).tiny)  # a diagonal element that a column of zeros has
 _INNERMOST, _TIGHTER = 1e-15, 1e-3
 _INNER = 1e-9  # of a coordinate's move, relative, at which the minimum of the model is found
 _CURVED, _CLEAR = 1e-8, 100.0  # what a step must have to tell of the curvature: an angle, and a change over rounding
@@ -51,7 +52,9 @@ class Newton:
     24, 2014.
     """
 
-    def __init__(self, objective: DataObjective, null: NullModel, l1_ratio: float, goal: Goal) -> None:
+    def __init__(
+        self, objective: DataObjective, null: NullModel, l1_ratio: float, goal: Goal, positive: bool = False
+    ) -> None:
         self._plain = objective.with_penalty(0.0, 0.0)
         self._l1_ratio, self._goal = l1_ratio, goal
         factors = penalty_factors(objective)
@@ -60,8 +63,8 @@ class Newton:
         self._place = _Place(null.w.ravel().astype(objective.dtype), null.loss, null.gradient)
         self._noise = NOISE * float(np.finfo(objective.dtype).eps)
         self._size = objective.size_of_losses if objective.supports(Capability.TARGETS) else 0.0
-        some = self._factors > 0.0
-        self._before = float((np.abs(null.gradient[some]) / self._factors[some]).max(initial=0.0))
+        some, self._positive = self._factors > 0.0, bounded(objective) if positive else None
+        self._before = float((pull(null.gradient[some], positive) / self._factors[some]).max(initial=0.0))
         self.n_passes = 0
         n = objective.n_samples
         rows = max(_ROWS, _ROWS_PER_PARAMETER * objective.n_parameters)
@@ -76,7 +79,7 @@ class Newton:
         diagonal = np.diag(matrix).copy()
         largest = float(diagonal.max())
         at = np.diag_indices(len(diagonal))
-        matrix[at] = np.where(diagonal > _RIDGE * largest, diagonal, largest) * (1.0 + _RIDGE)
+        matrix[at] = np.where(diagonal > _TINY, diagonal, largest) * (1.0 + _RIDGE)  # units of columns may differ
         return matrix
 
     def solve(self, alpha: float) -> Point:
@@ -106,7 +109,8 @@ class Newton:
 
     def _is_near(self, alpha: float, l1: Vector, l2: Vector, gap: float) -> bool:
         w = self._place.w.astype(np.float64)
-        left = largest_subgradient(np.where(self._kept, self._place.gradient + l2 * w, 0.0), w, l1)
+        gradient = np.where(self._kept, self._place.gradient + l2 * w, 0.0)
+        left = largest_subgradient(gradient, w, l1, self._positive)
         return gap <= self._goal.gap and left <= self._goal.subgradient(alpha)
 
     def _step(self, l1: Vector, l2: Vector) -> tuple[Vector, float]:
@@ -117,7 +121,10 @@ class Newton:
         """
         w = self._place.w.astype(np.float64)
         gradient = self._place.gradient + l2 * w
-        strong = np.abs(gradient) >= np.minimum(2.0 * l1 - self._before * self._factors, l1)
+        pulls = np.abs(gradient)
+        if self._positive is not None:
+            pulls = np.where(self._positive, pull(gradient, True), pulls)
+        strong = pulls >= np.minimum(2.0 * l1 - self._before * self._factors, l1)
         taken = np.flatnonzero(self._kept & ((w != 0.0) | strong))
         step = np.zeros_like(w)
         if not len(taken):
@@ -125,7 +132,8 @@ class Newton:
         matrix = np.ascontiguousarray(self._hessian[np.ix_(taken, taken)])
         matrix[np.diag_indices(len(taken))] += l2[taken]
         own, slopes, factors = w[taken], gradient[taken], l1[taken]
-        z = minimum(matrix, slopes - product(matrix, own), factors, own, self._inner)
+        positive = None if self._positive is None else self._positive[taken]
+        z = proximal_point(matrix, slopes, own, factors, tolerance=self._inner, positive=positive)
         step[taken] = z - own
         self._fix_gauge(step)
         move = step[taken]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints.sets import Box
 from ..descent.minimize import minimize
 from ..descent.stopping import GradientNorm
 from ..descent.supervision import quiet
@@ -14,7 +16,7 @@ from ..objectives.data import DataObjective
 from ..objectives.rounding import rounding_of_slopes
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
-from .factors import penalty_factors
+from .factors import bounded, penalty_factors, pull
 
 __all__ = ["NullModel", "null_model"]
 
@@ -52,8 +54,8 @@ class NullModel(NamedTuple):
         return float(np.abs(self.gradient).max())
 
 
-def null_model(objective: DataObjective) -> NullModel:
-    """Return the null model of an objective. Its penalty is left out.
+def null_model(objective: DataObjective, positive: bool = False) -> NullModel:
+    """Return the null model of an objective, whose coefficients must be at least 0 if `positive`, without a penalty.
 
     Most losses know the best constant, and one pass gives the gradient there. The others are minimised under a penalty
     that holds all coefficients at 0.
@@ -65,9 +67,12 @@ def null_model(objective: DataObjective) -> NullModel:
     if not free.any():
         return found
     least = max(_SHARE * found.largest_slope, rounding_of_slopes(plain, 1e-5))
-    if np.abs(found.gradient[free]).max() <= least:
+    left = found.gradient
+    if positive:
+        left = np.where(bounded(plain), pull(left, True), left)
+    if np.abs(left[free]).max() <= least:
         return found
-    return _refined(plain, found)
+    return _refined(plain, found, Box(0.0, math.inf) if positive else None)
 
 
 def _at(plain: DataObjective, w: NDArray[Any], passes: int = 0) -> NullModel:
@@ -81,7 +86,7 @@ def _at(plain: DataObjective, w: NDArray[Any], passes: int = 0) -> NullModel:
     return NullModel(w, float(loss), gradient.astype(np.float64), passes + 1)
 
 
-def _refined(plain: DataObjective, start: NullModel) -> NullModel:
+def _refined(plain: DataObjective, start: NullModel, constraint: Box | None) -> NullModel:
     """Minimise over what is not penalised, by a penalty so strong that no other coefficient leaves 0."""
     factors = penalty_factors(plain)
     coefficients = factors > 0.0
@@ -90,9 +95,8 @@ def _refined(plain: DataObjective, start: NullModel) -> NullModel:
     passes = start.n_passes
     for _ in range(_TRIES):
         with quiet():
-            result = minimize(
-                plain.with_penalty(alpha, 1.0), start.w, QuasiNewton(), stop=goal, max_epochs=_EPOCHS, diagnose=False
-            )
+            options: dict[str, Any] = {"stop": goal, "max_epochs": _EPOCHS, "constraint": constraint}
+            result = minimize(plain.with_penalty(alpha, 1.0), start.w, QuasiNewton(), diagnose=False, **options)
         passes += result.n_epochs + 1
         w = result.w.ravel().astype(plain.dtype)
         if result.stop_reason == StopReason.INTERRUPTED:

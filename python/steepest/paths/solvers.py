@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints.sets import Box
 from ..descent.minimize import minimize
 from ..descent.stopping import GradientNorm
 from ..descent.supervision import quiet
@@ -25,6 +26,7 @@ __all__ = ["EachAlone", "Goal", "Point", "Solver", "largest_subgradient"]
 Vector = NDArray[np.float64]
 
 _EPOCHS = 1000
+_LEAST = float(np.finfo(np.float64).tiny)  # gap
 
 
 class Point(NamedTuple):
@@ -71,16 +73,16 @@ class Goal(NamedTuple):
         """Return the goal for a tolerance, a share of the deviance of the null model."""
         least = rounding_of_gradient(objective, 1e-5) / math.sqrt(objective.n_parameters)
         share = math.sqrt(tol) * max(l1_ratio, LEAST_L1_RATIO)
-        return cls(tol * abs(null.loss - objective.saturated_loss), share, least)
+        return cls(max(tol * abs(null.loss - objective.saturated_loss), _LEAST), share, least)
 
     def subgradient(self, alpha: float) -> float:
         """Return the largest element that a subgradient may have."""
         return max(self.share * alpha, self.least)
 
 
-def largest_subgradient(gradient: Vector, w: Vector, l1: Vector) -> float:
+def largest_subgradient(gradient: Vector, w: Vector, l1: Vector, positive: NDArray[np.bool_] | None = None) -> float:
     """Return the largest element of the smallest subgradient of a smooth function plus sum l1 |w|."""
-    return float(np.abs(pseudo_gradient(gradient, w, l1)).max(initial=0.0))
+    return float(np.abs(pseudo_gradient(gradient, w, l1, positive)).max(initial=0.0))
 
 
 class Solver(Protocol):
@@ -100,8 +102,11 @@ class EachAlone:
     A run ends when the norm of the smallest subgradient is as small as its largest element must be.
     """
 
-    def __init__(self, objective: DataObjective, null: NullModel, l1_ratio: float, goal: Goal) -> None:
+    def __init__(
+        self, objective: DataObjective, null: NullModel, l1_ratio: float, goal: Goal, positive: bool = False
+    ) -> None:
         self._objective, self._l1_ratio, self._w, self._goal = objective, l1_ratio, null.w, goal
+        self._constraint = Box(0.0, math.inf) if positive else None
         self.n_passes = 0
 
     def solve(self, alpha: float) -> Point:
@@ -109,7 +114,8 @@ class EachAlone:
         objective = self._objective.with_penalty(alpha, self._l1_ratio)
         goal = GradientNorm(self._goal.subgradient(alpha))
         with quiet():
-            result = minimize(objective, self._w, QuasiNewton(), stop=goal, max_epochs=_EPOCHS)
+            options: dict[str, Any] = {"stop": goal, "max_epochs": _EPOCHS, "constraint": self._constraint}
+            result = minimize(objective, self._w, QuasiNewton(), **options)
         if result.stop_reason == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
         self.n_passes += result.n_epochs + 1

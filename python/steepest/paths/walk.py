@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from typing import Any
 
@@ -10,14 +11,15 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_flag, check_fraction, check_number
 from ..arrays.hints import hinting
-from ..objectives.conditioned import Coordinates, conditioned
+from ..objectives.conditioned import Coordinates
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability, check_objective, missing
 from ..warnings import DiagnosisWarning, levels_outside
 from .choice import solver_for
 from .factors import penalty_at
 from .grid import check_alphas, is_flat, made_alphas
-from .null_model import NullModel, null_model
+from .null_model import NullModel
+from .prepared import Prepared
 from .result import Packed, Path
 from .solvers import Point
 
@@ -50,6 +52,7 @@ def path(
     smallest: float | None = None,
     tol: float = 1e-7,
     early_end: bool = True,
+    positive: bool = False,
 ) -> Path:
     """Minimise a loss at many strengths of its penalty, from strong to weak, each from the minimum before.
 
@@ -75,6 +78,9 @@ def path(
         Whether a path of the default alphas may end early, as that of glmnet does: after five alphas at least, when the
         last one raised the deviance explained by less than 1e-5 of it, or when it is above 0.999. Given alphas are all
         fitted.
+
+    positive : bool
+        Whether the coefficients, but not the intercepts, must be at least 0.
 
     Returns
     -------
@@ -128,20 +134,24 @@ def path(
     ratio = _l1_ratio(objective, l1_ratio)
     tol, early = check_number("tol", tol, above=0.0), check_flag("early_end", early_end) and alphas is None
     given = None if alphas is None else check_alphas(alphas)
-    inner, coordinates = conditioned(objective.with_penalty(1.0, ratio))
-    null = null_model(inner)
-    grid = made_alphas(inner, null, ratio, n_alphas, smallest) if given is None else given
-    found = _walk(inner, null, ratio, grid, tol, early).path(coordinates)
+    prepared = Prepared.of(objective, ratio, check_flag("positive", positive))
+    grid = _grid(prepared, n_alphas, smallest) if given is None else given
+    walk = _walk(prepared, prepared.inner(grid), tol, early)
+    found = dataclasses.replace(walk.path(prepared.coordinates), alphas=grid[: len(walk.points)], l1_ratio=ratio)
     _warn(found)
     return found
 
 
 def default_alphas(
-    objective: DataObjective, l1_ratio: float, n_alphas: int, smallest: float | None
+    objective: DataObjective, l1_ratio: float, n_alphas: int, smallest: float | None, positive: bool = False
 ) -> NDArray[np.float64]:
     """Return the strengths that `path` takes if none are given."""
-    inner, _ = conditioned(objective.with_penalty(1.0, l1_ratio))
-    return made_alphas(inner, null_model(inner), l1_ratio, n_alphas, smallest)
+    return _grid(Prepared.of(objective, l1_ratio, positive), n_alphas, smallest)
+
+
+def _grid(prepared: Prepared, n_alphas: int, smallest: float | None) -> NDArray[np.float64]:
+    objective, null, ratio = prepared.objective, prepared.null, prepared.l1_ratio
+    return prepared.unit * made_alphas(objective, null, ratio, n_alphas, smallest, prepared.positive)
 
 
 def _warn(path: Path) -> None:
@@ -233,11 +243,11 @@ def _names(X: Any) -> tuple[str, ...] | None:
     return None if names is None else tuple(map(str, names))
 
 
-def _walk(
-    objective: DataObjective, null: NullModel, l1_ratio: float, alphas: NDArray[np.float64], tol: float, early: bool
-) -> _Walk:
-    solver = solver_for(objective, null, l1_ratio, tol)
-    walk = _Walk(objective, null, l1_ratio)
+def _walk(prepared: Prepared, alphas: NDArray[np.float64], tol: float, early: bool) -> _Walk:
+    """Follow a path; the alphas are those of the columns in their unit."""
+    objective, null, ratio = prepared.objective, prepared.null, prepared.inner_ratio
+    solver = solver_for(objective, null, ratio, tol, prepared.positive, alphas)
+    walk = _Walk(objective, null, ratio)
     for alpha in alphas:
         walk.add(float(alpha), solver.solve(float(alpha)))
         if early and walk.ends():

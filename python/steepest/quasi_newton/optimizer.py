@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class QuasiNewton:
     With an L1 penalty over wide data, which have more columns than rows or over 4,000 columns, an iteration takes a
     working set of columns instead. It copies them once, minimises over them alone, and then looks at all columns in one
     pass. Such a run knows how far above the minimum it is, at most: `Result.duality_gap`. Sparse data go this way up to
-    32,768 rows. Runs with a constraint, and `Logistic` and `Poisson` with an offset, do not.
+    32,768 rows.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
     full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one
@@ -126,10 +127,11 @@ class QuasiNewton:
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
         bounds: Any = plan.projection
-        if bounds is None and WorkingSetRunner.takes(objective):
-            scaled = ScaledNorm if is_judged_scaled(objective) else None
-            return WorkingSetRunner(objective, w, self.n_steps, scaled)
-        return QuasiNewtonRunner(objective, w, self.n_steps, None if bounds is None else bounds.lower == 0.0)
+        positive = None if bounds is None else bounds.lower == 0.0
+        if WorkingSetRunner.takes(objective):
+            scaled = partial(ScaledNorm, positive=positive) if is_judged_scaled(objective) else None
+            return WorkingSetRunner(objective, w, self.n_steps, scaled, positive)
+        return QuasiNewtonRunner(objective, w, self.n_steps, positive)
 
     def state_dict(self) -> dict[str, Any]:
         """Return name and n_steps. A run keeps nothing else for the next one."""

@@ -39,6 +39,12 @@ class ElasticNet(NamedTuple):
         """Return the penalty of some columns."""
         return ElasticNet(self.l1[columns], self.l2[columns], self.lower[columns])
 
+    @property
+    def positive(self) -> NDArray[np.bool_] | None:
+        """Which coefficients have a bound; None if none has."""
+        bounded = self.lower == 0.0
+        return bounded if bounded.any() else None
+
     def pull(self, gradient: Vector) -> Vector:
         """Return how strongly the loss pulls each coefficient away from 0, where it may go."""
         return np.where(self.lower < 0.0, np.abs(gradient), np.maximum(-gradient, 0.0))
@@ -103,7 +109,9 @@ def duality_gap(
     penalised, apart = (net.l1 > 0.0) | (net.l2 > 0.0), 0.0
     if not penalised.all():
         if reach is not None:
-            apart = float(np.sum(np.abs(gradient[:, ~penalised]) * reach[~penalised]))
+            pulls, own = net.of(~penalised).pull(gradient[:, ~penalised]), np.abs(gradient[:, ~penalised])
+            left = np.where(w[:, ~penalised] == 0.0, pulls, own)
+            apart = float(np.sum(left * reach[~penalised]))
         w, gradient, net = w[:, penalised], gradient[:, penalised], net.of(penalised)
     pull, smooth = net.pull(gradient), net.l2 > 0.0
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -15,9 +15,8 @@ __all__ = ["GatheredColumns"]
 Vector: TypeAlias = NDArray[np.float64]
 Slots: TypeAlias = NDArray[np.uint32]
 
-_LEAST = 64  # columns that there is room for at first
-_SQUARED = 1 << 16  # numbers that are squared at a time
 _PRODUCTS = 1024  # columns whose products are kept
+_LEAST = 1e-12  # size of numbers that float32 is used for, so that no product of three underflows
 
 
 class GatheredColumns:
@@ -29,17 +28,18 @@ class GatheredColumns:
         It supports "columns".
     shares : array of shape (n,), float64
         The weights of the rows over their sum.
-    centred : bool
-        Whether to subtract the weighted mean from each column.
+    centring : array of shape (n,), float64, optional
+        The factors of the rows in the mean that is subtracted from each column. They add up to 1.
     """
 
-    def __init__(self, objective: DataObjective, shares: Vector, centred: bool) -> None:
+    def __init__(self, objective: DataObjective, shares: Vector, centring: Vector | None = None) -> None:
         self._data: Any = objective.data
-        self._scaling, self._shares, self._centred = objective.scaling, shares, centred
+        self._scaling, self._shares, self._centring = objective.scaling, shares, centring
         n, d = objective.n_samples, objective.n_features
         self._slots = np.full(d, -1, np.intp)
         self._columns = np.empty(0, np.intp)
         self._block = np.empty((0, n))
+        self._narrow = np.empty((0, n), np.float32)
         self._products, self._n_products = np.empty((0, 0)), 0
         self.means = np.empty(0)
         """The means that were subtracted, by slot."""
@@ -62,16 +62,13 @@ class GatheredColumns:
         self._slots[self._columns] = -1
         self._slots[columns] = np.arange(len(columns))
         self._columns = columns.copy()
-        self._block = self._block[slots]
+        self._block, self._narrow = self._block[slots], np.empty((0, self._block.shape[1]), np.float32)
         self.means, self.squares = self.means[slots], self.squares[slots]
         self._n_products = 0
 
     def _take(self, new: NDArray[np.intp]) -> None:
         count, total = len(self._columns), len(self._columns) + len(new)
-        if total > len(self._block):
-            block = np.empty((min(max(_LEAST, 2 * count, total), len(self._slots)), self._block.shape[1]))
-            block[:count] = self._block[:count]
-            self._block = block
+        self._make_room(total)
         block = self._block[count:total]
         self._data.copy_columns(new.astype(np.uint32), block)
         if self._scaling is not None:
@@ -80,15 +77,24 @@ class GatheredColumns:
             block /= scale[new, None]
         self._slots[new] = np.arange(count, total)
         self._columns = np.append(self._columns, new)
-        self.means, self.squares = (
-            np.append(self.means, np.zeros(len(new))),
-            np.append(self.squares, np.zeros(len(new))),
-        )
-        slots = np.arange(count, total, dtype=np.uint32)
-        if self._centred:
-            self.means[count:] = self.dots(slots, self._shares)
-            block -= self.means[count:, None]
-        self.squares[count:] = self.weighted_squares(slots, self._shares)
+        centring = self._centring
+        means = np.zeros(len(new)) if centring is None else _core.centre_columns(block, centring)
+        self.means = np.append(self.means, means)
+        squares = _core.column_squares(self._block, np.arange(count, total, dtype=np.uint32), self._shares)
+        self.squares = np.append(self.squares, squares)
+
+    def _make_room(self, count: int) -> None:
+        """Make the block longer: in place where its memory can grow, as that of large arrays does on Linux."""
+        if count > len(self._block):
+            self._block.resize((count, self._block.shape[1]), refcheck=False)
+
+    def _narrowed(self) -> NDArray[np.float32]:
+        """Return all columns as float32."""
+        known, count = len(self._narrow), len(self._columns)
+        if known < count:
+            self._narrow.resize((count, self._narrow.shape[1]), refcheck=False)
+            self._narrow[known:] = self._block[known:count]
+        return self._narrow
 
     def dots(self, slots: Slots, q: Vector) -> Vector:
         """Return the product of each column with a vector."""
@@ -103,10 +109,7 @@ class GatheredColumns:
 
     def weighted_squares(self, slots: Slots, h: Vector) -> Vector:
         """Return the sum of the squares of each column, the rows times h."""
-        found, step = np.empty(len(slots)), max(1, _SQUARED // len(h))
-        for at in range(0, len(slots), step):
-            found[at : at + step] = np.einsum("ji,i->j", self._block[slots[at : at + step]] ** 2, h)
-        return found
+        return _core.column_squares(self._block, slots, h)
 
     def products(self, slots: Slots, h: Vector) -> Vector:
         """Return the products of all pairs of columns, of shape (m, m), with the rows times h."""
@@ -143,3 +146,19 @@ class GatheredColumns:
     ) -> bool:
         """Move v, and the slopes q with it, down a model of the columns. Return whether it has settled."""
         return _core.descend_columns(self._block, slots, h, model, v, q, sweeps, tol)
+
+    def may_be_narrow(self, slots: Slots, h: Vector, q: Vector) -> bool:
+        """Return whether float32 holds some columns, and slopes and curvatures of the rows."""
+        sizes = np.concatenate([np.sqrt(self.squares[slots]), [np.abs(q).max()], [h.max()]])
+        used = sizes[sizes > 0.0]
+        return bool(np.isfinite(sizes).all() and len(used) and used.min() > _LEAST and used.max() < 1.0 / _LEAST)
+
+    def descend_narrow(
+        self, slots: Slots, h: Vector | float, model: dict[str, Vector], v: Vector, q: Vector, sweeps: int, tol: float
+    ) -> bool:
+        """Move v and q as `descend` does, by float32 copies of the columns. The rounding of q is about 1e-6 of it."""
+        narrow = q.astype(np.float32)
+        own = h if isinstance(h, float) else h.astype(np.float32)
+        settled = _core.descend_narrow_columns(self._narrowed(), slots, own, model, v, narrow, sweeps, tol)
+        q[:] = narrow
+        return settled

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis.separability import separating_loss
+from ..arrays.norm import norm_of
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
@@ -39,6 +40,8 @@ class WorkingSetRunner(Runner):
         Steps before the run.
     scaled : callable, optional
         Takes the objective, and returns an object whose ``of(w, gradient)`` is the scaled norm of a gradient.
+    positive : array of bool, shape (n_parameters,), optional
+        Which parameters must be at least 0: the same coefficients of every score.
     """
 
     def __init__(
@@ -47,11 +50,16 @@ class WorkingSetRunner(Runner):
         w: NDArray[Any],
         n_steps: int = 0,
         scaled: Callable[[DataObjective], Any] | None = None,
+        positive: NDArray[np.bool_] | None = None,
     ) -> None:
         self.parameters = w
         self._given_w = w
         self._objective, self._coordinates = conditioned(objective)
-        self._solver = WorkingSetSolver(self._objective)
+        self._positive, lower = positive, None
+        if positive is not None:
+            table = positive.reshape(objective.layout.n_scores, -1)
+            lower = np.where(table[0, : objective.n_features], 0.0, -np.inf)
+        self._solver = WorkingSetSolver(self._objective, lower=lower)
         self._scaled = None if scaled is None else scaled(self._objective)
         self._gradient: NDArray[np.float64] | None = None  # of the smooth part
         self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
@@ -67,8 +75,6 @@ class WorkingSetRunner(Runner):
         wide = n < d or d > _WIDE
         if not (wide and objective.penalty.l1 > 0.0 and all(objective.supports(each) for each in _NEEDED)):
             return False
-        if objective.offset is not None and not objective.is_of_residuals:
-            return False  # the rows' losses are others than those of `row_terms`
         return n <= _SPARSE_ROWS or not objective.supports(Capability.ENTRIES)
 
     @property
@@ -82,11 +88,10 @@ class WorkingSetRunner(Runner):
 
     def evaluate(self) -> Evaluation:
         """Return the objective and the norm of its smallest subgradient at w."""
-        native = self._objective.native
         if self._point is None:
-            value, gradient = native.value_and_gradient(self._w)
+            value, gradient = self._objective.native.value_and_gradient(self._w)
             self._gradient = gradient.astype(np.float64)
-            return Evaluation(float(value), float(native.gradient_norm(self._w, gradient)))
+            return Evaluation(float(value), self._norm_at(self._w, gradient))
         return Evaluation(self._point.value, self._norm)
 
     def scaled_gradient_norm(self) -> float | None:
@@ -99,7 +104,9 @@ class WorkingSetRunner(Runner):
         """Solve for one working set."""
         before, norm = self._point, self._norm
         if before is None:
-            before = self._solver.point(self._first())
+            start = self._first()
+            same = not (self._objective.intercept or start.any() or self._w.any())  # as `evaluate` was at
+            before = self._solver.point(start, self._gradient if same else None)
         found = self._solver.advance(before, 0.0)
         self._go_to(found)
         little = max(4.0 * float(np.finfo(self._objective.dtype).eps) * abs(found.value), _LITTLE * before.gap)
@@ -128,10 +135,20 @@ class WorkingSetRunner(Runner):
         gradient = found.given.copy()
         table, w = (each.reshape(len(found.w), -1)[:, : len(l2)] for each in (gradient, found.parameters))
         table += (l2 * w).astype(table.dtype)
-        self._norm = float(self._objective.native.gradient_norm(found.parameters, gradient))
+        self._norm = self._norm_at(found.parameters, gradient)
         self._gradient = gradient.astype(np.float64)
         if self._coordinates is not None:
             self._given_w[:] = self._coordinates.to_raw(found.parameters)
+
+    def _norm_at(self, w: NDArray[Any], gradient: NDArray[Any]) -> float:
+        """Return the norm of the smallest subgradient, from the gradient of the smooth part."""
+        if self._positive is None:
+            return float(self._objective.native.gradient_norm(w, gradient))
+        left, net = gradient.astype(np.float64).reshape(self._objective.layout.n_scores, -1), self._solver.net
+        d = len(net.l1)
+        smooth = net._replace(l2=np.zeros(d))  # the gradient has that of the square
+        left[:, :d] = smooth.subgradient(w.reshape(len(left), -1)[:, :d].astype(np.float64), left[:, :d])
+        return norm_of(left)
 
     def restore(self) -> None:
         """Leave w where it is: only finite points are gone to."""
@@ -148,6 +165,7 @@ class WorkingSetRunner(Runner):
             "w": self._w,
             "given_w": self._given_w,
             "coefficients": np.empty(0) if point is None else point.w,
+            "n_columns": 0 if point is None else point.n_columns,
             "alive": np.empty(0, np.intp) if self._solver.alive is None else self._solver.alive,
         }
 
@@ -159,7 +177,9 @@ class WorkingSetRunner(Runner):
         if state["alive"].size:
             self._solver.alive = state["alive"]
         if state["coefficients"].size:
-            self._go_to(self._solver.point(state["coefficients"]))
+            point = self._solver.point(state["coefficients"])
+            point.n_columns = state["n_columns"]
+            self._go_to(point)
         self._solver.n_looks = state["n_looks"]
 
     def verdict(self, reason: str) -> str:

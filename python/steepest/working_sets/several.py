@@ -68,5 +68,8 @@ def minimum_of_scores(
     alive = diagonal > 0.0
     flat.flat[:: len(flat) + 1] = np.where(alive, diagonal, 1.0)
     slope, l1 = np.where(alive, slope.reshape(-1), 0.0), np.where(alive, l1.reshape(-1), 0.0)
-    found = proximal_point(flat, slope, w.reshape(-1), l1, fine=fine)
+    bounded = np.zeros((k, size), bool)
+    bounded[:, :m] = net.lower == 0.0
+    positive = bounded.reshape(-1) if bounded.any() else None
+    found = proximal_point(flat, slope, w.reshape(-1), l1, fine=fine, positive=positive)
     return np.ascontiguousarray(found.reshape(k, size)[:, :m])

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ..objectives.data import DataObjective
 from ..objectives.loss import RowTerms
-from .extrapolation import extrapolated
 from .gap import Dual, ElasticNet, duality_gap
 from .gathered import GatheredColumns, Slots
 from .level import best_level
 from .proximal_point import exact_steps, proximal_point
+from .row_model import RowModel
 from .several import minimum_of_scores
 
 __all__ = ["Place", "Subproblem"]
@@ -32,12 +32,13 @@ _FALL = 0.5  # of the gap, by a step whose fall rounding hides
 _LONG = 0.5  # share of a step that its model was good for
 _FLOOR = 1e-6  # share of a majorant that a curvature has at least, where the loss may be flat
 _SMALL, _MOST = 400, 4096  # columns whose Hessian is made at every step, and at most where nothing else helps
+_SHARED = 1024  # columns whose products are kept for many problems
 _NEAR = 0.9  # of the penalty: columns of that Hessian
 _HARD = 4  # steps in a row that do not halve the gap, beyond which every second step is exact
 _SLOW = 12  # steps in a row that do not halve the gap, beyond which more columns have one
+_SOON, _ROUGH = 2, 1e-5  # steps that do not halve the gap, and a gap relative to the loss, that float32 is used for
 _SWEEPS, _TOLERANCE = 20, 1e-9  # of coordinate descent along columns: at most, and what ends it
 _MANY_SWEEPS, _FINE = 500, 1e-12
-_EXTRAPOLATED, _BATCH = 5, 4  # points that an extrapolation is made of, and sweeps from one to the next
 
 
 class Move(Enum):
@@ -88,13 +89,19 @@ class Subproblem:
         Targets, and weights over their sum.
     gathered : GatheredColumns
         Centred if there is an intercept.
+    many : bool
+        Whether many problems of these columns are to be solved.
     """
 
-    def __init__(self, objective: DataObjective, y: Vector, shares: Vector, gathered: GatheredColumns) -> None:
+    def __init__(
+        self, objective: DataObjective, y: Vector, shares: Vector, gathered: GatheredColumns, many: bool = False
+    ) -> None:
         self._objective, self._y, self._shares, self._gathered = objective, y, shares, gathered
         self._intercept = objective.intercept
         self._quadratic = objective.constant_curvature
+        self._small = _SHARED if many and self._quadratic else _SMALL
         self._fine = False  # whether the last digits of a model's minimum matter
+        self._narrow = True  # whether sweeps may go along float32 copies of the columns
         self._exact = False  # whether a step solves for the coefficients that are not 0
         self._cautious = True  # where the loss may be flat: whether the next model is a majorant
 
@@ -105,7 +112,7 @@ class Subproblem:
 
     def solve(self, here: Place, slots: Slots, net: ElasticNet, target: float) -> Place:
         """Return a place with a duality gap of at most the target, or as near to the minimum as rounding allows."""
-        self._cautious, self._exact = True, False
+        self._cautious, self._exact, self._narrow = True, False, True
         here.settled, here.sweeps, self._fine, quiet, before, slow = False, 0, False, False, math.inf, 0
         for _ in range(_ROUNDS):
             here.gap = self.gap(here, slots, net, self.gradient(here.terms, slots))
@@ -113,7 +120,8 @@ class Subproblem:
             if here.gap <= target or here.settled:
                 return here
             slow = slow + 1 if here.gap > _FALL * before else 0
-            self._fine = quiet or slow >= (1 if len(slots) <= _SMALL else _SLOW)
+            self._narrow = slow < _SOON and target > _ROUGH * abs(here.loss)
+            self._fine = quiet or slow >= (1 if len(slots) <= self._small else _SLOW)
             self._exact = slow >= _HARD and not self._exact
             before = here.gap
             move = self._step(here, slots, net)
@@ -227,8 +235,8 @@ class Subproblem:
         mean, total = np.zeros(len(slots)), float(h.sum())
         if self._intercept and not self._quadratic and total > 0.0:
             mean = self._gathered.dots(slots, h) / total
-        few = len(slots) <= _SMALL
-        if (net.lower == -np.inf).all() and (few or self._fine or self._exact):
+        few = len(slots) <= self._small
+        if few or self._fine or self._exact:
             near = np.ones(len(slots), bool)
             if not few:
                 near = (v != 0.0) | (np.abs(gradient) > (_NEAR if self._fine else np.inf) * net.l1)
@@ -240,7 +248,7 @@ class Subproblem:
 
     def _solved(self, slots: Slots, net: ElasticNet, v: Vector, gradient: Vector, h: Vector, mean: Vector) -> Vector:
         """Return the minimum of the model of some columns by their Hessian, the intercept at its best."""
-        if self._quadratic and len(slots) <= _SMALL:
+        if self._quadratic and len(slots) <= self._small:
             matrix = self._objective.largest_curvature * self._gathered.shared_products(slots)
         else:
             matrix = self._gathered.products(slots, h)
@@ -249,30 +257,19 @@ class Subproblem:
         alive = diagonal > 0.0
         matrix.flat[:: len(matrix) + 1] = np.where(alive, diagonal, 1.0)
         slope, l1 = np.where(alive, gradient + net.l2 * v, 0.0), np.where(alive, net.l1, 0.0)
-        if self._exact and not self._fine and len(slots) > _SMALL:
-            return exact_steps(matrix, slope, v, l1, v)
-        return proximal_point(matrix, slope, v, l1, fine=self._fine)
+        positive = net.positive
+        if self._exact and not self._fine and len(slots) > self._small:
+            return exact_steps(matrix, slope, v, l1, v, None if positive is None else positive | (l1 > 0.0))
+        return proximal_point(matrix, slope, v, l1, fine=self._fine, positive=positive)
 
     def _descended(
         self, slots: Slots, net: ElasticNet, v: Vector, q: Vector, h: Vector, mean: Vector
     ) -> tuple[Vector, int]:
         """Return a point near the minimum of the model, and the number of sweeps along columns, at most, to it."""
-        v, q = v.copy(), q.copy()
         if self._quadratic:
             squares = self._objective.largest_curvature * self._gathered.squares[slots]
         else:
             squares = self._gathered.weighted_squares(slots, h) - h.sum() * mean**2
-        model = {"mean": mean, "curvature": np.maximum(squares, 0.0) + net.l2, **net._asdict()}
-        sweeps, tol = (_MANY_SWEEPS, _FINE) if self._fine else (_SWEEPS, _TOLERANCE)
-        given = float(h[0]) if self._quadratic and bool((h == h[0]).all()) else h
-        done, batch, path = 0, max(sweeps // _EXTRAPOLATED, _BATCH), [(v.copy(), q.copy())]
-        while done < sweeps:
-            settled = self._gathered.descend(slots, given, model, v, q, batch, tol)
-            done += batch
-            path.append((v.copy(), q.copy()))
-            if settled:
-                break
-            if len(path) > _EXTRAPOLATED:
-                v, q = extrapolated(path, h, net)
-                path = [(v.copy(), q.copy())]
-        return v, done
+        same, curvature = self._quadratic and bool((h == h[0]).all()), np.maximum(squares, 0.0) + net.l2
+        model = RowModel(self._gathered, slots, net, h, same, mean, curvature, self._narrow and not self._fine)
+        return model.descend(v, q, *((_MANY_SWEEPS, _FINE) if self._fine else (_SWEEPS, _TOLERANCE)))

@@ -1,0 +1,27 @@
+// Coordinate descent along columns that were copied as floats: the same steps as column_descent.hpp takes along
+// doubles, with slopes of the rows that are floats too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace steepest {
+
+// As ColumnModel of tables.hpp, whose numbers are described there.
+struct NarrowModel {
+    const float* block;
+    std::size_t n;
+    const std::uint32_t* which;
+    std::size_t count;
+    const float* h;
+    float constant;
+    const double *mean, *curvature, *l1, *l2, *lower;
+};
+
+struct NarrowTable {
+    // Minimises the model over each of `count` of its columns in turn, and keeps q the slopes of the rows at v. Returns
+    // the largest square of a change times its curvature.
+    double (*descend)(const NarrowModel&, const std::uint32_t* order, std::size_t count, double* v, float* q);
+};
+
+}  // namespace steepest
