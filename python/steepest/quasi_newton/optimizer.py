@@ -50,8 +50,8 @@ class QuasiNewton:
     32,768 rows. Runs with a constraint, and `Logistic` and `Poisson` with an offset, do not.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
-    full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one
-    epoch; it takes one or a few passes over the data.
+    full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint or with such a `Box`. One
+    iteration is one epoch; it takes one or a few passes over the data.
 
     Raises
     ------
@@ -122,6 +122,14 @@ class QuasiNewton:
                 "constraint must be None or a st.Box of bounds 0 and infinity, of coefficients alone, for "
                 f"st.QuasiNewton, got {constraint!r}; {other}"
             )
+
+    @staticmethod
+    def takes(objective: Any, constraint: Any) -> bool:
+        """Return whether QuasiNewton takes a constraint of a loss of data. It takes no box of another shape."""
+        try:
+            return _positive(objective, constraint) is not None
+        except ValueError:  # `minimize` says which shape it expects
+            return False
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
