@@ -28,7 +28,7 @@ from ..optimizers.base import Optimizer
 from ..optimizers.rules import Adam, Momentum
 from ..optimizers.runner import StepPlan
 from ..parts.team import Team
-from ..quasi_newton.optimizer import QuasiNewton
+from ..quasi_newton.optimizer import QuasiNewton, takes_constraint
 from .arguments import batches, check_early_stopping, checked_validation, flat_start, seed_of, several
 from .checkpoints import Checkpoints
 from .feasibility import constraint_for, feasible_start
@@ -285,7 +285,7 @@ def _checkpoints(
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
     whole = batch_size is None and supports(objective, Capability.COLUMN_STATISTICS)
-    if whole and (constraint is None or QuasiNewton.takes(objective, constraint)):
+    if whole and (constraint is None or takes_constraint(objective, constraint)):
         return QuasiNewton()
     return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
 

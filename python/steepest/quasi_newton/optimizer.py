@@ -15,7 +15,7 @@ from ..working_sets.runner import WorkingSetRunner
 from .runner import QuasiNewtonRunner
 from .scaled import ScaledNorm, is_judged_scaled
 
-__all__ = ["QuasiNewton"]
+__all__ = ["QuasiNewton", "takes_constraint"]
 
 _ONE = np.ones(1)  # for the one step of each epoch
 _ONE.flags.writeable = False
@@ -30,6 +30,14 @@ def _positive(objective: Any, constraint: Any) -> NDArray[np.bool_] | None:
     free = np.isneginf(bounds.lower)
     right = np.isposinf(bounds.upper) & (free | (bounds.lower == 0.0))
     return ~free if right.all() and free[d:].all() else None
+
+
+def takes_constraint(objective: Any, constraint: Any) -> bool:
+    """Return whether QuasiNewton takes a constraint of a loss of data. It takes no box of another shape."""
+    try:
+        return _positive(objective, constraint) is not None
+    except ValueError:  # `minimize` says which shape it expects
+        return False
 
 
 class QuasiNewton:
@@ -122,14 +130,6 @@ class QuasiNewton:
                 "constraint must be None or a st.Box of bounds 0 and infinity, of coefficients alone, for "
                 f"st.QuasiNewton, got {constraint!r}; {other}"
             )
-
-    @staticmethod
-    def takes(objective: Any, constraint: Any) -> bool:
-        """Return whether QuasiNewton takes a constraint of a loss of data. It takes no box of another shape."""
-        try:
-            return _positive(objective, constraint) is not None
-        except ValueError:  # `minimize` says which shape it expects
-            return False
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
