@@ -151,9 +151,9 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             With X in parts, X_val may be in parts, without y_val.
         offset : array-like of shape (n_samples,), optional
             Numbers that are added to the scores x . w + b, and have no coefficient. For ``loss="poisson"`` they are the
-            logarithms of the exposures. The methods that predict then need the offsets of their rows. Classifiers take
-            them for two classes. X in parts takes none.
-        offset_val : array-like of shape (n,), optional
+            logarithms of the exposures. The methods that predict then need the offsets of their rows. With more than
+            two classes, the shape is (n_samples, n_classes). X in parts takes none.
+        offset_val : array-like of shape (n,) or (n, n_classes), optional
             The offsets of X_val, if there are offsets of X.
         checkpoint : str or PathLike, optional
             The path of a file that saves the fit. If there is one, the fit goes on from it, and ends with the bits of a
@@ -418,7 +418,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             X = validated(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = np.asarray(product(X, np.transpose(self.coef_)) + self.intercept_)
-        return scores_beside(scores, offset, getattr(self, "_has_offset", False))
+        return scores_beside(scores, offset, getattr(self, "_has_offset", False), is_regressor(self))
 
 
 @functools.lru_cache(maxsize=64)

@@ -86,9 +86,10 @@ class DataObjective(Bound, Loss):
         `column_statistics` and `unscaled`.
     offset : array of shape (n_samples,), the dtype of y, optional
         Numbers that are added to the scores of the rows, and have no parameter: with `Poisson`, the logarithms of the
-        exposures. By default they are zeros. The objective keeps a copy of y with the offsets. `Softmax` takes none,
-        nor do X in parts and on a CUDA device. With `Logistic`, an offset is rounded by one unit in the last place.
-        With `Poisson`, exp(offset) and y exp(-offset) must be normal numbers of the dtype.
+        exposures. By default they are zeros. `Softmax` takes an array of shape (n_samples, n_classes), with a number
+        for each score. The objective keeps a copy of y with the offsets. X in parts and on a CUDA device take none.
+        With `Logistic`, an offset is rounded by one unit in the last place. With `Poisson`, exp(offset) and
+        y exp(-offset) must be normal numbers of the dtype.
     penalty_weight : array of shape (n_features,), optional
         Factors of the penalty of each column, at least 0; by default ones. A column of factor 0 is not penalised. A
         column of factor infinity is left out: its coefficient is 0, and stays so in every method. It then has neither a
@@ -101,7 +102,7 @@ class DataObjective(Bound, Loss):
         argument, what was expected and what came.
     NotImplementedError
         A centre and a scale, an offset or a penalty_weight was given for X on a CUDA device, or an offset for X in
-        parts or for a `Softmax`.
+        parts.
 
     Notes
     -----
@@ -157,7 +158,8 @@ class DataObjective(Bound, Loss):
     def terms(self) -> Terms:
         """All that the objective adds to its data."""
         penalty, n_scores, parameters = self.penalty, self._n_scores, self._loss_parameters
-        loss, more = self._native_loss, (self._scaling, self._constant, self._penalty_weight)
+        more = self._scaling, self._constant, self._penalty_weight, self._row_offsets
+        loss = self._native_loss
         return Terms(loss, self._intercept, penalty.l1, penalty.l2, n_scores, parameters, *more)
 
     @property
