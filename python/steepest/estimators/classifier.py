@@ -213,7 +213,7 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
 
     def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
         self.classes_ = classes_of(y)
-        numbers = numbers_of(y, self.classes_, dtype)
+        numbers = numbers_of(y, self.classes_, dtype, own=True)
         self._factors = class_factors(self.class_weight, self.classes_, numbers, sample_weight)
         return numbers
 
