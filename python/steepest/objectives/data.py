@@ -15,6 +15,7 @@ from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import as_native, check_place, library_of, like
 from .binding import data_of
 from .bound import Arrays, Bound, some_of
+from .given import Given
 from .loss import Loss
 from .offset import offset_of_rows
 from .penalty_weight import check_penalty_weight
@@ -47,7 +48,7 @@ LOSSES: dict[str, type[DataObjective]] = {}
 """The losses by the name that the native code gives them, in the order in which they are defined."""
 
 
-class DataObjective(Bound, Loss):
+class DataObjective(Given, Bound, Loss):
     """Weighted mean loss of the rows of X, plus the elastic-net penalty. This is the base of the losses.
 
     ::
@@ -220,56 +221,6 @@ class DataObjective(Bound, Loss):
         if self._intercept:
             w.reshape(self._n_scores, -1)[:, -1] = self.best_constant()
         return w
-
-    @property
-    def X(self) -> Any:
-        """The data, as given."""
-        return self._X
-
-    @property
-    def y(self) -> Any:
-        """The targets, as given."""
-        return self._y
-
-    @property
-    def sample_weight(self) -> Any:
-        """The weights of the rows, as given."""
-        return self._sample_weight
-
-    @property
-    def intercept(self) -> bool:
-        """Whether the last parameter is an intercept."""
-        return self._intercept
-
-    @property
-    def alpha(self) -> float:
-        """Strength of the penalty."""
-        return self._alpha
-
-    @property
-    def l1_ratio(self) -> float:
-        """Share of the L1 norm in the penalty."""
-        return self._l1_ratio
-
-    @property
-    def centre(self) -> Any:
-        """The numbers that are subtracted from the columns, as given."""
-        return self._centre
-
-    @property
-    def scale(self) -> Any:
-        """The numbers that the columns are divided by, as given."""
-        return self._scale
-
-    @property
-    def offset(self) -> Any:
-        """The numbers that are added to the scores of the rows, as given."""
-        return self._offset
-
-    @property
-    def penalty_weight(self) -> NDArray[np.float64] | None:
-        """The factors of the columns' penalties, read-only; None if all are 1."""
-        return self._penalty_weight
 
     @property
     def loss(self) -> str:
