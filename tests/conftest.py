@@ -9,17 +9,23 @@ import hypothesis
 import pytest
 
 from devices import MODULES, Memory, module
+from emulation.build import is_built
 from steepest import _core
 from steepest.arrays import device
 
-hypothesis.settings.register_profile("steepest", deadline=None, derandomize="CI" in os.environ)
+_IS_CI = "CI" in os.environ
+_NAMED = "STEEPEST_TESTS_ARE_NAMED"  # for the workers
+_EXAMPLES = 100 if _IS_CI else 40  # of hypothesis, where a test gives no number: others every time
+hypothesis.settings.register_profile("steepest", deadline=None, derandomize=_IS_CI, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("steepest")
 
 
 def pytest_configure(config):
     """Make this package's warnings errors, and in CI those of all packages, wherever they are attributed to."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[_NAMED] = "" if config.args_source is config.ArgsSource.TESTPATHS else "yes"
     lines = ["error::steepest.DiagnosisWarning", "error::steepest.RankWarning"]
-    for line in [*lines, "error"] if "CI" in os.environ else lines:
+    for line in [*lines, "error"] if _IS_CI else lines:
         config.addinivalue_line("filterwarnings", line)
     if getattr(config.option, "tx", None):  # the workers, which are yet to start, inherit it
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -28,10 +34,16 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Take the tests at other ISA levels than the best one for slow ones: together they take long."""
-    best = _core.isa_levels_supported()[-1]
+    """Take for slow the tests at other ISA levels than the best one: together they take long.
+
+    So are tests of the emulated kernels, whose build takes a minute, unless it is there or the user named some tests.
+    """
+    best, at_hand = _core.isa_levels_supported()[-1], bool(os.environ.get(_NAMED)) or is_built()
     for item in items:
-        if hasattr(item, "callspec") and item.callspec.params.get("isa", best) != best:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        given = any(isinstance(each, str) and each == "emulated" for each in params.values())
+        emulated = given or item.get_closest_marker("emulated")
+        if params.get("isa", best) != best or (emulated and not at_hand):
             item.add_marker(pytest.mark.slow)
 
 

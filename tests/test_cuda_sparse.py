@@ -106,6 +106,7 @@ def test_weights_and_intercept(cuda, loss, weighted, intercept):
     check(rows_of(200, 30), loss, np.float64, weighted=weighted, intercept=intercept)
 
 
+@pytest.mark.emulated
 @settings(max_examples=40, deadline=None)
 @given(some.integers(1, 40), some.integers(1, 30), some.integers(1, 12), some.integers(0, 10**6), some.booleans())
 def test_any_sparsity(n, d, per_row, seed, narrow):

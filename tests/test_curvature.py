@@ -63,14 +63,14 @@ def descent(method, c, hessian, start, steps):
 
 
 @pytest.mark.parametrize("method", ["gradient_descent", "heavy_ball", "accelerated"])
-@pytest.mark.parametrize("kappa", [3.0, 50.0, 2000.0])
+@pytest.mark.parametrize("kappa", [3.0, 50.0, 500.0])
 @given(seed=seeds)
 @settings(deadline=None, max_examples=5)
 def test_predicted_steps_are_those_of_the_worst_start(method, kappa, seed):
     hessian = rotated([0.5, 0.5 * kappa], seed)
     c = st.curvature(quadratic(hessian), np.zeros(2))
     steps = c.predicted_steps(1e-6, method)
-    distances = descent(method, c, hessian, c.eigenvectors.sum(axis=1), 3 * steps + 20)
+    distances = descent(method, c, hessian, c.eigenvectors.sum(axis=1), 2 * steps + 20)
     measured = int(np.flatnonzero(distances <= 1e-6 * distances[0])[0])
     assert measured / 2 <= steps <= measured * 1.01 + 1
 

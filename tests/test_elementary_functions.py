@@ -61,7 +61,11 @@ def promised():
     }
 
 
-@pytest.mark.parametrize("level", [*_core.isa_levels_supported(), "emulated"])
+*OTHERS, BEST = _core.isa_levels_supported()
+SLOW = [pytest.param(level, marks=pytest.mark.slow) for level in (*OTHERS, "emulated")]
+
+
+@pytest.mark.parametrize("level", [*SLOW, BEST])
 def test_no_error_is_larger_than_promised(level, tmp_path):
     found, limits = errors(level, STRIDE, tmp_path), promised()
     assert found.keys() == limits.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 
 import numpy as np
@@ -15,15 +16,23 @@ import steepest as st
 from linear_models import assert_same
 from sparse_tables import MADE, D, N, each_dtype, each_loss, problem, taking_dtype
 
+
+def little_and_much():
+    """Cases of n, d, weighted, l1_ratio and standardize. Of much data, those that have all pairs are not slow."""
+    for weighted, l1_ratio, standardize in itertools.product([False, True], [0.0, 0.5], [False, True]):
+        chosen = weighted + (l1_ratio > 0.0) + standardize in (0, 2)
+        options = weighted, l1_ratio, standardize
+        yield pytest.param(N, D, *options, id="-".join(map(str, ("little", *options))))
+        marks = () if chosen else pytest.mark.slow
+        yield pytest.param(20_000, 20, *options, id="-".join(map(str, ("much", *options))), marks=marks)
+
+
 FORMATS = ["csr", "csc", "coo", "lil", "dok", "bsr", "dia"]
 
 
 @each_loss
 @each_dtype
-@pytest.mark.parametrize("standardize", [False, True])
-@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("n", "d"), [(N, D), (20_000, 20)], ids=["little", "much"])
+@pytest.mark.parametrize(("n", "d", "weighted", "l1_ratio", "standardize"), list(little_and_much()))
 def test_coefficients_are_those_of_the_dense_copy(loss, dtype, standardize, l1_ratio, weighted, n, d):
     """With an L1 penalty, fits end where values tell no further, some 1e-9 of a coefficient from the minimum."""
     X, y = problem(loss, n, d)

@@ -83,6 +83,7 @@ def test_rows_are_cut_up_as_the_kernels_do(model, plan, n, d):
         )
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("storage", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("d", [4, 16, 30, 100, 257, 1000, 10_000])
 def test_the_tiling_is_that_of_the_kernels(model, storage, d):
@@ -207,12 +208,14 @@ def emulation(load):
     return load("bench_cuda"), str(Path(emulated().__file__).parent)
 
 
+@pytest.mark.emulated
 def test_the_checks_pass_when_emulated(emulation, capsys):
     script, folder = emulation
     assert script.main(["--emulated", folder]) == 0
     assert "cases agree with NumPy; nothing was timed" in capsys.readouterr().out
 
 
+@pytest.mark.emulated
 @pytest.mark.parametrize("only", ["gradient/", "step/", "update/", "fit/"])
 def test_a_wrong_answer_gets_no_time(emulation, load, monkeypatch, capsys, only):
     script, folder = emulation
@@ -225,6 +228,7 @@ def test_a_wrong_answer_gets_no_time(emulation, load, monkeypatch, capsys, only)
     assert printed.out == ""
 
 
+@pytest.mark.emulated
 def test_a_table_is_printed_where_a_device_is_emulated(emulation, load, monkeypatch, capsys, tmp_path):
     script, out = emulation[0], tmp_path / "out.json"
     monkeypatch.setattr(load("harness"), "peer", lambda name: None)

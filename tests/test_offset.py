@@ -275,8 +275,6 @@ def test_offsets_beyond_the_dtype_are_refused():
 
 def test_where_offsets_do_not_go():
     X, y = np.ones((4, 2)), np.array([0.0, 1.0, 2.0, 1.0])
-    with pytest.raises(NotImplementedError, match="offset must be None for Softmax"):
-        st.Softmax(X, y, offset=np.zeros(4))
     with pytest.raises(NotImplementedError, match="offset must be None for X in parts"):
         st.LeastSquares(Parts.of([(X, y)]), offset=np.zeros(4))
 

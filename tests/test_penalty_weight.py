@@ -238,3 +238,62 @@ def test_other_factors_are_refused(factors, error, message):
 def test_the_closed_form_says_that_it_takes_none():
     with pytest.raises(ValueError, match="penalty_weight must be None for a closed form"):
         st.normal_equation(Factored(alpha=0.1).objective)
+
+
+# The curvature
+
+
+LEFT_OUT = np.array([1.0, np.inf, 1.0, np.inf, 1.0])
+
+
+@pytest.mark.parametrize("method", ["dense", "lanczos"])
+@pytest.mark.parametrize("kind", ["logistic", "softmax"])
+def test_columns_left_out_are_no_flat_directions(kind, method):
+    """The curvature is that of the same objective without these columns."""
+    rng = np.random.default_rng(0)
+    X, y, k = rng.standard_normal((80, 5)) * [1.0, 7.0, 2.0, 9.0, 0.5], rng.integers(0, 2, 80) * 1.0, 1
+    make = st.Logistic
+    if kind == "softmax":
+        y, k, make = rng.integers(0, 3, 80) * 1.0, 3, st.Softmax
+    kept = np.isfinite(LEFT_OUT)
+    w = rng.standard_normal((k, 6))
+    w[:, :5][:, ~kept] = 0.0
+    some = np.append(kept, True)
+    found = st.curvature(make(X, y, alpha=0.1, penalty_weight=LEFT_OUT), w.ravel(), method=method)
+    twin = st.curvature(make(X[:, kept], y, alpha=0.1), w[:, some].ravel(), method=method)
+    assert (found.n_parameters, found.rank, found.kind) == (4 * k, twin.rank, twin.kind)
+    np.testing.assert_allclose(found.eigenvalues, twin.eigenvalues, rtol=1e-9, atol=1e-12)
+    assert found.condition_number == pytest.approx(twin.condition_number, rel=1e-7)
+    assert found.gradient_norm == pytest.approx(twin.gradient_norm, rel=1e-12)
+    vectors = found.eigenvectors.reshape(k, 6, -1)
+    assert found.eigenvectors.shape == (6 * k, len(found.eigenvalues))
+    assert not vectors[:, ~some].any()
+    overlaps = np.abs(np.sum(vectors[:, some].reshape(4 * k, -1) * twin.eigenvectors, axis=0))
+    np.testing.assert_allclose(overlaps, 1.0, atol=1e-6)
+    if method == "dense":
+        scales = found.parameter_scales.reshape(k, 6)
+        np.testing.assert_allclose(scales[:, some].ravel(), twin.parameter_scales, rtol=1e-12)
+        assert not scales[:, ~some].any()
+        assert found.standardised_condition_number == pytest.approx(twin.standardised_condition_number)
+        assert found.steps_to_gradient_norm(1e-3) == twin.steps_to_gradient_norm(1e-3)
+    if kind == "logistic":  # without flat directions, which have names of parameters
+        assert str(found) == str(twin)
+
+
+def test_a_minimum_with_a_column_left_out_is_one():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((60, 5))
+    objective = st.LeastSquares(X, X[:, 0] + rng.standard_normal(60), penalty_weight=LEFT_OUT)
+    found = st.curvature(objective, st.minimize(objective).w)
+    assert (found.kind, found.rank) == ("minimum", 4)
+    assert "flat" not in str(found)
+
+
+def test_a_point_outside_is_refused():
+    X, y = np.eye(5), np.arange(5.0)
+    objective = st.LeastSquares(X, y, penalty_weight=LEFT_OUT)
+    for measure in (st.curvature, st.taylor):
+        with pytest.raises(
+            ValueError, match="w must be 0 in a column whose penalty_weight is infinity, got 2 in column 3"
+        ):
+            measure(objective, np.array([0.0, 0.0, 0.0, 2.0, 0.0, 0.0]))

@@ -115,6 +115,52 @@ def test_columns_far_from_zero_and_targets_far_from_zero():
     np.testing.assert_allclose(w[:5], expected, rtol=1e-5, atol=1e-6)
 
 
+def boxes(d):
+    """Boxes that QuasiNewton takes, for d coefficients and an intercept."""
+    some = np.where(np.arange(d) % 2 == 0, 0.0, -np.inf)
+    return {
+        "numbers": POSITIVE,
+        "coefficients": st.Box(some, np.inf),
+        "parameters": st.Box(np.append(some, -np.inf), np.full(d + 1, np.inf)),
+        "no bounds": st.Box(-np.inf, np.inf),
+    }
+
+
+@each_loss
+@pytest.mark.parametrize("kind", boxes(1))
+def test_quasi_newton_is_the_default_for_the_boxes_that_it_takes(loss, kind):
+    """By Adam, these runs take 100 epochs and more. The bits are those of a run that names the optimizer."""
+    X, y, s = Problem(loss, n=90, d=6, weighted=True).data
+    objective, box = LOSSES[loss].objective(X, y, sample_weight=s, alpha=0.01), boxes(6)[kind]
+    result = st.minimize(objective, constraint=box)
+    named = st.minimize(objective, optimizer=st.QuasiNewton(), constraint=box)
+    assert result.converged
+    assert result.n_epochs == named.n_epochs < 60
+    assert result.w.tobytes() == named.w.tobytes()
+
+
+def test_the_default_of_every_other_box_is_adam():
+    """Bits are those of Adam. A box of another shape gets the error that names the shape."""
+    X, y, _ = Problem(n=40, d=3).data
+    objective = st.LeastSquares(X, y)
+    least = np.array([0.0, -np.inf, 0.0, 0.0])  # of the intercept, too
+    for box in (st.Box(0.0, 1.0), st.Box(0.5, np.inf), st.Box(-np.inf, 0.0), st.Box(least, np.inf)):
+        result = st.minimize(objective, constraint=box, max_epochs=3, diagnose=False)
+        named = st.minimize(objective, optimizer=st.Adam(), constraint=box, max_epochs=3, diagnose=False)
+        assert result.w.tobytes() == named.w.tobytes()
+    batches = {"constraint": POSITIVE, "batch_size": 8, "max_epochs": 1, "random_state": 0, "diagnose": False}
+    assert st.minimize(objective, **batches).n_steps == 5
+    bowl = st.Function(lambda w: (w @ w, 2 * w), n_parameters=2)
+    assert st.minimize(bowl, np.ones(2), constraint=POSITIVE, max_epochs=3, diagnose=False).n_steps == 3
+    classes = st.Softmax(X, np.arange(40.0) % 3)
+    with pytest.raises(
+        ValueError, match=r"lower must be a number or of shape \(3,\) or \(4,\) for this objective's class"
+    ):
+        st.minimize(classes, constraint=st.Box(np.zeros(12), np.inf))
+    with pytest.raises(TypeError, match=r"constraint must be a st\.Box or a st\.Simplex"):
+        st.minimize(objective, constraint=(0.0, np.inf))
+
+
 def test_the_bound_of_some_coefficients():
     X, y, _ = Problem(n=90).data
     lower = np.array([-np.inf, 0.0, -np.inf, 0.0, -np.inf])

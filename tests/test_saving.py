@@ -101,7 +101,14 @@ main()
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize(
-    "name", ["model.json", "loss.png", "loss.svg", "loss.pdf", "out.csv", "out.npy", "out.parquet"]
+    "name",
+    [
+        "model.json",
+        "loss.png",
+        "out.csv",
+        "out.parquet",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("loss.svg", "loss.pdf", "out.npy")),
+    ],
 )
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, name: str) -> None:
     arguments = outputs(tmp_path)[name]

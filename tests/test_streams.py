@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-import threading
-import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -270,73 +265,6 @@ def test_weights_of_zero(tmp_path):
     assert (stream.weight_sum, stream.least_weight) == (2.0 * Y.sum(), 2.0)
     stream = st.open_stream([(X, Y)], part_rows=64)
     assert (stream.weight_sum, stream.least_weight, stream.has_weights) == (500.0, 1.0, False)
-
-
-def threads():
-    return [thread for thread in threading.enumerate() if thread.name == "steepest-stream"]
-
-
-def test_a_closed_iterator_ends_its_thread():
-    stream = st.open_stream([(X, Y)], part_rows=10)
-    parts = stream.parts()
-    next(parts)
-    assert len(threads()) == 1
-    parts.close()
-    assert threads() == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_program_ends_with_an_iterator_that_is_still_open(kind, tmp_path):
-    """Neither as a global nor in a cycle does it keep Python from ending."""
-    source, arguments = make(kind, tmp_path)
-    if kind in ("blocks", "iterable"):
-        source = "[(np.ones((90, 2)), np.ones(90))]"
-    else:
-        source = repr(tuple(map(str, source)) if isinstance(source, tuple) else str(source))
-    code = (
-        "import numpy as np, steepest as st\n"
-        f"stream = st.open_stream({source}, part_rows=5, **{arguments!r})\n"
-        "parts, others = stream.parts(), stream.parts()\n"
-        "cycle = [others, next(parts), next(others)]\n"
-        "cycle.append(cycle)\n"
-        "print('done')"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (run.stdout, run.stderr, run.returncode) == ("done\n", "", 0)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("kind", ["csv", "npy", "parquet"])
-def test_a_forked_child_reads_for_itself(kind, tmp_path):
-    """Parent and child have the same open files. Neither moves the other on, and no iterator waits for ever."""
-    source, arguments = make(kind, tmp_path)
-    stream = st.open_stream(source, part_rows=50, **arguments)
-    stream.read(1)
-    parts = stream.parts()
-    next(parts)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
-        child = os.fork()
-    if child == 0:
-        same = all((X[50 * i : 50 * i + 50] == stream.read(i).X).all() for i in (2, 3, 1))
-        try:
-            for _ in parts:
-                pass
-        except RuntimeError as error:
-            same = same and "was the process forked?" in str(error)
-        os._exit(0 if same else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert all((X[50 * i : 50 * i + 50] == stream.read(i).X).all() for i in (2, 3, 9))
-    assert [part.index for part in parts] == list(range(1, 10))
-
-
-def test_an_error_ends_the_thread():
-    blocks = blocks_of([100, 200, 300])
-    stream = st.open_stream(blocks, part_rows=10)
-    blocks[2] = (blocks[2][0] + 1.0, blocks[2][1])
-    with pytest.raises(ValueError, match=r"source gave other rows in part 20 than in the first pass; all passes must"):
-        whole(stream)
-    assert threads() == []
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz", "npy", "svmlight"])

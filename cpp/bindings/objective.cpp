@@ -40,6 +40,19 @@ std::vector<double> checked_factors(const py::object& given, std::size_t n_colum
     return {values, values + n_columns};
 }
 
+// The offsets and the label of each row, which the targets number: see Coefficients.
+template <class T>
+const T* checked_row_offsets(const py::object& given, std::size_t n_scores) {
+    if (given.is_none()) return nullptr;
+    if (n_scores == 1) throw py::value_error("row_offsets must be None for one score");
+    if (!py::isinstance<py::array>(given))
+        throw py::type_error("row_offsets must be None or an array, got " + describe(given));
+    const auto n = std::size_t(py::cast<py::array>(given).size());
+    if (n % (n_scores + 1) != 0)
+        throw py::value_error("row_offsets must have n_scores + 1 numbers for each row, got " + describe(given));
+    return checked_vector<T>(given, "row_offsets", n);
+}
+
 // The rows that an array lists, which the caller keeps.
 template <class T>
 Selection checked_selection(const py::object& rows, const Source<T>& source) {
@@ -59,9 +72,10 @@ Selection checked_selection(const py::object& rows, const Source<T>& source) {
 template <class T>
 BoundObjective<T>::BoundObjective(SharedSource<T> source_, const std::string& loss, bool intercept, double l1,
                                   double l2, std::size_t n_scores, const py::dict& loss_parameters, double constant,
-                                  const py::object& penalty_weight)
+                                  const py::object& penalty_weight, const py::object& row_offsets_)
     : source(std::move(source_)),
       factors(checked_factors(penalty_weight, source->native->n_columns)),
+      row_offsets(row_offsets_),
       native{source->native.get(),
              loss_of(loss, n_scores, loss_parameters),
              n_scores,
@@ -69,7 +83,8 @@ BoundObjective<T>::BoundObjective(SharedSource<T> source_, const std::string& lo
              l1,
              l2,
              constant,
-             factors.empty() ? nullptr : factors.data()} {}
+             factors.empty() ? nullptr : factors.data(),
+             checked_row_offsets<T>(row_offsets, n_scores)} {}
 
 template <class T>
 bool BoundObjective<T>::supports(const std::string& capability) const {
@@ -183,10 +198,10 @@ void bind_objective(py::module_& m, const char* name) {
     using Bound = BoundObjective<T>;
     py::class_<Bound, std::shared_ptr<Bound>>(m, name)
         .def(py::init<SharedSource<T>, const std::string&, bool, double, double, std::size_t, const py::dict&, double,
-                      const py::object&>(),
+                      const py::object&, const py::object&>(),
              py::arg("source").none(false), py::arg("loss"), py::arg("intercept"), py::arg("l1"), py::arg("l2"),
              py::arg("n_scores") = 1, py::arg("loss_parameters") = py::dict(), py::arg("constant") = 0.0,
-             py::arg("penalty_weight") = py::none())
+             py::arg("penalty_weight") = py::none(), py::arg("row_offsets") = py::none())
         .def("supports", &Bound::supports, py::arg("capability"))
         .def("value", &Bound::value, py::arg("w"))
         .def("value_and_gradient", &Bound::value_and_gradient, py::arg("w"))

@@ -13,11 +13,12 @@ template <class T>
 struct BoundObjective {
     SharedSource<T> source;
     std::vector<double> factors;  // of the columns' penalties; empty: all 1
+    py::object row_offsets;       // of a softmax, or None
     Objective<T> native;
 
     BoundObjective(SharedSource<T> source, const std::string& loss, bool intercept, double l1, double l2,
                    std::size_t n_scores, const py::dict& loss_parameters, double constant,
-                   const py::object& penalty_weight);
+                   const py::object& penalty_weight, const py::object& row_offsets);
 
     bool supports(const std::string& capability) const;
     double value(const py::handle& w) const;

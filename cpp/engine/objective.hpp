@@ -14,7 +14,8 @@ namespace steepest {
 // F(w) = mean of the weighted losses + l1 |w|_1 + l2 / 2 |w|^2. The parameters are those of the scores, one after the
 // other: each has one for each column and, where asked, an intercept after them, not penalised. `loss` is one that
 // kernels_of knows. With factors, one a column, the penalty of column j is times factors[j]; infinity: the column is
-// left out, its parameter must be 0, and it has no slope and no curvature. `constant` is added to the mean.
+// left out, its parameter must be 0, and it has no slope and no curvature. `constant` is added to the mean. The softmax
+// may have offsets of its rows' scores: see Coefficients.
 template <class T>
 struct Objective {
     const Source<T>* source;
@@ -24,6 +25,7 @@ struct Objective {
     double l1, l2;
     double constant = 0.0;
     const double* factors = nullptr;
+    const T* row_offsets = nullptr;
 
     bool leaves_out(std::size_t column) const { return factors && std::isinf(factors[column]); }
     std::size_t n_columns() const { return source->n_columns; }
@@ -34,7 +36,7 @@ struct Objective {
     std::size_t n_parameters() const { return layout().n; }
     double inverse_mean_weight() const { return double(source->n_rows) / source->weight_sum; }
     SumsShape shape() const { return {n_scores, n_columns()}; }
-    Coefficients<T> at(const T* w) const { return {w, n_scores, n_columns() + intercept, n_columns()}; }
+    Coefficients<T> at(const T* w) const { return {w, n_scores, n_columns() + intercept, n_columns(), row_offsets}; }
 };
 
 // The sums over a selection of rows at w. `finish` makes the value and the gradient of those over all rows.

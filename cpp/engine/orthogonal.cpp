@@ -123,6 +123,7 @@ void OrthogonalRows::solve(const Real* targets, std::size_t refinements, Real* w
             change[j] = (shares[j] - product(row + j + 1, change.data() + j + 1, p_ - j - 1)) / row[j];
         }
         for (std::size_t j = 0; j < p_; ++j) w[j] += change[j];
+        if (turn == refinements) break;
         for (std::size_t i = 0; i < n_; ++i) residual[i] = targets[i] - product(rows_.data() + i * p_, w, p_);
     }
 }

@@ -66,7 +66,7 @@ Coefficients<T> over_raw_columns(const Scaling& scaling, const Coefficients<T>& 
         T* u = raw.data() + c * (d + 1);
         u[d] = write_raw(scaling, point.of(c), point.bias(c), d, u);
     }
-    return {raw.data(), point.n_scores, d + 1, d};
+    return {raw.data(), point.n_scores, d + 1, d, point.row_offsets};
 }
 
 // From sums over raw columns, beside that of the slopes, to those over standardised ones.

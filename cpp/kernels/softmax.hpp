@@ -16,6 +16,7 @@ struct SoftmaxBlock {
     std::size_t step, n;
     const T *y, *weight;
     T largest[softmax_rows], label_score[softmax_rows], own[softmax_rows], others[softmax_rows], scale[softmax_rows];
+    T labels[softmax_rows];  // of numbered rows
 };
 
 // Gives the rows of weight 0 products of 0 in place of what may have overflowed: they are absent.
@@ -29,10 +30,23 @@ STEEPEST_INLINE void clear_absent(const SoftmaxBlock<T>& b, std::size_t k, T* pr
         for (std::size_t i = 0; i < b.n; ++i) products[i] = b.weight[i] == T(0) ? T(0) : products[i];
 }
 
+// Adds the offsets of numbered rows, and takes their labels for the targets.
+template <class T>
+__attribute__((noinline, cold)) void add_row_offsets(SoftmaxBlock<T>& b, const Coefficients<T>& point) {
+    const std::size_t k = point.n_scores;
+    for (std::size_t i = 0; i < b.n; ++i) {
+        const T* row = point.row_offsets + std::size_t(bits_as<typename FloatFormat<T>::Integer>(b.y[i])) * (k + 1);
+        for (std::size_t c = 0; c < k; ++c) b.z[c * b.step + i] += row[c];
+        b.labels[i] = row[k];
+    }
+    b.y = b.labels;
+}
+
 // Adds the intercepts, and makes e_c of the scores and what Softmax asks for.
 template <class T>
 STEEPEST_INLINE void exponentiate(SoftmaxBlock<T>& b, const Coefficients<T>& point) {
     clear_absent(b, point.n_scores, b.z);
+    if (point.row_offsets) add_row_offsets(b, point);
     for (std::size_t i = 0; i < b.n; ++i) {
         b.largest[i] = T(-__builtin_inf());
         b.own[i] = b.others[i] = b.label_score[i] = T(0);

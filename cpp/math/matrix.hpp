@@ -29,11 +29,13 @@ struct Rows {
 };
 
 // The parameters of a row's scores x . w + intercept: of each score n_columns numbers, then the intercept where
-// `stride` has room for one.
+// `stride` has room for one. With `row_offsets` the targets of the rows are numbers, each the bits of a T, of rows of
+// that table: n_scores numbers that are added to the scores, then the label.
 template <class T>
 struct Coefficients {
     const T* w;
     std::size_t n_scores, stride, n_columns;
+    const T* row_offsets = nullptr;
     STEEPEST_INLINE const T* of(std::size_t c) const { return w + c * stride; }
     STEEPEST_INLINE bool has_intercept() const { return stride > n_columns; }
     STEEPEST_INLINE T bias(std::size_t c) const { return has_intercept() ? w[c * stride + n_columns] : T(0); }

@@ -43,6 +43,11 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_built() -> bool:
+    """Return whether `build` finds a module, which it may bring up to date."""
+    return bool(os.environ.get("STEEPEST_EMULATED_DIR")) or any((ROOT / "build" / "emulated").glob("_cuda_emulated*"))
+
+
 def build(folder: Path | None = None, *, sanitize: bool = False) -> Path:
     """Build what changed and return the folder of the module; one in STEEPEST_EMULATED_DIR is taken as it is."""
     given = os.environ.get("STEEPEST_EMULATED_DIR")

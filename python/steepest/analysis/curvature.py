@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_number
 from ..arrays.norm import norm_of
+from ..objectives.penalty_weight import kept_parameters
 from ..objectives.protocol import Capability, Objective, check_objective, supports
 from .figures import CurvatureFigures
 from .hessian import Hessian, own_copy
@@ -26,13 +27,16 @@ _METHODS = ("auto", "dense", "lanczos")
 class Curvature(CurvatureFigures):
     """The curvature of the smooth part of an objective at w. Printing it gives a report with advice.
 
+    Columns whose ``penalty_weight`` is infinity are left out. Their parameters are no part of the Hessian, and of
+    `n_parameters`: eigenvectors and scales have zeros there.
+
     Attributes
     ----------
     eigenvalues : array of shape (k,), float64
         Eigenvalues of the Hessian, ascending. The dense method finds all of them, Lanczos the smallest and the largest.
-    eigenvectors : array of shape (n_parameters, k), float64
+    eigenvectors : array of shape (len(w), k), float64
         Unit eigenvectors, one in each column.
-    gradient : array of shape (n_parameters,), float64
+    gradient : array of shape (len(w),), float64
         Gradient of the smooth part at w.
     gradient_norm : float
         Euclidean norm of the gradient. With an L1 penalty, the norm of the subgradient of least norm.
@@ -42,7 +46,7 @@ class Curvature(CurvatureFigures):
         An eigenvalue of at most this size counts as zero, since rounding could have made it.
     gradient_tolerance : float
         A gradient norm of at most this size counts as zero.
-    parameter_scales : array of shape (n_parameters,), float64, or None
+    parameter_scales : array of shape (len(w),), float64, or None
         Square roots of the diagonal of the Hessian: how steep the objective is along each parameter. None for Lanczos.
     standardised_condition_number : float or None
         The condition number if the columns had mean 0 and standard deviation 1. It is exact for least squares without a
@@ -101,7 +105,8 @@ def curvature(
     TypeError
         An argument has the wrong type or dtype.
     ValueError
-        An argument has the wrong shape or is out of range, or the Hessian is not finite.
+        An argument has the wrong shape or is out of range, or the Hessian is not finite. Or w is not 0 in a column
+        whose ``penalty_weight`` is infinity.
     MissingExtraError
         The method is Lanczos and SciPy is not installed.
     NotImplementedError
@@ -130,10 +135,12 @@ def curvature(
         raise ValueError(f"method must be one of {', '.join(map(repr, _METHODS))}, got {method!r}")
     if gradient_tolerance is not None:
         check_number("gradient_tolerance", gradient_tolerance, least=0.0)
-    hessian = Hessian(objective, w)
-    dense = method == "dense" or (method == "auto" and w.size <= _DENSE_PARAMETERS) or w.size < 3
+    kept = kept_parameters(objective)
+    hessian = Hessian(objective, w, kept)
+    n = hessian.size
+    dense = method == "dense" or (method == "auto" and n <= _DENSE_PARAMETERS) or n < 3
     matrix = finite(hessian.matrix()) if dense else None
-    values, vectors, tolerance = dense_spectrum(matrix) if matrix is not None else extremes(hessian, w.size)
+    values, vectors, tolerance = dense_spectrum(matrix) if matrix is not None else extremes(hessian, n)
     largest = float(np.abs(values).max())
     gradient, gradient_norm = _gradient(objective, w)
     if gradient_tolerance is None:
@@ -141,16 +148,29 @@ def curvature(
         gradient_tolerance = share * largest * (1.0 + norm_of(w))
     return Curvature(
         eigenvalues=values,
-        eigenvectors=vectors,
+        eigenvectors=_among_all(vectors, kept, w.size),
         gradient=gradient,
         gradient_norm=gradient_norm,
         method="dense" if dense else "lanczos",
         zero_tolerance=max(hessian.tolerance, tolerance) * largest,
         gradient_tolerance=gradient_tolerance,
-        parameter_scales=None if matrix is None else np.sqrt(np.maximum(np.diag(matrix), 0.0)),
+        parameter_scales=None if matrix is None else _among_all(_roots(np.diag(matrix)), kept, w.size),
         standardised_condition_number=standardised_condition(objective, matrix, hessian.tolerance),
-        _n_parameters=w.size,
+        _n_parameters=n,
     )
+
+
+def _roots(diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt(np.maximum(diagonal, 0.0)))
+
+
+def _among_all(found: NDArray[np.float64], kept: NDArray[np.intp] | None, n: int) -> NDArray[np.float64]:
+    """Return what rows of the kept ones of n parameters have, with zeros for the others."""
+    if kept is None:
+        return found
+    whole = np.zeros((n, *found.shape[1:]))
+    whole[kept] = found
+    return whole
 
 
 def _gradient(objective: Any, w: NDArray[Any]) -> tuple[NDArray[np.float64], float]:

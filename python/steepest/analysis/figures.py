@@ -42,7 +42,7 @@ class CurvatureFigures:
 
     @property
     def n_parameters(self) -> int:
-        """Number of parameters."""
+        """Number of parameters, without those of columns that are left out."""
         return self._n_parameters
 
     @property

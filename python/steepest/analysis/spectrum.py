@@ -90,10 +90,16 @@ def _end(linalg: Any, hessian: Hessian, which: str, shift: float, start: Array) 
 
 
 def standardised_condition(objective: Any, matrix: Array | None, tolerance: float) -> float | None:
-    """Return the condition number if each column were centred and divided by its standard deviation."""
+    """Return the condition number if each column were centred and divided by its standard deviation.
+
+    The matrix is the Hessian without the columns that are left out. Factors of penalties have no such number.
+    """
     if matrix is None or not supports(objective, Capability.DATA) or objective.layout.n_scores > 1:
         return None
-    if not objective.intercept or matrix[-1, -1] <= 0 or objective.penalty_weight is not None:
+    if not objective.intercept or matrix[-1, -1] <= 0:
+        return None
+    factors = objective.penalty_weight
+    if factors is not None and (np.isfinite(factors) & (factors != 1.0)).any():
         return None
     l2 = objective.penalty.l2
     along, weight = matrix[:-1, -1], float(matrix[-1, -1])

@@ -62,7 +62,7 @@ def check_number(
         bounds += [f"below {below:g}"] * (below < math.inf) + [f"at most {most:g}"] * (most < math.inf)
         return f"{name} must be a finite number {' and '.join(bounds)}".rstrip()
 
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real)):  # the latter takes long
         raise TypeError(f"{expected()}, got {describe(value)}")
     try:
         number = float(value)
@@ -79,7 +79,7 @@ def check_count(name: str, value: Any, least: int, most: int | None = None) -> i
     def expected() -> str:
         return f"{name} must be an integer " + (f"of at least {least}" if most is None else f"from {least} to {most}")
 
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, Integral)):
         raise TypeError(f"{expected()}, got {describe(value)}")
     count = int(value)
     if count < least or (most is not None and count > most):

@@ -15,6 +15,7 @@ import numpy as np
 from ..extras import require
 from ..streams.checks import check_memory
 from ..streams.columns import is_text
+from ..streams.delimited import in_arrow
 from ..streams.files import FileState, files_of, kind_of
 from ..streams.text import blocks_of_lines, is_compressed
 from .tables import CODE, OptionError
@@ -172,7 +173,9 @@ def _of_csv(paths: list[Path]) -> Outline:
         names = next(
             csv.reader([text.decode("utf-8-sig", "replace").split("\n", 1)[0].rstrip("\r")], delimiter=separator)
         )
-        table = reader.read_csv(arrow.BufferReader(text), parse_options=reader.ParseOptions(delimiter=separator))
+        table = reader.read_csv(
+            arrow.BufferReader(in_arrow(text)), parse_options=reader.ParseOptions(delimiter=separator)
+        )
     except (StopIteration, arrow.ArrowInvalid):  # the reader of whole tables says what is wrong
         return Outline("CSV", paths, rows, size * _TEXTS)
     found = _of_schema(Outline("CSV", paths, rows, 0), table.schema)
@@ -180,7 +183,7 @@ def _of_csv(paths: list[Path]) -> Outline:
     if "" in found.names:
         found.odd[""] = "which has no name"
     codes = reader.read_csv(
-        arrow.BufferReader(text),
+        arrow.BufferReader(in_arrow(text)),
         parse_options=reader.ParseOptions(delimiter=separator),
         convert_options=reader.ConvertOptions(column_types=dict.fromkeys(names, arrow.string())),
     )

@@ -69,8 +69,9 @@ def _of_objective(objective: Any, before: str) -> dict[str, str]:
         terms = objective.terms._asdict()
         if objective.offset is None:
             del terms["constant"]
-        if objective.penalty_weight is None:
-            del terms["penalty_weight"]
+        for name in ("penalty_weight", "row_offsets"):
+            if terms[name] is None:
+                del terms[name]
         found |= {name: described(each) for name, each in terms.items() if name not in ("l1", "l2")}
         found |= {"alpha": described(objective.alpha), "l1_ratio": described(objective.l1_ratio)}
         found["precision"] = f"{described(objective.given_eps)} {objective.is_conditioned}"

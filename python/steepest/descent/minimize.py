@@ -28,7 +28,7 @@ from ..optimizers.base import Optimizer
 from ..optimizers.rules import Adam, Momentum
 from ..optimizers.runner import StepPlan
 from ..parts.team import Team
-from ..quasi_newton.optimizer import QuasiNewton
+from ..quasi_newton.optimizer import QuasiNewton, takes_constraint
 from .arguments import batches, check_early_stopping, checked_validation, flat_start, seed_of, several
 from .checkpoints import Checkpoints
 from .feasibility import constraint_for, feasible_start
@@ -111,16 +111,17 @@ def minimize(
         The start, by default zeros. It has the dtype of the objective, and it is not changed. The result's w comes in
         the library of w0 (NumPy, torch, ...). Without w0, it comes in the library of the objective's X.
     optimizer : optimizer, optional
-        The update rule. The default is QuasiNewton() for full-batch runs of losses of data without a constraint,
-        Momentum("auto") for a Simplex, and Adam() otherwise. After the run it holds the run's state. Several runs at
-        once may share an optimizer: one of them uses it, and the others use copies, which are dropped.
+        The update rule. The default is QuasiNewton() for full-batch runs of losses of data, without a constraint or
+        with a Box that it takes. It is Momentum("auto") for a Simplex, and Adam() otherwise. After the run it holds the
+        run's state. Several runs at once may share an optimizer: one of them uses it, and the others use copies, which
+        are dropped.
     constraint : Box or Simplex, optional
-        The set that the parameters stay in. QuasiNewton() takes Box(0, inf) alone. Every step is projected onto it.
-        It constrains all parameters of a Function. It constrains the coefficients of a LeastSquares or Logistic; their
-        intercept is free. A Box of numbers, or of the shape of one class, applies to every class of a Softmax. A given
-        w0 must be in the set. Without w0, the run starts at the projection of zeros. Where w touches the border, the
-        gradient norm in the history and in the stopping rules leaves out the part that the constraint holds back: see
-        `Box` and `Simplex`.
+        The set that the parameters stay in. QuasiNewton() takes a Box of lower bounds 0 (or -inf) and upper bounds inf
+        alone, such as Box(0, inf). Every step is projected onto the set. It constrains all parameters of a Function. It
+        constrains the coefficients of a LeastSquares or Logistic; their intercept is free. A Box of numbers, or of the
+        shape of one class, applies to every class of a Softmax. A given w0 must be in the set. Without w0, the run
+        starts at the projection of zeros. Where w touches the border, the gradient norm in the history and in the
+        stopping rules leaves out the part that the constraint holds back: see `Box` and `Simplex`.
     batch_size : int, optional
         Rows of a step: None for all rows (batch descent), 1 for stochastic descent, more for mini-batch descent. The
         last batch of an epoch has the rows that are left. A batch_size of n_samples or more means all rows. The loop
@@ -283,7 +284,8 @@ def _checkpoints(
 
 
 def _default(objective: Objective, batch_size: int | None, constraint: Any) -> Optimizer | QuasiNewton:
-    if batch_size is None and constraint is None and supports(objective, Capability.COLUMN_STATISTICS):
+    whole = batch_size is None and supports(objective, Capability.COLUMN_STATISTICS)
+    if whole and (constraint is None or takes_constraint(objective, constraint)):
         return QuasiNewton()
     return Momentum("auto") if isinstance(constraint, Simplex) else Adam()
 

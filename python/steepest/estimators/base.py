@@ -12,20 +12,19 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.checks import describe
 from ..arrays.hints import OF_FITS, hinting
-from ..arrays.sparse import is_sparse
 from ..descent.result import Result
 from ..extras import require
 from ..objectives.data import DataObjective
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from .chunk import steps_over
+from .coefficients import DTYPES, Coefficients
 from .columns import validated, validated_weight
 from .conversion import naming_faults
-from .features import Features, cast, checked, product
-from .frames import FrameNames, encoded, n_coefficients
-from .offsets import beside_offsets, scores_beside
+from .features import Features, cast, checked
+from .frames import FrameNames, encoded
+from .offsets import beside_offsets
 from .online import Online
 from .page import Page
 from .parts import fit_parts
@@ -49,7 +48,6 @@ available_if = require("sklearn.utils.metaestimators", "sklearn").available_if
 check_random_state = require("sklearn.utils", "sklearn").check_random_state
 
 Array = NDArray[Any]
-_DTYPES = [np.float64, np.float32]
 
 
 def takes_steps(estimator: Any) -> bool:
@@ -66,10 +64,9 @@ def takes_steps(estimator: Any) -> bool:
     return True
 
 
-class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
+class LinearModel(Coefficients, Page, FrameNames, BaseEstimator):  # type: ignore[misc]
     """The base of the estimators. A subclass defines the targets and the loss."""
 
-    coef_: Any
     converged_: Any
     diagnosis_: Any
     _stratify = False
@@ -105,10 +102,6 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
 
     def _store(self, parameters: Parameters, dtype: Any) -> None:
         raise NotImplementedError
-
-    def _set_coefficients(self, table: Array) -> None:
-        """Store coefficients of shape (k, n_features) in the shape that ``coef_`` has."""
-        self.coef_ = table
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags. X may be sparse."""
@@ -151,9 +144,9 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             With X in parts, X_val may be in parts, without y_val.
         offset : array-like of shape (n_samples,), optional
             Numbers that are added to the scores x . w + b, and have no coefficient. For ``loss="poisson"`` they are the
-            logarithms of the exposures. The methods that predict then need the offsets of their rows. Classifiers take
-            them for two classes. X in parts takes none.
-        offset_val : array-like of shape (n,), optional
+            logarithms of the exposures. The methods that predict then need the offsets of their rows. With more than
+            two classes, the shape is (n_samples, n_classes). X in parts takes none.
+        offset_val : array-like of shape (n,) or (n, n_classes), optional
             The offsets of X_val, if there are offsets of X.
         checkpoint : str or PathLike, optional
             The path of a file that saves the fit. If there is one, the fit goes on from it, and ends with the bits of a
@@ -267,7 +260,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=fresh)
         before = None if first else getattr(self.coef_, "dtype", None)
         settings = dataclasses.replace(settings, penalty_weight=column_factors(self))
-        dtype = before if before in _DTYPES else X.dtype
+        dtype = before if before in DTYPES else X.dtype
         X, y = cast("X", X, dtype), self._more_targets(y, dtype)
         sample_weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
         online = Online() if first else getattr(self, "_online", Online())
@@ -302,41 +295,6 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         if self.stop_reason_ == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
 
-    def sparsify(self) -> Self:
-        """Make ``coef_`` a sparse matrix (CSR), which takes less memory if most of it is 0, as with an L1 penalty.
-
-        Returns
-        -------
-        self
-            Predictions work as before. A fit makes ``coef_`` dense again.
-
-        Raises
-        ------
-        NotFittedError
-            The model is not fitted.
-        """
-        validation.check_is_fitted(self, ["coef_"])
-        if not is_sparse(self.coef_):
-            self.coef_ = require("scipy.sparse", "sklearn").csr_matrix(self.coef_)
-        return self
-
-    def densify(self) -> Self:
-        """Make ``coef_`` a dense array again, after `sparsify`.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        NotFittedError
-            The model is not fitted.
-        """
-        validation.check_is_fitted(self, ["coef_"])
-        if is_sparse(self.coef_):
-            self._set_coefficients(self.coef_.toarray())
-        return self
-
     def _training(self, settings: FitSettings) -> Training:
         return Training(settings, *self._loss())
 
@@ -350,7 +308,7 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
         """Return checked rows. With ``several``, a regressor's y may be a table with a column for each target."""
         X = encoded(self, X, reset)
         numeric = is_regressor(self)
-        options = {"accept_sparse": "csr", "dtype": _DTYPES, "y_numeric": numeric, "ensure_all_finite": False}
+        options = {"accept_sparse": "csr", "dtype": DTYPES, "y_numeric": numeric, "ensure_all_finite": False}
         if (width := width_of_targets(y)) is not None:
             check_width(self, width, several and numeric)
             options["multi_output"] = several and numeric
@@ -379,46 +337,6 @@ class LinearModel(Page, FrameNames, BaseEstimator):  # type: ignore[misc]
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"X_val and y_val must be like X and y: {error}") from error
         return self._rows(cast("X_val", X, dtype), y, None)
-
-    def _parameters_and_classes(self) -> tuple[Parameters, Any]:
-        """Return the current parameters and classes. If a user has set coef_ only, the intercepts are zeros."""
-        given = self.coef_.toarray() if is_sparse(self.coef_) else self.coef_
-        try:
-            coefficients = np.atleast_2d(np.array(given, np.float64))
-            intercepts = np.array(getattr(self, "intercept_", np.zeros(len(coefficients))), np.float64).ravel()
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"coef_ and intercept_, to start from, must be arrays of numbers: {error}") from error
-        return Parameters(coefficients, intercepts), getattr(self, "classes_", None)
-
-    def _previous(self) -> tuple[Parameters, Any] | None:
-        return self._parameters_and_classes() if hasattr(self, "coef_") else None
-
-    def _checked_start(self, start: Parameters, classes: Any) -> Parameters:
-        """Return the parameters to start from, which must match the data of this fit."""
-        n_features = n_coefficients(self)
-        if start.coefficients.ndim == 2 and start.coefficients.shape[1] != n_features:
-            n = start.coefficients.shape[1]
-            raise ValueError(f"X must have {n} columns as in the last fit (warm_start), got {n_features}")
-        k = self._loss()[1]
-        for name, found, shape in (
-            ("coef_", start.coefficients, (k, n_features)),
-            ("intercept_", start.intercepts, (k,)),
-        ):
-            if found.shape != shape or not np.isfinite(found).all():
-                expected = f"finite numbers of shape {shape}, to start from"
-                raise ValueError(f"{name} must hold {expected}, got {describe(found)}")
-        if classes is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(f"y must have the classes {classes} of the last fit (warm_start), got {self.classes_}")
-        return start
-
-    def _scores(self, X: Any, offset: Any = None) -> Array:
-        validation.check_is_fitted(self, ["coef_", "intercept_"])
-        X = encoded(self, X, reset=False)
-        with naming_faults(X):
-            X = validated(self, X, accept_sparse="csr", dtype=_DTYPES, reset=False)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scores = np.asarray(product(X, np.transpose(self.coef_)) + self.intercept_)
-        return scores_beside(scores, offset, getattr(self, "_has_offset", False))
 
 
 @functools.lru_cache(maxsize=64)

@@ -182,8 +182,8 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
     def decision_function(self, X: Any, offset: Any = None) -> Array:
         """Return the scores of X. For two classes: those of the second, of shape (n,). For more: (n, n_classes).
 
-        ``offset``, of shape (n,) or one number, is added to them. This and the other methods need it for a model that
-        was fitted with an offset.
+        ``offset``, of the shape of the scores or one number, is added to them. This and the other methods need it for a
+        model that was fitted with an offset.
         """
         scores = self._scores(X, offset)
         return scores[:, 0] if len(self.classes_) == 2 else scores
@@ -213,7 +213,7 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
 
     def _checked_targets(self, y: Array, sample_weight: Array | None, dtype: Any) -> Array:
         self.classes_ = classes_of(y)
-        numbers = numbers_of(y, self.classes_, dtype)
+        numbers = numbers_of(y, self.classes_, dtype, own=True)
         self._factors = class_factors(self.class_weight, self.classes_, numbers, sample_weight)
         return numbers
 

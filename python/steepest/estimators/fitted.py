@@ -50,7 +50,7 @@ class FittedModel:
         The classes of a classifier.
     rows : Rows
         The rows that have a weight above 0.
-    offset : array of shape (n,) or None
+    offset : array of shape (n,), or (n, k) of several scores a row, or None
         The offsets of the scores of these rows.
     stop_reason, diagnosis : str
         What the estimator says of its fit.
@@ -100,7 +100,7 @@ class FittedModel:
             if not is_regressor(model) and not hasattr(model, "_factors"):  # a model file has none
                 model._factors = class_factors(model.class_weight, model.classes_, y, weight)
             if offset is not None:
-                offset = row_offsets(offset, len(y), np.dtype(np.float64))
+                offset = row_offsets(offset, len(y), np.dtype(np.float64), n_scores=model._loss()[1])
             rows, offset = _with_weight(model._rows(X, y, weight), offset)
         loss, _, options = model._loss()
         _check_offset_fits(model, loss, offset)

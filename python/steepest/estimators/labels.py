@@ -40,15 +40,17 @@ def classes_of(y: Array) -> Array:
     return classes
 
 
-def numbers_of(y: Array, classes: Array, dtype: Any) -> Array:
+def numbers_of(y: Array, classes: Array, dtype: Any, *, own: bool = False) -> Array:
     """Return the index of each label among the classes.
+
+    ``own`` says that the classes are those of these labels, as `classes_of` found them.
 
     Raises
     ------
     ValueError
         A label is not among the classes.
     """
-    if _are_numbers(y, classes):
+    if _are_numbers(y, classes, own):
         return np.ascontiguousarray(y, dtype)
     numbers = np.empty(len(y), dtype)
     for start, part in blocks_of(y):
@@ -60,12 +62,12 @@ def numbers_of(y: Array, classes: Array, dtype: Any) -> Array:
     return numbers
 
 
-def _are_numbers(y: Array, classes: Array) -> bool:
+def _are_numbers(y: Array, classes: Array, own: bool) -> bool:
     """Return whether the classes are already 0 ... k - 1, the numbers of the loss, and all labels are among them."""
     k = len(classes)
     if y.dtype.kind not in "iuf" or k > _FEW or not np.array_equal(classes, np.arange(k)):
         return False
-    return all(_are_below(part, k) for _, part in blocks_of(y))
+    return own or all(_are_below(part, k) for _, part in blocks_of(y))
 
 
 def _are_below(numbers: Array, k: int) -> bool:

@@ -19,8 +19,6 @@ def beside_offsets(model: Any, rows: Any, held_out: Any, offsets: tuple[Any, Any
 
     Raises
     ------
-    NotImplementedError
-        The model has several scores.
     TypeError, ValueError
         One of the rows and the validation set has offsets and the other has none, or offsets are wrong.
     """
@@ -29,53 +27,56 @@ def beside_offsets(model: Any, rows: Any, held_out: Any, offsets: tuple[Any, Any
     if offsets[0] is None:
         return rows, held_out
     kind, n_scores, _ = model._loss()
-    if n_scores > 1:
-        raise NotImplementedError(f"offset must be None for more than two classes, got one for {n_scores} classes")
-    rows = rows.with_offset(offsets[0], "offset", kind.is_of_residuals)
+    rows = rows.with_offset(offsets[0], "offset", kind.is_of_residuals, n_scores)
     if held_out is not None:
-        held_out = held_out.with_offset(offsets[1], "offset_val", kind.is_of_residuals)
+        held_out = held_out.with_offset(offsets[1], "offset_val", kind.is_of_residuals, n_scores)
     return rows, held_out
 
 
-def scores_beside(scores: Array, offset: Any, needed: bool) -> Array:
+def scores_beside(scores: Array, offset: Any, needed: bool, of_targets: bool) -> Array:
     """Return scores, of shape (n,) or (n, k), with the offsets of their rows added.
+
+    A model that was fitted with offsets needs them. Several scores are of classes, unless they are ``of_targets``.
 
     Raises
     ------
     TypeError, ValueError
-        The offsets are wrong, or None although they are needed, or there are several scores.
+        The offsets are wrong, or None although they are needed, or there are several targets.
     """
     if offset is None:
         if needed:
             raise ValueError("offset must be given, as the model was fitted with one; offset=0.0 adds nothing")
         return scores
-    if scores.ndim == 2 and scores.shape[1] > 1:
-        what = "several targets or more than two classes"
-        raise ValueError(f"offset must be None for a model of {what}, got {describe(offset)}")
-    found = row_offsets(offset, len(scores), scores.dtype)
-    return np.asarray(scores + (found if scores.ndim == 1 else found[:, None]))
+    n_scores = 1 if scores.ndim == 1 else scores.shape[1]
+    if n_scores > 1 and of_targets:
+        raise ValueError(f"offset must be None for a model of several targets, got {describe(offset)}")
+    return np.asarray(scores + row_offsets(offset, len(scores), scores.dtype, n_scores=n_scores).reshape(scores.shape))
 
 
-def row_offsets(offset: Any, n: int, dtype: np.dtype[Any], name: str = "offset") -> NDArray[Any]:
-    """Return the offsets of n rows as a contiguous array of a dtype. A number is the offset of all rows.
+def row_offsets(offset: Any, n: int, dtype: np.dtype[Any], name: str = "offset", n_scores: int = 1) -> NDArray[Any]:
+    """Return the offsets of n rows as a contiguous array of a dtype, of shape (n,), or (n, n_scores) of several scores.
+
+    A number is the offset of all scores.
 
     Raises
     ------
     TypeError
         The offsets are not real numbers.
     ValueError
-        There are not n of them, one is not finite, or the dtype cannot hold one.
+        They have another shape, one is not finite, or the dtype cannot hold one.
     """
-    expected = f"{name} must be finite numbers of shape ({n},), one for each row of X, or one number"
+    shape = (n,) if n_scores == 1 else (n, n_scores)
+    each = "each row of X" if n_scores == 1 else "each row of X and each class"
+    expected = f"{name} must be finite numbers of shape {shape}, one for {each}, or one number"
     found = np.asarray(offset)
     if found.dtype.kind not in "iuf":
         raise TypeError(f"{expected}, got {describe(offset)}")
-    if found.shape not in ((), (n,), (n, 1)):
+    if found.shape not in ((), shape, (n, n_scores)):
         raise ValueError(f"{expected}, got {describe(found)}")
     with np.errstate(over="ignore"):
-        found = np.ascontiguousarray(np.broadcast_to(found.reshape(-1), n), dtype=dtype)
+        found = np.ascontiguousarray(np.broadcast_to(found if found.ndim == 0 else found.reshape(shape), shape), dtype)
     finite = np.isfinite(found)
     if not finite.all():
-        at = int(np.argmin(finite))
-        raise ValueError(f"{expected} within {dtype}, got {found[at]} at index {at}")
+        at = tuple(map(int, np.unravel_index(int(np.argmin(finite)), shape)))
+        raise ValueError(f"{expected} within {dtype}, got {found[at]} at index {at[0] if len(at) == 1 else at}")
     return found

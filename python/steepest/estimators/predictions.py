@@ -75,7 +75,7 @@ class ScoredInParts:
             Their targets. Data in parts have their own.
         sample_weight : array-like of shape (n,), optional
             The weights of the rows. Data in parts have their own.
-        offset : float or array-like of shape (n,), optional
+        offset : float or array-like of shape (n,) or (n, n_classes), optional
             The offsets of the rows, which a model needs that was fitted with offsets.
 
         Returns

@@ -65,7 +65,11 @@ class Present:
         numbers[self.places] = np.arange(len(self.places))
         y = numbers.astype(rows.y.dtype)[rows.y.astype(np.intp)]
         weight = np.where(y < 0, 0, 1 if rows.sample_weight is None else rows.sample_weight).astype(y.dtype)
-        return Rows(rows.X, np.maximum(y, 0), weight, weight if rows.loss_weight is None else rows.loss_weight)
+        loss_weight = weight if rows.loss_weight is None else rows.loss_weight
+        offset = rows.offset
+        if offset is not None:  # two classes have one score, and no offset is needed for one class
+            offset = np.ascontiguousarray(offset[:, self.places]) if offset.ndim == 2 else None
+        return Rows(rows.X, np.maximum(y, 0), weight, loss_weight, offset)
 
     def validation_rows(self, rows: Rows) -> Rows:
         """Return the rows of a validation set with the class numbers of this loss.

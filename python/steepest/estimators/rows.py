@@ -29,7 +29,7 @@ class Rows:
         The weights from the user, with 0 for rows that are held out.
     loss_weight : array of shape (n,) or None
         The sample weights times the weights of the classes.
-    offset : array of shape (n,) or None
+    offset : array of shape (n,), or (n, k) of several scores a row, or None
         The offsets of the scores.
     """
 
@@ -46,10 +46,10 @@ class Rows:
         """Return the sum of the weights of the losses."""
         return float(len(self.y)) if self.loss_weight is None else float(self.loss_weight.sum(dtype=np.float64))
 
-    def with_offset(self, offset: Any, name: str, of_residuals: bool) -> Rows:
+    def with_offset(self, offset: Any, name: str, of_residuals: bool, n_scores: int) -> Rows:
         """Return the rows with checked offsets. For a loss of residuals, they are subtracted from the targets."""
         if not of_residuals:
-            return dataclasses.replace(self, offset=row_offsets(offset, len(self), self.y.dtype, name))
+            return dataclasses.replace(self, offset=row_offsets(offset, len(self), self.y.dtype, name, n_scores))
         exact = row_offsets(offset, len(self), np.dtype(np.float64), name)
         with np.errstate(over="ignore"):
             targets = (self.y - exact).astype(self.y.dtype)

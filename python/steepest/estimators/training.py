@@ -196,10 +196,10 @@ class Training:
         The reference is the gradient at zeros, even if the run starts elsewhere. With bounds it is the whole gradient:
         all of it may be held back there. Where rows are sparse, `QuasiNewton` is judged by the scaled gradient.
         """
-        least = rounding_of_gradient(objective, _ROUNDED)
-        factors = factors_of(objective)
-        least_factor = float(np.min(factors, where=factors > 0.0, initial=math.inf))
-        most = _OF_L1 * objective.penalty.l1 * least_factor if objective.penalty.l1 > 0.0 else math.inf
+        least, most = rounding_of_gradient(objective, _ROUNDED), math.inf
+        if (l1 := objective.penalty.l1) > 0.0:
+            factors = factors_of(objective)
+            most = _OF_L1 * l1 * float(np.min(factors, where=factors > 0.0, initial=math.inf))
         positive = self.settings.positive
         judged = None if positive else objective  # bounds may forbid a fall that is looked for
         begins_there = start is None and not positive

@@ -253,10 +253,11 @@ def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, i
     if lowest == highest:
         return (lowest, 0) if centres else (0.0, int(np.frexp(lowest)[1]))
     unit = int(np.frexp(max(abs(lowest), abs(highest)))[1])
+    kept = list(parts(unit)) if len(y) <= LITTLE else None  # of many targets, parts are made again
     with np.errstate(under="ignore"):
-        total = sum(float(some.sum()) for _, some in parts(unit))
-        mean = sum(float(np.sum(some * part)) for part, some in parts(unit)) / total if centres else 0.0
-        squares = sum(float(np.sum(some * (part - mean) ** 2)) for part, some in parts(unit))
+        total = sum(float(some.sum()) for _, some in kept or parts(unit))
+        mean = sum(float(np.sum(some * part)) for part, some in kept or parts(unit)) / total if centres else 0.0
+        squares = sum(float(np.sum(some * (part - mean) ** 2)) for part, some in kept or parts(unit))
     return float(np.ldexp(mean, unit)), unit + int(np.frexp(np.sqrt(squares / total))[1])
 
 

@@ -56,7 +56,7 @@ def summary(
         With "sampling", a row stands for k rows of a population, of which it alone was seen, or its weight is a
         precision. Then n is the number of rows, a common factor of all weights changes nothing, and the covariance is
         a sandwich. The weights of classes (``class_weight``) never are copies.
-    offset : array-like of shape (n_samples,) or number, optional
+    offset : array-like of shape (n_samples,), or (n_samples, n_classes) of more than two classes, or number, optional
         Known parts of the scores, as in the fit.
 
     Returns

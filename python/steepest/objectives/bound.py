@@ -30,6 +30,7 @@ class Bound:
     _scaling: tuple[Vector, Vector] | None
     _given_dtype: Any = None  # the dtype that X was converted from, if any
     _offset: Any = None
+    _row_offsets: NDArray[Any] | None = None  # of a loss of several scores, whose targets then number the rows
     _penalty_weight: Vector | None = None
     _weight_sum: float | None = None  # of data that have taken up an offset
 

@@ -15,6 +15,7 @@ from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import as_native, check_place, library_of, like, note_change
 from .binding import data_of
 from .bound import Arrays, Bound, some_of
+from .given import Given
 from .loss import Loss
 from .offset import offset_of_rows
 from .penalty_weight import check_penalty_weight
@@ -47,7 +48,7 @@ LOSSES: dict[str, type[DataObjective]] = {}
 """The losses by the name that the native code gives them, in the order in which they are defined."""
 
 
-class DataObjective(Bound, Loss):
+class DataObjective(Given, Bound, Loss):
     """Weighted mean loss of the rows of X, plus the elastic-net penalty. This is the base of the losses.
 
     ::
@@ -86,9 +87,10 @@ class DataObjective(Bound, Loss):
         `column_statistics` and `unscaled`.
     offset : array of shape (n_samples,), the dtype of y, optional
         Numbers that are added to the scores of the rows, and have no parameter: with `Poisson`, the logarithms of the
-        exposures. By default they are zeros. The objective keeps a copy of y with the offsets. `Softmax` takes none,
-        nor do X in parts and on a CUDA device. With `Logistic`, an offset is rounded by one unit in the last place.
-        With `Poisson`, exp(offset) and y exp(-offset) must be normal numbers of the dtype.
+        exposures. By default they are zeros. `Softmax` takes an array of shape (n_samples, n_classes), with a number
+        for each score. The objective keeps a copy of y with the offsets. X in parts and on a CUDA device take none.
+        With `Logistic`, an offset is rounded by one unit in the last place. With `Poisson`, exp(offset) and
+        y exp(-offset) must be normal numbers of the dtype.
     penalty_weight : array of shape (n_features,), optional
         Factors of the penalty of each column, at least 0; by default ones. A column of factor 0 is not penalised. A
         column of factor infinity is left out: its coefficient is 0, and stays so in every method. It then has neither a
@@ -101,7 +103,7 @@ class DataObjective(Bound, Loss):
         argument, what was expected and what came.
     NotImplementedError
         A centre and a scale, an offset or a penalty_weight was given for X on a CUDA device, or an offset for X in
-        parts or for a `Softmax`.
+        parts.
 
     Notes
     -----
@@ -157,7 +159,8 @@ class DataObjective(Bound, Loss):
     def terms(self) -> Terms:
         """All that the objective adds to its data."""
         penalty, n_scores, parameters = self.penalty, self._n_scores, self._loss_parameters
-        loss, more = self._native_loss, (self._scaling, self._constant, self._penalty_weight)
+        more = self._scaling, self._constant, self._penalty_weight, self._row_offsets
+        loss = self._native_loss
         return Terms(loss, self._intercept, penalty.l1, penalty.l2, n_scores, parameters, *more)
 
     @property
@@ -218,56 +221,6 @@ class DataObjective(Bound, Loss):
         if self._intercept:
             w.reshape(self._n_scores, -1)[:, -1] = self.best_constant()
         return w
-
-    @property
-    def X(self) -> Any:
-        """The data, as given."""
-        return self._X
-
-    @property
-    def y(self) -> Any:
-        """The targets, as given."""
-        return self._y
-
-    @property
-    def sample_weight(self) -> Any:
-        """The weights of the rows, as given."""
-        return self._sample_weight
-
-    @property
-    def intercept(self) -> bool:
-        """Whether the last parameter is an intercept."""
-        return self._intercept
-
-    @property
-    def alpha(self) -> float:
-        """Strength of the penalty."""
-        return self._alpha
-
-    @property
-    def l1_ratio(self) -> float:
-        """Share of the L1 norm in the penalty."""
-        return self._l1_ratio
-
-    @property
-    def centre(self) -> Any:
-        """The numbers that are subtracted from the columns, as given."""
-        return self._centre
-
-    @property
-    def scale(self) -> Any:
-        """The numbers that the columns are divided by, as given."""
-        return self._scale
-
-    @property
-    def offset(self) -> Any:
-        """The numbers that are added to the scores of the rows, as given."""
-        return self._offset
-
-    @property
-    def penalty_weight(self) -> NDArray[np.float64] | None:
-        """The factors of the columns' penalties, read-only; None if all are 1."""
-        return self._penalty_weight
 
     @property
     def loss(self) -> str:

@@ -33,11 +33,11 @@ _OBJECTIVES = {_core.Source32: _core.Objective32, _core.Source64: _core.Objectiv
 
 def native_objective(source: Any, terms: Terms) -> Any:
     """Return the native objective over a source of `_core`."""
-    loss, intercept, l1, l2, n_scores, parameters, scaling, constant, penalty_weight = terms
+    loss, intercept, l1, l2, n_scores, parameters, scaling, constant, factors, row_offsets = terms
     if scaling is not None:
         source = _core.standardised_source(source, *scaling)
     kind = _OBJECTIVES[type(source)]
-    return kind(source, loss, intercept, l1, l2, n_scores, dict(parameters), constant, penalty_weight)
+    return kind(source, loss, intercept, l1, l2, n_scores, dict(parameters), constant, factors, row_offsets)
 
 
 class Held:

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from .. import _core
 from .offset import as_residuals
 
-__all__ = ["Loss", "RowTerms", "constant_beside", "probabilities", "residuals_of_probabilities", "root_mean_square"]
+__all__ = [
+    "Loss",
+    "RowTerms",
+    "constant_beside",
+    "constants_beside",
+    "probabilities",
+    "residuals_of_probabilities",
+    "root_mean_square",
+]
 
 _TARGETS = 4096  # that are looked at
 _LEAST = float(np.finfo(np.float64).tiny)  # of a share whose logarithm is taken
@@ -95,8 +103,8 @@ class Loss:
         if self.is_of_residuals:
             return as_residuals(data, offset), 0.0
         raise NotImplementedError(
-            f"offset must be None for {type(self).__name__}, got numbers; LeastSquares, Huber, Poisson and Logistic "
-            "take one"
+            f"offset must be None for {type(self).__name__}, got numbers; LeastSquares, Huber, Poisson, Logistic and "
+            "Softmax take one"
         )
 
     def best_constant(self) -> NDArray[np.float64]:
@@ -175,6 +183,27 @@ def constant_beside(offset: NDArray[np.float64], labels: NDArray[np.float64], we
             return found
         c = found
     return c
+
+
+def constants_beside(offset: NDArray[np.float64], shares: NDArray[np.float64], weight: Any) -> NDArray[np.float64]:
+    """Return constants, one for each class, with which scores of shape (n, k) give the classes these mean shares.
+
+    Newton's method. A step that is too long for it is one of iterative scaling, which never raises the loss: Darroch,
+    Ratcliff, "Generalized Iterative Scaling for Log-Linear Models", The Annals of Mathematical Statistics 43, 1972.
+    """
+    rows = np.full(len(offset), 1.0 / len(offset)) if weight is None else weight / weight.sum(dtype=np.float64)
+    wanted = np.log(shares)
+    found = wanted - (rows[:, None] * offset).sum(axis=0)
+    for _ in range(_MOST_STEPS):
+        p = probabilities(offset + found)
+        mean = (rows[:, None] * p).sum(axis=0)
+        missing = shares - mean
+        if np.abs(missing).max() <= _SETTLED:
+            break
+        curvature = np.diag(mean) - np.einsum("i,ij,ik->jk", rows, p, p)
+        step = np.linalg.lstsq(curvature, missing, rcond=None)[0]
+        found = found + (step if np.abs(step).max() <= 1.0 else wanted - np.log(np.maximum(mean, _LEAST)))
+    return np.asarray(found)
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:

@@ -8,13 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import check_column, describe
-from ..arrays.interop import as_native, library_of, place
+from ..arrays.interop import DeviceView, as_native, library_of, place
 from .protocol import Capability
 
-__all__ = ["as_means", "as_residuals", "coded", "labels_of", "offset_of_rows", "offsets_beside"]
+__all__ = [
+    "as_means",
+    "as_residuals",
+    "coded",
+    "labels_of",
+    "numbered",
+    "offset_of_rows",
+    "offset_of_scores",
+    "offsets_beside",
+    "rows_of_numbered",
+]
 
 Vector = NDArray[np.float64]
 _INTEGERS: dict[int, Any] = {4: np.uint32, 8: np.uint64}
+_MOST_ROWS = 2139095040  # the bits of infinity as float32: below it, a row number is those of a finite number
 
 
 def offset_of_rows(offset: Any, data: Any) -> NDArray[Any]:
@@ -27,6 +38,41 @@ def offset_of_rows(offset: Any, data: Any) -> NDArray[Any]:
     TypeError, ValueError
         The offsets have the wrong type, dtype or shape, or are not finite.
     """
+    _check_has_rows(offset, data)
+    found = as_native("offset", offset)
+    check_column("offset", found, data.n_samples, data.storage, library_of(offset))
+    checked: NDArray[Any] = found
+    return checked
+
+
+def offset_of_scores(offset: Any, data: Any, n_scores: int) -> NDArray[Any]:
+    """Return checked offsets of the scores of the rows of some data, of shape (n_samples, n_scores).
+
+    Raises
+    ------
+    NotImplementedError
+        The data are on a CUDA device or in parts.
+    TypeError, ValueError
+        The offsets have the wrong type, dtype or shape, or are not finite, or there are too many rows.
+    """
+    _check_has_rows(offset, data)
+    found, dtype, shape = as_native("offset", offset), data.targets.dtype, (data.n_samples, n_scores)
+    expected = f"offset must be a {dtype} array of shape {shape}, with a number for each row and class"
+    if not isinstance(found, np.ndarray) or found.dtype != dtype:
+        raise TypeError(f"{expected}, got {describe(offset if isinstance(found, DeviceView) else found)}")
+    if found.shape != shape:
+        raise ValueError(f"{expected}, got {describe(found)}")
+    if shape[0] > _MOST_ROWS:
+        raise ValueError(f"offset must be None for more than {_MOST_ROWS:,} rows, got {describe(found)}")
+    finite = np.isfinite(found)
+    if not finite.all():
+        i, c = np.unravel_index(int(np.argmin(finite)), shape)
+        raise ValueError(f"offset must be finite, got {found[i, c]} in row {i}, class {c}")
+    return found
+
+
+def _check_has_rows(offset: Any, data: Any) -> None:
+    """Raise a NotImplementedError if the data cannot take up offsets."""
     if data.device is not None:
         raise NotImplementedError(
             f"offset must be None for data in {place(data.device)}, got {describe(offset)}; make the objective from "
@@ -36,10 +82,6 @@ def offset_of_rows(offset: Any, data: Any) -> NDArray[Any]:
         raise NotImplementedError(
             f"offset must be None for X in parts, got {describe(offset)}; make the objective from arrays"
         )
-    found = as_native("offset", offset)
-    check_column("offset", found, data.n_samples, data.storage, library_of(offset))
-    checked: NDArray[Any] = found
-    return checked
 
 
 def as_residuals(data: Any, offset: NDArray[Any]) -> Any:
@@ -91,6 +133,24 @@ def labels_of(targets: NDArray[Any]) -> NDArray[Any]:
     """Return the labels of `coded` targets."""
     integer = _INTEGERS[targets.dtype.itemsize]
     found: NDArray[Any] = (targets.view(integer) & integer(1)).astype(targets.dtype)
+    return found
+
+
+def numbered(data: Any, offset: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+    """Return data whose targets number the rows, and of each row its offsets, one for each score, and its label.
+
+    A row number is the bits of its target. Rows that are taken from the data keep their numbers.
+    """
+    targets = data.targets
+    table = np.column_stack([offset, targets]).ravel()
+    numbers = np.arange(len(targets), dtype=_INTEGERS[targets.dtype.itemsize]).view(targets.dtype)
+    return data.with_targets(numbers), table
+
+
+def rows_of_numbered(targets: NDArray[Any], table: NDArray[Any], n_scores: int) -> NDArray[Any]:
+    """Return the rows of the table that `numbered` targets mean: offsets, then the label."""
+    numbers = targets.view(_INTEGERS[targets.dtype.itemsize])
+    found: NDArray[Any] = table.reshape(-1, n_scores + 1)[numbers]
     return found
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import describe
 from ..arrays.interop import as_native
 
-__all__ = ["check_left_out", "check_penalty_weight", "factors_of"]
+__all__ = ["check_left_out", "check_penalty_weight", "factors_of", "kept_parameters"]
 
 Vector = NDArray[np.float64]
 
@@ -50,8 +50,18 @@ def factors_of(objective: Any) -> Vector:
     return np.ones(objective.n_features) if factors is None else np.where(np.isinf(factors), 0.0, factors)
 
 
-def check_left_out(objective: Any, w: NDArray[Any]) -> None:
-    """Raise a ValueError if a start has a parameter of a column that the objective leaves out."""
+def kept_parameters(objective: Any) -> NDArray[np.intp] | None:
+    """Return the parameters but those of columns that the objective leaves out; None if it leaves out none."""
+    factors = getattr(objective, "penalty_weight", None)
+    if factors is None or not np.isinf(factors).any():
+        return None
+    layout = objective.layout
+    row = np.append(np.isfinite(factors), np.ones(int(layout.intercept), bool))
+    return np.flatnonzero(np.tile(row, layout.n_scores))
+
+
+def check_left_out(objective: Any, w: NDArray[Any], name: str = "w0") -> None:
+    """Raise a ValueError if parameters, by this name, have a number for a column that the objective leaves out."""
     factors = getattr(objective, "penalty_weight", None)
     if factors is None:
         return
@@ -60,5 +70,5 @@ def check_left_out(objective: Any, w: NDArray[Any]) -> None:
     if wrong.any():
         k, j = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise ValueError(
-            f"w0 must be 0 in a column whose penalty_weight is infinity, got {table[k, j]:g} in column {j}"
+            f"{name} must be 0 in a column whose penalty_weight is infinity, got {table[k, j]:g} in column {j}"
         )

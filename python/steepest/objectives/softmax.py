@@ -11,7 +11,8 @@ from ..arrays.checks import blocks_of, check_count, describe
 from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
-from .loss import RowTerms, probabilities, residuals_of_probabilities
+from .loss import RowTerms, constants_beside, probabilities, residuals_of_probabilities
+from .offset import numbered, offset_of_scores, rows_of_numbered
 
 __all__ = ["Softmax", "vector_of"]
 
@@ -26,7 +27,8 @@ class Softmax(DataObjective):
     are vectors. The Hessian has shape (n_parameters, n_parameters).
 
     The labels in y are whole numbers, in the floating-point dtype that y must have. Without ``n_classes``, the number
-    of classes is the largest label plus 1. A class may have no row. Data on a CUDA device are not implemented.
+    of classes is the largest label plus 1. A class may have no row. Data on a CUDA device are not implemented. An
+    offset has a number for each row and class, of shape (n_samples, n_classes). A run with one takes no working sets.
 
     Multinomial logistic regression: McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", in Frontiers
     in Econometrics, 1974.
@@ -64,11 +66,6 @@ class Softmax(DataObjective):
         offset: Any = None,
         penalty_weight: Any = None,
     ) -> None:
-        if offset is not None:
-            raise NotImplementedError(
-                f"offset must be None for Softmax, got {describe(offset)}; LeastSquares, Huber, Poisson and Logistic "
-                "take one"
-            )
         self._n_scores = 0 if n_classes is None else check_count("n_classes", n_classes, 2)
         super().__init__(
             X,
@@ -82,6 +79,18 @@ class Softmax(DataObjective):
             offset=offset,
             penalty_weight=penalty_weight,
         )
+
+    @property
+    def targets(self) -> Any:
+        """The labels, if they are at hand."""
+        found = self._data.targets
+        if self._row_offsets is None:
+            return found
+        return np.ascontiguousarray(rows_of_numbered(found, self._row_offsets, self._n_scores)[:, -1])
+
+    def _take_up_offset(self) -> None:
+        offset = offset_of_scores(self._offset, self._data, self._n_scores)
+        self._data, self._row_offsets = numbered(self._data, offset)
 
     @classmethod
     def inverse_link(cls, scores: NDArray[Any]) -> NDArray[Any]:
@@ -113,11 +122,15 @@ class Softmax(DataObjective):
         return np.asarray(residuals_of_probabilities(share, missed, terms.values))
 
     def best_constant(self) -> NDArray[np.float64]:
-        """Return the logarithms of the shares of the classes."""
+        """Return the logarithms of the shares of the classes; with offsets, the constants that give these shares."""
         facts = self.data.target_facts
         y, weight = (self.targets, self.weights) if facts is None else (facts.values, facts.totals)
         totals = np.bincount(y.astype(np.intp), weight, minlength=self._n_scores)
-        return np.asarray(np.log(np.maximum(totals / totals.sum(), np.finfo(np.float64).tiny)))
+        shares = np.maximum(totals / totals.sum(), np.finfo(np.float64).tiny)
+        if self._row_offsets is None:
+            return np.asarray(np.log(shares))
+        rows = rows_of_numbered(self._data.targets, self._row_offsets, self._n_scores)
+        return constants_beside(rows[:, :-1].astype(np.float64), shares, weight)
 
     @property
     def largest_slope(self) -> float:

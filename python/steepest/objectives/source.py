@@ -37,6 +37,8 @@ class Terms(NamedTuple):
         A number that is added to the mean loss.
     penalty_weight : array of shape (n_features,), or None
         Factors of the columns' penalties. Infinity: the column is left out.
+    row_offsets : array, or None
+        Of each row that the targets number, the offsets of its scores, then its label: see `numbered`.
     """
 
     loss: str
@@ -48,6 +50,7 @@ class Terms(NamedTuple):
     scaling: tuple[Vector, Vector] | None = None
     constant: float = 0.0
     penalty_weight: Vector | None = None
+    row_offsets: NDArray[Any] | None = None
 
 
 class Entries(NamedTuple):

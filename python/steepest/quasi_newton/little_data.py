@@ -44,16 +44,17 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
         A, y = _rows(objective)
         if len(A) < p:
             return None
-        scale = np.exp2(np.frexp(np.sqrt((A * A).sum(axis=0)))[1].astype(np.longdouble))
+        lengths = np.sqrt((A * A).sum(axis=0))
+        scale = np.exp2(np.frexp(lengths)[1].astype(np.longdouble))
         if not (np.isfinite(scale).all() and (scale > 0).all()):
             return None
         A /= scale
         factor = _core.OrthogonalRows(A, _DEPENDENT)
-        basis, R = None, factor.triangle
-        if not np.diag(R).all() or _depend_by_rounding(objective, A, factor.inverse, scale):
+        basis, R, sizes = None, factor.triangle, _sizes(objective, lengths, scale)
+        if not np.diag(R).all() or _depend_by_rounding(objective, A, factor.inverse, sizes):
             if objective.alpha > 0.0:
                 return None
-            basis = _basis(R, _sizes(objective, scale))
+            basis = _basis(R, sizes)
             factor = _core.OrthogonalRows(A @ basis, _DEPENDENT)
             if not np.diag(factor.triangle).all():
                 return None
@@ -92,7 +93,7 @@ def _basis(R: Matrix, sizes: Matrix) -> Matrix:
     return np.asarray(transposed[values > MADE * noise].T / lengths[:, None])
 
 
-def _depend_by_rounding(objective: DataObjective, A: Matrix, inverse: Matrix, scale: Matrix) -> bool:
+def _depend_by_rounding(objective: DataObjective, A: Matrix, inverse: Matrix, sizes: Matrix) -> bool:
     """Return whether some column is made from others but for the rounding of the numbers as they were given.
 
     Such a column has a coefficient of noise over noise, however exactly it is solved for. Times column j of the inverse
@@ -101,7 +102,7 @@ def _depend_by_rounding(objective: DataObjective, A: Matrix, inverse: Matrix, sc
     """
     if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
         return True
-    rounding = _MAY_BE_MADE * np.sqrt(((inverse * _sizes(objective, scale)[:, None]) ** 2).sum(axis=0))
+    rounding = _MAY_BE_MADE * np.sqrt(((inverse * sizes[:, None]) ** 2).sum(axis=0))
     return not bool((rounding < 1.0).all())
 
 
@@ -117,10 +118,16 @@ def _counts(objective: DataObjective) -> tuple[Matrix | None, int]:
     return np.ldexp(weights, -exponent), exponent
 
 
-def _sizes(objective: DataObjective, scale: Matrix) -> Matrix:
-    """Return the lengths of the columns of unrounded data times the unit in the last place, over `scale`."""
+def _sizes(objective: DataObjective, lengths: Matrix, scale: Matrix) -> Matrix:
+    """Return the lengths of the columns of unrounded data times the unit in the last place, over `scale`.
+
+    `lengths` are those of the columns that are solved for.
+    """
     d = objective.n_features
     sizes = np.zeros(len(scale), np.longdouble)  # a column of ones has no rounding
+    if objective.scaling is None and objective.weights is None and objective.alpha == 0.0:  # they are the data's own
+        sizes[:d] = lengths[:d] / scale[:d]
+        return sizes * objective.given_eps
     exact = objective.rows(slice(None), np.longdouble, standardised=False)
     if objective.scaling is not None:
         exact /= objective.scaling[1]

@@ -16,7 +16,7 @@ from ..working_sets.runner import WorkingSetRunner
 from .runner import QuasiNewtonRunner
 from .scaled import ScaledNorm, is_judged_scaled
 
-__all__ = ["QuasiNewton"]
+__all__ = ["QuasiNewton", "takes_constraint"]
 
 _ONE = np.ones(1)  # for the one step of each epoch
 _ONE.flags.writeable = False
@@ -31,6 +31,14 @@ def _positive(objective: Any, constraint: Any) -> NDArray[np.bool_] | None:
     free = np.isneginf(bounds.lower)
     right = np.isposinf(bounds.upper) & (free | (bounds.lower == 0.0))
     return ~free if right.all() and free[d:].all() else None
+
+
+def takes_constraint(objective: Any, constraint: Any) -> bool:
+    """Return whether QuasiNewton takes a constraint of a loss of data. It takes no box of another shape."""
+    try:
+        return _positive(objective, constraint) is not None
+    except ValueError:  # `minimize` says which shape it expects
+        return False
 
 
 class QuasiNewton:
@@ -51,8 +59,8 @@ class QuasiNewton:
     32,768 rows.
 
     `QuasiNewton` needs the whole objective, so it has no ``step``. Give it to `minimize`. It is the default there for
-    full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint. One iteration is one
-    epoch; it takes one or a few passes over the data.
+    full-batch runs of the losses, such as `LeastSquares` and `Softmax`, without a constraint or with such a `Box`. One
+    iteration is one epoch; it takes one or a few passes over the data.
 
     Raises
     ------

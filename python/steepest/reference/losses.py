@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +22,29 @@ __all__ = [
     "poisson",
     "poisson_hessian",
 ]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _with_signature_of(model: Callable[P, R]) -> Callable[[Callable[..., R]], Callable[P, R]]:
+    """Give a function the signature and the defaults of another one. It gets all arguments by their names."""
+    signature = inspect.signature(model)
+
+    def decorate(function: Callable[..., R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def called(*arguments: P.args, **options: P.kwargs) -> R:
+            given = signature.bind(*arguments, **options)
+            given.apply_defaults()
+            return function(**given.arguments)
+
+        called.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            return_annotation=inspect.signature(function).return_annotation
+        )
+        return called
+
+    return decorate
 
 
 def least_squares(
@@ -65,35 +90,7 @@ def least_squares(
     >>> value, gradient
     (2.0, array([-4., -2.]))
     """
-    return _objective(
-        _LEAST_SQUARES, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight
-    )
-
-
-def logistic(
-    X: ArrayLike,
-    y: ArrayLike,
-    w: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    intercept: bool = True,
-    alpha: float = 0.0,
-    l1_ratio: float = 0.0,
-    offset: ArrayLike | None = None,
-    penalty_weight: ArrayLike | None = None,
-) -> tuple[float, Array]:
-    """Weighted mean logistic loss ``log(1 + e^z) - y z`` for y in {0, 1}, and its gradient.
-
-    Parameters and return values are those of `least_squares`. No finite score overflows.
-
-    Examples
-    --------
-    >>> from steepest import reference
-    >>> value, gradient = reference.logistic([[1.0], [3.0]], [0.0, 1.0], [0.0, 0.0])
-    >>> round(value, 6), gradient
-    (0.693147, array([-0.5,  0. ]))
-    """
-    return _objective(_LOGISTIC, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
+    return _objective(_LEAST_SQUARES, X, y, w, sample_weight, intercept, alpha, l1_ratio, offset, penalty_weight)
 
 
 def least_squares_hessian(
@@ -117,23 +114,27 @@ def least_squares_hessian(
     array([[10.,  4.],
            [ 4.,  2.]])
     """
-    return _hessian(
-        _LEAST_SQUARES, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight
-    )
+    return _hessian(_LEAST_SQUARES, X, y, w, sample_weight, intercept, alpha, l1_ratio, offset, penalty_weight)
 
 
-def logistic_hessian(
-    X: ArrayLike,
-    y: ArrayLike,
-    w: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    intercept: bool = True,
-    alpha: float = 0.0,
-    l1_ratio: float = 0.0,
-    offset: ArrayLike | None = None,
-    penalty_weight: ArrayLike | None = None,
-) -> Array:
+@_with_signature_of(least_squares)
+def logistic(**given: Any) -> tuple[float, Array]:
+    """Weighted mean logistic loss ``log(1 + e^z) - y z`` for y in {0, 1}, and its gradient.
+
+    Parameters and return values are those of `least_squares`. No finite score overflows.
+
+    Examples
+    --------
+    >>> from steepest import reference
+    >>> value, gradient = reference.logistic([[1.0], [3.0]], [0.0, 1.0], [0.0, 0.0])
+    >>> round(value, 6), gradient
+    (0.693147, array([-0.5,  0. ]))
+    """
+    return _objective(_LOGISTIC, **given)
+
+
+@_with_signature_of(least_squares_hessian)
+def logistic_hessian(**given: Any) -> Array:
     """Hessian of the smooth part of `logistic` at w: a float64 array of shape (len(w), len(w)).
 
     Examples
@@ -143,7 +144,7 @@ def logistic_hessian(
     array([[1.25, 0.5 ],
            [0.5 , 0.25]])
     """
-    return _hessian(_LOGISTIC, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
+    return _hessian(_LOGISTIC, **given)
 
 
 def huber(
@@ -169,9 +170,7 @@ def huber(
     >>> reference.huber([[1.0], [1.0]], [0.5, 9.0], [0.0], delta=1.0, intercept=False)
     (8.625, array([-1.5]))
     """
-    return _objective(
-        _huber(delta), *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight
-    )
+    return _objective(_huber(delta), X, y, w, sample_weight, intercept, alpha, l1_ratio, offset, penalty_weight)
 
 
 def huber_hessian(
@@ -195,21 +194,11 @@ def huber_hessian(
     >>> reference.huber_hessian([[1.0], [1.0]], [0.5, 9.0], [0.0], delta=1.0, intercept=False)
     array([[1.]])
     """
-    return _hessian(_huber(delta), *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
+    return _hessian(_huber(delta), X, y, w, sample_weight, intercept, alpha, l1_ratio, offset, penalty_weight)
 
 
-def poisson(
-    X: ArrayLike,
-    y: ArrayLike,
-    w: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    intercept: bool = True,
-    alpha: float = 0.0,
-    l1_ratio: float = 0.0,
-    offset: ArrayLike | None = None,
-    penalty_weight: ArrayLike | None = None,
-) -> tuple[float, Array]:
+@_with_signature_of(least_squares)
+def poisson(**given: Any) -> tuple[float, Array]:
     """Weighted mean Poisson loss ``e^z - y z`` for y of at least 0, and its gradient.
 
     Parameters and return values are those of `least_squares`. Where e^z overflows, the value is infinite.
@@ -220,21 +209,11 @@ def poisson(
     >>> reference.poisson([[1.0], [2.0]], [0.0, 3.0], [0.0, 0.0])
     (1.0, array([-1.5, -0.5]))
     """
-    return _objective(_POISSON, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
+    return _objective(_POISSON, **given)
 
 
-def poisson_hessian(
-    X: ArrayLike,
-    y: ArrayLike,
-    w: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    intercept: bool = True,
-    alpha: float = 0.0,
-    l1_ratio: float = 0.0,
-    offset: ArrayLike | None = None,
-    penalty_weight: ArrayLike | None = None,
-) -> Array:
+@_with_signature_of(least_squares_hessian)
+def poisson_hessian(**given: Any) -> Array:
     """Hessian of the smooth part of `poisson` at w: a float64 array of shape (len(w), len(w)).
 
     Examples
@@ -244,7 +223,7 @@ def poisson_hessian(
     array([[2.5, 1.5],
            [1.5, 1. ]])
     """
-    return _hessian(_POISSON, *_arrays(X, y, w, sample_weight, offset), intercept, alpha, l1_ratio, penalty_weight)
+    return _hessian(_POISSON, **given)
 
 
 class _Loss(NamedTuple):
@@ -299,16 +278,18 @@ FORMULAS: dict[str, Callable[..., _Loss]] = {
 
 def _objective(
     loss: _Loss,
-    X: Array,
-    y: Array,
-    w: Array,
-    s: Array,
-    o: Array,
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    sample_weight: ArrayLike | None,
     intercept: bool,
     alpha: float,
     l1_ratio: float,
+    offset: ArrayLike | None,
     penalty_weight: ArrayLike | None,
 ) -> tuple[float, Array]:
+    X, y, s, o = present_rows(float64(X), float64(y), sample_weight, offset)
+    w = float64(w)
     z = X @ w[: X.shape[1]] + (w[-1] if intercept else 0.0) + o
     r = s * loss.slope(z, y)
     gradient = np.append(X.T @ r, r.sum()) if intercept else X.T @ r
@@ -318,24 +299,19 @@ def _objective(
 
 def _hessian(
     loss: _Loss,
-    X: Array,
-    y: Array,
-    w: Array,
-    s: Array,
-    o: Array,
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    sample_weight: ArrayLike | None,
     intercept: bool,
     alpha: float,
     l1_ratio: float,
+    offset: ArrayLike | None,
     penalty_weight: ArrayLike | None,
 ) -> Array:
+    X, y, s, o = present_rows(float64(X), float64(y), sample_weight, offset)
+    w = float64(w)
     A = np.column_stack([X, np.ones(len(y))]) if intercept else X
     c = s * loss.curvature(A @ w + o, y)
     ridge = elastic_net(w, intercept, alpha, l1_ratio, penalty_weight)[2]
     return float64(A.T @ (c[:, np.newaxis] * A) / s.sum() + np.diag(ridge))
-
-
-def _arrays(
-    X: ArrayLike, y: ArrayLike, w: ArrayLike, s: ArrayLike | None, offset: ArrayLike | None
-) -> tuple[Array, Array, Array, Array, Array]:
-    X, y, s, o = present_rows(float64(X), float64(y), s, offset)
-    return X, y, float64(w), s, o

@@ -14,7 +14,7 @@ from .files import DataError
 from .labels import Labels
 from .text import Lines, TextSource, blocks_of_lines
 
-__all__ = ["CSVSource"]
+__all__ = ["CSVSource", "in_arrow"]
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -102,7 +102,7 @@ class CSVSource(TextSource):
         csv, arrow = require("pyarrow.csv", "stream"), require("pyarrow", "stream")
         tabs = ".tsv" in (suffix.lower() for suffix in self.states[number].path.suffixes)
         return csv.read_csv(
-            arrow.BufferReader(text),
+            arrow.BufferReader(in_arrow(text)),
             csv.ReadOptions(column_names=names),
             csv.ParseOptions(delimiter="\t" if tabs else ","),
             csv.ConvertOptions(column_types=types, strings_can_be_null=True),
@@ -140,6 +140,17 @@ class CSVSource(TextSource):
                 what = "true or false, as before" if kind == arrow.bool_() else "a number"
                 return DataError(f"column {name!r} must hold {what}, got {value!r} in {place.at(row)}")
         return DataError(f"{place.name} cannot be read as CSV after row {place.row}: {error}")
+
+
+def in_arrow(text: bytes) -> Any:
+    """Return a copy of text in memory of Arrow.
+
+    A thread of Arrow may give up its input a moment after the reader has returned. To give up memory of Python it takes
+    the interpreter's lock, and that aborts a process whose interpreter ends meanwhile.
+    """
+    copy = require("pyarrow", "stream").allocate_buffer(len(text))
+    memoryview(copy).cast("B")[:] = text
+    return copy
 
 
 def _suits(value: str, is_flag: bool) -> bool:
