@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cuda/kernels/elements.cuh"
+#include "cuda/kernels/granules.cuh"
 #include "cuda/kernels/losses.cuh"
 #include "cuda/kernels/step.cuh"
 
@@ -14,12 +15,17 @@ constexpr int blocks_of_lanes = K * 16 / int(sizeof(S)) <= (sizeof(S) == sizeof(
 
 constexpr std::size_t flush_rows = 256;  // of a group, before its float sums go to double
 
+// Elements so short that a row which starts anywhere is read by granules: element by element takes many loads.
+template <class S>
+constexpr bool by_granules = sizeof(S) <= 2;
+
 // A row's vectors as they lie in memory, its target and its weight.
 template <class S, int K>
 struct RowInRegisters {
     using T = ArithmeticOf<S>;
     static constexpr int width = 16 / sizeof(S);
-    uint4 x[K];
+    uint4 x[K + by_granules<S>];  // the last one is of granules, of a group's first lane
+    unsigned offset;  // of the row in its first granule
     T y, weight;  // the weight of what is no row is 0
 };
 
@@ -29,6 +35,9 @@ __device__ __forceinline__ uint4 load_vector(const S* x, std::size_t column, std
     uint4 vector = {0u, 0u, 0u, 0u};
     if (aligned) {
         if (column < d) vector = __ldcs(reinterpret_cast<const uint4*>(x + column));
+    } else if constexpr (by_granules<S>) {  // at the ends of X alone: slowly, and in few registers
+#pragma unroll 1
+        for (int v = width - 1; v >= 0; --v) vector = shifted_in(vector, column + v < d ? x[column + v] : S{});
     } else {
         S lane[width] = {};
         for (int v = 0; v < width; ++v)
@@ -99,9 +108,43 @@ class LaneSums {
         const bool known = at < chunk.count;
         const std::size_t row = known ? chunk.row(at) : 0;
         const S* x = chunk.X + row * d_;
-        for (int k = 0; k < K; ++k) next_.x[k] = load_vector(x, column(k * width), known ? d_ : 0, chunk.aligned);
+        if (by_granules<S> && !chunk.aligned && known && granules_are_in(chunk, x, d_)) {
+            load_granules(x);
+        } else {
+            for (int k = 0; k < K; ++k) next_.x[k] = load_vector(x, column(k * width), known ? d_ : 0, chunk.aligned);
+            next_.offset = 0;
+        }
         next_.y = known ? chunk.y[row] : T(0);
         next_.weight = !known ? T(0) : chunk.weight ? chunk.weight[row] : T(1);
+    }
+
+    // Granules in the order of the vectors: they are these once a neighbour's bytes have been moved in.
+    __device__ __forceinline__ void load_granules(const S* x) {
+        const uint4* from = granule_of(x);
+        const auto n = int(granule_of(x + d_ - 1) - from) + 1;
+        next_.offset = granule_offset(x);
+        for (int k = 0; k < K; ++k) {
+            const int i = k * at_.lanes + at_.lane;
+            next_.x[k] = i < n ? __ldcs(from + i) : uint4{0u, 0u, 0u, 0u};
+        }
+        const bool more = at_.lane == 0 && K * at_.lanes < n;
+        if constexpr (by_granules<S>) next_.x[K] = more ? __ldcs(from + K * at_.lanes) : uint4{0u, 0u, 0u, 0u};
+    }
+
+    // Moves what a lane has of granules, and what its neighbour has of them, to the lane's columns.
+    __device__ __forceinline__ void align(RowInRegisters<S, K>& row) const {
+        const int neighbour = (at_.lane + 1) % at_.lanes;  // of the last lane, the first one with its next granule
+        const bool next = at_.lane == 0;
+        for (int k = 0; k < K; ++k) {
+            const uint4 own = next ? row.x[k + 1] : row.x[k];
+            const uint4 beside = {__shfl_sync(all_lanes, own.x, neighbour, at_.lanes),
+                                  __shfl_sync(all_lanes, own.y, neighbour, at_.lanes),
+                                  __shfl_sync(all_lanes, own.z, neighbour, at_.lanes),
+                                  __shfl_sync(all_lanes, own.w, neighbour, at_.lanes)};
+            row.x[k] = joined(row.x[k], beside, row.offset);
+            const std::size_t first = column(k * width);
+            if (first + width > d_) row.x[k] = first_elements<S>(row.x[k], first < d_ ? d_ - first : 0);
+        }
     }
 
     // Rows [first, last) of the chunk; all threads of the block make as many turns.
@@ -109,8 +152,10 @@ class LaneSums {
                                             const T (&w)[elements], T bias) {
         T g[elements] = {}, slopes = T(0), losses = T(0);
         for (std::size_t turn = first; turn < last; turn += std::size_t(at_.groups)) {
-            const RowInRegisters<S, K> row = next_;
+            RowInRegisters<S, K> row = next_;
             load(chunk, turn + std::size_t(at_.groups + at_.group));
+            if constexpr (by_granules<S>)
+                if (!chunk.aligned) align(row);
             T z = T(0);
             for (int e = 0; e < elements; ++e) z += element<S>(row.x[e / width], e % width) * w[e];
             for (int offset = at_.lanes / 2; offset > 0; offset /= 2) z += __shfl_xor_sync(all_lanes, z, offset);
@@ -153,7 +198,7 @@ class LaneSums {
     std::size_t d_;
     double* total_;
     T* of_warps_;
-    RowInRegisters<S, K> next_;
+    RowInRegisters<S, K> next_ = {};
 };
 
 }  // namespace steepest::cuda

@@ -112,6 +112,20 @@ FAULTS = [
         "last - i >= Index(at_once - 1) * step;",
     ),
     Fault(
+        "off-by-one read",
+        "16 bytes at the end of X reach past it",
+        "kernels/granules.cuh",
+        "rows.n_columns * sizeof(S), to",
+        "rows.n_columns * sizeof(S) + granule_bytes, to",
+    ),
+    Fault(
+        "unaligned vector access",
+        "16 bytes are moved as if each row began where they do",
+        "kernels/lanes.cuh",
+        "joined(row.x[k], beside, row.offset)",
+        "joined(row.x[k], beside, 0)",
+    ),
+    Fault(
         "unaligned vector access",
         "rows that are not aligned are read as if they were",
         "kernels/lanes.cuh",

@@ -262,6 +262,8 @@ int main() {
     test_pass<float>(33, 100, true, Tiling::tiles);
     test_pass<float>(90, 100, true, Tiling::split);
     test_pass<BFloat16>(40, 64, true, Tiling::lanes);
+    test_pass<BFloat16>(41, 31, true, Tiling::lanes);
+    test_pass<BFloat16>(33, 131, true, Tiling::split);
     test_epoch<float>(60, 33, true, Tiling::lanes);
     test_epoch<float>(60, 100, true, Tiling::bulk);
     test_epoch<float>(60, 100, true, Tiling::tiles);
