@@ -45,8 +45,8 @@ FAULTS = [
         "missing barrier",
         "sums of warps are added before all are written",
         "kernels/lanes.cuh",
-        "of_warp[d_ + 1] = losses;\n        }\n        __syncthreads();",
-        "of_warp[d_ + 1] = losses;\n        }",
+        "of_warp[d_ + 1] = sums.losses;\n        }\n        Threads::sync();",
+        "of_warp[d_ + 1] = sums.losses;\n        }",
     ),
     Fault(
         "missing barrier",
@@ -178,8 +178,15 @@ FAULTS = [
         "diverging shuffle",
         "lanes without a row leave before the shuffle",
         "kernels/lanes.cuh",
-        "            T z = T(0);\n",
-        "            if (turn + std::size_t(at_.group) >= last) break;\n            T z = T(0);\n",
+        "            int end = 0;",
+        "            if (turn + std::size_t(at_.group) >= last) break;\n            int end = 0;",
+    ),
+    Fault(
+        "wrong lane",
+        "a lane hands over the rows that it keeps",
+        "kernels/butterfly.cuh",
+        "sent = z[q];",
+        "sent = z[q + half];",
     ),
     Fault(
         "missing barrier",

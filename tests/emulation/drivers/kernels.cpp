@@ -256,6 +256,7 @@ void test_sparse() {
 
 int main() {
     test_pass<float>(97, 33, true, Tiling::lanes);
+    test_pass<float>(97, 15, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);
     test_pass<float>(48, 516, true, Tiling::bulk);
