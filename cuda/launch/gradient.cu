@@ -21,22 +21,23 @@ Kernel<Pass<S>> pass_kernel(const Plan& plan) {
     return plan.vectors == 2 ? &lanes_gradient<S, 2> : &lanes_gradient<S, 1>;
 }
 
+[[noreturn]] void refuse_to_stream(const Layout& layout, const Device& device, std::size_t bits) {
+    const std::string order = layout.row_major ? "" : " column-major";
+    throw std::invalid_argument(
+        "tiling stream takes rows of float32 or 16 bits with at most 1024 columns, on devices of compute capability "
+        "8.0 and later whose kernels were compiled for it, got " +
+        std::to_string(layout.n_columns) + order + " columns of " + std::to_string(bits) + " bits on a device of " +
+        std::to_string(device.major) + "." + std::to_string(device.minor));
+}
+
 }  // namespace
 
 template <class S>
 Plan plan_pass(const Layout& layout, const Device& device, Tiling wanted) {
     Plan plan;
-    // Not by itself before a device has shown that it is faster.
-    if (wanted == Tiling::stream) {
-        if (plan_stream<S>(layout, device, plan)) return plan;
-        throw std::invalid_argument(
-            "tiling stream takes rows of float32 or 16 bits with at most 1024 columns, on devices of compute "
-            "capability "
-            "8.0 and later whose kernels were compiled for it, got " +
-            std::to_string(layout.n_columns) + (layout.row_major ? "" : " column-major") + " columns of " +
-            std::to_string(8 * sizeof(S)) + " bits on a device of " + std::to_string(device.major) + "." +
-            std::to_string(device.minor));
-    }
+    const bool may_stream = wanted == Tiling::automatic || wanted == Tiling::stream;
+    if (may_stream && plan_stream<S>(layout, device, plan)) return plan;
+    if (wanted == Tiling::stream) refuse_to_stream(layout, device, 8 * sizeof(S));
     for (const Tiling tiling : {Tiling::lanes, Tiling::bulk, Tiling::tiles, Tiling::split}) {
         if (wanted != Tiling::automatic && wanted != tiling) continue;
         if (!fits<S>(tiling, layout, device, bytes_beside<S>(tiling, layout.n_columns), plan)) continue;
