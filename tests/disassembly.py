@@ -13,7 +13,8 @@ from typing import NamedTuple
 NAMES = (
     "update", "lanes_gradient", "tile_gradient", "split_gradient", "finish", "lanes_epoch", "tile_epoch", "survey",
     "sparse_check", "sparse_measure", "sparse_describe", "sparse_products", "sparse_slopes", "sparse_total",
-    "sparse_scatter", "sparse_settle",
+    "sparse_scatter", "sparse_settle", "lanes_product", "tile_product", "long_slopes", "long_sums", "chunk_sums",
+    "column_shifts", "column_moments", "column_totals", "gather_rows",
 )  # fmt: skip
 KERNEL = re.compile(rf"\d+({'|'.join(NAMES)})I")
 INSTRUCTION = re.compile(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)")
