@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_vector
 from ..arrays.interop import as_native, library_of
 from ..arrays.norm import norm_of
-from ..objectives.protocol import Capability, missing, supports
+from ..objectives.on_host import on_host
+from ..objectives.protocol import Capability, device_of_objective, missing, supports
 from ..objectives.softmax import vector_of
 
 __all__ = ["Hessian", "own_copy"]
@@ -24,6 +25,9 @@ def own_copy(objective: Any, w: Any) -> NDArray[Any]:
     """Return a NumPy copy of parameters, an array of any library, as a vector checked against the objective."""
     if not supports(objective, Capability.CURVATURE):
         raise missing(objective, Capability.CURVATURE, "this", "make the objective from arrays in host memory")
+    if device_of_objective(objective) is not None:
+        found: NDArray[Any] = objective.native.start(w, "w")
+        return found
     library, w = library_of(w), as_native("w", vector_of(objective, "w", w))
     check_vector("w", w, objective.n_parameters, objective.dtype, library=library)
     return np.array(w)
@@ -43,6 +47,7 @@ class Hessian:
     """
 
     def __init__(self, objective: Any, w: NDArray[Any]) -> None:
+        objective = on_host(objective)
         self._objective, self._w = objective, w
         self.by_differences = not supports(objective, Capability.HESSIAN_PRODUCT)
         epsilon = float(np.finfo(w.dtype).eps)

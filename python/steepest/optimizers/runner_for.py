@@ -33,6 +33,13 @@ def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPl
         return buffered_runner(objective, optimizer, w, plan)
     if device is None:
         return NativeRunner(objective.native, optimizer, w, plan)
+    if plan.projection is not None and plan.batch_size:
+        raise NotImplementedError(
+            "constraint must be None for mini-batches of data on a CUDA device; use batch_size=None, or make the "
+            "objective from arrays in the host's memory"
+        )
+    if plan.projection is not None or objective.native.native is None:  # what changes parameters is on the host
+        return NativeRunner(objective.native.host, optimizer, w, plan)
     shuffled = plan.shuffle and plan.batch_size > 0
 
     def order(epoch: int) -> NDArray[np.uint32] | None:

@@ -196,6 +196,10 @@ class DeviceRunner(Runner):
         self._descent.restore()
         self.fetch()
 
+    def put(self) -> None:
+        """Copy w to the device."""
+        backend().copy_to_device(self._w, self.parameters.pointer, self.parameters.device, self.parameters.stream)
+
     def state(self) -> dict[str, Any]:
         raise NotImplementedError("runs on a CUDA device have no checkpoints")
 
