@@ -229,3 +229,19 @@ def test_facts_of_the_targets_are_asked_for_once(cuda, monkeypatch):
     st.minimize(objective)
     st.minimize(objective)
     assert asked == [1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n", [500, 2**16 + 7])
+def test_facts_of_targets(cuda, n, weighted):
+    rng = np.random.default_rng(0)
+    y, weight = rng.standard_normal(n), rng.uniform(0.5, 2.0, n)
+    there = on_device(weight) if weighted else None
+    data = on_host(st.LeastSquares(on_device(np.ones((n, 1))), on_device(y), sample_weight=there)).data
+    s, found = weight if weighted else np.ones(n), data.target_facts
+    np.testing.assert_allclose(found.sums, [s.sum(), s @ y, s @ y**2, s @ s], rtol=1e-12)
+    assert found.mean == pytest.approx(np.average(y, weights=s), rel=1e-10)
+    assert min(n, 4096) <= len(found.sample) <= 8192
+    assert {y.min(), y.max()} <= set(found.values)
+    np.testing.assert_array_equal(found.sample, y[:: max(1, n // 4096)])
+    assert data.least_weight == (weight.min() if weighted else 1.0)

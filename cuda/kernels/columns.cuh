@@ -29,8 +29,8 @@ struct Moments {
     std::size_t n_chunks;
     double* partial;  // of a chunk the four numbers of `Moment`, of each column
 
-    __device__ __forceinline__ double at(std::size_t row, std::size_t column) const {
-        return double(widen_element(X[row_major ? row * n_columns + column : column * n_rows + row]));
+    STEEPEST_HOST_DEVICE std::size_t place(std::size_t row, std::size_t column) const {
+        return row_major ? row * n_columns + column : column * n_rows + row;
     }
 };
 
@@ -59,15 +59,19 @@ template <class S>
 __global__ void __launch_bounds__(block_threads, 2) column_shifts(const __grid_constant__ Moments<S> m) {
     const std::size_t j = std::size_t(blockIdx.x) * block_threads + threadIdx.x;
     if (j >= m.n_columns) return;
-    const double unit = m.unit ? m.unit[j] : 1.0, start = m.at(std::size_t(m.some[0]), j) * unit;
+    const double unit = m.unit ? m.unit[j] : 1.0;
+    const double start = double(widen_element(m.X[m.place(std::size_t(m.some[0]), j)])) * unit;
     double sum = 0.0;
     for (std::size_t i = 0; i < m.n_some; i += columns_at_once) {
-        double x[columns_at_once];
+        std::size_t rows[columns_at_once];
+        S x[columns_at_once];
         STEEPEST_UNROLL
-        for (int k = 0; k < columns_at_once; ++k)
-            x[k] = i + std::size_t(k) < m.n_some ? m.at(std::size_t(m.some[i + std::size_t(k)]), j) * unit : start;
+        for (int k = 0; k < columns_at_once; ++k)  // past the last one the first, which adds 0
+            rows[k] = std::size_t(m.some[i + std::size_t(k) < m.n_some ? i + std::size_t(k) : 0]);
         STEEPEST_UNROLL
-        for (int k = 0; k < columns_at_once; ++k) sum += x[k] - start;
+        for (int k = 0; k < columns_at_once; ++k) x[k] = m.X[m.place(rows[k], j)];
+        STEEPEST_UNROLL
+        for (int k = 0; k < columns_at_once; ++k) sum += double(widen_element(x[k])) * unit - start;
     }
     m.shift[j] = start + sum / double(m.n_some);
 }
@@ -103,7 +107,7 @@ __global__ void __launch_bounds__(block_threads, 2) column_moments(const __grid_
             STEEPEST_UNROLL
             for (int k = 0; k < columns_at_once; ++k) {
                 const std::size_t at = row + std::size_t(k) * share.parts;
-                x[k] = at < last ? m.at(at, j) : 0.0;
+                x[k] = at < last ? double(widen_element(m.X[m.place(at, j)])) : 0.0;
                 s[k] = at >= last ? 0.0 : m.weight ? double(m.weight[at]) : 1.0;
             }
             STEEPEST_UNROLL

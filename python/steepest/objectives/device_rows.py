@@ -26,6 +26,7 @@ __all__ = ["DeviceRows"]
 
 Vector = NDArray[np.float64]
 _TARGETS = 4096  # in the sample of the facts
+_SORTED, _BLOCK = 1 << 16, 1 << 20  # targets that are sorted, and that are added up at a time
 _LARGEST_UNIT = {4: 2.0**100, 8: 2.0**900}  # of a scale and its inverse, by bytes: w / scale stays within the dtype
 # Rough speeds, per second, of which only ratios matter: bytes of a pass on the device, bytes to the host, multiply-adds
 # of the host's Hessian; and seconds that a pass takes beside.
@@ -64,12 +65,8 @@ class DeviceRows(Held):
 
     @cached_property
     def target_facts(self) -> TargetFacts:  # type: ignore[override]
-        """What is known of the targets."""
-        y, weight = self.given_targets.numpy(), self._host_weights
-        some = slice(None, None, max(1, len(y) // _TARGETS))
-        sample = y[some].astype(np.float64)
-        weights = np.ones(len(sample)) if weight is None else weight[some].astype(np.float64)
-        return dataclasses.replace(TargetFacts.of(y, weight), sample=sample, sample_weights=weights)
+        """What is known of the targets. Of many, the values are those of some, and the smallest and the largest."""
+        return _facts_of(self.given_targets.numpy(), self._host_weights)
 
     def supports(self, capability: Capability) -> bool:
         return capability in (Capability.STEPS, Capability.SAMPLE)
@@ -103,6 +100,23 @@ class DeviceRows(Held):
         y = self.given_targets.numpy()
         moved = as_native("y", DeviceArray.from_numpy((y - target).astype(y.dtype), self.X.device))
         return dataclasses.replace(self, given_targets=moved)
+
+
+def _facts_of(y: NDArray[Any], weight: NDArray[Any] | None) -> TargetFacts:
+    """Return the facts of targets on the host; of many, without sorting them."""
+    some, sums = slice(None, None, max(1, len(y) // _TARGETS)), np.zeros(4)
+    sample = y[some].astype(np.float64)
+    weights = np.ones(len(sample)) if weight is None else weight[some].astype(np.float64)
+    if len(y) <= _SORTED:
+        return dataclasses.replace(TargetFacts.of(y, weight), sample=sample, sample_weights=weights)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, len(y), _BLOCK):
+            part = y[first : first + _BLOCK].astype(np.float64)
+            own = np.ones(len(part)) if weight is None else weight[first : first + _BLOCK].astype(np.float64)
+            sums += [own.sum(), (own * part).sum(), (own * part * part).sum(), (own * own).sum()]
+    ends = np.array([y.min(), y.max()], np.float64)
+    found = TargetFacts.of(np.concatenate([sample, ends]), np.concatenate([weights, np.zeros(2)]))
+    return dataclasses.replace(found, sums=sums, sample=sample, sample_weights=weights)
 
 
 class _Passes:
