@@ -132,10 +132,12 @@ def test_callbacks_and_stopping_rules_see_the_host(cuda):
     assert st.minimize(there(), max_epochs=9, callbacks=lambda progress: progress.epoch == 2).n_epochs == 2
 
 
-@pytest.mark.parametrize("batch_size", [None, 10])
-def test_divergence(cuda, batch_size):
+@pytest.mark.parametrize(
+    ("batch_size", "advice"), [(None, "largest stable learning rate .* about 0.592"), (10, "try a learning rate of 1")]
+)
+def test_divergence(cuda, batch_size, advice):
     problem = Problem(n=40, d=6)
-    with pytest.warns(st.DivergenceWarning, match="try a learning rate of 1"):
+    with pytest.warns(st.DivergenceWarning, match=advice):
         result = st.minimize(there(problem), None, st.GradientDescent(10.0), max_epochs=2000, batch_size=batch_size)
     assert result.stop_reason == "diverged"
     assert np.isfinite(result.w.numpy()).all()
@@ -178,6 +180,43 @@ def test_an_objective_with_a_method_of_its_own_is_refused(cuda):
 
 
 @pytest.mark.parametrize("constraint", [st.Box(0, 1), st.Simplex()], ids=repr)
-def test_a_constraint_is_for_the_host(cuda, constraint):
-    with pytest.raises(NotImplementedError, match=r"constraint.*CUDA.*host"):
-        st.minimize(there(), None, st.GradientDescent(0.1), constraint=constraint)
+def test_a_constraint_is_for_all_rows(cuda, constraint):
+    with pytest.raises(
+        NotImplementedError, match=r"^constraint must be None for mini-batches .* CUDA device; use batch"
+    ):
+        st.minimize(there(), None, st.GradientDescent(0.1), constraint=constraint, batch_size=8)
+
+
+@each_loss
+@pytest.mark.parametrize("constraint", [st.Box(-0.1, 0.2), st.Box(0, np.inf), st.Simplex()], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer",
+    [lambda: st.GradientDescent(0.02), lambda: st.Momentum("auto"), lambda: None],
+    ids=["gd", "auto", "none"],
+)
+def test_constraints(cuda, loss, constraint, optimizer):
+    problem = Problem(loss, n=40, d=6, weighted=True, alpha=0.05)
+    ours, theirs = both(problem, optimizer, w0=False, constraint=constraint, max_epochs=8, diagnose=False)
+    assert_same(ours, theirs)
+
+
+def test_a_box_that_quasi_newton_takes(cuda):
+    found = [
+        st.minimize(each, optimizer=st.QuasiNewton(), constraint=st.Box(0, np.inf))
+        for each in (there(), DATA.objective)
+    ]
+    assert found[0].converged
+    np.testing.assert_allclose(found[0].w.numpy(), found[1].w, rtol=0, atol=1e-8)
+    assert (found[1].w[:-1] == 0.0).any()
+
+
+def test_several_starts(cuda):
+    found = [
+        st.minimize(each, optimizer=st.Adam(0.1), starts=3, random_state=0, max_epochs=5, diagnose=False)
+        for each in (there(), DATA.objective)
+    ]
+    assert len(found[0].starts) == 3
+    assert isinstance(found[0].w, DeviceArray)
+    np.testing.assert_allclose(found[0].w.numpy(), found[1].w, rtol=1e-9)
+    for ours, theirs in zip(found[0].starts, found[1].starts, strict=True):
+        assert ours.value == pytest.approx(theirs.value, rel=1e-10)

@@ -91,7 +91,8 @@ def test_what_each_can_do(objective, able):
 def test_what_an_objective_on_a_device_can_do(cuda):
     objective = st.LeastSquares(on_device(X), on_device(Y))
     assert {str(each) for each in Capability if supports(objective, each)} == {
-        *("batches", "data", "hessian_product", "steps")
+        *("batches", "column_statistics", "constraint", "curvature", "data", "hessian", "hessian_product", "starts"),
+        "steps",
     }
 
 
@@ -112,13 +113,6 @@ LACKING = [
 def test_an_error_names_who_asks_what_is_missing_who_has_it_and_what_came(call, message, objective):
     with pytest.raises((TypeError, ValueError), match=rf"{message}.*, which .* have, got {type(objective).__name__}; "):
         call(objective)
-
-
-@pytest.mark.parametrize("call", [st.curvature, st.taylor])
-def test_a_hessian_that_is_out_of_reach_on_a_device(call, cuda):
-    objective = st.LeastSquares(on_device(X), on_device(Y))
-    with pytest.raises(NotImplementedError, match=r"got LeastSquares in the memory of CUDA device 0; make"):
-        call(objective, np.zeros(3))
 
 
 def test_parameters_and_penalty_of_what_does_not_say():

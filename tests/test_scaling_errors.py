@@ -7,9 +7,7 @@ import math
 import numpy as np
 import pytest
 
-import steepest as st
 from cases import LOSSES, Problem, each_loss
-from steepest.arrays.device import DeviceArray
 from steepest.objectives.scaling import column_statistics, unscaled
 
 BAD = {
@@ -73,11 +71,3 @@ def test_bad_arguments_of_the_statistics_are_named(case):
     arguments, error, message = BAD_STATISTICS[case]
     with pytest.raises(error, match=message):
         column_statistics(**arguments)
-
-
-def test_a_device_has_neither_scaling_nor_statistics(cuda, memory):
-    there = DeviceArray.from_numpy(X), DeviceArray.from_numpy(X[:, 0].copy())
-    with pytest.raises(NotImplementedError, match=r"^centre and scale are not implemented .* CUDA device"):
-        st.LeastSquares(*there, centre=np.zeros(3), scale=np.ones(3))
-    with pytest.raises(NotImplementedError, match=r"^X must be in the host's memory .*CUDA device 0"):
-        column_statistics(there[0])

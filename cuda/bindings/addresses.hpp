@@ -23,5 +23,6 @@ inline Stream stream_of(Address stream) { return reinterpret_cast<Stream>(stream
 void bind_devices(py::module_&);
 void bind_memory(py::module_&);
 void bind_sparse(py::module_&);
+void bind_columns(py::module_&);
 
 }  // namespace steepest::cuda

@@ -33,6 +33,27 @@ struct BoundObjective {
         const GilReleased released;
         return native->value(pointer<T>(w));
     }
+    void hessian_product(Address w, Address v, Address product) const {
+        const GilReleased released;
+        native->hessian_product(pointer<T>(w), pointer<T>(v), pointer<T>(product));
+    }
+    using Numbers = py::array_t<T, py::array::c_style>;  // on the host
+    py::array_t<double> sums(const Numbers& w) const {
+        py::array_t<double> found(py::ssize_t(sums_of(native->data().rows.n_columns)));
+        const T* point = w.data();
+        double* out = found.mutable_data();
+        const GilReleased released;
+        native->sums(point, out);
+        return found;
+    }
+    py::array_t<double> product_sums(const Numbers& w, const Numbers& v) const {
+        py::array_t<double> found(py::ssize_t(sums_of(native->data().rows.n_columns)));
+        const T *point = w.data(), *direction = v.data();
+        double* out = found.mutable_data();
+        const GilReleased released;
+        native->product_sums(point, direction, out);
+        return found;
+    }
     std::string tiling() const { return tiling_names[int(native->plan().tiling)]; }
     py::tuple ring() const {  // rows of a stage and stages, 0 where rows do not stream
         return py::make_tuple(native->plan().ring.rows, native->plan().ring.stages);
@@ -132,6 +153,9 @@ void bind_storage(py::module_& m, const std::string& storage) {
     py::class_<O>(m, ("Objective_" + storage).c_str())
         .def("value", &O::value, py::arg("w"))
         .def("value_and_gradient", &O::value_and_gradient, py::arg("w"), py::arg("gradient"))
+        .def("hessian_product", &O::hessian_product, py::arg("w"), py::arg("v"), py::arg("product"))
+        .def("sums", &O::sums, py::arg("w"))
+        .def("product_sums", &O::product_sums, py::arg("w"), py::arg("v"))
         .def_property_readonly("tiling", &O::tiling)
         .def_property_readonly("ring", &O::ring);
     using D = BoundDescent<S>;
@@ -194,6 +218,7 @@ PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
         py::arg("l1"), py::arg("l2"), py::arg("device"), py::arg("stream"), py::arg("tiling") = "auto",
         py::arg("loss_parameters") = py::dict());
     bind_sparse(m);
+    bind_columns(m);
 #if defined(STEEPEST_BIND_MORE)
     STEEPEST_BIND_MORE(m);
 #endif

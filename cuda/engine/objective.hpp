@@ -36,6 +36,12 @@ class Objective {
     // Writes the gradient of the smooth part; returns the value with its L1 part. w and gradient are on the device.
     double value_and_gradient(const T* w, T* gradient);
     double value(const T* w);
+    // Writes the Hessian of the smooth part at w times v. All are on the device.
+    void hessian_product(const T* w, const T* v, T* product);
+    // What a pass adds up, neither averaged nor penalised: d numbers of the gradient, the sum of the slopes, and the
+    // loss (a product has a 0 there). All are on the host.
+    void sums(const T* w, double* sums);
+    void product_sums(const T* w, const T* v, double* sums);
     // Of a gradient on the device; with L1 that of the subgradient nearest to 0.
     double gradient_norm(const T* w, const T* gradient) const;
 
@@ -45,11 +51,15 @@ class Objective {
     std::recursive_mutex& mutex() { return mutex_; }
 
   private:
+    const Plan& product_plan();
+    std::size_t add_products(const T* w, const T* v);
+
     Data<S> data_;
     Plan plan_;
     Plan scattered_;  // for rows that are not in sequence, where those in sequence stream
+    Plan product_plan_{};  // whose tiling is `automatic` until a product was asked for
     std::recursive_mutex mutex_;  // of the buffers
-    Buffer partial_, scratch_, gradient_, status_, counters_;
+    Buffer partial_, scratch_, gradient_, status_, counters_, point_, sums_;
 };
 
 }  // namespace steepest::cuda

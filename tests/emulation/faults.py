@@ -17,13 +17,14 @@ SEEDS = range(1, 3)
 
 
 class Fault(NamedTuple):
-    """A change to one file of cuda/; `old` stands in it just once."""
+    """A change to one file of cuda/; `old` stands in it just once. The driver runs the kernels of that file."""
 
     kind: str
     name: str
     file: str
     old: str
     new: str
+    driver: str = "kernels"
 
 
 FAULTS = [
@@ -342,6 +343,54 @@ FAULTS = [
         "__shfl_xor_sync(group.mask, sum, offset)",
         "__shfl_xor_sync(all_lanes, sum, offset)",
     ),
+    Fault(
+        "missing barrier",
+        "a product's sums of warps are added before all are written",
+        "kernels/hessian_lanes.cuh",
+        "of_warp[d_ + 1] = T(0);\n        }\n        __syncthreads();",
+        "of_warp[d_ + 1] = T(0);\n        }",
+        "hessian",
+    ),
+    Fault(
+        "missing barrier",
+        "a product's scores are read before all are written",
+        "kernels/hessian_tiles.cuh",
+        "score(tile, n);\n            __syncthreads();",
+        "score(tile, n);",
+        "hessian",
+    ),
+    Fault(
+        "missing barrier",
+        "a product's slopes are read before all are written",
+        "kernels/hessian_tiles.cuh",
+        "double(slopes_[threadIdx.x]);\n            }\n            __syncthreads();",
+        "double(slopes_[threadIdx.x]);\n            }",
+        "hessian",
+    ),
+    Fault(
+        "off-by-one read",
+        "a long row has an element too many",
+        "kernels/hessian_long.cuh",
+        "x[k] = at < d ?",
+        "x[k] = at <= d ?",
+        "hessian",
+    ),
+    Fault(
+        "missing barrier",
+        "moments of a column are added before all are written",
+        "kernels/columns.cuh",
+        "*mine = own;\n        __syncthreads();",
+        "*mine = own;",
+        "hessian",
+    ),
+    Fault(
+        "off-by-one read",
+        "a copied row has an element too many",
+        "kernels/columns.cuh",
+        "if (at < g.n_columns) of[k]",
+        "if (at <= g.n_columns) of[k]",
+        "hessian",
+    ),
 ]
 
 
@@ -357,11 +406,11 @@ def plant(fault: Fault, folder: Path) -> Path:
     return cuda
 
 
-def catcher(cuda: Path, folder: Path) -> str | None:
-    """Return what finds the kernels of this folder wrong, None where nothing does."""
+def catcher(cuda: Path, folder: Path, name: str) -> str | None:
+    """Return what finds the kernels of this folder wrong that a driver runs, None where nothing does."""
     for sanitizer in ("address,undefined", "thread"):
         try:
-            driver = compile_driver(DRIVERS / "kernels.cpp", folder, sanitizer=sanitizer, cuda=cuda)
+            driver = compile_driver(DRIVERS / f"{name}.cpp", folder, sanitizer=sanitizer, cuda=cuda)
         except Unavailable:
             continue
         for seed in SEEDS:
@@ -380,7 +429,10 @@ def caught_by(fault: Fault | None) -> str | None:
     """Return what catches the fault; of None, what is found in the kernels as they are."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        return catcher(CUDA if fault is None else plant(fault, folder), folder)
+        if fault is not None:
+            return catcher(plant(fault, folder), folder, fault.driver)
+        found = (catcher(CUDA, folder, driver) for driver in ("kernels", "hessian"))
+        return next((report for report in found if report is not None), None)
 
 
 def missing_fence() -> str | None:

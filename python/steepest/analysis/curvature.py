@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_number
 from ..arrays.norm import norm_of
+from ..objectives.on_host import on_host
 from ..objectives.penalty_weight import kept_parameters
 from ..objectives.protocol import Capability, Objective, check_objective, supports
 from .figures import CurvatureFigures
@@ -110,7 +111,7 @@ def curvature(
     MissingExtraError
         The method is Lanczos and SciPy is not installed.
     NotImplementedError
-        The objective is on a CUDA device.
+        The objective is of sparse rows on a CUDA device.
 
     Notes
     -----
@@ -130,7 +131,7 @@ def curvature(
     ('minimum', 100, 1)
     """
     check_objective(objective)
-    w = own_copy(objective, w)
+    w, objective = own_copy(objective, w), on_host(objective)
     if method not in _METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, _METHODS))}, got {method!r}")
     if gradient_tolerance is not None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_vector
 from ..arrays.interop import as_native, library_of
 from ..arrays.norm import norm_of
+from ..objectives.on_host import on_host
 from ..objectives.penalty_weight import check_left_out
-from ..objectives.protocol import Capability, missing, supports
+from ..objectives.protocol import Capability, device_of_objective, missing, supports
 from ..objectives.softmax import vector_of
 
 __all__ = ["Hessian", "own_copy"]
@@ -25,6 +26,9 @@ def own_copy(objective: Any, w: Any) -> NDArray[Any]:
     """Return a NumPy copy of parameters, an array of any library, as a vector checked against the objective."""
     if not supports(objective, Capability.CURVATURE):
         raise missing(objective, Capability.CURVATURE, "this", "make the objective from arrays in host memory")
+    if device_of_objective(objective) is not None:
+        found: NDArray[Any] = objective.native.start(w, "w")
+        return found
     library, w = library_of(w), as_native("w", vector_of(objective, "w", w))
     check_vector("w", w, objective.n_parameters, objective.dtype, library=library)
     check_left_out(objective, w, "w")
@@ -52,6 +56,7 @@ class Hessian:
     """
 
     def __init__(self, objective: Any, w: NDArray[Any], kept: NDArray[np.intp] | None = None) -> None:
+        objective = on_host(objective)
         self._objective, self._w, self._kept = objective, w, kept
         self.size = w.size if kept is None else len(kept)
         self.by_differences = not supports(objective, Capability.HESSIAN_PRODUCT)

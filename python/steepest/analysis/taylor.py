@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.checks import check_count, check_number, check_vector
+from ..objectives.on_host import on_host
 from ..objectives.protocol import Objective, check_objective
 from .hessian import Hessian, own_copy
 
@@ -144,7 +145,7 @@ def taylor(objective: Objective, w: Any) -> Taylor:
     ValueError
         w has the wrong shape.
     NotImplementedError
-        The objective is on a CUDA device.
+        The objective is of sparse rows on a CUDA device.
 
     Examples
     --------
@@ -160,7 +161,7 @@ def taylor(objective: Objective, w: Any) -> Taylor:
     True
     """
     check_objective(objective)
-    w = own_copy(objective, w)
+    w, objective = own_copy(objective, w), on_host(objective)
     value, gradient = objective.value_and_gradient(w)
     return Taylor(
         np.array(w, dtype=np.float64),

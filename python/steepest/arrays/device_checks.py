@@ -15,6 +15,12 @@ from .remedies import as_contiguous, as_dtype, as_vector
 
 def check_device_data(X: Any, y: Any) -> None:
     """Check that X and y can be used in place on their device."""
+    check_device_matrix(X)
+    check_device_column("y", y, X)
+
+
+def check_device_matrix(X: Any) -> None:
+    """Check that X can be used in place on its device."""
     expected = f"X must be a C- or F-contiguous array of {STORED} of two dimensions"
     if X.dtype not in STORAGES:
         raise TypeError(f"{expected}, got {describe(X)}; {as_dtype('X', 'float32', X.library)}")
@@ -25,7 +31,6 @@ def check_device_data(X: Any, y: Any) -> None:
     if not (X.c_contiguous or X.f_contiguous):
         raise ValueError(f"{expected}, got one with strides {X.strides}; {as_contiguous('X', X.library)}")
     backend().check_pointer("X", X.pointer, X.device)
-    check_device_column("y", y, X)
 
 
 def check_device_weights(sample_weight: Any, X: DeviceView | DeviceCSRView) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..analysis.hessian import Hessian
 from ..analysis.taylor import is_quadratic
 from ..arrays.norm import norm_of
+from ..objectives.on_host import on_host
 from ..objectives.protocol import Capability, supports
 from ..optimizers.curvature_rule import CurvatureRule
 from ..optimizers.runner import Runner
@@ -49,6 +50,7 @@ class AutoRate:
     """
 
     def __init__(self, objective: Any, rule: CurvatureRule, w: NDArray[Any], batch_size: int) -> None:
+        objective = on_host(objective)
         self._objective, self._rule, self._w, self._batch_size = objective, rule, w, batch_size
         self._quadratic = is_quadratic(objective)
         self._mu = float(getattr(rule, "momentum", 0.0))
@@ -145,6 +147,7 @@ class AutoRate:
             return None
         loss, gradient_norm, w = self._best
         self._w[:] = w
+        runner.put()
         if self._failures > _MOST_FAILURES:
             return None
         self._rule.forget()

@@ -180,7 +180,7 @@ def minimize(
         coordinate and would converge to the wrong point. A checkpoint is of another problem or of other settings, is of
         a newer version, or is damaged; it is not overwritten. It goes neither with `starts` nor with ``reset=False``.
     NotImplementedError
-        A constraint or a checkpoint with an objective on a CUDA device.
+        A checkpoint with an objective on a CUDA device, or a constraint with one of sparse rows or with mini-batches.
 
     Warns
     -----

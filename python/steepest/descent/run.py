@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..analysis.separability import may_tell, separation
 from ..arrays.norm import norm_of
 from ..extras import require
+from ..objectives.on_host import placed
 from ..objectives.protocol import team_of
 from ..optimizers.base import Optimizer
 from ..optimizers.curvature_rule import CurvatureRule
@@ -362,6 +363,6 @@ class Run:
     def _given_parameters(self) -> Any:
         """Return the parameters for a method that a user may have written. It is a copy, as the method may write to it.
 
-        On a device, they are the runner's own.
+        Those that a runner keeps on a device are its own.
         """
-        return self.w.copy() if self.runner.parameters is self.w else self.runner.parameters
+        return placed(self.objective, self.w) if self.runner.parameters is self.w else self.runner.parameters

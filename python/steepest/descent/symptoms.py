@@ -14,6 +14,7 @@ from ..analysis.curvature import Curvature, curvature
 from ..analysis.hessian import Hessian
 from ..analysis.separability import Separation
 from ..analysis.taylor import is_quadratic
+from ..objectives.on_host import on_host
 from ..objectives.protocol import Capability, device_of_objective, supports
 from ..optimizers.base import Optimizer
 from ..optimizers.curvature_rule import CurvatureRule
@@ -109,10 +110,11 @@ class Symptoms:
         of_data = supports(self.objective, Capability.DATA)
         products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
         places = [self.w] if self.is_quadratic else [self.w, self.start]
-        if math.isinf(getattr(self.objective, "largest_curvature", 0.0)) and self.objective.device is None:
-            places[0] = self.objective.constant_model()  # where w is far out, curvature has no bound
+        objective = on_host(self.objective)
+        if math.isinf(getattr(objective, "largest_curvature", 0.0)) and objective.device is None:
+            places[0] = objective.constant_model()  # where w is far out, curvature has no bound
         products = max(products // len(places), _FREE_CALLS // 2)
-        found = [_size_at(self.objective, place, products) for place in places]
+        found = [_size_at(objective, place, products) for place in places]
         return [value for value in found if value is not None]
 
     @property
@@ -133,7 +135,7 @@ class Symptoms:
         if cost > max(free, len(self.losses)):
             return None
         try:
-            return curvature(self.objective, self.w.copy(), method="dense")
+            return curvature(on_host(self.objective), self.w.copy(), method="dense")
         except Exception:  # an error in the user's function must not lose the run
             return None
 

@@ -12,7 +12,8 @@ from ..arrays.interop import DeviceView, as_native
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
 from ..streams.stream import Stream
-from .dense import DenseData, DeviceData
+from .dense import DenseData
+from .device_dense import DeviceData
 from .device_sparse import DeviceSparseData
 from .parts import Parts, PartsData, parts_of
 from .source import Data

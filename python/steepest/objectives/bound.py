@@ -163,7 +163,7 @@ class Bound:
 
     def column_statistics(self) -> tuple[Vector, Vector]:
         """Return mean and standard deviation of each column, standardised if the objective has a centre and a scale."""
-        if self.device is not None:
+        if self.device is not None and not self.native.supports(Capability.COLUMN_STATISTICS):
             remedy = "make the objective from arrays in the host's memory"
             raise missing(self, Capability.COLUMN_STATISTICS, "column_statistics", remedy)
         mean, deviation = self._data.column_statistics()

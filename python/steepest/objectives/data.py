@@ -102,8 +102,8 @@ class DataObjective(Given, Bound, Loss):
         An argument has the wrong type, dtype, shape or memory layout, or a value out of range. The message names the
         argument, what was expected and what came.
     NotImplementedError
-        A centre and a scale, an offset or a penalty_weight was given for X on a CUDA device, or an offset for X in
-        parts.
+        An offset was given for X on a CUDA device or in parts, or a centre and a scale or a penalty_weight for sparse
+        rows on a CUDA device. The norm of centre / scale is above 200 (float64: 100,000) on a CUDA device.
 
     Notes
     -----
@@ -192,7 +192,7 @@ class DataObjective(Given, Bound, Loss):
     def supports(self, capability: Capability) -> bool:
         """Return whether the objective has a capability: see `Objective`."""
         if capability in _ON_HOST:
-            return self.device is None
+            return self.device is None or bool(self.native.supports(capability))
         if capability in _ALWAYS:
             return True
         if type(self).value_and_gradient is not DataObjective.value_and_gradient:

@@ -1,4 +1,4 @@
-"""Data in dense arrays: NumPy arrays in host memory, and views of the memory of a CUDA device."""
+"""Data in dense arrays in the host's memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_data, check_weights
-from ..arrays.device_checks import check_device_data, check_device_weights
-from ..arrays.interop import DeviceView, library_of
+from ..arrays.interop import library_of
 from .columns import largest_of
-from .device_objective import DeviceObjective, check_on_device
-from .held import Held, HostRows, native_objective
+from .held import HostRows, native_objective
 from .protocol import Capability
 from .rows import widened
 from .source import Terms
 
-__all__ = ["DenseData", "DeviceData"]
+__all__ = ["DenseData"]
 
 Vector = NDArray[np.float64]
 _OWN = frozenset(
@@ -94,37 +92,3 @@ class DenseData(HostRows):
 
     def in_units(self, exponents: NDArray[np.int64]) -> DenseData:
         return dataclasses.replace(self, X=np.ldexp(self.X, -exponents.astype(np.int32), dtype=self.X.dtype))
-
-
-@dataclass(frozen=True, eq=False)
-class DeviceData(Held):
-    """Views of a CUDA device's memory. `Data` describes the members."""
-
-    X: DeviceView
-    targets: DeviceView
-    weights: DeviceView | None
-    weight_sum: float
-
-    @classmethod
-    def checked(cls, X: Any, y: Any, weight: Any, given: tuple[Any, Any, Any]) -> DeviceData:
-        """Check views, which were made of what a user gave, and return them as data."""
-        check_device_data(X, y)
-        return cls(X, y, weight, float(X.shape[0]) if weight is None else check_device_weights(weight, X))
-
-    @property
-    def storage(self) -> str:
-        return self.X.dtype
-
-    @property
-    def device(self) -> int:
-        return self.X.device
-
-    def supports(self, capability: Capability) -> bool:
-        return capability == Capability.STEPS
-
-    def bind(self, terms: Terms) -> DeviceObjective:
-        check_on_device(terms)
-        return DeviceObjective(
-            terms.loss, self.X, self.targets, self.weights, self.weight_sum, terms.intercept, terms.l1, terms.l2,
-            scaling=terms.scaling, loss_parameters=dict(terms.loss_parameters),
-        )  # fmt: skip

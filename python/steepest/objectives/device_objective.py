@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
@@ -9,24 +11,40 @@ from numpy.typing import NDArray
 from ..arrays.device import DeviceArray, arithmetic_dtype, backend, reused
 from ..arrays.device_checks import check_device_vector
 from ..arrays.interop import DeviceView, as_native
+from .protocol import Capability
 from .source import Terms
 
 __all__ = ["DeviceObjective", "check_on_device"]
 
 _LAST_BUILT_IN_STREAM = 2  # 1 and 2 are the legacy default stream and that of the thread, which are never destroyed
+_CAPABILITIES = frozenset(
+    (
+        Capability.BATCHES,
+        Capability.CURVATURE,
+        Capability.CONSTRAINT,
+        Capability.STARTS,
+        Capability.HESSIAN,
+        Capability.COLUMN_STATISTICS,
+    )
+)
 
 
 def check_on_device(terms: Terms) -> None:
-    """Raise NotImplementedError if the kernels of a device do not know a term."""
+    """Raise NotImplementedError if the kernels of sparse rows on a device do not know a term."""
     if terms.penalty_weight is not None:
         raise NotImplementedError(
-            "penalty_weight is not implemented for data on a CUDA device; make the objective from arrays in the host's "
-            "memory"
+            "penalty_weight is not implemented for sparse rows on a CUDA device; make the objective from a matrix in "
+            "the host's memory"
         )
 
 
 class DeviceObjective:
-    """The native objective of arrays on a device. It has the public methods of the native objectives of the CPU."""
+    """The native objective of arrays on a device. It has the public methods of the native objectives of the CPU.
+
+    ``host`` makes the native objective of the CPU whose passes run on the device.
+    """
+
+    kind_of_rows = ""
 
     def __init__(
         self,
@@ -40,8 +58,10 @@ class DeviceObjective:
         l2: float,
         scaling: Any = None,
         loss_parameters: dict[str, float] | None = None,
+        host: Callable[[], Any] | None = None,
     ) -> None:
         self._check_scaling(scaling)
+        self._make_host = host
         self._kept = {"X": X, "y": y, "sample_weight": weight}
         self.device, self.stream, self._library = X.device, X.stream, X.library
         self.dtype = arithmetic_dtype(X.dtype)
@@ -57,13 +77,19 @@ class DeviceObjective:
     def _check_scaling(scaling: Any) -> None:
         if scaling is not None:
             raise NotImplementedError(
-                "centre and scale are not implemented for an objective on a CUDA device; make the objective from "
-                "arrays in the host's memory, or from standardised columns"
+                "centre and scale are not implemented for sparse rows on a CUDA device; make the objective from a "
+                "matrix in the host's memory"
             )
 
     def supports(self, capability: str) -> bool:
         """Return whether the native objective has a capability."""
-        return capability == "batches"
+        return capability in _CAPABILITIES
+
+    @cached_property
+    def host(self) -> Any:
+        """The native objective of the CPU whose passes run on the device."""
+        assert self._make_host is not None
+        return self._make_host()
 
     def check_memory(self) -> None:
         """Raise an error if the data were freed, or if the stream is captured into a CUDA graph.
@@ -113,19 +139,20 @@ class DeviceObjective:
             return DeviceArray(shape, dtype, self.device)
         return reused(shape, dtype, self.device, self.stream)
 
-    def hessian_product(self, w: Any, v: Any) -> Any:
-        """Raise NotImplementedError."""
-        raise NotImplementedError(
-            "the Hessian of an objective on a CUDA device is not implemented; make the objective from arrays in the "
-            "host's memory"
-        )
+    def hessian_product(self, w: Any, v: Any) -> DeviceArray:
+        """Return the Hessian at w times v, on the device."""
+        pointers = self._checked("w", w), self._checked("v", v)
+        product = self._result()
+        self.native.hessian_product(*pointers, product.pointer)
+        return product
 
-    def hessian(self, w: Any) -> Any:
-        """Raise NotImplementedError."""
-        return self.hessian_product(w, w)
+    def hessian(self, w: Any) -> DeviceArray:
+        """Return the Hessian at w, on the device."""
+        self._checked("w", w)
+        return DeviceArray.from_numpy(self.host.hessian(w.numpy()), self.device)
 
-    def start(self, w0: Any) -> NDArray[Any]:
-        """Return a NumPy copy of a start that is on the device."""
-        w0 = as_native("w0", w0)
-        check_device_vector("w0", w0, self.n_parameters, self.dtype, self.device, self._library)
+    def start(self, w0: Any, name: str = "w0") -> NDArray[Any]:
+        """Return a NumPy copy of parameters that are on the device."""
+        w0 = as_native(name, w0)
+        check_device_vector(name, w0, self.n_parameters, self.dtype, self.device, self._library)
         return w0.numpy()  # type: ignore[no-any-return]

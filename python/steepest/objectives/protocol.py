@@ -42,7 +42,7 @@ class Objective(Protocol):
     "column_statistics" `QuasiNewton` can minimise it: its data give means and deviations of its columns
     "data"              it is a mean of convex losses over rows of data
     "hessian_product"   it has a method ``hessian_product(w, v)``
-    "curvature"         Hessian products in host memory: its own, or differences of gradients
+    "curvature"         Hessian products for NumPy arrays: its own, or differences of gradients
     "constraint"        its steps can be projected onto a set
     "starts"            it can run from several starts
     "threads"           several of its runs can go on at once, each in a thread
@@ -156,11 +156,14 @@ _WORDS = {
     Capability.SAMPLE: ("a sample of its rows", f"{_LOSSES} of arrays in the host's memory"),
     Capability.DATA: ("rows of data", _LOSSES),
     Capability.ROWS: ("rows in host memory", f"{_LOSSES} of arrays in the host's memory"),
-    Capability.COLUMN_STATISTICS: ("statistics of its columns", f"{_LOSSES} of arrays in the host's memory"),
+    Capability.COLUMN_STATISTICS: (
+        "statistics of its columns",
+        f"{_LOSSES} of arrays in the host's memory, and of dense ones on a CUDA device,",
+    ),
     Capability.HESSIAN_PRODUCT: ("a hessian_product", f"{_LOSSES}, and a Function that was given one,"),
-    Capability.CURVATURE: ("a Hessian", _ON_HOST),
-    Capability.CONSTRAINT: ("steps onto a set", _ON_HOST),
-    Capability.STARTS: ("several starts", _ON_HOST),
+    Capability.CURVATURE: ("a Hessian", f"{_ON_HOST}, and of dense ones on a CUDA device,"),
+    Capability.CONSTRAINT: ("steps onto a set", f"{_ON_HOST}, and of dense ones on a CUDA device,"),
+    Capability.STARTS: ("several starts", f"{_ON_HOST}, and of dense ones on a CUDA device,"),
     Capability.DIGESTS: ("digests of its data", f"{_LOSSES} of arrays in the host's memory"),
     Capability.THREADS: ("several runs at once", _ON_HOST),
 }
@@ -197,7 +200,8 @@ def missing(
     what, who = _WORDS[capability]
     who = who.format(losses=_enumerated("and"))
     device = device_of_objective(objective)
-    rows = getattr(getattr(objective, "data", None), "kind_of_rows", "")  # where others of the same place can do more
+    places = (getattr(objective, name, None) for name in ("data", "native"))
+    rows = next(filter(None, (getattr(each, "kind_of_rows", "") for each in places)), "")  # of which others can do more
     kind, where = f"{type(objective).__name__}{rows}", "" if device is None else f" in {place(device)}"
     text = f"{asker} needs an objective with {what}, which {who} have, got {kind}{where}; {remedy}"
     return (error or (TypeError if device is None else NotImplementedError))(text)

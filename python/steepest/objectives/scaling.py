@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
+from ..arrays.device_checks import check_device_matrix, check_device_weights
 from ..arrays.device_sparse import is_on_device
 from ..arrays.interop import DeviceView, as_native, library_of
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
+from .device_columns import device_statistics
 from .reach import in_reach, sparse_statistics
 
 __all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
@@ -54,7 +56,7 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     Parameters
     ----------
     X : array or CSR matrix of shape (n_samples, n_features), of a dtype that the losses take
-        The data, C- or F-contiguous if dense, in the host's memory. X is not copied.
+        The data, C- or F-contiguous if dense, in the host's memory or, if dense, a device's. X is not copied.
     sample_weight : array of shape (n_samples,), optional
         Weights of the rows, at least 0 and not all 0. They have the dtype of X, or float32 if X has fewer bits.
 
@@ -70,7 +72,7 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     TypeError, ValueError
         An argument has the wrong type, dtype, shape or memory layout, or a weight is out of range.
     NotImplementedError
-        X is on a CUDA device.
+        X is a CSR matrix on a CUDA device.
 
     Notes
     -----
@@ -95,7 +97,10 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
         return _statistics_of_sparse(csr_view(X), weight, library_of(sample_weight))
     array = as_native("X", X)
     if isinstance(array, DeviceView):
-        raise NotImplementedError(f"X must be in the host's memory for column statistics, got {describe(array)}")
+        check_device_matrix(array)
+        if weight is not None:
+            check_device_weights(weight, array)
+        return device_statistics(array, weight)
     check_matrix(array, library_of(X))
     if weight is not None:
         check_weights(weight, array, library_of(sample_weight))

@@ -257,6 +257,8 @@ class Optimizer:
         """Set the state to 0 in place; keep the count of steps."""
         for array in self._state or ():
             array[:] = 0
+        if self._on_device is not None:
+            self._on_device.forget()
 
     def reset(self) -> None:
         """Forget the state and the count of steps, as in a new optimizer.

@@ -50,6 +50,11 @@ class DeviceState:
         """Return copies of the arrays of the state."""
         return tuple(array.numpy() for array in self.arrays)
 
+    def forget(self) -> None:
+        """Set the arrays of the state to 0."""
+        for array in self.arrays:
+            backend().fill_zero(array.pointer, array.nbytes, array.device, array.stream)
+
     def go_on_with(self, w: DeviceView) -> None:
         """Check that w is like the w of the steps before, and move the state to w's stream.
 

@@ -145,6 +145,10 @@ class Runner(Protocol):
         kind = type(self).__name__
         raise NotImplementedError(f"{kind} has no checkpoints")
 
+    def put(self) -> None:
+        """Go on from the run's w, changed after `restore`: copy it to `parameters` if they are another array."""
+        return
+
     def fetch(self) -> None:
         """Bring the run's w up to date: copy `parameters` to it if they are another array."""
         return

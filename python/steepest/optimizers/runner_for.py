@@ -31,5 +31,12 @@ def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPl
         return buffered_runner(objective, optimizer, w, plan)
     if device is None:
         return NativeRunner(objective.native, optimizer, w, plan)
+    if plan.projection is not None and plan.batch_size:
+        raise NotImplementedError(
+            "constraint must be None for mini-batches of data on a CUDA device; use batch_size=None, or make the "
+            "objective from arrays in the host's memory"
+        )
+    if plan.projection is not None or objective.native.native is None:  # what changes parameters is on the host
+        return NativeRunner(objective.native.host, optimizer, w, plan)
     seed = plan.seed if plan.shuffle and plan.batch_size else None
     return DeviceRunner(objective.native, optimizer, w, plan.batch_size, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -220,6 +221,10 @@ class DeviceRunner(Runner):
     def restore(self) -> None:
         self._descent.restore()
         self.fetch()
+
+    def put(self) -> None:
+        """Copy w to the device."""
+        backend().copy_to_device(self._w, self.parameters.pointer, self.parameters.device, self.parameters.stream)
 
     def state(self) -> dict[str, Any]:
         raise NotImplementedError("runs on a CUDA device have no checkpoints")

@@ -13,6 +13,7 @@ from ..arrays.checks import check_flag, check_fraction, check_number
 from ..arrays.hints import hinting
 from ..objectives.conditioned import Coordinates
 from ..objectives.data import DataObjective
+from ..objectives.on_host import on_host
 from ..objectives.protocol import Capability, check_objective, missing
 from ..warnings import DiagnosisWarning, levels_outside
 from .choice import solver_for
@@ -131,6 +132,7 @@ def path(
     array([0, 1])
     """
     _check(objective)
+    objective = on_host(objective)
     ratio = _l1_ratio(objective, l1_ratio)
     tol, early = check_number("tol", tol, above=0.0), check_flag("early_end", early_end) and alphas is None
     given = None if alphas is None else check_alphas(alphas)

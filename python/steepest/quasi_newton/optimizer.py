@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..constraints.sets import Box
+from ..objectives.on_host import on_host
 from ..objectives.protocol import Capability, missing, supports
 from ..optimizers.runner import Runner, StepPlan
 from ..working_sets.runner import WorkingSetRunner
@@ -84,6 +85,9 @@ class QuasiNewton:
     then copies the indices of X, in 4 bytes each. It does so only if its vectors of all columns would take more memory,
     and if w0 is 0 in every column without entries.
 
+    Over dense data on a CUDA device, passes run there, and the rest of a run on the host. The rows of a sample are
+    copied to the host for their Hessian.
+
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. Byrd, Chin,
     Neveitt, Nocedal, "On the Use of Stochastic Hessian Information in Optimization Methods for Machine Learning", SIAM
     Journal on Optimization 21, 2011. Lee, Sun, Saunders, "Proximal Newton-Type Methods for Minimizing Composite
@@ -134,7 +138,7 @@ class QuasiNewton:
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
-        bounds: Any = plan.projection
+        objective, bounds = on_host(objective), cast(Any, plan.projection)
         positive = None if bounds is None else bounds.lower == 0.0
         if WorkingSetRunner.takes(objective):
             scaled = partial(ScaledNorm, positive=positive) if is_judged_scaled(objective) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..arrays.interop import device_of
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 
@@ -17,6 +18,7 @@ _MOST_PARAMETERS = 4096  # for a full Hessian
 _READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
 _ENTRIES = 1e9  # entries of sparse rows in a pass, for each score
 _STEP = 5e-4  # seconds of a step in Python
+_READ_ON_DEVICE = 3e12  # bytes that a pass reads on a device, whose Hessians are made on the host
 _FREQUENT = 1.0 / 3.0  # a share s of the columns, the most frequent, has a share of s^_FREQUENT of the entries
 _LOOKED_AT, _ENTRIES_A_PAIR = 3e7, 4.0  # entries that NumPy looks at; so many pairs of them cost as much as one
 _SIZES = 256, 1024, 2048  # columns of a block
@@ -57,6 +59,8 @@ class SamplePlan:
         Whether the data give Hessians of samples, their rows for a `mean_block`, and the entries of sparse rows.
     in_place : bool
         Whether the rows of samples are read where they lie, and not copied.
+    on_device : bool
+        Whether passes run on a CUDA device.
 
     Attributes
     ----------
@@ -90,12 +94,15 @@ class SamplePlan:
         has_blocks: bool = True,
         has_entries: bool = False,
         in_place: bool = False,
+        on_device: bool = False,
     ) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
         absent = 0 if n_elements is None else n * d - n_elements
         pass_seconds = max((n * d - absent) * itemsize / _READ, 2 * (n * p - absent * n_scores) / _MULTIPLY)
         if has_entries:
             pass_seconds = max(pass_seconds, (n * d - absent) * n_scores / _ENTRIES) + _STEP
+        if on_device:
+            pass_seconds = n * d * itemsize / _READ_ON_DEVICE + _STEP
         self._n, self._d, self._row_entries, self._pass_seconds = n, d, (n * d - absent) / n, pass_seconds
         self.block_sizes: tuple[int, ...] = ()
         if has_entries and n_scores == 1:
@@ -168,6 +175,7 @@ class SamplePlan:
             has_blocks=samples and objective.supports(Capability.ROWS),
             has_entries=objective.supports(Capability.ENTRIES),
             in_place=samples and objective.layout.n_scores == 1 and objective.supports(Capability.TWO_POINTS),
+            on_device=device_of(objective.data.X) is not None,
         )
 
     def cost(self, rows: int) -> float:

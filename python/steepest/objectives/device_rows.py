@@ -1,0 +1,207 @@
+"""`DeviceRows`: rows in a device's memory as methods on the host see them. Passes run on the device."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..arrays.device import DeviceArray, backend
+from ..arrays.interop import DeviceView, as_native
+from ..parts.facts import TargetFacts
+from .dense import DenseData
+from .device_columns import device_statistics, gathered
+from .held import Held, native_objective
+from .protocol import Capability
+from .scaling import LARGEST_SHIFT
+from .source import Terms
+
+__all__ = ["DeviceRows"]
+
+Vector = NDArray[np.float64]
+_TARGETS = 4096  # in the sample of the facts
+_SORTED, _BLOCK = 1 << 16, 1 << 20  # targets that are sorted, and that are added up at a time
+_LARGEST_UNIT = {4: 2.0**100, 8: 2.0**900}  # of a scale and its inverse, by bytes: w / scale stays within the dtype
+# Rough speeds, per second, of which only ratios matter: bytes of a pass on the device, bytes to the host, multiply-adds
+# of the host's Hessian; and seconds that a pass takes beside.
+_PASS, _COPY, _HESSIAN, _LAUNCH = 3e12, 2e10, 1.4e11, 1e-4
+_HOST_BYTES = 1 << 30  # that all rows may take on the host for a Hessian
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceRows(Held):
+    """Rows on a CUDA device, for methods whose parameters are NumPy arrays. `Data` describes the members.
+
+    A pass copies the parameters to the device, and its sums, in float64, to the host. Some rows at a time may be copied
+    to the host. The targets are known by their facts, for which they are copied to the host once.
+    """
+
+    X: DeviceView
+    given_targets: DeviceView
+    given_weights: DeviceView | None
+    weight_sum: float
+    targets: None = field(default=None, init=False)
+    weights: None = field(default=None, init=False)
+    device: None = field(default=None, init=False)
+
+    @property
+    def storage(self) -> str:
+        return self.X.dtype
+
+    @cached_property
+    def _host_weights(self) -> NDArray[Any] | None:
+        return None if self.given_weights is None else self.given_weights.numpy()
+
+    @cached_property
+    def least_weight(self) -> float:
+        weight = self._host_weights
+        return 1.0 if weight is None else float(np.min(weight, where=weight > 0, initial=np.inf))
+
+    @cached_property
+    def target_facts(self) -> TargetFacts:  # type: ignore[override]
+        """What is known of the targets. Of many, the values are those of some, and the smallest and the largest."""
+        return _facts_of(self.given_targets.numpy(), self._host_weights)
+
+    def supports(self, capability: Capability) -> bool:
+        return capability in (Capability.STEPS, Capability.SAMPLE)
+
+    def bind(self, terms: Terms) -> Any:
+        passes = _Passes(self, terms)
+        capabilities = [Capability.HESSIAN.value, Capability.COLUMN_STATISTICS.value]
+        shape = self.n_samples, self.n_features, self.n_elements
+        source = _core.parts_source(self.dtype.name, *shape, self.weight_sum, capabilities, passes.add_up)
+        return native_objective(source, terms._replace(scaling=None))
+
+    @cached_property
+    def _statistics(self) -> tuple[Vector, Vector]:
+        """Kept, since methods ask several times, and it costs a pass."""
+        return device_statistics(self.X, self.given_weights)
+
+    def column_statistics(self) -> tuple[Vector, Vector]:
+        mean, deviation = self._statistics
+        return mean.copy(), deviation.copy()
+
+    def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> DenseData:
+        """Return a copy of some rows, in the host's memory."""
+        index = np.asarray(index, np.int64)
+        weights = None if self.given_weights is None else gathered(self.given_weights, index)
+        if weight_sum is None:
+            weight_sum = float(len(index)) if weights is None else float(weights.sum(dtype=np.float64))
+        return DenseData(gathered(self.X, index), gathered(self.given_targets, index), weights, weight_sum)
+
+    def shifted(self, target: float) -> DeviceRows:
+        """Return the same rows, with a number subtracted from the targets, which are copied on the device."""
+        y = self.given_targets.numpy()
+        moved = as_native("y", DeviceArray.from_numpy((y - target).astype(y.dtype), self.X.device))
+        return dataclasses.replace(self, given_targets=moved)
+
+
+def _facts_of(y: NDArray[Any], weight: NDArray[Any] | None) -> TargetFacts:
+    """Return the facts of targets on the host; of many, without sorting them."""
+    some, sums = slice(None, None, max(1, len(y) // _TARGETS)), np.zeros(4)
+    sample = y[some].astype(np.float64)
+    weights = np.ones(len(sample)) if weight is None else weight[some].astype(np.float64)
+    if len(y) <= _SORTED:
+        return dataclasses.replace(TargetFacts.of(y, weight), sample=sample, sample_weights=weights)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, len(y), _BLOCK):
+            part = y[first : first + _BLOCK].astype(np.float64)
+            own = np.ones(len(part)) if weight is None else weight[first : first + _BLOCK].astype(np.float64)
+            sums += [own.sum(), (own * part).sum(), (own * part * part).sum(), (own * own).sum()]
+    ends = np.array([y.min(), y.max()], np.float64)
+    found = TargetFacts.of(np.concatenate([sample, ends]), np.concatenate([weights, np.zeros(2)]))
+    return dataclasses.replace(found, sums=sums, sample=sample, sample_weights=weights)
+
+
+class _Passes:
+    """Adds up passes over rows on a device, for a source of the host.
+
+    With a centre and a scale, the kernels read raw columns: parameters and sums are converted, as `scaling.hpp` does.
+    """
+
+    def __init__(self, rows: DeviceRows, terms: Terms) -> None:
+        self._rows, self._terms, self._scaling = rows, terms, terms.scaling
+        if self._scaling is not None:
+            _check_range(*self._scaling, rows.dtype)
+        X, y, weight = rows.X, rows.given_targets, rows.given_weights
+        self._kept = {"X": X, "y": y, "sample_weight": weight}
+        self._d, self._intercept = rows.n_features, terms.intercept
+        pointers = y.pointer, 0 if weight is None else weight.pointer
+        with_intercept = terms.intercept or self._scaling is not None
+        self._native = backend().Objective(
+            terms.loss, X.dtype, X.pointer, *X.shape, X.c_contiguous, *pointers, rows.weight_sum, with_intercept, 0.0,
+            0.0, X.device, X.stream, loss_parameters=dict(terms.loss_parameters),
+        )  # fmt: skip
+
+    def add_up(self, work: str, w: NDArray[Any], v: NDArray[Any] | None = None) -> Any:
+        """Return the sums of a pass, which has a name of ``parts_source``."""
+        for name, array in self._kept.items():
+            if array is not None:
+                backend().check_pointer(name, array.pointer, self._rows.X.device)
+        if work == "hessian":
+            return self._hessian(w)
+        if v is None:
+            found = self._standardised(self._native.sums(self._raw(w)))
+        else:
+            found = self._standardised(self._native.product_sums(self._raw(w), self._raw(v)))
+        return self._rows.weight_sum, float(found[-1]), found[self._d : self._d + 1], found[None, : self._d]
+
+    def _hessian(self, w: NDArray[Any]) -> Any:
+        """Return the sums of the Hessian of all rows: of copies on the host if that costs less, else by products."""
+        rows, p = self._rows, self._d + self._intercept
+        if self._is_cheaper_on_the_host():
+            own = rows.taken(np.arange(rows.n_samples), rows.weight_sum).bind(self._terms)
+            row, block, values = own.hessian_sums(w)
+            return row, block, values[:block]
+        matrix, unit, point = np.empty((p, p)), np.zeros(p, w.dtype), self._raw(w)
+        for j in range(p):
+            unit[j] = 1.0
+            matrix[j] = self._standardised(self._native.product_sums(point, self._raw(unit)))[:p]
+            unit[j] = 0.0
+        return p, p * p, matrix.ravel()
+
+    def _is_cheaper_on_the_host(self) -> bool:
+        rows, p = self._rows, self._d + self._intercept
+        size = rows.X.n_bytes
+        on_host = size / _COPY + rows.n_samples * p * p / _HESSIAN
+        return size <= _HOST_BYTES and on_host <= p * (size / _PASS + _LAUNCH)
+
+    def _raw(self, w: NDArray[Any]) -> NDArray[Any]:
+        """Return the parameters of the same scores over raw columns. The intercept is that of the rounded ones."""
+        if self._scaling is None:
+            return w
+        centre, scale = self._scaling
+        raw = np.empty(self._d + 1, w.dtype)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            raw[:-1] = w[: self._d].astype(np.float64) / scale
+            bias = float(w[self._d]) if self._intercept else 0.0
+            raw[-1] = bias - np.sum(centre * raw[:-1].astype(np.float64))
+        return raw
+
+    def _standardised(self, sums: Vector) -> Vector:
+        """Return sums over raw columns as those over standardised ones."""
+        if self._scaling is not None:
+            centre, scale = self._scaling
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                sums[: self._d] = (sums[: self._d] - centre * sums[self._d]) / scale
+        return sums
+
+
+def _check_range(centre: Vector, scale: Vector, dtype: np.dtype[Any]) -> None:
+    """Raise an error for a scaling by which sums over raw columns would lose too many digits."""
+    shift, largest = LARGEST_SHIFT[dtype.itemsize], _LARGEST_UNIT[dtype.itemsize]
+    with np.errstate(over="ignore"):
+        away = math.sqrt(float(np.square(centre / scale).sum()))
+    if not away <= shift or not (scale.max() <= largest and scale.min() >= 1.0 / largest):
+        raise NotImplementedError(
+            f"centre and scale must have a norm of centre / scale of at most {shift:,.0f} and scales from "
+            f"{1.0 / largest:.0e} to {largest:.0e} for {dtype} on a CUDA device, got a norm of {away:.3g} and scales "
+            f"from {scale.min():.3g} to {scale.max():.3g}; standardise the columns, or make the objective from arrays "
+            "in the host's memory"
+        )
