@@ -67,9 +67,9 @@ machine() {
 }
 # The kernels and the host's part of them in one program, which Python does not slow down, under the memory checker.
 checked() {
-  nvcc -std=c++20 -t 0 -O1 -lineinfo -arch=native -I. -Icuda/ptx --expt-relaxed-constexpr \
-    '-DSTEEPEST_FOR_EACH_STORAGE(X)=X(float, 0) X(BFloat16, 0)' \
-    -x cu tests/emulation/drivers/kernels.cpp cuda/*/*.cu -o "$out/kernels" &&
+  echo '#define STEEPEST_FOR_EACH_STORAGE(X) X(float, 0) X(BFloat16, 0)' >"$out/two_storages.hpp"
+  nvcc -std=c++20 -t 0 -O1 -lineinfo -arch=native -I. -Icuda/ptx -include "$out/two_storages.hpp" -x cu \
+    tests/emulation/drivers/kernels.cpp cuda/*/*.cu -o "$out/kernels" &&
     compute-sanitizer --error-exitcode 1 "$out/kernels"
   local rc=$?
   rm -f "$out/kernels"
@@ -88,7 +88,7 @@ else
   { [ -n "$wheel" ] && step wheel 30 bash -c unpacked; } || step build 170 bash -c built
   export PYTHONPATH=$site
   # From the checkout, but with the package that was just installed.
-  step tests 100 "$python" -m pytest -q -p no:cacheprovider -n 8 -k "not emulated" --import-mode=importlib \
+  step tests 100 "$python" -m pytest -q -p no:cacheprovider -n 8 -k "not emulated" \
     tests/test_cuda_*.py tests/test_device*.py
   step libraries 40 "$python" -m pytest -q -p no:cacheprovider -n 0 tests/test_gpu_libraries.py
   step first 170 "${first[@]}" --seconds 150
