@@ -1,178 +1,215 @@
-"""Where the arrays of bench_cuda.py live (CuPy, torch or our own), how calls on them are timed, and inputs rotated."""
+"""Where the arrays of gpu_first.py live: tensors of torch on a GPU, or our own arrays over the emulator."""
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import math
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 import harness
 import steepest as st
+from steepest.arrays.device import BFLOAT16
 
 Array = NDArray[Any]
-Made = TypeVar("Made")
-ROTATED_BYTES = 256 << 20  # of all inputs together: several times the L2 cache
-MOST_INPUTS = 64
+BLOCK_ELEMENTS = 1 << 26  # of X that the reference widens to float64 at once
 
 
 class Library(Protocol):
-    """A library that holds device arrays."""
+    """A library that draws arrays, computes with them in float64, and lends them to steepest."""
 
     name: str
+    xp: Any  # the functions exp, log1p, abs, sqrt, concatenate and arange
+
+    def normal(self, shape: tuple[int, ...], storage: str, seed: int) -> Any:
+        """Draw standard normal numbers."""
+
+    def cast(self, array: Any, storage: str) -> Any:
+        """Copy an array to another type."""
+
+    def zeros(self, n: int) -> Any:
+        """Make float64 zeros."""
 
     def put(self, array: Array) -> Any:
-        """Copy to the device."""
+        """Copy an array of NumPy."""
 
-    def get(self, array: Any) -> Array:
-        """Copy to the host."""
+    def lend(self, array: Any) -> Any:
+        """Pass an array of this library, in C or F order, to steepest, on the device."""
 
-    def seconds(self, calls: Sequence[harness.Call]) -> float:
-        """Make the calls one after the other; return the seconds until all their work is done."""
+    def host(self, array: Any) -> Array:
+        """Copy an array of this library, or what steepest returned for one, to the host."""
 
-
-class CupyArrays:
-    """Arrays of CuPy, timed by its events."""
-
-    name = "cupy"
-
-    def __init__(self, cupy: Any) -> None:
-        self.cupy = cupy
-
-    def put(self, array: Array) -> Any:
-        """Copy to the device."""
-        return self.cupy.asarray(array)
-
-    def get(self, array: Any) -> Array:
-        """Copy to the host."""
-        result: Array = self.cupy.asnumpy(array)
-        return result
-
-    def seconds(self, calls: Sequence[harness.Call]) -> float:
-        """Time the calls between two events."""
-        start, stop = self.cupy.cuda.Event(), self.cupy.cuda.Event()
-        start.record()
-        for call in calls:
-            call()
-        stop.record()
-        stop.synchronize()
-        return float(self.cupy.cuda.get_elapsed_time(start, stop)) / 1e3
+    def seconds(self, call: harness.Call, loops: int) -> float:
+        """Make the calls one after the other; return the seconds of one, when all their work is done."""
 
 
-class TorchArrays:
+class Tensors:
     """Tensors of torch, timed by its events; on the CPU, which only the tests use, by the clock."""
 
     name = "torch"
 
     def __init__(self, torch: Any, device: str = "cuda") -> None:
-        self.torch, self.device = torch, device
+        self.xp = self.torch = torch
+        self.device = device
+
+    def normal(self, shape: tuple[int, ...], storage: str, seed: int) -> Any:
+        """Draw standard normal numbers on the device."""
+        torch = self.torch
+        generator = torch.Generator(self.device).manual_seed(seed)
+        return torch.randn(shape, generator=generator, device=self.device, dtype=getattr(torch, storage))
+
+    def cast(self, array: Any, storage: str) -> Any:
+        """Copy an array to another type."""
+        return array.to(getattr(self.torch, storage))
+
+    def zeros(self, n: int) -> Any:
+        """Make float64 zeros."""
+        return self.torch.zeros(n, dtype=self.torch.float64, device=self.device)
 
     def put(self, array: Array) -> Any:
-        """Copy to the device."""
+        """Copy an array of NumPy."""
         return self.torch.from_numpy(array.copy()).to(self.device)
 
-    def get(self, array: Any) -> Array:
-        """Copy to the host."""
-        result: Array = array.detach().cpu().numpy()
+    def lend(self, array: Any) -> Any:
+        """Pass a tensor as it is."""
+        return array
+
+    def host(self, array: Any) -> Array:
+        """Copy a tensor to the host."""
+        result: Array = array.detach().to("cpu", self.torch.float64).numpy()
         return result
 
-    def seconds(self, calls: Sequence[harness.Call]) -> float:
-        """Time the calls between two events."""
+    def seconds(self, call: harness.Call, loops: int) -> float:
+        """Time calls between two events."""
         if self.device == "cpu":
-            return wall_seconds(calls)
+            return clocked(call, loops)
         start, stop = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
-        for call in calls:
+        for _ in range(loops):
             call()
         stop.record()
         stop.synchronize()
-        return float(start.elapsed_time(stop)) / 1e3
+        return float(start.elapsed_time(stop)) / 1e3 / loops
 
 
 class OwnArrays:
-    """Arrays of steepest, timed by the clock around a wait for the stream."""
+    """Arrays of NumPy and their copies on the emulated device, where a rehearsal runs; the clock measures nothing."""
 
     name = "steepest"
+    xp: Any = np
+
+    def normal(self, shape: tuple[int, ...], storage: str, seed: int) -> Any:
+        """Draw standard normal numbers."""
+        return self.cast(np.random.default_rng(seed).standard_normal(shape), storage)
+
+    def cast(self, array: Any, storage: str) -> Any:
+        """Copy an array to another type; to bfloat16 and back by the bits, as NumPy has no such numbers."""
+        if array.dtype == BFLOAT16:
+            array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        if storage == "bfloat16":
+            bits = array.astype(np.float32, order="A").view(np.uint32) >> 16
+            return bits.astype(np.uint16).view(BFLOAT16)
+        return array.astype(storage)
+
+    def zeros(self, n: int) -> Any:
+        """Make float64 zeros."""
+        return np.zeros(n)
 
     def put(self, array: Array) -> Any:
-        """Copy to the device."""
-        return st.DeviceArray.from_numpy(array)
+        """Copy an array of NumPy."""
+        return array.copy()
 
-    def get(self, array: Any) -> Array:
-        """Copy to the host."""
-        result: Array = array.numpy()
+    def lend(self, array: Any) -> Any:
+        """Copy an array to the device, in its order."""
+        return st.DeviceArray.from_numpy(array) if array.flags.c_contiguous else Turned(array)
+
+    def host(self, array: Any) -> Array:
+        """Copy an array to the host."""
+        result: Array = (array.numpy() if isinstance(array, st.DeviceArray) else array).astype(np.float64)
         return result
 
-    def seconds(self, calls: Sequence[harness.Call]) -> float:
-        """Time the calls until their stream is done, which is that of the last array too."""
-        last = st.DeviceArray.zeros((1,), "float32")
-        last.wait()
-        return wall_seconds([*calls, last.wait])
+    def seconds(self, call: harness.Call, loops: int) -> float:
+        """Time calls by the clock."""
+        return clocked(call, loops)
 
 
-def wall_seconds(calls: Sequence[harness.Call]) -> float:
+class Turned:
+    """An array in F order on the device."""
+
+    def __init__(self, array: Array) -> None:
+        self.there = st.DeviceArray.from_numpy(array.T)
+        strides = (array.itemsize, array.itemsize * array.shape[0])
+        self.__cuda_array_interface__ = {
+            **self.there.__cuda_array_interface__,
+            "shape": array.shape,
+            "strides": strides,
+        }
+
+
+def clocked(call: harness.Call, loops: int) -> float:
     """Time calls by the clock."""
     start = time.perf_counter()
-    for call in calls:
+    for _ in range(loops):
         call()
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) / loops
 
 
-def usable(name: str) -> Any:
-    """Import CuPy or torch, or return None where it is not installed or sees no device."""
+def timer(arrays: Library, call: harness.Call, enough: float) -> harness.Timer:
+    """Make a function that measures the seconds of a call, over as many calls as take some `enough` seconds."""
+    loops = 0
+
+    def sample() -> float:
+        nonlocal loops
+        if not loops:
+            call()  # what is made at a first call
+            loops = max(1, min(100_000, int(enough / max(arrays.seconds(call, 1), 1e-9))))
+        return arrays.seconds(call, loops)
+
+    return sample
+
+
+def blocks(X: Any) -> Iterator[slice]:
+    """Cut the rows into blocks that fit in float64."""
+    n, d = X.shape
+    rows = max(1, BLOCK_ELEMENTS // d)
+    yield from (slice(first, min(first + rows, n)) for first in range(0, n, rows))
+
+
+def logistic(arrays: Library, X: Any, y: Any, w: Array) -> tuple[float, Array]:
+    """Value and gradient of the mean logistic loss in float64, the intercept last, made where X is."""
+    xp, n = arrays.xp, X.shape[0]
+    coef, bias = arrays.put(w[:-1]), float(w[-1])
+    value, slopes, gradient = 0.0, 0.0, arrays.zeros(len(w) - 1)
+    for rows in blocks(X):
+        block, targets = arrays.cast(X[rows], "float64"), arrays.cast(y[rows], "float64")
+        z = block @ coef + bias
+        value += float((xp.log1p(xp.exp(-abs(z))) + (z + abs(z)) / 2 - targets * z).sum())
+        slope = 1 / (1 + xp.exp(-z)) - targets
+        slopes += float(slope.sum())
+        gradient += block.T @ slope
+    return value / n, np.append(arrays.host(gradient), slopes) / n
+
+
+def adam(arrays: Library, X: Any, y: Any, orders: Sequence[Array], batch: int, rate: float) -> Array:
+    """Run epochs of Adam over the rows in the given orders in float64, by the formulas of the reference."""
+    w, t = np.zeros(X.shape[1] + 1), 0
+    state: dict[str, Array] = {}
+    for order in orders:
+        for first in range(0, len(order), batch):
+            t += 1
+            rows = arrays.put(order[first : first + batch].astype(np.int64))
+            w, state = st.reference.adam(w, logistic(arrays, X[rows], y[rows], w)[1], state, t, rate)
+    return w
+
+
+def usable(name: str, seen: Callable[[Any], bool] = lambda module: bool(module.cuda.is_available())) -> Any:
+    """Import a library, or return None where it is not installed or sees no device."""
     module = harness.peer(name)
     if module is None:
         return None
     try:
-        seen = module.cuda.is_available()
+        return module if seen(module) else None
     except Exception:  # whatever a driver it does not fit makes it raise
         return None
-    return module if seen else None
-
-
-def library() -> Library:
-    """Choose the library whose arrays are used: CuPy, else torch, else our own."""
-    if cupy := usable("cupy"):
-        return CupyArrays(cupy)
-    if torch := usable("torch"):
-        return TorchArrays(torch)
-    return OwnArrays()
-
-
-def as_tensor(torch: Any, array: Any) -> Any:
-    """Look at a device array as a tensor, without a copy."""
-    return array if isinstance(array, torch.Tensor) else torch.from_dlpack(array)
-
-
-def to_host(arrays: Library, array: Any) -> Array:
-    """Copy a device array to the host; an array of our own comes where the library has none to offer."""
-    result: Array = array.numpy() if isinstance(array, st.DeviceArray) else arrays.get(array)
-    return result
-
-
-def rotated(make: Callable[[], Made], n_bytes: int, quick: bool) -> list[Made]:
-    """Make as many inputs of `n_bytes` as exceed the L2 cache together, at most MOST_INPUTS; one with `quick`."""
-    return [make() for _ in range(1 if quick else min(math.ceil(ROTATED_BYTES / n_bytes), MOST_INPUTS))]
-
-
-def timer(arrays: Library, calls: Sequence[harness.Call], options: argparse.Namespace) -> harness.Timer:
-    """Make a function that measures seconds a call, over some 20 ms of calls that go round the inputs."""
-    turn, loops = itertools.cycle(calls), 0
-
-    def some(n: int) -> float:
-        return arrays.seconds(list(itertools.islice(turn, n)))
-
-    def sample() -> float:
-        nonlocal loops
-        some(len(calls))  # whatever is made at a first call; and the clocks of a GPU rise
-        if not loops:
-            enough, loops = 0.0005 if options.quick else 0.02, 1
-            while (elapsed := some(loops)) < enough / 2:
-                loops *= min(10, math.ceil(enough / max(elapsed, 1e-9)))
-        return some(loops) / loops
-
-    return sample

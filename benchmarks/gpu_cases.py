@@ -1,199 +1,196 @@
-"""The cases of bench_cuda.py but the updates: gradients, mini-batch steps and whole fits; checked, then timed."""
+"""The cases of gpu_first.py: gradients, epochs, updates and a whole fit, each checked in float64, then timed."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-import bench_epoch
 import gpu_model
+import gpu_peers
 import harness
 import steepest as st
-from bench_gradient import OBJECTIVES, REFERENCES, blocks, draw, expected
-from gpu_arrays import Array, Library, as_tensor, rotated, timer, to_host
+from gpu_arrays import Array, Library, adam, logistic, timer
 from gpu_tables import in_words
 from steepest import _core
 from steepest.descent.arguments import seed_of
 
-STORAGES = {"float32": "float32", "float64": "float64", "float16": "16 bit"}
-TOLERANCES = {"float32": 5e-6, "float64": 1e-12, "float16": 5e-6}
-PEER_TOLERANCES = {"float32": 1e-3, "float64": 1e-12}
+BYTES = 2e9  # of X in a large pass
+SHAPES = [16, 30, 64, 100, 128, 1000, 1500, 10_000]
+BATCHES = [32, 256, 1024, 4096, 16_384]
+SIZES = [1_000_000, 10_000_000, 100_000_000]
+TOLERANCES = {"ours": 5e-6, "peer": 1e-3, "steps": 1e-4, "update": 1e-6}  # float32, relative
+RATE, SEED = 1e-3, 0
 Row = dict[str, Any]
+Case = tuple[str, partial[Row]]
 
 
 @dataclass
 class Bench:
-    """What every case needs: the options, the library of the arrays, the peers that see a device."""
+    """What every case needs: the options, the library of the arrays, and the peers by name."""
 
     options: argparse.Namespace
     arrays: Library
-    torch: Any
-    cuml: Any
-    tiny: bool = False  # check at tiny sizes, time nothing
+    peers: Mapping[str, gpu_peers.Peer]
 
-    def time(self, calls: Mapping[str, Sequence[harness.Call]]) -> harness.Times:
-        """Time every contender, each going round its inputs."""
-        return harness.interleave({k: timer(self.arrays, c, self.options) for k, c in calls.items()}, self.options)
+    def time(self, calls: Mapping[str, harness.Call]) -> harness.Times:
+        """Time every contender in turn."""
+        enough = self.options.enough
+        timers = {name: timer(self.arrays, call, enough) for name, call in calls.items()}
+        return harness.interleave(timers, self.options)
+
+    def scaled(self, n: float, least: int) -> int:
+        """Scale a number of rows or parameters."""
+        return max(int(n * self.options.scale), least)
 
 
-def result(times: harness.Times, moved: float, predicted: gpu_model.Range, inputs: int, error: float) -> Row:
-    """Make a row of medians and ratios, the prediction beside them."""
-    row: Row = {"ours": times.median("ours"), "GB/s": moved / times.median("ours") / 1e9}
-    row |= {"predicted": in_words(predicted), "of predicted": 2 * times.median("ours") / sum(predicted)}
-    for name in ("cupy", "torch", "cuml"):
-        if name in times.seconds:
+def row_of(times: harness.Times, moved: float, predicted: gpu_model.Range | None) -> Row:
+    """Make a row of the medians, their ratios to ours, and the prediction."""
+    ours = times.median("ours")
+    row: Row = {"ours": ours, "GB/s": moved / ours / 1e9, "seconds": times.seconds}
+    if predicted is not None:
+        row |= {"predicted": in_words(predicted), "of predicted": 2 * ours / sum(predicted)}
+    for name in times.seconds:
+        if name != "ours":
             row |= {name: times.median(name), f"x {name}": times.ratio(name, "ours")}
-    return {**row, "inputs": inputs, "error": error, "predicted seconds": predicted, "seconds": times.seconds}
-
-
-def expression(xp: Any, loss: str, X: Any, y: Any, w: Any) -> tuple[float, Any, Any]:
-    """Value and gradient, the intercept's apart, as a user of an array library writes them: two passes over X."""
-    z = X @ w[:-1] + w[-1]
-    if loss == "least_squares":
-        value, slope = ((z - y) ** 2).mean(), 2 * (z - y) / len(y)
-    else:
-        value = ((z + abs(z)) / 2 + xp.log1p(xp.exp(-abs(z))) - y * z).mean()
-        slope = (1 / (1 + xp.exp(-z)) - y) / len(y)
-    return float(value), X.T @ slope, slope.sum()
-
-
-def check_gradient(
-    bench: Bench, label: str, storage: str, answers: dict[str, Any], right: tuple[float, Array]
-) -> float:
-    """Check value and gradient of each contender against those in float64; return our error."""
-    errors = {}
-    for name, (value, *gradient) in answers.items():
-        tolerance = TOLERANCES[storage] if name == "ours" else PEER_TOLERANCES[storage]
-        got = np.concatenate([np.ravel(to_host(bench.arrays, part)) for part in gradient])
-        error = harness.check(f"{label}, {name}, value", value, right[0], tolerance)
-        errors[name] = max(error, harness.check(f"{label}, {name}, gradient", got, right[1], tolerance))
-    return errors["ours"]
-
-
-def gradient(bench: Bench, label: str, loss: str, storage: str, n: int, d: int) -> Row | None:
-    """Check, then time, value and gradient."""
-    X, targets, w, v = draw((n, d))
-    X, number = X.astype(storage, copy=False), np.float64 if storage == "float64" else np.float32
-    y, w = targets[loss].astype(number), w.astype(number)
-    right = expected(loss, X, y, w, v)[:2]
-    put = bench.arrays.put
-    sets = rotated(lambda: (put(X), put(y), put(w)), X.nbytes, bench.options.quick or bench.tiny)
-    objectives = [(OBJECTIVES[loss](*data[:2]), data[2]) for data in sets]
-    calls: dict[str, list[Any]] = {"ours": [lambda o=o, w=w: o.value_and_gradient(w) for o, w in objectives]}
-    if storage in PEER_TOLERANCES:
-        for name, xp, inputs in peers_of(bench, sets):
-            calls[name] = [lambda data=data, xp=xp: expression(xp, loss, *data) for data in inputs]
-    error = check_gradient(bench, label, storage, {name: each[0]() for name, each in calls.items()}, right)
-    if bench.tiny:
-        return None
-    model = n, d, STORAGES[storage]
-    predicted = gpu_model.gradient_seconds(*model, loss)
-    return result(bench.time(calls), gpu_model.pass_bytes(*model), predicted, len(sets), error)
-
-
-def peers_of(bench: Bench, sets: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Any, list[tuple[Any, ...]]]]:
-    """List CuPy and torch where they are there, each with its functions and its view of the inputs."""
-    if bench.arrays.name == "cupy":
-        yield "cupy", bench.arrays.cupy, list(sets)  # type: ignore[attr-defined]
-    if bench.torch is not None:
-        yield "torch", bench.torch, [tuple(as_tensor(bench.torch, array) for array in data) for data in sets]
-
-
-def torch_loop(torch: Any, X: Any, y: Any, order: Any, batch: int) -> Any:
-    """Walk once through `order` as is usual in PyTorch, all of it on the device; returns w, the intercept last."""
-    model = torch.nn.Linear(X.shape[1], 1, device=X.device)
-    torch.nn.init.zeros_(model.weight)
-    torch.nn.init.zeros_(model.bias)
-    optimizer = torch.optim.Adam(model.parameters(), lr=bench_epoch.RATES["Adam"], fused=True)
-    loss = torch.nn.functional.binary_cross_entropy_with_logits
-    for rows in order.split(batch):
-        optimizer.zero_grad()
-        loss(model(X[rows]).squeeze(1), y[rows]).backward()
-        optimizer.step()
-    return torch.cat([parameter.detach().ravel() for parameter in model.parameters()])
-
-
-def check_step(bench: Bench, label: str, batch: int, d: int) -> float:
-    """Hold our epochs, and torch's, against those in float64 on a small problem; return our error."""
-    n, epochs = 300 + 2 * batch + batch // 2, bench_epoch.EPOCHS_CHECKED  # the last batch is short
-    X, y = bench_epoch.draw(n, d)
-    orders = [np.asarray(_core.row_order(n, seed_of(bench_epoch.SEED), e)) for e in range(epochs)]
-    data = bench.arrays.put(X), bench.arrays.put(y)
-    got = bench_epoch.ours(st.Logistic(*data), batch, "Adam", epochs, epochs).w
-    right = bench_epoch.reference(X, y, orders, batch, "Adam")
-    error = harness.check(f"{label}, ours", to_host(bench.arrays, got), right, bench_epoch.TOLERANCE)
-    if bench.torch is not None:
-        features, targets, order = (
-            as_tensor(bench.torch, a) for a in (*data, bench.arrays.put(orders[0].astype(np.int64)))
-        )
-        answer = torch_loop(bench.torch, features, targets, order, batch)
-        right = bench_epoch.reference(X, y, orders[:1], batch, "Adam")
-        harness.check(f"{label}, torch", answer.cpu().numpy(), right, bench_epoch.TOLERANCE)
-    return error
-
-
-def step(bench: Bench, label: str, batch: int, d: int) -> Row | None:
-    """Check, then time, a mini-batch step: epochs without their set-up, over the steps."""
-    error = check_step(bench, label, batch, d)
-    if bench.tiny:
-        return None
-    n = 5000 if bench.options.quick else 100_000_000 // d
-    X, y = bench_epoch.draw(n, d)
-    data = bench.arrays.put(X), bench.arrays.put(y)
-    objective, steps = st.Logistic(*data), -(-n // batch)
-    epoch = bench_epoch.epoch_timer(lambda k: bench_epoch.ours(objective, batch, "Adam", k, k), bench.options)
-    timers: dict[str, harness.Timer] = {"ours": lambda: epoch() / steps}
-    if bench.torch is not None:
-        torch, timed = bench.torch, min(steps, 20 if bench.options.quick else 500)
-        order = bench.arrays.put(np.random.default_rng(0).permutation(n)[: timed * batch])
-        features, targets, rows = (as_tensor(torch, array) for array in (*data, order))
-        loop = lambda: torch_loop(torch, features, targets, rows, batch)  # noqa: E731
-        timers["torch"] = lambda: bench.arrays.seconds([loop]) / timed
-    times, moved = harness.interleave(timers, bench.options), 4.0 * batch * (d + 1)
-    return result(times, moved, gpu_model.step_seconds(batch, d), 1, error)
-
-
-def cuml_fit(cuml: Any, loss: str, X: Any, y: Any) -> Array:
-    """Fit by cuML without a penalty; return w, the intercept last."""
-    linear = cuml.linear_model
-    made = linear.LinearRegression() if loss == "least_squares" else linear.LogisticRegression(penalty=None)
-    model = made.fit(X, y)
-    parts = (part.get() if hasattr(part, "get") else part for part in (model.coef_, model.intercept_))
-    return np.concatenate([np.ravel(np.asarray(part, dtype=np.float64)) for part in parts])
-
-
-def fit(bench: Bench, label: str, loss: str) -> Row | None:
-    """Check, then time, a fit as a whole beside cuML's, which minimises by another method; the values are compared."""
-    n, d = (2000, 9) if bench.options.quick or bench.tiny else (1_000_000, 100)
-    X, targets, _, _ = draw((n, d))
-    data = bench.arrays.put(X), bench.arrays.put(targets[loss])
-
-    def ours() -> Any:
-        rule = st.Adam(st.schedules.ExponentialDecay(0.01, factor=0.5, every=-(-n // 4096)))
-        return st.minimize(
-            OBJECTIVES[loss](*data), optimizer=rule, batch_size=4096, max_epochs=10, evaluate_every=10, random_state=0
-        )
-
-    def value(w: Array) -> float:
-        parts = ((REFERENCES[loss](X[rows], targets[loss][rows], w)[0], len(X[rows])) for rows in blocks(X))
-        return float(sum(part * rows for part, rows in parts)) / n
-
-    found = ours()
-    reached = value(to_host(bench.arrays, found.w).astype(np.float64))
-    error = harness.check(f"{label}, value", found.value, reached, 1e-5)
-    if bench.tiny:
-        return None
-    calls = {"ours": [ours]}
-    row: Row = {"value": reached}
-    if bench.cuml is not None:
-        calls["cuml"] = [lambda: cuml_fit(bench.cuml, loss, *data)]
-        row["cuml value"] = value(cuml_fit(bench.cuml, loss, *data))
-    times = bench.time(calls)
-    row |= {"ours": times.median("ours"), "inputs": 1, "error": error, "seconds": times.seconds}
-    if bench.cuml is not None:
-        row |= {"cuml": times.median("cuml"), "x cuml": times.ratio("cuml", "ours")}
     return row
+
+
+def problem(bench: Bench, n: int, d: int, storage: str = "float32", order: str = "C") -> tuple[Any, Any, Array]:
+    """Draw X, 0/1 targets that depend on it, and parameters, the intercept last."""
+    arrays = bench.arrays
+    X = arrays.normal((n, d) if order == "C" else (d, n), storage, 1)
+    X = X if order == "C" else X.T
+    w = np.random.default_rng(2).standard_normal(d + 1).astype(np.float32) / np.float32(np.sqrt(d))
+    scores = arrays.cast(X[:, 0], "float32") + arrays.normal((n,), "float32", 3)
+    return X, arrays.cast(scores > 0, "float32"), w
+
+
+def gradient(bench: Bench, storage: str, d: int, order: str = "C", n: int = 0) -> Row:
+    """Check, then time, value and gradient of the logistic loss; without `n`, of as many rows as make 2 GB."""
+    element = 2 if storage == "bfloat16" else 4
+    n = bench.scaled(n or BYTES / (d * element), 17)
+    X, y, w = problem(bench, n, d, storage, order)
+    right = logistic(bench.arrays, X, y, w)
+    here = bench.arrays.lend(bench.arrays.put(w))
+    objective = st.Logistic(bench.arrays.lend(X), bench.arrays.lend(y))
+    value, got = objective.value_and_gradient(here)
+    error = harness.check("value", value, right[0], TOLERANCES["ours"])
+    error = max(error, harness.check("gradient", bench.arrays.host(got), right[1], TOLERANCES["ours"]))
+    calls: dict[str, harness.Call] = {"ours": lambda: objective.value_and_gradient(here)}
+    for name, peer in bench.peers.items():
+        call = peer.gradient(X, y, w)
+        if call is not None:
+            value, got = call()
+            harness.check(f"{name}, value", value, right[0], TOLERANCES["peer"])
+            harness.check(f"{name}, gradient", got(), right[1], TOLERANCES["peer"] * (16 if element == 2 else 1))
+            calls[name] = call
+    name = "16 bit" if element == 2 else storage
+    predicted = gpu_model.gradient_seconds(n, d, name) if order == "C" else None
+    row = row_of(bench.time(calls), gpu_model.pass_bytes(n, d, name), predicted)
+    return {"rows": n, "error": error, **row}
+
+
+def run_epochs(objective: Any, batch: int, epochs: int, shuffle: bool) -> Any:
+    """Run our epochs of Adam."""
+    return st.minimize(
+        objective, optimizer=st.Adam(RATE), batch_size=batch, max_epochs=epochs, evaluate_every=epochs,
+        shuffle=shuffle, random_state=SEED,
+    )  # fmt: skip
+
+
+def check_epochs(bench: Bench, batch: int, d: int, shuffle: bool) -> float:
+    """Hold two of our epochs against those in float64 on a small problem; return the error."""
+    n = 300 + 2 * batch + batch // 2  # the last batch is short
+    X, y, _ = problem(bench, n, d)
+    orders = [np.asarray(_core.row_order(n, seed_of(SEED), epoch)) if shuffle else np.arange(n) for epoch in range(2)]
+    right = adam(bench.arrays, X, y, orders, batch, RATE)
+    got = run_epochs(st.Logistic(bench.arrays.lend(X), bench.arrays.lend(y)), batch, 2, shuffle).w
+    return harness.check("two epochs", bench.arrays.host(got), right, TOLERANCES["steps"])
+
+
+def epoch(bench: Bench, batch: int, d: int, shuffle: bool) -> Row:
+    """Check, then time, epochs of Adam over a million rows; what a run costs once is not in a step's time."""
+    n = bench.scaled(1e6, 64)
+    batch = min(batch, n // 2)
+    error = check_epochs(bench, batch, d, shuffle)
+    X, y, _ = problem(bench, n, d)
+    objective, steps = st.Logistic(bench.arrays.lend(X), bench.arrays.lend(y)), -(-n // batch)
+    timed = min(steps, 200)
+    calls: dict[str, harness.Call] = {
+        "one": lambda: run_epochs(objective, batch, 1, shuffle),
+        "three": lambda: run_epochs(objective, batch, 3, shuffle),
+    }
+    for name, peer in bench.peers.items():
+        call = peer.steps(X, y, batch, timed, RATE)
+        if call is not None:
+            calls[name] = call
+    seconds = bench.time(calls).seconds
+    ours = [max(b - a, 1e-12) / 2 / steps for a, b in zip(seconds.pop("one"), seconds.pop("three"), strict=True)]
+    times = harness.Times({"ours": ours, **{name: [s / timed for s in each] for name, each in seconds.items()}})
+    moved = 4.0 * batch * (d + 1)
+    return {"rows": n, "error": error, **row_of(times, moved, gpu_model.step_seconds(batch, d))}
+
+
+def update(bench: Bench, n: int) -> Row:
+    """Check, then time, a step of Adam whose gradient is given; 28 bytes a parameter, which the L2 may hold."""
+    n = bench.scaled(n, 33)
+    arrays = bench.arrays
+    w, g = (arrays.normal((n,), "float32", seed) for seed in (1, 2))
+    right = np.asarray(st.reference.adam(arrays.host(w), arrays.host(g), {}, 1, RATE)[0]) if n <= 1_000_000 else None
+    here, slope, optimizer = arrays.lend(w), arrays.lend(g), st.Adam(RATE)
+    optimizer.step(here, slope)
+    error = 0.0 if right is None else harness.check("a step", arrays.host(here), right, TOLERANCES["update"])
+    calls: dict[str, harness.Call] = {"ours": lambda: optimizer.step(here, slope)}
+    for name, peer in bench.peers.items():
+        call = peer.update(w, g, RATE)
+        if call is not None:
+            calls[name] = call
+    row = row_of(bench.time(calls), gpu_model.update_bytes("Adam", n), gpu_model.update_seconds("Adam", n))
+    return {"rows": n, "error": error, **row}
+
+
+def fit(bench: Bench, d: int) -> Row:
+    """Check, then time, a fit by the default optimizer of a million rows until the gradient's norm is 1e-5."""
+    n, alpha, norm = bench.scaled(1e6, 300), 1e-3, 1e-5
+    X, y, _ = problem(bench, n, d)
+    objective = st.Logistic(bench.arrays.lend(X), bench.arrays.lend(y), alpha=alpha)
+
+    def run() -> Any:
+        return st.minimize(objective, stop=st.stop.GradientNorm(norm), max_epochs=1000, random_state=SEED)
+
+    found = run()
+    w = bench.arrays.host(found.w)
+    slope = logistic(bench.arrays, X, y, w)[1] + alpha * np.append(w[:-1], 0.0)
+    error = float(np.linalg.norm(slope))
+    if not error <= 2 * norm:
+        raise harness.WrongAnswer(f"gradient: norm {error:.1e} after {found.stop_reason}, allowed {2 * norm:.0e}")
+    calls: dict[str, harness.Call] = {"ours": run}
+    for name, peer in bench.peers.items():
+        call = peer.fit(X, y, alpha, norm)
+        if call is not None:
+            calls[name] = call
+    return {"rows": n, "epochs": found.n_epochs, "error": error, **row_of(bench.time(calls), 4.0 * n * d, None)}
+
+
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """List the selected cases, the most telling first: a run that is cut short has those."""
+    every: list[Case] = []
+    for d in (100, 1000, 16, 10_000):
+        every.append((f"gradient/float32/{d}", partial(gradient, storage="float32", d=d)))
+    every += [(f"epoch/{batch}", partial(epoch, batch=batch, d=100, shuffle=True)) for batch in BATCHES]
+    every += [(f"update/{n}", partial(update, n=n)) for n in SIZES]
+    every.append(("fit/100", partial(fit, d=100)))
+    every += [(f"gradient/bfloat16/{d}", partial(gradient, storage="bfloat16", d=d)) for d in SHAPES]
+    every += [(f"gradient/F/{d}", partial(gradient, storage="float32", d=d, order="F")) for d in (100, 1000)]
+    every += [
+        (f"gradient/small/{n}", partial(gradient, storage="float32", d=100, n=n)) for n in (1000, 10_000, 100_000)
+    ]
+    for d in (30, 64, 128, 1500):
+        every.append((f"gradient/float32/{d}", partial(gradient, storage="float32", d=d)))
+    every += [(f"epoch/in order/{batch}", partial(epoch, batch=batch, d=100, shuffle=False)) for batch in BATCHES]
+    return (case for case in every if harness.selected(options, case[0]))

@@ -1,9 +1,8 @@
-"""The predictions for the GPU: what the model says, that the page says the same, and the benchmark without a device."""
+"""The predictions for the GPU: what the model says, that the page says the same, and that both mirror the kernels."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import steepest as st
 from devices import Memory, emulated
-from steepest.arrays import device
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -183,76 +180,3 @@ def test_times_in_words(load):
     assert in_words((2.54e-6, 3.46e-6)) == "2.5-3.5 us"
     assert in_words((1e-3, 1e-3)) == "1 ms"
     assert in_words((9.9e-9, 2e-8)) == "9.9-20 ns"
-
-
-def test_inputs_exceed_the_cache_together(load):
-    arrays = load("gpu_arrays")
-    assert len(arrays.rotated(object, 100 << 20, quick=False)) == 3
-    assert len(arrays.rotated(object, 1000, quick=False)) == arrays.MOST_INPUTS
-    assert len(arrays.rotated(object, 1 << 40, quick=False)) == 1
-
-
-def test_without_a_device_the_benchmark_says_why(load, capsys):
-    status = st.info()["cuda"]
-    if not status.startswith("not available"):
-        pytest.skip(f"there is a device: {status}")
-    assert load("bench_cuda").main([]) == 2
-    printed = capsys.readouterr()
-    assert status in printed.err
-    assert printed.out == ""
-
-
-@pytest.fixture
-def emulation(load):
-    """The benchmark, and the folder of the emulated module."""
-    return load("bench_cuda"), str(Path(emulated().__file__).parent)
-
-
-@pytest.mark.emulated
-def test_the_checks_pass_when_emulated(emulation, capsys):
-    script, folder = emulation
-    assert script.main(["--emulated", folder]) == 0
-    assert "cases agree with NumPy; nothing was timed" in capsys.readouterr().out
-
-
-@pytest.mark.emulated
-@pytest.mark.parametrize("only", ["gradient/", "step/", "update/", "fit/"])
-def test_a_wrong_answer_gets_no_time(emulation, load, monkeypatch, capsys, only):
-    script, folder = emulation
-    right = load("gpu_arrays").to_host
-    for name in ("gpu_cases", "gpu_updates"):
-        monkeypatch.setattr(load(name), "to_host", lambda arrays, array: right(arrays, array) * 1.01)
-    assert script.main(["--emulated", folder, "--only", only]) == 1
-    printed = capsys.readouterr()
-    assert "answer check failed" in printed.err
-    assert printed.out == ""
-
-
-@pytest.mark.emulated
-def test_a_table_is_printed_where_a_device_is_emulated(emulation, load, monkeypatch, capsys, tmp_path):
-    script, out = emulation[0], tmp_path / "out.json"
-    monkeypatch.setattr(load("harness"), "peer", lambda name: None)
-    only = ["--only", "gradient/logistic/float32/64x33", "--only", "update/Adam/float32/33"]
-    with device.use(emulated()):
-        assert script.main(["--quick", "--repeats", "1", *only, "--json", str(out)]) == 0
-    printed, rows = capsys.readouterr().out, json.loads(out.read_text())["rows"]
-    assert "- cuml: missing: not compared" in printed
-    assert [row["case"] for row in rows] == only[1::2]
-    for row in rows:
-        assert row["of predicted"] == pytest.approx(row["ours"] / np.mean(row["predicted seconds"]))
-
-
-@pytest.mark.parametrize("only", ["gradient/logistic", "step/", "update/Adam/float32", "fit/logistic"])
-def test_torch_is_a_contender(load, monkeypatch, capsys, only):
-    torch = pytest.importorskip("torch")
-    script, arrays = load("bench_cuda"), load("gpu_arrays")
-    monkeypatch.setattr(script, "library", lambda: arrays.TorchArrays(torch, "cpu"))
-    monkeypatch.setattr(script, "usable", lambda name: torch if name == "torch" else None)
-    monkeypatch.setattr(st, "info", lambda: {"cuda": "the CPU, for once"})
-    monkeypatch.delitem(load("gpu_cases").STORAGES, "float16")
-    assert script.main(["--quick", "--repeats", "1", "--only", only]) == 0
-    heading, _, *rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
-    torch_column = next(i for i, name in enumerate(heading) if name.strip() == "torch")
-    assert rows
-    has_peer = [row[torch_column].strip() != "-" for row in rows]
-    assert has_peer == [not only.startswith("fit")] * len(rows)

@@ -1,0 +1,154 @@
+"""The scripts for the first minutes on a GPU, rehearsed over the emulator and, where there is torch, on the CPU."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gpu_arrays
+import gpu_cases
+import gpu_first
+import gpu_peers
+import harness
+import steepest as st
+from devices import emulated, real
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["--scale", "2e-6", "--repeats", "1", "--enough", "0"]
+
+
+@pytest.fixture
+def folder():
+    """The folder of the emulated module."""
+    return str(Path(emulated().__file__).parent)
+
+
+def rows_of(path):
+    """The lines of a file of results: the facts, and the rows by case."""
+    facts, *rows = map(json.loads, path.read_text().splitlines())
+    return facts, {row["case"]: row for row in rows}
+
+
+@pytest.fixture
+def rehearse(folder, tmp_path):
+    """A function that rehearses the selected cases and returns the exit code, the facts and the rows."""
+
+    def run(*arguments):
+        out = tmp_path / "out.jsonl"
+        return gpu_first.main([*SMALL, "--emulated", folder, "--out", str(out), *arguments]), *rows_of(out)
+
+    return run
+
+
+CASES = [
+    "gradient/float32/16", "gradient/float32/1500", "gradient/bfloat16/30", "gradient/F/100", "gradient/small/1000",
+    "epoch/32", "epoch/in order/32", "update/1000000", "fit/100",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_is_checked_and_written_down(rehearse, capsys, case):
+    code, facts, rows = rehearse("--only", case)
+    assert "no time is a GPU's" in facts["measured on"]
+    assert case in rows
+    assert all(0 <= row["error"] < 1e-4 and row["ours"] > 0 and "failed" not in row for row in rows.values())
+    assert code == 0
+    printed = capsys.readouterr().out
+    assert "A rehearsal over the emulator" in printed
+    assert f"| {case} |" in printed
+
+
+def test_every_case_that_is_asked_for_is_listed():
+    labels = [label for label, _ in gpu_cases.cases(gpu_first.parse([]))]
+    assert len(labels) == len(set(labels))
+    for storage in ("float32", "bfloat16"):
+        assert {f"gradient/{storage}/{d}" for d in (16, 30, 64, 100, 128, 1000, 1500, 10_000)} <= set(labels)
+    assert {f"epoch/{b}" for b in (32, 256, 1024, 4096, 16_384)} <= set(labels)
+    assert {f"update/{n}" for n in (10**6, 10**7, 10**8)} <= set(labels)
+
+
+@pytest.mark.parametrize("case", ["gradient/float32/16", "epoch/32", "update/1000000"])
+def test_a_wrong_answer_is_written_down_without_a_time(rehearse, monkeypatch, case):
+    right = gpu_arrays.OwnArrays.host
+    monkeypatch.setattr(
+        gpu_arrays.OwnArrays,
+        "host",
+        lambda self, array: right(self, array) * (1.01 if isinstance(array, st.DeviceArray) else 1),
+    )
+    code, _, rows = rehearse("--only", case)
+    assert code == gpu_first.FAILED
+    assert all("WrongAnswer" in row["failed"] and "ours" not in row for row in rows.values())
+
+
+def test_a_case_that_fails_does_not_end_the_run(rehearse, monkeypatch):
+    def broken(bench, n):
+        raise MemoryError("the GPU's memory is full")
+
+    update = gpu_cases.update
+    monkeypatch.setattr(gpu_cases, "update", lambda bench, n: (broken if n == 1_000_000 else update)(bench, n))
+    code, _, rows = rehearse("--only", "update/*")
+    assert code == gpu_first.FAILED
+    assert rows["update/1000000"]["failed"] == "MemoryError: the GPU's memory is full"
+    assert rows["update/10000000"]["ours"] > 0
+
+
+def test_what_there_was_no_time_for_is_named(rehearse):
+    code, _, rows = rehearse("--only", "gradient/small/*", "--seconds", "-1")
+    assert code == gpu_first.FAILED
+    assert [row["failed"] for row in rows.values()] == ["not begun within -1 s"] * 3
+
+
+@pytest.mark.skipif(real()[1] is None, reason="there is a GPU")
+def test_without_a_gpu_the_script_says_why(capsys):
+    assert gpu_first.main([]) == gpu_first.NO_DEVICE
+    assert st.info()["cuda"] in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_shell_script_is_rehearsed(folder, tmp_path):
+    command = [ROOT / "tools" / "gpu_first.sh", "--emulated", folder, "--out", tmp_path, "--scale", "2e-6"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    steps = (tmp_path / "steps.txt").read_text()
+    assert done.returncode == 0, steps + (tmp_path / "first.log").read_text()
+    assert [line.split(":")[0] for line in steps.splitlines()] == ["tests", "first"]
+    _, rows = rows_of(tmp_path / "results.jsonl")
+    assert len(rows) == len(list(gpu_cases.cases(gpu_first.parse([]))))
+
+
+def test_steps_that_take_too_long_end(folder, tmp_path):
+    command = [ROOT / "tools" / "gpu_first.sh", "--emulated", folder, "--out", tmp_path, "--seconds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "exit status 124 after" in done.stdout
+    assert "no time was left" in done.stdout
+
+
+@pytest.fixture
+def on_the_cpu():
+    """torch, with its tensors on the CPU, where its graphs and CuPy have no place."""
+    torch = pytest.importorskip("torch")
+    options = gpu_first.parse([*SMALL, "--scale", "1e-5"])
+    return gpu_cases.Bench(options, gpu_arrays.Tensors(torch, "cpu"), {"torch": gpu_peers.Torch(torch)})
+
+
+@pytest.mark.parametrize(
+    "case", ["gradient/float32/16", "gradient/bfloat16/16", "epoch/32", "update/1000000", "fit/100"]
+)
+def test_torch_is_a_contender(on_the_cpu, case):
+    run = dict(gpu_cases.cases(on_the_cpu.options))[case]
+    row = run(on_the_cpu)
+    assert row["x torch"] > 0
+
+
+def test_the_reference_is_that_of_the_package(monkeypatch):
+    monkeypatch.setattr(gpu_arrays, "BLOCK_ELEMENTS", 50)
+    rng = np.random.default_rng(0)
+    X, y, w = rng.standard_normal((33, 7)), rng.integers(0, 2, 33).astype(float), rng.standard_normal(8)
+    value, gradient = gpu_arrays.logistic(gpu_arrays.OwnArrays(), X, y, w)
+    right = st.reference.logistic(X, y, w)
+    harness.check("value", value, right[0], 1e-14)
+    harness.check("gradient", gradient, right[1], 1e-13)
