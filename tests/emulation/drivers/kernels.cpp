@@ -350,8 +350,8 @@ void test_without_cooperation() {
 
 }  // namespace
 
-int main(int n_arguments, char**) {
-    if (n_arguments > 1) return test_without_cooperation(), 0;
+int main(int argc, char** argv) {
+    if (argc == 2 && argv[1] == std::string("without cooperative launches")) return test_without_cooperation(), 0;
     test_second_device();
     test_order(4097);
     test_order(9000);
