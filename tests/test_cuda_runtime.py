@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -100,6 +101,17 @@ def test_an_order_of_rows_may_go_at_once(runtime):
 # Captures of CUDA graphs
 
 
+@contextmanager
+def captured(runtime, stream):
+    """Capture what the stream is given, into a graph whose launch is then asked for: it must be valid."""
+    runtime.emulated_begin_capture(stream)
+    try:
+        yield
+    finally:
+        graph = runtime.emulated_end_capture(stream)
+    runtime.emulated_launch_graph(graph, stream)
+
+
 @pytest.mark.parametrize("own_stream", [True, False])  # False: the capture is on a stream that the step would wait for
 @pytest.mark.parametrize("n_before", [0, 1])
 def test_a_captured_step_is_refused(runtime, own_stream, n_before):
@@ -109,11 +121,9 @@ def test_a_captured_step_is_refused(runtime, own_stream, n_before):
     ours, theirs = st.Adam(), st.Adam()
     for _ in range(n_before):
         ours.step(there_w, there_g)
-    captured = stream if own_stream else BLOCKING_STREAM
-    runtime.emulated_begin_capture(captured)
-    with pytest.raises(RuntimeError, match=r"^optimizer.step cannot be captured into a CUDA graph: .*numbers"):
+    message = r"^optimizer.step cannot be captured into a CUDA graph: .*numbers"
+    with captured(runtime, stream if own_stream else BLOCKING_STREAM), pytest.raises(RuntimeError, match=message):
         ours.step(there_w, there_g)
-    runtime.emulated_launch_graph(runtime.emulated_end_capture(captured), captured)  # it is valid, and empty
     assert ours.n_steps == n_before
     ours.step(there_w, there_g)
     for _ in range(n_before + 1):
@@ -125,11 +135,10 @@ def test_a_captured_gradient_is_refused_and_the_capture_goes_on(runtime):
     stream = runtime.emulated_stream()
     objective, w = there(stream), with_stream(on_device(DATA.w0), stream)
     expected = objective.value_and_gradient(w)[1].numpy()
-    runtime.emulated_begin_capture(stream)
-    for call in (objective.value, objective.gradient, objective.value_and_gradient):
-        with pytest.raises(RuntimeError, match=r"^a pass over the data cannot be captured into a CUDA graph"):
-            call(w)
-    runtime.emulated_launch_graph(runtime.emulated_end_capture(stream), stream)
+    with captured(runtime, stream):
+        for call in (objective.value, objective.gradient, objective.value_and_gradient):
+            with pytest.raises(RuntimeError, match=r"^a pass over the data cannot be captured into a CUDA graph"):
+                call(w)
     np.testing.assert_array_equal(objective.gradient(w).numpy(), expected)
 
 

@@ -18,6 +18,7 @@ import steepest as st
 from devices import emulated, real
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.emulated
 SMALL = ["--scale", "2e-6", "--repeats", "1", "--enough", "0"]
 
 
