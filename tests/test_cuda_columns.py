@@ -163,6 +163,24 @@ def test_copies_of_rows(cuda, n, d, order, storage):
     np.testing.assert_array_equal(found.view(np.uint8), np.ascontiguousarray(stored[index]).view(np.uint8))
 
 
+@pytest.mark.parametrize("piece_bytes", [1, 24, 1000, 1 << 20])
+@pytest.mark.parametrize("row_major", [True, False])
+def test_copies_come_in_pieces(memory, row_major, piece_bytes):
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    index = np.random.default_rng(1).integers(0, 50, 200)
+    found = np.empty((200, 3))
+    stored = np.asarray(X, order="C" if row_major else "F")
+    rows = memory.module.Rows(memory.put(stored), 50, 3, row_major, memory.device, memory.stream)
+    rows.gather(8, index, found, piece_bytes)
+    np.testing.assert_array_equal(found, X[index])
+
+
+def test_copies_of_more_rows_than_threads(cuda):
+    X = np.arange(27_000.0).reshape(9000, 3)
+    index = np.arange(9000)[::-1].copy()
+    np.testing.assert_array_equal(gathered(as_native("X", on_device(X)), index), X[index])
+
+
 def test_copies_of_elements_and_of_nothing(cuda):
     y = np.arange(9.0)
     there = as_native("y", on_device(y))

@@ -44,7 +44,7 @@ struct BoundRows {
         throw py::value_error("storage must be " + storage_names() + ", got " + storage);
     }
 
-    void gather(std::size_t element_bytes, const RowNumbers& index, py::array array) const {
+    void gather(std::size_t element_bytes, const RowNumbers& index, py::array array, std::size_t piece_bytes) const {
         void* out = array.mutable_data();
         const std::int64_t* first = index.data();
         const auto count = std::size_t(index.size());
@@ -52,7 +52,7 @@ struct BoundRows {
             throw py::value_error("array must have room for " + std::to_string(count) + " rows");
         const GilReleased released;
         const OnDevice here(device);
-        gather_rows(rows, element_bytes, first, count, out, stream);
+        gather_rows(rows, element_bytes, first, count, out, piece_bytes, stream);
     }
 };
 
@@ -64,7 +64,8 @@ void bind_columns(py::module_& m) {
              py::arg("n_columns"), py::arg("row_major"), py::arg("device"), py::arg("stream"))
         .def("statistics", &BoundRows::statistics, py::arg("storage"), py::arg("weight"), py::arg("unit").none(true),
              py::arg("some"))
-        .def("gather", &BoundRows::gather, py::arg("element_bytes"), py::arg("index"), py::arg("array").noconvert());
+        .def("gather", &BoundRows::gather, py::arg("element_bytes"), py::arg("index"), py::arg("array").noconvert(),
+             py::arg("piece_bytes") = gathered_bytes);
 }
 
 }  // namespace steepest::cuda

@@ -10,7 +10,8 @@
 namespace steepest::cuda {
 namespace {
 
-constexpr std::size_t piece_bytes = 64u << 20;  // of rows that are copied at once
+constexpr std::size_t moment_rows = 256;  // of a chunk, at least
+constexpr std::size_t moment_blocks = 1024;
 constexpr std::size_t gather_blocks = 1024;
 
 std::size_t blocks_for(std::size_t n) { return (n + block_threads - 1) / block_threads; }
@@ -28,7 +29,11 @@ void gather_piece(const Rows& rows, const long long* index, std::size_t count, v
 template <class S>
 void column_statistics(const Rows& rows, const ArithmeticOf<S>* weight, const double* unit, const std::int64_t* some,
                        std::size_t n_some, double* out, Stream stream) {
-    const std::size_t d = rows.n_columns, n_chunks = pass_chunks(rows.n_rows, d, sizeof(S), rows.n_rows);
+    const std::size_t d = rows.n_columns;
+    const std::size_t width = rows.row_major ? std::size_t(side_by_side(d).width) : std::size_t(block_warps);
+    const std::size_t tiles = (d + width - 1) / width;
+    const std::size_t n_chunks =
+        std::clamp<std::size_t>(std::min(rows.n_rows / moment_rows, moment_blocks / tiles), 1, moment_blocks);
     Buffer chosen, units, shift, partial, found;
     chosen.reserve(n_some * sizeof(long long));
     units.reserve(d * sizeof(double));
@@ -50,8 +55,7 @@ void column_statistics(const Rows& rows, const ArithmeticOf<S>* weight, const do
                              partial.as<double>()};
     const Kernel<Moments<S>> shifts = &column_shifts<S>, sums = &column_moments<S>;
     launch(shifts, {blocks_for(d)}, stream, moments);
-    const std::size_t width = rows.row_major ? std::size_t(side_by_side(d).width) : std::size_t(block_warps);
-    launch(sums, {n_chunks * ((d + width - 1) / width), block_threads * sizeof(Moment)}, stream, moments);
+    launch(sums, {n_chunks * tiles, block_threads * sizeof(Moment)}, stream, moments);
     const Kernel<ColumnTotals<double>> totals = &column_totals<double>;
     launch(totals, {blocks_for(d)}, stream,
            ColumnTotals<double>{partial.as<double>(), n_chunks, d, shift.as<double>(), found.as<double>()});
@@ -59,7 +63,7 @@ void column_statistics(const Rows& rows, const ArithmeticOf<S>* weight, const do
 }
 
 void gather_rows(const Rows& rows, std::size_t element_bytes, const std::int64_t* index, std::size_t count, void* out,
-                 Stream stream) {
+                 std::size_t piece_bytes, Stream stream) {
     const std::size_t row_bytes = rows.n_columns * element_bytes;
     const std::size_t at_once = std::clamp<std::size_t>(piece_bytes / row_bytes, 1, std::max<std::size_t>(count, 1));
     Buffer numbers, piece;

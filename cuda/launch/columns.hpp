@@ -23,8 +23,10 @@ template <class S>
 void column_statistics(const Rows&, const ArithmeticOf<S>* weight, const double* unit, const std::int64_t* some,
                        std::size_t n_some, double* out, Stream);
 
-// Copies rows to the host, one after the other. The index is on the host.
+constexpr std::size_t gathered_bytes = 64u << 20;
+
+// Copies rows to the host, one after the other, by pieces of about so many bytes. The index is on the host.
 void gather_rows(const Rows&, std::size_t element_bytes, const std::int64_t* index, std::size_t count, void* out,
-                 Stream);
+                 std::size_t piece_bytes, Stream);
 
 }  // namespace steepest::cuda

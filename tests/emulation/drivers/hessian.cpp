@@ -113,7 +113,7 @@ void test_columns(std::size_t n, std::size_t d, bool row_major) {
     std::vector<std::int64_t> index;
     for (std::size_t i = 0; i < n; i += 2) index.push_back(std::int64_t(n - 1 - i));
     std::vector<S> copies(index.size() * d);
-    gather_rows(rows, sizeof(S), index.data(), index.size(), copies.data(), nullptr);
+    gather_rows(rows, sizeof(S), index.data(), index.size(), copies.data(), 1000, nullptr);
     for (std::size_t k = 0; k < index.size(); ++k)
         for (std::size_t j = 0; j < d; ++j)
             expect(double(widen(copies[k * d + j])) == at(x, n, d, row_major, std::size_t(index[k]), j),
