@@ -213,7 +213,7 @@ FAULTS = [
         "plain store for a shared counter",
         "a pass begins with the counters of the last one",
         "kernels/stream.cuh",
-        "*pass_.counters = {};",
+        "pass_.counters->clear();",
         "",
     ),
     Fault(
