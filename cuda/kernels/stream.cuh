@@ -156,8 +156,9 @@ class StreamSums {
     __device__ StreamSums(unsigned char* shared, const StreamPass<S>& pass)
         : pass_(pass),
           at_(pass.lanes),
-          ring_(shared, pass.ring, pass.rows.n_columns),
-          w_(reinterpret_cast<T*>(shared + Ring<S>::shared_bytes(pass.ring, pass.rows.n_columns) + 16)) {}
+          shared_(shared),
+          after_ring_(unsigned(Ring<S>::shared_bytes(pass.ring, pass.rows.n_columns))),
+          ring_(shared, pass.ring, pass.rows.n_columns) {}
 
     __device__ __forceinline__ void run() {
         if (threadIdx.x >= block_threads) {
@@ -215,13 +216,14 @@ class StreamSums {
         }
     }
 
-    __device__ __forceinline__ LastBlocks<S> last_blocks() const {
-        return LastBlocks<S>(pass_, ptx::made_anew(reinterpret_cast<unsigned char*>(w_)) - 16);
-    }
+    // What comes after the ring: the flag of `LastBlocks`, the parameters, and what `LaneSums` has.
+    __device__ __forceinline__ unsigned char* after_ring() const { return shared_ + ptx::made_anew(after_ring_); }
+    __device__ __forceinline__ T* shared_parameters() const { return reinterpret_cast<T*>(after_ring() + 16); }
+
+    __device__ __forceinline__ LastBlocks<S> last_blocks() const { return LastBlocks<S>(pass_, after_ring()); }
 
     __device__ __forceinline__ LaneSums<S, K> lane_sums() const {
-        auto* shared = ptx::made_anew(reinterpret_cast<unsigned char*>(w_ + most_columns));
-        return LaneSums<S, K>(shared, pass_.rows.n_columns, pass_.lanes);
+        return LaneSums<S, K>(after_ring() + 16 + most_columns * sizeof(T), pass_.rows.n_columns, pass_.lanes);
     }
 
     // Copies the parameters to shared memory, those of a lane side by side and 0 after the last column. Returns the
@@ -230,14 +232,14 @@ class StreamSums {
         const T* w = pass_.finish.step.w;
         for (unsigned j = threadIdx.x; j < unsigned(at_.lanes * elements); j += block_threads) {
             const unsigned vector = j / width, lane = vector % unsigned(at_.lanes), k = vector / unsigned(at_.lanes);
-            w_[(lane * K + k) * width + j % width] = j < pass_.rows.n_columns ? w[j] : T(0);
+            shared_parameters()[(lane * K + k) * width + j % width] = j < pass_.rows.n_columns ? w[j] : T(0);
         }
         Consumers::sync();
         return pass_.finish.step.intercept ? w[pass_.rows.n_columns] : T(0);
     }
 
     __device__ __forceinline__ void load_parameters(T (&wk)[elements]) const {
-        const T* of_lane = ptx::made_anew(w_) + at_.lane * elements;
+        const T* of_lane = shared_parameters() + at_.lane * elements;
         for (int e = 0; e < elements; ++e) wk[e] = of_lane[e];
     }
 
@@ -282,8 +284,9 @@ class StreamSums {
 
     const StreamPass<S>& pass_;
     Place at_;
+    unsigned char* shared_;
+    unsigned after_ring_;
     Ring<S> ring_;
-    T* w_;
 };
 
 template <class S, int K>

@@ -60,11 +60,6 @@ __device__ __forceinline__ void copy_async_wait_prior() {
 }
 
 // The same value, of which the compiler knows nothing: what is made of it in a loop takes no registers outside of it.
-template <class T>
-__device__ __forceinline__ T* made_anew(T* pointer) {
-    asm volatile("" : "+l"(pointer));
-    return pointer;
-}
 __device__ __forceinline__ unsigned made_anew(unsigned number) {
     asm volatile("" : "+r"(number));
     return number;

@@ -221,7 +221,7 @@ FAULTS = [
         "whole 16 bytes reach beyond the targets",
         "kernels/ring.cuh",
         "after < most ? after : most",
-        "after",
+        "after < most ? after : after",
     ),
     Fault(
         "missing wait on an asynchronous copy",
