@@ -165,8 +165,7 @@ def second_stage(n: int, d: int, storage: str, gpu: Gpu = H100, code: Code = NOW
     if way.name != "stream":  # one load at a time, the loss's chunks come after the column's; else beside them
         return (2 if code.loads == 1 else 1) * rounds * gpu.cache_latency
     # A block adds all columns of its eighth, the last one adds the eighths; each is told by a fence and a counter.
-    columns = 4 if way.resident == 1 else 2
-    passes = math.ceil((d + 2) / (columns * BLOCK_THREADS))
+    passes = math.ceil((d + 2) / (2 * BLOCK_THREADS))  # two columns a thread at once
     bytes_seconds = of_thread * (d + 2) * 8 / (gpu.cache_bytes * gpu.clock)
     eighths = math.ceil((d + 2) / BLOCK_THREADS)
     return max(passes * rounds * gpu.cache_latency, bytes_seconds) + (4 + eighths) * gpu.cache_latency

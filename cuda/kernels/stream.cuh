@@ -21,6 +21,12 @@ struct StreamCounters {
     unsigned next;                // chunk after those that every block begins with
     unsigned ended;               // blocks
     unsigned done[finish_parts];  // chunks of each part
+
+    __device__ __forceinline__ void clear() {
+        if (threadIdx.x == 0) atomicMin(&next, 0u);
+        if (threadIdx.x == 0) atomicMin(&ended, 0u);
+        if (threadIdx.x < finish_parts) atomicMin(&done[threadIdx.x], 0u);
+    }
 };
 
 template <class S>
@@ -42,7 +48,7 @@ struct Consumers {
 
 // Chunks are dealt to `finish_parts` parts. Who finishes the last chunk of a part adds up the part; the last block to
 // end adds the parts, as `finish` adds what its threads have.
-template <class S, int columns_at_once>
+template <class S>
 class LastBlocks {
     using T = ArithmeticOf<S>;
 
@@ -70,10 +76,8 @@ class LastBlocks {
         const bool good = *flag_;
         for (std::size_t c = threadIdx.x; c < f.step.n_parameters(); c += block_threads)
             finish_column(f, c, add_parts(c), good);
-        if (threadIdx.x == 0) {
-            finish_status(f, loss, good);
-            *pass_.counters = {};
-        }
+        if (threadIdx.x == 0) finish_status(f, loss, good);
+        pass_.counters->clear();
     }
 
   private:
@@ -93,7 +97,7 @@ class LastBlocks {
 
     // Several chunks of several columns at once, since each number comes from the L2 cache.
     __device__ __forceinline__ void add_part(unsigned part) {
-        constexpr int chunks_at_once = 8;
+        constexpr int chunks_at_once = 8, columns_at_once = 2;
         const std::size_t n = pass_.finish.n_chunks;
         for (std::size_t first = threadIdx.x; first < stride_; first += columns_at_once * block_threads) {
             double sums[columns_at_once] = {};
@@ -152,17 +156,16 @@ class StreamSums {
     __device__ StreamSums(unsigned char* shared, const StreamPass<S>& pass)
         : pass_(pass),
           at_(pass.lanes),
-          ring_(shared, pass.ring, pass.rows.n_columns),
-          w_(reinterpret_cast<T*>(shared + Ring<S>::shared_bytes(pass.ring, pass.rows.n_columns) + 16)),
-          sums_(reinterpret_cast<unsigned char*>(w_ + most_columns), pass.rows.n_columns, pass.lanes),
-          last_(pass, shared + Ring<S>::shared_bytes(pass.ring, pass.rows.n_columns)) {}
+          shared_(shared),
+          after_ring_(unsigned(Ring<S>::shared_bytes(pass.ring, pass.rows.n_columns))),
+          ring_(shared, pass.ring, pass.rows.n_columns) {}
 
     __device__ __forceinline__ void run() {
         if (threadIdx.x >= block_threads) {
             produce();
         } else {
             consume();
-            last_.finish_pass();
+            last_blocks().finish_pass();
         }
     }
 
@@ -192,7 +195,7 @@ class StreamSums {
         const T bias = share_parameters();
         T wk[elements];
         load_parameters(wk);
-        sums_.clear();
+        lane_sums().clear();
         GroupSums<S, K> group;
         unsigned unflushed = 0;
         for (Stage stage = ring_.next(); stage.chunk < pass_.finish.n_chunks; stage = ring_.next()) {
@@ -200,31 +203,44 @@ class StreamSums {
             ring_.give_back();
             unflushed += stage.n;
             if (stage.last || unflushed == flush_rows * unsigned(at_.groups)) {
-                sums_.template flush<Consumers>(group);
+                LaneSums<S, K> sums = lane_sums();
+                sums.template flush<Consumers>(group);
                 group = {};
                 unflushed = 0;
-            }
-            if (stage.last) {
-                sums_.write(pass_.partial + stage.chunk * sums_of(pass_.rows.n_columns));
-                sums_.clear();
-                last_.finish_chunk(stage.chunk);
+                if (!stage.last) continue;
+                sums.write(pass_.partial + stage.chunk * sums_of(pass_.rows.n_columns));
+                sums.clear();
+                last_blocks().finish_chunk(stage.chunk);
                 load_parameters(wk);  // again, so that they take no registers while chunks are added up
             }
         }
     }
 
-    // Copies the parameters to shared memory, 0 after the last column, and returns the intercept.
+    // What comes after the ring: the flag of `LastBlocks`, the parameters, and what `LaneSums` has.
+    __device__ __forceinline__ unsigned char* after_ring() const { return shared_ + ptx::made_anew(after_ring_); }
+    __device__ __forceinline__ T* shared_parameters() const { return reinterpret_cast<T*>(after_ring() + 16); }
+
+    __device__ __forceinline__ LastBlocks<S> last_blocks() const { return LastBlocks<S>(pass_, after_ring()); }
+
+    __device__ __forceinline__ LaneSums<S, K> lane_sums() const {
+        return LaneSums<S, K>(after_ring() + 16 + most_columns * sizeof(T), pass_.rows.n_columns, pass_.lanes);
+    }
+
+    // Copies the parameters to shared memory, those of a lane side by side and 0 after the last column. Returns the
+    // intercept.
     __device__ __forceinline__ T share_parameters() {
         const T* w = pass_.finish.step.w;
-        for (unsigned j = threadIdx.x; j < most_columns; j += block_threads)
-            w_[j] = j < pass_.rows.n_columns ? w[j] : T(0);
+        for (unsigned j = threadIdx.x; j < unsigned(at_.lanes * elements); j += block_threads) {
+            const unsigned vector = j / width, lane = vector % unsigned(at_.lanes), k = vector / unsigned(at_.lanes);
+            shared_parameters()[(lane * K + k) * width + j % width] = j < pass_.rows.n_columns ? w[j] : T(0);
+        }
         Consumers::sync();
         return pass_.finish.step.intercept ? w[pass_.rows.n_columns] : T(0);
     }
 
     __device__ __forceinline__ void load_parameters(T (&wk)[elements]) const {
-        for (int k = 0; k < K; ++k)
-            for (int v = 0; v < width; ++v) wk[k * width + v] = w_[(k * at_.lanes + at_.lane) * width + v];
+        const T* of_lane = shared_parameters() + at_.lane * elements;
+        for (int e = 0; e < elements; ++e) wk[e] = of_lane[e];
     }
 
     __device__ __forceinline__ void add_rows(const Stage& stage, GroupSums<S, K>& group, const T (&w)[elements],
@@ -254,7 +270,8 @@ class StreamSums {
     template <class Unit>
     __device__ __forceinline__ void load_by(const S* x, unsigned d, RowInRegisters<S, K>& row) const {
         constexpr unsigned elements_of = sizeof(Unit) / sizeof(S);
-        const unsigned first = unsigned(at_.lane * width), step = unsigned(at_.lanes * width);
+        const unsigned first = ptx::made_anew(unsigned(at_.lane * width));
+        const unsigned step = ptx::made_anew(unsigned(at_.lanes * width));
         for (int k = 0; k < K; ++k) {
             Unit units[16 / sizeof(Unit)] = {};
             for (unsigned u = 0; u < 16 / sizeof(Unit); ++u) {
@@ -267,10 +284,9 @@ class StreamSums {
 
     const StreamPass<S>& pass_;
     Place at_;
+    unsigned char* shared_;
+    unsigned after_ring_;
     Ring<S> ring_;
-    T* w_;
-    LaneSums<S, K> sums_;
-    LastBlocks<S, blocks_of_stream<S, K> == 1 ? 4 : 2> last_;
 };
 
 template <class S, int K>

@@ -73,6 +73,12 @@ __device__ __forceinline__ void copy_async_wait_prior() {
 #endif
 }
 
+// The same value, of which the compiler knows nothing: what is made of it in a loop takes no registers outside of it.
+__device__ __forceinline__ unsigned made_anew(unsigned number) {
+    asm volatile("" : "+r"(number));
+    return number;
+}
+
 // The first `n` threads of the block meet, a multiple of 32; `barrier` is from 1 to 15.
 template <int barrier>
 __device__ __forceinline__ void sync_threads(unsigned n) {

@@ -228,7 +228,7 @@ FAULTS = [
         "plain store for a shared counter",
         "a pass begins with the counters of the last one",
         "kernels/stream.cuh",
-        "*pass_.counters = {};",
+        "pass_.counters->clear();",
         "",
     ),
     Fault(
@@ -236,7 +236,7 @@ FAULTS = [
         "whole 16 bytes reach beyond the targets",
         "kernels/ring.cuh",
         "after < most ? after : most",
-        "after",
+        "after < most ? after : after",
     ),
     Fault(
         "missing wait on an asynchronous copy",

@@ -56,6 +56,10 @@ void copy_async_wait_prior() {
     ::emulated::copy_async_wait_prior(N);
 }
 
+template <class T>
+T made_anew(T value) {
+    return value;
+}
 template <int barrier>
 void sync_threads(unsigned n, Location at = Location::current()) {
     ::emulated::sync_threads(barrier, n, at);
