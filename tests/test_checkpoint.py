@@ -12,6 +12,7 @@ import steepest as st
 from checkpoints import assert_same_bits, assert_same_result, resumed, through_a_file
 from steepest.optimizers.runners import NativeRunner, StepPlan
 from steepest.quasi_newton import runner as module
+from steepest.quasi_newton import sampled_start
 from steepest.quasi_newton.runner import QuasiNewtonRunner
 from steepest.working_sets.runner import WorkingSetRunner
 from test_sparse_steps import CLOSED, PENALTIES, RULES, SCHEDULES, rows_of
@@ -174,7 +175,9 @@ def all_columns():
 def test_quasi_newton_resumes_to_the_same_bits(problem, tmp_path, monkeypatch):
     make_objective, kind = QUASI_NEWTON[problem]
     objective, kinds = make_objective(), []
-    monkeypatch.setattr(module, "LBFGSHistory", noting(module.LBFGSHistory, kinds))
+    kind_of_history = noting(module.LBFGSHistory, kinds)
+    for each in (module, sampled_start):
+        monkeypatch.setattr(each, "LBFGSHistory", kind_of_history)
     options = {"max_epochs": 25, "record_path": objective.n_parameters < 100}
     expected = st.minimize(objective, optimizer=st.QuasiNewton(), **options)
     assert expected.n_epochs > 1

@@ -139,8 +139,8 @@ def test_the_default_takes_the_passes_that_the_lesson_on_newton_tells_of(monkeyp
     evaluated, hessians = [], []
     sampled, sampled_rows, sample = [], [], st.Logistic.sample
 
-    def sampling(self, n, seed, data=None, terms=None):
-        sampled.append(sample(self, n, seed, data, terms))
+    def sampling(self, n, seed, data=None):
+        sampled.append(sample(self, n, seed, data))
         sampled_rows.append(min(n, self.n_samples))
         return sampled[-1]
 

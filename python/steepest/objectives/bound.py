@@ -106,19 +106,18 @@ class Bound:
         """Return the data of a mini-batch of rows, with the weight_sum that `native_batch` describes."""
         return self._data.taken(rows, self._data.weight_sum * len(rows) / self.n_samples)
 
-    def sample(self, n: int, seed: int, data: Data | None = None, terms: Terms | None = None) -> Any:
+    def sample(self, n: int, seed: int, data: Data | None = None) -> Any:
         """Return the native objective of n random rows, or of all rows if n is at least their number.
 
         Rows that lie whole in memory are not copied. ``data`` is what `sample_data` returned, if it was called for them
-        already. ``terms`` are others than the objective's own.
+        already.
         """
         if n >= self.n_samples:
-            return self.native if terms is None else self._data.bind(terms)
-        terms = self.terms if terms is None else terms
+            return self.native
         if data is not None:
-            return data.bind(terms)
+            return data.bind(self.terms)
         rows = some_of(self.n_samples, n, seed)
-        return self._data.bind_some(rows, self._data.weight_sum * len(rows) / self.n_samples, terms)
+        return self._data.bind_some(rows, self._data.weight_sum * len(rows) / self.n_samples, self.terms)
 
     def sample_data(self, n: int, seed: int) -> Data:
         """Return the data of the rows that `sample` takes."""

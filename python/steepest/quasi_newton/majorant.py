@@ -58,9 +58,14 @@ class Majorant:
     def _hessian_of_squares(self, p: int, dtype: np.dtype[Any], rows: int, seed: int) -> NDArray[Any]:
         if self._squares is not None and self._squares[0] == rows:
             return self._squares[1]
-        objective = self._objective
+        objective, n = self._objective, self._objective.n_samples
         terms = objective.terms._replace(loss="least_squares", loss_parameters={})
-        found: NDArray[Any] = objective.sample(rows, seed, terms=terms).hessian(np.zeros(p, dtype))
+        if rows >= n:
+            squares = objective.data.bind(terms)
+        else:
+            chosen = some_of(n, rows, seed)
+            squares = objective.data.bind_some(chosen, objective.weight_sum * len(chosen) / n, terms)
+        found: NDArray[Any] = squares.hessian(np.zeros(p, dtype))
         if not objective.supports(Capability.ROWS):
             self._squares = rows, found
         return found

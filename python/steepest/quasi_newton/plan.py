@@ -32,6 +32,7 @@ _ENOUGH = 1000  # rows per parameter, at most, of a larger sample
 _WORTH = 1.5  # passes that a larger sample may cost
 _OF_NOISE = 0.1  # of the difference between a sample and all rows that a descent on the sample ends at
 _MOST_UNSURE = 0.2  # p / rows of a Hessian of which the spread of the eigenvalues is told
+_CLEARLY_MORE = 1.5  # times the rows of the first sample that the larger one has at least
 _MORE_ROWS = 4  # times as many as the last Hessian had
 # The same of rows that are read where they lie. A step with the Hessian of m rows leaves about sqrt(p / m) of the
 # gradient, and the minimum over these rows is as far from that of all.
@@ -121,7 +122,8 @@ class SamplePlan:
         if is_quadratic and self.possible and self.cost(n) <= _CHEAP:
             self.whole, self.rows, self.hessian_rows = True, n, n
             return
-        self.hessian_rows = max(self.rows, self._rows_of_larger_sample(p))
+        more = self._rows_of_larger_sample(p)
+        self.hessian_rows = more if more >= _CLEARLY_MORE * self.rows else self.rows
         if 2 * self.rows > n:
             self.rows = n
         if 2 * self.hessian_rows > n:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -17,9 +15,8 @@ from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..objectives.rounding import amplified_rounding
-from ..objectives.source import Data
 from ..objectives.used import UsedColumns
-from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
+from ..optimizers.runner import Evaluation, Steps, StopReason
 from .active import ActiveMetric
 from .blocks import SparseBlocks
 from .continuing import history_from, iterate_from, state_of_history, state_of_iterate
@@ -32,26 +29,21 @@ from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softma
 from .plan import SamplePlan
 from .proximal import Kinks, penalised, pseudo_gradient
 from .resolved import Resolved
-from .sample import column_squares, mean_block, prior_of
+from .sample import column_squares, mean_block
+from .sampled_start import SEED, WINDOW, Evaluator, SampledStart
 from .scaled import ScaledNorm, is_judged_scaled
 from .verdict import Judge
 
 __all__ = ["QuasiNewtonRunner"]
 
 Vector: TypeAlias = NDArray[np.float64]
-Evaluator: TypeAlias = Callable[[NDArray[Any]], Iterate]
 
-_SEED = 0  # of the sample's rows: the same run every time
-_NEWTON_STEPS = 12  # on the sample, at most
-_NEAR_ENOUGH = 1e-3  # share of the start's gradient, on the sample, that is no better than the sample itself
-_ROUGHLY = 1e-2  # the same where more rows follow
-_SAMPLE_PASSES = 30  # with a diagonal
-_WINDOW, _SHORT_WINDOW = 5, 2  # steps that a pace is taken from: of a diagonal, of a whole Hessian
+_SHORT_WINDOW = 2  # steps that the pace of a whole Hessian is taken from
 _CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
 _COUNTS = ("_n_steps", "_stalled", "_largest_value", "_looked", "_rows")
 
 
-class QuasiNewtonRunner(Runner):
+class QuasiNewtonRunner(SampledStart):
     """Takes the iterations of a run."""
 
     def __init__(
@@ -282,59 +274,9 @@ class QuasiNewtonRunner(Runner):
         found, self._history = led
         return found if found.value < iterate.value else iterate
 
-    def _lead_of_sample(self, w: NDArray[Any], whole: Iterate | None = None) -> tuple[Iterate, LBFGSHistory]:
-        """Return the point to which a sample leads from w, evaluated on its rows, and a metric with its history.
-
-        `whole` is the point w, evaluated on all rows, for a sample that has them all.
-        """
-        objective, plan = self._objective, self._plan
-        if plan.whole:
-            data = objective.sample_data(plan.rows, _SEED) if self._samples else objective.data
-            sample = objective.sample(plan.rows, _SEED, data) if self._samples else objective.native
-            self._rows = plan.rows
-            refines = plan.hessian_rows > plan.rows
-            start, metric = self._newton(sample, data, w, whole, refines)
-            if refines:
-                start, metric = self._refined(start, metric)
-            return start, self._history_of(metric)
-        metric = self._diagonal()
-        if self._positive is None and Resolved.may_be_asked(objective):
-            self._resolved = Resolved.of(objective)
-        sample = objective.sample(plan.rows, _SEED) if self._samples else objective.native
-        return self._descend(sample, w, whole, LBFGSHistory(metric))
-
-    def _refined(self, start: Iterate, metric: Metric) -> tuple[Iterate, Metric]:
-        """Take two steps on more rows, whose minimum is nearer to that of all, and return their Hessian there.
-
-        The first is by the metric of fewer rows, and leads to where the Hessian is taken. The second is by that.
-        """
-        self._rows = self._plan.hessian_rows
-        sample = self._objective.sample(self._rows, _SEED)
-
-        def with_hessian(w: NDArray[Any]) -> Iterate:
-            value, gradient, self._first_hessian = sample.value_gradient_and_hessian(w)
-            return self._iterate_at(sample, w, value, gradient)
-
-        def stepped(iterate: Iterate, metric: Metric) -> NDArray[Any]:
-            line = line_from(iterate, LBFGSHistory(metric), self._kinks, self._resolved)
-            return line.along(1.0) if line.slope < 0.0 else iterate.w
-
-        here = self._evaluate_at(sample, start.w)
-        nearer = with_hessian(stepped(here, metric))
-        if not nearer.value <= here.value:
-            nearer = with_hessian(here.w)
-        metric = self._metric(sample, nearer.w)
-        if sample is self._objective.native:
-            return nearer, metric
-        return dataclasses.replace(nearer, w=stepped(nearer, metric)), metric
-
-    def _history_of(self, metric: Metric) -> LBFGSHistory:
-        """Return the history of a metric whose Hessian is of some rows, for steps over all rows."""
-        return LBFGSHistory(metric, self._plan.factor(self._rows) if isinstance(metric, DenseMetric) else 1.0)
-
     def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
         self._rows = rows
-        return self._metric(self._objective.sample(rows, _SEED), w)
+        return self._metric(self._objective.sample(rows, SEED), w)
 
     def _metric(self, sample: Any, w: NDArray[Any], prior: Vector | None = None) -> Metric:
         """Return a sample's Hessian; its diagonal alone where the squares of a column overflow."""
@@ -342,7 +284,7 @@ class QuasiNewtonRunner(Runner):
         if hessian is None:
             hessian = sample.hessian(w)
         if self._majorant is not None:
-            hessian = self._majorant.hessian(hessian, w, self._rows, _SEED)
+            hessian = self._majorant.hessian(hessian, w, self._rows, SEED)
         if not np.isfinite(hessian).all():
             return self._diagonal()
         if self._objective.layout.n_scores > 1:
@@ -360,83 +302,14 @@ class QuasiNewtonRunner(Runner):
     def _diagonal(self) -> DiagonalMetric:
         self._rows = 0
         part = 1.0 if self._majorant is None else self._majorant.part(self._w)
-        return DiagonalMetric(part * column_squares(self._objective, self._plan.rows, _SEED))
+        return DiagonalMetric(part * column_squares(self._objective, self._plan.rows, SEED))
 
     def _take_block_metric(self) -> None:
         """Take one matrix for all classes' parameters in place of the diagonal, where it has more to say."""
         self._rows = self._plan.block_rows
-        block = mean_block(self._objective, self._w, self._rows, _SEED)
+        block = mean_block(self._objective, self._w, self._rows, SEED)
         if np.isfinite(block).all() and not is_nearly_diagonal(block):
             self._history, self._looked = LBFGSHistory(BlockMetric(block, self._ridge)), len(self._norms) - 1
-
-    def _newton(
-        self, sample: Any, data: Data, w: NDArray[Any], all_rows: Iterate | None, refines: bool
-    ) -> tuple[Iterate, Metric]:
-        """Take Newton steps on a sample until they are as near to its minimum as that is to the objective's.
-
-        What some columns are in few of the rows says little: these are held near zeros by a prior. Unless more rows
-        refine the point, the metric is that at the point.
-        """
-        whole = sample is self._objective.native
-        prior = None
-        if not whole and self._objective.supports(Capability.ROWS):
-            prior = prior_of(self._objective, data)
-
-        def evaluate(w: NDArray[Any]) -> Iterate:
-            return self._evaluate_at(sample, w, prior)
-
-        here = all_rows if whole and all_rows is not None else evaluate(w)
-        goal = 0.0 if whole else (_ROUGHLY if refines else _NEAR_ENOUGH) * here.norm
-        metric = self._metric(sample, here.w, prior)
-        for _ in range(1 if whole else _NEWTON_STEPS):
-            found = self._search(evaluate, here, LBFGSHistory(metric))
-            if found is None:
-                break
-            here, ended = found, found.norm <= goal
-            if not (self._objective.constant_curvature or (ended and refines)):
-                metric = self._metric(sample, here.w, prior)
-            if ended:
-                break
-        return here, metric
-
-    def _descend(
-        self, sample: Any, w: NDArray[Any], all_rows: Iterate | None, history: LBFGSHistory
-    ) -> tuple[Iterate, LBFGSHistory]:
-        """Descend on a sample with a diagonal metric, and with the sample's Hessian from where that pays.
-
-        What is learned of the curvature is kept: it is about that of all rows.
-        """
-        whole = sample is self._objective.native
-
-        def evaluate(w: NDArray[Any]) -> Iterate:
-            return self._evaluate_at(sample, w)
-
-        here = all_rows if whole and all_rows is not None else evaluate(w)
-        norms, goal = [here.norm], self._plan.goal(_NEAR_ENOUGH) * here.norm
-        for _ in range(1 if whole else _SAMPLE_PASSES):
-            found = self._search(evaluate, here, history)
-            if found is None:
-                break
-            history.note(here, found)
-            here = found
-            norms.append(here.norm)
-            if here.norm <= goal:
-                break
-            if self._rows == 0 and self._hessian_pays(norms):
-                self._rows = self._plan.rows
-                history = LBFGSHistory(self._metric(sample, here.w))
-        return here, history if self._rows == 0 else self._history_of(history.metric)
-
-    def _hessian_pays(self, norms: list[float]) -> bool:
-        """Return whether steps by a diagonal fall so slowly on a sample that all rows are better off with a Hessian."""
-        if not self._plan.possible or len(norms) <= 2 * _WINDOW:
-            return False
-        return self._steps_left(norms, _WINDOW) > self._plan.cost(self._plan.rows) + 2 * _WINDOW
-
-    def _steps_left(self, norms: list[float], window: int) -> float:
-        """Return how many steps are left at the pace of the last few."""
-        fall = math.log(norms[-1 - window] / norms[-1]) / window if norms[-1 - window] > norms[-1] else 0.0
-        return math.log(norms[-1] / (self._goal * norms[0])) / fall if fall > 0.0 else math.inf
 
     def _step(self, iterate: Iterate) -> Iterate | None:
         """Take a step over all rows; None where rounding allows no further one."""
@@ -490,7 +363,7 @@ class QuasiNewtonRunner(Runner):
             if renewed is not metric:
                 self._history, self._looked = LBFGSHistory(renewed or self._diagonal()), len(self._norms) - 1
             return
-        plan, norms, window = self._plan, self._norms, _WINDOW if self._rows == 0 else _SHORT_WINDOW
+        plan, norms, window = self._plan, self._norms, WINDOW if self._rows == 0 else _SHORT_WINDOW
         spent = len(norms) - 1 - self._looked
         if spent < window or norms[-1] <= self._goal * norms[0]:
             return
@@ -508,6 +381,7 @@ class QuasiNewtonRunner(Runner):
         rows = plan.more_rows(self._rows)
         if rows == self._rows and self._objective.constant_curvature:
             return
-        if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + 2 * window:
+        after = window if rows == self._objective.n_samples else 2 * window  # steps: a whole Hessian leaves few
+        if spent >= 0.5 * plan.cost(rows) and left > plan.cost(rows) + after:
             self._history = self._history_of(self._curvature(rows, self._w))
             self._looked = len(norms) - 1
