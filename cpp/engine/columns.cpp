@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cpp/engine/dispatch.hpp"
+#include "cpp/engine/narrow.hpp"
 #include "cpp/engine/threads.hpp"
 
 namespace steepest {
@@ -43,32 +44,27 @@ template <class S, class T>
 void combine_rows_of(const Matrix<S>& X, const T* weight, const double* r, std::size_t count, std::size_t first,
                      std::size_t last, double* out) {
     const std::size_t n = X.n_rows, d = X.n_columns, width = last - first;
-    std::vector<double> tile(std::is_same_v<S, double> ? 0 : rows_a_task * width), factors(rows_a_task);
-    std::vector<std::uint32_t> which(rows_a_task);
+    std::vector<double> tile(std::is_same_v<S, double> ? 0 : rows_a_task * width), factors(rows_a_task * count);
     for (std::size_t row = 0; row < n; row += rows_a_task) {
-        const std::size_t end = std::min(row + rows_a_task, n);
+        std::uint32_t rows[rows_a_task], which[rows_a_task];
         std::size_t used = 0;
-        std::uint32_t rows[rows_a_task];
-        for (std::size_t i = row; i < end; ++i)
+        for (std::size_t i = row; i < std::min(row + rows_a_task, n); ++i)
             if (!weight || weight[i] != T(0)) rows[used++] = std::uint32_t(i);
-        if constexpr (!std::is_same_v<S, double>) {
+        const double* block = tile.data();
+        std::size_t stride = width;
+        if constexpr (std::is_same_v<S, double>) {
+            block = X.data + first, stride = d;
+            std::copy(rows, rows + used, which);
+        } else {
             for (std::size_t k = 0; k < used; ++k) {
                 const S* x = X.data + rows[k] * d + first;
                 for (std::size_t j = 0; j < width; ++j) tile[k * width + j] = double(widen(x[j]));
                 which[k] = std::uint32_t(k);
             }
-        } else {
-            std::copy(rows, rows + used, which.begin());
         }
-        for (std::size_t k = 0; k < count; ++k) {
-            for (std::size_t i = 0; i < used; ++i) factors[i] = r[k * n + rows[i]];
-            double* to = out + k * d + first;
-            if constexpr (std::is_same_v<S, double>) {
-                column_kernels().add(X.data + first, d, which.data(), used, factors.data(), 0, width, to);
-            } else {
-                column_kernels().add(tile.data(), width, which.data(), used, factors.data(), 0, width, to);
-            }
-        }
+        for (std::size_t k = 0; k < count; ++k)
+            for (std::size_t i = 0; i < used; ++i) factors[k * used + i] = r[k * n + rows[i]];
+        narrow_kernels().combine(block, stride, which, used, width, factors.data(), count, out + first, d);
     }
 }
 

@@ -37,6 +37,7 @@ _NEAR = 0.9  # of the penalty: columns of that Hessian
 _HARD = 4  # steps in a row that do not halve the gap, beyond which every second step is exact
 _SLOW = 12  # steps in a row that do not halve the gap, beyond which more columns have one
 _SOON, _ROUGH = 2, 1e-5  # steps that do not halve the gap, and a gap relative to the loss, that float32 is used for
+_FIRST_SWEEPS = 12  # of coordinate descent along columns, in the first step
 _SWEEPS, _TOLERANCE = 20, 1e-9  # of coordinate descent along columns: at most, and what ends it
 _MANY_SWEEPS, _FINE = 500, 1e-12
 
@@ -101,6 +102,7 @@ class Subproblem:
         self._quadratic = objective.constant_curvature
         self._small = _SHARED if many and self._quadratic else _SMALL
         self._fine = False  # whether the last digits of a model's minimum matter
+        self._sweeps = _SWEEPS
         self._narrow = True  # whether sweeps may go along float32 copies of the columns
         self._exact = False  # whether a step solves for the coefficients that are not 0
         self._cautious = True  # where the loss may be flat: whether the next model is a majorant
@@ -124,6 +126,7 @@ class Subproblem:
             self._fine = quiet or slow >= (1 if len(slots) <= self._small else _SLOW)
             self._exact = slow >= _HARD and not self._exact
             before = here.gap
+            self._sweeps = _SWEEPS if before < math.inf and here.sweeps else _FIRST_SWEEPS
             move = self._step(here, slots, net)
             if move == Move.NONE and self._fine:
                 here.settled = True
@@ -272,4 +275,4 @@ class Subproblem:
             squares = self._gathered.weighted_squares(slots, h) - h.sum() * mean**2
         same, curvature = self._quadratic and bool((h == h[0]).all()), np.maximum(squares, 0.0) + net.l2
         model = RowModel(self._gathered, slots, net, h, same, mean, curvature, self._narrow and not self._fine)
-        return model.descend(v, q, *((_MANY_SWEEPS, _FINE) if self._fine else (_SWEEPS, _TOLERANCE)))
+        return model.descend(v, q, *((_MANY_SWEEPS, _FINE) if self._fine else (self._sweeps, _TOLERANCE)))
