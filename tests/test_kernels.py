@@ -184,7 +184,7 @@ def test_follows_the_reference_over_many_chunks(loss, dtype, shape, order):
         check_passes(problem, objective_of(problem))
 
 
-WIDE = (8 << 20) // (512 * 4) + 7  # float32: blocks of a column-major X have 1024 rows, not 512; tiles of 4, 2 and 1
+WIDE = 16384 // 4 + 7  # float32: blocks of a column-major X have 192 rows, not 128; tiles of 4, 2 and 1
 
 
 @pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
@@ -197,7 +197,28 @@ def test_columns_at_the_edges_of_blocks(isa, loss, dtype, shape):  # in 8 or 9 c
 
 
 @pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
-@pytest.mark.parametrize("rows", [31, 9 * 1041])  # 9 chunks
+@pytest.mark.parametrize("rows", [8 * 127, 8 * 128, 9 * 191, 9 * 192 + 1, 9 * 193, 9 * 320])  # in 8 or 9 chunks
+@each_dtype
+def test_columns_at_the_edges_of_short_blocks(isa, dtype, rows):  # of 128 rows and 64; of 512 where columns share sets
+    problem = Problem("logistic", rows, 2003, "F", dtype, weighted=True, alpha=0.3)
+    check_passes(problem, objective_of(problem))
+
+
+@pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
+@pytest.mark.parametrize("shape", [(200, 4001), (383, 1501), (385, 1501), (1024, 1024), (1000, 1003)])
+@each_dtype
+def test_columns_that_the_caches_hold(isa, dtype, shape):  # float32; chunks of some 256 rows, or two
+    problem, results = Problem("huber", *shape, "F", dtype, weighted=True, alpha=0.3), []
+    objective = objective_of(problem)
+    check_passes(problem, objective)
+    for threads in (1, 2, 3, 8):
+        with st.threads(threads):
+            results.append(dict(results_of(objective, problem, METHODS[:3])))
+    assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
+@pytest.mark.parametrize("rows", [31, 9 * 209, 9 * 1041])  # 9 chunks
 def test_wide_columns(isa, rows):
     problem = Problem("logistic", rows, WIDE, "F", np.float32, weighted=True)
     objective, results = objective_of(problem), []

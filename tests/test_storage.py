@@ -75,6 +75,13 @@ def test_columns_at_the_edges_of_blocks(isa, storage, rows):
     check_passes(Stored("logistic", 9 * rows, 303, "F", storage=storage, weighted=True, alpha=0.3))
 
 
+@pytest.mark.parametrize("isa", _core.isa_levels_supported(), indirect=True)
+@pytest.mark.parametrize("rows", [1030, 1540])  # of a chunk, of which there are 9, in blocks of 1024 rows
+@each_storage
+def test_many_columns_at_the_edges_of_blocks(isa, storage, rows):
+    check_passes(Stored("logistic", 9 * rows, 803, "F", storage=storage, weighted=True, alpha=0.3))
+
+
 @pytest.mark.parametrize("rows", [31, pytest.param(18_477, marks=pytest.mark.slow)])  # one chunk, and several
 def test_wide_columns(rows):
     check_passes(Stored("logistic", rows, (8 << 20) // (1024 * 2) + 7, "F", storage="float16", weighted=True))

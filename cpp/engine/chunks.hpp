@@ -15,6 +15,8 @@ constexpr std::size_t indexed_elements = 12288;  // the same for rows taken here
 constexpr std::size_t large_chunk = std::size_t(1) << 18;  // more than 8 chunks are of this many elements at least
 constexpr std::size_t max_chunks = 256;
 constexpr std::size_t column_rows = 2048;  // of a chunk of a column-major X, whose short segments memory gives slowly
+constexpr std::size_t cached_rows = 256;  // the same of an X of so few bytes that the caches hold it
+constexpr std::size_t cached_columns_bytes = std::size_t(6) << 20;
 
 // How many chunks the rows of a pass are cut into, at most `most`, by the shape alone. `partial_bytes` is what a
 // chunk's result takes: all of them stay under a hundredth of the data, unless that leaves fewer than `least`.
@@ -28,9 +30,11 @@ inline std::size_t count_chunks(std::size_t most, std::size_t work, std::size_t 
 
 template <class S>
 std::size_t most_chunks(const Rows<S>& rows) {
-    const std::size_t few = std::min<std::size_t>(rows.count / 64, 8);
-    const bool in_columns = rows.X.order == Order::column_major && !rows.index;
-    return in_columns ? std::max(rows.count / column_rows, few) + 1 : rows.count;
+    if (rows.X.order != Order::column_major || rows.index) return rows.count;
+    const bool cached = rows.X.n_rows * rows.X.n_columns * sizeof(S) <= cached_columns_bytes;
+    const std::size_t few = std::min<std::size_t>(rows.count / 64, cached ? 2 : 8);
+    if (cached) return std::max((rows.count + cached_rows / 2) / cached_rows, few);
+    return std::max(rows.count / column_rows, few) + 1;
 }
 
 template <class S>

@@ -10,21 +10,43 @@ namespace steepest {
 namespace {
 
 constexpr std::size_t column_block_bytes = 384 * 1024;
-constexpr std::size_t min_column_block = 512;  // rows: memory gives shorter segments too slowly
-// From so many bytes on, a block is of more rows, whose second sweep finds little of it in a cache in any case.
-constexpr std::size_t wide_block_bytes = std::size_t(8) << 20;
-constexpr std::size_t wide_column_block = 1024;
+// Of a segment, at least, as memory gives shorter ones too slowly: where the second cache may hold a block, and where
+// there are so many columns that only the third one may.
+constexpr std::size_t min_segment_bytes = 512, wide_segment_bytes = 768;
+constexpr std::size_t wide_row_bytes = 16384, widest_row_bytes = 81920;
+// Rows of a block that the caches do not hold as a whole, as its rows are still longer, or as its columns are a
+// multiple of so many bytes apart and so share a few sets of a cache. Narrow numbers take as many, in segments of fewer
+// bytes. Where they hold all of X, nothing is lost by longer segments.
+constexpr std::size_t long_column_block = 1024, sharing_column_block = 512, sharing_stride = 1024;
 
+// Whether there are so many columns that the processor must find their pages anew in each sweep.
 template <class S>
 STEEPEST_INLINE bool is_wide(std::size_t d) {
-    return d * min_column_block * sizeof(S) > wide_block_bytes;
+    return d * sizeof(S) > wide_row_bytes;
 }
 
+// The least rows of a block that is swept twice.
 template <class S>
-STEEPEST_INLINE std::size_t column_block(std::size_t d) {
-    if (is_wide<S>(d)) return wide_column_block;
-    const std::size_t fit = column_block_bytes / (d * sizeof(S)) / 64 * 64;
-    return fit < min_column_block ? min_column_block : fit > max_block ? max_block : fit;
+STEEPEST_INLINE std::size_t least_column_block(const Matrix<S>& X) {
+    const bool wide = is_wide<S>(X.n_columns), stays = X.n_rows * X.n_columns * sizeof(S) <= cached_bytes;
+    if (is_widened<S> || X.n_columns * sizeof(S) > widest_row_bytes) return long_column_block;
+    if (stays || X.n_rows * sizeof(S) % sharing_stride == 0) return wide ? long_column_block : sharing_column_block;
+    return (wide ? wide_segment_bytes : min_segment_bytes) / sizeof(S);
+}
+
+// The rows of a block; a pass that sweeps only once need not keep it.
+template <class S, class Stage>
+STEEPEST_INLINE std::size_t column_block(const Matrix<S>& X) {
+    const std::size_t fit = column_block_bytes / (X.n_columns * sizeof(S)) / 64 * 64;
+    if (fit >= sharing_column_block) return fit > max_block ? max_block : fit;
+    const std::size_t least = Stage::accumulates ? least_column_block(X) : max_block;
+    return fit < least ? least : fit;
+}
+
+// How many of the rows are in blocks of n. The rest is one block more, together with the last one where it is short.
+STEEPEST_INLINE std::size_t rows_in_blocks(std::size_t count, std::size_t n) {
+    const std::size_t rest = count % n, whole = count - rest;
+    return whole && rest && rest < n / 2 && n + rest <= max_block ? whole - n : whole;
 }
 
 // n rows from `row` of the columns of X.
@@ -129,8 +151,8 @@ void pass_over_column_blocks(const Rows<S>& rows, std::size_t first, std::size_t
 
 template <class S, class Stage, class T = ArithmeticOf<S>>
 void pass_over_columns(const Rows<S>& rows, Linear<T> point, Linear<T> direction, ScoreSums<T>& sums) {
-    const std::size_t n = column_block<S>(rows.X.n_columns), end = rows.begin + rows.count;
-    const std::size_t whole = rows.begin + rows.count / n * n, rest = end - whole;
+    const std::size_t n = column_block<S, Stage>(rows.X), end = rows.begin + rows.count;
+    const std::size_t whole = rows.begin + rows_in_blocks(rows.count, n), rest = end - whole;
     StageArrays<T> arrays;
     if (whole > rows.begin)
         pass_over_column_blocks<S, lanes<S>, Stage>(rows, rows.begin, whole, n, point, direction, arrays, sums);

@@ -42,7 +42,7 @@ STEEPEST_INLINE void pass(const Rows<S>& rows, Linear<float> point, Linear<float
     const std::size_t d = rows.X.n_columns;
     Rows<S> left = rows;
     if (rows.X.order == Order::column_major && !rows.index) {
-        const std::size_t rest = rows.count % column_block<S>(d);
+        const std::size_t n = column_block<S, Stage>(rows.X), rest = rows.count - rows_in_blocks(rows.count, n);
         Rows<S> filling = rows;
         if (rest < lanes<S>) filling.count -= rest;
         pass_over_columns<S, Stage>(filling, point, direction, sums);
