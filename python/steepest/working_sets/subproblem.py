@@ -37,7 +37,7 @@ _NEAR = 0.9  # of the penalty: columns of that Hessian
 _HARD = 4  # steps in a row that do not halve the gap, beyond which every second step is exact
 _SLOW = 12  # steps in a row that do not halve the gap, beyond which more columns have one
 _SOON, _ROUGH = 2, 1e-5  # steps that do not halve the gap, and a gap relative to the loss, that float32 is used for
-_FIRST_SWEEPS = 12  # of coordinate descent along columns, in the first step
+_COARSE, _COARSE_SWEEPS = 0.3, 12  # a gap relative to the loss, and sweeps of the first step towards it
 _SWEEPS, _TOLERANCE = 20, 1e-9  # of coordinate descent along columns: at most, and what ends it
 _MANY_SWEEPS, _FINE = 500, 1e-12
 
@@ -126,7 +126,8 @@ class Subproblem:
             self._fine = quiet or slow >= (1 if len(slots) <= self._small else _SLOW)
             self._exact = slow >= _HARD and not self._exact
             before = here.gap
-            self._sweeps = _SWEEPS if before < math.inf and here.sweeps else _FIRST_SWEEPS
+            coarse = not here.sweeps and target > _COARSE * abs(here.loss)
+            self._sweeps = _COARSE_SWEEPS if coarse else _SWEEPS
             move = self._step(here, slots, net)
             if move == Move.NONE and self._fine:
                 here.settled = True
