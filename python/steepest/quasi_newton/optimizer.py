@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +129,8 @@ class QuasiNewton:
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
-        objective, bounds = on_host(objective), cast(Any, plan.projection)
+        objective = on_host(objective)
+        bounds: Any = plan.projection
         if bounds is None and WorkingSetRunner.takes(objective):
             scaled = ScaledNorm if is_judged_scaled(objective) else None
             return WorkingSetRunner(objective, w, self.n_steps, scaled)
