@@ -105,8 +105,6 @@ def curvature(
         An argument has the wrong shape or is out of range, or the Hessian is not finite.
     MissingExtraError
         The method is Lanczos and SciPy is not installed.
-    NotImplementedError
-        The objective is of sparse rows on a CUDA device.
 
     Notes
     -----
