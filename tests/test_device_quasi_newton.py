@@ -244,3 +244,13 @@ def test_facts_of_targets(cuda, n, weighted):
     assert {y.min(), y.max()} <= set(found.values)
     np.testing.assert_array_equal(found.sample, y[:: max(1, n // 4096)])
     assert data.least_weight == (weight.min() if weighted else 1.0)
+
+
+@each_loss
+def test_a_path_is_that_of_the_cpu(cuda, loss):
+    problem = Problem(loss, n=120, d=5)
+    alphas = np.array([0.3, 0.1, 0.02])
+    ours, theirs = (st.path(each, alphas, l1_ratio=1.0, tol=1e-9) for each in (there(problem), problem.objective))
+    assert ours.converged.all()
+    np.testing.assert_allclose(ours.values, theirs.values, rtol=1e-7)
+    np.testing.assert_allclose(ours.coefs.toarray(), theirs.coefs.toarray(), rtol=0, atol=1e-4)
