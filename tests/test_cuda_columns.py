@@ -186,3 +186,18 @@ def test_copies_of_elements_and_of_nothing(cuda):
     there = as_native("y", on_device(y))
     assert gathered(there, np.array([3, 0, 8])).tolist() == [3.0, 0.0, 8.0]
     assert gathered(there, np.zeros(0, np.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_freed_memory_is_told(cuda, name):
+    held = {"X": on_device(np.ones((40, 3))), "y": on_device(np.ones(40)), "sample_weight": on_device(np.ones(40))}
+    objective = st.LeastSquares(**held)
+    held[name]._buffer.free()
+    calls = [lambda: objective.data.on_host.taken(np.arange(3))]
+    if name != "y":
+        calls.append(objective.column_statistics)
+    if name != "X":
+        calls.append(lambda: objective.data.on_host.target_facts)
+    for call in calls:
+        with pytest.raises(ValueError, match=rf"^{name} must be memory of CUDA device 0, got an address that is not"):
+            call()

@@ -26,7 +26,6 @@ def test_what_a_device_cannot_do_is_said(cuda):
         (lambda: st.objectives.column_statistics(there), NotImplementedError, "host's memory .* got CSR on"),
         (lambda: st.minimize(objective, w, st.QuasiNewton()), NotImplementedError, "statistics of its columns"),
         (lambda: st.minimize(objective, starts=3), NotImplementedError, "several starts"),
-        (lambda: st.curvature(objective, w), NotImplementedError, "a Hessian, which .* in the host's memory"),
     ):
         with pytest.raises(error, match=told):
             call()

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 import steepest as st
-from cases import Problem, each_loss
-from device_arrays import on_device
+from cases import LOSSES, Problem, each_loss
+from device_arrays import csr_on_device, on_device
 from steepest.arrays.device import DeviceArray
 from steepest.descent.auto_rate import AutoRate
 from steepest.objectives import device_rows
 from steepest.optimizers.runner_for import runner_for
 from storages import NARROW, rounded
+from test_cuda_sparse import problem as problem_of
+from test_cuda_sparse import rows_of
 from test_device_runs import assert_same, both, there
 
 TOLERANCE = {np.float32: 3e-5, np.float64: 1e-11}
@@ -167,3 +169,41 @@ def test_freed_memory_is_told(cuda):
     ):
         with pytest.raises(ValueError, match=r"^X must be memory of CUDA device 0, got an address that is not"):
             call()
+
+
+def sparse_pair(loss, seed=0):
+    """The same sparse rows on a device and on the host, and a point."""
+    X = rows_of(60, 5, seed=seed)
+    y, weight, w, _ = problem_of(loss, X, np.float64)
+    options = {"alpha": 0.1}
+    ours = LOSSES[loss].objective(csr_on_device(X), on_device(y), sample_weight=on_device(weight), **options)
+    return ours, LOSSES[loss].objective(X, y, sample_weight=weight, **options), w
+
+
+@each_loss
+def test_sparse_rows(cuda, loss):
+    ours, theirs, w = sparse_pair(loss)
+    found, expected = st.curvature(ours, on_device(w)), st.curvature(theirs, w)
+    np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-9)
+    assert found.gradient_norm == pytest.approx(expected.gradient_norm, rel=1e-10)
+    close(st.taylor(ours, on_device(w)).hessian, st.taylor(theirs, w).hessian, np.float64)
+
+
+@each_loss
+@pytest.mark.parametrize("rule", [st.GradientDescent, st.Momentum])
+def test_automatic_rates_of_sparse_rows(cuda, loss, rule):
+    ours, theirs, w = sparse_pair(loss)
+    options = {"max_epochs": 12, "diagnose": False, "record_path": True}
+    found = st.minimize(ours, on_device(w), rule("auto"), **options)
+    expected = st.minimize(theirs, w, rule("auto"), **options)
+    assert isinstance(found.w, DeviceArray)
+    np.testing.assert_allclose(found.path, expected.path, rtol=1e-8, atol=1e-10)
+
+
+@each_loss
+def test_a_diagnosis_of_sparse_rows(cuda, loss):
+    found = []
+    for objective in sparse_pair(loss)[:2]:
+        with pytest.warns(st.DiagnosisWarning):
+            found.append(st.minimize(objective, optimizer=st.GradientDescent(1e-6), max_epochs=60).diagnosis)
+    assert found[0].kind == found[1].kind != ""

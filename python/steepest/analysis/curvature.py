@@ -110,8 +110,6 @@ def curvature(
         whose ``penalty_weight`` is infinity.
     MissingExtraError
         The method is Lanczos and SciPy is not installed.
-    NotImplementedError
-        The objective is of sparse rows on a CUDA device.
 
     Notes
     -----

@@ -27,8 +27,7 @@ def own_copy(objective: Any, w: Any) -> NDArray[Any]:
     if not supports(objective, Capability.CURVATURE):
         raise missing(objective, Capability.CURVATURE, "this", "make the objective from arrays in host memory")
     if device_of_objective(objective) is not None:
-        found: NDArray[Any] = objective.native.start(w, "w")
-        return found
+        w = objective.native.start(w, "w")
     library, w = library_of(w), as_native("w", vector_of(objective, "w", w))
     check_vector("w", w, objective.n_parameters, objective.dtype, library=library)
     check_left_out(objective, w, "w")

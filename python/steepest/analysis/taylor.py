@@ -144,8 +144,6 @@ def taylor(objective: Objective, w: Any) -> Taylor:
         An argument has the wrong type or dtype.
     ValueError
         w has the wrong shape.
-    NotImplementedError
-        The objective is of sparse rows on a CUDA device.
 
     Examples
     --------

@@ -111,7 +111,7 @@ class Symptoms:
         products = min(_PRODUCTS, len(self.losses) if of_data else len(self.losses) // 2)
         places = [self.w] if self.is_quadratic else [self.w, self.start]
         objective = on_host(self.objective)
-        if math.isinf(getattr(objective, "largest_curvature", 0.0)) and objective.device is None:
+        if math.isinf(getattr(objective, "largest_curvature", 0.0)) and _knows_targets(objective):
             places[0] = objective.constant_model()  # where w is far out, curvature has no bound
         products = max(products // len(places), _FREE_CALLS // 2)
         found = [_size_at(objective, place, products) for place in places]
@@ -199,6 +199,10 @@ class Symptoms:
         if len(winners) < 2:
             return winners[0] if winners else None
         return best_rate(self.objective, self.optimizer, start, np.array(winners), plan, n_steps)
+
+
+def _knows_targets(objective: Any) -> bool:
+    return objective.data.targets is not None or objective.data.target_facts is not None
 
 
 def _size_at(objective: Any, w: NDArray[Any], products: int) -> float | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.device import backend, numpy_dtype
 from ..arrays.interop import DeviceView
 
-__all__ = ["device_statistics", "gathered", "spread_present"]
+__all__ = ["check_there", "device_statistics", "gathered", "spread_present"]
 
 Vector = NDArray[np.float64]
 _LOOKED_AT = 64  # rows that tell about where the means are
@@ -18,8 +18,18 @@ _LEAST, _MOST = 2.0**-480, 2.0**480  # as in `reach`: squares of smaller and lar
 _NEAR = 2.0**-400
 
 
-def gathered(array: DeviceView, index: NDArray[np.int64]) -> NDArray[Any]:
-    """Return a copy of some rows, or of some elements of a vector, in the host's memory and in C order."""
+def check_there(name: str, array: DeviceView | None) -> None:
+    """Raise an error if an array was freed. Without this check, the device itself would fail for good."""
+    if array is not None:
+        backend().check_pointer(name, array.pointer, array.device)
+
+
+def gathered(array: DeviceView, index: NDArray[np.int64], name: str = "X") -> NDArray[Any]:
+    """Return a copy of some rows, or of some elements of a vector, in the host's memory and in C order.
+
+    The name is that of the array in errors.
+    """
+    check_there(name, array)
     n, *columns = array.shape
     width = columns[0] if columns else 1
     rows = backend().Rows(array.pointer, n, width, array.c_contiguous, array.device, array.stream)
@@ -34,7 +44,7 @@ def spread_present(weight: DeviceView | None, n: int) -> NDArray[np.int64]:
     some = np.unique(np.linspace(0, n - 1, _LOOKED_AT).astype(np.int64))
     if weight is None:
         return some
-    kept = some[gathered(weight, some) > 0]
+    kept = some[gathered(weight, some, "sample_weight") > 0]
     return kept if len(kept) else np.flatnonzero(weight.numpy() > 0)[:_LOOKED_AT].astype(np.int64)
 
 
@@ -44,6 +54,8 @@ def device_statistics(X: DeviceView, weight: DeviceView | None) -> tuple[Vector,
     Sums are float64, taken about the mean of a few rows. Columns whose squares are beyond float64 are measured again,
     in units of their own. The shape of X decides the order of the sums.
     """
+    check_there("X", X)
+    check_there("sample_weight", weight)
     rows = backend().Rows(X.pointer, *X.shape, X.c_contiguous, X.device, X.stream)
     some = spread_present(weight, X.shape[0])
     arguments = X.dtype, 0 if weight is None else weight.pointer

@@ -16,7 +16,7 @@ from ..arrays.device import DeviceArray, backend
 from ..arrays.interop import DeviceView, as_native
 from ..parts.facts import TargetFacts
 from .dense import DenseData
-from .device_columns import device_statistics, gathered
+from .device_columns import check_there, device_statistics, gathered
 from .held import Held, native_objective
 from .protocol import Capability
 from .scaling import LARGEST_SHIFT
@@ -49,6 +49,7 @@ class DeviceRows(Held):
     targets: None = field(default=None, init=False)
     weights: None = field(default=None, init=False)
     device: None = field(default=None, init=False)
+    passes_on_device: bool = field(default=True, init=False)
 
     @property
     def storage(self) -> str:
@@ -56,6 +57,7 @@ class DeviceRows(Held):
 
     @cached_property
     def _host_weights(self) -> NDArray[Any] | None:
+        check_there("sample_weight", self.given_weights)
         return None if self.given_weights is None else self.given_weights.numpy()
 
     @cached_property
@@ -66,6 +68,7 @@ class DeviceRows(Held):
     @cached_property
     def target_facts(self) -> TargetFacts:  # type: ignore[override]
         """What is known of the targets. Of many, the values are those of some, and the smallest and the largest."""
+        check_there("y", self.given_targets)
         return _facts_of(self.given_targets.numpy(), self._host_weights)
 
     def supports(self, capability: Capability) -> bool:
@@ -90,13 +93,15 @@ class DeviceRows(Held):
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> DenseData:
         """Return a copy of some rows, in the host's memory."""
         index = np.asarray(index, np.int64)
-        weights = None if self.given_weights is None else gathered(self.given_weights, index)
+        weights = None if self.given_weights is None else gathered(self.given_weights, index, "sample_weight")
         if weight_sum is None:
             weight_sum = float(len(index)) if weights is None else float(weights.sum(dtype=np.float64))
-        return DenseData(gathered(self.X, index), gathered(self.given_targets, index), weights, weight_sum)
+        y = gathered(self.given_targets, index, "y")
+        return DenseData(gathered(self.X, index), y, weights, weight_sum)
 
     def shifted(self, target: float) -> DeviceRows:
         """Return the same rows, with a number subtracted from the targets, which are copied on the device."""
+        check_there("y", self.given_targets)
         y = self.given_targets.numpy()
         moved = as_native("y", DeviceArray.from_numpy((y - target).astype(y.dtype), self.X.device))
         return dataclasses.replace(self, given_targets=moved)
@@ -142,8 +147,7 @@ class _Passes:
     def add_up(self, work: str, w: NDArray[Any], v: NDArray[Any] | None = None) -> Any:
         """Return the sums of a pass, which has a name of ``parts_source``."""
         for name, array in self._kept.items():
-            if array is not None:
-                backend().check_pointer(name, array.pointer, self._rows.X.device)
+            check_there(name, array)
         if work == "hessian":
             return self._hessian(w)
         if v is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
 from ..arrays.device import DeviceArray, backend
@@ -10,6 +12,7 @@ from ..arrays.device_checks import check_device_column, check_device_weights
 from ..arrays.device_sparse import DeviceCSRView
 from ..arrays.interop import DeviceView
 from .device_objective import DeviceObjective, check_on_device
+from .device_sparse_rows import DeviceSparseRows
 from .held import Held
 from .protocol import Capability
 from .source import Terms
@@ -51,6 +54,15 @@ class DeviceSparseData(Held):
     def supports(self, capability: Capability) -> bool:
         return capability == Capability.STEPS
 
+    @cached_property
+    def on_host(self) -> DeviceSparseRows:
+        """The same rows as methods on the host see them."""
+
+        def make(terms: Terms, weight_sum: float) -> DeviceSparseObjective:
+            return DeviceSparseObjective(dataclasses.replace(self, weight_sum=weight_sum), terms)
+
+        return DeviceSparseRows(self.X, self.weight_sum, make)
+
     def bind(self, terms: Terms) -> DeviceSparseObjective:
         return DeviceSparseObjective(self, terms)
 
@@ -82,8 +94,8 @@ class DeviceSparseObjective(DeviceObjective):
         )  # fmt: skip
 
     def supports(self, capability: str) -> bool:
-        """Return whether the native objective has a capability: none."""
-        return False
+        """Return whether the native objective has a capability."""
+        return capability == Capability.CURVATURE
 
     def check_memory(self) -> None:
         """Raise an error if the data were freed."""

@@ -161,7 +161,7 @@ _WORDS = {
         f"{_LOSSES} of arrays in the host's memory, and of dense ones on a CUDA device,",
     ),
     Capability.HESSIAN_PRODUCT: ("a hessian_product", f"{_LOSSES}, and a Function that was given one,"),
-    Capability.CURVATURE: ("a Hessian", f"{_ON_HOST}, and of dense ones on a CUDA device,"),
+    Capability.CURVATURE: ("a Hessian", f"{_ON_HOST}, and of those on a CUDA device,"),
     Capability.CONSTRAINT: ("steps onto a set", f"{_ON_HOST}, and of dense ones on a CUDA device,"),
     Capability.STARTS: ("several starts", f"{_ON_HOST}, and of dense ones on a CUDA device,"),
     Capability.DIGESTS: ("digests of its data", f"{_LOSSES} of arrays in the host's memory"),

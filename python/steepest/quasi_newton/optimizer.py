@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +138,8 @@ class QuasiNewton:
 
     def runner(self, objective: Any, w: NDArray[Any], plan: StepPlan) -> Runner:
         """Return the runner that takes the iterations of a run; it changes w in place."""
-        objective, bounds = on_host(objective), cast(Any, plan.projection)
+        objective = on_host(objective)
+        bounds: Any = plan.projection
         positive = None if bounds is None else bounds.lower == 0.0
         if WorkingSetRunner.takes(objective):
             scaled = partial(ScaledNorm, positive=positive) if is_judged_scaled(objective) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from ..arrays.interop import device_of
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 
@@ -56,12 +55,12 @@ class SamplePlan:
         Scores per row.
     n_elements : int, optional
         Numbers that a pass reads; by default n d.
-    has_hessian, has_blocks, has_entries : bool
-        Whether the data give Hessians of samples, their rows for a `mean_block`, and the entries of sparse rows.
     in_place : bool
         Whether the rows of samples are read where they lie, and not copied.
     on_device : bool
         Whether passes run on a CUDA device.
+    has_hessian, has_blocks, has_entries : bool
+        Whether the data give Hessians of samples, their rows for a `mean_block`, and the entries of sparse rows.
 
     Attributes
     ----------
@@ -91,11 +90,11 @@ class SamplePlan:
         is_quadratic: bool = False,
         n_scores: int = 1,
         n_elements: int | None = None,
+        on_device: bool = False,
         has_hessian: bool = True,
         has_blocks: bool = True,
         has_entries: bool = False,
         in_place: bool = False,
-        on_device: bool = False,
     ) -> None:
         self.rows = min(n, max(_ROWS_A_PARAMETER * p, _ROWS))
         absent = 0 if n_elements is None else n * d - n_elements
@@ -173,11 +172,11 @@ class SamplePlan:
             objective.constant_curvature,
             objective.layout.n_scores,
             n_elements=objective.data.n_elements,
+            on_device=getattr(objective.data, "passes_on_device", False),
             has_hessian=samples and objective.supports(Capability.HESSIAN),
             has_blocks=samples and objective.supports(Capability.ROWS),
             has_entries=objective.supports(Capability.ENTRIES),
             in_place=samples and objective.layout.n_scores == 1 and objective.supports(Capability.TWO_POINTS),
-            on_device=device_of(objective.data.X) is not None,
         )
 
     def cost(self, rows: int) -> float:
