@@ -10,14 +10,13 @@ namespace steepest {
 namespace {
 
 constexpr std::size_t column_block_bytes = 384 * 1024;
-// Of a segment, at least, as memory gives shorter ones too slowly: where the second cache may hold a block, and where
-// there are so many columns that only the third one may.
-constexpr std::size_t min_segment_bytes = 512, wide_segment_bytes = 768;
-constexpr std::size_t wide_row_bytes = 16384, widest_row_bytes = 81920;
-// Rows of a block that the caches do not hold as a whole, as its rows are still longer, or as its columns are a
-// multiple of so many bytes apart and so share a few sets of a cache. Narrow numbers take as many, in segments of fewer
-// bytes. Where they hold all of X, nothing is lost by longer segments.
-constexpr std::size_t long_column_block = 1024, sharing_column_block = 512, sharing_stride = 1024;
+// Of a segment, at least, as memory gives shorter ones too slowly.
+constexpr std::size_t min_segment_bytes = 512;
+// Rows of a block that no cache holds as a whole: as there are so many columns, or as they are a multiple of so many
+// bytes apart and so share a few sets of a cache. Narrow numbers take as many, in segments of fewer bytes. Where the
+// caches hold all of X, nothing is lost by longer segments.
+constexpr std::size_t long_column_block = 1024, wide_row_bytes = 16384;
+constexpr std::size_t sharing_column_block = 512, sharing_stride = 1024;
 
 // Whether there are so many columns that the processor must find their pages anew in each sweep.
 template <class S>
@@ -28,10 +27,10 @@ STEEPEST_INLINE bool is_wide(std::size_t d) {
 // The least rows of a block that is swept twice.
 template <class S>
 STEEPEST_INLINE std::size_t least_column_block(const Matrix<S>& X) {
-    const bool wide = is_wide<S>(X.n_columns), stays = X.n_rows * X.n_columns * sizeof(S) <= cached_bytes;
-    if (is_widened<S> || X.n_columns * sizeof(S) > widest_row_bytes) return long_column_block;
-    if (stays || X.n_rows * sizeof(S) % sharing_stride == 0) return wide ? long_column_block : sharing_column_block;
-    return (wide ? wide_segment_bytes : min_segment_bytes) / sizeof(S);
+    if (is_widened<S> || is_wide<S>(X.n_columns)) return long_column_block;
+    const bool stays = X.n_rows * X.n_columns * sizeof(S) <= cached_bytes;
+    if (stays || X.n_rows * sizeof(S) % sharing_stride == 0) return sharing_column_block;
+    return min_segment_bytes / sizeof(S);
 }
 
 // The rows of a block; a pass that sweeps only once need not keep it.
