@@ -143,3 +143,17 @@ def test_places_are_checked(cuda):
         ours.value(w)
     with pytest.raises(TypeError, match=r"^w must be a contiguous float64 array .* got float32"):
         ours.value(on_device(w.astype(np.float32)))
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_a_gradient_is_written_where_it_is_wanted(cuda, given):
+    ours, theirs, w, _ = both("logistic", given=given)
+    out = DeviceArray.zeros(w.shape, "float64")
+    value, found = ours.value_and_gradient(on_device(w), out=out)
+    expected, gradient = theirs.value_and_gradient(w)
+    assert found is out
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(out.numpy(), gradient, atol=1e-10)
+    there = on_device(w)
+    with pytest.raises(ValueError, match=r"^out must not overlap w"):
+        ours.value_and_gradient(there, out=there)

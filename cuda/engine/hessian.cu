@@ -49,9 +49,10 @@ void Objective<S>::sums(const T* w, double* sums) {
     point_.reserve(2 * n * sizeof(T));
     sums_.reserve(stride * sizeof(double));
     partial_.reserve(n_chunks * stride * sizeof(double));
-    scratch_.reserve(scratch_of(plan_) * sizeof(T));
+    const Plan& plan = plan_of_sums();
+    scratch_.reserve(scratch_of(plan) * sizeof(T));
     copy_to_device(point_.as<T>(), w, n * sizeof(T), data_.stream);
-    sum_rows(plan_, rows, point_.as<T>(), data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
+    sum_rows(plan, rows, point_.as<T>(), data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
     add_chunks(partial_.as<double>(), n_chunks, stride, sums_.as<double>(), data_.stream);
     copy_to_host(sums, sums_.as<double>(), stride * sizeof(double), data_.stream);
 }

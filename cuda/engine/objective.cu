@@ -26,7 +26,7 @@ void Objective<S>::pass(const Batch<S>& rows, const Step<T>& step, std::size_t a
     if (plan_.tiling == Tiling::stream && !rows.index)
         return stream_rows(plan_, rows, n_chunks, step, at, path, status, partial_.as<double>(), counters_.as<void>(),
                            data_.stream);
-    const Plan& plan = plan_.tiling == Tiling::stream ? scattered_ : plan_;
+    const Plan& plan = plan_of_sums();
     scratch_.reserve(scratch_of(plan) * sizeof(T));
     sum_rows(plan, rows, step.w, data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
     finish(partial_.as<double>(), n_chunks, step, at, path, status, data_.stream);

@@ -51,12 +51,14 @@ class Objective {
     std::recursive_mutex& mutex() { return mutex_; }
 
   private:
+    // Of passes that leave the sums of chunks.
+    const Plan& plan_of_sums() const { return plan_.tiling == Tiling::stream ? scattered_ : plan_; }
     const Plan& product_plan();
     std::size_t add_products(const T* w, const T* v);
 
     Data<S> data_;
     Plan plan_;
-    Plan scattered_;  // for rows that are not in sequence, where those in sequence stream
+    Plan scattered_;  // for rows that are not in sequence and for sums, where others stream
     Plan product_plan_{};  // whose tiling is `automatic` until a product was asked for
     std::recursive_mutex mutex_;  // of the buffers
     Buffer partial_, scratch_, gradient_, status_, counters_, point_, sums_;

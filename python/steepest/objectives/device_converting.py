@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..arrays.device import DeviceArray, arithmetic_dtype
+from ..arrays.device import DeviceArray, arithmetic_dtype, backend
 from ..arrays.interop import DeviceView
 from .device_objective import DeviceObjective
 from .protocol import Capability
@@ -46,6 +46,12 @@ class ConvertingDeviceObjective(DeviceObjective):
     def value_and_gradient(self, w: Any) -> tuple[float, DeviceArray]:
         value, gradient = self.host.value_and_gradient(self._here("w", w))
         return float(value), DeviceArray.from_numpy(gradient, self.device)
+
+    def value_and_gradient_into(self, w: Any, out: Any) -> float:
+        point, target = self._here("w", w), self._target(w, out)
+        value, gradient = self.host.value_and_gradient(point)
+        backend().copy_to_device(gradient, target, self.device, self.stream)
+        return float(value)
 
     def hessian_product(self, w: Any, v: Any) -> DeviceArray:
         found = self.host.hessian_product(self._here("w", w), self._here("v", v))

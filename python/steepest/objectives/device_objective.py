@@ -120,13 +120,18 @@ class DeviceObjective:
 
     def value_and_gradient_into(self, w: Any, out: Any) -> float:
         """Write the gradient at w into a vector on the device, and return the objective."""
-        pointer, target = self._checked("w", w), self._checked("out", out)
+        pointer, target = self._checked("w", w), self._target(w, out)
+        return float(self.native.value_and_gradient(pointer, target))
+
+    def _target(self, w: Any, out: Any) -> int:
+        """Return the address of a vector that a gradient at w may be written to."""
+        target = self._checked("out", out)
         if out.read_only:
             raise ValueError("out must be writeable, got a read-only array")
         for name, array in (("w", w), *self._arrays()):
             if array.pointer < target + out.n_bytes and target < array.pointer + array.n_bytes:
                 raise ValueError(f"out must not overlap {name}")
-        return float(self.native.value_and_gradient(pointer, target))
+        return target
 
     def _arrays(self) -> list[tuple[str, DeviceView]]:
         """Return the arrays of the data by their names."""
