@@ -63,7 +63,7 @@ def test_few_columns(memory, n, loss, storage):
 
 
 @pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("d", [1, 4, 8, 31, 32, 33, 64, 129, 256, 500, 512])
+@pytest.mark.parametrize("d", [1, 4, 8, 15, 31, 32, 33, 64, 129, 256, 500, 512])
 def test_rows_in_registers(memory, d, storage):
     assert check(memory, 70, d, storage, tiling="lanes") == "lanes"
 

@@ -200,6 +200,15 @@ def test_barriers_are_fenced_before_the_copy_engine_sees_them(loops):
     assert bool(bulk) == any(int(architecture) >= 90 for architecture in compiled_for())
 
 
+def test_losses_of_float32_call_no_division(loops):
+    calling = {
+        re.search(r"gradientI(?:NS_)?(\w)", kernel.symbol)[1]  # the first letter of the storage: d of double
+        for kernel, code in of(loops, "lanes_gradient", "tile_gradient", "split_gradient").items()
+        if any(i.operation == "CALL" and "_div_rn_" in i.operands for i in code.instructions)
+    }
+    assert calling == {"d"}
+
+
 def compiled(tmp_path, text):
     """A fatbin of the text, for the architectures of the module."""
     nvcc = os.environ.get("CUDACXX") or shutil.which("nvcc")

@@ -65,9 +65,12 @@ class Replica {
 
     __device__ __forceinline__ void store() const {
         for (std::size_t j = threadIdx.x; j < step_.n_parameters(); j += block_threads) {
-            step_.w[j] = w_[j];
+            const T w = w_[j];
+            T state[max_states];
+            for (int k = 0; k < max_states; ++k) state[k] = state_[k][j];
+            step_.w[j] = w;
             for (int k = 0; k < max_states; ++k)
-                if (step_.state[k]) step_.state[k][j] = state_[k][j];
+                if (step_.state[k]) step_.state[k][j] = state[k];
         }
     }
 

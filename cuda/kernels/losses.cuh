@@ -1,6 +1,7 @@
 // The loss of a row by its number: a branch that all threads take alike.
 #pragma once
 
+#include "cuda/kernels/approximate.cuh"
 #include "cuda/kernels/batch.hpp"
 
 namespace steepest::cuda {
@@ -24,11 +25,13 @@ __device__ __forceinline__ Target<T> load_target(const Batch<S>& rows, std::size
 
 template <class T>
 __device__ __forceinline__ LossAndSlope<T> loss_and_slope(const LossChoice& loss, T z, T y) {
+    using Number = NumberOfLoss<T>;
+    const typename Number::type score(z), target(y);
     switch (loss.number) {
-#define STEEPEST_CASE(Loss, name)                \
-    case id_of_##Loss: {                         \
-        const Loss of(loss.parameters);          \
-        return {of.value(z, y), of.slope(z, y)}; \
+#define STEEPEST_CASE(Loss, name)                                                                \
+    case id_of_##Loss: {                                                                         \
+        const Loss of(loss.parameters);                                                          \
+        return {Number::value(of.value(score, target)), Number::value(of.slope(score, target))}; \
     }
         STEEPEST_FOR_EACH_LOSS(STEEPEST_CASE)
 #undef STEEPEST_CASE
@@ -38,10 +41,12 @@ __device__ __forceinline__ LossAndSlope<T> loss_and_slope(const LossChoice& loss
 
 template <class T>
 __device__ __forceinline__ T curvature_of(const LossChoice& loss, T z, T y) {
+    using Number = NumberOfLoss<T>;
+    const typename Number::type score(z), target(y);
     switch (loss.number) {
 #define STEEPEST_CASE(Loss, name) \
     case id_of_##Loss:            \
-        return Loss(loss.parameters).curvature(z, y);
+        return Number::value(Loss(loss.parameters).curvature(score, target));
         STEEPEST_FOR_EACH_LOSS(STEEPEST_CASE)
 #undef STEEPEST_CASE
     }

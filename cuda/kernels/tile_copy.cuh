@@ -1,8 +1,9 @@
 // Copies of tiles of rows into shared memory, two of them in turn: by the copy engine, by every thread 16 bytes at a
-// time, or element by element where rows are not aligned or X is column-major.
+// time, or through registers where rows are not aligned or X is column-major.
 #pragma once
 
 #include "cuda/kernels/elements.cuh"
+#include "cuda/kernels/granules.cuh"
 #include "cuda/kernels/plan.hpp"
 #include "cuda/kernels/step.cuh"
 
@@ -21,7 +22,7 @@ struct RowShare {
     }
 };
 
-constexpr int elements_at_once = 8;  // of a thread, on their way through its registers
+constexpr int elements_at_once = 8, granules_at_once = 4;  // of a thread, on their way through its registers
 
 // sum + the products of an element of the row and its number in w, for the columns j = first, first + step, ...
 template <class S, class T>
@@ -72,18 +73,35 @@ __device__ __forceinline__ void copy_vectors(const Batch<S>& rows, std::size_t f
     }
 }
 
-// Columns of n rows of a row-major X whose rows start anywhere: element by element.
+// Columns of n rows of a row-major X that start anywhere: whole granules, moved on their way through registers. A row
+// whose granules reach beyond X is copied element by element.
 template <class S>
-__device__ __forceinline__ void copy_elements(const Batch<S>& rows, std::size_t first_row, unsigned n,
+__device__ __forceinline__ void copy_granules(const Batch<S>& rows, std::size_t first_row, unsigned n,
                                               std::size_t first_column, std::size_t n_columns, S* tile,
                                               std::size_t pitch) {
+    struct Pair {
+        uint4 first, second;
+    };
+    constexpr std::size_t width = 16 / sizeof(S);
     const RowShare share(n);
     for (unsigned r = share.row; r < n; r += share.rows) {
         const S* x = rows.X + rows.row(first_row + r) * rows.n_columns + first_column;
         S* to = tile + r * pitch;
-        in_order<elements_at_once>(
-            std::size_t(share.lane), n_columns, std::size_t(share.lanes), [&](std::size_t j) { return x[j]; },
-            [&](std::size_t j, S element) { to[j] = element; });
+        if (!granules_are_in(rows, x, n_columns)) {
+            in_order<elements_at_once>(
+                std::size_t(share.lane), n_columns, std::size_t(share.lanes), [&](std::size_t j) { return x[j]; },
+                [&](std::size_t j, S element) { to[j] = element; });
+            continue;
+        }
+        const unsigned offset = granule_offset(x);
+        const uint4* from = granule_of(x);
+        const auto last = unsigned(granule_of(x + n_columns - 1) - from);
+        in_order<granules_at_once>(
+            share.lane, unsigned((n_columns + width - 1) / width), share.lanes,
+            [&](unsigned i) { return Pair{__ldcs(from + i), __ldcs(from + (i < last ? i + 1 : i))}; },
+            [&](unsigned i, const Pair& pair) {
+                reinterpret_cast<uint4*>(to)[i] = joined(pair.first, pair.second, offset);
+            });
     }
 }
 
@@ -111,7 +129,7 @@ __device__ __forceinline__ void copy_rows(const Batch<S>& rows, std::size_t firs
     if (rows.aligned) {
         copy_vectors(rows, first_row, n, first_column, n_columns, tile, pitch);
     } else if (rows.row_major) {
-        copy_elements(rows, first_row, n, first_column, n_columns, tile, pitch);
+        copy_granules(rows, first_row, n, first_column, n_columns, tile, pitch);
     } else {
         copy_columns(rows, first_row, n, first_column, n_columns, tile, pitch);
     }

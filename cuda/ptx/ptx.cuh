@@ -30,6 +30,20 @@ __device__ __forceinline__ float widen(Float16 x) {
     return result;
 }
 
+// 2^x with a relative error of 2^-22.
+__device__ __forceinline__ float power_of_2(float x) {
+    float result;
+    asm("ex2.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+}
+
+// 1/x with a relative error of 2^-23.
+__device__ __forceinline__ float reciprocal(float x) {
+    float result;
+    asm("rcp.approx.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+}
+
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 constexpr bool copies_are_asynchronous = false;
 #else

@@ -112,6 +112,20 @@ FAULTS = [
         "last - i >= Index(at_once - 1) * step;",
     ),
     Fault(
+        "off-by-one read",
+        "16 bytes at the end of X reach past it",
+        "kernels/granules.cuh",
+        "rows.n_columns * sizeof(S), to",
+        "rows.n_columns * sizeof(S) + granule_bytes, to",
+    ),
+    Fault(
+        "unaligned vector access",
+        "16 bytes are moved as if each row began where they do",
+        "kernels/lanes.cuh",
+        "joined(row.x[k], beside, row.offset)",
+        "joined(row.x[k], beside, 0)",
+    ),
+    Fault(
         "unaligned vector access",
         "rows that are not aligned are read as if they were",
         "kernels/lanes.cuh",
@@ -234,8 +248,15 @@ FAULTS = [
         "diverging shuffle",
         "lanes without a row leave before the shuffle",
         "kernels/lanes.cuh",
-        "            sums.add(row, turn",
-        "            if (turn + std::size_t(at_.group) >= last) break;\n            sums.add(row, turn",
+        "            int end = 0;",
+        "            if (turn + std::size_t(at_.group) >= last) break;\n            int end = 0;",
+    ),
+    Fault(
+        "wrong lane",
+        "a lane hands over the rows that it keeps",
+        "kernels/butterfly.cuh",
+        "sent = z[q];",
+        "sent = z[q + half];",
     ),
     Fault(
         "missing barrier",

@@ -37,6 +37,15 @@ float widen(S x) {
     return steepest::widen(x);
 }
 
+// As wrong as those of a device may be, up or down by the bits of x.
+inline float within(double exact, double error, float x) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &x, sizeof(bits));
+    return float(exact * (1.0 + (bits * 2654435761u >> 31 ? error : -error)));
+}
+inline float power_of_2(float x) { return x == 0.0f ? 1.0f : within(std::exp2(double(x)), 0x1.8p-23, x); }
+inline float reciprocal(float x) { return within(1.0 / double(x), 0x1p-24, x); }
+
 constexpr bool copies_are_asynchronous = true;
 inline void copy_async_16(void* shared, const void* global, Location at = Location::current()) {
     ::emulated::copy_async_16(shared, global, at);

@@ -270,12 +270,15 @@ int main(int argc, char** argv) {
     test_stream();
     if (argc == 2 && argv[1] == std::string("stream")) return 0;
     test_pass<float>(97, 33, true, Tiling::lanes);
+    test_pass<float>(97, 15, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);
     test_pass<float>(48, 516, true, Tiling::bulk);
     test_pass<float>(33, 100, true, Tiling::tiles);
     test_pass<float>(90, 100, true, Tiling::split);
     test_pass<BFloat16>(40, 64, true, Tiling::lanes);
+    test_pass<BFloat16>(41, 31, true, Tiling::lanes);
+    test_pass<BFloat16>(33, 131, true, Tiling::split);
     test_epoch<float>(60, 33, true, Tiling::lanes);
     test_epoch<float>(60, 100, true, Tiling::bulk);
     test_epoch<float>(60, 100, true, Tiling::tiles);
