@@ -165,6 +165,10 @@ class LaneSums {
         for (int e = 0; e < elements; ++e) wk[e] = column(e) < d_ ? w[column(e)] : T(0);
     }
     __device__ __forceinline__ void write(double* out) const {
+        for (std::size_t j = threadIdx.x; j < sums_of(d_); j += block_threads) __stcg(out + j, total_[j]);
+    }
+    // The same where there are registers for several sums.
+    __device__ __forceinline__ void write_several(double* out) const {
         in_order<4>(
             std::size_t(threadIdx.x), sums_of(d_), std::size_t(block_threads), [&](std::size_t j) { return total_[j]; },
             [&](std::size_t j, double sum) { __stcg(out + j, sum); });

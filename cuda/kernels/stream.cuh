@@ -208,7 +208,7 @@ class StreamSums {
                 group = {};
                 unflushed = 0;
                 if (!stage.last) continue;
-                sums.write(pass_.partial + stage.chunk * sums_of(pass_.rows.n_columns));
+                sums.write_several(pass_.partial + stage.chunk * sums_of(pass_.rows.n_columns));
                 sums.clear();
                 last_blocks().finish_chunk(stage.chunk);
                 load_parameters(wk);  // again, so that they take no registers while chunks are added up
