@@ -13,6 +13,7 @@ from steepest.optimizers.runners import DeviceRunner
 from test_cuda_descent import ADAM
 from test_device_runs import there
 
+pytestmark = pytest.mark.filterwarnings("ignore::steepest.DiagnosisWarning")  # of runs of few steps
 DATA = Problem("logistic", n=40, d=6, alpha=0.05, l1_ratio=0.3)
 
 

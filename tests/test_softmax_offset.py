@@ -283,3 +283,12 @@ def test_parts_take_none():
     X, y = np.ones((4, 2)), np.array([0.0, 1.0, 2.0, 1.0])
     with pytest.raises(NotImplementedError, match="offset must be None for X in parts"):
         st.Softmax(Parts.of([(X, y)]), offset=np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 90), (300, 5)])
+def test_a_path_ends_where_a_fit_does(n, d):
+    problem = Shifted(n, d, 3, alpha=0.05, l1_ratio=1.0)
+    path = st.path(problem.objective, np.array([0.1, 0.05]))
+    found = st.minimize(problem.objective, max_epochs=3000)
+    assert path.converged.all()
+    np.testing.assert_allclose(path.values[-1], found.value, rtol=1e-7)

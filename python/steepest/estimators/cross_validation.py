@@ -108,6 +108,8 @@ class CrossValidated:
         TypeError, ValueError
             The data or a parameter are refused, a fold has no row with a weight, or the rows without a fold have only
             some of the classes.
+        NotImplementedError
+            An offset was given for more than two classes.
 
         Warns
         -----
@@ -132,6 +134,9 @@ class CrossValidated:
         factors = column_factors(model)
         settings = dataclasses.replace(settings, penalty_weight=factors)
         y = model._checked_targets(y, sample_weight, X.dtype)
+        n_scores = model._loss()[1] if offset is not None else 1
+        if n_scores > 1:
+            raise NotImplementedError(f"offset must be None for more than two classes, got one for {n_scores} classes")
         rows, _ = beside_offsets(model, model._rows(X, y, sample_weight), None, (offset, None))
         with settings.in_threads():
             problem = _Problem(self, settings, rows)

@@ -15,6 +15,7 @@ __all__ = [
     "as_means",
     "as_residuals",
     "coded",
+    "has_offsets_of_scores",
     "labels_of",
     "numbered",
     "offset_of_rows",
@@ -158,6 +159,11 @@ def offsets_beside(objective: Any) -> NDArray[Any] | None:
     """Return the offsets that are to be added to scores of an objective's rows; None if its targets have them."""
     found: NDArray[Any] | None = objective.data.targets if objective.terms.loss != objective.loss else None
     return found
+
+
+def has_offsets_of_scores(objective: Any) -> bool:
+    """Return whether an objective of several scores has offsets, which the native loss adds to the scores."""
+    return objective.layout.n_scores > 1 and objective.offset is not None
 
 
 def _check(right: NDArray[np.bool_], data: Any, offset: NDArray[Any], what: str) -> None:

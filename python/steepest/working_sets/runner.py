@@ -13,6 +13,7 @@ from ..analysis.separability import separating_loss
 from ..arrays.norm import norm_of
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
+from ..objectives.offset import has_offsets_of_scores
 from ..objectives.protocol import Capability
 from ..optimizers.runner import Evaluation, Runner, Steps, StopReason
 from .solver import Point, WorkingSetSolver
@@ -74,6 +75,8 @@ class WorkingSetRunner(Runner):
         n, d = objective.n_samples, objective.n_features
         wide = n < d or d > _WIDE
         if not (wide and objective.penalty.l1 > 0.0 and all(objective.supports(each) for each in _NEEDED)):
+            return False
+        if has_offsets_of_scores(objective):
             return False
         return n <= _SPARSE_ROWS or not objective.supports(Capability.ENTRIES)
 
