@@ -8,7 +8,8 @@ import pytest
 
 from emulation import faults
 from emulation.compile import CUDA
-from emulation.faults import FAULTS, Fault, plant
+from emulation.fault_list import FAULTS, Fault
+from emulation.faults import plant
 
 
 def files(folder):
