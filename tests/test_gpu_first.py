@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import gpu_peers
 import harness
 import steepest as st
 from devices import emulated, real
+from emulation.compile import COMPILER, DRIVERS
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.emulated
@@ -126,6 +128,46 @@ def test_steps_that_take_too_long_end(folder, tmp_path):
     assert done.returncode == 1
     assert "exit status 124 after" in done.stdout
     assert "no time was left" in done.stdout
+
+
+# Stands for every program: it notes its arguments, and makes what it is asked to write by -o.
+PROGRAM = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$CALLS"
+while [ $# -gt 1 ]; do
+  if [ "$1" = -o ]; then cp "$0" "$2" && chmod +x "$2"; fi
+  shift
+done
+"""
+
+
+def test_the_steps_on_a_gpu_leave_logs_and_nothing_else(tmp_path):
+    programs, out, calls = tmp_path / "programs", tmp_path / "out", tmp_path / "calls"
+    programs.mkdir()
+    for name in ("python", "nvidia-smi", "nvcc", "compute-sanitizer"):
+        (programs / name).write_text(PROGRAM)
+        (programs / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "CALLS": str(calls)}
+    command = [ROOT / "tools" / "gpu_first.sh", "--python", programs / "python", "--out", out]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    steps = ["machine", "build", "tests", "libraries", "first", "sanitizer"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split(":")[0] for line in (out / "steps.txt").read_text().splitlines()] == steps
+    assert sorted(path.name for path in out.iterdir()) == sorted([*(f"{step}.log" for step in steps), "steps.txt"])
+    called = calls.read_text()
+    for source in ("cuda/engine/sparse.cu", "cuda/launch/sparse.cu", "tests/emulation/drivers/kernels.cpp"):
+        assert f"-c {source} -o" in called
+    assert called.index("\nkernels") < called.index("\ncompute-sanitizer")
+
+
+def test_the_driver_of_the_kernels_is_compiled_without_the_emulator(tmp_path):
+    """As gpu_first.sh does it, as far as the preprocessor goes: nvcc is not everywhere."""
+    for header in ("cuda_runtime.h", "cooperative_groups.h"):
+        (tmp_path / header).write_text("")
+    folders = [f"-I{folder}" for folder in (ROOT, ROOT / "cuda" / "ptx", tmp_path)]
+    command = [COMPILER, "-E", "-P", "-std=c++20", "-D__CUDACC__", *folders, "-x", "c++"]
+    done = subprocess.run([*command, DRIVERS / "kernels.cpp"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "emulated::" not in done.stdout
 
 
 @pytest.fixture
