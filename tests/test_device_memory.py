@@ -19,7 +19,7 @@ DATA = Problem("logistic", n=40, d=6, alpha=0.05)
 MEMORY_CALLS = ("cudaMalloc", "cudaFree", "cudaDeviceSynchronize")
 
 
-@pytest.fixture
+@pytest.fixture(params=["emulated"])
 def runtime():
     """The emulated module, in use while the test runs."""
     with device.use(emulated()):

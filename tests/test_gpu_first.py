@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,32 @@ def test_the_steps_on_a_gpu_leave_logs_and_nothing_else(tmp_path):
     for source in ("cuda/engine/sparse.cu", "cuda/launch/sparse.cu", "tests/emulation/drivers/kernels.cpp"):
         assert f"-c {source} -o" in called
     assert called.index("\nkernels") < called.index("\ncompute-sanitizer")
+
+
+WITHOUT_THE_EMULATOR = """
+import sys
+import pytest
+import emulation.build
+def build():
+    raise RuntimeError("the emulator is built")
+emulation.build.build = build
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(real()[1] is None, reason="there is a GPU")
+def test_the_tests_on_a_gpu_do_not_build_the_emulator():
+    """The step of the tests has no time for that."""
+    tests = ROOT / "tests"
+    files = [*tests.glob("test_cuda_*.py"), *tests.glob("test_device*.py")]
+    options = ["-q", "-p", "no:cacheprovider", "-n", "0", "-k", "not emulated and not architectures"]
+    environment = {**os.environ, "PYTHONPATH": f"{tests}:{os.environ.get('PYTHONPATH', '')}"}
+    environment.pop("STEEPEST_EMULATED_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_EMULATOR, *options, *files],
+        env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_driver_of_the_kernels_is_compiled_without_the_emulator(tmp_path):
