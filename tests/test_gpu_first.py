@@ -100,6 +100,47 @@ def test_a_case_that_fails_does_not_end_the_run(rehearse, monkeypatch):
     assert rows["update/10000000"]["ours"] > 0
 
 
+class Broken(gpu_peers.Nothing):
+    """A peer that fails, when it is made ready or when it is called."""
+
+    def gradient(self, X, y, w):
+        return lambda: (0.0, lambda: np.zeros(len(w)))
+
+    def steps(self, X, y, batch, n, rate):
+        raise RuntimeError("no graph was captured")
+
+    def update(self, w, g, rate):
+        return lambda: 1 // 0
+
+    fit = steps
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("gradient/float32/16", "WrongAnswer"),
+        ("epoch/32", "RuntimeError: no graph was captured"),
+        ("update/1000000", "ZeroDivisionError"),
+    ],
+)
+def test_a_peer_that_fails_is_left_out(cuda, case, why):
+    options = gpu_first.parse(SMALL)
+    bench = gpu_cases.Bench(options, gpu_arrays.OwnArrays(), {"broken": Broken()})
+    row = dict(gpu_cases.cases(options))[case](bench)
+    assert row["ours"] > 0
+    assert "x broken" not in row
+    assert row["left out"]["broken"].startswith(why)
+
+
+def test_a_library_that_cannot_be_imported_is_left_out(monkeypatch):
+    def broken(name):
+        raise ImportError("made for another NumPy")
+
+    monkeypatch.setattr(harness, "peer", broken)
+    assert gpu_arrays.usable("cupy") is None
+    assert gpu_first.version("cupy") == "cannot be imported: ImportError: made for another NumPy"
+
+
 def test_what_there_was_no_time_for_is_named(rehearse):
     code, _, rows = rehearse("--only", "gradient/small/*", "--seconds", "-1")
     assert code == gpu_first.FAILED
