@@ -205,11 +205,9 @@ def adam(arrays: Library, X: Any, y: Any, orders: Sequence[Array], batch: int, r
 
 
 def usable(name: str, seen: Callable[[Any], bool] = lambda module: bool(module.cuda.is_available())) -> Any:
-    """Import a library, or return None where it is not installed or sees no device."""
-    module = harness.peer(name)
-    if module is None:
-        return None
+    """Import a library, or return None where it cannot be imported or sees no device."""
     try:
-        return module if seen(module) else None
-    except Exception:  # whatever a driver it does not fit makes it raise
+        module = harness.peer(name)
+        return module if module is not None and seen(module) else None
+    except Exception:  # whatever a package or a driver that does not fit makes it raise
         return None

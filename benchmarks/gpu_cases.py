@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +43,21 @@ class Bench:
         timers = {name: timer(self.arrays, call, enough) for name, call in calls.items()}
         return harness.interleave(timers, self.options)
 
+    def with_peers(
+        self, ours: Mapping[str, harness.Call], make: Callable[[str, gpu_peers.Peer], harness.Call | None]
+    ) -> tuple[dict[str, harness.Call], Row]:
+        """Add the calls of the peers to ours; a peer that fails is left out, and the row says why."""
+        calls, failed = dict(ours), {}
+        for name, peer in self.peers.items():
+            try:
+                call = make(name, peer)
+                if call is not None:
+                    call()
+                    calls[name] = call
+            except Exception as error:  # no failure of a peer is to cost our own time
+                failed[name] = f"{type(error).__name__}: {error}"
+        return calls, {"left out": failed} if failed else {}
+
     def scaled(self, n: float, least: int) -> int:
         """Scale a number of rows or parameters."""
         return max(int(n * self.options.scale), least)
@@ -81,18 +96,20 @@ def gradient(bench: Bench, storage: str, d: int, order: str = "C", n: int = 0) -
     value, got = objective.value_and_gradient(here)
     error = harness.check("value", value, right[0], TOLERANCES["ours"])
     error = max(error, harness.check("gradient", bench.arrays.host(got), right[1], TOLERANCES["ours"]))
-    calls: dict[str, harness.Call] = {"ours": lambda: objective.value_and_gradient(here)}
-    for name, peer in bench.peers.items():
+
+    def checked(name: str, peer: gpu_peers.Peer) -> harness.Call | None:
         call = peer.gradient(X, y, w)
         if call is not None:
             value, got = call()
             harness.check(f"{name}, value", value, right[0], TOLERANCES["peer"])
             harness.check(f"{name}, gradient", got(), right[1], TOLERANCES["peer"] * (16 if element == 2 else 1))
-            calls[name] = call
+        return call
+
+    calls, left_out = bench.with_peers({"ours": lambda: objective.value_and_gradient(here)}, checked)
     name = "16 bit" if element == 2 else storage
     predicted = gpu_model.gradient_seconds(n, d, name) if order == "C" else None
     row = row_of(bench.time(calls), gpu_model.pass_bytes(n, d, name), predicted)
-    return {"rows": n, "error": error, **row}
+    return {"rows": n, "error": error, **left_out, **row}
 
 
 def run_epochs(objective: Any, batch: int, epochs: int, shuffle: bool) -> Any:
@@ -121,19 +138,16 @@ def epoch(bench: Bench, batch: int, d: int, shuffle: bool) -> Row:
     X, y, _ = problem(bench, n, d)
     objective, steps = st.Logistic(bench.arrays.lend(X), bench.arrays.lend(y)), -(-n // batch)
     timed = min(steps, 200)
-    calls: dict[str, harness.Call] = {
+    own: dict[str, harness.Call] = {
         "one": lambda: run_epochs(objective, batch, 1, shuffle),
         "three": lambda: run_epochs(objective, batch, 3, shuffle),
     }
-    for name, peer in bench.peers.items():
-        call = peer.steps(X, y, batch, timed, RATE)
-        if call is not None:
-            calls[name] = call
+    calls, left_out = bench.with_peers(own, lambda _, peer: peer.steps(X, y, batch, timed, RATE))
     seconds = bench.time(calls).seconds
     ours = [max(b - a, 1e-12) / 2 / steps for a, b in zip(seconds.pop("one"), seconds.pop("three"), strict=True)]
     times = harness.Times({"ours": ours, **{name: [s / timed for s in each] for name, each in seconds.items()}})
     moved = 4.0 * batch * (d + 1)
-    return {"rows": n, "error": error, **row_of(times, moved, gpu_model.step_seconds(batch, d))}
+    return {"rows": n, "error": error, **left_out, **row_of(times, moved, gpu_model.step_seconds(batch, d))}
 
 
 def update(bench: Bench, n: int) -> Row:
@@ -145,13 +159,10 @@ def update(bench: Bench, n: int) -> Row:
     here, slope, optimizer = arrays.lend(w), arrays.lend(g), st.Adam(RATE)
     optimizer.step(here, slope)
     error = 0.0 if right is None else harness.check("a step", arrays.host(here), right, TOLERANCES["update"])
-    calls: dict[str, harness.Call] = {"ours": lambda: optimizer.step(here, slope)}
-    for name, peer in bench.peers.items():
-        call = peer.update(w, g, RATE)
-        if call is not None:
-            calls[name] = call
+    own: dict[str, harness.Call] = {"ours": lambda: optimizer.step(here, slope)}
+    calls, left_out = bench.with_peers(own, lambda _, peer: peer.update(w, g, RATE))
     row = row_of(bench.time(calls), gpu_model.update_bytes("Adam", n), gpu_model.update_seconds("Adam", n))
-    return {"rows": n, "error": error, **row}
+    return {"rows": n, "error": error, **left_out, **row}
 
 
 def fit(bench: Bench, d: int) -> Row:
@@ -169,12 +180,9 @@ def fit(bench: Bench, d: int) -> Row:
     error = float(np.linalg.norm(slope))
     if not error <= 2 * norm:
         raise harness.WrongAnswer(f"gradient: norm {error:.1e} after {found.stop_reason}, allowed {2 * norm:.0e}")
-    calls: dict[str, harness.Call] = {"ours": run}
-    for name, peer in bench.peers.items():
-        call = peer.fit(X, y, alpha, norm)
-        if call is not None:
-            calls[name] = call
-    return {"rows": n, "epochs": found.n_epochs, "error": error, **row_of(bench.time(calls), 4.0 * n * d, None)}
+    calls, left_out = bench.with_peers({"ours": run}, lambda _, peer: peer.fit(X, y, alpha, norm))
+    row = row_of(bench.time(calls), 4.0 * n * d, None)
+    return {"rows": n, "epochs": found.n_epochs, "error": error, **left_out, **row}
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:

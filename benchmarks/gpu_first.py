@@ -43,9 +43,17 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def version(name: str) -> str:
+    """Return the version of a peer, or why there is none."""
+    try:
+        return str(getattr(harness.peer(name), "__version__", "missing"))
+    except Exception as error:
+        return f"cannot be imported: {type(error).__name__}: {error}"
+
+
 def facts(options: argparse.Namespace, names: Sequence[str]) -> Row:
     """Describe the machine, its GPU and the peers."""
-    found = {name: getattr(harness.peer(name), "__version__", "missing") for name in ("torch", "cupy")}
+    found = {name: version(name) for name in ("torch", "cupy")}
     what = "the emulator, so no time is a GPU's" if options.emulated else "a GPU"
     about = {"measured on": what, "scale": options.scale, "peers": ", ".join(names), "gpu": str(st.info()["cuda"])}
     return harness.describe() | found | about | {"predictions": f"for an {gpu_model.H100.name}, whatever GPU this is"}
@@ -76,13 +84,15 @@ def run_all(bench: Bench, file: TextIO) -> list[Row]:
     write(file, facts(bench.options, list(bench.peers)))
     for case in gpu_cases.cases(bench.options):
         late = time.monotonic() > end
-        row = (
+        row: Row = (
             {"case": case[0], "failed": f"not begun within {bench.options.seconds:g} s"}
             if late
             else attempt(bench, case)
         )
         write(file, row)
         print(f"{row['case']}: {row['failed'] if 'failed' in row else in_cell('ours', row['ours'])}", flush=True)
+        for name, why in row.get("left out", {}).items():
+            print(f"  without {name}: {why}", flush=True)
         rows.append(row)
     return rows
 

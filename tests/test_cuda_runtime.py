@@ -22,7 +22,7 @@ DATA = Problem("logistic", n=40, d=6, alpha=0.05)
 BLOCKING_STREAM = 7 << 20  # any number that is no stream of its own
 
 
-@pytest.fixture
+@pytest.fixture(params=["emulated"])
 def runtime():
     """The emulated module, in use while the test runs."""
     with device.use(emulated()):
@@ -163,6 +163,7 @@ with device.use(emulated()):
 """
 
 
+@pytest.mark.emulated
 def test_a_device_without_cooperative_launches():
     environment = {**os.environ, "EMULATED_COOPERATIVE": "0"}
     paths = [os.path.dirname(__file__), *sys.path]

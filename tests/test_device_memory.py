@@ -19,7 +19,7 @@ DATA = Problem("logistic", n=40, d=6, alpha=0.05)
 MEMORY_CALLS = ("cudaMalloc", "cudaFree", "cudaDeviceSynchronize")
 
 
-@pytest.fixture
+@pytest.fixture(params=["emulated"])
 def runtime():
     """The emulated module, in use while the test runs."""
     with device.use(emulated()):
@@ -90,6 +90,17 @@ def test_memory_shared_with_other_streams_is_freed(runtime, share, freed):
     del gradient, shown
     assert runtime.emulated_calls().get("cudaFree", 0) == int(freed)
     assert runtime.device_of(pointer) == (-1 if freed else 0)
+
+
+@pytest.mark.parametrize(("stream", "again"), [(1, True), (2, False)], ids=["legacy", "of the thread"])
+def test_memory_is_used_again_on_a_stream_that_is_one(runtime, stream, again):
+    X, y, _ = DATA.data
+    objective = st.Logistic(Interface(on_device(X), stream=stream), on_device(y))
+    w = on_device(DATA.w0)
+    objective.gradient(w)
+    runtime.emulated_forget_calls()
+    objective.gradient(w)  # each thread has its own stream 2: another one's work may still read what is freed
+    assert (runtime.emulated_calls().get("cudaFree", 0) == 0) == again
 
 
 def test_memory_that_nobody_uses_makes_room(runtime):

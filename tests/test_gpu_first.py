@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import gpu_peers
 import harness
 import steepest as st
 from devices import emulated, real
+from emulation.compile import COMPILER, DRIVERS
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.emulated
@@ -97,6 +100,47 @@ def test_a_case_that_fails_does_not_end_the_run(rehearse, monkeypatch):
     assert rows["update/10000000"]["ours"] > 0
 
 
+class Broken(gpu_peers.Nothing):
+    """A peer that fails, when it is made ready or when it is called."""
+
+    def gradient(self, X, y, w):
+        return lambda: (0.0, lambda: np.zeros(len(w)))
+
+    def steps(self, X, y, batch, n, rate):
+        raise RuntimeError("no graph was captured")
+
+    def update(self, w, g, rate):
+        return lambda: 1 // 0
+
+    fit = steps
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("gradient/float32/16", "WrongAnswer"),
+        ("epoch/32", "RuntimeError: no graph was captured"),
+        ("update/1000000", "ZeroDivisionError"),
+    ],
+)
+def test_a_peer_that_fails_is_left_out(cuda, case, why):
+    options = gpu_first.parse(SMALL)
+    bench = gpu_cases.Bench(options, gpu_arrays.OwnArrays(), {"broken": Broken()})
+    row = dict(gpu_cases.cases(options))[case](bench)
+    assert row["ours"] > 0
+    assert "x broken" not in row
+    assert row["left out"]["broken"].startswith(why)
+
+
+def test_a_library_that_cannot_be_imported_is_left_out(monkeypatch):
+    def broken(name):
+        raise ImportError("made for another NumPy")
+
+    monkeypatch.setattr(harness, "peer", broken)
+    assert gpu_arrays.usable("cupy") is None
+    assert gpu_first.version("cupy") == "cannot be imported: ImportError: made for another NumPy"
+
+
 def test_what_there_was_no_time_for_is_named(rehearse):
     code, _, rows = rehearse("--only", "gradient/small/*", "--seconds", "-1")
     assert code == gpu_first.FAILED
@@ -126,6 +170,72 @@ def test_steps_that_take_too_long_end(folder, tmp_path):
     assert done.returncode == 1
     assert "exit status 124 after" in done.stdout
     assert "no time was left" in done.stdout
+
+
+# Stands for every program: it notes its arguments, and makes what it is asked to write by -o.
+PROGRAM = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$CALLS"
+while [ $# -gt 1 ]; do
+  if [ "$1" = -o ]; then cp "$0" "$2" && chmod +x "$2"; fi
+  shift
+done
+"""
+
+
+def test_the_steps_on_a_gpu_leave_logs_and_nothing_else(tmp_path):
+    programs, out, calls = tmp_path / "programs", tmp_path / "out", tmp_path / "calls"
+    programs.mkdir()
+    for name in ("python", "nvidia-smi", "nvcc", "compute-sanitizer"):
+        (programs / name).write_text(PROGRAM)
+        (programs / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "CALLS": str(calls)}
+    command = [ROOT / "tools" / "gpu_first.sh", "--python", programs / "python", "--out", out]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    steps = ["machine", "build", "tests", "libraries", "first", "sanitizer"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split(":")[0] for line in (out / "steps.txt").read_text().splitlines()] == steps
+    assert sorted(path.name for path in out.iterdir()) == sorted([*(f"{step}.log" for step in steps), "steps.txt"])
+    called = calls.read_text()
+    for source in ("cuda/engine/sparse.cu", "cuda/launch/sparse.cu", "tests/emulation/drivers/kernels.cpp"):
+        assert f"-c {source} -o" in called
+    assert called.index("\nkernels") < called.index("\ncompute-sanitizer")
+
+
+WITHOUT_THE_EMULATOR = """
+import sys
+import pytest
+import emulation.build
+def build():
+    raise RuntimeError("the emulator is built")
+emulation.build.build = build
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(real()[1] is None, reason="there is a GPU")
+def test_the_tests_on_a_gpu_do_not_build_the_emulator():
+    """The step of the tests has no time for that."""
+    tests = ROOT / "tests"
+    files = [*tests.glob("test_cuda_*.py"), *tests.glob("test_device*.py")]
+    options = ["-q", "-p", "no:cacheprovider", "-n", "0", "-k", "not emulated and not architectures"]
+    environment = {**os.environ, "PYTHONPATH": f"{tests}:{os.environ.get('PYTHONPATH', '')}"}
+    environment.pop("STEEPEST_EMULATED_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_EMULATOR, *options, *files],
+        env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_driver_of_the_kernels_is_compiled_without_the_emulator(tmp_path):
+    """As gpu_first.sh does it, as far as the preprocessor goes: nvcc is not everywhere."""
+    for header in ("cuda_runtime.h", "cooperative_groups.h"):
+        (tmp_path / header).write_text("")
+    folders = [f"-I{folder}" for folder in (ROOT, ROOT / "cuda" / "ptx", tmp_path)]
+    command = [COMPILER, "-E", "-P", "-std=c++20", "-D__CUDACC__", *folders, "-x", "c++"]
+    done = subprocess.run([*command, DRIVERS / "kernels.cpp"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "emulated::" not in done.stdout
 
 
 @pytest.fixture

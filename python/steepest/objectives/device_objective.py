@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..arrays.device import DeviceArray, arithmetic_dtype, backend, reused
+from ..arrays.device import LEGACY_STREAM, DeviceArray, arithmetic_dtype, backend, reused
 from ..arrays.device_checks import check_device_vector
 from ..arrays.interop import DeviceView, as_native
 from .protocol import Capability
@@ -16,7 +16,6 @@ from .source import Terms
 
 __all__ = ["DeviceObjective", "check_on_device"]
 
-_LAST_BUILT_IN_STREAM = 2  # 1 and 2 are the legacy default stream and that of the thread, which are never destroyed
 _CAPABILITIES = frozenset(
     (
         Capability.BATCHES,
@@ -138,9 +137,12 @@ class DeviceObjective:
         return [(name, array) for name, array in self._kept.items() if array is not None]
 
     def _result(self) -> DeviceArray:
-        """Return memory for a vector of parameters, used again where the stream is known to outlive it."""
+        """Return memory for a vector of parameters, used again where its stream is one stream for as long as it lives.
+
+        Others may be destroyed, and each thread has a stream of its own by the number 2.
+        """
         shape, dtype = (self.n_parameters,), self.dtype.name
-        if self.stream > _LAST_BUILT_IN_STREAM and self._library != "torch":
+        if self.stream != LEGACY_STREAM and self._library != "torch":
             return DeviceArray(shape, dtype, self.device)
         return reused(shape, dtype, self.device, self.stream)
 
