@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
@@ -86,6 +87,31 @@ def test_a_constant_column_has_no_deviation(storage, order, rows):
     for found in (column_statistics(X), column_statistics(X, weight)):
         np.testing.assert_array_equal(found[0], values[0].astype(float))
         np.testing.assert_array_equal(found[1], np.zeros(3))
+
+
+@pytest.mark.parametrize("rows", [9, 5000])
+def test_a_constant_sparse_column_has_no_deviation(rows):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.full((rows, 2), [0.1, 1.5]), rng.standard_normal(rows)])
+    weight = rng.uniform(0, 2, rows)
+    X[3], weight[3] = 9.0, 0.0
+    mean, deviation = column_statistics(scipy.sparse.csr_array(X), weight)
+    assert (mean[:2].tolist(), deviation[:2].tolist()) == ([0.1, 1.5], [0.0, 0.0])
+    assert deviation[2] > 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("loss", [st.LeastSquares, st.Logistic, st.Huber, st.Poisson])
+def test_a_constant_sparse_column_beside_an_intercept(loss, seed):
+    """Its coefficient is no quotient of two roundings, and the value is that at w."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((200, 5)) * (rng.random((200, 5)) < 0.3)
+    X[:, 0] = 1.5
+    y = rng.integers(0, 2, 200).astype(float)
+    objective = loss(scipy.sparse.csr_array(X), y, sample_weight=rng.uniform(0.1, 4.0, 200))
+    found = st.minimize(objective)
+    assert np.abs(found.w).max() < 10.0
+    assert found.value == pytest.approx(objective.value(found.w), rel=1e-12)
 
 
 def test_rows_of_weight_zero_do_not_count_for_constancy():

@@ -232,3 +232,13 @@ def test_nothing_is_pulled_above_zero():
     assert path.n_nonzero.tolist() == [0, 0]
     with pytest.raises(ValueError, match="positive=True: its loss pulls no coefficient above 0"):
         st.path(objective, positive=True)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("seed", range(6))
+def test_few_rows_of_float32_and_classes(seed, positive):
+    """The Hessian of a softmax is 0 along equal shifts of all classes' intercepts, and in float32 may be below 0."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((13, 10)).astype(np.float32), rng.integers(0, 4, 13).astype(np.float32)
+    objective = st.Softmax(X, y, n_classes=4)
+    assert st.path(objective, n_alphas=6, l1_ratio=0.5, positive=positive).converged.all()

@@ -180,6 +180,17 @@ def test_pickles_and_columns_keep_the_factors(tmp_path):
         st.minimize(st.LeastSquares(X, y, alpha=0.3), checkpoint=path)
 
 
+@pytest.mark.parametrize("loss", [st.LeastSquares, st.Logistic])
+def test_more_columns_than_rows_of_float32_leave_it_at_zero(loss):
+    """Steps leave out directions in which the columns are noise, none of which has a part of such a column."""
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((6, 40)).astype(np.float32), np.tile(np.float32([0, 1]), 3)
+    factors = np.where(np.arange(40) == 3, np.inf, 1.0)
+    found = st.minimize(loss(X, y, penalty_weight=factors), diagnose=False)
+    assert found.w[3] == 0.0
+    assert found.value < 0.05
+
+
 @pytest.mark.parametrize("kind", ["dense", "csr", "table"])
 def test_classes_that_a_column_without_a_penalty_separates_have_no_minimum(kind):
     rng = np.random.default_rng(0)

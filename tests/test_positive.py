@@ -272,3 +272,14 @@ def test_partial_fit_and_other_values_are_refused():
         LinearRegressor("adam", positive=True).partial_fit(X, y)
     with pytest.raises(TypeError, match="positive must be True or False"):
         LinearRegressor(positive=1).fit(X, y)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_classes_without_a_penalty_take_few_epochs(dtype, intercept):
+    """Beside coefficients that are held at 0, a shift of the others changes probabilities: no curvature is added."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 8)).astype(dtype), rng.integers(0, 4, 60).astype(dtype)
+    found = st.minimize(st.Softmax(X, y, intercept=intercept), constraint=st.Box(0, np.inf), max_epochs=60)
+    assert found.converged
+    assert found.history["gradient_norm"][-1] < 1e-5

@@ -9,6 +9,7 @@ from hypothesis import strategies as strategy
 
 import steepest as st
 from steepest.working_sets import solver as working_sets
+from steepest.working_sets.level import best_level
 from steepest.working_sets.runner import WorkingSetRunner
 from steepest.working_sets.solver import WorkingSetSolver
 from wide import LOSSES, objective_of, problem, row_parts, value_and_subgradient
@@ -359,3 +360,22 @@ def test_counts_at_which_the_loss_of_the_null_model_is_zero():
     y = y * (np.e / y.mean())
     solved = WorkingSetSolver(st.Poisson(X, y, alpha=0.05, l1_ratio=1.0)).solve(None, 1e-9)
     assert solved.converged
+
+
+@pytest.mark.parametrize("size", [50.0, 800.0, 1e5, -50.0, -1e5])
+def test_the_best_intercept_of_saturated_rows(size):
+    """Newton's step would end beyond all scores, where no row has a curvature."""
+    y, shares = np.array([0.0, 1.0, 1.0, 0.0]), np.full(4, 0.25)
+    objective, scores = st.Logistic(np.eye(4), y), np.array([[size, size + 1, size + 2, size - 1]])
+    found = best_level(objective, scores, objective.row_terms(scores, y), y, shares)
+    assert abs(found.slopes.sum()) < 1e-9
+    np.testing.assert_allclose(scores[0], [-0.5, 0.5, 1.5, -1.5], atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [50.0, 800.0, 1e5])
+def test_the_best_intercepts_of_saturated_classes(size):
+    y, shares = np.array([0.0, 1.0, 2.0, 1.0]), np.full(4, 0.25)
+    objective, scores = st.Softmax(np.eye(4), y), np.random.default_rng(0).standard_normal((3, 4))
+    scores[0] += size
+    found = best_level(objective, scores, objective.row_terms(scores, y), y, shares)
+    np.testing.assert_allclose(found.slopes.sum(axis=1), 0.0, atol=1e-9)

@@ -33,6 +33,17 @@ def test_a_run_that_is_broken_off_has_the_same_bits(tmp_path, loss, epochs, monk
     assert found.duality_gap == expected.duality_gap
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_that_goes_on_after_each_epoch_has_the_same_bits(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((30, 200))
+    objective = st.LeastSquares(X, X[:, 0] + rng.standard_normal(30), alpha=0.05, l1_ratio=1.0)
+    expected = st.minimize(objective)
+    for epochs in range(1, expected.n_epochs + 1):
+        found = st.minimize(objective, checkpoint=tmp_path / "run", checkpoint_seconds=0, max_epochs=epochs)
+    assert_same_result(found, expected)
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("storage", sorted(_core.storages))
 def test_copies_of_columns(storage, order):

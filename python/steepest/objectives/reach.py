@@ -1,4 +1,4 @@
-"""Columns whose squares are beyond float64: their deviations are measured again, in units of their own."""
+"""Statistics of columns that lost digits: of squares beyond float64, and of sparse columns of equal numbers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ Statistics = tuple[Vector, Vector]
 _Rows: TypeAlias = NDArray[Any] | CSRView | Table
 _BLOCK_ELEMENTS = 1 << 18
 _LEAST, _MOST = 2.0**-480, 2.0**480  # the sums of squares of smaller and larger deviations lose digits
+_ROUNDING = 4.0 * float(np.finfo(np.float64).eps)  # of the mean, times the rows
 _NEAR = 2.0**-400  # numbers of a larger mean are equal, or their deviation is above the least
 
 
 def in_reach(found: Statistics, X: _Rows, weight: NDArray[Any] | None) -> Statistics:
     """Return the means and the deviations of columns, once those are replaced that lost digits.
+
+    Where all rows of positive weight are equal, the deviation is 0.
 
     Parameters
     ----------
@@ -34,6 +37,8 @@ def in_reach(found: Statistics, X: _Rows, weight: NDArray[Any] | None) -> Statis
     weight : array of shape (n,), or None
         Their weights.
     """
+    if not isinstance(X, np.ndarray):
+        found = _with_constants(found, X, weight)
     if dtype_name(X.dtype) != "float64":
         return found
     mean, deviation = found
@@ -50,6 +55,29 @@ def in_reach(found: Statistics, X: _Rows, weight: NDArray[Any] | None) -> Statis
     mean, deviation = mean.copy(), deviation.copy()
     with np.errstate(over="ignore"):
         mean[columns], deviation[columns] = np.ldexp(means, exponents), np.ldexp(deviations, exponents)
+    return mean, deviation
+
+
+def _with_constants(found: Statistics, X: CSRView | Table, weight: NDArray[Any] | None) -> Statistics:
+    """Return statistics with the deviations of equal numbers at 0. Sums about 0 leave the rounding of the mean."""
+    mean, deviation = found
+    doubtful = np.flatnonzero((deviation > 0.0) & (deviation <= _ROUNDING * len(X) * np.abs(mean)))
+    if not len(doubtful):
+        return found
+    matrix, present = X.as_csr() if isinstance(X, Table) else X, slice(None) if weight is None else weight > 0
+    slots = np.full(X.shape[1], -1, np.intp)
+    slots[doubtful] = np.arange(len(doubtful))
+    entries = np.flatnonzero(slots[matrix.indices] >= 0)
+    entries = entries[np.argsort(slots[matrix.indices[entries]], kind="stable")]
+    ends = np.cumsum(np.bincount(slots[matrix.indices[entries]], minlength=len(doubtful)))
+    rows, values = matrix.rows_of_entries(), matrix.widened
+    mean, deviation = mean.copy(), deviation.copy()
+    for column, some in zip(doubtful, np.split(entries, ends[:-1]), strict=True):
+        numbers = np.zeros(len(X))
+        np.add.at(numbers, rows[some], values[some].astype(np.float64))
+        numbers = numbers[present]
+        if (numbers == numbers[0]).all():
+            mean[column], deviation[column] = numbers[0], 0.0
     return mean, deviation
 
 

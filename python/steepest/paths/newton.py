@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective
 from ..objectives.protocol import Capability
 from ..quasi_newton.line_search import NOISE
+from ..quasi_newton.metric import fix_softmax_gauge
 from ..working_sets.proximal_point import product, proximal_point
 from .factors import bounded, penalty_factors, pull
 from .null_model import NullModel
@@ -76,6 +77,8 @@ class Newton:
         native = self._plain.native if self._rows == self._plain.n_samples else self._plain.sample(self._rows, _SEED)
         self.n_passes += self._rows == self._plain.n_samples
         matrix = np.ascontiguousarray(native.hessian(self._place.w), np.float64)
+        if self._plain.layout.n_scores > 1:  # in float32, rounding may curve it downwards along that shift
+            fix_softmax_gauge(matrix, self._plain.layout, 1.0, self._plain.penalty_weight)
         diagonal = np.diag(matrix).copy()
         largest = float(diagonal.max())
         at = np.diag_indices(len(diagonal))

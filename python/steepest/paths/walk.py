@@ -79,7 +79,6 @@ def path(
         Whether a path of the default alphas may end early, as that of glmnet does: after five alphas at least, when the
         last one raised the deviance explained by less than 1e-5 of it, or when it is above 0.999. Given alphas are all
         fitted.
-
     positive : bool
         Whether the coefficients, but not the intercepts, must be at least 0.
 
@@ -91,7 +90,8 @@ def path(
     ------
     TypeError, ValueError
         The objective is no loss of data, or an argument has the wrong type or is out of range. Or the gradient of the
-        null model is 0, as for constant targets, so that no alpha can be the largest.
+        null model is 0, as for constant targets, or leads no coefficient above 0 where that is asked for, so that no
+        alpha can be the largest.
 
     Warns
     -----

@@ -63,6 +63,9 @@ class Resolved:
                 rows, sizes = np.column_stack([rows, np.ones(len(rows))]), np.append(sizes, 0.0)
             shares = np.full(len(rows), 1.0 / len(rows)) if weight is None else weight / weight.sum()
             gram = np.einsum("i,ij,ik->jk", shares, rows, rows)  # BLAS would add in an order of its threads
+            left_out = _left_out(objective)
+            gram[left_out], gram[:, left_out] = 0.0, 0.0  # no direction has a part of these columns
+            gram[left_out, left_out] = 1.0
             diagonal = np.diag(gram)
             if not (np.isfinite(gram).all() and np.isfinite(sizes).all() and (diagonal > 0.0).all()):
                 return None
@@ -70,6 +73,7 @@ class Resolved:
             values, vectors = np.linalg.eigh(gram / scale / scale[:, None])
             rounding = (MADE * objective.given_eps) ** 2 * (vectors**2 * (sizes / diagonal)[:, None]).sum(axis=0)
         noise = values <= rounding
+        vectors[left_out] = 0.0
         return cls(vectors[:, noise], scale) if noise.any() else None
 
     def gradient(self, gradient: Vector) -> Vector:
@@ -84,3 +88,9 @@ class Resolved:
         table = vector.reshape(-1, len(self.scale)) * scale
         along = np.einsum("ij,jk->ik", table, self.unresolved)
         return np.asarray(((table - np.einsum("ik,jk->ij", along, self.unresolved)) / scale).ravel())
+
+
+def _left_out(objective: DataObjective) -> NDArray[np.intp]:
+    """Return the columns that the objective leaves out."""
+    factors = objective.penalty_weight
+    return np.empty(0, np.intp) if factors is None else np.flatnonzero(np.isinf(factors))

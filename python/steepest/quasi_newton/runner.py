@@ -288,8 +288,10 @@ class QuasiNewtonRunner(SampledStart):
         if not np.isfinite(hessian).all():
             return self._diagonal()
         if self._objective.layout.n_scores > 1:
-            objective = self._objective
-            fix_softmax_gauge(hessian, objective.layout, objective.alpha, objective.penalty_weight)
+            objective, of_penalty = self._objective, (self._objective.alpha, self._objective.penalty_weight)
+            if self._positive is not None:  # beside coefficients that are held at 0, a shift of the others is no gauge
+                of_penalty = 1.0, None
+            fix_softmax_gauge(hessian, objective.layout, *of_penalty)
         if prior is not None:
             hessian.flat[:: len(w) + 1] += prior
         metric = DenseMetric(hessian, self._ridge)

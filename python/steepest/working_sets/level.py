@@ -17,6 +17,7 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _STEPS = 60
 _HALVES = 30
+_SATURATED = 1e-6  # curvature over slope, below which a step of Newton is far too long
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -39,13 +40,14 @@ def _level_one(objective: DataObjective, scores: Vector, terms: RowTerms, y: Vec
         top = float(scores.max())
         scores += math.log(total) - top - math.log(_sum(shares, np.exp(scores[0] - top)))
         terms = objective.row_terms(scores, y)
-    low, high = -math.inf, math.inf
+    low, high, largest = -math.inf, math.inf, float(np.abs(y).max())
     for _ in range(_STEPS):
         slope = _sum(shares, terms.slopes[0])
         if not abs(slope) > _EPS * _sum(shares, np.abs(terms.slopes[0])):
             break
         curvature = _sum(shares, terms.curvatures[0])
-        step = -slope / curvature if curvature > 0.0 else -math.copysign(1.0 + float(np.ptp(scores)), slope)
+        reach = 2.0 * (1.0 + largest + float(np.abs(scores).max()))  # where all rows are saturated, Newton's is far
+        step = min(max(-slope / curvature, -reach), reach) if curvature > 0.0 else -math.copysign(reach, slope)
         low, high = (low, 0.0) if slope > 0.0 else (0.0, high)
         if not low < step < high:
             step = 0.5 * (low + high)
@@ -58,8 +60,11 @@ def _level_one(objective: DataObjective, scores: Vector, terms: RowTerms, y: Vec
 
 
 def _level_several(objective: DataObjective, scores: Vector, terms: RowTerms, y: Vector, shares: Vector) -> RowTerms:
-    """Newton's method with backtracking, for the probabilities of classes."""
-    k = len(scores)
+    """Newton's method with backtracking, for the probabilities of classes.
+
+    Where all rows are saturated, it begins anew at means of 0, if these are better.
+    """
+    k, begun = len(scores), False
     for _ in range(_STEPS):
         slope = np.einsum("i,ci->c", shares, terms.slopes)
         size = np.einsum("i,ci->c", shares, np.abs(terms.slopes))
@@ -68,6 +73,12 @@ def _level_several(objective: DataObjective, scores: Vector, terms: RowTerms, y:
         p = _probabilities(terms, y)
         matrix = np.diag(np.einsum("i,ci->c", shares, p)) - np.einsum("i,ci,ei->ce", shares, p, p)
         largest = float(np.diag(matrix).max())
+        if not (begun or largest > _SATURATED * float(np.abs(slope).max())):
+            begun, centred = True, scores - (np.einsum("i,ci->c", shares, scores) / shares.sum())[:, None]
+            found = objective.row_terms(centred, y)
+            if _sum(shares, found.values) < _sum(shares, terms.values):
+                scores[:], terms = centred, found
+                continue
         if not largest > 0.0:
             break
         matrix += largest / k + 1e-14 * largest * np.eye(k)  # ones along the direction that changes nothing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -157,8 +158,14 @@ class WorkingSetRunner(Runner):
         """Leave w where it is: only finite points are gone to."""
 
     def state(self) -> dict[str, Any]:
-        """Return the point, from which all else is found again, and all counts."""
-        point = self._point
+        """Return the point and all counts. The columns are copied again.
+
+        A point that is found again from its coefficients may differ in the last bits: its scores were added up on the
+        way.
+        """
+        point, of_point = self._point, {}
+        if point is not None:
+            of_point = {f"point {each.name}": getattr(point, each.name) for each in dataclasses.fields(point)}
         return {
             "n_steps": self._n_steps,
             "stalled": self._stalled,
@@ -167,9 +174,8 @@ class WorkingSetRunner(Runner):
             "finished": None if self.finished is None else str(self.finished),
             "w": self._w,
             "given_w": self._given_w,
-            "coefficients": np.empty(0) if point is None else point.w,
-            "n_columns": 0 if point is None else point.n_columns,
             "alive": np.empty(0, np.intp) if self._solver.alive is None else self._solver.alive,
+            **of_point,
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -179,10 +185,8 @@ class WorkingSetRunner(Runner):
         self._w[:], self._given_w[:] = state["w"], state["given_w"]
         if state["alive"].size:
             self._solver.alive = state["alive"]
-        if state["coefficients"].size:
-            point = self._solver.point(state["coefficients"])
-            point.n_columns = state["n_columns"]
-            self._go_to(point)
+        if "point w" in state:
+            self._go_to(Point(**{each.name: state[f"point {each.name}"] for each in dataclasses.fields(Point)}))
         self._solver.n_looks = state["n_looks"]
 
     def verdict(self, reason: str) -> str:
