@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 N, D = 300, 12
+LOSSES = ["LeastSquares", "Huber", "Logistic", "Softmax", "Poisson"]
 
 
 def rows(seed=0, n=N, d=D):

@@ -8,9 +8,7 @@ import scipy.sparse
 from sklearn.linear_model import LogisticRegression, Ridge, enet_path, lasso_path
 
 import steepest as st
-from path_problems import D, N, dense, rows, targets, violations
-
-LOSSES = ["LeastSquares", "Huber", "Logistic", "Softmax", "Poisson"]
+from path_problems import LOSSES, D, N, dense, rows, targets, violations
 
 
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.4, 0.0])

@@ -7,9 +7,7 @@ import pytest
 from sklearn.linear_model import enet_path
 
 import steepest as st
-from path_problems import D, N, dense, rows, targets, violations
-
-LOSSES = ["LeastSquares", "Huber", "Logistic", "Softmax", "Poisson"]
+from path_problems import LOSSES, D, N, dense, rows, targets, violations
 
 GOOD = rows(), targets("LeastSquares", rows())
 

@@ -8,8 +8,8 @@ import scipy.sparse
 from sklearn.linear_model import enet_path, lasso_path
 
 import steepest as st
+from path_problems import LOSSES, rows, slopes, targets, violations
 from steepest.paths.wide import WorkingSets
-from test_path import LOSSES, rows, slopes, targets, violations
 
 N, D = 60, 300
 
