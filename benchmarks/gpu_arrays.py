@@ -180,7 +180,7 @@ def blocks(X: Any) -> Iterator[slice]:
 def logistic(arrays: Library, X: Any, y: Any, w: Array) -> tuple[float, Array]:
     """Value and gradient of the mean logistic loss in float64, the intercept last, made where X is."""
     xp, n = arrays.xp, X.shape[0]
-    coef, bias = arrays.put(w[:-1]), float(w[-1])
+    coef, bias = arrays.cast(arrays.put(w[:-1]), "float64"), float(w[-1])
     value, slopes, gradient = 0.0, 0.0, arrays.zeros(len(w) - 1)
     for rows in blocks(X):
         block, targets = arrays.cast(X[rows], "float64"), arrays.cast(y[rows], "float64")

@@ -247,7 +247,7 @@ def on_the_cpu():
 
 
 @pytest.mark.parametrize(
-    "case", ["gradient/float32/16", "gradient/bfloat16/16", "epoch/32", "update/1000000", "fit/100"]
+    "case", ["gradient/float32/16", "gradient/bfloat16/16", "gradient/F/100", "epoch/32", "update/1000000", "fit/100"]
 )
 def test_torch_is_a_contender(on_the_cpu, case):
     run = dict(gpu_cases.cases(on_the_cpu.options))[case]
