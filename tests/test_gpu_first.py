@@ -155,7 +155,8 @@ def test_without_a_gpu_the_script_says_why(capsys):
 
 @pytest.mark.slow
 def test_the_shell_script_is_rehearsed(folder, tmp_path):
-    command = [ROOT / "tools" / "gpu_first.sh", "--emulated", folder, "--out", tmp_path, "--scale", "2e-6"]
+    command = [ROOT / "tools" / "gpu_first.sh", "--python", sys.executable, "--emulated", folder]
+    command += ["--out", tmp_path, "--scale", "2e-6"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     steps = (tmp_path / "steps.txt").read_text()
     assert done.returncode == 0, steps + (tmp_path / "first.log").read_text()
@@ -165,7 +166,8 @@ def test_the_shell_script_is_rehearsed(folder, tmp_path):
 
 
 def test_steps_that_take_too_long_end(folder, tmp_path):
-    command = [ROOT / "tools" / "gpu_first.sh", "--emulated", folder, "--out", tmp_path, "--seconds", "1"]
+    command = [ROOT / "tools" / "gpu_first.sh", "--python", sys.executable, "--emulated", folder]
+    command += ["--out", tmp_path, "--seconds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert "exit status 124 after" in done.stdout

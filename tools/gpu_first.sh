@@ -87,7 +87,7 @@ export python site wheel work
 
 first=("$python" benchmarks/gpu_first.py --out "$out/results.jsonl" --scale "$scale")
 if [ -n "$emulated" ]; then
-  export PYTHONPATH=$PWD/python${PYTHONPATH:+:$PYTHONPATH} STEEPEST_EMULATED_DIR=$emulated
+  export STEEPEST_EMULATED_DIR=$emulated  # with the package that this Python has
   step tests 100 "$python" -m pytest -q -p no:cacheprovider -n 0 tests/test_cuda_update.py tests/test_gpu_libraries.py
   step first 150 "${first[@]}" --emulated "$emulated" --repeats 1 --enough 0 --seconds 140
 else
