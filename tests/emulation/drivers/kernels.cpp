@@ -370,11 +370,11 @@ void test_stream() {
 int main(int argc, char** argv) {
     const std::string part = argc == 2 ? argv[1] : "";
     if (part == "without cooperative launches") return test_without_cooperation(), 0;
-    test_stream();
-    if (part == "stream") return 0;
+    if (part == "stream") return test_stream(), 0;
 #if !defined(__CUDACC__)
-    test_second_device();
+    test_second_device();  // before anything uses the first
 #endif
+    test_stream();
     test_order(4097);
     test_order(9000);
 #if !defined(__SANITIZE_THREAD__) && !defined(__CUDACC__)
