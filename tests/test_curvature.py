@@ -63,7 +63,7 @@ def descent(method, c, hessian, start, steps):
 
 
 @pytest.mark.parametrize("method", ["gradient_descent", "heavy_ball", "accelerated"])
-@pytest.mark.parametrize("kappa", [3.0, 50.0, 500.0])
+@pytest.mark.parametrize("kappa", [3.0, 50.0, 500.0, pytest.param(2000.0, marks=pytest.mark.slow)])
 @given(seed=seeds)
 @settings(deadline=None, max_examples=5)
 def test_predicted_steps_are_those_of_the_worst_start(method, kappa, seed):

@@ -8,6 +8,6 @@ namespace steepest {
 
 extern const ColumnsTable STEEPEST_NAME(STEEPEST_LEVEL);
 const ColumnsTable STEEPEST_NAME(STEEPEST_LEVEL) = {&dots_of_columns, &add_columns_to, &multiply_columns,
-                                                    &descend_along_columns};
+                                                    &descend_along<double>};
 
 }  // namespace steepest

@@ -1,66 +1,10 @@
 // The work on columns of floats of one ISA level. Compiled once per level, as passes.cpp is.
 #include "cpp/kernels/narrow_columns.hpp"
 
-#include "cpp/kernels/simd.hpp"
+#include "cpp/kernels/along_columns.hpp"
 
 namespace steepest {
 namespace {
-
-using Narrow = Vector<float, lanes<float>>;
-constexpr std::size_t least_rows_ahead = 1 << 11, most_rows_ahead = 1 << 15;  // of a column that is asked for ahead
-
-template <bool ahead>
-STEEPEST_INLINE float dot_of_floats(const float* x, const float* q, std::size_t n, const float* next) {
-    constexpr int W = lanes<float>, line = 16;
-    Narrow sums[4] = {};
-    std::size_t i = 0;
-    for (; i + 4 * W <= n; i += 4 * W) {
-        if constexpr (ahead) {
-#pragma GCC unroll 4
-            for (int k = 0; k < 4 * W; k += line) __builtin_prefetch(next + i + k, 0, 2);
-        }
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k) sums[k] += load<float, W>(x + i + k * W) * load<float, W>(q + i + k * W);
-    }
-    float sum;
-    fold<float, W, 1>((sums[0] + sums[1]) + (sums[2] + sums[3]), &sum);
-    for (; i < n; ++i) sum += x[i] * q[i];
-    return sum;
-}
-
-double descend_along_floats(const NarrowModel& m, const std::uint32_t* order, std::size_t count, double* v, float* q) {
-    const bool asks = m.n >= least_rows_ahead && m.n <= most_rows_ahead;
-    double largest = 0.0;
-    for (std::size_t k = 0; k < count; ++k) {
-        const std::size_t j = order[k];
-        const double curvature = m.curvature[j];
-        if (!(curvature > 0.0)) continue;
-        const float* x = m.block + m.which[j] * m.n;
-        const float along = asks && k + 1 < count
-                                ? dot_of_floats<true>(x, q, m.n, m.block + m.which[order[k + 1]] * m.n)
-                                : dot_of_floats<false>(x, q, m.n, nullptr);
-        const double slope = double(along) + m.l2[j] * v[j];
-        const double aim = v[j] - slope / curvature, threshold = m.l1[j] / curvature;
-        double found = aim > threshold ? aim - threshold : aim < -threshold ? aim + threshold : 0.0;
-        if (found < m.lower[j]) found = m.lower[j];
-        const double change = found - v[j];
-        if (change == 0.0) continue;
-        v[j] = found;
-        const float mean = float(m.mean[j]);
-        if (m.h) {
-            const float *h = m.h, factor = float(change);
-            STEEPEST_VECTORIZE
-            for (std::size_t i = 0; i < m.n; ++i) q[i] += factor * h[i] * (x[i] - mean);
-        } else {
-            const float factor = float(change) * m.constant;
-            STEEPEST_VECTORIZE
-            for (std::size_t i = 0; i < m.n; ++i) q[i] += factor * (x[i] - mean);
-        }
-        const double moved = change * change * curvature;
-        if (moved > largest) largest = moved;
-    }
-    return largest;
-}
 
 // Adds R rows to K sums: each number of a row is loaded once for all sums, and each sum once for all rows.
 template <int K, int R>
@@ -120,6 +64,6 @@ void combine(const double* block, std::size_t stride, const std::uint32_t* which
 #define STEEPEST_NAME(level) STEEPEST_PASTE(narrow_columns_, level)
 
 extern const NarrowTable STEEPEST_NAME(STEEPEST_LEVEL);
-const NarrowTable STEEPEST_NAME(STEEPEST_LEVEL) = {&descend_along_floats, &combine};
+const NarrowTable STEEPEST_NAME(STEEPEST_LEVEL) = {&descend_along<float>, &combine};
 
 }  // namespace steepest

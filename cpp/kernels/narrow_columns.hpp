@@ -1,22 +1,15 @@
-// Coordinate descent along columns that were copied as floats: the same steps as column_descent.hpp takes along
-// doubles, with slopes of the rows that are floats too. And sums of rows.
+// Coordinate descent along columns that were copied as floats, with slopes of the rows that are floats too, and sums of
+// rows.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "cpp/kernels/tables.hpp"
+
 namespace steepest {
 
-// As ColumnModel of tables.hpp, whose numbers are described there.
-struct NarrowModel {
-    const float* block;
-    std::size_t n;
-    const std::uint32_t* which;
-    std::size_t count;
-    const float* h;
-    float constant;
-    const double *mean, *curvature, *l1, *l2, *lower;
-};
+using NarrowModel = ModelOfColumns<float>;
 
 struct NarrowTable {
     // Minimises the model over each of `count` of its columns in turn, and keeps q the slopes of the rows at v. Returns

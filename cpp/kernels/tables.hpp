@@ -345,19 +345,21 @@ const Updates<T>& updates_of(const UpdateTable& table) {
     }
 }
 
-// A quadratic model of some columns of a block, whose columns of n doubles lie one after the other: the sum over the
+// A quadratic model of some columns of a block, whose columns of n numbers lie one after the other: the sum over the
 // rows of the slope times the change of a score and half of `h` times its square, and the penalty of the coefficients.
 // Column j of the model is column which[j] of the block, less mean[j]. Where h is null, all of it is `constant`.
 // `curvature` is the second derivative by a coefficient, its l2 included.
-struct ColumnModel {
-    const double* block;
+template <class T>
+struct ModelOfColumns {
+    const T* block;
     std::size_t n;
     const std::uint32_t* which;
     std::size_t count;
-    const double* h;
-    double constant;
+    const T* h;
+    T constant;
     const double *mean, *curvature, *l1, *l2, *lower;
 };
+using ColumnModel = ModelOfColumns<double>;
 
 // Of columns of a block.
 struct ColumnsTable {
