@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t line = 8;          // doubles of a cache line
 constexpr std::size_t rows_a_task = 64;  // a multiple of a line
-constexpr std::size_t columns_a_task = 512;
+constexpr std::size_t columns_a_task = 256;
 constexpr std::size_t few = 1 << 15;     // numbers that one thread copies as fast as two
 
 int threads_for(std::size_t n_numbers) { return n_numbers < few ? 1 : threads_in_use(); }

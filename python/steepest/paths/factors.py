@@ -33,6 +33,6 @@ def pull(slopes: NDArray[np.float64], positive: bool) -> NDArray[np.float64]:
 
 def penalty_at(objective: DataObjective, w: NDArray[Any], alpha: float, l1_ratio: float) -> float:
     """Return the penalty of parameters of shape (n_parameters,), for some strength of it."""
-    factors, exact = penalty_factors(objective), w.astype(np.float64)
-    own = np.where(np.isfinite(factors), factors, 0.0)  # what is left out is 0
-    return float(np.sum(own * alpha * (l1_ratio * np.abs(exact) + (1.0 - l1_ratio) / 2.0 * exact * exact)))
+    used = np.flatnonzero(w)  # what is left out is 0
+    factors, exact = penalty_factors(objective)[used], w[used].astype(np.float64)
+    return float(np.dot(factors, alpha * (l1_ratio * np.abs(exact) + (1.0 - l1_ratio) / 2.0 * exact * exact)))

@@ -30,10 +30,9 @@ class ElasticNet(NamedTuple):
 
     def value(self, w: Vector) -> float:
         """Return the penalty of coefficients of shape (..., d)."""
-        used = w != 0.0
-        l1, l2 = (np.broadcast_to(each, w.shape)[used] for each in (self.l1, self.l2))
-        some = w[used]
-        return float(np.sum(l1 * np.abs(some)) + 0.5 * np.sum(l2 * some**2))
+        used, columns = _places(w != 0.0)
+        some = w.ravel()[used]
+        return float(np.dot(self.l1[columns], np.abs(some)) + 0.5 * np.dot(self.l2[columns], some * some))
 
     def of(self, columns: NDArray[Any]) -> ElasticNet:
         """Return the penalty of some columns."""
@@ -47,7 +46,8 @@ class ElasticNet(NamedTuple):
 
     def pull(self, gradient: Vector) -> Vector:
         """Return how strongly the loss pulls each coefficient away from 0, where it may go."""
-        return np.where(self.lower < 0.0, np.abs(gradient), np.maximum(-gradient, 0.0))
+        bounded = self.positive
+        return np.abs(gradient) if bounded is None else np.where(bounded, np.maximum(-gradient, 0.0), np.abs(gradient))
 
     def subgradient(self, w: Vector, gradient: Vector) -> Vector:
         """Return the smallest subgradient at w, from the gradient of the loss."""
@@ -116,13 +116,14 @@ def duality_gap(
         w, gradient, net = w[:, penalised], gradient[:, penalised], net.of(penalised)
     pull, smooth = net.pull(gradient), net.l2 > 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(pull > net.l1, net.l1 / pull, 1.0)
-    inner = float(ratio.min(initial=1.0))
-    outer = float(ratio[:, ~smooth].min(initial=1.0)) if not smooth.all() else 1.0
-    used = w != 0.0
-    penalty, along = net.value(w), float(np.sum(gradient[used] * w[used]))
-    beyond = smooth & (pull > net.l1)
-    over, l1, l2 = pull[beyond], *(np.broadcast_to(each, pull.shape)[beyond] for each in (net.l1, net.l2))
+        ratio = np.fmin(net.l1 / pull, 1.0)  # 1 for 0 / 0
+    inner = outer = float(ratio.min(initial=1.0))
+    if smooth.any():
+        outer = float(ratio[:, ~smooth].min(initial=1.0))
+    used, _ = _places(w != 0.0)
+    penalty, along = net.value(w), float(np.dot(gradient.ravel()[used], w.ravel()[used]))
+    beyond, columns = _places(smooth & (pull > net.l1))
+    over, l1, l2 = pull.ravel()[beyond], net.l1[columns], net.l2[columns]
 
     def gap(share: float) -> float:
         rows = float(np.sum(shares * objective.young_residuals(terms, y, share)))
@@ -132,6 +133,12 @@ def duality_gap(
     if not math.isfinite(penalty + along):
         return Dual(math.inf, 0.0)
     return _smallest(gap, inner, outer)
+
+
+def _places(which: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where a table is true: places in the flat table, and columns."""
+    places = np.flatnonzero(which)
+    return places, places % which.shape[-1]
 
 
 def _smallest(gap: Any, low: float, high: float) -> Dual:

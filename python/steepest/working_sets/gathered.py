@@ -39,7 +39,7 @@ class GatheredColumns:
         self._slots = np.full(d, -1, np.intp)
         self._columns = np.empty(0, np.intp)
         self._block = np.empty((0, n))
-        self._narrow = np.empty((0, n), np.float32)
+        self._narrow, self._n_narrow = np.empty((0, n), np.float32), 0
         self._products, self._n_products = np.empty((0, 0)), 0
         self.means = np.empty(0)
         """The means that were subtracted, by slot."""
@@ -63,12 +63,13 @@ class GatheredColumns:
         self._slots[columns] = np.arange(len(columns))
         self._columns = columns.copy()
         self._block, self._narrow = self._block[slots], np.empty((0, self._block.shape[1]), np.float32)
+        self._n_narrow = 0
         self.means, self.squares = self.means[slots], self.squares[slots]
         self._n_products = 0
 
     def _take(self, new: NDArray[np.intp]) -> None:
         count, total = len(self._columns), len(self._columns) + len(new)
-        self._make_room(total)
+        self._block = _with_room(self._block, count, total)
         block = self._block[count:total]
         self._data.copy_columns(new.astype(np.uint32), block)
         if self._scaling is not None:
@@ -83,17 +84,13 @@ class GatheredColumns:
         squares = _core.column_squares(self._block, np.arange(count, total, dtype=np.uint32), self._shares)
         self.squares = np.append(self.squares, squares)
 
-    def _make_room(self, count: int) -> None:
-        """Make the block longer: in place where its memory can grow, as that of large arrays does on Linux."""
-        if count > len(self._block):
-            self._block.resize((count, self._block.shape[1]), refcheck=False)
-
     def _narrowed(self) -> NDArray[np.float32]:
         """Return all columns as float32."""
-        known, count = len(self._narrow), len(self._columns)
+        known, count = self._n_narrow, len(self._columns)
         if known < count:
-            self._narrow.resize((count, self._narrow.shape[1]), refcheck=False)
-            self._narrow[known:] = self._block[known:count]
+            self._narrow = _with_room(self._narrow, known, count)
+            self._narrow[known:count] = self._block[known:count]
+            self._n_narrow = count
         return self._narrow
 
     def dots(self, slots: Slots, q: Vector) -> Vector:
@@ -162,3 +159,12 @@ class GatheredColumns:
         settled = _core.descend_narrow_columns(self._narrowed(), slots, own, model, v, narrow, sweeps, tol)
         q[:] = narrow
         return settled
+
+
+def _with_room(table: NDArray[Any], used: int, count: int) -> NDArray[Any]:
+    """Return a table of at least so many rows, whose first rows are those used."""
+    if count <= len(table):
+        return table
+    longer = np.empty((max(count, used + used // 2), table.shape[1]), table.dtype)
+    longer[:used] = table[:used]
+    return longer

@@ -327,4 +327,4 @@ class WorkingSetSolver:
 
 def _times(strength: float, factors: Vector) -> Vector:
     """Return the products; infinity times 0 is infinity."""
-    return np.where(np.isinf(factors), np.inf, strength * np.where(np.isinf(factors), 0.0, factors))
+    return strength * factors if strength > 0.0 else np.where(np.isinf(factors), np.inf, 0.0)
