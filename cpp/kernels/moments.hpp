@@ -1,6 +1,7 @@
 // Shifted sums and sums of squares of columns, of which their means and deviations are made.
 #pragma once
 
+#include "cpp/kernels/simd.hpp"
 #include "cpp/kernels/tables.hpp"
 
 namespace steepest {
@@ -21,21 +22,58 @@ struct Part {
     }
 };
 
-// Adds weight (x - shift) and weight (x - shift)^2 of every column of the part to `first` and `second`.
+// Adds weight (x - shift) and weight (x - shift)^2 of W columns of some rows to `first` and `second`, row after row.
+template <int W, std::size_t n_rows, class S>
+STEEPEST_INLINE void add_columns(const S* const* x, const double* weights, std::size_t j, const double* shift,
+                                 double* first, double* second) {
+    const auto from = load<double, W>(shift + j);
+    auto sum = load<double, W>(first + j), squares = load<double, W>(second + j);
+    for (std::size_t k = 0; k < n_rows; ++k) {
+        const auto difference = as_doubles<W, S>(load<S, W>(x[k] + j)) - from, weighted = weights[k] * difference;
+        sum += weighted;
+        squares += weighted * difference;
+    }
+    store<double, W>(first + j, sum);
+    store<double, W>(second + j, squares);
+}
+
+// The same of n columns: by vectors of W of them, and less at the end.
+template <int W, std::size_t n_rows, class S>
+STEEPEST_INLINE void add_some_rows(const S* const* x, const double* weights, std::size_t j, std::size_t n,
+                                   const double* shift, double* first, double* second) {
+    if constexpr (is_widened<S> || W == 1) {
+        STEEPEST_VECTORIZE
+        for (; j < n; ++j) {
+            for (std::size_t k = 0; k < n_rows; ++k) {
+                const double difference = double(widen(x[k][j])) - shift[j], weighted = weights[k] * difference;
+                first[j] += weighted;
+                second[j] += weighted * difference;
+            }
+        }
+    } else {
+        for (; j + W <= n; j += W) add_columns<W, n_rows>(x, weights, j, shift, first, second);
+        add_some_rows<W / 2, n_rows>(x, weights, j, n, shift, first, second);
+    }
+}
+
+// The same of every column of a row-major part. Four rows at a time load and store the sums once.
 template <class S>
 void add_moments_of_rows(const Part<S>& part, const double* shift, double* first, double* second) {
+    constexpr std::size_t together = 4;
     const std::size_t n = part.last_column - part.column;
+    const S* rows[together];
+    double weights[together];
+    std::size_t held = 0;
     for (std::size_t i = part.row; i < part.last_row; ++i) {
-        const S* x = part.at(i, part.column);
-        const double s = part.weight_of(i);
-        if (s == 0.0) continue;
-        STEEPEST_VECTORIZE
-        for (std::size_t j = 0; j < n; ++j) {
-            const double difference = double(widen(x[j])) - shift[j], weighted = s * difference;
-            first[j] += weighted;
-            second[j] += weighted * difference;
+        if ((weights[held] = part.weight_of(i)) == 0.0) continue;
+        rows[held++] = part.at(i, part.column);
+        if (held == together) {
+            add_some_rows<lanes<double>, together>(rows, weights, 0, n, shift, first, second);
+            held = 0;
         }
     }
+    for (std::size_t k = 0; k < held; ++k)
+        add_some_rows<lanes<double>, 1>(rows + k, weights + k, 0, n, shift, first, second);
 }
 
 // The same of n numbers of one column about one shift: in `n` sums of each kind, which the caller adds.
