@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.separability import separating_loss
+from ..analysis.separating_values import SeparatingValues
 from ..arrays.norm import norm_of
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
@@ -69,7 +69,7 @@ class QuasiNewtonRunner(SampledStart):
         self._samples = objective.supports(Capability.SAMPLE)
         self._plan = SamplePlan.of(objective)
         self._blocks = SparseBlocks(objective, self._plan)
-        self._separating = separating_loss(objective)
+        self._separating = SeparatingValues(objective, bounded=positive is not None)
         self._majorant = Majorant.of(objective)
         exact = objective.given_eps < 1e-10
         self._ridge = 1e-12 if exact else 1e-6
@@ -135,7 +135,7 @@ class QuasiNewtonRunner(SampledStart):
                 self._stalled, self._lowest = 0, found.value
             self._norms.append(found.norm)
             self._renew_metric()
-        if self._iterate is not None and self._iterate.value < self._separating:
+        if self._iterate is not None and self._separating.show(self._iterate.w, self._iterate.value):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
         if path is not None:
