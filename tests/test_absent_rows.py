@@ -120,3 +120,22 @@ def test_the_reference(loss):
     assert value == expected[0]
     np.testing.assert_array_equal(gradient, expected[1])
     np.testing.assert_array_equal(hessian(X, y, w, sample_weight=s), hessian(X[::2], y[::2], w, sample_weight=s[::2]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("optimizer", ["quasi-newton", "gradient-descent", "adam"])
+def test_an_absent_row_that_is_not_finite_is_named(bad, optimizer, dtype):
+    X = np.random.default_rng(0).standard_normal((40, 3)).astype(dtype)
+    X[7, 1] = bad
+    weight = np.ones(40, dtype)
+    weight[[3, 7]] = 0.0
+    objective = st.LeastSquares(X, X[:, 0].copy(), sample_weight=weight)
+    assert np.isnan(objective.gradient(np.zeros(4, dtype))[1])
+    options = {"adam": {"optimizer": st.Adam(0.1), "batch_size": 8}}.get(optimizer, {})
+    if optimizer == "gradient-descent":
+        options = {"optimizer": st.GradientDescent(0.01)}
+    with pytest.raises(ValueError, match=rf"rows of weight 0 too, got {bad} in row 7 of column 1"):
+        st.minimize(objective, **options)
+    X[7, 1] = 0.0
+    assert np.isfinite(st.minimize(objective, **options).value)

@@ -207,3 +207,25 @@ def test_a_tiny_delta_gives_least_absolute_deviations(delta, dtype):
         warnings.simplefilter("ignore")
         run = st.minimize(st.Huber(X.astype(dtype), y.astype(dtype), delta=delta))
     assert np.abs(columns @ run.w.astype(float) - y).mean() < 1.001 * best
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "d"), [(23, 2), (50, 37)])
+@pytest.mark.parametrize(("l1_ratio", "positive"), [(1.0, False), (1.0, True), (0.0, False)])
+def test_paths_of_few_rows_end_at_their_minima(n, d, l1_ratio, positive, dtype):
+    """Most rows are far, so that the Hessian of the others is singular."""
+    rng, delta = np.random.default_rng(n), 0.1
+    X = (rng.standard_normal((n, d)) * np.geomspace(0.1, 10.0, d)).astype(dtype)
+    y = (X[:, 0] + 10.0 * rng.standard_t(2, n)).astype(dtype)
+    weight = rng.integers(0, 3, n).astype(dtype)
+    path = st.path(st.Huber(X, y, delta=delta, sample_weight=weight), l1_ratio=l1_ratio, n_alphas=15, positive=positive)
+    assert path.converged.all()
+    shares = weight / weight.sum(dtype=np.float64)
+    for alpha, w, b in zip(path.alphas, path.coefs.toarray(), path.intercepts, strict=True):
+        slopes = 2.0 * shares * np.clip(X @ w.astype(np.float64) + b - y, -delta, delta)
+        gradient = X.T @ slopes + alpha * (1.0 - l1_ratio) * w
+        l1 = alpha * l1_ratio
+        pulls = np.maximum((-gradient if positive else np.abs(gradient)) - l1, 0.0)
+        left = np.where(w == 0.0, pulls, np.abs(gradient + l1 * np.sign(w)))
+        assert left.max() < (0.1 if dtype == np.float32 else 1e-4) * alpha
+        assert abs(slopes.sum()) < 1e-3 * delta

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 import steepest as st
 from steepest.analysis.ranges import a_column_separates
 from steepest.analysis.recession import HalfSpaces
-from steepest.analysis.separability import _search, separating_loss, separation
+from steepest.analysis.separability import _search, loss_of_a_wrong_row, separating_loss, separation
 
 
 def leads(X, y, k, intercept, weight=None):
@@ -213,3 +213,31 @@ def test_the_budget_stays_the_reason_and_the_diagnosis_says_it():
     with pytest.warns(st.DiagnosisWarning, match="the classes are separable"):
         result = st.minimize(objective, optimizer=st.Momentum("auto"), max_epochs=300)
     assert (result.stop_reason, result.converged, result.diagnosis.kind) == ("max_epochs", False, "separable")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize(("d", "l1_ratio"), [(5, 0.0), (5, 0.5), (80, 0.5)])
+def test_columns_without_a_penalty_that_separate_end_a_run(k, d, l1_ratio, dtype):
+    random = np.random.default_rng(d)
+    X = random.standard_normal((60, d)).astype(dtype)
+    X[:, 0] *= 3.0
+    y = np.digitize(X[:, 0] - X[:, 1], [0.0] if k == 2 else [-1.0, 1.0])
+    factors = np.ones(d)
+    factors[:2] = 0.0
+    objective = objective_of(X, y, k, True, dtype, alpha=0.01, l1_ratio=l1_ratio, penalty_weight=factors)
+    with pytest.warns(st.DiagnosisWarning, match="the classes are separable"):
+        result = st.minimize(objective)
+    assert (result.stop_reason, result.converged) == ("separable", False)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_columns_that_separate_only_with_those_of_a_penalty_have_a_minimum(k):
+    """The penalty is so weak that every row is on its side."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal((60, 5))
+    y = np.digitize(X[:, 0] - X[:, 1], [0.0] if k == 2 else [-1.0, 1.0])
+    objective = objective_of(X, y, k, True, alpha=1e-9, penalty_weight=np.array([0.0, 1.0, 1.0, 1.0, 1.0]))
+    result = st.minimize(objective, max_epochs=300)
+    assert result.value < loss_of_a_wrong_row(objective)
+    assert result.converged

@@ -22,7 +22,7 @@ from .counts import all_are_zero, falls_along_zeros
 from .ranges import a_column_falls, a_column_separates
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
-__all__ = ["Separation", "may_tell", "separating_loss", "separation"]
+__all__ = ["Separation", "loss_of_a_wrong_row", "may_tell", "separating_loss", "separation"]
 
 Separation: TypeAlias = Literal["", "all", "some", "all zeros", "zeros"]
 
@@ -50,6 +50,11 @@ def separating_loss(objective: DataObjective) -> float:
     penalised = objective.alpha > 0.0 and factors_of(objective).any()
     if not objective.is_of_classes or penalised or objective.offset is not None:
         return -math.inf  # offsets may classify rows as well
+    return loss_of_a_wrong_row(objective)
+
+
+def loss_of_a_wrong_row(objective: DataObjective) -> float:
+    """Return what a misclassified row adds at least to an objective of classes without offsets."""
     return math.log(2.0) * objective.data.least_weight / objective.weight_sum
 
 

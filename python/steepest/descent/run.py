@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..analysis.separability import may_tell, separation
 from ..arrays.norm import norm_of
 from ..extras import require
+from ..objectives.absent import told_of_absent_rows
 from ..objectives.on_host import placed
 from ..objectives.protocol import team_of
 from ..optimizers.base import Optimizer
@@ -272,6 +273,8 @@ class Run:
                 raise StartError(f"objective must be finite at w0, got {loss}; {look}")
             self.runner.restore()
             return StopReason.DIVERGED
+        if math.isnan(gradient_norm) and not self.rows and (told := told_of_absent_rows(self.objective)) is not None:
+            raise StartError(f"X must be finite in rows of weight 0 too, got {told}; set such numbers to 0")
         if math.isinf(gradient_norm):
             if not self.rows:
                 look = "the squares of columns, targets or weights overflow: choose units that bring them near 1"

@@ -13,6 +13,7 @@ from ..quasi_newton.line_search import NOISE
 from ..quasi_newton.metric import fix_softmax_gauge
 from ..working_sets.proximal_point import product, proximal_point
 from .factors import bounded, penalty_factors, pull
+from .far_rows import FarRows
 from .null_model import NullModel
 from .solvers import Goal, Point, largest_subgradient
 
@@ -71,6 +72,7 @@ class Newton:
         rows = max(_ROWS, _ROWS_PER_PARAMETER * objective.n_parameters)
         self._rows = rows if rows <= n // 4 and objective.supports(Capability.SAMPLE) else n
         self._hessian = self._hessian_here()
+        self._far_rows = FarRows(self._plain, self._kept) if FarRows.takes(self._plain) else None
 
     def _hessian_here(self) -> Vector:
         """Return the Hessian of some rows at the current point."""
@@ -107,8 +109,26 @@ class Newton:
                 break
             self._learn(moved)
             self._place, before = moved, gap
+        near = self._is_near(alpha, l1, l2, gap)
+        if not near and self._far_rows is not None:
+            gap, near = self._at_exact_minimum(self._far_rows, alpha, l1, l2)
         self._before = alpha * self._l1_ratio
-        return Point(self._place.w, self._place.loss, gap, self._is_near(alpha, l1, l2, gap))
+        return Point(self._place.w, self._place.loss, gap, near)
+
+    def _at_exact_minimum(self, far_rows: FarRows, alpha: float, l1: Vector, l2: Vector) -> tuple[float, bool]:
+        """Go where no step of the model leads, unless the objective is higher there. Return the gap and whether it did.
+
+        The subgradient is looked at before the parameters are rounded, which may take some errors past the threshold.
+        """
+        w = far_rows.minimum(self._place.w.astype(np.float64), l1, l2, self._positive)
+        there = self._at(w.astype(self._place.w.dtype))
+        lower = self._value(there, l1, l2) <= self._value(self._place, l1, l2) + self._rounding()
+        if lower:
+            self._place = there
+            self._hessian = self._hessian_here()
+        gap = self._step(l1, l2)[1]
+        left = largest_subgradient(far_rows.gradient(w, l2), w, l1, self._positive)
+        return gap, lower and gap <= self._goal.gap and left <= self._goal.subgradient(alpha)
 
     def _is_near(self, alpha: float, l1: Vector, l2: Vector, gap: float) -> bool:
         w = self._place.w.astype(np.float64)

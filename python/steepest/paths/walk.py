@@ -106,9 +106,10 @@ def path(
     `LeastSquares` of up to 2,048 columns takes one pass over the rows, which gives the Hessian. Each alpha then costs
     coordinate descent on that. The sequential strong rule leaves out columns whose slopes were small at the alpha
     before; the slopes of all columns are checked afterwards. A duality gap ends each fit. The other losses take
-    proximal Newton steps, with one Hessian for many alphas, which learns from the steps. Data of more columns than
-    rows, or of over 4,000 columns, go by working sets of columns: the strong rule chooses the first, and one pass over
-    all columns finds the duality gaps at up to 16 alphas.
+    proximal Newton steps, with one Hessian for many alphas, which learns from the steps. `Huber` over at most about
+    1,000 rows is minimised exactly where such steps lead nowhere. Data of more columns than rows, or of over 4,000
+    columns, go by working sets of columns: the strong rule chooses the first, and one pass over all columns finds the
+    duality gaps at up to 16 alphas.
 
     Strong rules: Tibshirani, Bien, Friedman, Hastie, Simon, Taylor, Tibshirani, "Strong Rules for Discarding Predictors
     in Lasso-Type Problems", Journal of the Royal Statistical Society B 74, 2012. Paths: Friedman, Hastie, Tibshirani,

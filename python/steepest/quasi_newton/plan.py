@@ -16,7 +16,8 @@ _MOST_PARAMETERS = 4096  # for a full Hessian
 # n p (p + 20)) and of a factorisation in float64 (p^3). Only their ratios matter.
 _READ, _MULTIPLY, _HESSIAN, _FACTOR = 22e9, 60e9, 140e9, 60e9
 _ENTRIES = 1e9  # entries of sparse rows in a pass, for each score
-_STEP = 5e-4  # seconds of a step in Python
+_STEP = 5e-4  # seconds of a step in Python over sparse rows and on a device
+_STEP_ALONE = 5e-5  # seconds of a step in Python apart from its pass, which decide where there is little data
 _READ_ON_DEVICE = 3e12  # bytes that a pass reads on a device, whose Hessians are made on the host
 _FREQUENT = 1.0 / 3.0  # a share s of the columns, the most frequent, has a share of s^_FREQUENT of the entries
 _LOOKED_AT, _ENTRIES_A_PAIR = 3e7, 4.0  # entries that NumPy looks at; so many pairs of them cost as much as one
@@ -101,6 +102,8 @@ class SamplePlan:
         pass_seconds = max((n * d - absent) * itemsize / _READ, 2 * (n * p - absent * n_scores) / _MULTIPLY)
         if has_entries:
             pass_seconds = max(pass_seconds, (n * d - absent) * n_scores / _ENTRIES) + _STEP
+        else:
+            pass_seconds += _STEP_ALONE
         if on_device:
             pass_seconds = n * d * itemsize / _READ_ON_DEVICE + _STEP
         self._n, self._d, self._row_entries, self._pass_seconds = n, d, (n * d - absent) / n, pass_seconds

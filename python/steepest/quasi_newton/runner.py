@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.separability import separating_loss
+from ..analysis.separating_values import SeparatingValues
 from ..arrays.norm import norm_of
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
@@ -40,7 +40,7 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _SHORT_WINDOW = 2  # steps that the pace of a whole Hessian is taken from
 _CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
-_COUNTS = ("_n_steps", "_stalled", "_largest_value", "_looked", "_rows")
+_COUNTS = ("_n_steps", "_stalled", "_lowest", "_largest_value", "_looked", "_rows")
 
 
 class QuasiNewtonRunner(SampledStart):
@@ -69,7 +69,7 @@ class QuasiNewtonRunner(SampledStart):
         self._samples = objective.supports(Capability.SAMPLE)
         self._plan = SamplePlan.of(objective)
         self._blocks = SparseBlocks(objective, self._plan)
-        self._separating = separating_loss(objective)
+        self._separating = SeparatingValues(objective, bounded=positive is not None)
         self._majorant = Majorant.of(objective)
         exact = objective.given_eps < 1e-10
         self._ridge = 1e-12 if exact else 1e-6
@@ -81,7 +81,8 @@ class QuasiNewtonRunner(SampledStart):
         self._history: LBFGSHistory | None = None
         self._norms: list[float] = []
         self._best: Iterate | None = None  # of the smallest gradient
-        self._stalled = 0  # steps since then
+        self._stalled = 0  # steps since then, or since the value clearly fell
+        self._lowest = math.inf  # the value at that time
         self._largest_value = 0.0
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
@@ -129,10 +130,12 @@ class QuasiNewtonRunner(SampledStart):
             self._go_to(found)
             self._stalled += 1
             if self._best is None or found.norm < _CLEARLY * self._best.norm:
-                self._best, self._stalled = found, 0
+                self._best, self._stalled, self._lowest = found, 0, min(self._lowest, found.value)
+            elif found.value < self._lowest - self._noise(found):  # values that rounding does not hide still fall
+                self._stalled, self._lowest = 0, found.value
             self._norms.append(found.norm)
             self._renew_metric()
-        if self._iterate is not None and self._iterate.value < self._separating:
+        if self._iterate is not None and self._separating.show(self._iterate.w, self._iterate.value):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
         if path is not None:

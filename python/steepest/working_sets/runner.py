@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.separability import separating_loss
+from ..analysis.separating_values import SeparatingValues
 from ..arrays.norm import norm_of
 from ..objectives.conditioned import conditioned
 from ..objectives.data import DataObjective
@@ -68,7 +68,7 @@ class WorkingSetRunner(Runner):
         self._n_steps = n_steps
         self._point: Point | None = None
         self._stalled, self._norm, self._least = 0, math.inf, math.inf
-        self._separating = separating_loss(objective)
+        self._separating = SeparatingValues(self._objective, bounded=positive is not None)
 
     @staticmethod
     def takes(objective: DataObjective) -> bool:
@@ -119,7 +119,7 @@ class WorkingSetRunner(Runner):
         self._stalled = 0 if improved else self._stalled + 1
         if self._stalled >= _STALLED or found.gap == 0.0 or (found.settled and not found.grows and not improved):
             self.finished = StopReason.PRECISION
-        if found.value < self._separating:
+        if self._separating.show(self._w, found.value):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
         if path is not None:
