@@ -7,6 +7,7 @@ docs/gpu.md.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from gpu_plan import (
     BEFORE,
@@ -49,12 +50,15 @@ __all__ = [
     "step_floor",
     "step_parts",
     "step_seconds",
+    "step_tiling",
     "tiling",
     "update_bytes",
     "update_seconds",
 ]
 
-ROW_OPERATIONS = {"least_squares": 10, "logistic": 65}  # of loss and slope, counted in losses.hpp and elementary.hpp
+# Of loss and slope, counted in losses.hpp and elementary.hpp; of logistic by the fast units in machine code for sm_90.
+ROW_OPERATIONS = {"least_squares": 10, "logistic": 65}
+FAST_ROW_OPERATIONS = {"least_squares": 10, "logistic": 50}
 STATES = {"GradientDescent": 0, "Momentum": 1, "AdaGrad": 1, "RMSProp": 1, "Adam": 2}
 FINISH_PARTS = 8
 
@@ -76,25 +80,48 @@ def partial_bytes(n: int, d: int, storage: str, gpu: Gpu = H100, code: Code = NO
     return chunks_of(n, d, storage, gpu, code) * (d + 2) * 8
 
 
-def operations(n: int, d: int, storage: str, loss: str, way: Tiling) -> float:
+def loss_operations(storage: str, loss: str, code: Code = NOW) -> int:
+    """Operations of a loss and its slope."""
+    return (FAST_ROW_OPERATIONS if code.fast_units and storage != "float64" else ROW_OPERATIONS)[loss]
+
+
+def _operations_of_scores(way: Tiling, of_loss: int) -> float:
+    """Operations of a lane from its share of a row's score to the row's slope, by row."""
+    meetings, rows = math.log2(way.lanes), way.at_once
+    if rows == 1:
+        return of_loss + 2 * meetings
+    # When two lanes meet they share the rows out, each by a shuffle, an addition and two choices; in the end each lane
+    # has the loss of one row, or of a few, and every row's loss and slope are handed to all lanes.
+    shared = min(math.log2(rows), meetings)
+    handed = sum(rows * 0.5 ** (k + 1) for k in range(int(shared)))
+    held = max(rows / way.lanes, 1.0)
+    return (4 * handed + 2 * held * (meetings - shared) + held * of_loss) / rows + 2
+
+
+def operations(n: int, d: int, storage: str, loss: str, way: Tiling, code: Code = NOW) -> float:
     """Operations of single lanes in a pass, in units of a float32 multiply-add."""
     conversions = 2 if storage == "16 bit" else 0
     cost = 2 if storage == "float64" else 1
     if way.name in ("lanes", "stream"):
         width, unit = 16 // ELEMENT_BYTES[storage], math.gcd(16, d * ELEMENT_BYTES[storage])
         loads = 0.0 if unit == 16 else 4.0
+        if way.name == "lanes" and storage == "16 bit" and code.granules and unit < 16:
+            loads = (4 + 15) / width  # shuffles and moves that put 16 bytes in their place
         if way.name == "stream":  # rows in shared memory are read by as many bytes as they are aligned to
             loads *= ELEMENT_BYTES[storage] / unit
         elements = way.lanes * way.vectors * width * (2 * cost + conversions + loads)
-        return float(n * (elements + way.lanes * (cost * (ROW_OPERATIONS[loss] + 2 * math.log2(way.lanes)) + 30)))
-    return float(n * (d * (2 * cost + conversions + 6) + 2 * cost * ROW_OPERATIONS[loss]))
+        of_scores = _operations_of_scores(way, loss_operations(storage, loss, code))
+        return float(n * (elements + way.lanes * (cost * of_scores + 30)))
+    return float(n * (d * (2 * cost + conversions + 6) + 2 * cost * loss_operations(storage, loss, code)))
 
 
-def wavefronts(d: int, storage: str, way: Tiling) -> float:
+def wavefronts(d: int, storage: str, way: Tiling, code: Code = NOW) -> float:
     """Wavefronts of L1 and shared memory that a row takes."""
     element, number = ELEMENT_BYTES[storage], arithmetic_bytes(storage)
     aligned = d * element % 16 == 0
     if way.name == "lanes":
+        if not aligned and storage == "16 bit" and code.granules:
+            return (d * element + 16) / 128
         return d * (element / 128 if aligned else 1 / 8)  # element by element: a load of a warp touches four lines
     if way.name == "stream":  # the copy, then 16 bytes a lane, or fewer, which meet others at their banks
         return d * element / 128 * (1 + 16 / math.gcd(16, d * element))
@@ -102,35 +129,38 @@ def wavefronts(d: int, storage: str, way: Tiling) -> float:
     return d / 32 * (element / 4 + reads + number / 4 + 1)  # the copy, x, w, the slope
 
 
-def row_seconds(storage: str, loss: str, way: Tiling, gpu: Gpu = H100) -> float:
-    """Seconds from a row in registers to its part of the gradient: operations that wait for one another."""
+def row_seconds(storage: str, loss: str, way: Tiling, gpu: Gpu = H100, code: Code = NOW) -> float:
+    """Seconds from a row in registers, or from several, to the gradient: operations that wait for one another."""
     cycles = 8 if storage == "float64" else 4
     elements = way.vectors * 16 // ELEMENT_BYTES[storage]
-    return (cycles * (elements + ROW_OPERATIONS[loss]) + 25 * math.log2(way.lanes)) / gpu.clock
+    # Several rows wait together, but for the losses that one lane has; then every row is handed to all lanes.
+    losses = loss_operations(storage, loss, code) * max(way.at_once // way.lanes, 1)
+    meetings = math.log2(way.lanes) + (way.at_once > 1)
+    return (cycles * (elements + losses) + 25 * meetings) / gpu.clock
 
 
 def bytes_in_flight(d: int, storage: str, way: Tiling) -> int:
     """Bytes of rows, from a ring with their targets, that a multiprocessor waits for while it works on those before."""
     element = ELEMENT_BYTES[storage]
-    if way.name == "lanes":  # each group's next row
-        return way.resident * BLOCK_THREADS // way.lanes * d * element
+    if way.name == "lanes":  # each group's next row, or rows
+        return way.resident * BLOCK_THREADS // way.lanes * way.at_once * d * element
     if way.name == "stream":  # all stages but the one that is read
         return way.resident * (way.stages - 1) * way.rows * (d * element + arithmetic_bytes(storage))
     return way.resident * way.rows * (way.columns or d) * element  # the other tile
 
 
-def turn_seconds(n: int, d: int, storage: str, loss: str, way: Tiling, gpu: Gpu) -> Range:
+def turn_seconds(n: int, d: int, storage: str, loss: str, way: Tiling, gpu: Gpu, code: Code = NOW) -> Range:
     """Seconds of a pass if only its turns counted: while a block works on rows, it waits for the next ones."""
 
     def turns(latency: float, sync: float) -> float:
         if way.name == "stream":
             groups = way.resident * BLOCK_THREADS // way.lanes
-            work = (row_seconds(storage, loss, way, gpu) + 30 / gpu.clock) / groups
+            work = (row_seconds(storage, loss, way, gpu, code) + 30 / gpu.clock) / groups
             return n / gpu.multiprocessors * max(row_bytes * latency / flight, work)
         if way.name == "lanes":
-            rows = way.resident * BLOCK_THREADS // way.lanes
-            return n / rows / gpu.multiprocessors * max(latency, row_seconds(storage, loss, way, gpu))
-        work = way.rows * wavefronts(way.columns or d, storage, way) / gpu.clock
+            rows = way.resident * BLOCK_THREADS // way.lanes * way.at_once
+            return n / rows / gpu.multiprocessors * max(latency, row_seconds(storage, loss, way, gpu, code))
+        work = way.rows * wavefronts(way.columns or d, storage, way, code) / gpu.clock
         if way.name == "split":  # the scores of a tile come from the other blocks all at once
             return math.ceil(n / way.rows) * (work + sync + gpu.cache_latency)
         wait = latency + 0.2e-6  # a row's target is read when its score is known; then four syncs of the block
@@ -148,10 +178,10 @@ def pass_limits(
     way = tiling(d, storage, gpu, code)
     seconds = {
         "memory": (pass_bytes(n, d, storage) + 2 * partial_bytes(n, d, storage, gpu, code)) / gpu.memory_rate,
-        "operations": operations(n, d, storage, loss, way) / (gpu.float32_rate / 2),
-        "L1": n * wavefronts(d, storage, way) / gpu.wavefronts,
+        "operations": operations(n, d, storage, loss, way, code) / (gpu.float32_rate / 2),
+        "L1": n * wavefronts(d, storage, way, code) / gpu.wavefronts,
     }
-    turns = {"turns": turn_seconds(n, d, storage, loss, way, gpu)}
+    turns = {"turns": turn_seconds(n, d, storage, loss, way, gpu, code)}
     return {name: (value, value) for name, value in seconds.items()} | turns
 
 
@@ -185,13 +215,18 @@ def gradient_seconds(n: int, d: int, storage: str, loss: str = "logistic", gpu: 
     return low, high
 
 
+def step_tiling(d: int, storage: str = "float32", code: Code = NOW) -> Tiling:
+    """Choose the tiling of rows in any order, which do not stream."""
+    return tiling(d, storage, code=replace(code, streams=False))
+
+
 def step_parts(batch: int, d: int, storage: str = "float32", gpu: Gpu = H100, code: Code = NOW) -> dict[str, Range]:
     """Seconds of the parts of a step in the persistent kernel, for logistic loss, shuffled rows and Adam."""
-    way = tiling(d, storage, gpu, BEFORE)  # rows in any order do not stream
+    way = step_tiling(d, storage, code)
     if way.name != "lanes":
         raise ValueError(f"d must be one whose rows fit registers, got {d}")
-    chunks, sums, row = step_chunks(batch), d + 2, row_seconds(storage, "logistic", way, gpu)
-    turns = math.ceil(math.ceil(batch / chunks) / (BLOCK_THREADS // way.lanes))
+    chunks, sums, row = step_chunks(batch), d + 2, row_seconds(storage, "logistic", way, gpu, code)
+    turns = math.ceil(math.ceil(batch / chunks) / (BLOCK_THREADS // way.lanes * way.at_once))
     passes = math.ceil(sums / BLOCK_THREADS)
     shuffles = math.log2(32 / way.lanes) * (way.vectors * 16 // ELEMENT_BYTES[storage] + 2)
     flush = BLOCK_WARPS * (shuffles + 30 * passes) / gpu.clock

@@ -10,11 +10,17 @@ from dataclasses import dataclass
 
 BLOCK_THREADS, BLOCK_WARPS = 256, 8
 ELEMENT_BYTES = {"float32": 4, "float64": 8, "16 bit": 2}
-# Registers of lanes_gradient by vectors, as nvcc 13.0 counts them for sm_90; of the two formats of 16 bits the more.
-REGISTERS = {
+Registers = dict[str, dict[int, int]]
+# Of lanes_gradient by vectors, as nvcc 13.0 counts them for sm_90; of the two formats of 16 bits the more.
+REGISTERS_BEFORE: Registers = {
     "float32": {1: 63, 2: 79, 4: 115, 8: 193},
     "float64": {1: 82, 2: 97, 4: 136, 8: 212},
     "16 bit": {1: 72, 2: 122, 4: 164},
+}
+REGISTERS_NOW: Registers = {
+    "float32": {1: 128, 2: 80, 4: 126, 8: 196},
+    "float64": {1: 109, 2: 97, 4: 138, 8: 214},
+    "16 bit": {1: 128, 2: 122, 4: 195},
 }
 STAGE_BYTES, RING_BYTES, MOST_STAGES, FLUSH_ROWS = 16 * 1024, 128 * 1024, 8, 256
 Range = tuple[float, float]
@@ -22,15 +28,19 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Code:
-    """What the machine code does: loads of a thread that adds up chunks, and whether rows stream through a ring."""
+    """What the machine code does: loads of a thread that adds up chunks, registers, and which ways it knows."""
 
     name: str
     loads: int
-    streams: bool
+    registers: Registers
+    streams: bool  # rows in sequence go through a ring
+    shares_losses: bool  # a group takes several rows at once, whose losses its lanes share out
+    fast_units: bool  # losses of float32 by `ex2` and `rcp`
+    granules: bool  # rows of short elements come by whole 16 bytes wherever they start
 
 
-BEFORE = Code("one load at a time", 1, streams=False)
-NOW = Code("several loads at a time", 8, streams=True)
+BEFORE = Code("one load at a time", 1, REGISTERS_BEFORE, False, False, False, False)
+NOW = Code("several loads at a time", 8, REGISTERS_NOW, True, True, True, True)
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ def step_chunks(rows: int) -> int:
 class Tiling:
     """How rows are taken: by `lanes` of `vectors`, or in tiles of `rows`; blocks that fit a multiprocessor.
 
-    A stream has ``stages`` of ``rows`` each.
+    A stream has ``stages`` of ``rows`` each. A group of lanes takes ``at_once`` rows together.
     """
 
     name: str
@@ -97,6 +107,7 @@ class Tiling:
     resident: int = 1
     columns: int = 0  # of a block, where they are split
     stages: int = 0
+    at_once: int = 1
 
 
 def tile_bytes(rows: int, d: int, storage: str) -> int:
@@ -142,8 +153,9 @@ def tiling(d: int, storage: str, gpu: Gpu = H100, code: Code = NOW) -> Tiling:
     if code.streams and (ring := stream(d, storage, gpu)):
         return ring
     if shape := register_shape(d, 16 // element):
-        registers = math.ceil(REGISTERS[storage][shape[1]] / 8) * 8
-        return Tiling("lanes", *shape, resident=gpu.registers // (registers * BLOCK_THREADS))
+        registers = math.ceil(code.registers[storage][shape[1]] / 8) * 8
+        at_once = (4 if storage == "float32" else 2) if code.shares_losses and shape[1] == 1 else 1
+        return Tiling("lanes", *shape, resident=gpu.registers // (registers * BLOCK_THREADS), at_once=at_once)
     aligned = d * element % 16 == 0
     for limit, resident in ((gpu.shared_bytes // 2 - 1024, 2), (gpu.shared_bytes, 1)):
         for rows in (8, 4, 2, 1):

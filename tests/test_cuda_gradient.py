@@ -137,6 +137,27 @@ def test_the_same_bits_every_time(memory, tiling):
     np.testing.assert_array_equal(first[1], again[1])
 
 
+@pytest.mark.parametrize(("order", "tiling"), [("C", "lanes"), ("C", "tiles"), ("C", "bulk"), ("F", "tiles")])
+def test_every_pass_takes_every_chunk_once(memory, order, tiling):
+    """Of one objective, whose blocks take more chunks than there are blocks; products take them too."""
+    data = problem(2500, 64, "float32", order=order)
+    stored, _, y, _, w = data
+    n, d = stored.shape
+    arguments = n, d, order == "C", memory.put(y), 0, float(n), True, 0.0, 0.0, memory.device, memory.stream, tiling
+    objective = memory.module.Objective("logistic", "float32", memory.put(stored), *arguments)
+    direction, product = memory.put(w), memory.put(np.full(w.size, np.nan, w.dtype))
+    gradient, products = memory.put(np.full(w.size, np.nan, w.dtype)), []
+    for factor in (1.0, -0.5, 2.0):
+        at = (factor * w).astype(w.dtype)
+        value = objective.value_and_gradient(memory.put(at), gradient)
+        alone = evaluate(Memory(memory.module), "logistic", "float32", (*data[:4], at), order=order, tiling=tiling)
+        assert value == alone[0]
+        np.testing.assert_array_equal(memory.get(gradient, w.size, w.dtype), alone[1])
+        objective.hessian_product(direction, direction, product)
+        products.append(memory.get(product, w.size, w.dtype).tobytes())
+    assert products[0] == products[1] == products[2]
+
+
 @pytest.mark.parametrize("tiling", ["lanes", "tiles", "bulk", "split"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_not_finite_shows(memory, bad, tiling):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import steepest as st
 from cases import LOSSES, Problem, each_loss
 from device_arrays import on_device
+from steepest.analysis.counts import all_are_zero
 from steepest.arrays.device import DeviceArray
 from steepest.objectives import device_rows
 from steepest.objectives.on_host import on_host
@@ -244,6 +247,38 @@ def test_facts_of_targets(cuda, n, weighted):
     assert {y.min(), y.max()} <= set(found.values)
     np.testing.assert_array_equal(found.sample, y[:: max(1, n // 4096)])
     assert data.least_weight == (weight.min() if weighted else 1.0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_rare_target_is_among_the_facts(weighted):
+    """One that is not in the sample. Rows of weight 0 do not hide it."""
+    n = 2**16 + 7
+    y, weight = np.zeros(n, np.float32), np.ones(n, np.float32)
+    y[12_345] = 3.0
+    if weighted:
+        y[23_456], y[34_567] = 7.0, -7.0
+        weight[[23_456, 34_567]] = 0.0
+    found = device_rows._facts_of(y, weight if weighted else None)
+    totals = dict(zip(found.values, found.totals, strict=True))
+    assert totals[3.0] == 1.0
+    assert [totals.get(far, 0.0) for far in (7.0, -7.0)] == [0.0, 0.0]
+    assert totals[0.0] >= 4000
+    ends = {7.0, -7.0} if weighted else set()
+    assert set(totals) == {0.0, 3.0} | ends
+    counted = SimpleNamespace(data=SimpleNamespace(target_facts=found))
+    assert not all_are_zero(counted)
+
+
+@pytest.mark.parametrize("n", [2**14, 2**17])
+def test_the_sample_is_of_rows_that_have_a_weight(n):
+    """However the others are spread: here each of a few rows side by side, at all places of the sample."""
+    y, weight = np.arange(n, dtype=np.float32), np.ones(n, np.float32)
+    weight[:: n // 4096] = 0.0
+    found = device_rows._facts_of(y, weight)
+    assert 4096 <= len(found.sample) <= 8192
+    assert found.sample_weights.min() > 0
+    assert weight[found.sample.astype(int)].all()
+    assert found.sums[0] == weight.sum()
 
 
 @each_loss

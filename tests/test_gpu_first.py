@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -177,6 +178,7 @@ def test_steps_that_take_too_long_end(folder, tmp_path):
 # Stands for every program: it notes its arguments, and makes what it is asked to write by -o.
 PROGRAM = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
+if [ -n "$SLOW" ] && [ "$(basename "$0")" != nvidia-smi ]; then exec sleep 60; fi
 while [ $# -gt 1 ]; do
   if [ "$1" = -o ]; then cp "$0" "$2" && chmod +x "$2"; fi
   shift
@@ -184,23 +186,67 @@ done
 """
 
 
-def test_the_steps_on_a_gpu_leave_logs_and_nothing_else(tmp_path):
+def on_a_gpu(tmp_path, *arguments, **variables):
+    """Run the script with programs that do nothing; return how it ended, its folder, and what was called."""
     programs, out, calls = tmp_path / "programs", tmp_path / "out", tmp_path / "calls"
     programs.mkdir()
     for name in ("python", "nvidia-smi", "nvcc", "compute-sanitizer"):
         (programs / name).write_text(PROGRAM)
         (programs / name).chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "CALLS": str(calls)}
-    command = [ROOT / "tools" / "gpu_first.sh", "--python", programs / "python", "--out", out]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    steps = ["machine", "build", "tests", "libraries", "first", "sanitizer"]
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "CALLS": str(calls), **variables}
+    command = [ROOT / "tools" / "gpu_first.sh", "--python", programs / "python", "--out", out, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return done, out, calls.read_text()
+
+
+STEPS = ["machine", "build", "tests", "libraries", "first", "sanitizer"]
+
+
+def test_the_steps_on_a_gpu_leave_logs_and_nothing_else(tmp_path):
+    done, out, called = on_a_gpu(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line.split(":")[0] for line in (out / "steps.txt").read_text().splitlines()] == steps
-    assert sorted(path.name for path in out.iterdir()) == sorted([*(f"{step}.log" for step in steps), "steps.txt"])
-    called = calls.read_text()
+    assert [line.split(":")[0] for line in (out / "steps.txt").read_text().splitlines()] == STEPS
+    assert sorted(path.name for path in out.iterdir()) == sorted([*(f"{step}.log" for step in STEPS), "steps.txt"])
     for source in ("cuda/engine/sparse.cu", "cuda/launch/sparse.cu", "tests/emulation/drivers/kernels.cpp"):
         assert f"-c {source} -o" in called
     assert called.index("\nkernels") < called.index("\ncompute-sanitizer")
+
+
+def test_steps_that_take_all_their_time_leave_some_for_those_after_them(tmp_path):
+    """Each step takes its share of the time that is left, so that all of them begin."""
+    done, out, _ = on_a_gpu(tmp_path, "--seconds", "12", SLOW="1")
+    lines = (out / "steps.txt").read_text().splitlines()
+    assert [line.split(":")[0] for line in lines] == STEPS, done.stderr
+    assert all("not begun" not in line for line in lines)
+    assert sum(int(line.split(" of ")[1].removesuffix(" s")) for line in lines) <= 12 + len(STEPS)
+
+
+@pytest.fixture
+def build_requirements():
+    """The module that tools/gpu_first.sh runs before it builds."""
+    spec = importlib.util.spec_from_file_location("build_requirements", ROOT / "tools" / "build_requirements.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_a_build_needs_is_installed_or_named(build_requirements, monkeypatch, capsys, tmp_path):
+    calls = []
+    monkeypatch.setattr(build_requirements, "install", lambda names, folder: calls.append((names, folder)))
+    monkeypatch.setattr(build_requirements, "required", lambda: ["numpy>=1.24"])
+    assert build_requirements.main([str(tmp_path)]) == 0
+    assert (calls, capsys.readouterr().err) == ([], "")
+    monkeypatch.setattr(build_requirements, "required", lambda: ["numpy>=999", "no-such-backend>=1.0"])
+    assert build_requirements.main([str(tmp_path)]) == 1
+    assert calls == [(["numpy>=999", "no-such-backend>=1.0"], tmp_path)]
+    told = capsys.readouterr().err
+    assert f"numpy>=999 (there is {np.__version__})" in told
+    assert "no-such-backend>=1.0 (there is none)" in told
+    assert "--wheel" in told
+
+
+def test_what_a_build_needs_is_what_pyproject_asks_for(build_requirements):
+    assert any(name.startswith("scikit-build-core>=") for name in build_requirements.required())
 
 
 WITHOUT_THE_EMULATOR = """

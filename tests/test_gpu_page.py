@@ -129,6 +129,19 @@ def test_loads_in_flight_slow_nothing_down(model, load, gpu):
         assert model.step_seconds(batch, d, gpu=gpu) < model.step_seconds(batch, d, gpu=gpu, code=model.BEFORE)
 
 
+@pytest.mark.parametrize(("storage", "at_once"), [("float32", 4), ("float64", 2), ("16 bit", 2)])
+def test_rows_at_once_share_their_losses(model, storage, at_once):
+    """Only where a lane has one vector of each row; a row costs fewer operations then, and less of the L1 cache."""
+    of_vectors = {d: model.step_tiling(d, storage) for d in (3, 30, 100)}
+    for d, way in of_vectors.items():
+        assert way.at_once == (at_once if way.vectors == 1 else 1)
+        codes = model.BEFORE, model.NOW
+        before, now = (model.operations(1, d, storage, "logistic", model.step_tiling(d, storage, c), c) for c in codes)
+        assert now < before or (way.vectors > 1 and storage == "float64")
+        before, now = (model.wavefronts(d, storage, way, code) for code in codes)
+        assert (now < before) == (storage == "16 bit" and d % 8 != 0)
+
+
 def test_a_faster_memory_slows_nothing_down(model, load):
     for n, d in load("gpu_tables").SHAPES:
         for storage in model.ELEMENT_BYTES:

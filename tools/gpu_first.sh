@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The first minutes on a machine with a GPU: what it is, a build, the tests of the kernels on it, other libraries' arrays,
-# measurements, and the memory checker. Each step has a time limit of its own and leaves its log and a line in steps.txt
-# before the next begins. No network is needed. All of it takes less than eight minutes.
+# measurements, and the memory checker. Each step has a time limit, at most its share of the time that is left, and leaves its
+# log and a line in steps.txt before the next begins. No network is needed. All of it takes less than eight minutes.
 #
 # usage: tools/gpu_first.sh [--out FOLDER] [--wheel FILE] [--seconds S] [--scale X] [--python PYTHON] [--emulated FOLDER]
 #   --out       the folder of the results (gpu-first)
@@ -26,11 +26,20 @@ mkdir -p "$out" && out=$(cd "$out" && pwd)
 : >"$out/steps.txt"
 failed=0
 
-# A step: its name, its limit in seconds, and a command, whose output goes into a log of that name.
+# The limit of a step that would have `$1` seconds if there was time for all: at most its share of the time that is left.
+to_come=0  # seconds that this step and those after it would have
+limit_of() {
+  local left=$((seconds - SECONDS))
+  local share=$(((left * $1 + to_come - 1) / to_come))
+  echo $((share < $1 ? share : $1))
+}
+
+# A step: its name, its seconds, and a command, whose output goes into a log of that name.
 step() {
-  local name=$1 limit=$2 begin=$SECONDS rc
+  local name=$1 begin=$SECONDS limit rc
+  limit=$(limit_of "$2")
+  to_come=$((to_come - $2))
   shift 2
-  [ $((seconds - SECONDS)) -lt "$limit" ] && limit=$((seconds - SECONDS))
   if [ "$limit" -lt 1 ]; then
     echo "$name: not begun, no time was left" | tee -a "$out/steps.txt"
     failed=1
@@ -50,9 +59,10 @@ mkdir -p "$work"
 importable() { PYTHONPATH=$site "$python" -c 'import steepest as st, steepest._cuda; print(st.info())'; }
 built() {
   local architecture
+  "$python" tools/build_requirements.py "$work/requirements" || return 1
   architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
   rm -rf "$site"
-  CUDAARCHS=${CUDAARCHS:-${architecture:+$architecture-real}} CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) \
+  PYTHONPATH=$work/requirements CUDAARCHS=${CUDAARCHS:-${architecture:+$architecture-real}} CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) \
     CMAKE_ARGS="-DSTEEPEST_CUDA=ON -DSTEEPEST_LEVELS=x86_64_v3" \
     "$python" -m pip install -q --no-index --no-deps --no-build-isolation --no-compile --target "$site" . && importable
 }
@@ -88,18 +98,23 @@ export python site wheel work
 first=("$python" benchmarks/gpu_first.py --out "$out/results.jsonl" --scale "$scale")
 if [ -n "$emulated" ]; then
   export STEEPEST_EMULATED_DIR=$emulated  # with the package that this Python has
+  to_come=250
   step tests 100 "$python" -m pytest -q -p no:cacheprovider -n 0 tests/test_cuda_update.py tests/test_gpu_libraries.py
   step first 150 "${first[@]}" --emulated "$emulated" --repeats 1 --enough 0 --seconds 140
 else
+  to_come=$((590 + (${#wheel} ? 30 : 0)))
   step machine 20 bash -c machine
-  { [ -n "$wheel" ] && step wheel 30 bash -c unpacked; } || step build 170 bash -c built
+  if [ -n "$wheel" ] && step wheel 30 bash -c unpacked; then
+    to_come=$((to_come - 170))
+  else
+    step build 170 bash -c built
+  fi
   export PYTHONPATH=$site
   # From the checkout, but with the package that was just installed.
   step tests 100 "$python" -m pytest -q -p no:cacheprovider -n 8 -k "not emulated" \
     tests/test_cuda_*.py tests/test_device*.py
   step libraries 40 "$python" -m pytest -q -p no:cacheprovider -n 0 tests/test_gpu_libraries.py
-  left=$((seconds - SECONDS - 20))
-  step first 170 "${first[@]}" --seconds $((left < 150 ? left : 150))
+  step first 170 "${first[@]}" --seconds $(($(limit_of 170) - 20))
   step sanitizer 90 bash -c checked
 fi
 cat "$out/steps.txt"

@@ -15,6 +15,8 @@
 namespace steepest::cuda {
 namespace {
 
+constexpr Address thread_stream = 2;  // of each thread another one, so that no pool can follow its order
+
 // Memory with an owner. With a stream it is taken from the pool, and goes back there unless it was shared with others.
 struct BoundBuffer {
     void* data = nullptr;
@@ -24,7 +26,7 @@ struct BoundBuffer {
     bool shared = false;  // with work that the stream does not order
 
     BoundBuffer(std::size_t n_bytes_, int device_, std::optional<Address> stream_)
-        : n_bytes(n_bytes_), device(device_), stream(stream_) {
+        : n_bytes(n_bytes_), device(device_), stream(stream_ == thread_stream ? std::nullopt : stream_) {
         cuda::device(device);
         const GilReleased released;
         const OnDevice here(device);
@@ -35,13 +37,13 @@ struct BoundBuffer {
     BoundBuffer& operator=(const BoundBuffer&) = delete;
     void free() {
         if (!data) return;
+        void* const own = std::exchange(data, nullptr);  // before another thread may come
         const GilReleased released;  // the device may have work left, which the freeing waits for
         if (stream && !shared) {
-            give_back(data, device, stream_of(*stream), room());
+            give_back(own, device, stream_of(*stream), room());
         } else {
-            free_memory(data, device);
+            free_memory(own, device);
         }
-        data = nullptr;
     }
     std::size_t room() const { return n_bytes ? n_bytes : 1; }
     Address address() const { return reinterpret_cast<Address>(data); }
@@ -119,6 +121,14 @@ void bind_memory(py::module_& m) {
         .def_readonly("n_bytes", &BoundBuffer::n_bytes)
         .def_readonly("device", &BoundBuffer::device)
         .def("free", &BoundBuffer::free);
+    m.def(
+        "wait_for_device",
+        [](int device_number) {
+            const GilReleased released;
+            const OnDevice here(device_number);
+            wait_for_device();
+        },
+        py::arg("device"));
     m.def(
         "copy_to_host",
         [](Address source, py::array array, int device_number, Address stream) {

@@ -18,7 +18,8 @@ std::size_t Objective<S>::add_products(const T* w, const T* v) {
     const std::size_t n_chunks = product_chunks<S>(plan, rows.count, rows.n_columns);
     partial_.reserve(n_chunks * sums_of(rows.n_columns) * sizeof(double));
     scratch_.reserve(product_scratch(plan, rows.count) * sizeof(T));
-    sum_products(plan, rows, w, v, data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
+    sum_products(plan, rows, w, v, data_.intercept, partial_.as<double>(), scratch_.as<T>(), next_chunk(),
+                 data_.stream);
     return n_chunks;
 }
 
@@ -52,7 +53,8 @@ void Objective<S>::sums(const T* w, double* sums) {
     const Plan& plan = plan_of_sums();
     scratch_.reserve(scratch_of(plan) * sizeof(T));
     copy_to_device(point_.as<T>(), w, n * sizeof(T), data_.stream);
-    sum_rows(plan, rows, point_.as<T>(), data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
+    sum_rows(plan, rows, point_.as<T>(), data_.intercept, partial_.as<double>(), scratch_.as<T>(), next_chunk(),
+             data_.stream);
     add_chunks(partial_.as<double>(), n_chunks, stride, sums_.as<double>(), data_.stream);
     copy_to_host(sums, sums_.as<double>(), stride * sizeof(double), data_.stream);
 }

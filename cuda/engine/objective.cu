@@ -12,9 +12,9 @@ Objective<S>::Objective(const Data<S>& data) : data_(data) {
     plan_ = plan_pass<S>(data_.layout(), device(data_.device), data_.tiling);
     if (plan_.tiling == Tiling::stream) {
         scattered_ = plan_pass<S>(data_.layout(), device(data_.device), Tiling::lanes);
-        counters_.reserve(stream_counter_bytes());
-        fill_zero(counters_.as<void>(), stream_counter_bytes(), data_.stream);
     }
+    counters_.reserve(stream_counter_bytes());
+    fill_zero(counters_.as<void>(), stream_counter_bytes(), data_.stream);
     status_.reserve(sizeof(Status));
     fill_zero(status_.as<Status>(), sizeof(Status), data_.stream);
 }
@@ -28,7 +28,7 @@ void Objective<S>::pass(const Batch<S>& rows, const Step<T>& step, std::size_t a
                            data_.stream);
     const Plan& plan = plan_of_sums();
     scratch_.reserve(scratch_of(plan) * sizeof(T));
-    sum_rows(plan, rows, step.w, data_.intercept, partial_.as<double>(), scratch_.as<T>(), data_.stream);
+    sum_rows(plan, rows, step.w, data_.intercept, partial_.as<double>(), scratch_.as<T>(), next_chunk(), data_.stream);
     finish(partial_.as<double>(), n_chunks, step, at, path, status, data_.stream);
 }
 

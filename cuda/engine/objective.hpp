@@ -53,6 +53,8 @@ class Objective {
   private:
     // Of passes that leave the sums of chunks.
     const Plan& plan_of_sums() const { return plan_.tiling == Tiling::stream ? scattered_ : plan_; }
+    // The first of the counters: whatever hands out chunks leaves it 0.
+    unsigned* next_chunk() const { return counters_.as<unsigned>(); }
     const Plan& product_plan();
     std::size_t add_products(const T* w, const T* v);
 

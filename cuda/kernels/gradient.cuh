@@ -1,6 +1,7 @@
 // The kernels of a pass over rows of X.
 #pragma once
 
+#include "cuda/kernels/chunks.cuh"
 #include "cuda/kernels/lanes.cuh"
 #include "cuda/kernels/split.cuh"
 #include "cuda/kernels/tiles.cuh"
@@ -17,17 +18,18 @@ struct Pass {
     double* partial;
     int lanes;
     TileShape tile;
+    unsigned* next_chunk;  // 0 before a pass and after it
 };
 
-// A block sums the chunks blockIdx.x, blockIdx.x + gridDim.x, ...
 template <class S, class Sums>
 __device__ __forceinline__ void sum_chunks_of_block(const Pass<S>& pass, Sums& sums, const ArithmeticOf<S>* w) {
     const std::size_t d = pass.rows.n_columns;
     const ArithmeticOf<S> bias = pass.intercept ? pass.w[d] : ArithmeticOf<S>(0);
-    for (std::size_t i = blockIdx.x; i < pass.n_chunks; i += gridDim.x) {
-        const Batch<S> chunk = pass.rows.chunk(i, pass.n_chunks);
+    for (DealtChunks chunks(pass.next_chunk, pass.n_chunks, sums.spare()); chunks.any(); chunks.next()) {
+        const Batch<S> chunk = pass.rows.chunk(chunks.number(), pass.n_chunks);
         sums.prefetch(chunk);
-        sums.sum(chunk, w, bias, pass.partial + i * sums_of(d));
+        chunks.ask();
+        sums.sum(chunk, w, bias, pass.partial + chunks.number() * sums_of(d));
     }
 }
 

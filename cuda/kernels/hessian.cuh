@@ -1,6 +1,7 @@
 // The kernels of a product with the Hessian, X^T (c * (X v)), where c are the curvatures of the rows.
 #pragma once
 
+#include "cuda/kernels/chunks.cuh"
 #include "cuda/kernels/hessian_lanes.cuh"
 #include "cuda/kernels/hessian_long.cuh"
 #include "cuda/kernels/hessian_tiles.cuh"
@@ -16,16 +17,20 @@ struct Product {
     double* partial;
     int lanes;
     TileShape tile;
+    unsigned* next_chunk;  // 0 before a product and after it
 };
 
-// A block sums the chunks blockIdx.x, blockIdx.x + gridDim.x, ...
 template <class S, int K>
 __global__ void __launch_bounds__(block_threads, 1) lanes_product(const __grid_constant__ Product<S> p) {
     STEEPEST_SHARED(shared);
     const std::size_t stride = sums_of(p.rows.n_columns);
     LaneProducts<S, K> products(shared, p.rows.n_columns, p.lanes);
-    for (std::size_t i = blockIdx.x; i < p.n_chunks; i += gridDim.x)
-        products.sum(p.rows.chunk(i, p.n_chunks), p.at, p.partial + i * stride);
+    for (DealtChunks chunks(p.next_chunk, p.n_chunks, products.spare()); chunks.any(); chunks.next()) {
+        const Batch<S> chunk = p.rows.chunk(chunks.number(), p.n_chunks);
+        products.prefetch(chunk);
+        chunks.ask();
+        products.sum(chunk, p.at, p.partial + chunks.number() * stride);
+    }
 }
 
 template <class S, bool bulk>
@@ -34,8 +39,12 @@ __global__ void __launch_bounds__(block_threads, 2) tile_product(const __grid_co
     const std::size_t stride = sums_of(p.rows.n_columns);
     TileProducts<S, bulk> products(shared, p.rows.n_columns, p.tile);
     products.load(p.at);
-    for (std::size_t i = blockIdx.x; i < p.n_chunks; i += gridDim.x)
-        products.sum(p.rows.chunk(i, p.n_chunks), p.partial + i * stride);
+    for (DealtChunks chunks(p.next_chunk, p.n_chunks, products.spare()); chunks.any(); chunks.next()) {
+        const Batch<S> chunk = p.rows.chunk(chunks.number(), p.n_chunks);
+        products.prefetch(chunk);
+        chunks.ask();
+        products.sum(chunk, p.partial + chunks.number() * stride);
+    }
 }
 
 // Adds the chunks of each column in their order, where sums go to the host as they are.

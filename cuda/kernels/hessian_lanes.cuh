@@ -32,7 +32,7 @@ class LaneProducts {
 
     // Of shared memory: a slot for each warp's sums, then the chunk's in double.
     static STEEPEST_HOST_DEVICE std::size_t shared_bytes(std::size_t d) {
-        return sums_of(d) * (block_warps * sizeof(T) + sizeof(double));
+        return sums_of(d) * (block_warps * sizeof(T) + sizeof(double)) + 2 * sizeof(unsigned);
     }
 
     __device__ LaneProducts(unsigned char* shared, std::size_t d, int lanes)
@@ -41,8 +41,15 @@ class LaneProducts {
           total_(reinterpret_cast<double*>(shared)),
           of_warps_(reinterpret_cast<T*>(total_ + sums_of(d))) {}
 
+    // Two numbers that no sum uses.
+    __device__ __forceinline__ unsigned* spare() const {
+        return reinterpret_cast<unsigned*>(of_warps_ + block_warps * sums_of(d_));
+    }
+
+    // Asks for the group's first row of a chunk.
+    __device__ __forceinline__ void prefetch(const Batch<S>& chunk) { load(chunk, std::size_t(at_.group)); }
+
     __device__ __forceinline__ void sum(const Batch<S>& chunk, const Direction<T>& at, double* out) {
-        load(chunk, std::size_t(at_.group));
         for (std::size_t j = threadIdx.x; j < sums_of(d_); j += block_threads) total_[j] = 0.0;
         T w[elements], v[elements];
         for (int e = 0; e < elements; ++e) {

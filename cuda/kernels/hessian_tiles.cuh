@@ -43,8 +43,15 @@ class TileProducts {
         along_ = at.along(d_);
     }
 
-    __device__ __forceinline__ void sum(const Batch<S>& chunk, double* out) {
+    // Two numbers that no sum uses.
+    __device__ __forceinline__ unsigned* spare() const { return reinterpret_cast<unsigned*>(copy_.spare() + 32); }
+
+    // Asks for the first tile of a chunk.
+    __device__ __forceinline__ void prefetch(const Batch<S>& chunk) {
         if (chunk.count > 0) copy_.start(chunk, 0, tile_rows(chunk, 0));
+    }
+
+    __device__ __forceinline__ void sum(const Batch<S>& chunk, double* out) {
         for (std::size_t j = threadIdx.x; j < product_size(d_); j += block_threads) product_[j] = T(0);
         double slopes = 0.0;  // of the thread's row in each tile
         for (std::size_t first = 0; first < chunk.count; first += rows_) {

@@ -130,7 +130,7 @@ class LaneSums {
 
     // Of shared memory: a slot for each warp's sums, then the chunk's in double.
     static STEEPEST_HOST_DEVICE std::size_t shared_bytes(std::size_t d) {
-        return sums_of(d) * (block_warps * sizeof(T) + sizeof(double)) + 8;
+        return sums_of(d) * (block_warps * sizeof(T) + sizeof(double)) + 2 * sizeof(unsigned);
     }
 
     __device__ LaneSums(unsigned char* shared, std::size_t d, int lanes)
@@ -139,6 +139,11 @@ class LaneSums {
           d_(d),
           total_(reinterpret_cast<double*>(shared)),
           of_warps_(reinterpret_cast<T*>(total_ + sums_of(d))) {}
+
+    // Two numbers that no sum uses.
+    __device__ __forceinline__ unsigned* spare() const {
+        return reinterpret_cast<unsigned*>(of_warps_ + block_warps * sums_of(d_));
+    }
 
     // Asks for the group's first rows of a chunk: what a step can have before its w is known.
     __device__ __forceinline__ void prefetch(const Batch<S>& chunk) { load(chunk, std::size_t(at_.group)); }

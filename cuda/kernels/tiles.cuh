@@ -31,6 +31,9 @@ class TileSums {
           slopes_(scores_ + parts_ * rows_),
           losses_(slopes_ + rows_) {}
 
+    // Two numbers that no sum uses.
+    __device__ __forceinline__ unsigned* spare() const { return reinterpret_cast<unsigned*>(copy_.spare() + 32); }
+
     // Asks for the first tile of a chunk: what a step can have before its w is known.
     __device__ __forceinline__ void prefetch(const Batch<S>& chunk) {
         if (chunk.count > 0) start(chunk, 0);

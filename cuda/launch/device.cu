@@ -154,6 +154,8 @@ void fill_zero(void* target, std::size_t bytes, Stream stream) {
 
 void wait(Stream stream) { check(cudaStreamSynchronize(stream_of(stream)), "running on the GPU"); }
 
+void wait_for_device() { check(cudaDeviceSynchronize(), "running on the GPU"); }
+
 void refuse_capture(const std::string& doing, Stream stream) {
     cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
     const cudaError_t code = cudaStreamIsCapturing(stream_of(stream), &status);

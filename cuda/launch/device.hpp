@@ -92,6 +92,7 @@ void copy_to_device(void* target, const void* host, std::size_t bytes, Stream);
 void copy(void* target, const void* source, std::size_t bytes, Stream);
 void fill_zero(void* target, std::size_t bytes, Stream);
 void wait(Stream);
+void wait_for_device();  // the current one, all of its streams
 // Throws where work on the stream would become part of a CUDA graph, whose replays repeat the numbers of this call.
 void refuse_capture(const std::string& doing, Stream);
 

@@ -63,7 +63,7 @@ std::size_t scratch_of(const Plan& plan) { return plan.tiling == Tiling::split ?
 
 template <class S>
 void sum_rows(const Plan& plan, const Batch<S>& rows, const ArithmeticOf<S>* w, bool intercept, double* partial,
-              ArithmeticOf<S>* scratch, Stream stream) {
+              ArithmeticOf<S>* scratch, unsigned* next_chunk, Stream stream) {
     if (plan.tiling == Tiling::split) {
         const Kernel<Split<S>> kernel = &split_gradient<S>;
         const Split<S> split{rows, w, intercept, plan.tile, plan.columns, scratch, partial};
@@ -71,7 +71,7 @@ void sum_rows(const Plan& plan, const Batch<S>& rows, const ArithmeticOf<S>* w, 
     }
     const std::size_t n_chunks = chunks_of<S>(plan, rows.count, rows.n_columns);
     launch(pass_kernel<S>(plan), {std::min(n_chunks, plan.blocks), plan.shared_bytes}, stream,
-           Pass<S>{rows, w, intercept, n_chunks, partial, plan.lanes, plan.tile});
+           Pass<S>{rows, w, intercept, n_chunks, partial, plan.lanes, plan.tile, next_chunk});
 }
 
 template <class T>
@@ -87,7 +87,7 @@ void finish(const double* partial, std::size_t n_chunks, const Step<T>& step, st
     template Plan plan_pass<S>(const Layout&, const Device&, Tiling);                                             \
     template std::size_t chunks_of<S>(const Plan&, std::size_t, std::size_t);                                     \
     template void sum_rows(const Plan&, const Batch<S>&, const ArithmeticOf<S>*, bool, double*, ArithmeticOf<S>*, \
-                           Stream);
+                           unsigned*, Stream);
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 #undef STEEPEST_INSTANTIATE
 template void finish(const double*, std::size_t, const Step<float>&, std::size_t, float*, Status*, Stream);

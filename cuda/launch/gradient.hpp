@@ -15,10 +15,10 @@ template <class S>
 std::size_t chunks_of(const Plan&, std::size_t rows, std::size_t d);
 std::size_t scratch_of(const Plan&);
 
-// Writes sums_of(d) numbers a chunk to partial. Asynchronous.
+// Writes sums_of(d) numbers a chunk to partial. `next_chunk` is 0 before and after. Asynchronous.
 template <class S>
 void sum_rows(const Plan&, const Batch<S>&, const ArithmeticOf<S>* w, bool intercept, double* partial,
-              ArithmeticOf<S>* scratch, Stream);
+              ArithmeticOf<S>* scratch, unsigned* next_chunk, Stream);
 
 // Adds the chunks in their order; then writes the gradient, or takes step number `at`, unless a loss was not finite.
 template <class T>

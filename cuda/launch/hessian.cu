@@ -59,12 +59,12 @@ std::size_t product_scratch(const Plan& plan, std::size_t rows) { return plan.ti
 
 template <class S>
 void sum_products(const Plan& plan, const Batch<S>& rows, const ArithmeticOf<S>* w, const ArithmeticOf<S>* v,
-                  bool intercept, double* partial, ArithmeticOf<S>* scratch, Stream stream) {
+                  bool intercept, double* partial, ArithmeticOf<S>* scratch, unsigned* next_chunk, Stream stream) {
     const std::size_t d = rows.n_columns, n_chunks = product_chunks<S>(plan, rows.count, d);
     const Direction<ArithmeticOf<S>> at{w, v, intercept};
     if (plan.tiling != Tiling::split) {
         return launch(product_kernel<S>(plan), {std::min(n_chunks, plan.blocks), plan.shared_bytes}, stream,
-                      Product<S>{rows, at, n_chunks, partial, plan.lanes, plan.tile});
+                      Product<S>{rows, at, n_chunks, partial, plan.lanes, plan.tile, next_chunk});
     }
     const LongRows<S> long_rows{rows, at, scratch, n_chunks, partial};
     const std::size_t lanes = rows.row_major ? 32 : 1, a_block = block_threads / lanes;
@@ -84,7 +84,7 @@ void add_chunks(const double* partial, std::size_t n_chunks, std::size_t stride,
     template Plan plan_product<S>(const Layout&, const Device&, Tiling);                                           \
     template std::size_t product_chunks<S>(const Plan&, std::size_t, std::size_t);                                 \
     template void sum_products(const Plan&, const Batch<S>&, const ArithmeticOf<S>*, const ArithmeticOf<S>*, bool, \
-                               double*, ArithmeticOf<S>*, Stream);
+                               double*, ArithmeticOf<S>*, unsigned*, Stream);
 STEEPEST_FOR_EACH_STORAGE(STEEPEST_INSTANTIATE)
 #undef STEEPEST_INSTANTIATE
 

@@ -16,10 +16,10 @@ template <class S>
 std::size_t product_chunks(const Plan&, std::size_t rows, std::size_t d);
 std::size_t product_scratch(const Plan&, std::size_t rows);
 
-// Writes sums_of(d) numbers a chunk to partial, the last one 0. Asynchronous.
+// Writes sums_of(d) numbers a chunk to partial, the last one 0. `next_chunk` is 0 before and after. Asynchronous.
 template <class S>
 void sum_products(const Plan&, const Batch<S>& rows, const ArithmeticOf<S>* w, const ArithmeticOf<S>* v, bool intercept,
-                  double* partial, ArithmeticOf<S>* scratch, Stream);
+                  double* partial, ArithmeticOf<S>* scratch, unsigned* next_chunk, Stream);
 
 // Adds `stride` columns of the chunks in their order. Asynchronous.
 void add_chunks(const double* partial, std::size_t n_chunks, std::size_t stride, double* sums, Stream);

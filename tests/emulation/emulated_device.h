@@ -144,6 +144,9 @@ template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
     return ::emulated::change(address, [value](T old) { return T(old + value); });
 }
+inline unsigned atomicInc(unsigned* address, unsigned last) {
+    return ::emulated::change(address, [last](unsigned old) { return old >= last ? 0u : old + 1u; });
+}
 template <class T>
 T atomicMin(T* address, std::type_identity_t<T> value) {
     return ::emulated::change(address, [value](T old) { return value < old ? value : old; });

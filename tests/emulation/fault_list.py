@@ -221,6 +221,20 @@ FAULTS = [
         "",
     ),
     Fault(
+        "plain store for a shared counter",
+        "a pass begins with the chunks that the last one left",
+        "kernels/chunks.cuh",
+        "atomicInc(counter_, n_ - 1)",
+        "atomicAdd(counter_, 1u)",
+    ),
+    Fault(
+        "plain store for an atomic",
+        "chunks are handed out by a counter that is read and written plainly",
+        "kernels/chunks.cuh",
+        "gridDim.x + atomicInc(counter_, n_ - 1)",
+        "gridDim.x + ((*counter_)++ % n_)",
+    ),
+    Fault(
         "off-by-one read",
         "whole 16 bytes reach beyond the targets",
         "kernels/ring.cuh",

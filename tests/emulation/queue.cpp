@@ -67,7 +67,14 @@ std::size_t shared_limit(const void* kernel) {
 
 }  // namespace
 
-cudaStream_t named(cudaStream_t stream) { return stream == cudaStreamLegacy ? nullptr : stream; }
+cudaStream_t named(cudaStream_t stream) {
+    static std::uintptr_t next = 0x100;  // under the mutex, as all that names streams
+    thread_local std::uintptr_t own = 0;
+    if (stream == cudaStreamLegacy) return nullptr;
+    if (stream != cudaStreamPerThread) return stream;
+    if (!own) own = next += 0x10;
+    return reinterpret_cast<cudaStream_t>(own);
+}
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> run) {
     cudaError_t error = cudaSuccess;

@@ -27,7 +27,7 @@ int current_device();
 void use_context();  // of the current device, as a call does that needs one: it is made where there is none yet
 
 // Work in streams (queue.cpp).
-cudaStream_t named(cudaStream_t stream);  // null: the legacy one
+cudaStream_t named(cudaStream_t stream);  // null: the legacy one; another one in each thread for per-thread
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> run);
 void run_queue();                          // of all devices
 void run_stream(cudaStream_t stream);      // of the current device: what a wait for the stream waits for

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from .device_streams import LEGACY_STREAM, as_stream, is_elsewhere
 
 __all__ = [
     "BFLOAT16",
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # NumPy has no bfloat16; the CPU kernels take its bits in this dtype
-LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
 
 _CUDA = 2  # DLPack's number for CUDA devices
 STORAGES = tuple(_core.storages)  # the names of the dtypes that X may have
@@ -155,7 +155,7 @@ class DeviceArray:
     device : int
         Number of the device.
     stream : int
-        The CUDA stream that wrote the array last.
+        The CUDA stream that wrote the array last. The number 2 means the default stream of the thread that named it.
 
     Raises
     ------
@@ -197,7 +197,7 @@ class DeviceArray:
         if isinstance(device, bool) or not isinstance(device, int) or not 0 <= device < count:
             raise ValueError(f"device must be an integer from 0 to {count - 1}, got {device!r}")
         self.shape, self.dtype, self.device = shape, numpy_dtype(dtype), device
-        self.stream = LEGACY_STREAM if stream is None else stream
+        self.stream = as_stream(stream)
         self._buffer = self._cuda.Buffer(max(self.nbytes, 1), device, stream)
 
     @classmethod
@@ -240,7 +240,7 @@ class DeviceArray:
     def zeros(cls, shape: tuple[int, ...], dtype: str, device: int = 0, stream: int = LEGACY_STREAM) -> DeviceArray:
         """Return an array of zeros; the stream writes them. Parameters and errors are those of the class."""
         result = cls(shape, dtype, device)
-        result.stream = stream
+        result.stream = as_stream(stream)
         result._cuda.fill_zero(result.pointer, result.nbytes, device, stream)
         return result
 
@@ -267,6 +267,7 @@ class DeviceArray:
     def numpy(self) -> NDArray[Any]:
         """Return a copy in host memory, made when all work on the array's stream is done."""
         result = np.empty(self.shape, self.dtype)
+        self._settle()
         if self.size:
             data = result.reshape(-1).view(np.uint8)
             self._cuda.copy_to_host(self.pointer, data, self.device, self.stream)
@@ -274,14 +275,25 @@ class DeviceArray:
 
     def wait(self) -> None:
         """Wait until all work on the array's stream is done."""
+        self._settle()
         self._cuda.copy_to_host(self.pointer, np.empty(1, np.uint8), self.device, self.stream)
+
+    def _settle(self) -> None:
+        """Make the array's stream one of this thread.
+
+        If another thread's own stream wrote the array, this waits for the device: no call here can name that stream.
+        """
+        if is_elsewhere(self.stream):
+            self._cuda.wait_for_device(self.device)
+            self.stream = as_stream(int(self.stream))
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
+        self._settle()
         self._buffer.shared = True
         typestr = "<V2" if self.dtype == BFLOAT16 else self.dtype.str
         data = (self.pointer, False)
-        return {"shape": self.shape, "typestr": typestr, "data": data, "version": 3, "stream": self.stream}
+        return {"shape": self.shape, "typestr": typestr, "data": data, "version": 3, "stream": int(self.stream)}
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return _CUDA, self.device
@@ -296,9 +308,9 @@ class DeviceArray:
     ) -> Any:
         if copy or (dl_device is not None and tuple(dl_device) != self.__dlpack_device__()):
             raise BufferError("DLPack shares a DeviceArray as it is: without a copy, on its own device")
-        if stream == -1 or (stream or LEGACY_STREAM) != self.stream:
+        if stream == -1 or as_stream(stream) != self.stream:
             self._buffer.shared = True
-        if stream != -1 and (stream or LEGACY_STREAM) != self.stream:
+        if stream != -1 and as_stream(stream) != self.stream:
             self.wait()
         versioned = max_version is not None and max_version[0] >= 1
         name = dtype_name(self.dtype)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from .. import _core
 from . import remedies
-from .device import BFLOAT16, LEGACY_STREAM, DeviceArray, backend, dtype_name, note_own_stream, numpy_dtype
+from .device import BFLOAT16, DeviceArray, backend, dtype_name, note_own_stream, numpy_dtype
+from .device_streams import as_stream, is_elsewhere
 
 __all__ = ["DeviceView", "as_native", "check_place", "device_of", "library_of", "like", "note_change"]
 
@@ -58,14 +59,21 @@ class DeviceView:
     def numpy(self) -> NDArray[Any]:
         """Return a copy of a contiguous vector in host memory, made when its data are ready."""
         result = np.empty(self.shape, numpy_dtype(self.dtype))
+        self.settle()
         if self.size:
             backend().copy_to_host(self.pointer, result.view(np.uint8), self.device, self.stream)
         return result
 
     def wait(self) -> None:
         """Wait until the data are ready."""
+        self.settle()
         if self.size:
             backend().copy_to_host(self.pointer, np.empty(1, np.uint8), self.device, self.stream)
+
+    def settle(self) -> None:
+        """Wait for the device if the array's stream is another thread's own, which no call of this thread can name."""
+        if is_elsewhere(self.stream):
+            backend().wait_for_device(self.device)
 
     @property
     def c_contiguous(self) -> bool:
@@ -137,7 +145,7 @@ def like(array: Any, example: Any) -> Any:
     made = getattr(sys.modules[module], function)(array)
     if library == "cupy" and isinstance(array, DeviceArray):
         stream = getattr(sys.modules["cupy"].cuda.get_current_stream(), "ptr", None)
-        if stream is not None and (stream or LEGACY_STREAM) == array.stream:
+        if stream is not None and as_stream(stream) == array.stream:
             note_own_stream(array)
     return made
 
@@ -175,6 +183,8 @@ def _contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
 
 
 def _of_device_array(array: DeviceArray) -> DeviceView:
+    if is_elsewhere(array.stream):
+        array.wait()
     strides, name = contiguous_strides(array.shape), dtype_name(array.dtype)
     return DeviceView(array.pointer, array.shape, strides, name, array.device, array.stream, False, "steepest", array)
 
@@ -210,9 +220,7 @@ def _from_interface(name: str, array: Any, interface: Mapping[str, Any]) -> Devi
     library = library_of(array)
     # CuPy may destroy a stream that no one holds
     owner = (array, sys.modules["cupy"].cuda.get_current_stream()) if library == "cupy" else array
-    return DeviceView(
-        pointer, shape, strides, element, device, stream or LEGACY_STREAM, bool(read_only), library, owner
-    )
+    return DeviceView(pointer, shape, strides, element, device, as_stream(stream), bool(read_only), library, owner)
 
 
 def _from_dlpack(name: str, array: Any) -> Any:
@@ -244,10 +252,10 @@ def _open_on_host(array: Any) -> Any:
 
 
 def _open_on_device(array: Any, device: int) -> DeviceView:
-    stream, library = LEGACY_STREAM, library_of(array)
+    stream, library = as_stream(None), library_of(array)
     if library == "torch":
         torch = sys.modules["torch"]
-        stream = torch.cuda.current_stream(device).cuda_stream or LEGACY_STREAM
+        stream = as_stream(torch.cuda.current_stream(device).cuda_stream)
         with torch.cuda.device(device):  # torch exports tensors of its current device only
             view = _core.open_dlpack(array, stream)
     else:

@@ -19,8 +19,12 @@ _NEAR = 2.0**-400
 
 
 def check_there(name: str, array: DeviceView | None) -> None:
-    """Raise an error if an array was freed. Without this check, the device itself would fail for good."""
+    """Raise an error if an array was freed. Without this check, the device itself would fail for good.
+
+    If another thread's own stream wrote the array, wait until it has.
+    """
     if array is not None:
+        array.settle()
         backend().check_pointer(name, array.pointer, array.device)
 
 

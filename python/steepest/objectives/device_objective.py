@@ -8,8 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..arrays.device import LEGACY_STREAM, DeviceArray, arithmetic_dtype, backend, reused
+from ..arrays.device import DeviceArray, arithmetic_dtype, backend, reused
 from ..arrays.device_checks import check_device_vector
+from ..arrays.device_streams import LEGACY_STREAM, ThreadStream, as_stream, is_elsewhere
 from ..arrays.interop import DeviceView, as_native
 from .protocol import Capability
 from .source import Terms
@@ -93,8 +94,12 @@ class DeviceObjective:
     def check_memory(self) -> None:
         """Raise an error if the data were freed, or if the stream is captured into a CUDA graph.
 
-        Without the first check, the device itself would fail for good. In a capture, no number can come back.
+        Without the first check, the device itself would fail for good. In a capture, no number can come back. If the
+        stream is another thread's own, its work is waited for, and this thread's own stream is the next.
         """
+        if is_elsewhere(self.stream):
+            backend().wait_for_device(self.device)
+            self.stream = as_stream(int(self.stream))
         backend().refuse_capture("a pass over the data", self.device, self.stream)
         for name, array in self._kept.items():
             if array is not None:
@@ -142,7 +147,7 @@ class DeviceObjective:
         Others may be destroyed, and each thread has a stream of its own by the number 2.
         """
         shape, dtype = (self.n_parameters,), self.dtype.name
-        if self.stream != LEGACY_STREAM and self._library != "torch":
+        if self.stream != LEGACY_STREAM and (self._library != "torch" or isinstance(self.stream, ThreadStream)):
             return DeviceArray(shape, dtype, self.device)
         return reused(shape, dtype, self.device, self.stream)
 

@@ -108,10 +108,18 @@ class DeviceRows(Held):
 
 
 def _facts_of(y: NDArray[Any], weight: NDArray[Any] | None) -> TargetFacts:
-    """Return the facts of targets on the host; of many, without sorting them."""
-    some, sums = slice(None, None, max(1, len(y) // _TARGETS)), np.zeros(4)
-    sample = y[some].astype(np.float64)
-    weights = np.ones(len(sample)) if weight is None else weight[some].astype(np.float64)
+    """Return the facts of targets on the host; of many, without sorting them.
+
+    The sample is of rows that have a weight. The values are those of the sample, and the ends of all targets and of
+    those that have a weight. The total of an end is that of all rows that have it; the totals of the others are those
+    of the sample.
+    """
+    present, own_weights = y, weight
+    if weight is not None and weight.any() and not weight.all():
+        present, own_weights = y[weight > 0], weight[weight > 0]
+    some, sums = slice(None, None, max(1, len(present) // _TARGETS)), np.zeros(4)
+    sample = present[some].astype(np.float64)
+    weights = np.ones(len(sample)) if own_weights is None else own_weights[some].astype(np.float64)
     if len(y) <= _SORTED:
         return dataclasses.replace(TargetFacts.of(y, weight), sample=sample, sample_weights=weights)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -119,8 +127,13 @@ def _facts_of(y: NDArray[Any], weight: NDArray[Any] | None) -> TargetFacts:
             part = y[first : first + _BLOCK].astype(np.float64)
             own = np.ones(len(part)) if weight is None else weight[first : first + _BLOCK].astype(np.float64)
             sums += [own.sum(), (own * part).sum(), (own * part * part).sum(), (own * own).sum()]
-    ends = np.array([y.min(), y.max()], np.float64)
-    found = TargetFacts.of(np.concatenate([sample, ends]), np.concatenate([weights, np.zeros(2)]))
+    ends = np.unique([y.min(), y.max(), present.min(), present.max()])
+    found = TargetFacts.of(
+        np.concatenate([sample, ends.astype(np.float64)]), np.concatenate([weights, np.zeros(len(ends))])
+    )
+    for end in ends:
+        of_end = y == end
+        found.totals[found.values == end] = np.sum(of_end if weight is None else weight[of_end], dtype=np.float64)
     return dataclasses.replace(found, sums=sums, sample=sample, sample_weights=weights)
 
 

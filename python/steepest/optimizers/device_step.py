@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import describe
 from ..arrays.device import DeviceArray, backend, dtype_name
+from ..arrays.device_streams import is_elsewhere
 from ..arrays.interop import DeviceView
 
 __all__ = ["DeviceState"]
@@ -53,6 +54,8 @@ class DeviceState:
     def forget(self) -> None:
         """Set the arrays of the state to 0."""
         for array in self.arrays:
+            if is_elsewhere(array.stream):
+                array.wait()
             backend().fill_zero(array.pointer, array.nbytes, array.device, array.stream)
 
     def go_on_with(self, w: DeviceView) -> None:

@@ -164,6 +164,10 @@ void test_pass(std::size_t n, std::size_t d, bool row_major, Tiling tiling) {
     all.index = order.data;
     objective->pass(all, step, 1, nullptr, status.data);
     expect(on_host(status.data, 1)[0].steps == 3, "number of steps, after one over rows in any order");
+    const std::vector<float> moved = on_host(p.device_w.data, d + 1);
+    objective->value_and_gradient(p.device_w.data, p.gradient.data);
+    expect_close(on_host(p.gradient.data, d + 1), p.reference({moved.begin(), moved.end()}, rows.data(), n),
+                 std::string("gradient after other passes by ") + tiling_names[int(tiling)]);
 }
 
 template <class S>
@@ -387,6 +391,7 @@ int main(int argc, char** argv) {
     test_pass<float>(97, 33, true, Tiling::lanes);
     test_pass<float>(97, 15, true, Tiling::lanes);
     test_pass<float>(48, 520, true, Tiling::lanes);
+    test_pass<float>(700, 100, true, Tiling::lanes);
     test_pass<float>(33, 70, false, Tiling::tiles);
     test_pass<float>(48, 516, true, Tiling::bulk);
     test_pass<float>(33, 100, true, Tiling::tiles);
