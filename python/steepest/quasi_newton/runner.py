@@ -167,7 +167,7 @@ class QuasiNewtonRunner(SampledStart):
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""
         for name in _COUNTS:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, math.inf) if name == "_lowest" else state[name])  # older files lack it
         self._w[:], self._given_w[:], self._norms = state["w"], state["given_w"], state["norms"].tolist()
         if self._used is not None:
             self._used.write(self._given_w, self.parameters)
