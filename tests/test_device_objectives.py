@@ -59,7 +59,7 @@ def test_narrow_data(cuda, loss, storage):
 def test_what_a_device_cannot_do_is_said(cuda):
     X, y, _ = Problem().data
     objective = st.LeastSquares(on_device(X), on_device(y))
-    with pytest.raises(NotImplementedError, match=r"^offset must be None for data in the memory of CUDA device 0"):
+    with pytest.raises(ValueError, match=r"^offset must be in the memory of CUDA device 0"):
         st.LeastSquares(on_device(X), on_device(y), offset=np.ones(len(y)))
     with pytest.raises(TypeError, match="pickled"):
         pickle.dumps(objective)

@@ -18,6 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 ROWS = rows_of(40, 3)
 X, Y = ROWS.toarray(), np.round(np.abs(np.sin(np.arange(40.0))))
 SCALED = {"centre": np.full(3, 0.1), "scale": np.full(3, 2.0)}
+FITTED = st.LogisticClassifier().fit(X, Y)
 MISSING = (NotImplementedError, TypeError, ValueError)
 
 
@@ -99,7 +100,10 @@ TRIES = {
     "find_learning_rate": lambda c: st.find_learning_rate(c.logistic(), st.Adam(), random_state=0),
     "checkpoint": lambda c: c.run(checkpoint="never-written"),
     "normal_equation": lambda c: st.normal_equation(st.LeastSquares(c.X, c.y)),
-    "estimators": lambda c: st.LogisticClassifier().fit(c.X, c.y),
+    "fit of estimators": lambda c: st.LogisticClassifier().fit(c.X, c.y),
+    "predict and score of fitted estimators": both(
+        lambda c: FITTED.predict_proba(c.X), lambda c: FITTED.score(c.X, c.y)
+    ),
     "pickling an objective": lambda c: pickle.dumps(c.logistic()),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ constexpr int block_warps = block_threads / 32;
 
 // Numbers of the losses and the rules, for a branch that all threads take alike.
 #define STEEPEST_ID(type, name) id_of_##type,
-enum LossId { STEEPEST_FOR_EACH_LOSS(STEEPEST_ID) };
+enum LossId { STEEPEST_FOR_EACH_HOST_LOSS(STEEPEST_ID) };
 enum RuleId { STEEPEST_FOR_EACH_RULE(STEEPEST_ID) no_rule = -1 };
 #undef STEEPEST_ID
 

@@ -23,11 +23,26 @@ __device__ __forceinline__ Target<T> load_target(const Batch<S>& rows, std::size
     return {rows.y[row], rows.weight ? rows.weight[row] : T(1)};
 }
 
+// A loss by its number, a score and a target. A target of `OffsetLogistic` is taken apart, which leaves `Logistic`.
+template <class T>
+struct OwnScore {
+    int loss;
+    T z, y;
+
+    __device__ __forceinline__ OwnScore(const LossChoice& choice, T z_, T y_) : loss(choice.number), z(z_), y(y_) {
+        if (loss != id_of_OffsetLogistic) return;
+        loss = id_of_Logistic;
+        z += y;
+        y = OffsetLogistic::label_in(y);
+    }
+};
+
 template <class T>
 __device__ __forceinline__ LossAndSlope<T> loss_and_slope(const LossChoice& loss, T z, T y) {
     using Number = NumberOfLoss<T>;
-    const typename Number::type score(z), target(y);
-    switch (loss.number) {
+    const OwnScore<T> own(loss, z, y);
+    const typename Number::type score(own.z), target(own.y);
+    switch (own.loss) {
 #define STEEPEST_CASE(Loss, name)                                                                \
     case id_of_##Loss: {                                                                         \
         const Loss of(loss.parameters);                                                          \
@@ -42,8 +57,9 @@ __device__ __forceinline__ LossAndSlope<T> loss_and_slope(const LossChoice& loss
 template <class T>
 __device__ __forceinline__ T curvature_of(const LossChoice& loss, T z, T y) {
     using Number = NumberOfLoss<T>;
-    const typename Number::type score(z), target(y);
-    switch (loss.number) {
+    const OwnScore<T> own(loss, z, y);
+    const typename Number::type score(own.z), target(own.y);
+    switch (own.loss) {
 #define STEEPEST_CASE(Loss, name) \
     case id_of_##Loss:            \
         return Number::value(Loss(loss.parameters).curvature(score, target));

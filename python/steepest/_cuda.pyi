@@ -68,6 +68,53 @@ class Rows:
         self, element_bytes: int, index: NDArray[np.int64], array: NDArray[Any], piece_bytes: int = ...
     ) -> None: ...
 
+def scores_float32(
+    storage: str,
+    X: int,
+    n_rows: int,
+    n_columns: int,
+    row_major: bool,
+    W: NDArray[np.float32],
+    b: NDArray[np.float32],
+    offset: int,
+    out: int,
+    device: int,
+    stream: int,
+) -> bool: ...
+def scores_float64(
+    storage: str,
+    X: int,
+    n_rows: int,
+    n_columns: int,
+    row_major: bool,
+    W: NDArray[np.float64],
+    b: NDArray[np.float64],
+    offset: int,
+    out: int,
+    device: int,
+    stream: int,
+) -> bool: ...
+def predictions_float32(
+    kind: str,
+    scores: int,
+    n_rows: int,
+    n_scores: int,
+    out: int,
+    places: NDArray[np.intc] | None,
+    device: int,
+    stream: int,
+) -> None: ...
+def predictions_float64(
+    kind: str,
+    scores: int,
+    n_rows: int,
+    n_scores: int,
+    out: int,
+    places: NDArray[np.intc] | None,
+    device: int,
+    stream: int,
+) -> None: ...
+
 class SparseArrays:
     def __init__(
         self,

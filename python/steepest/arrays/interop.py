@@ -16,7 +16,7 @@ from . import remedies
 from .device import BFLOAT16, DeviceArray, backend, dtype_name, note_own_stream, numpy_dtype
 from .device_streams import as_stream, is_elsewhere
 
-__all__ = ["DeviceView", "as_native", "check_place", "device_of", "library_of", "like", "note_change"]
+__all__ = ["DeviceView", "as_native", "check_place", "device_of", "library_of", "lies_on_device", "like", "note_change"]
 
 _CPU, _CUDA, _CUDA_HOST, _CUDA_MANAGED = 1, 2, 3, 13
 _DEVICES = {4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 11: "ROCm's host", 14: "oneAPI", 15: "WebGPU"}
@@ -97,6 +97,18 @@ def library_of(array: Any) -> str:
         return "numpy"
     modules = (kind.__module__.partition(".")[0] for kind in type(array).__mro__)
     return next((name for module in modules if (name := _ALIASES.get(module, module)) in _MAKERS), "unknown")
+
+
+def lies_on_device(array: Any) -> bool:
+    """Return whether an array of any library is in the memory of a CUDA device. Nothing is opened."""
+    if isinstance(array, np.ndarray):
+        return False
+    if hasattr(array, "__dlpack_device__"):
+        try:
+            return int(array.__dlpack_device__()[0]) in (_CUDA, _CUDA_MANAGED)
+        except _REFUSALS:
+            return False
+    return isinstance(getattr(array, "__cuda_array_interface__", None), Mapping)
 
 
 def as_native(name: str, array: Any) -> Any:

@@ -22,6 +22,7 @@ from .chunk import steps_over
 from .coefficients import DTYPES, Coefficients
 from .columns import validated, validated_weight
 from .conversion import naming_faults
+from .device_predictions import refuse_there
 from .features import Features, cast, checked
 from .frames import FrameNames, encoded
 from .offsets import beside_offsets
@@ -306,6 +307,7 @@ class LinearModel(Coefficients, Page, FrameNames, BaseEstimator):  # type: ignor
         self, X: Any, y: Any, sample_weight: Any, reset: bool, several: bool = False
     ) -> tuple[Features, Array, Array | None]:
         """Return checked rows. With ``several``, a regressor's y may be a table with a column for each target."""
+        refuse_there(self, X=X, y=y, sample_weight=sample_weight)
         X = encoded(self, X, reset)
         numeric = is_regressor(self)
         options = {"accept_sparse": "csr", "dtype": DTYPES, "y_numeric": numeric, "ensure_all_finite": False}

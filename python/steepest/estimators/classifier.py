@@ -184,13 +184,16 @@ class LogisticClassifier(ScoredInParts, ClassifierMixin, LinearModel):  # type: 
 
         ``offset``, of the shape of the scores or one number, is added to them. This and the other methods need it for a
         model that was fitted with an offset.
+
+        X may be a dense array in a CUDA device's memory. The scores are then there too, as an array of the same
+        library, and so are probabilities. `predict` returns its labels as a NumPy array.
         """
         scores = self._scores(X, offset)
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     @by_parts
     def predict(self, X: Any, offset: Any = None) -> Array:
-        """Return the most probable class of every row, of shape (n,)."""
+        """Return the most probable class of every row, of shape (n,): a NumPy array, wherever X is."""
         scores = self.decision_function(X, offset)
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[places])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import describe
 
-__all__ = ["beside_offsets", "row_offsets", "scores_beside"]
+__all__ = ["beside_offsets", "offsets_of_scores", "row_offsets", "scores_beside"]
 
 Array = NDArray[Any]
 
@@ -43,14 +43,22 @@ def scores_beside(scores: Array, offset: Any, needed: bool, of_targets: bool) ->
     TypeError, ValueError
         The offsets are wrong, or None although they are needed, or there are several targets.
     """
+    n_scores = 1 if scores.ndim == 1 else scores.shape[1]
+    added = offsets_of_scores(offset, len(scores), scores.dtype, n_scores, needed, of_targets)
+    return scores if added is None else np.asarray(scores + added.reshape(scores.shape))
+
+
+def offsets_of_scores(
+    offset: Any, n: int, dtype: np.dtype[Any], n_scores: int, needed: bool, of_targets: bool
+) -> Array | None:
+    """Return what `scores_beside` adds to the scores of n rows, as `row_offsets` does; None for nothing."""
     if offset is None:
         if needed:
             raise ValueError("offset must be given, as the model was fitted with one; offset=0.0 adds nothing")
-        return scores
-    n_scores = 1 if scores.ndim == 1 else scores.shape[1]
+        return None
     if n_scores > 1 and of_targets:
         raise ValueError(f"offset must be None for a model of several targets, got {describe(offset)}")
-    return np.asarray(scores + row_offsets(offset, len(scores), scores.dtype, n_scores=n_scores).reshape(scores.shape))
+    return row_offsets(offset, n, dtype, n_scores=n_scores)
 
 
 def row_offsets(offset: Any, n: int, dtype: np.dtype[Any], name: str = "offset", n_scores: int = 1) -> NDArray[Any]:

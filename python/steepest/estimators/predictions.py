@@ -1,4 +1,4 @@
-"""Predictions and scores of data in parts: each part answers where it is held."""
+"""Predictions and scores of data in parts or on a CUDA device: each part, or the device, answers where it is held."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..objectives.parts import parts_of as stream_parts
 from ..objectives.questions import HeldPart
 from ..streams.stream import Stream
 from .columns import check_names
+from .device_predictions import copied_to_host, is_there, predicted_there
 from .frames import encoded
 
 __all__ = ["ScoredInParts", "by_parts", "in_parts", "parts_of"]
@@ -45,10 +46,15 @@ def parts_of(X: Any) -> Parts:
 
 
 def by_parts(method: _Method) -> _Method:
-    """Let a method that takes rows, and returns an array with an element for each, take data in parts too."""
+    """Let a method that takes rows, and returns an array with an element for each, take other rows too.
+
+    These are data in parts, and dense arrays in a CUDA device's memory.
+    """
 
     @functools.wraps(method)
     def found(self: Any, X: Any, offset: Any = None) -> Any:
+        if is_there(X):
+            return predicted_there(self, method.__name__, X, offset)
         if not in_parts(X):
             return method(self, X, offset)
         if offset is not None:
@@ -60,7 +66,7 @@ def by_parts(method: _Method) -> _Method:
 
 
 class ScoredInParts:
-    """Lets `score` take data in parts. It stands before scikit-learn's classes among the bases."""
+    """Lets `score` take data in parts and on a CUDA device. It stands before scikit-learn's classes among the bases."""
 
     intercept_: Any
 
@@ -70,9 +76,9 @@ class ScoredInParts:
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_features), or data in parts
-            The rows.
+            The rows. Dense ones in a CUDA device's memory are predicted there; the measure is taken on the host.
         y : array-like of shape (n,)
-            Their targets. Data in parts have their own.
+            Their targets, on the host or on a device. Data in parts have their own.
         sample_weight : array-like of shape (n,), optional
             The weights of the rows. Data in parts have their own.
         offset : float or array-like of shape (n,) or (n, n_classes), optional
@@ -88,9 +94,11 @@ class ScoredInParts:
             The model is not fitted to such rows, or y or sample_weight was given beside data in parts.
         """
         if not in_parts(X):
-            if offset is None:
+            y, sample_weight = copied_to_host("y", y), copied_to_host("sample_weight", sample_weight)
+            if offset is None and not is_there(X):
                 return float(super().score(X, y, sample_weight=sample_weight))  # type: ignore[misc]
-            measures, predicted = require("sklearn.metrics", "sklearn"), self.predict(X, offset)  # type: ignore[attr-defined]
+            predicted = copied_to_host("predictions", self.predict(X, offset))  # type: ignore[attr-defined]
+            measures = require("sklearn.metrics", "sklearn")
             measure = measures.accuracy_score if _base.is_classifier(self) else measures.r2_score
             return float(measure(y, predicted, sample_weight=sample_weight))
         for name, each in (("y", y), ("sample_weight", sample_weight), ("offset", offset)):

@@ -183,6 +183,9 @@ class LinearRegressor(ScoredInParts, RegressorMixin, LinearModel):  # type: igno
 
         ``offset``, of shape (n,) or one number, is added to the scores. A model that was fitted with one needs it. With
         ``loss="poisson"`` the predictions are the means exp(x . w + b + offset), which may overflow to infinity.
+
+        X may be a dense array in a CUDA device's memory. The predictions are then there too, as an array of the same
+        library.
         """
         scores = self._scores(X, offset)
         scores = scores if np.ndim(self.intercept_) == 1 else scores.ravel()

@@ -17,7 +17,7 @@ from .binding import data_of
 from .bound import Arrays, Bound, some_of
 from .given import Given
 from .loss import Loss
-from .offset import offset_of_rows
+from .offset import taken_up
 from .penalty_weight import check_penalty_weight
 from .protocol import NAMES_OF_LOSSES, Capability, Layout, Penalty
 from .scaling import check_scaling
@@ -88,7 +88,8 @@ class DataObjective(Given, Bound, Loss):
     offset : array of shape (n_samples,), the dtype of y, optional
         Numbers that are added to the scores of the rows, and have no parameter: with `Poisson`, the logarithms of the
         exposures. By default they are zeros. `Softmax` takes an array of shape (n_samples, n_classes), with a number
-        for each score. The objective keeps a copy of y with the offsets. X in parts and on a CUDA device take none.
+        for each score. The objective keeps a copy of y with the offsets. X in parts and sparse rows on a CUDA device
+        take none, nor does `Softmax` on one. On a device, the offsets lie there, and the host makes that copy.
         With `Logistic`, an offset is rounded by one unit in the last place. With `Poisson`, exp(offset) and
         y exp(-offset) must be normal numbers of the dtype.
     penalty_weight : array of shape (n_features,), optional
@@ -102,8 +103,8 @@ class DataObjective(Given, Bound, Loss):
         An argument has the wrong type, dtype, shape or memory layout, or a value out of range. The message names the
         argument, what was expected and what came.
     NotImplementedError
-        An offset was given for X on a CUDA device or in parts, or a centre and a scale or a penalty_weight for sparse
-        rows on a CUDA device. The norm of centre / scale is above 200 (float64: 100,000) on a CUDA device.
+        An offset was given for X in parts, or an offset, a centre and a scale or a penalty_weight for sparse rows on a
+        CUDA device. The norm of centre / scale is above 200 (float64: 100,000) on a CUDA device.
 
     Notes
     -----
@@ -153,7 +154,7 @@ class DataObjective(Given, Bound, Loss):
 
     def _take_up_offset(self) -> None:
         """Give the data targets and weights with which the native loss makes those of the scores with their offset."""
-        self._data, self._constant = self._with_offset(self._data, offset_of_rows(self._offset, self._data))
+        self._data, self._constant = taken_up(self, self._data, self._offset)
 
     @property
     def terms(self) -> Terms:

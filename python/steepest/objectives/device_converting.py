@@ -17,13 +17,13 @@ __all__ = ["ConvertingDeviceObjective"]
 
 
 class ConvertingDeviceObjective(DeviceObjective):
-    """The native objective of arrays on a device with a scaling or factors of penalties.
+    """The native objective of arrays on a device with a scaling, factors of penalties, or a constant beside the loss.
 
     Passes run on the device. Parameters and sums go through the host. So there is no objective of the CUDA module,
     whose loop takes mini-batch steps.
     """
 
-    kind_of_rows = " with centre and scale, or penalty_weight,"
+    kind_of_rows = " with centre and scale, penalty_weight or exposures,"
     native = None
 
     def __init__(

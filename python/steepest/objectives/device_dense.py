@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +15,7 @@ from ..arrays.device_checks import check_device_data, check_device_weights
 from ..arrays.interop import DeviceView
 from .device_converting import ConvertingDeviceObjective
 from .device_objective import DeviceObjective
+from .device_offset import taken_up_there
 from .device_rows import DeviceRows
 from .held import Held
 from .protocol import Capability
@@ -23,12 +26,19 @@ __all__ = ["DeviceData"]
 
 @dataclass(frozen=True, eq=False)
 class DeviceData(Held):
-    """Views of a CUDA device's memory. `Data` describes the members."""
+    """Views of a CUDA device's memory. `Data` describes the members.
+
+    Attributes
+    ----------
+    are_coded : bool
+        Whether the targets are offsets that have labels in their last bits: see `coded`.
+    """
 
     X: DeviceView
     targets: DeviceView
     weights: DeviceView | None
     weight_sum: float
+    are_coded: bool = False
 
     @classmethod
     def checked(cls, X: Any, y: Any, weight: Any, given: tuple[Any, Any, Any]) -> DeviceData:
@@ -47,7 +57,15 @@ class DeviceData(Held):
     @cached_property
     def on_host(self) -> DeviceRows:
         """The same rows as methods on the host see them."""
-        return DeviceRows(self.X, self.targets, self.weights, self.weight_sum)
+        return DeviceRows(self.X, self.targets, self.weights, self.weight_sum, self.are_coded)
+
+    def with_offset(
+        self, offset: Any, take_up: Callable[[Any, Any], tuple[Any, float]], are_labels: bool
+    ) -> tuple[DeviceData, float]:
+        """Return data that have taken up offsets, which lie on the device, and a constant to add to the mean loss."""
+        own = self.X, self.targets, self.weights, self.weight_sum
+        targets, weights, constant = taken_up_there(*own, offset, take_up)
+        return dataclasses.replace(self, targets=targets, weights=weights, are_coded=are_labels), constant
 
     def supports(self, capability: Capability) -> bool:
         return capability == Capability.STEPS
@@ -56,7 +74,7 @@ class DeviceData(Held):
         def host() -> Any:
             return self.on_host.bind(terms)
 
-        if terms.scaling is not None or terms.penalty_weight is not None:
+        if terms.scaling is not None or terms.penalty_weight is not None or terms.constant != 0.0:
             return ConvertingDeviceObjective(self.X, self.targets, self.weights, terms, host)
         return DeviceObjective(
             terms.loss, self.X, self.targets, self.weights, self.weight_sum, terms.intercept, terms.l1, terms.l2,

@@ -18,6 +18,7 @@ from ..parts.facts import TargetFacts
 from .dense import DenseData
 from .device_columns import check_there, device_statistics, gathered
 from .held import Held, native_objective
+from .offset import labels_of
 from .protocol import Capability
 from .scaling import LARGEST_SHIFT
 from .source import Terms
@@ -46,6 +47,7 @@ class DeviceRows(Held):
     given_targets: DeviceView
     given_weights: DeviceView | None
     weight_sum: float
+    are_coded: bool = False
     targets: None = field(default=None, init=False)
     weights: None = field(default=None, init=False)
     device: None = field(default=None, init=False)
@@ -68,8 +70,13 @@ class DeviceRows(Held):
     @cached_property
     def target_facts(self) -> TargetFacts:  # type: ignore[override]
         """What is known of the targets. Of many, the values are those of some, and the smallest and the largest."""
+        y, weight = self.copies()
+        return _facts_of(labels_of(y) if self.are_coded else y, weight)
+
+    def copies(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Return copies of the targets, and of the weights, in the host's memory."""
         check_there("y", self.given_targets)
-        return _facts_of(self.given_targets.numpy(), self._host_weights)
+        return self.given_targets.numpy(), self._host_weights
 
     def supports(self, capability: Capability) -> bool:
         return capability in (Capability.STEPS, Capability.SAMPLE)

@@ -111,9 +111,10 @@ class Logistic(DataObjective):
     def best_constant(self) -> Rows:
         """Return the logarithm of the odds of the class 1."""
         if self._offset is not None:
-            weight = None if self.weights is None else self.weights.astype(np.float64)
-            exact = self._data.targets.astype(np.float64)
-            return np.array([constant_beside(exact, self.targets.astype(np.float64), weight)])
+            data: Any = self._data
+            codes, weight = (data.targets, data.weights) if data.targets is not None else data.copies()
+            weight = None if weight is None else weight.astype(np.float64)
+            return np.array([constant_beside(codes.astype(np.float64), labels_of(codes).astype(np.float64), weight)])
         share = self._mean_of_targets()
         return np.log(np.maximum([share], _LEAST)) - np.log(np.maximum([1.0 - share], _LEAST))
 
@@ -124,8 +125,9 @@ class Logistic(DataObjective):
 
     @property
     def targets(self) -> Any:
-        """The labels 0 and 1."""
-        return self._data.targets if self._offset is None else labels_of(self._data.targets)
+        """The labels 0 and 1. On a device those that have taken up an offset stay as they are."""
+        found = self._data.targets
+        return labels_of(found) if self._offset is not None and isinstance(found, np.ndarray) else found
 
     @property
     def _native_loss(self) -> str:
@@ -310,7 +312,7 @@ class Poisson(DataObjective):
         """The mean of y - y log(y)."""
         facts = self.data.target_facts
         y, weight = (self.targets, self.weights) if facts is None else (facts.sample, facts.sample_weights)
-        total = self.weight_sum if facts is None else float(facts.sample_weights.sum())
+        total = self.weight_sum if facts is None else float(facts.sample_weights.sum()) / self._exposure
         exact = y.astype(np.float64)
         own = exact - exact * np.log(np.maximum(exact, _LEAST))
         constant: float = getattr(self, "_constant", 0.0)  # of data that have taken up what is beside the scores
@@ -329,7 +331,9 @@ class Poisson(DataObjective):
         """The mean exposure. Its rates have the exposures in their weights."""
         if self._offset is None:
             return 1.0
-        return float(self.weights.sum(dtype=np.float64)) / self.weight_sum
+        facts = self.data.target_facts
+        total = self.weights.sum(dtype=np.float64) if facts is None else facts.sums[0]
+        return float(total) / self.weight_sum
 
     @property
     def _size_of_scores(self) -> float:

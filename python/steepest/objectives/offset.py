@@ -22,11 +22,28 @@ __all__ = [
     "offset_of_scores",
     "offsets_beside",
     "rows_of_numbered",
+    "taken_up",
 ]
 
 Vector = NDArray[np.float64]
 _INTEGERS: dict[int, Any] = {4: np.uint32, 8: np.uint64}
 _MOST_ROWS = 2139095040  # the bits of infinity as float32: below it, a row number is those of a finite number
+
+
+def taken_up(objective: Any, data: Any, offset: Any) -> tuple[Any, float]:
+    """Return data that have taken up the offsets of their rows, and a constant to add to the mean loss.
+
+    Raises
+    ------
+    NotImplementedError, TypeError, ValueError
+        As for `offset_of_rows`, or the loss takes no offset, or cannot take up one of these.
+    """
+    there = getattr(data, "with_offset", None)
+    if there is not None:
+        found: tuple[Any, float] = there(offset, objective._with_offset, objective.is_of_classes)
+        return found
+    found = objective._with_offset(data, offset_of_rows(offset, data))
+    return found
 
 
 def offset_of_rows(offset: Any, data: Any) -> NDArray[Any]:
@@ -35,7 +52,7 @@ def offset_of_rows(offset: Any, data: Any) -> NDArray[Any]:
     Raises
     ------
     NotImplementedError
-        The data are on a CUDA device or in parts.
+        The data are sparse rows on a CUDA device, or in parts.
     TypeError, ValueError
         The offsets have the wrong type, dtype or shape, or are not finite.
     """
