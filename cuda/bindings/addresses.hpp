@@ -24,5 +24,6 @@ void bind_devices(py::module_&);
 void bind_memory(py::module_&);
 void bind_sparse(py::module_&);
 void bind_columns(py::module_&);
+void bind_softmax(py::module_&);
 
 }  // namespace steepest::cuda

@@ -219,6 +219,7 @@ PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
         py::arg("loss_parameters") = py::dict());
     bind_sparse(m);
     bind_columns(m);
+    bind_softmax(m);
 #if defined(STEEPEST_BIND_MORE)
     STEEPEST_BIND_MORE(m);
 #endif

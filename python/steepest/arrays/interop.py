@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Mapping
@@ -66,6 +67,11 @@ class DeviceView:
         """Wait until the data are ready."""
         if self.size:
             backend().copy_to_host(self.pointer, np.empty(1, np.uint8), self.device, self.stream)
+
+    @property
+    def flat(self) -> DeviceView:
+        """The elements of a C-contiguous array as a vector, on the same memory."""
+        return dataclasses.replace(self, shape=(self.size,), strides=(1,))
 
     @property
     def c_contiguous(self) -> bool:

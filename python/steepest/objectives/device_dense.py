@@ -14,6 +14,7 @@ from ..arrays.interop import DeviceView
 from .device_converting import ConvertingDeviceObjective
 from .device_objective import DeviceObjective
 from .device_rows import DeviceRows
+from .device_softmax import DeviceSoftmaxObjective
 from .held import Held
 from .protocol import Capability
 from .source import Terms
@@ -58,6 +59,8 @@ class DeviceData(Held):
 
         if terms.scaling is not None or terms.penalty_weight is not None:
             return ConvertingDeviceObjective(self.X, self.targets, self.weights, terms, host)
+        if terms.n_scores > 1:
+            return DeviceSoftmaxObjective(self.X, self.targets, self.weights, self.weight_sum, terms, host)
         return DeviceObjective(
             terms.loss, self.X, self.targets, self.weights, self.weight_sum, terms.intercept, terms.l1, terms.l2,
             loss_parameters=dict(terms.loss_parameters), host=host,
