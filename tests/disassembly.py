@@ -15,7 +15,7 @@ NAMES = (
     "stream_gradient", "sparse_check", "sparse_measure", "sparse_describe", "sparse_products", "sparse_slopes",
     "sparse_total", "sparse_scatter", "sparse_settle", "order_count", "order_offsets", "order_write", "lanes_product",
     "tile_product", "long_slopes", "long_sums", "chunk_sums", "column_shifts", "column_moments", "column_totals",
-    "gather_rows", "row_scores", "score_predictions",
+    "gather_rows", "row_scores", "score_predictions", "softmax_gradient", "softmax_finish",
 )  # fmt: skip
 KERNEL = re.compile(rf"\d+({'|'.join(NAMES)})[IE]")
 INSTRUCTION = re.compile(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)")

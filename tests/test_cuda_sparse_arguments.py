@@ -20,7 +20,7 @@ def test_what_a_device_cannot_do_is_said(cuda):
     for call, error, told in (
         (lambda: objective.hessian(w), NotImplementedError, "use hessian_product, or make .* in the host's memory"),
         (lambda: st.Logistic(there, y, centre=ones, scale=ones), NotImplementedError, "centre and scale are not"),
-        (lambda: st.Softmax(there, y), NotImplementedError, "Softmax is not implemented for data on a CUDA device"),
+        (lambda: st.Softmax(there, y), NotImplementedError, "Softmax is not implemented for sparse rows on a CUDA"),
         (lambda: st.minimize(objective, batch_size=8), ValueError, "got Logistic of sparse rows in .*batch_size=None"),
         (objective.column_statistics, NotImplementedError, "column_statistics needs .* got Logistic of sparse rows in"),
         (lambda: st.objectives.column_statistics(there), NotImplementedError, "host's memory .* got CSR on"),

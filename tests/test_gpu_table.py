@@ -66,6 +66,14 @@ def both(*calls):
     return call
 
 
+def softmax(case):
+    objective, w = st.Softmax(case.X, case.y, alpha=0.1), on_device(np.zeros((2, 4)))
+    objective.value_and_gradient(w)
+    objective.hessian_product(w, w)
+    case.run(of=objective)
+    case.run(st.Adam(), objective)
+
+
 TRIES = {
     "value, gradient, hessian_product": lambda c: (
         c.logistic().value_and_gradient(c.w), c.logistic().hessian_product(c.w, c.w)
@@ -96,7 +104,8 @@ TRIES = {
     "starts": lambda c: c.run(st.Adam(), starts=2, random_state=0),
     "path": lambda c: st.path(c.logistic(), n_alphas=5),
     "offset": lambda c: c.logistic(offset=on_device(np.zeros(40))),
-    "Softmax": lambda c: st.Softmax(c.X, c.y),
+    "Softmax: value, gradient, hessian_product, minimize over all rows": softmax,
+    "Softmax: mini-batches": lambda c: c.run(st.Adam(), st.Softmax(c.X, c.y), batch_size=8),
     "find_learning_rate": lambda c: st.find_learning_rate(c.logistic(), st.Adam(), random_state=0),
     "checkpoint": lambda c: c.run(checkpoint="never-written"),
     "normal_equation": lambda c: st.normal_equation(st.LeastSquares(c.X, c.y)),

@@ -25,5 +25,6 @@ void bind_memory(py::module_&);
 void bind_sparse(py::module_&);
 void bind_columns(py::module_&);
 void bind_scores(py::module_&);
+void bind_softmax(py::module_&);
 
 }  // namespace steepest::cuda

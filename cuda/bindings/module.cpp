@@ -220,6 +220,7 @@ PYBIND11_MODULE(STEEPEST_CUDA_MODULE, m, py::mod_gil_not_used()) {
     bind_sparse(m);
     bind_columns(m);
     bind_scores(m);
+    bind_softmax(m);
 #if defined(STEEPEST_BIND_MORE)
     STEEPEST_BIND_MORE(m);
 #endif

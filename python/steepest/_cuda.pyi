@@ -59,6 +59,30 @@ class Objective:
     def sums(self, w: NDArray[Any]) -> NDArray[np.float64]: ...
     def product_sums(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[np.float64]: ...
 
+class SoftmaxObjective:
+    def __init__(
+        self,
+        storage: str,
+        X: int,
+        n_rows: int,
+        n_columns: int,
+        row_major: bool,
+        y: int,
+        weight: int,
+        weight_sum: float,
+        n_classes: int,
+        intercept: bool,
+        l1: float,
+        l2: float,
+        device: int,
+        stream: int,
+    ) -> None: ...
+    def value(self, w: int) -> float: ...
+    def value_and_gradient(self, w: int, gradient: int) -> float: ...
+    def hessian_product(self, w: int, v: int, product: int) -> None: ...
+    def sums(self, w: NDArray[Any]) -> NDArray[np.float64]: ...
+    def product_sums(self, w: NDArray[Any], v: NDArray[Any]) -> NDArray[np.float64]: ...
+
 class Rows:
     def __init__(self, X: int, n_rows: int, n_columns: int, row_major: bool, device: int, stream: int) -> None: ...
     def statistics(

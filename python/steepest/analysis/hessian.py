@@ -26,9 +26,8 @@ def own_copy(objective: Any, w: Any) -> NDArray[Any]:
     """Return a NumPy copy of parameters, an array of any library, as a vector checked against the objective."""
     if not supports(objective, Capability.CURVATURE):
         raise missing(objective, Capability.CURVATURE, "this", "make the objective from arrays in host memory")
-    if device_of_objective(objective) is not None:
-        w = objective.native.start(w, "w")
-    library, w = library_of(w), as_native("w", vector_of(objective, "w", w))
+    library, w = library_of(w), vector_of(objective, "w", w)
+    w = as_native("w", w) if device_of_objective(objective) is None else objective.native.start(w, "w")
     check_vector("w", w, objective.n_parameters, objective.dtype, library=library)
     check_left_out(objective, w, "w")
     return np.array(w)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from collections.abc import Mapping
@@ -74,6 +75,11 @@ class DeviceView:
         """Wait for the device if the array's stream is another thread's own, which no call of this thread can name."""
         if is_elsewhere(self.stream):
             backend().wait_for_device(self.device)
+
+    @property
+    def flat(self) -> DeviceView:
+        """The elements of a C-contiguous array as a vector, on the same memory."""
+        return dataclasses.replace(self, shape=(self.size,), strides=(1,))
 
     @property
     def c_contiguous(self) -> bool:

@@ -49,7 +49,7 @@ def _seed_of_integer(random_state: int) -> int:
 def flat_start(w0: Any, objective: Objective) -> Any:
     """Return the start w0 as a vector in host memory."""
     if w0 is not None and device_of_objective(objective) is not None:
-        return objective.native.start(w0)  # type: ignore[attr-defined]
+        return objective.native.start(vector_of(objective, "w0", w0))  # type: ignore[attr-defined]
     return vector_of(objective, "w0", w0)
 
 

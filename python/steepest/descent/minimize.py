@@ -300,6 +300,6 @@ def _like_start(result: Result, objective: Objective, w0: Any) -> Result:
     """Return the result with its w in the objective's shape, on its device, and in the library of w0 or X."""
     device, w = device_of_objective(objective), result.w
     shaped: Any = w.reshape(getattr(objective, "parameters_shape", w.shape))
-    on_device = shaped if device is None else DeviceArray.from_numpy(w, device)
+    on_device = shaped if device is None else DeviceArray.from_numpy(shaped, device)
     result.w = like(on_device, getattr(objective, "X", None) if w0 is None else w0)
     return result

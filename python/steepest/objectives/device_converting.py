@@ -25,6 +25,7 @@ class ConvertingDeviceObjective(DeviceObjective):
 
     kind_of_rows = " with centre and scale, penalty_weight or exposures,"
     native = None
+    takes_steps = False
 
     def __init__(
         self, X: DeviceView, y: DeviceView, weight: DeviceView | None, terms: Terms, host: Callable[[], Any]
@@ -32,7 +33,7 @@ class ConvertingDeviceObjective(DeviceObjective):
         self._kept = {"X": X, "y": y, "sample_weight": weight}
         self.device, self.stream, self._library = X.device, X.stream, X.library
         self.dtype = arithmetic_dtype(X.dtype)
-        self.n_parameters = X.shape[1] + terms.intercept
+        self.n_parameters = terms.n_scores * (X.shape[1] + terms.intercept)
         self._make_host = host
         assert self.host is not None  # made now, since a scaling that would lose digits is refused
 

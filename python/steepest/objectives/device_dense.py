@@ -17,6 +17,7 @@ from .device_converting import ConvertingDeviceObjective
 from .device_objective import DeviceObjective
 from .device_offset import taken_up_there
 from .device_rows import DeviceRows
+from .device_softmax import DeviceSoftmaxObjective
 from .held import Held
 from .protocol import Capability
 from .source import Terms
@@ -76,6 +77,8 @@ class DeviceData(Held):
 
         if terms.scaling is not None or terms.penalty_weight is not None or terms.constant != 0.0:
             return ConvertingDeviceObjective(self.X, self.targets, self.weights, terms, host)
+        if terms.n_scores > 1:
+            return DeviceSoftmaxObjective(self.X, self.targets, self.weights, self.weight_sum, terms, host)
         return DeviceObjective(
             terms.loss, self.X, self.targets, self.weights, self.weight_sum, terms.intercept, terms.l1, terms.l2,
             loss_parameters=dict(terms.loss_parameters), host=host,

@@ -31,6 +31,11 @@ _CAPABILITIES = frozenset(
 
 def check_on_device(terms: Terms) -> None:
     """Raise NotImplementedError if the kernels of sparse rows on a device do not know a term."""
+    if terms.n_scores > 1:
+        raise NotImplementedError(
+            "Softmax is not implemented for sparse rows on a CUDA device; make the objective from a matrix in the "
+            "host's memory, or from dense rows on the device"
+        )
     if terms.penalty_weight is not None:
         raise NotImplementedError(
             "penalty_weight is not implemented for sparse rows on a CUDA device; make the objective from a matrix in "
@@ -45,6 +50,7 @@ class DeviceObjective:
     """
 
     kind_of_rows = ""
+    takes_steps = True  # whether the CUDA module has a loop that takes the steps of a run
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from ..arrays.interop import DeviceView, as_native
 from ..parts.facts import TargetFacts
 from .dense import DenseData
 from .device_columns import check_there, device_statistics, gathered
+from .device_softmax import native_softmax
 from .held import Held, native_objective
 from .offset import labels_of
 from .protocol import Capability
@@ -156,9 +157,13 @@ class _Passes:
             _check_range(*self._scaling, rows.dtype)
         X, y, weight = rows.X, rows.given_targets, rows.given_weights
         self._kept = {"X": X, "y": y, "sample_weight": weight}
-        self._d, self._intercept = rows.n_features, terms.intercept
+        self._d, self._intercept, self._k = rows.n_features, terms.intercept, terms.n_scores
         pointers = y.pointer, 0 if weight is None else weight.pointer
         with_intercept = terms.intercept or self._scaling is not None
+        if self._k > 1:
+            plain = terms._replace(l1=0.0, l2=0.0)
+            self._native = native_softmax(X, y, weight, rows.weight_sum, plain, with_intercept)
+            return
         self._native = backend().Objective(
             terms.loss, X.dtype, X.pointer, *X.shape, X.c_contiguous, *pointers, rows.weight_sum, with_intercept, 0.0,
             0.0, X.device, X.stream, loss_parameters=dict(terms.loss_parameters),
@@ -171,27 +176,28 @@ class _Passes:
         if work == "hessian":
             return self._hessian(w)
         if v is None:
-            found = self._standardised(self._native.sums(self._raw(w)))
+            loss, found = self._standardised(self._native.sums(self._raw(w)))
         else:
-            found = self._standardised(self._native.product_sums(self._raw(w), self._raw(v)))
-        return self._rows.weight_sum, float(found[-1]), found[self._d : self._d + 1], found[None, : self._d]
+            loss, found = self._standardised(self._native.product_sums(self._raw(w), self._raw(v)))
+        slopes, gradient = (np.ascontiguousarray(each) for each in (found[:, self._d], found[:, : self._d]))
+        return self._rows.weight_sum, loss, slopes, gradient
 
     def _hessian(self, w: NDArray[Any]) -> Any:
         """Return the sums of the Hessian of all rows: of copies on the host if that costs less, else by products."""
-        rows, p = self._rows, self._d + self._intercept
+        rows, k, p = self._rows, self._k, self._d + self._intercept
         if self._is_cheaper_on_the_host():
             own = rows.taken(np.arange(rows.n_samples), rows.weight_sum).bind(self._terms)
             row, block, values = own.hessian_sums(w)
-            return row, block, values[:block]
-        matrix, unit, point = np.empty((p, p)), np.zeros(p, w.dtype), self._raw(w)
-        for j in range(p):
+            return row, block, values[: k * (k + 1) // 2 * block]
+        matrix, unit, point = np.empty((k, p, k, p)), np.zeros(k * p, w.dtype), self._raw(w)
+        for j in range(k * p):
             unit[j] = 1.0
-            matrix[j] = self._standardised(self._native.product_sums(point, self._raw(unit)))[:p]
+            matrix[divmod(j, p)] = self._standardised(self._native.product_sums(point, self._raw(unit)))[1][:, :p]
             unit[j] = 0.0
-        return p, p * p, matrix.ravel()
+        return p, p * p, np.concatenate([matrix[a, :, b].ravel() for a in range(k) for b in range(a + 1)])
 
     def _is_cheaper_on_the_host(self) -> bool:
-        rows, p = self._rows, self._d + self._intercept
+        rows, p = self._rows, self._k * (self._d + self._intercept)
         size = rows.X.n_bytes
         on_host = size / _COPY + rows.n_samples * p * p / _HESSIAN
         return size <= _HOST_BYTES and on_host <= p * (size / _PASS + _LAUNCH)
@@ -201,20 +207,21 @@ class _Passes:
         if self._scaling is None:
             return w
         centre, scale = self._scaling
-        raw = np.empty(self._d + 1, w.dtype)
+        given, raw = w.reshape(self._k, -1), np.empty((self._k, self._d + 1), w.dtype)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            raw[:-1] = w[: self._d].astype(np.float64) / scale
-            bias = float(w[self._d]) if self._intercept else 0.0
-            raw[-1] = bias - np.sum(centre * raw[:-1].astype(np.float64))
-        return raw
+            raw[:, :-1] = given[:, : self._d].astype(np.float64) / scale
+            bias = given[:, self._d].astype(np.float64) if self._intercept else 0.0
+            raw[:, -1] = bias - np.sum(centre * raw[:, :-1].astype(np.float64), axis=1)
+        return raw.ravel()
 
-    def _standardised(self, sums: Vector) -> Vector:
-        """Return sums over raw columns as those over standardised ones."""
+    def _standardised(self, sums: Vector) -> tuple[float, Vector]:
+        """Return the loss, and the sums of each score, the slopes last, over standardised columns."""
+        table = sums[:-1].reshape(self._k, -1)
         if self._scaling is not None:
             centre, scale = self._scaling
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                sums[: self._d] = (sums[: self._d] - centre * sums[self._d]) / scale
-        return sums
+                table[:, : self._d] = (table[:, : self._d] - centre * table[:, self._d :]) / scale
+        return float(sums[-1]), table
 
 
 def _check_range(centre: Vector, scale: Vector, dtype: np.dtype[Any]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import blocks_of, check_count, describe
+from ..arrays.device import DeviceArray
 from ..arrays.hints import OF_OBJECTIVES, hinting
 from ..arrays.interop import DeviceView
 from .data import DataObjective, registered
@@ -27,8 +28,9 @@ class Softmax(DataObjective):
     are vectors. The Hessian has shape (n_parameters, n_parameters).
 
     The labels in y are whole numbers, in the floating-point dtype that y must have. Without ``n_classes``, the number
-    of classes is the largest label plus 1. A class may have no row. Data on a CUDA device are not implemented. An
-    offset has a number for each row and class, of shape (n_samples, n_classes). A run with one takes no working sets.
+    of classes is the largest label plus 1. A class may have no row. Sparse rows on a CUDA device are not implemented.
+    An offset has a number for each row and class, of shape (n_samples, n_classes). A run with one takes no working
+    sets.
 
     Multinomial logistic regression: McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", in Frontiers
     in Econometrics, 1974.
@@ -154,10 +156,7 @@ class Softmax(DataObjective):
 
     def _check_targets(self, y: Any) -> None:
         if isinstance(y, DeviceView):
-            raise NotImplementedError(
-                "Softmax is not implemented for data on a CUDA device; make the objective from arrays in the host's "
-                "memory"
-            )
+            y = y.numpy()
         largest = 0
         for start, part in blocks_of(y):
             _check_labels(part, start, self._n_scores)
@@ -171,14 +170,21 @@ class Softmax(DataObjective):
         """Return the parameters as a vector, without a copy."""
         array = super().flat(name, array)
         shapes = self.parameters_shape, (self.n_parameters,)
-        if isinstance(array, np.ndarray) and (array.shape not in shapes or not array.flags.c_contiguous):
+        if not isinstance(array, np.ndarray | DeviceView):
+            return array
+        contiguous = array.c_contiguous if isinstance(array, DeviceView) else array.flags.c_contiguous
+        if array.shape not in shapes or not contiguous:
             expected = f"{name} must be a contiguous {self.dtype} array of shape {shapes[0]} or {shapes[1]}"
-            strides = "" if array.flags.c_contiguous else f" with strides {array.strides}"
+            strides = "" if contiguous else f" with strides {array.strides}"
             raise ValueError(f"{expected}, got {describe(array)}{strides}")
-        return array.reshape(-1) if isinstance(array, np.ndarray) else array
+        return array.flat if isinstance(array, DeviceView) else array.reshape(-1)
 
     def _like(self, result: Any, w: Any) -> Any:
-        return super()._like(result.reshape(tuple(w.shape)), w)
+        if isinstance(result, DeviceArray):
+            result.shape = tuple(w.shape)
+        else:
+            result = result.reshape(tuple(w.shape))
+        return super()._like(result, w)
 
     def loss_on(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Softmax:
         """Return the same loss, with the same classes but without a penalty, on other data."""

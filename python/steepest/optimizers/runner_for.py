@@ -36,7 +36,7 @@ def runner_for(objective: Any, optimizer: Stepper, w: NDArray[Any], plan: StepPl
             "constraint must be None for mini-batches of data on a CUDA device; use batch_size=None, or make the "
             "objective from arrays in the host's memory"
         )
-    if plan.projection is not None or objective.native.native is None:  # what changes parameters is on the host
+    if plan.projection is not None or not objective.native.takes_steps:  # what changes parameters is on the host
         return NativeRunner(objective.native.host, optimizer, w, plan)
     seed = plan.seed if plan.shuffle and plan.batch_size else None
     return DeviceRunner(objective.native, optimizer, w, plan.batch_size, seed)
