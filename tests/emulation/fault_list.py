@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# Kinds that the address sanitizer is to see. The others are races, wrong results, or what the emulator itself reports.
+OF_ADDRESSES = {
+    "memory that a copy still reads", "off-by-one read", "off-by-one write", "unaligned vector access", "wrong lane"
+}  # fmt: skip
+
 
 class Fault(NamedTuple):
     """A change to one file of cuda/; `old` stands in it just once. The driver runs the kernels of that file."""
@@ -14,6 +19,12 @@ class Fault(NamedTuple):
     old: str
     new: str
     driver: str = "kernels"
+
+    @property
+    def sanitizers(self) -> tuple[str, str]:
+        """Return the sanitizers, first the one that is likely to see the fault: the other one is then not built."""
+        first_sees = self.kind in OF_ADDRESSES
+        return ("address,undefined", "thread") if first_sees else ("thread", "address,undefined")
 
 
 FAULTS = [
