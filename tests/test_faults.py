@@ -8,7 +8,7 @@ import pytest
 
 from emulation import faults
 from emulation.compile import CUDA
-from emulation.fault_list import FAULTS, Fault
+from emulation.fault_list import FAULTS, RACES, Fault
 from emulation.faults import plant
 
 
@@ -31,6 +31,24 @@ def test_a_fault_has_its_place(fault, tmp_path):
     first, last = before[ours].split(fault.old)
     assert after[ours] == first + fault.new + last
     assert code(before[ours]) != code(after[ours])
+
+
+@pytest.mark.parametrize("kind", ["missing barrier", "off-by-one read"])
+@pytest.mark.parametrize("sees", ["address,undefined", "thread", None])
+def test_a_fault_is_shown_to_both_sanitizers_until_one_sees_it(monkeypatch, tmp_path, kind, sees):
+    built = []
+    monkeypatch.setattr(faults, "compile_driver", lambda *_, sanitizer, **__: built.append(sanitizer) or sanitizer)
+    monkeypatch.setattr(faults, "run_driver", lambda driver, *_, **__: "wrong" if driver == sees else None)
+    likely = "thread" if kind == "missing barrier" else "address,undefined"
+    fault = next(each for each in FAULTS if each.kind == kind)
+    assert fault.sanitizers[0] == likely
+    assert (faults.catcher(tmp_path, tmp_path, "kernels", fault.sanitizers) is None) == (sees is None)
+    assert built == list(fault.sanitizers)[: 1 if sees == likely else 2]
+    assert set(fault.sanitizers) == set(faults.SANITIZERS)
+
+
+def test_faults_have_each_kind_of_race():
+    assert all(any(fault.kind.startswith(race) for fault in FAULTS) for race in RACES)
 
 
 def test_faults_are_told_apart():

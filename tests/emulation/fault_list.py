@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# Kinds that the thread sanitizer sees soon. Its programs are sooner compiled, but run longer where they find nothing.
+RACES = ("missing ", "plain store ")
+
 
 class Fault(NamedTuple):
     """A change to one file of cuda/; `old` stands in it just once. The driver runs the kernels of that file."""
@@ -14,6 +17,12 @@ class Fault(NamedTuple):
     old: str
     new: str
     driver: str = "kernels"
+
+    @property
+    def sanitizers(self) -> tuple[str, str]:
+        """Return the sanitizers, first the one that is likely to see the fault: the other one is then not built."""
+        is_race = self.kind.startswith(RACES)
+        return ("thread", "address,undefined") if is_race else ("address,undefined", "thread")
 
 
 FAULTS = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from emulation.compile import CUDA, DRIVERS, Unavailable, compile_driver, run_dr
 from emulation.fault_list import FAULTS, Fault
 
 SEEDS = range(1, 3)
+SANITIZERS = ("address,undefined", "thread")
 
 
 def plant(fault: Fault, folder: Path) -> Path:
@@ -28,9 +30,9 @@ def plant(fault: Fault, folder: Path) -> Path:
     return cuda
 
 
-def catcher(cuda: Path, folder: Path, name: str) -> str | None:
+def catcher(cuda: Path, folder: Path, name: str, sanitizers: Sequence[str] = SANITIZERS) -> str | None:
     """Return what finds the kernels of this folder wrong that a driver runs, None where nothing does."""
-    for sanitizer in ("address,undefined", "thread"):
+    for sanitizer in sanitizers:
         try:
             driver = compile_driver(DRIVERS / f"{name}.cpp", folder, sanitizer=sanitizer, cuda=cuda)
         except Unavailable:
@@ -53,7 +55,7 @@ def caught_by(fault: Fault | None) -> str | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if fault is not None:
-            return catcher(plant(fault, folder), folder, fault.driver)
+            return catcher(plant(fault, folder), folder, fault.driver, fault.sanitizers)
         found = (catcher(CUDA, folder, driver) for driver in ("kernels", "hessian"))
         return next((report for report in found if report is not None), None)
 
