@@ -59,6 +59,17 @@ def test_they_have_the_bits_of_numpys_sums(n, p):
         np.testing.assert_array_equal(own, numpy)
 
 
+def test_powers_of_two_change_no_digit_and_no_square_overflows():
+    rng, exponents = np.random.default_rng(0), np.array([0, 900, -900])
+    A, y = rng.standard_normal((9, 3)).astype(np.longdouble), rng.standard_normal(9).astype(np.longdouble)
+    near, far = (_core.OrthogonalRows(each, DEPENDENT) for each in (A, np.ldexp(A, exponents)))
+    np.testing.assert_array_equal(far.lengths, np.ldexp(near.lengths, exponents))
+    np.testing.assert_array_equal(far.triangle, np.ldexp(near.triangle, exponents))
+    np.testing.assert_array_equal(far.inverse, np.ldexp(near.inverse, -exponents[:, None]))
+    np.testing.assert_array_equal(far.solve(y, 2), np.ldexp(near.solve(y, 2), -exponents))
+    np.testing.assert_allclose(near.lengths, np.linalg.norm(A.astype(np.float64), axis=0))
+
+
 def test_a_column_that_depends_on_others_has_zeros():
     A = np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0], [1.0, 2.0, 3.0]], np.longdouble)
     R = _core.OrthogonalRows(A, DEPENDENT).triangle

@@ -6,6 +6,7 @@ Searches and bagging make thousands of such fits. What is kept from one fit to t
 from __future__ import annotations
 
 import collections
+import gc
 import inspect
 import pickle
 import sys
@@ -224,6 +225,22 @@ def test_a_fit_takes_few_passes(name, passes, hessians):
     assert calls["hessian"] <= hessians
     assert calls["value"] == 0
     assert calls["dense_source"] == 1
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_fit_makes_no_tags_and_leaves_nothing_to_the_collector(name, monkeypatch):
+    """An estimator's tags take long. What refers to itself keeps the data in memory until the collector comes."""
+    model, data = FITS[name]
+    tags = counted(monkeypatch, model, "__sklearn_tags__")
+    model().fit(*data)
+    gc.collect()
+    gc.disable()
+    try:
+        model().fit(*data)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    assert not tags
 
 
 ALONE = """

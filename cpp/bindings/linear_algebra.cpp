@@ -26,7 +26,13 @@ OrthogonalRows orthogonal_rows(const LongArray& rows, double dependent) {
 LongArray triangle(const OrthogonalRows& of) {
     const auto p = py::ssize_t(of.n_columns());
     LongArray found({p, p});
-    std::copy(of.triangle().begin(), of.triangle().end(), found.mutable_data());
+    of.triangle(found.mutable_data());
+    return found;
+}
+
+LongArray lengths(const OrthogonalRows& of) {
+    LongArray found{py::ssize_t(of.n_columns())};
+    of.lengths(found.mutable_data());
     return found;
 }
 
@@ -136,6 +142,7 @@ void bind_linear_algebra(py::module_& m) {
         .def(py::init(&orthogonal_rows), py::arg("rows").noconvert(), py::arg("dependent"))
         .def_property_readonly("triangle", &triangle)
         .def_property_readonly("inverse", &inverse)
+        .def_property_readonly("lengths", &lengths)
         .def("solve", &solve_rows, py::arg("targets").noconvert(), py::arg("refinements"));
     py::class_<Cholesky>(m, "Cholesky")
         .def(py::init(&cholesky_of<float>), py::arg("matrix").noconvert(), py::arg("ridge"))

@@ -71,14 +71,15 @@ void subtract(Real* a, Real factor, const Real* b, std::size_t n) {
 }  // namespace
 
 OrthogonalRows::OrthogonalRows(const Real* rows, std::size_t n, std::size_t p, double dependent)
-    : n_(n), p_(p), rows_(rows, rows + n * p), columns_(n * p), triangle_(p * p) {
+    : n_(n), p_(p), rows_(rows, rows + n * p), columns_(n * p), triangle_(p * p), scale_(p) {
+    scale_columns();
     for (std::size_t i = 0; i < n; ++i)
-        for (std::size_t j = 0; j < p; ++j) columns_[j * n + i] = rows[i * p + j];
-    const std::vector<Real> norms = norms_of_columns();
+        for (std::size_t j = 0; j < p; ++j) columns_[j * n + i] = rows_[i * p + j];
+    norms_ = norms_of_columns();
     for (std::size_t j = 0; j < p; ++j) {
         Real *own = columns_.data() + j * n, *shares = triangle_.data() + j * p;
         const Real length = std::sqrt(product(own, own, n));
-        if (!(length > Real(dependent) * norms[j])) {
+        if (!(length > Real(dependent) * norms_[j])) {
             std::fill_n(own, n, Real(0));
             continue;
         }
@@ -87,6 +88,29 @@ OrthogonalRows::OrthogonalRows(const Real* rows, std::size_t n, std::size_t p, d
         products(own, own + n, n, p - j - 1, shares + j + 1);
         for (std::size_t k = j + 1; k < p; ++k) subtract(columns_.data() + k * n, shares[k], own, n);
     }
+}
+
+// Divides each column by the power of two above its largest number, which changes no digit.
+void OrthogonalRows::scale_columns() {
+    for (std::size_t i = 0; i < n_; ++i)
+        for (std::size_t j = 0; j < p_; ++j) scale_[j] = std::max(scale_[j], std::abs(rows_[i * p_ + j]));
+    std::vector<Real> factors(p_);
+    for (std::size_t j = 0; j < p_; ++j) {
+        int exponent = 0;
+        if (std::isfinite(scale_[j])) std::frexp(scale_[j], &exponent);
+        scale_[j] = std::ldexp(Real(1), exponent), factors[j] = std::ldexp(Real(1), -exponent);
+    }
+    for (std::size_t i = 0; i < n_; ++i)
+        for (std::size_t j = 0; j < p_; ++j) rows_[i * p_ + j] *= factors[j];
+}
+
+void OrthogonalRows::triangle(Real* triangle) const {
+    for (std::size_t j = 0; j < p_; ++j)
+        for (std::size_t k = 0; k < p_; ++k) triangle[j * p_ + k] = triangle_[j * p_ + k] * scale_[k];
+}
+
+void OrthogonalRows::lengths(Real* lengths) const {
+    for (std::size_t j = 0; j < p_; ++j) lengths[j] = norms_[j] * scale_[j];
 }
 
 std::vector<Real> OrthogonalRows::norms_of_columns() const {
@@ -108,6 +132,8 @@ void OrthogonalRows::invert(Real* inverse) const {
             inverse[j * p + c] = (Real(j == c) - sum) / row[j];
         }
     }
+    for (std::size_t j = 0; j < p; ++j)
+        for (std::size_t c = 0; c < p; ++c) inverse[j * p + c] /= scale_[j];
 }
 
 void OrthogonalRows::solve(const Real* targets, std::size_t refinements, Real* w) const {
@@ -126,6 +152,7 @@ void OrthogonalRows::solve(const Real* targets, std::size_t refinements, Real* w
         if (turn == refinements) break;
         for (std::size_t i = 0; i < n_; ++i) residual[i] = targets[i] - product(rows_.data() + i * p_, w, p_);
     }
+    for (std::size_t j = 0; j < p_; ++j) w[j] /= scale_[j];
 }
 
 }  // namespace steepest

@@ -12,14 +12,17 @@ class OrthogonalRows {
   public:
     using Real = long double;  // 64 bits of digits on x86
 
-    // Of n rows of p numbers, one after the other. A column that depends on the ones before it, of which they leave at
-    // most the share `dependent`, gets zeros in Q and in its row of R.
+    // Of n rows of p numbers, one after the other. Columns are divided by powers of two, so that no square overflows. A
+    // column that depends on the ones before it, of which they leave at most the share `dependent`, gets zeros in Q and
+    // in its row of R.
     OrthogonalRows(const Real* rows, std::size_t n, std::size_t p, double dependent);
 
     std::size_t n_rows() const { return n_; }
     std::size_t n_columns() const { return p_; }
     // p rows of p numbers, upper triangular.
-    const std::vector<Real>& triangle() const { return triangle_; }
+    void triangle(Real* triangle) const;
+    // The p lengths of the columns.
+    void lengths(Real* lengths) const;
     // The inverse of R, p rows of p numbers.
     void invert(Real* inverse) const;
     // The p numbers w for which A w is next to the n targets. The residuals are solved for again, so many times.
@@ -27,10 +30,12 @@ class OrthogonalRows {
 
   private:
     const Real* column(std::size_t j) const { return columns_.data() + j * n_; }
+    void scale_columns();
     std::vector<Real> norms_of_columns() const;
 
     std::size_t n_, p_;
-    std::vector<Real> rows_, columns_, triangle_;  // A, Q column by column, R
+    std::vector<Real> rows_, columns_, triangle_;  // A over the scale, Q column by column, R over the scale
+    std::vector<Real> scale_, norms_;  // powers of two; lengths of the columns over them
 };
 
 }  // namespace steepest

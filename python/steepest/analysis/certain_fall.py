@@ -70,10 +70,11 @@ class CertainFall:
     @classmethod
     def of(cls, objective: Any) -> CertainFall | None:
         """Return it where a loss without an intercept has columns far from zero; else None, at the cost of a look."""
-        known = isinstance(objective, DataObjective) and objective.device is None
-        if known and (objective.penalty_weight is not None or objective.loss != objective.terms.loss):
+        if not isinstance(objective, DataObjective) or objective.intercept or objective.device is not None:
+            return None
+        if objective.penalty_weight is not None or objective.loss != objective.terms.loss:
             return None  # factors of penalties and offsets of scores are not looked at
-        if not known or objective.intercept or objective.penalty.l1 > 0.0 or objective.largest_curvature == math.inf:
+        if objective.penalty.l1 > 0.0 or objective.largest_curvature == math.inf:
             return None
         if not objective.supports(Capability.ROWS):
             return None

@@ -47,9 +47,10 @@ def separating_loss(objective: DataObjective) -> float:
 
     A misclassified row of weight s adds at least s log(2) to the sum of the losses.
     """
-    penalised = objective.alpha > 0.0 and factors_of(objective).any()
-    if not objective.is_of_classes or penalised or objective.offset is not None:
+    if not objective.is_of_classes or objective.offset is not None:
         return -math.inf  # offsets may classify rows as well
+    if objective.alpha > 0.0 and (objective.penalty_weight is None or factors_of(objective).any()):
+        return -math.inf
     return loss_of_a_wrong_row(objective)
 
 

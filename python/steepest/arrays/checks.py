@@ -113,7 +113,9 @@ def blocks_of(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
 
 
 def check_finite(name: str, array: NDArray[Any]) -> None:
-    """Check that a vector holds neither nan nor infinity."""
+    """Check that a contiguous vector of floats holds neither nan nor infinity."""
+    if may_be_finite(array):
+        return
     for start, part in blocks_of(array):
         finite = np.isfinite(part)
         if not finite.all():

@@ -101,6 +101,8 @@ def library_of(array: Any) -> str:
     """Return the name of the library that made an array; "unknown" if _MAKERS does not list the library."""
     if isinstance(array, np.ndarray):
         return "numpy"
+    if array is None:
+        return "unknown"
     modules = (kind.__module__.partition(".")[0] for kind in type(array).__mro__)
     return next((name for module in modules if (name := _ALIASES.get(module, module)) in _MAKERS), "unknown")
 
@@ -126,6 +128,8 @@ def as_native(name: str, array: Any) -> Any:
     if isinstance(array, np.ndarray):
         check_unmasked(name, array)
         return array.view(BFLOAT16) if array.dtype.kind == "V" and array.dtype.name == "bfloat16" else array
+    if array is None:
+        return None
     if isinstance(array, DeviceArray):
         return _of_device_array(array)
     found = _opened(name, array)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..objectives.protocol import penalty_of
 from ..optimizers.runner import StopReason
@@ -16,6 +17,8 @@ from .stopping import GradientNorm, OwnNorms
 from .symptoms import Symptoms
 
 __all__ = ["Watch"]
+
+History: TypeAlias = dict[str, NDArray[Any]]
 
 _FAR = 1e6  # times the first loss; a loss above it will soon overflow
 _FIRST_LOOK = 32  # evaluated epochs before the first diagnosis; the number doubles for each later one
@@ -41,21 +44,20 @@ class Watch:
         """Diagnose a run that is under way, if its history has grown enough since the last diagnosis."""
         if self._record.settings.diagnose and len(self._record.rows) >= self._next:
             self._next *= 2
-            found = diagnose(self._symptoms(None))
+            found = diagnose(self._symptoms(None, self._record.history()))
             if not (found.kind == "exploding" and self._record.rows[-1].loss > _FAR * abs(self._record.rows[0].loss)):
                 self._say(found)  # otherwise the run will soon end as diverged and warn then
 
-    def last_look(self, reason: str) -> Diagnosis:
-        """Return the diagnosis of a run that has ended, and warn of it."""
+    def last_look(self, reason: str, history: History) -> Diagnosis:
+        """Return the diagnosis of a run that has ended, with this history, and warn of it."""
         if not (self._record.settings.diagnose and self._record.rows):
             return Diagnosis()
-        found = diagnose(self._symptoms(reason))
+        found = diagnose(self._symptoms(reason, history))
         self._say(found, reason == StopReason.DIVERGED)
         return found
 
-    def _symptoms(self, reason: str | None) -> Symptoms:
-        record = self._record
-        epochs, losses, norms, rates = np.array([row[:4] for row in record.rows], dtype=np.float64).T
+    def _symptoms(self, reason: str | None, history: History) -> Symptoms:
+        record, losses, norms = self._record, history["loss"], history["gradient_norm"]
         has_l1 = penalty_of(record.objective).l1 > 0.0
         tolerances = [rule.tol for rule in record.settings.stop if isinstance(rule, GradientNorm) and rule.tol > 0]
         own = next((rule for rule in record.settings.stop if isinstance(rule, OwnNorms)), None)
@@ -63,11 +65,11 @@ class Watch:
         if own is not None and known:
             norms = np.array(own.norms)
         return Symptoms(
-            epochs=epochs.astype(np.int64),
+            epochs=history["epoch"],
             losses=losses,
             gradient_norms=norms,
             norm_name="gradient norm" if own is None else "scaled gradient norm",
-            rates=rates,
+            rates=history["learning_rate"],
             reason=reason,
             max_epochs=record.settings.max_epochs,
             tol=max(tolerances, default=None) if own is None or known else None,

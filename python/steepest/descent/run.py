@@ -111,12 +111,11 @@ class Run:
                 self.bar.close()
         if reason == StopReason.INTERRUPTED:
             self.n_epochs = (self.runner.n_steps - self.first_step) // self.settings.steps_per_epoch
-        value = self._final_value(reason)
+        value, history = self._final_value(reason), self.record.history()
         try:
-            diagnosis = self.watch.last_look(reason)
+            diagnosis = self.watch.last_look(reason, history)
         except KeyboardInterrupt:  # the run is done, so Ctrl-C skips the diagnosis only
             diagnosis = Diagnosis()
-        history = self.record.history()
         return Result(
             w=self.w if self.best_w is None else self.best_w,
             value=value,

@@ -8,21 +8,24 @@ from .symptoms import Symptoms
 
 __all__ = ["not_converged"]
 
+# What ended a run, of its largest and its last number of epochs.
+_ENDED: dict[str, str] = {
+    StopReason.MAX_EPOCHS: "the run used all its epochs ({0})",
+    StopReason.MAX_SECONDS: "the run used all its seconds, in epoch {1}",
+    StopReason.CALLBACK: "a callback ended the run in epoch {1}",
+    StopReason.INTERRUPTED: "Ctrl-C ended the run in epoch {1}",
+}
+
 
 def not_converged(s: Symptoms) -> str:
     """Return the sentence; empty during a run, and for a run that converged."""
-    ended = {
-        StopReason.MAX_EPOCHS: f"the run used all its epochs ({s.max_epochs})",
-        StopReason.MAX_SECONDS: f"the run used all its seconds, in epoch {s.epochs[-1]}",
-        StopReason.CALLBACK: f"a callback ended the run in epoch {s.epochs[-1]}",
-        StopReason.INTERRUPTED: f"Ctrl-C ended the run in epoch {s.epochs[-1]}",
-    }
     if s.reason == StopReason.PRECISION and s.rules:
         return f"not converged: the arithmetic allows no lower value, but {_judged(s)}"
-    if s.reason not in ended:
+    ended = _ENDED.get(s.reason or "")
+    if ended is None:
         return ""
     cost = cost_of_steps(s)
-    return f"not converged: {ended[StopReason(s.reason)]}; {_judged(s)}" + (cost and f"; {cost}")
+    return f"not converged: {ended.format(s.max_epochs, s.epochs[-1])}; {_judged(s)}" + (cost and f"; {cost}")
 
 
 def _judged(s: Symptoms) -> str:

@@ -42,6 +42,7 @@ __all__ = ["LinearModel", "available_if", "takes_steps"]
 _base = require("sklearn.base", "sklearn")
 BaseEstimator: Any = _base.BaseEstimator
 is_regressor: Any = _base.is_regressor
+RegressorMixin: Any = _base.RegressorMixin
 validation = require("sklearn.utils.validation", "sklearn")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 available_if: Callable[[Callable[[Any], bool]], Callable[[_Method], _Method]]
@@ -191,7 +192,7 @@ class LinearModel(Coefficients, Page, FrameNames, BaseEstimator):  # type: ignor
             raise ValueError("X_val and y_val must be given together or not at all, got only one of them")
         previous = self._previous() if settings.warm_start else None  # before the checks set attributes
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=True, several=True)
-        settings = dataclasses.replace(settings, penalty_weight=column_factors(self))
+        settings = self._with_factors(settings)
         if y.ndim == 2:
             if any(each is not None for each in offsets):
                 raise NotImplementedError("offset must be None for y of several targets, got one; fit a model for each")
@@ -260,7 +261,7 @@ class LinearModel(Coefficients, Page, FrameNames, BaseEstimator):  # type: ignor
         fresh = first or not hasattr(self, "n_features_in_")  # a user may have set the coefficients
         X, y, sample_weight = self._checked_data(X, y, sample_weight, reset=fresh)
         before = None if first else getattr(self.coef_, "dtype", None)
-        settings = dataclasses.replace(settings, penalty_weight=column_factors(self))
+        settings = self._with_factors(settings)
         dtype = before if before in DTYPES else X.dtype
         X, y = cast("X", X, dtype), self._more_targets(y, dtype)
         sample_weight = None if sample_weight is None else sample_weight.astype(dtype, copy=False)
@@ -296,6 +297,11 @@ class LinearModel(Coefficients, Page, FrameNames, BaseEstimator):  # type: ignor
         if self.stop_reason_ == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
 
+    def _with_factors(self, settings: FitSettings) -> FitSettings:
+        """Return the settings with the factors of the penalties as an array, now that the columns are known."""
+        given = settings.penalty_weight
+        return settings if given is None else dataclasses.replace(settings, penalty_weight=column_factors(self))
+
     def _training(self, settings: FitSettings) -> Training:
         return Training(settings, *self._loss())
 
@@ -309,7 +315,7 @@ class LinearModel(Coefficients, Page, FrameNames, BaseEstimator):  # type: ignor
         """Return checked rows. With ``several``, a regressor's y may be a table with a column for each target."""
         refuse_there(self, X=X, y=y, sample_weight=sample_weight)
         X = encoded(self, X, reset)
-        numeric = is_regressor(self)
+        numeric = isinstance(self, RegressorMixin)  # whose tags take long
         options = {"accept_sparse": "csr", "dtype": DTYPES, "y_numeric": numeric, "ensure_all_finite": False}
         if (width := width_of_targets(y)) is not None:
             check_width(self, width, several and numeric)

@@ -34,10 +34,18 @@ def classes_of(y: Array) -> Array:
         for known in classes[:_FEW]:  # faster than sorting
             fresh = fresh[fresh != known]
         if len(fresh):
-            classes = np.union1d(classes, fresh)
+            classes = np.union1d(classes, fresh) if len(classes) else _sorted(fresh)
     if len(classes) < 2:
         raise ValueError(f"y must hold at least two classes, got {len(classes)} class(es)")
     return classes
+
+
+def _sorted(labels: Array) -> Array:
+    """Return the different labels, of at least one, in order. `np.unique` asks more questions about its argument."""
+    labels = np.sort(labels)
+    first = np.ones(len(labels), bool)
+    np.not_equal(labels[1:], labels[:-1], out=first[1:])
+    return labels[first]
 
 
 def numbers_of(y: Array, classes: Array, dtype: Any, *, own: bool = False) -> Array:
@@ -65,7 +73,7 @@ def numbers_of(y: Array, classes: Array, dtype: Any, *, own: bool = False) -> Ar
 def _are_numbers(y: Array, classes: Array, own: bool) -> bool:
     """Return whether the classes are already 0 ... k - 1, the numbers of the loss, and all labels are among them."""
     k = len(classes)
-    if y.dtype.kind not in "iuf" or k > _FEW or not np.array_equal(classes, np.arange(k)):
+    if y.dtype.kind not in "iuf" or k > _FEW or classes.tolist() != list(range(k)):
         return False
     return own or all(_are_below(part, k) for _, part in blocks_of(y))
 

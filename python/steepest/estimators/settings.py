@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -93,7 +93,7 @@ class FitSettings:
 
     def in_threads(self) -> AbstractContextManager[None]:
         """Return the context in which the kernels use as many threads as n_jobs says."""
-        return own_threads(0 if self.n_jobs == -1 else self.n_jobs)
+        return nullcontext() if self.n_jobs is None else own_threads(0 if self.n_jobs == -1 else self.n_jobs)
 
 
 def _checked_jobs(value: Any) -> int | None:

@@ -192,6 +192,8 @@ class Units:
 
     def restore(self, result: Result) -> None:
         """Convert the value, losses and gradient norms of a result to the original units of the target, in place."""
+        if self.target == 0:
+            return
         with np.errstate(over="ignore", under="ignore"):
             for name, column in result.history.items():
                 if name in _SQUARED:
@@ -238,11 +240,11 @@ def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, i
     """
     heaviest = 1.0 if weight is None else float(weight.max())
 
-    def parts(exponent: int) -> Iterator[tuple[Vector, Vector]]:
+    def parts(exponent: int) -> Iterator[tuple[Vector, Vector | None]]:
         """Yield the targets of rows with a weight, times 2^-exponent, and their weights divided by the largest."""
         for at, part in blocks_of(y):
             if weight is None:
-                yield np.ldexp(part.astype(np.float64), -exponent), np.ones(len(part))
+                yield np.ldexp(part.astype(np.float64), -exponent), None
                 continue
             some = weight[at : at + len(part)] / heaviest
             counts = some > 0
@@ -255,10 +257,14 @@ def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, i
     unit = int(np.frexp(max(abs(lowest), abs(highest)))[1])
     kept = list(parts(unit)) if len(y) <= LITTLE else None  # of many targets, parts are made again
     with np.errstate(under="ignore"):
-        total = sum(float(some.sum()) for _, some in kept or parts(unit))
-        mean = sum(float(np.sum(some * part)) for part, some in kept or parts(unit)) / total if centres else 0.0
-        squares = sum(float(np.sum(some * (part - mean) ** 2)) for part, some in kept or parts(unit))
+        total = sum(float(len(part) if some is None else some.sum()) for part, some in kept or parts(unit))
+        mean = sum(_weighted_sum(part, some) for part, some in kept or parts(unit)) / total if centres else 0.0
+        squares = sum(_weighted_sum((part - mean) ** 2, some) for part, some in kept or parts(unit))
     return float(np.ldexp(mean, unit)), unit + int(np.frexp(np.sqrt(squares / total))[1])
+
+
+def _weighted_sum(values: Vector, weights: Vector | None) -> float:
+    return float((values if weights is None else weights * values).sum())
 
 
 def _of_many_targets(y: Array, weight: Array | None, centres: bool, keeps: bool) -> tuple[float, int] | None:

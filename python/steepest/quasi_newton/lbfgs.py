@@ -83,8 +83,8 @@ class LBFGSHistory:
 
     def _made(self, w: NDArray[Any]) -> Any:
         """Return the pairs of parameters like w."""
-        if isinstance(self._pairs, tuple):
-            kind = _core.PairsFloat32 if w.dtype == np.float32 else _core.PairsFloat64
+        if type(self._pairs) is tuple:
+            kind = _core.PairsFloat32 if w.itemsize == 4 else _core.PairsFloat64
             self._pairs = kind(w.size, _most_pairs(w.size, w.dtype))
         return self._pairs
 
@@ -111,11 +111,10 @@ class LBFGSHistory:
         if self._sum.size != gradient.size:
             self._sum, self.scratch = np.empty(gradient.size), np.empty(gradient.size)
         q = self._sum
-        if not len(self):
-            np.copyto(q, gradient)
-            q = self.metric.solve(q, q)
-            q /= self._factor
-            return np.negative(q, out=q)
+        if not self._pairs:
+            q = self.metric.solve(gradient, q)
+            q /= -self._factor
+            return q
         self._measure()
         if type(self.metric) is DiagonalMetric:
             self._pairs.begin(gradient, self.metric.diagonal, self._factor, q)

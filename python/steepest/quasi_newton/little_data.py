@@ -44,23 +44,21 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
         A, y = _rows(objective)
         if len(A) < p:
             return None
-        lengths = np.sqrt((A * A).sum(axis=0))
-        scale = np.exp2(np.frexp(lengths)[1].astype(np.longdouble))
-        if not (np.isfinite(scale).all() and (scale > 0).all()):
-            return None
-        A /= scale
         factor = _core.OrthogonalRows(A, _DEPENDENT)
-        basis, R, sizes = None, factor.triangle, _sizes(objective, lengths, scale)
-        if not np.diag(R).all() or _depend_by_rounding(objective, A, factor.inverse, sizes):
+        basis, R, lengths = None, factor.triangle, factor.lengths
+        if not np.isfinite(lengths).all():
+            return None
+        sizes = _sizes(objective, lengths)
+        if not R.diagonal().all() or _depend_by_rounding(objective, lengths, factor.inverse, sizes):
             if objective.alpha > 0.0:
                 return None
             basis = _basis(R, sizes)
             factor = _core.OrthogonalRows(A @ basis, _DEPENDENT)
-            if not np.diag(factor.triangle).all():
+            if not factor.triangle.diagonal().all():
                 return None
         w = factor.solve(y, _REFINEMENTS)
-        w = ((w if basis is None else basis @ w) / scale).astype(np.float64)
-    return w if np.isfinite(w).all() else None
+        found = (w if basis is None else basis @ w).astype(np.float64)
+    return found if np.isfinite(found).all() else None
 
 
 def _rows(objective: DataObjective) -> tuple[Matrix, Matrix]:
@@ -93,14 +91,14 @@ def _basis(R: Matrix, sizes: Matrix) -> Matrix:
     return np.asarray(transposed[values > MADE * noise].T / lengths[:, None])
 
 
-def _depend_by_rounding(objective: DataObjective, A: Matrix, inverse: Matrix, sizes: Matrix) -> bool:
+def _depend_by_rounding(objective: DataObjective, lengths: Matrix, inverse: Matrix, sizes: Matrix) -> bool:
     """Return whether some column is made from others but for the rounding of the numbers as they were given.
 
     Such a column has a coefficient of noise over noise, however exactly it is solved for. Times column j of the inverse
     of R, the columns are a vector of length 1: dependent are those of which rounding makes as much. Under a penalty so
     weak that its rows are what tells columns apart, the squares of the inverse are beyond the digits of `longdouble`.
     """
-    if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * np.sqrt((A * A).sum(axis=0))[:, None] > 1.0).any()):
+    if objective.alpha > 0.0 and bool((_WEAK * np.abs(inverse) * lengths[:, None] > 1.0).any()):
         return True
     rounding = _MAY_BE_MADE * np.sqrt(((inverse * sizes[:, None]) ** 2).sum(axis=0))
     return not bool((rounding < 1.0).all())
@@ -118,15 +116,15 @@ def _counts(objective: DataObjective) -> tuple[Matrix | None, int]:
     return np.ldexp(weights, -exponent), exponent
 
 
-def _sizes(objective: DataObjective, lengths: Matrix, scale: Matrix) -> Matrix:
-    """Return the lengths of the columns of unrounded data times the unit in the last place, over `scale`.
+def _sizes(objective: DataObjective, lengths: Matrix) -> Matrix:
+    """Return the lengths of the columns of unrounded data times the unit in the last place.
 
     `lengths` are those of the columns that are solved for.
     """
     d = objective.n_features
-    sizes = np.zeros(len(scale), np.longdouble)  # a column of ones has no rounding
+    sizes = np.zeros(len(lengths), np.longdouble)  # a column of ones has no rounding
     if objective.scaling is None and objective.weights is None and objective.alpha == 0.0:  # they are the data's own
-        sizes[:d] = lengths[:d] / scale[:d]
+        sizes[:d] = lengths[:d]
         return sizes * objective.given_eps
     exact = objective.rows(slice(None), np.longdouble, standardised=False)
     if objective.scaling is not None:
@@ -138,5 +136,5 @@ def _sizes(objective: DataObjective, lengths: Matrix, scale: Matrix) -> Matrix:
     else:
         rows = exact[counts > 0]  # the others may overflow
         squares = counts[counts > 0, None] * rows * rows
-    sizes[:d] = np.sqrt(squares.sum(axis=0)) / scale[:d]
+    sizes[:d] = np.sqrt(squares.sum(axis=0))
     return sizes * objective.given_eps

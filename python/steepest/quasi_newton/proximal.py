@@ -23,7 +23,7 @@ class Kinks(NamedTuple):
     l1 : float
         Factor of the L1 norm.
     penalised : array of shape (p,)
-        The factor of each parameter in the norm; 0 for one that is not in it.
+        The factor of each parameter in the norm; 0 for one that is not in it. Without kinks it is empty.
     positive : array of bool, shape (p,), or None
         Whether a parameter must be at least 0. None: no parameter must.
     """
@@ -31,6 +31,12 @@ class Kinks(NamedTuple):
     l1: float
     penalised: Vector
     positive: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of_objective(cls, objective: DataObjective, positive: NDArray[np.bool_] | None) -> Kinks:
+        """Return those of an objective. If there are none, no factor is made."""
+        l1 = objective.penalty.l1
+        return cls(l1, penalised(objective) if l1 > 0.0 or positive is not None else np.empty(0), positive)
 
     def __bool__(self) -> bool:
         """Return whether there are any."""

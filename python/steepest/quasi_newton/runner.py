@@ -27,7 +27,7 @@ from .little_data import least_squares_of_little_data
 from .majorant import Majorant
 from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softmax_gauge, is_nearly_diagonal
 from .plan import SamplePlan
-from .proximal import Kinks, penalised, pseudo_gradient
+from .proximal import Kinks, pseudo_gradient
 from .resolved import Resolved
 from .sample import column_squares, mean_block
 from .sampled_start import SEED, WINDOW, Evaluator, SampledStart
@@ -65,7 +65,7 @@ class QuasiNewtonRunner(SampledStart):
         objective, w = self._objective, self._w
         self._n_steps = n_steps
         self._l1, self._positive = objective.penalty.l1, positive
-        self._kinks = Kinks(self._l1, penalised(objective), positive)
+        self._kinks = Kinks.of_objective(objective, positive)
         self._samples = objective.supports(Capability.SAMPLE)
         self._plan = SamplePlan.of(objective)
         self._blocks = SparseBlocks(objective, self._plan)
@@ -74,6 +74,7 @@ class QuasiNewtonRunner(SampledStart):
         exact = objective.given_eps < 1e-10
         self._ridge = 1e-12 if exact else 1e-6
         self._amplified = amplified_rounding(objective)
+        self._eps = float(np.finfo(w.dtype).eps)
         self._iterate: Iterate | None = None
         self._first_hessian: NDArray[Any] | None = None  # of all rows, until it is used
         self._led: tuple[Iterate, LBFGSHistory] | None = None  # where a sample leads, if the first pass went there too
@@ -87,8 +88,7 @@ class QuasiNewtonRunner(SampledStart):
         self._looked = 0  # steps taken when the Hessian was made
         self._rows = 0  # that it is of; 0: a diagonal
         self._goal = 1e-10 if exact else 1e-6
-        judged = (self._given, objective, self._coordinates, self._goal, lambda: self._zeros)
-        self._judge = Judge(*judged, bounded=positive is not None)
+        self._judge = Judge(self._given, objective, self._coordinates, self._goal, bounded=positive is not None)
 
     @property
     def n_steps(self) -> int:
@@ -183,7 +183,7 @@ class QuasiNewtonRunner(SampledStart):
     def verdict(self, reason: str) -> str:
         """Return why the run ended, in the light of where it did."""
         first = self._norms[0] if self._norms else math.nan
-        return self._judge.verdict(reason, self._iterate, self._given_w, first)
+        return self._judge.verdict(reason, self._iterate, self._given_w, first, lambda: self._zeros)
 
     def _better_start(self, iterate: Iterate) -> Iterate:
         """Return zeros if they are better: far out all rows may be saturated, and values and gradients are no measure.
@@ -300,7 +300,7 @@ class QuasiNewtonRunner(SampledStart):
         metric = DenseMetric(hessian, self._ridge)
         asks = self._history is None and self._resolved is None and Resolved.may_be_asked(self._objective)
         asks = asks and self._positive is None
-        if asks and metric.is_nearly_singular(self._ridge + float(np.finfo(w.dtype).eps) * self._amplified):
+        if asks and metric.is_nearly_singular(self._ridge + self._eps * self._amplified):
             self._resolved = Resolved.of(self._objective)
         return metric
 
@@ -333,7 +333,9 @@ class QuasiNewtonRunner(SampledStart):
     def _step_by_diagonal(self, iterate: Iterate) -> Iterate | None:
         """Go on by a diagonal where a curvature misleads; None where rounding is what allows no further step."""
         assert self._history is not None
-        if isinstance(self._history.metric, DiagonalMetric) or self._judge.is_near(iterate, self._norms[0]):
+        if isinstance(self._history.metric, DiagonalMetric) or self._judge.is_near(
+            iterate, self._norms[0], lambda: self._zeros
+        ):
             return None
         self._history, self._looked = LBFGSHistory(self._diagonal()), len(self._norms) - 1
         return self._step(iterate)
@@ -352,7 +354,7 @@ class QuasiNewtonRunner(SampledStart):
         noise = NOISE * max(abs(iterate.value), self._size_of_losses)
         if self._objective.constant_curvature:
             noise = NOISE * (abs(iterate.value) + math.sqrt(abs(iterate.value) * self._largest_value))
-        return float(np.finfo(iterate.w.dtype).eps) * self._amplified * noise
+        return self._eps * self._amplified * noise
 
     @cached_property
     def _size_of_losses(self) -> float:

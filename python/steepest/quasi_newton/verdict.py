@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -16,6 +16,8 @@ from ..optimizers.runner import StopReason
 from .line_search import Iterate
 
 __all__ = ["Judge"]
+
+Zeros: TypeAlias = Callable[[], Iterate]
 
 _ROUGH = 1e3  # times the goal: a gradient that is no smaller was not ended by its rounding
 _LOST = 1e-3  # of the objective, by parameters that cannot hold what was found
@@ -34,8 +36,6 @@ class Judge:
         What `conditioned` made of it.
     goal : float
         Share of the first gradient's norm that is about its rounding.
-    zeros : callable
-        Returns the iterate at zeros.
     bounded : bool
         Whether parameters have bounds.
     """
@@ -46,28 +46,32 @@ class Judge:
         objective: DataObjective,
         coordinates: Coordinates | None,
         goal: float,
-        zeros: Callable[[], Iterate],
         bounded: bool = False,
     ) -> None:
         self._given, self._objective, self._coordinates = given, objective, coordinates
-        self._goal, self._zeros, self._bounded = goal, zeros, bounded
+        self._goal, self._bounded = goal, bounded
 
-    def verdict(self, reason: str, iterate: Iterate | None, given_w: NDArray[Any], first_norm: float) -> str:
-        """Return why the run ended, in the light of where it did: at an iterate, given_w in the given coordinates."""
+    def verdict(
+        self, reason: str, iterate: Iterate | None, given_w: NDArray[Any], first_norm: float, zeros: Zeros
+    ) -> str:
+        """Return why the run ended, in the light of where it did: at an iterate, given_w in the given coordinates.
+
+        `zeros` returns the iterate at zeros.
+        """
         if iterate is None or reason in (StopReason.INTERRUPTED, StopReason.CALLBACK, StopReason.DIVERGED):
             return reason
-        if self._coordinates is not None and not self._holds(iterate, given_w):
+        if self._coordinates is not None and not self._holds(iterate, given_w, zeros):
             return StopReason.ROUNDING
         if reason != StopReason.PRECISION:
             return reason
-        near = self.is_near(iterate, first_norm)
+        near = self.is_near(iterate, first_norm, zeros)
         fall = CertainFall.of(self._objective) if near and not self._bounded else None
         falls = fall is not None and fall.is_noticeable(iterate.w, iterate.value)
         return reason if near and not falls else StopReason.ROUNDING
 
-    def is_near(self, iterate: Iterate, first_norm: float) -> bool:
+    def is_near(self, iterate: Iterate, first_norm: float, zeros: Zeros) -> bool:
         """Return whether the gradient is about as small as its rounding."""
-        return self._is_small(iterate, first_norm) or self._is_small(iterate, max(first_norm, self._zeros().norm))
+        return self._is_small(iterate, first_norm) or self._is_small(iterate, max(first_norm, zeros().norm))
 
     def _is_small(self, iterate: Iterate, reference: float) -> bool:
         rough = _ROUGH * self._goal * reference
@@ -78,7 +82,7 @@ class Judge:
     def _rounding(self) -> float:
         return rounding_of_gradient(self._objective)
 
-    def _holds(self, iterate: Iterate, given_w: NDArray[Any]) -> bool:
+    def _holds(self, iterate: Iterate, given_w: NDArray[Any], zeros: Zeros) -> bool:
         """Return whether the parameters of the raw columns are as good, to the digits that they have.
 
         Beside targets far from zero the scores of the given rows have no more digits than these: only the parameters
@@ -87,6 +91,6 @@ class Judge:
         assert self._coordinates is not None
         if self._coordinates.target != 0.0:
             value = float(self._objective.native.value(self._coordinates.to_inner(given_w)))
-            return value - iterate.value <= _LOST * max(abs(iterate.value), _LITTLE * abs(self._zeros().value))
+            return value - iterate.value <= _LOST * max(abs(iterate.value), _LITTLE * abs(zeros().value))
         value = float(self._given.native.value(given_w))
-        return value - iterate.value <= _LOST * max(abs(iterate.value), abs(self._zeros().value))
+        return value - iterate.value <= _LOST * max(abs(iterate.value), abs(zeros().value))
