@@ -37,7 +37,7 @@ def elsewhere():
 def test_a_stream_is_told_by_its_thread(elsewhere):
     own, other = as_stream(OWN), elsewhere(lambda: as_stream(OWN))
     assert own == as_stream(OWN) == OWN
-    assert not own != ThreadStream()
+    assert (own != ThreadStream()) is False  # by its own __ne__
     assert own != other
     assert other != OWN
     assert (is_elsewhere(own), is_elsewhere(other), elsewhere(lambda: is_elsewhere(other))) == (False, True, False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-__all__ = ["LEGACY_STREAM", "ThreadStream", "as_stream", "is_elsewhere"]
+__all__ = ["LEGACY_STREAM", "ThreadStream", "as_stream", "is_elsewhere", "lasts"]
 
 LEGACY_STREAM = 1  # the legacy default stream, in __cuda_array_interface__ and in DLPack alike
 _PER_THREAD = 2  # each thread's own default stream
@@ -48,3 +48,8 @@ def as_stream(number: Any) -> int:
 def is_elsewhere(stream: int) -> bool:
     """Return whether the stream is another thread's, which no call of this thread can name."""
     return isinstance(stream, ThreadStream) and stream.thread is not _own()
+
+
+def lasts(stream: int, library: str) -> bool:
+    """Return whether a number names one stream for as long as the process lives; torch never destroys its own."""
+    return stream == LEGACY_STREAM or (library == "torch" and not isinstance(stream, ThreadStream))

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import describe
-from ..arrays.device import LEGACY_STREAM, DeviceArray, arithmetic_dtype, backend, numpy_dtype, reused
+from ..arrays.device import DeviceArray, arithmetic_dtype, backend, numpy_dtype, reused
 from ..arrays.device_checks import check_device_matrix
+from ..arrays.device_streams import lasts
 from ..arrays.interop import DeviceView, as_native, library_of, lies_on_device, like
 from ..arrays.remedies import as_contiguous, on_host
 from ..arrays.sparse import is_sparse
@@ -127,11 +128,11 @@ class _Scores:
             self._mend(W, b, added)
 
     def _empty(self, shape: tuple[int, ...]) -> DeviceArray:
-        """Return memory, used again where its stream is one stream for as long as it lives."""
+        """Return memory, used again where its stream lasts."""
         X = self._X
-        if X.stream != LEGACY_STREAM and X.library != "torch":
-            return DeviceArray(shape, self._name, X.device)
-        return reused(shape, self._name, X.device, X.stream)
+        if lasts(X.stream, X.library):
+            return reused(shape, self._name, X.device, X.stream)
+        return DeviceArray(shape, self._name, X.device)
 
     def _predictions(self, kind: str, out: int, places: Any) -> None:
         function = getattr(backend(), f"predictions_{self._name}")

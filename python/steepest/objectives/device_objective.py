@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays.device import DeviceArray, arithmetic_dtype, backend, reused
 from ..arrays.device_checks import check_device_vector
-from ..arrays.device_streams import LEGACY_STREAM, ThreadStream, as_stream, is_elsewhere
+from ..arrays.device_streams import as_stream, is_elsewhere, lasts
 from ..arrays.interop import DeviceView, as_native
 from .protocol import Capability
 from .source import Terms
@@ -148,14 +148,11 @@ class DeviceObjective:
         return [(name, array) for name, array in self._kept.items() if array is not None]
 
     def _result(self) -> DeviceArray:
-        """Return memory for a vector of parameters, used again where its stream is one stream for as long as it lives.
-
-        Others may be destroyed, and each thread has a stream of its own by the number 2.
-        """
+        """Return memory for a vector of parameters, used again where its stream lasts."""
         shape, dtype = (self.n_parameters,), self.dtype.name
-        if self.stream != LEGACY_STREAM and (self._library != "torch" or isinstance(self.stream, ThreadStream)):
-            return DeviceArray(shape, dtype, self.device)
-        return reused(shape, dtype, self.device, self.stream)
+        if lasts(self.stream, self._library):
+            return reused(shape, dtype, self.device, self.stream)
+        return DeviceArray(shape, dtype, self.device)
 
     def hessian_product(self, w: Any, v: Any) -> DeviceArray:
         """Return the Hessian at w times v, on the device."""
