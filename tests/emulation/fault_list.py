@@ -403,4 +403,20 @@ FAULTS = [
         "if (at <= g.n_columns) of[k]",
         "hessian",
     ),
+    Fault(
+        "missing barrier",
+        "scores of the classes are read before all are written",
+        "kernels/softmax.cuh",
+        "            __syncthreads();\n            losses += evaluate(target);",
+        "            losses += evaluate(target);",
+        "softmax",
+    ),
+    Fault(
+        "missing barrier",
+        "slopes of the classes are replaced while they are read",
+        "kernels/softmax.cuh",
+        "add_slopes(n, turn > 0, out);\n            __syncthreads();",
+        "add_slopes(n, turn > 0, out);",
+        "softmax",
+    ),
 ]

@@ -56,7 +56,7 @@ def caught_by(fault: Fault | None) -> str | None:
         folder = Path(name)
         if fault is not None:
             return catcher(plant(fault, folder), folder, fault.driver, fault.sanitizers)
-        found = (catcher(CUDA, folder, driver) for driver in ("kernels", "hessian"))
+        found = (catcher(CUDA, folder, driver) for driver in ("kernels", "hessian", "softmax"))
         return next((report for report in found if report is not None), None)
 
 
