@@ -47,10 +47,9 @@ void predictions(const std::string& kind, Address scores, std::size_t n_rows, st
     const auto made = Prediction(index_of(prediction_names, kind, "kind"));
     int* host = nullptr;
     if (made == Prediction::places) {
-        auto array = places.cast<Numbers<int>>();
-        if (std::size_t(array.size()) != n_rows)
-            throw py::value_error("places must have " + std::to_string(n_rows) + " elements");
-        host = array.mutable_data();
+        if (!py::isinstance<Numbers<int>>(places) || std::size_t(places.cast<Numbers<int>>().size()) != n_rows)
+            throw py::value_error("places must be an int32 array of " + std::to_string(n_rows) + " elements");
+        host = places.cast<Numbers<int>>().mutable_data();  // of the same array: its dtype is the same
     }
     const GilReleased released;
     const OnDevice here(device);

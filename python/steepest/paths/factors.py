@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.norm import dot
 from ..objectives.data import DataObjective
 
 __all__ = ["bounded", "penalty_at", "penalty_factors", "pull"]
@@ -35,4 +36,4 @@ def penalty_at(objective: DataObjective, w: NDArray[Any], alpha: float, l1_ratio
     """Return the penalty of parameters of shape (n_parameters,), for some strength of it."""
     used = np.flatnonzero(w)  # what is left out is 0
     factors, exact = penalty_factors(objective)[used], w[used].astype(np.float64)
-    return float(np.dot(factors, alpha * (l1_ratio * np.abs(exact) + (1.0 - l1_ratio) / 2.0 * exact * exact)))
+    return dot(factors, alpha * (l1_ratio * np.abs(exact) + (1.0 - l1_ratio) / 2.0 * exact * exact))

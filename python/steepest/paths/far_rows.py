@@ -21,9 +21,9 @@ _MOST = 1024  # rows and parameters
 class FarRows:
     """Least squares with a shift of each row's target, under an L1 penalty of the shifts.
 
-    Huber's loss of an error r is the least of (r - s)^2 + 2 delta abs(s) over the shifts s, so the minimum over
-    parameters and shifts together is that of a quadratic function beside an L1 norm. Antoniadis, "Wavelet methods in
-    statistics: some recent developments and their applications", Statistics Surveys 1, 2007.
+    Huber's loss of an error r is the least of (r - s)^2 + 2 delta abs(s) over the shifts s. The minimum over
+    parameters and shifts together is the minimum of a quadratic function plus an L1 norm. Antoniadis, "Wavelet methods
+    in statistics: some recent developments and their applications", Statistics Surveys 1, 2007.
 
     Parameters
     ----------
@@ -42,8 +42,7 @@ class FarRows:
         self._targets = objective.targets[present].astype(np.float64)
         self._shares = weight[present] / weight[present].sum()
         self._delta = 0.5 * objective.largest_slope
-        both = np.column_stack([rows[:, kept], -np.eye(len(rows))])
-        self._matrix = 2.0 * np.einsum("i,ij,ik->jk", self._shares, both, both)
+        self._matrix = self._hessian()
 
     @staticmethod
     def takes(objective: DataObjective) -> bool:
@@ -51,8 +50,15 @@ class FarRows:
         few = objective.n_samples + objective.n_parameters <= _MOST
         return few and objective.may_be_flat and objective.supports(Capability.ROWS)
 
+    def _hessian(self) -> Vector:
+        """Return the second derivatives by the kept parameters and the shifts."""
+        X = self._rows[:, self._kept]
+        weighted = self._shares[:, None] * X
+        own = np.einsum("ij,ik->jk", weighted, X)  # bits of a BLAS depend on its threads
+        return 2.0 * np.block([[own, -weighted.T], [-weighted, np.diag(self._shares)]])
+
     def minimum(self, w: Vector, l1: Vector, l2: Vector, positive: NDArray[np.bool_] | None) -> Vector:
-        """Return the parameters at the minimum beside a penalty, from others on.
+        """Return the parameters at the minimum of the loss plus a penalty. The search starts at w.
 
         The penalty of a parameter is l1 abs(w) + l2 w^2 / 2. All arrays have the shape (n_parameters,).
         """

@@ -72,7 +72,7 @@ class Newton:
         rows = max(_ROWS, _ROWS_PER_PARAMETER * objective.n_parameters)
         self._rows = rows if rows <= n // 4 and objective.supports(Capability.SAMPLE) else n
         self._hessian = self._hessian_here()
-        self._far_rows = FarRows(self._plain, self._kept) if FarRows.takes(self._plain) else None
+        self._far_rows: FarRows | None = None
 
     def _hessian_here(self) -> Vector:
         """Return the Hessian of some rows at the current point."""
@@ -110,7 +110,8 @@ class Newton:
             self._learn(moved)
             self._place, before = moved, gap
         near = self._is_near(alpha, l1, l2, gap)
-        if not near and self._far_rows is not None:
+        if not near and FarRows.takes(self._plain):
+            self._far_rows = self._far_rows or FarRows(self._plain, self._kept)
             gap, near = self._at_exact_minimum(self._far_rows, alpha, l1, l2)
         self._before = alpha * self._l1_ratio
         return Point(self._place.w, self._place.loss, gap, near)

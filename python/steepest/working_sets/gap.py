@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.norm import dot
 from ..objectives.data import DataObjective
 from ..objectives.loss import RowTerms
 
@@ -32,7 +33,7 @@ class ElasticNet(NamedTuple):
         """Return the penalty of coefficients of shape (..., d)."""
         used, columns = _places(w != 0.0)
         some = w.ravel()[used]
-        return float(np.dot(self.l1[columns], np.abs(some)) + 0.5 * np.dot(self.l2[columns], some * some))
+        return dot(self.l1[columns], np.abs(some)) + 0.5 * dot(self.l2[columns], some * some)
 
     def of(self, columns: NDArray[Any]) -> ElasticNet:
         """Return the penalty of some columns."""
@@ -121,7 +122,7 @@ def duality_gap(
     if smooth.any():
         outer = float(ratio[:, ~smooth].min(initial=1.0))
     used, _ = _places(w != 0.0)
-    penalty, along = net.value(w), float(np.dot(gradient.ravel()[used], w.ravel()[used]))
+    penalty, along = net.value(w), dot(gradient.ravel()[used], w.ravel()[used])
     beyond, columns = _places(smooth & (pull > net.l1))
     over, l1, l2 = pull.ravel()[beyond], net.l1[columns], net.l2[columns]
 
