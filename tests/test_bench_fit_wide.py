@@ -143,7 +143,7 @@ def test_quick_run_of_wide_data(load: Callable[[str], Any], tmp_path: Path) -> N
     assert load("bench_fit").main(["--quick", *case, "--json", str(out)]) == 0
     rows = json.loads(out.read_text())["rows"]
     assert rows[0]["contender"] == "ours"
-    assert 0 <= rows[0]["reached"] < 1
+    assert -1e-12 <= rows[0]["reached"] < 1  # the reference is exact to rounding only
 
 
 def test_a_path_needs_our_own(
