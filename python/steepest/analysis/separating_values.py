@@ -38,7 +38,7 @@ class SeparatingValues:
         if self._searches:
             self._below = loss_of_a_wrong_row(objective)
 
-    def show(self, w: NDArray[Any], value: float) -> bool:
+    def shows(self, w: NDArray[Any], value: float) -> bool:
         """Return whether the value at w shows that the classes of all rows are separable."""
         if not value < self._below:
             return False

@@ -66,7 +66,7 @@ def by_parts(method: _Method) -> _Method:
 
 
 class ScoredInParts:
-    """Lets `score` take data in parts and on a CUDA device. It stands before scikit-learn's classes among the bases."""
+    """Lets `score` take data in parts and on a CUDA device. A model names it before the classes of scikit-learn."""
 
     intercept_: Any
 

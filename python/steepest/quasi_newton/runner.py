@@ -135,7 +135,7 @@ class QuasiNewtonRunner(SampledStart):
                 self._stalled, self._lowest = 0, found.value
             self._norms.append(found.norm)
             self._renew_metric()
-        if self._iterate is not None and self._separating.show(self._iterate.w, self._iterate.value):
+        if self._iterate is not None and self._separating.shows(self._iterate.w, self._iterate.value):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
         if path is not None:

@@ -119,7 +119,7 @@ class WorkingSetRunner(Runner):
         self._stalled = 0 if improved else self._stalled + 1
         if self._stalled >= _STALLED or found.gap == 0.0 or (found.settled and not found.grows and not improved):
             self.finished = StopReason.PRECISION
-        if self._separating.show(self._w, found.value):
+        if self._separating.shows(self._w, found.value):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
         if path is not None:

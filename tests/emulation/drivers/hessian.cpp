@@ -8,36 +8,12 @@
 
 #include "cuda/engine/objective.hpp"
 #include "cuda/launch/columns.hpp"
+#include "tests/emulation/drivers/on_device.hpp"
 
 namespace {
 
 using namespace steepest;  // NOLINT
 using namespace steepest::cuda;  // NOLINT
-
-void expect(bool condition, const std::string& what) {
-    if (condition) return;
-    std::printf("wrong: %s\n", what.c_str());
-    std::exit(1);
-}
-
-template <class T>
-struct OnTheDevice {
-    Buffer memory;
-
-    explicit OnTheDevice(const std::vector<T>& values) {
-        memory.reserve(values.size() * sizeof(T));
-        copy_to_device(memory.as<T>(), values.data(), values.size() * sizeof(T), nullptr);
-        wait(nullptr);
-    }
-    T* data() const { return memory.as<T>(); }
-};
-
-std::vector<float> numbers(std::size_t n, std::size_t seed) {
-    std::vector<float> values(n);
-    for (std::size_t i = 0; i < n; ++i)
-        values[i] = float(int(((i + 1) * (seed + 1) * 2654435761u >> 7) % 33) - 16) / 16;
-    return values;
-}
 
 float stored(float x, float) { return x; }
 BFloat16 stored(float x, BFloat16) { return {std::uint16_t(bits_as<std::uint32_t>(x) >> 16)}; }

@@ -8,34 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/emulation/drivers/on_device.hpp"
+
 namespace {
 
 using namespace steepest;  // NOLINT
 using namespace steepest::cuda;  // NOLINT
-
-void expect(bool condition, const std::string& what) {
-    if (condition) return;
-    std::printf("wrong: %s\n", what.c_str());
-    std::exit(1);
-}
-
-std::vector<float> numbers(std::size_t n, std::size_t seed) {
-    std::vector<float> values(n);
-    for (std::size_t i = 0; i < n; ++i)
-        values[i] = float(int(((i + 1) * (seed + 1) * 2654435761u >> 7) % 33) - 16) / 16;
-    return values;
-}
-
-struct OnTheDevice {
-    Buffer memory;
-
-    explicit OnTheDevice(const std::vector<float>& values) {
-        memory.reserve(values.size() * sizeof(float));
-        copy_to_device(memory.as<float>(), values.data(), values.size() * sizeof(float), nullptr);
-        wait(nullptr);
-    }
-    float* data() const { return memory.as<float>(); }
-};
 
 // The sums of a pass: for each class d of the gradient and the slope's, then the loss's.
 std::vector<double> wanted(const std::vector<float>& x, const std::vector<float>& y, const std::vector<float>& w,
@@ -62,7 +40,7 @@ void test_pass(std::size_t n, std::size_t d, std::size_t k) {
     const std::vector<float> x = numbers(n * d, 0), w = numbers(k * (d + 1), 1);
     std::vector<float> y(n);
     for (std::size_t i = 0; i < n; ++i) y[i] = float(i * 7 % k);
-    const OnTheDevice device_x(x), device_y(y);
+    const OnTheDevice<float> device_x(x), device_y(y);
     const Batch<float> rows{device_x.data(), device_y.data(), nullptr, nullptr, n, d, 0, n, true, d % 4 == 0, {}};
     SoftmaxObjective<float> objective(SoftmaxData<float>{rows, double(n), k, true, 0.0, 0.0, 0, nullptr});
     std::vector<double> sums(k * (d + 1) + 1), product(sums.size());
