@@ -18,6 +18,7 @@ from steepest.objectives.protocol import Capability, supports
 from steepest.objectives.rounding import rounding_of_gradient
 from steepest.optimizers.runner_for import runner_for
 from steepest.optimizers.runners import NativeRunner, PythonRunner
+from steepest.quasi_newton import plan
 from steepest.quasi_newton.plan import SamplePlan
 from steepest.quasi_newton.sample import column_squares
 
@@ -223,7 +224,13 @@ def test_whole_data_runs_stay_native_without_rows_by_number():
     assert found.w.tobytes() == expected.w.tobytes()
 
 
-def test_the_plan_counts_what_a_pass_reads():
+@pytest.fixture
+def steps_cost_their_pass(monkeypatch):
+    """Let a step over little data cost no more than what it reads."""
+    monkeypatch.setattr(plan, "_STEP_ALONE", 0.0)
+
+
+def test_the_plan_counts_what_a_pass_reads(steps_cost_their_pass):
     """A Hessian costs the same, in passes a hundred times as many where a pass reads a hundredth of the numbers."""
     n, d = 10_000, 100
     whole, sparse = (SamplePlan(n, d, d, 4, n_elements=n * d // part) for part in (1, 100))
@@ -231,7 +238,14 @@ def test_the_plan_counts_what_a_pass_reads():
     assert whole.cost(1000) == SamplePlan(n, d, d, 4).cost(1000)
 
 
-def test_a_plan_is_made_by_what_data_can_do():
+def test_the_plan_counts_what_a_step_costs_beside_its_pass():
+    """Where there is little to read, a Hessian costs few steps."""
+    d = 100
+    assert SamplePlan(50, d, d, 4).cost(50) < 1.0
+    assert SamplePlan(50, d, d, 4).cost(50) == pytest.approx(SamplePlan(50, d, d, 4, n_elements=50).cost(50), rel=0.1)
+
+
+def test_a_plan_is_made_by_what_data_can_do(steps_cost_their_pass):
     foreign, dense = both("Logistic")
     assert SamplePlan.of(dense).whole
     assert SamplePlan.of(foreign).possible is False

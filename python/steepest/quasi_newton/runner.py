@@ -39,7 +39,7 @@ __all__ = ["QuasiNewtonRunner"]
 Vector: TypeAlias = NDArray[np.float64]
 
 _SHORT_WINDOW = 2  # steps that the pace of a whole Hessian is taken from
-_CLEARLY, _MOST_STALLED = 0.99, 10  # a fall of the gradient, and steps without one where rounding hides the values
+_CLEARLY, _MOST_STALLED = 0.99, 20  # a fall of the gradient, and steps without one where rounding hides the values
 _COUNTS = ("_n_steps", "_stalled", "_lowest", "_largest_value", "_looked", "_rows")
 
 
