@@ -202,6 +202,20 @@ def test_a_level_with_one_class_among_many_rows(dtype, wide, level):
     assert kept.stop_reason != "separable"  # the rows of the level are absent, and its column 0
 
 
+@pytest.mark.parametrize("k", [2, 3])
+def test_offsets_that_classify_every_row_prove_no_overlap(k):
+    """At zeros, the offsets' probabilities of wrong classes are 1e-9, and those without offsets are a half or more."""
+    X = np.random.default_rng(0).standard_normal((90, 2))
+    y = np.digitize(X[:, 0], [0.0] if k == 2 else [-0.5, 0.5])
+    offset = np.where(y == 1, 20.0, -20.0) if k == 2 else 20.0 * np.eye(k)[y]
+    objective = objective_of(X, y, k, True, offset=offset)
+    w = np.zeros(objective.n_parameters)
+    assert separation(objective, w, objective.value(w)) == "all"
+    y[:20] = (y[:20] + 1) % k  # rows of wrong classes make a minimum
+    objective = objective_of(X, y, k, True, offset=offset)
+    assert separation(objective, w, objective.value(w)) == ""
+
+
 def test_a_penalty_makes_a_minimum():
     X, y = np.arange(4.0)[:, None], np.array([0, 0, 1, 1.0])
     assert st.minimize(st.Logistic(X, y, alpha=1e-8)).converged

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..objectives.data import DataObjective
 from ..objectives.loss import probabilities
 from ..objectives.losses import LeastSquares
+from ..objectives.offset import offsets_of
 from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability, supports
 from .counts import all_are_zero, falls_along_zeros
@@ -259,7 +260,7 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
     A = spaces.vectors(pairs)
     value, gradient = objective.native.value_and_gradient(np.ascontiguousarray(w).reshape(-1))
     total = -_moved(objective, spaces, gradient, dual=True) * objective.weight_sum
-    chances = _chances(spaces, _moved(objective, spaces, w), pairs)
+    chances = _chances(objective, spaces, _moved(objective, spaces, w), pairs)
     weight = objective.weights
     chances = chances if weight is None else chances * weight[pairs[0]]
     hessian = (A * chances[:, None]).T @ A
@@ -275,9 +276,13 @@ def _overlap_is_shown(objective: Any, spaces: HalfSpaces, w: NDArray[Any], pairs
     return float((A @ np.linalg.solve(hessian, total)).max()) < 0.4
 
 
-def _chances(spaces: HalfSpaces, u: NDArray[np.float64], pairs: Pairs) -> NDArray[np.float64]:
+def _chances(objective: Any, spaces: HalfSpaces, u: NDArray[np.float64], pairs: Pairs) -> NDArray[np.float64]:
     """Return the probability of the class of each pair."""
-    chances = probabilities(spaces.scores(pairs[0], u))
+    scores = spaces.scores(pairs[0], u)
+    offsets = offsets_of(objective, pairs[0])
+    if offsets is not None:
+        scores[:, -offsets.shape[1] :] += offsets  # beside a single score, class 0 has the score 0
+    chances = probabilities(scores)
     return np.asarray(chances[np.arange(len(chances)), pairs[1]])
 
 

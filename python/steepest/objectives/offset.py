@@ -21,6 +21,7 @@ __all__ = [
     "offset_of_rows",
     "offset_of_scores",
     "offsets_beside",
+    "offsets_of",
     "rows_of_numbered",
     "taken_up",
 ]
@@ -176,6 +177,15 @@ def offsets_beside(objective: Any) -> NDArray[Any] | None:
     """Return the offsets that are to be added to scores of an objective's rows; None if its targets have them."""
     found: NDArray[Any] | None = objective.data.targets if objective.terms.loss != objective.loss else None
     return found
+
+
+def offsets_of(objective: Any, rows: NDArray[np.intp]) -> NDArray[Any] | None:
+    """Return the offsets of all scores of some rows of an objective of classes, of shape (len(rows), n_scores), or None."""
+    targets, terms = objective.data.targets, objective.terms
+    if terms.row_offsets is not None:
+        return rows_of_numbered(targets[rows], terms.row_offsets, terms.n_scores)[:, :-1]
+    beside = offsets_beside(objective)
+    return None if beside is None else beside[rows][:, None]
 
 
 def has_offsets_of_scores(objective: Any) -> bool:
