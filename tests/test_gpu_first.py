@@ -207,7 +207,7 @@ def test_the_steps_on_a_gpu_leave_logs_and_nothing_else(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line.split(":")[0] for line in (out / "steps.txt").read_text().splitlines()] == STEPS
     assert sorted(path.name for path in out.iterdir()) == sorted([*(f"{step}.log" for step in STEPS), "steps.txt"])
-    for source in ("cuda/engine/sparse.cu", "cuda/launch/sparse.cu", "tests/emulation/drivers/kernels.cpp"):
+    for source in ("cuda/engine/sparse.cpp", "cuda/launch/sparse.cu", "tests/emulation/drivers/kernels.cpp"):
         assert f"-c {source} -o" in called
     assert called.index("\nkernels") < called.index("\ncompute-sanitizer")
 

@@ -85,7 +85,7 @@ checked() {
   rm -rf "$work/objects" && mkdir "$work/objects"
   echo '#define STEEPEST_FOR_EACH_STORAGE(X) X(float, 0) X(BFloat16, 0)' >"$work/two_storages.hpp"
   flags=(-std=c++20 -O1 -lineinfo -arch=native -I. -Icuda/ptx -include "$work/two_storages.hpp" -x cu)
-  for source in tests/emulation/drivers/kernels.cpp cuda/*/*.cu; do
+  for source in tests/emulation/drivers/kernels.cpp cuda/engine/*.cpp cuda/*/*.cu; do
     nvcc "${flags[@]}" -c "$source" -o "$work/objects/${source//\//-}.o" &
   done
   wait

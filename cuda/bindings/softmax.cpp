@@ -67,7 +67,7 @@ struct SoftmaxArguments {
 };
 
 template <class S>
-std::shared_ptr<AnySoftmax> objective(const SoftmaxArguments& a) {
+std::shared_ptr<AnySoftmax> softmax_objective(const SoftmaxArguments& a) {
     using T = ArithmeticOf<S>;
     const bool aligned = a.row_major && a.X % 16 == 0 && a.n_columns * sizeof(S) % 16 == 0;
     const Batch<S> rows{pointer<S>(a.X),
@@ -88,7 +88,7 @@ std::shared_ptr<AnySoftmax> objective(const SoftmaxArguments& a) {
 
 BoundSoftmax made(const std::string& storage, const SoftmaxArguments& arguments) {
 #define STEEPEST_CASE(S, name) \
-    if (storage == name) return {objective<S>(arguments)};
+    if (storage == name) return {softmax_objective<S>(arguments)};
     STEEPEST_FOR_EACH_STORAGE(STEEPEST_CASE)
 #undef STEEPEST_CASE
     throw py::value_error("storage must be " + storage_names() + ", got " + storage);

@@ -83,8 +83,8 @@ struct SparseArrays {
 };
 
 template <class T>
-py::object objective(const SparseArrays& X, Address y, Address weight, double weight_sum, const LossChoice& loss,
-                     bool intercept, double l1, double l2, int device_number, Address stream) {
+py::object sparse_objective(const SparseArrays& X, Address y, Address weight, double weight_sum, const LossChoice& loss,
+                            bool intercept, double l1, double l2, int device_number, Address stream) {
     const SparseData<T> data{
         X.view<T>(), pointer<const T>(y), pointer<const T>(weight), loss, weight_sum, intercept, l1,
         l2,          device_number,       stream_of(stream)};
@@ -97,8 +97,8 @@ py::object objective(const SparseArrays& X, Address y, Address weight, double we
 }
 
 template <class T>
-BoundSparseDescent<T> descent(const BoundSparse<T>& objective, const BoundRule& rule, Address w,
-                              const py::tuple& states, std::int64_t n_steps, std::size_t batch_size) {
+BoundSparseDescent<T> sparse_descent(const BoundSparse<T>& objective, const BoundRule& rule, Address w,
+                                     const py::tuple& states, std::int64_t n_steps, std::size_t batch_size) {
     if (batch_size > 0) throw py::value_error("batch_size must be 0: sparse rows on a device are one batch");
     rule.check_states(states);
     T* state[max_states] = {};
@@ -128,7 +128,7 @@ void bind_arithmetic(py::module_& m, const std::string& dtype) {
         .def("copy_parameters", &D::copy_parameters, py::arg("array").noconvert())
         .def_property_readonly("useful_rates", [](const D&) { return 1; })
         .def_property_readonly("n_steps", [](const D& d) { return d.native->n_steps(); });
-    m.def("Descent", &descent<T>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
+    m.def("Descent", &sparse_descent<T>, py::arg("objective"), py::arg("rule"), py::arg("w"), py::arg("states"),
           py::arg("n_steps"), py::arg("batch_size"));
 }
 
@@ -163,7 +163,7 @@ void bind_sparse(py::module_& m) {
             const LossChoice choice{index_of(loss_names, loss, "loss"), parameters};
             if (dtype != "float32" && dtype != "float64")
                 throw py::value_error("dtype must be float32 or float64, got " + dtype);
-            const auto make = dtype == "float32" ? &objective<float> : &objective<double>;
+            const auto make = dtype == "float32" ? &sparse_objective<float> : &sparse_objective<double>;
             return make(X, y, weight, weight_sum, choice, intercept, l1, l2, device_number, stream);
         },
         py::arg("dtype"), py::arg("X"), py::arg("y"), py::arg("weight"), py::arg("weight_sum"), py::arg("loss"),

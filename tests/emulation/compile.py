@@ -96,10 +96,8 @@ def compile_driver(driver: Path, folder: Path, *, sanitizer: str = "", cuda: Pat
     jobs = [(source, ["-DEMULATED_TSAN"] if sanitizer == "thread" else flags, folders) for source in EMULATOR]
     # Two storages stand for all, which take twice as long to compile.
     fewer = [*flags, "-DSTEEPEST_FOR_EACH_STORAGE(X)=X(float, 0) X(BFloat16, 0)"] if cuda else flags
-    jobs += [
-        (source, fewer, [HERE, (cuda or CUDA).parent, ROOT])
-        for source in [driver, *(cuda.glob("*/*.cu") if cuda else [])]
-    ]
+    parts = [*cuda.glob("engine/*.cpp"), *cuda.glob("*/*.cu")] if cuda else []
+    jobs += [(source, fewer, [HERE, (cuda or CUDA).parent, ROOT]) for source in [driver, *parts]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda job: _compile(*job), jobs))
     program = folder / f"{driver.stem}-{sanitizer.partition(',')[0] or 'plain'}"

@@ -309,7 +309,7 @@ FAULTS = [
     Fault(
         "memory that a copy still reads",
         "the order of an epoch goes before it is copied",
-        "engine/descent.cu",
+        "engine/descent.cpp",
         "    wait(data.stream);  // the caller's order may go\n",
         "",
     ),
