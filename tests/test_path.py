@@ -244,3 +244,14 @@ def test_the_threads_change_no_bit():
             with st.threads(threads):
                 found.append(dense(st.path(getattr(st, loss)(X, y), n_alphas=5)).tobytes())
         assert len(set(found)) == 1
+
+
+@pytest.mark.parametrize(("n", "d", "l1_ratio", "seed"), [(69, 50, 0.9, 0), (68, 20, 0.9, 2), (76, 50, 0.5, 7)])
+def test_flat_directions_of_few_rows_make_no_warning_of_numpy(n, d, l1_ratio, seed):
+    """In float32, a Hessian of rows that are nearly all far leaves steps of 1e160, which are not taken."""
+    random = np.random.default_rng(seed)
+    X = (random.standard_normal((n, d)) * 10 ** random.uniform(-2, 2, d)).astype(np.float32)
+    y = (X @ random.standard_normal(d) * 0.1 + random.standard_t(1.2, n)).astype(np.float32)
+    with np.errstate(over="raise", invalid="raise"):
+        path = st.path(st.Huber(X, y, delta=0.01), l1_ratio=l1_ratio, n_alphas=20)
+    assert path.converged.all()

@@ -88,7 +88,15 @@ class Newton:
         return matrix
 
     def solve(self, alpha: float) -> Point:
-        """Return the minimum at an alpha, from that of the call before."""
+        """Return the minimum at an alpha, from that of the call before.
+
+        Where rounding leaves the Hessian flat along some directions, the model's minimum lies so far away that its fall
+        overflows. Such a step is shortened, or the exact minimum is taken.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._solve(alpha)
+
+    def _solve(self, alpha: float) -> Point:
         l1 = alpha * self._l1_ratio * self._factors
         l2 = alpha * (1.0 - self._l1_ratio) * self._factors
         self._inner = _INNER
