@@ -180,7 +180,7 @@ def offsets_beside(objective: Any) -> NDArray[Any] | None:
 
 
 def offsets_of(objective: Any, rows: NDArray[np.intp]) -> NDArray[Any] | None:
-    """Return the offsets of the scores of some rows of an objective of classes: of shape (len(rows), n_scores), or None."""
+    """Return the offsets of some rows of an objective of classes, of shape (len(rows), n_scores), or None."""
     targets, terms = objective.data.targets, objective.terms
     if terms.row_offsets is not None:
         return rows_of_numbered(targets[rows], terms.row_offsets, terms.n_scores)[:, :-1]
