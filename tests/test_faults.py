@@ -24,7 +24,9 @@ def code(text):
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_has_its_place(fault, tmp_path):
     """It changes code, in the one place that it names, and nothing else."""
-    before, after = files(CUDA), files(plant(fault, tmp_path))
+    source = plant(fault, tmp_path)
+    assert source.is_file()
+    before, after = files(CUDA), files(source.parents[1])
     assert before.keys() == after.keys()
     assert [str(name) for name in before if before[name] != after[name]] == [fault.file]
     ours = next(name for name in before if str(name) == fault.file)

@@ -85,19 +85,27 @@ def reason_without(sanitizer: str) -> str | None:
     return None
 
 
-def compile_driver(driver: Path, folder: Path, *, sanitizer: str = "", cuda: Path | None = None) -> Path:
-    """Compile a driver with the emulator, and with all sources of the folder `cuda`, of that name, where one is given.
+def compile_driver(
+    driver: Path, folder: Path, *, sanitizer: str = "", host_and_kernels: bool = False, changed: Path | None = None
+) -> Path:
+    """Compile a driver with the emulator, and with the sources of cuda/ if it needs them.
 
     The program lies in `folder`, objects in build/emulation. The thread sanitizer must not see the emulator itself.
+    `changed` is a source of another folder named cuda, which takes the place of the source of its name, and whose
+    headers are those of its folder. The linker takes its functions where others have the same.
     """
     if reason := reason_without(sanitizer):
         raise Unavailable(reason)
     flags, folders = SANITIZERS[sanitizer], [HERE, ROOT]
     jobs = [(source, ["-DEMULATED_TSAN"] if sanitizer == "thread" else flags, folders) for source in EMULATOR]
     # Two storages stand for all, which take twice as long to compile.
-    fewer = [*flags, "-DSTEEPEST_FOR_EACH_STORAGE(X)=X(float, 0) X(BFloat16, 0)"] if cuda else flags
-    parts = [*cuda.glob("engine/*.cpp"), *cuda.glob("*/*.cu")] if cuda else []
-    jobs += [(source, fewer, [HERE, (cuda or CUDA).parent, ROOT]) for source in [driver, *parts]]
+    fewer = [*flags, "-DSTEEPEST_FOR_EACH_STORAGE(X)=X(float, 0) X(BFloat16, 0)"] if host_and_kernels else flags
+    sources = [driver, *CUDA.glob("engine/*.cpp"), *CUDA.glob("*/*.cu")] if host_and_kernels else [driver]
+    if changed is not None:
+        there = changed.parents[2]
+        sources.remove(ROOT / changed.relative_to(there))
+        jobs.insert(0, (changed, fewer, [HERE, there, ROOT]))
+    jobs += [(source, fewer, folders) for source in sources]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(lambda job: _compile(*job), jobs))
     program = folder / f"{driver.stem}-{sanitizer.partition(',')[0] or 'plain'}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 # Kinds that the thread sanitizer sees soon. Its programs are sooner compiled, but run longer where they find nothing.
 RACES = ("missing ", "plain store ")
+# The sources of launch/ whose kernels show faults in headers, by the headers' first words; gradient.cu shows others.
+_SOURCES = {name: name for name in ("columns", "epoch", "hessian", "order", "scores", "softmax", "sparse", "stream")}
+_SOURCES |= {"ring": "stream", "step": "epoch"}
 
 
 class Fault(NamedTuple):
@@ -23,6 +27,14 @@ class Fault(NamedTuple):
         """Return the sanitizers, first the one that is likely to see the fault: the other one is then not built."""
         is_race = self.kind.startswith(RACES)
         return ("thread", "address,undefined") if is_race else ("address,undefined", "thread")
+
+    @property
+    def source(self) -> str:
+        """Return the one source of cuda/ that is compiled with the fault: all that see it would take long."""
+        if not self.file.startswith("kernels/"):
+            return self.file
+        word = Path(self.file).stem.partition("_")[0] if self.driver == "kernels" else self.driver
+        return f"launch/{_SOURCES.get(word, 'gradient')}.cu"
 
 
 FAULTS = [

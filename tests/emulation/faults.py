@@ -19,7 +19,7 @@ SANITIZERS = ("address,undefined", "thread")
 
 
 def plant(fault: Fault, folder: Path) -> Path:
-    """Copy cuda/ to the folder with the fault in it."""
+    """Copy cuda/ to the folder with the fault in it, and return the source that is to be compiled there."""
     cuda = folder / "cuda"
     shutil.copytree(CUDA, cuda)
     path = cuda / fault.file
@@ -27,14 +27,16 @@ def plant(fault: Fault, folder: Path) -> Path:
     if text.count(fault.old) != 1:
         raise ValueError(f"{fault.file} holds {fault.old!r} {text.count(fault.old)} times, not once: mend the fault")
     path.write_text(text.replace(fault.old, fault.new))
-    return cuda
+    return cuda / fault.source
 
 
-def catcher(cuda: Path, folder: Path, name: str, sanitizers: Sequence[str] = SANITIZERS) -> str | None:
-    """Return what finds the kernels of this folder wrong that a driver runs, None where nothing does."""
+def catcher(changed: Path | None, folder: Path, name: str, sanitizers: Sequence[str] = SANITIZERS) -> str | None:
+    """Return what finds the kernels wrong that a driver runs, with a changed source if any; None where nothing does."""
     for sanitizer in sanitizers:
         try:
-            driver = compile_driver(DRIVERS / f"{name}.cpp", folder, sanitizer=sanitizer, cuda=cuda)
+            driver = compile_driver(
+                DRIVERS / f"{name}.cpp", folder, sanitizer=sanitizer, host_and_kernels=True, changed=changed
+            )
         except Unavailable:
             continue
         for seed in SEEDS:
@@ -56,7 +58,7 @@ def caught_by(fault: Fault | None) -> str | None:
         folder = Path(name)
         if fault is not None:
             return catcher(plant(fault, folder), folder, fault.driver, fault.sanitizers)
-        found = (catcher(CUDA, folder, driver) for driver in ("kernels", "hessian", "softmax"))
+        found = (catcher(None, folder, driver) for driver in ("kernels", "hessian", "softmax"))
         return next((report for report in found if report is not None), None)
 
 
