@@ -90,6 +90,17 @@ def test_least_squares_get_the_best_rate_of_their_spectrum(seed, span, name):
     assert slowest(rate) <= min(slowest(other) for other in stable * np.linspace(0.02, 0.95, 60)) + 1e-3
 
 
+@pytest.mark.parametrize(("momentum", "condition"), [(0.9, 100.0), (0.5, 2.0), (0.5, 10.0), (0.8, 30.0)])
+def test_among_equal_rates_of_momentum_the_middle_is_the_best(momentum, condition):
+    """From (1 - sqrt(mu))^2 / smallest to (1 + sqrt(mu))^2 / largest, every rate contracts by sqrt(mu)."""
+    rule, root = st.Momentum("auto", momentum=momentum), momentum**0.5
+    first = max((1 - root) ** 2, 0.01 * rule.largest_stable_rate(condition))
+    last = min((1 + root) ** 2 / condition, 0.95 * rule.largest_stable_rate(condition))
+    assert first < 0.5 * last
+    assert rule.best_rate(1.0, condition) == pytest.approx((first * last) ** 0.5, rel=3e-3)
+    assert rule.best_rate(1.0, condition * (1 + 1e-7)) == pytest.approx((first * last) ** 0.5, rel=3e-3)
+
+
 @pytest.mark.parametrize(("x", "factor"), [(0.5, 0.5), (1.0, 0.0), (1.9, 0.9), (2.5, 1.5)])
 def test_contraction_of_plain_descent(x, factor):
     assert st.GradientDescent(0.1).contraction(np.array([x]))[0] == pytest.approx(factor)
