@@ -36,6 +36,12 @@ class Fault(NamedTuple):
         word = Path(self.file).stem.partition("_")[0] if self.driver == "kernels" else self.driver
         return f"launch/{_SOURCES.get(word, 'gradient')}.cu"
 
+    @property
+    def part(self) -> str:
+        """Return the part of the driver that runs the kernels of `source`; empty if all of it does."""
+        name = Path(self.source).stem
+        return name if self.driver == "kernels" and name in ("order", "sparse", "stream", "update") else ""
+
 
 FAULTS = [
     Fault(

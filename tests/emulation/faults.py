@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,8 +30,24 @@ def plant(fault: Fault, folder: Path) -> Path:
     return cuda / fault.source
 
 
-def catcher(changed: Path | None, folder: Path, name: str, sanitizers: Sequence[str] = SANITIZERS) -> str | None:
-    """Return what finds the kernels wrong that a driver runs, with a changed source if any; None where nothing does."""
+def _runs(name: str, part: str) -> Iterator[tuple[int, list[str], dict[str, str]]]:
+    """Yield the seeds, the arguments and the variables of the runs of a driver, or of a part of it."""
+    for seed in SEEDS:
+        yield seed, [part] * bool(part), {}
+        if name == "kernels" and part in ("", "stream"):
+            # Before compute capability 9.0 other copies fill the rings of rows.
+            yield seed, ["stream"], {"EMULATED_COMPUTE": "80"}
+    if name == "kernels" and not part:
+        yield SEEDS[0], ["without cooperative launches"], {"EMULATED_COOPERATIVE": "0"}
+
+
+def catcher(
+    changed: Path | None, folder: Path, name: str, sanitizers: Sequence[str] = SANITIZERS, part: str = ""
+) -> str | None:
+    """Return what finds the kernels wrong that a driver, or a part of it, runs; None where nothing does.
+
+    They are compiled with a changed source if there is one.
+    """
     for sanitizer in sanitizers:
         try:
             driver = compile_driver(
@@ -39,16 +55,10 @@ def catcher(changed: Path | None, folder: Path, name: str, sanitizers: Sequence[
             )
         except Unavailable:
             continue
-        for seed in SEEDS:
-            found = run_driver(driver, seed=seed)
-            if found is None and name == "kernels":  # before compute capability 9.0 other copies fill the rings of rows
-                found = run_driver(driver, "stream", seed=seed, EMULATED_COMPUTE="80")
+        for seed, arguments, variables in _runs(name, part):
+            found = run_driver(driver, *arguments, seed=seed, **variables)
             if found is not None:
-                return f"{found} (seed {seed}, {sanitizer})"
-        if name == "kernels":
-            found = run_driver(driver, "without cooperative launches", EMULATED_COOPERATIVE="0")
-            if found is not None:
-                return f"{found} (without cooperative launches, {sanitizer})"
+                return f"{found} (seed {seed}, {', '.join([*arguments, sanitizer])})"
     return None
 
 
@@ -57,7 +67,7 @@ def caught_by(fault: Fault | None) -> str | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if fault is not None:
-            return catcher(plant(fault, folder), folder, fault.driver, fault.sanitizers)
+            return catcher(plant(fault, folder), folder, fault.driver, fault.sanitizers, fault.part)
         found = (catcher(None, folder, driver) for driver in ("kernels", "hessian", "softmax"))
         return next((report for report in found if report is not None), None)
 

@@ -371,16 +371,28 @@ void test_stream() {
     test_pass<BFloat16>(701, 64, true, Tiling::stream);
 }
 
+void test_orders() {
+    test_order(4097);
+    test_order(9000);
+}
+
+void test_updates() {
+    test_update(1003, 0);
+    test_update(1003, 1);
+}
+
 int main(int argc, char** argv) {
     const std::string part = argc == 2 ? argv[1] : "";
     if (part == "without cooperative launches") return test_without_cooperation(), 0;
     if (part == "stream") return test_stream(), 0;
+    if (part == "order") return test_orders(), 0;
+    if (part == "sparse") return test_sparse(), 0;
+    if (part == "update") return test_updates(), 0;
 #if !defined(__CUDACC__)
     test_second_device();  // before anything uses the first
 #endif
     test_stream();
-    test_order(4097);
-    test_order(9000);
+    test_orders();
 #if !defined(__SANITIZE_THREAD__) && !defined(__CUDACC__)
     test_far_rows<float>(4, true, Tiling::lanes);
     test_far_rows<float>(5, true, Tiling::tiles);
@@ -406,8 +418,7 @@ int main(int argc, char** argv) {
     test_epoch<float>(26, 301, true, Tiling::tiles);
     test_divergence<float>(60, 100, Tiling::bulk);
     test_divergence<float>(60, 20, Tiling::lanes);
-    test_update(1003, 0);
-    test_update(1003, 1);
+    test_updates();
     test_survey(1001);
     test_sparse();
     return 0;
