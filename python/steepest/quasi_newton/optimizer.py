@@ -85,8 +85,9 @@ class QuasiNewton:
     then copies the indices of X, in 4 bytes each. It does so only if its vectors of all columns would take more memory,
     and if w0 is 0 in every column without entries.
 
-    Over dense data on a CUDA device, passes run there, and the rest of a run on the host. The rows of a sample are
-    copied to the host for their Hessian.
+    Over data on a CUDA device, passes run there, and the rest of a run on the host. Dense rows of a sample are copied
+    to the host for their Hessian. Over sparse rows, a run keeps to the diagonal. For that, the host takes the
+    statistics of the columns from a copy of X, which is dropped afterwards.
 
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. Byrd, Chin,
     Neveitt, Nocedal, "On the Use of Stochastic Hessian Information in Optimization Methods for Machine Learning", SIAM
