@@ -138,8 +138,11 @@ BAD = {
     "weights of 0": (
         lambda: (on_device(np.ones((4, 3))), on_device(np.zeros(4))), ValueError, "^sample_weight must .*positive",
     ),
-    "sparse": (
-        lambda: (csr_on_device(rows_of(4, 3)),), NotImplementedError, "^X must be in the host's memory .*CSR on a CUDA",
+    "weights of sparse rows on the host": (
+        lambda: (csr_on_device(rows_of(4, 3)), np.ones(4)), ValueError, "^sample_weight must be in the memory of CUDA",
+    ),
+    "weights of sparse rows too short": (
+        lambda: (csr_on_device(rows_of(4, 3)), on_device(np.ones(3))), ValueError, r"^sample_weight must .*\(4,\)",
     ),
 }  # fmt: skip
 

@@ -22,9 +22,6 @@ def test_what_a_device_cannot_do_is_said(cuda):
         (lambda: st.Logistic(there, y, centre=ones, scale=ones), NotImplementedError, "centre and scale are not"),
         (lambda: st.Softmax(there, y), NotImplementedError, "Softmax is not implemented for sparse rows on a CUDA"),
         (lambda: st.minimize(objective, batch_size=8), ValueError, "got Logistic of sparse rows in .*batch_size=None"),
-        (objective.column_statistics, NotImplementedError, "column_statistics needs .* got Logistic of sparse rows in"),
-        (lambda: st.objectives.column_statistics(there), NotImplementedError, "host's memory .* got CSR on"),
-        (lambda: st.minimize(objective, w, st.QuasiNewton()), NotImplementedError, "statistics of its columns"),
         (lambda: st.minimize(objective, starts=3), NotImplementedError, "several starts"),
     ):
         with pytest.raises(error, match=told):

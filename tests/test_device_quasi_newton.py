@@ -12,7 +12,7 @@ from cases import LOSSES, Problem, each_loss
 from device_arrays import on_device
 from steepest.analysis.counts import all_are_zero
 from steepest.arrays.device import DeviceArray
-from steepest.objectives import device_rows
+from steepest.objectives import device_held, device_rows
 from steepest.objectives.on_host import on_host
 from steepest.quasi_newton.plan import SamplePlan
 from storages import NARROW, rounded
@@ -225,8 +225,8 @@ def test_a_separable_problem_ends(cuda):
 
 
 def test_facts_of_the_targets_are_asked_for_once(cuda, monkeypatch):
-    asked, of = [], device_rows.TargetFacts.of
-    monkeypatch.setattr(device_rows.TargetFacts, "of", lambda y, weight: asked.append(1) or of(y, weight))
+    asked, of = [], device_held.TargetFacts.of
+    monkeypatch.setattr(device_held.TargetFacts, "of", lambda y, weight: asked.append(1) or of(y, weight))
     objective = there(Problem("poisson", n=60, d=5, alpha=0.1))
     st.minimize(objective)
     st.minimize(objective)
@@ -258,7 +258,7 @@ def test_a_rare_target_is_among_the_facts(weighted):
     if weighted:
         y[23_456], y[34_567] = 7.0, -7.0
         weight[[23_456, 34_567]] = 0.0
-    found = device_rows._facts_of(y, weight if weighted else None)
+    found = device_held.facts_of(y, weight if weighted else None)
     totals = dict(zip(found.values, found.totals, strict=True))
     assert totals[3.0] == 1.0
     assert [totals.get(far, 0.0) for far in (7.0, -7.0)] == [0.0, 0.0]
@@ -274,7 +274,7 @@ def test_the_sample_is_of_rows_that_have_a_weight(n):
     """However the others are spread: here each of a few rows side by side, at all places of the sample."""
     y, weight = np.arange(n, dtype=np.float32), np.ones(n, np.float32)
     weight[:: n // 4096] = 0.0
-    found = device_rows._facts_of(y, weight)
+    found = device_held.facts_of(y, weight)
     assert 4096 <= len(found.sample) <= 8192
     assert found.sample_weights.min() > 0
     assert weight[found.sample.astype(int)].all()

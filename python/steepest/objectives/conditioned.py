@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -136,7 +137,7 @@ def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordin
         mean, deviation = inner.data.column_statistics()
         found = Columns(data.weight_sum, mean, deviation)
         deviations = found.powers_of_two() if free else np.ones_like(scale)
-        if found.are_far_from_zero() and _can_centre(objective, found.mean / deviations):
+        if found.are_far_from_zero() and _can_centre(objective, found.mean, deviations):
             coordinates = Coordinates(found.mean * scale, deviations * scale, True)
             return inner.with_scaling(found.mean, deviations), coordinates
     if inner is objective:
@@ -144,7 +145,10 @@ def _with_near_columns(objective: DataObjective) -> tuple[DataObjective, Coordin
     return inner, Coordinates(np.zeros_like(scale), scale, objective.intercept)
 
 
-def _can_centre(objective: DataObjective, shift: Vector) -> bool:
-    """Return whether the data can be centred by so many scales without losing more digits than they have."""
-    in_blocks = objective.supports(Capability.STANDARDISED_BLOCKS)
-    return in_blocks or norm_of(shift) <= LARGEST_SHIFT[objective.dtype.itemsize]
+def _can_centre(objective: DataObjective, centre: Vector, scale: Vector) -> bool:
+    """Return whether the data can be centred and scaled so without losing more digits than they have."""
+    if objective.supports(Capability.STANDARDISED_BLOCKS):
+        return True
+    largest = getattr(objective.data, "largest_unit", math.inf)
+    in_range = scale.max() <= largest and scale.min() >= 1.0 / largest
+    return bool(in_range and norm_of(centre / scale) <= LARGEST_SHIFT[objective.dtype.itemsize])

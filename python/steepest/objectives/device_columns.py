@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.device import backend, numpy_dtype
+from ..arrays.device_sparse import DeviceCSRView
 from ..arrays.interop import DeviceView
+from ..arrays.sparse import CSRView
+from .reach import in_reach, sparse_statistics
 
-__all__ = ["check_there", "device_statistics", "gathered", "spread_present"]
+__all__ = ["check_there", "device_sparse_statistics", "device_statistics", "gathered", "spread_present"]
 
 Vector = NDArray[np.float64]
 _LOOKED_AT = 64  # rows that tell about where the means are
@@ -75,3 +78,15 @@ def device_statistics(X: DeviceView, weight: DeviceView | None) -> tuple[Vector,
             mean = np.where(doubtful, np.ldexp(means, exponents), mean)
             deviation = np.where(doubtful, np.ldexp(deviations, exponents), deviation)
     return mean, deviation
+
+
+def device_sparse_statistics(X: DeviceCSRView, weight: DeviceView | None) -> tuple[Vector, Vector]:
+    """Return the means and the deviations of the columns of sparse rows, with the bits of `column_statistics`.
+
+    The host makes them from copies of the arrays and of the weights, which are dropped afterwards.
+    """
+    X.check_memory()
+    check_there("sample_weight", weight)
+    data, indices = (array.numpy()[: X.n_entries] for array in (X.data, X.indices))
+    copy, weights = CSRView(data, indices, X.indptr.numpy(), X.shape), None if weight is None else weight.numpy()
+    return in_reach(sparse_statistics(copy, weights), copy, weights)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..arrays.device import DeviceArray, backend
-from ..arrays.interop import DeviceView, as_native
-from ..parts.facts import TargetFacts
+from ..arrays.device import backend
+from ..arrays.interop import DeviceView
 from .dense import DenseData
 from .device_columns import check_there, device_statistics, gathered
+from .device_held import DeviceHeld
 from .device_softmax import native_softmax
-from .held import Held, native_objective
-from .offset import labels_of
+from .held import native_objective
 from .protocol import Capability
 from .scaling import LARGEST_SHIFT
 from .source import Terms
@@ -27,8 +24,6 @@ from .source import Terms
 __all__ = ["DeviceRows"]
 
 Vector = NDArray[np.float64]
-_TARGETS = 4096  # in the sample of the facts
-_SORTED, _BLOCK = 1 << 16, 1 << 20  # targets that are sorted, and that are added up at a time
 _LARGEST_UNIT = {4: 2.0**100, 8: 2.0**900}  # of a scale and its inverse, by bytes: w / scale stays within the dtype
 # Rough speeds, per second, of which only ratios matter: bytes of a pass on the device, bytes to the host, multiply-adds
 # of the host's Hessian; and seconds that a pass takes beside.
@@ -37,47 +32,22 @@ _HOST_BYTES = 1 << 30  # that all rows may take on the host for a Hessian
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceRows(Held):
+class DeviceRows(DeviceHeld):
     """Rows on a CUDA device, for methods whose parameters are NumPy arrays. `Data` describes the members.
 
     A pass copies the parameters to the device, and its sums, in float64, to the host. Some rows at a time may be copied
-    to the host. The targets are known by their facts, for which they are copied to the host once.
+    to the host.
     """
 
     X: DeviceView
-    given_targets: DeviceView
-    given_weights: DeviceView | None
-    weight_sum: float
-    are_coded: bool = False
-    targets: None = field(default=None, init=False)
-    weights: None = field(default=None, init=False)
-    device: None = field(default=None, init=False)
-    passes_on_device: bool = field(default=True, init=False)
 
     @property
     def storage(self) -> str:
         return self.X.dtype
 
-    @cached_property
-    def _host_weights(self) -> NDArray[Any] | None:
-        check_there("sample_weight", self.given_weights)
-        return None if self.given_weights is None else self.given_weights.numpy()
-
-    @cached_property
-    def least_weight(self) -> float:
-        weight = self._host_weights
-        return 1.0 if weight is None else float(np.min(weight, where=weight > 0, initial=np.inf))
-
-    @cached_property
-    def target_facts(self) -> TargetFacts:  # type: ignore[override]
-        """What is known of the targets. Of many, the values are those of some, and the smallest and the largest."""
-        y, weight = self.copies()
-        return _facts_of(labels_of(y) if self.are_coded else y, weight)
-
-    def copies(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """Return copies of the targets, and of the weights, in the host's memory."""
-        check_there("y", self.given_targets)
-        return self.given_targets.numpy(), self._host_weights
+    @property
+    def largest_unit(self) -> float:
+        return _LARGEST_UNIT[self.dtype.itemsize]
 
     def supports(self, capability: Capability) -> bool:
         return capability in (Capability.STEPS, Capability.SAMPLE)
@@ -89,14 +59,8 @@ class DeviceRows(Held):
         source = _core.parts_source(self.dtype.name, *shape, self.weight_sum, capabilities, passes.add_up)
         return native_objective(source, terms._replace(scaling=None))
 
-    @cached_property
-    def _statistics(self) -> tuple[Vector, Vector]:
-        """Kept, since methods ask several times, and it costs a pass."""
+    def measured_columns(self) -> tuple[Vector, Vector]:
         return device_statistics(self.X, self.given_weights)
-
-    def column_statistics(self) -> tuple[Vector, Vector]:
-        mean, deviation = self._statistics
-        return mean.copy(), deviation.copy()
 
     def taken(self, index: NDArray[Any], weight_sum: float | None = None) -> DenseData:
         """Return a copy of some rows, in the host's memory."""
@@ -106,43 +70,6 @@ class DeviceRows(Held):
             weight_sum = float(len(index)) if weights is None else float(weights.sum(dtype=np.float64))
         y = gathered(self.given_targets, index, "y")
         return DenseData(gathered(self.X, index), y, weights, weight_sum)
-
-    def shifted(self, target: float) -> DeviceRows:
-        """Return the same rows, with a number subtracted from the targets, which are copied on the device."""
-        check_there("y", self.given_targets)
-        y = self.given_targets.numpy()
-        moved = as_native("y", DeviceArray.from_numpy((y - target).astype(y.dtype), self.X.device))
-        return dataclasses.replace(self, given_targets=moved)
-
-
-def _facts_of(y: NDArray[Any], weight: NDArray[Any] | None) -> TargetFacts:
-    """Return the facts of targets on the host; of many, without sorting them.
-
-    The sample is of rows that have a weight. The values are those of the sample, and the ends of all targets and of
-    those that have a weight. The total of an end is that of all rows that have it; the totals of the others are those
-    of the sample.
-    """
-    present, own_weights = y, weight
-    if weight is not None and weight.any() and not weight.all():
-        present, own_weights = y[weight > 0], weight[weight > 0]
-    some, sums = slice(None, None, max(1, len(present) // _TARGETS)), np.zeros(4)
-    sample = present[some].astype(np.float64)
-    weights = np.ones(len(sample)) if own_weights is None else own_weights[some].astype(np.float64)
-    if len(y) <= _SORTED:
-        return dataclasses.replace(TargetFacts.of(y, weight), sample=sample, sample_weights=weights)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for first in range(0, len(y), _BLOCK):
-            part = y[first : first + _BLOCK].astype(np.float64)
-            own = np.ones(len(part)) if weight is None else weight[first : first + _BLOCK].astype(np.float64)
-            sums += [own.sum(), (own * part).sum(), (own * part * part).sum(), (own * own).sum()]
-    ends = np.unique([y.min(), y.max(), present.min(), present.max()])
-    found = TargetFacts.of(
-        np.concatenate([sample, ends.astype(np.float64)]), np.concatenate([weights, np.zeros(len(ends))])
-    )
-    for end in ends:
-        of_end = y == end
-        found.totals[found.values == end] = np.sum(of_end if weight is None else weight[of_end], dtype=np.float64)
-    return dataclasses.replace(found, sums=sums, sample=sample, sample_weights=weights)
 
 
 class _Passes:

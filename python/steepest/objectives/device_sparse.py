@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..arrays.device import DeviceArray, backend
 from ..arrays.device_checks import check_device_column, check_device_weights
 from ..arrays.device_sparse import DeviceCSRView
@@ -24,7 +27,7 @@ __all__ = ["DeviceSparseData", "DeviceSparseObjective"]
 class DeviceSparseData(Held):
     """Views of a CSR matrix on a CUDA device. `Data` describes the members.
 
-    Rows by number, Hessians and column statistics are not implemented there.
+    Rows by number and Hessians are not implemented there.
     """
 
     X: DeviceCSRView
@@ -58,13 +61,16 @@ class DeviceSparseData(Held):
     def on_host(self) -> DeviceSparseRows:
         """The same rows as methods on the host see them."""
 
-        def make(terms: Terms, weight_sum: float) -> DeviceSparseObjective:
-            return DeviceSparseObjective(dataclasses.replace(self, weight_sum=weight_sum), terms)
+        def make(terms: Terms, targets: DeviceView, weight_sum: float) -> DeviceSparseObjective:
+            return DeviceSparseObjective(dataclasses.replace(self, targets=targets, weight_sum=weight_sum), terms)
 
-        return DeviceSparseRows(self.X, self.weight_sum, make)
+        return DeviceSparseRows(self.X, self.targets, self.weights, self.weight_sum, make=make)
 
     def bind(self, terms: Terms) -> DeviceSparseObjective:
         return DeviceSparseObjective(self, terms)
+
+    def column_statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.on_host.column_statistics()
 
 
 class DeviceSparseObjective(DeviceObjective):
@@ -95,7 +101,7 @@ class DeviceSparseObjective(DeviceObjective):
 
     def supports(self, capability: str) -> bool:
         """Return whether the native objective has a capability."""
-        return capability == Capability.CURVATURE
+        return capability in (Capability.CURVATURE, Capability.COLUMN_STATISTICS)
 
     def check_memory(self) -> None:
         """Raise an error if the data were freed."""

@@ -12,32 +12,32 @@ from .. import _core
 from ..arrays.device import DeviceArray
 from ..arrays.device_sparse import DeviceCSRView
 from ..arrays.interop import as_native
-from .held import Held, native_objective
+from .device_columns import check_there, device_sparse_statistics
+from .device_held import DeviceHeld
+from .held import native_objective
 from .protocol import Capability
+from .scaling import LARGEST_UNIT
 from .source import Terms
 
 __all__ = ["DeviceSparseRows"]
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceSparseRows(Held):
+class DeviceSparseRows(DeviceHeld):
     """Sparse rows on a CUDA device, for methods whose parameters are NumPy arrays. `Data` describes the members.
 
-    They have passes and nothing else. A pass copies the parameters to the device and its sums to the host.
+    They have passes, and statistics of their columns, for which X is copied to the host once. A pass copies the
+    parameters to the device and its sums to the host.
 
     Attributes
     ----------
     make : callable
-        Makes the native objective of the device for some terms, divided by another sum of the weights.
+        Makes the native objective of the device for some terms, with these targets, divided by another sum of the
+        weights.
     """
 
     X: DeviceCSRView
-    weight_sum: float
-    make: Any
-    targets: None = field(default=None, init=False)
-    weights: None = field(default=None, init=False)
-    device: None = field(default=None, init=False)
-    passes_on_device: bool = field(default=True, init=False)
+    make: Any = field(kw_only=True)
 
     @property
     def n_elements(self) -> int:
@@ -47,11 +47,20 @@ class DeviceSparseRows(Held):
     def storage(self) -> str:
         return self.X.dtype
 
+    @property
+    def largest_unit(self) -> float:
+        return LARGEST_UNIT[self.dtype.itemsize]
+
     def supports(self, capability: Capability) -> bool:
         return capability == Capability.STEPS
 
     def bind(self, terms: Terms) -> Any:
-        plain = self.make(terms._replace(l1=0.0, l2=0.0, scaling=None, penalty_weight=None), 1.0)
+        self.X.check_memory()
+        check_there("y", self.given_targets)
+        check_there("sample_weight", self.given_weights)
+        intercept = terms.intercept or terms.scaling is not None
+        own = terms._replace(intercept=intercept, l1=0.0, l2=0.0, scaling=None, penalty_weight=None)
+        plain = self.make(own, self.given_targets, 1.0)
         d = self.n_features
 
         def there(name: str, w: NDArray[Any]) -> Any:
@@ -68,5 +77,9 @@ class DeviceSparseRows(Held):
             return self.weight_sum, value, sums[d:], sums[None, :d]
 
         shape = self.n_samples, d, self.n_elements
-        source = _core.parts_source(self.dtype.name, *shape, self.weight_sum, [], add_up)
+        capabilities = [Capability.COLUMN_STATISTICS.value]
+        source = _core.parts_source(self.dtype.name, *shape, self.weight_sum, capabilities, add_up)
         return native_objective(source, terms)
+
+    def measured_columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return device_sparse_statistics(self.X, self.given_weights)

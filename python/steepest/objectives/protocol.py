@@ -158,7 +158,7 @@ _WORDS = {
     Capability.ROWS: ("rows in host memory", f"{_LOSSES} of arrays in the host's memory"),
     Capability.COLUMN_STATISTICS: (
         "statistics of its columns",
-        f"{_LOSSES} of arrays in the host's memory, and of dense ones on a CUDA device,",
+        f"{_LOSSES} of arrays in the host's memory, and of those on a CUDA device,",
     ),
     Capability.HESSIAN_PRODUCT: ("a hessian_product", f"{_LOSSES}, and a Function that was given one,"),
     Capability.CURVATURE: ("a Hessian", f"{_ON_HOST}, and of those on a CUDA device,"),

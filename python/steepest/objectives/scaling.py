@@ -11,20 +11,21 @@ from numpy.typing import NDArray
 from .. import _core
 from ..arrays.checks import check_finite, check_matrix, check_number, check_vector, check_weights, describe
 from ..arrays.device_checks import check_device_matrix, check_device_weights
-from ..arrays.device_sparse import is_on_device
+from ..arrays.device_sparse import device_csr_view, is_on_device
 from ..arrays.interop import DeviceView, as_native, library_of
 from ..arrays.sparse import CSRView, csr_view, is_sparse
 from ..arrays.table import Table
-from .device_columns import device_statistics
+from .device_columns import device_sparse_statistics, device_statistics
 from .reach import in_reach, sparse_statistics
 
-__all__ = ["LARGEST_SHIFT", "check_scaling", "column_statistics", "unscaled"]
+__all__ = ["LARGEST_SHIFT", "LARGEST_UNIT", "check_scaling", "column_statistics", "unscaled"]
 
 Vector = NDArray[np.float64]
 _FLOAT64 = np.dtype(np.float64)
 # By bytes of an element of the arithmetic: up to this norm of centre / scale, scaled sums are made from sums over raw
 # columns, as in largest_shift of cpp/engine/scaling.hpp. Beyond it blocks of rows are standardised.
 LARGEST_SHIFT = {4: 200.0, 8: 1e5}
+LARGEST_UNIT = {4: 2.0**40, 8: 2.0**400}  # of a scale and its inverse, as largest_unit there
 _SMALLEST = float(np.finfo(np.float64).tiny)  # its inverse is finite
 
 
@@ -56,7 +57,8 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     Parameters
     ----------
     X : array or CSR matrix of shape (n_samples, n_features), of a dtype that the losses take
-        The data, C- or F-contiguous if dense, in the host's memory or, if dense, a device's. X is not copied.
+        The data, C- or F-contiguous if dense, in the host's memory or a device's. X is not copied, but for a CSR matrix
+        on a device: the host takes a copy of its arrays, which is dropped afterwards.
     sample_weight : array of shape (n_samples,), optional
         Weights of the rows, at least 0 and not all 0. They have the dtype of X, or float32 if X has fewer bits.
 
@@ -71,8 +73,6 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     ------
     TypeError, ValueError
         An argument has the wrong type, dtype, shape or memory layout, or a weight is out of range.
-    NotImplementedError
-        X is a CSR matrix on a CUDA device.
 
     Notes
     -----
@@ -92,7 +92,10 @@ def column_statistics(X: Any, sample_weight: Any = None) -> tuple[Vector, Vector
     if isinstance(X, Table):
         return _statistics_of_table(X, weight, library_of(sample_weight))
     if is_sparse(X) and is_on_device(X):
-        raise NotImplementedError("X must be in the host's memory for column statistics, got CSR on a CUDA device")
+        rows = device_csr_view(X)
+        if weight is not None:
+            check_device_weights(weight, rows)
+        return device_sparse_statistics(rows, weight)
     if is_sparse(X):
         return _statistics_of_sparse(csr_view(X), weight, library_of(sample_weight))
     array = as_native("X", X)

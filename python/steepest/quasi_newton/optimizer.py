@@ -68,6 +68,9 @@ class QuasiNewton:
     TypeError, ValueError
         From `minimize`: the objective is not a loss of data, or a batch_size was given, or a constraint other than a
         `Box` whose lower bounds are 0 (or -inf), whose upper bounds are inf, and which leaves an intercept free.
+    NotImplementedError
+        From `minimize`: the objective lies on a CUDA device and lacks what a run needs. Or it has sparse rows there,
+        with a column whose squares are beyond float64.
 
     Notes
     -----
@@ -85,8 +88,9 @@ class QuasiNewton:
     then copies the indices of X, in 4 bytes each. It does so only if its vectors of all columns would take more memory,
     and if w0 is 0 in every column without entries.
 
-    Over dense data on a CUDA device, passes run there, and the rest of a run on the host. The rows of a sample are
-    copied to the host for their Hessian.
+    Over data on a CUDA device, passes run there, and the rest of a run on the host. Dense rows of a sample are copied
+    to the host for their Hessian. Over sparse rows, a run keeps to the diagonal. For that, the host takes the
+    statistics of the columns from a copy of X, which is dropped afterwards.
 
     Nocedal, "Updating Quasi-Newton Matrices with Limited Storage", Mathematics of Computation 35, 1980. Byrd, Chin,
     Neveitt, Nocedal, "On the Use of Stochastic Hessian Information in Optimization Methods for Machine Learning", SIAM
