@@ -1,9 +1,10 @@
+#include "cuda/engine/descent.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 
-#include "cuda/engine/descent.hpp"
 #include "cuda/launch/order.hpp"
 
 namespace steepest::cuda {

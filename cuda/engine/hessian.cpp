@@ -1,5 +1,6 @@
-#include "cuda/engine/objective.hpp"
 #include "cuda/launch/hessian.hpp"
+
+#include "cuda/engine/objective.hpp"
 
 namespace steepest::cuda {
 

@@ -1,7 +1,8 @@
+#include "cuda/engine/objective.hpp"
+
 #include <vector>
 
 #include "cpp/math/penalty.hpp"
-#include "cuda/engine/objective.hpp"
 #include "cuda/launch/stream.hpp"
 
 namespace steepest::cuda {

@@ -1,7 +1,8 @@
+#include "cuda/engine/softmax.hpp"
+
 #include <vector>
 
 #include "cpp/math/penalty.hpp"
-#include "cuda/engine/softmax.hpp"
 
 namespace steepest::cuda {
 

@@ -1,9 +1,10 @@
+#include "cuda/engine/sparse.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "cpp/math/penalty.hpp"
-#include "cuda/engine/sparse.hpp"
 
 namespace steepest::cuda {
 

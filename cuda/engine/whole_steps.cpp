@@ -1,9 +1,10 @@
+#include "cuda/engine/whole_steps.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 
 #include "cpp/math/penalty.hpp"
-#include "cuda/engine/whole_steps.hpp"
 
 namespace steepest::cuda {
 namespace {
