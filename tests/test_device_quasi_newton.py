@@ -122,6 +122,18 @@ def test_columns_far_from_zero(cuda, alpha):
     np.testing.assert_allclose(ours.w.numpy(), theirs.w, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("loss", ["LeastSquares", "Logistic"])
+@pytest.mark.parametrize("unit", [1e-200, 1e-150, 1e155])
+def test_squares_beyond_float64_are_refused(cuda, loss, unit):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((60, 3))
+    y = (X[:, 0] + random.standard_normal(60) > 0).astype(float)
+    X[:, 1] *= unit
+    objective = getattr(st, loss)(on_device(X), on_device(y))
+    with pytest.raises(NotImplementedError, match=r"^X must have columns whose root mean squares are .* in column 1;"):
+        st.minimize(objective)
+
+
 @pytest.mark.parametrize("loss", ["least_squares", "huber"])
 def test_targets_far_from_zero(cuda, loss):
     X, y = many(loss, n=500)

@@ -29,7 +29,7 @@ from .metric import BlockMetric, DenseMetric, DiagonalMetric, Metric, fix_softma
 from .plan import SamplePlan
 from .proximal import Kinks, pseudo_gradient
 from .resolved import Resolved
-from .sample import column_squares, mean_block
+from .sample import check_units, column_squares, mean_block
 from .sampled_start import SEED, WINDOW, Evaluator, SampledStart
 from .scaled import ScaledNorm, is_judged_scaled
 from .verdict import Judge
@@ -63,6 +63,7 @@ class QuasiNewtonRunner(SampledStart):
         self._objective, self._coordinates = conditioned(objective)
         self._w = w if self._coordinates is None else self._coordinates.to_inner(w)
         objective, w = self._objective, self._w
+        check_units(objective)
         self._n_steps = n_steps
         self._l1, self._positive = objective.penalty.l1, positive
         self._kinks = Kinks.of_objective(objective, positive)

@@ -13,14 +13,14 @@ from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability
 from ..objectives.source import Data, Terms
 
-__all__ = ["column_squares", "mean_block", "prior_of"]
+__all__ = ["check_units", "column_squares", "mean_block", "prior_of"]
 
 Vector: TypeAlias = NDArray[np.float64]
 _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
 _FEWEST_ROWS, _DIAGONAL_ELEMENTS = 1024, 1 << 22  # that tell the diagonal of many columns
 _PRIOR_ROWS = 1024  # rows at a time
 _BLOCK_ELEMENTS = 1 << 23  # of X: so many are made dense at a time, if X is sparse
-_LARGEST = 2.0**500  # column, by its root mean square: squares of larger ones are beyond float64
+_LARGEST = 2.0**480  # column, by its root mean square: squares of larger ones are beyond float64
 _HELD = 5.0  # rows whose curvature the prior adds
 
 
@@ -128,20 +128,21 @@ def _squares_of_rows(objective: DataObjective, rows: int, seed: int) -> Vector:
 def _squares_of_statistics(objective: DataObjective) -> Vector:
     """Return the mean square of each column."""
     mean, deviation = objective.column_statistics()
-    if getattr(objective.data, "passes_on_device", False) and not objective.supports(Capability.HESSIAN):
-        _check_units(np.hypot(mean, deviation), is_free=objective.alpha == 0.0)
     return np.asarray(mean**2 + deviation**2)
 
 
-def _check_units(sizes: Vector, is_free: bool) -> None:
-    """Raise an error for columns that only other units would make right, where no rows can be had in these."""
+def check_units(objective: DataObjective) -> None:
+    """Raise an error for columns on a device that only other units would make right: they cannot be had in these."""
+    if not getattr(objective.data, "passes_on_device", False):
+        return
+    sizes = np.hypot(*objective.column_statistics())
     wrong = (sizes > _LARGEST) & (sizes < np.inf)
-    if is_free:  # else the penalty leaves such a column out
+    if objective.alpha == 0.0:  # else the penalty leaves such a column out
         wrong |= (sizes > 0.0) & (sizes < 1.0 / _LARGEST)
     if wrong.any():
         at = int(np.argmax(wrong))
         raise NotImplementedError(
             f"X must have columns whose root mean squares are from {1.0 / _LARGEST:.0e} to {_LARGEST:.0e} for "
-            f"st.QuasiNewton over sparse rows on a CUDA device, got {sizes[at]:.3g} in column {at}; multiply it by a "
-            "power of two, or make the objective from a matrix in the host's memory"
+            f"st.QuasiNewton on a CUDA device, got {sizes[at]:.3g} in column {at}; multiply it by a power of two, or "
+            "make the objective from an X in the host's memory"
         )
