@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import steepest as st
 from cases import LOSSES, Problem, each_loss
-from device_arrays import on_device
+from device_arrays import csr_on_device, on_device
 from steepest.analysis.counts import all_are_zero
 from steepest.arrays.device import DeviceArray
 from steepest.objectives import device_held, device_rows
@@ -132,6 +133,17 @@ def test_squares_beyond_float64_are_refused(cuda, loss, unit):
     objective = getattr(st, loss)(on_device(X), on_device(y))
     with pytest.raises(NotImplementedError, match=r"^X must have columns whose root mean squares are .* in column 1;"):
         st.minimize(objective)
+
+
+@pytest.mark.parametrize("optimizer", [None, st.Adam(0.1)], ids=repr)
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array], ids=["dense", "sparse"])
+def test_counts_that_are_all_zero_have_no_minimum(cuda, make, optimizer):
+    X = np.random.default_rng(0).standard_normal((60, 3))
+    X = on_device(X) if make is np.asarray else csr_on_device(make(X))
+    with pytest.warns(st.DiagnosisWarning):
+        result = st.minimize(st.Poisson(X, on_device(np.zeros(60)), alpha=0.1), optimizer=optimizer, max_epochs=300)
+    assert not result.converged
+    assert result.diagnosis.kind == "separable"
 
 
 @pytest.mark.parametrize("loss", ["least_squares", "huber"])

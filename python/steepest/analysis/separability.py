@@ -17,8 +17,9 @@ from ..objectives.data import DataObjective
 from ..objectives.loss import probabilities
 from ..objectives.losses import LeastSquares
 from ..objectives.offset import offsets_of
+from ..objectives.on_host import on_host
 from ..objectives.penalty_weight import factors_of
-from ..objectives.protocol import Capability, supports
+from ..objectives.protocol import Capability, device_of_objective, supports
 from .counts import all_are_zero, falls_along_zeros
 from .ranges import a_column_falls, a_column_separates
 from .recession import HalfSpaces, Pairs, nearest_in_cone
@@ -62,6 +63,8 @@ def loss_of_a_wrong_row(objective: DataObjective) -> float:
 
 def may_tell(objective: Any) -> bool:
     """Return whether an objective has what `separation` looks at: rows, ranges of columns or facts of its targets."""
+    if device_of_objective(objective) is not None:
+        return bool(getattr(objective, "is_of_counts", False))  # of classes, no rows can be looked at there
     if any(supports(objective, each) for each in (Capability.ROWS, Capability.COLUMN_RANGES)):
         return True
     return isinstance(objective, DataObjective) and objective.data.target_facts is not None
@@ -84,8 +87,8 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
         part = objective.unpenalised_part()
         if part is not None:
             return separation(part[0], _in_columns(objective, w, part[1]), 0.0)
-    if getattr(objective, "is_of_counts", False) and objective.device is None:
-        return _separation_of_counts(objective)
+    if getattr(objective, "is_of_counts", False):
+        return _separation_of_counts(on_host(objective))
     if not getattr(objective, "is_of_classes", False) or objective.alpha > 0.0 or objective.device is not None:
         return ""
     if not objective.supports(Capability.ROWS) or _is_too_wide(objective):
