@@ -335,3 +335,11 @@ def test_bad_offsets_and_factors():
     X, y = classes(3)
     with pytest.raises(NotImplementedError, match="offset must be None for more than two classes"):
         st.LogisticClassifierCV(n_alphas=3, cv=2).fit(X, y, offset=np.ones(N))
+
+
+def test_few_alphas_of_float32_make_no_warning():
+    """The path to the last fit goes as far as rounding allows, which is no fault of the fit."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((60, 4)).astype(np.float32)
+    model = st.LogisticClassifierCV(n_alphas=3, cv=2).fit(X, X[:, 0] + rng.logistic(size=60) > 0)
+    assert model.converged_

@@ -240,3 +240,14 @@ def test_few_rows_of_float32_and_classes(seed, positive):
     X, y = rng.standard_normal((13, 10)).astype(np.float32), rng.integers(0, 4, 13).astype(np.float32)
     objective = st.Softmax(X, y, n_classes=4)
     assert st.path(objective, n_alphas=6, l1_ratio=0.5, positive=positive).converged.all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_small_columns_of_float32_are_not_flat(loss):
+    """The rounding of a column's slope is in the unit of that column, not in that of the intercept."""
+    X = np.column_stack([np.random.default_rng(0).standard_normal((60, 3)), np.ones(60)]).astype(np.float32)
+    y, kind = targets(loss, X).astype(np.float32), getattr(st, loss)
+    unit = np.float32(2.0**-23)
+    plain, small = (st.path(kind(each, y), n_alphas=5, early_end=False) for each in (X, X * unit))
+    np.testing.assert_allclose(small.alphas, plain.alphas * unit, rtol=1e-5)
+    np.testing.assert_allclose(small.deviance_explained, plain.deviance_explained, atol=1e-5)

@@ -255,3 +255,22 @@ def test_columns_that_separate_only_with_those_of_a_penalty_have_a_minimum(k):
     result = st.minimize(objective, max_epochs=300)
     assert result.value < loss_of_a_wrong_row(objective)
     assert result.converged
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("d", [2, 30])  # by quasi-Newton steps, and by working sets
+@pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.0, 0.0), (0.1, 0.0), (0.1, 0.5)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("loss", "options"), [(st.Logistic, {}), (st.Softmax, {"n_classes": 3})])
+def test_a_class_without_a_row_leaves_no_minimum(loss, options, dtype, alpha, l1_ratio, d):
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.standard_normal((20, d)).astype(dtype), np.zeros(20, dtype), np.ones(20, dtype)
+    y[7], weight[7] = 1.0, 0.0  # an absent row
+    if loss is st.Softmax:
+        y[:5] = 2.0
+    options = options | {"sample_weight": weight, "alpha": alpha, "l1_ratio": l1_ratio}
+    result = st.minimize(loss(X, y, **options))
+    assert not result.converged
+    assert result.diagnosis.startswith("there is no minimum: a class has no row with a weight")
+    if alpha > 0.0:  # no intercept falls
+        assert st.minimize(loss(X, y, intercept=False, **options)).converged

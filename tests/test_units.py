@@ -135,3 +135,19 @@ def test_a_shift_of_columns_and_targets_moves_the_intercept_only(dtype, options)
     assert not told
     np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-5)
     np.testing.assert_allclose(other.predict(X + dtype(1024)), model.predict(X) + 4096, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["least_squares", "huber", "poisson", "logistic"])
+def test_ridge_over_columns_of_small_numbers(loss, dtype):
+    """The rounding of the intercept's derivative, which exceeds those of the coefficients, ends no fit at zeros."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 3)).astype(dtype)
+    score, units = X @ np.array([0.5, -0.3, 0.2], dtype), [dtype(1.0), dtype(0.1 * np.finfo(dtype).eps)]
+    if loss == "logistic":
+        y = score + rng.logistic(size=80) > 0
+        found = [st.LogisticClassifier(alpha=0.01 * float(u) ** 2).fit(X * u, y) for u in units]
+    else:
+        y = rng.poisson(np.exp(score)).astype(dtype)
+        found = [st.LinearRegressor(loss=loss, alpha=0.01 * float(u) ** 2).fit(X * u, y) for u in units]
+    near, far = (model.coef_ * unit for model, unit in zip(found, units, strict=True))
+    np.testing.assert_allclose(far, near, rtol=0.01, atol=1e-3)

@@ -24,9 +24,9 @@ from .counts import all_are_zero, falls_along_zeros
 from .ranges import a_column_falls, a_column_separates
 from .recession import HalfSpaces, Pairs, nearest_in_cone
 
-__all__ = ["Separation", "loss_of_a_wrong_row", "may_tell", "separating_loss", "separation"]
+__all__ = ["Separation", "lacks_a_class", "loss_of_a_wrong_row", "may_tell", "separating_loss", "separation"]
 
-Separation: TypeAlias = Literal["", "all", "some", "all zeros", "zeros"]
+Separation: TypeAlias = Literal["", "all", "some", "absent", "all zeros", "zeros"]
 
 _SMALL_LOSS = 0.1  # classes may be separable if their mean loss is below this
 _FAR = 4.0  # or if the scores spread by at least this
@@ -73,6 +73,9 @@ def may_tell(objective: Any) -> bool:
 def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
     """Return "all" if planes separate the classes of all rows, "some" if only of some rows, "" if of none.
 
+    "absent" means that a class has no row with a weight, and that the objective has intercepts. No penalty then gives a
+    minimum.
+
     "some" means that a direction lowers the losses of some rows and raises no loss. The result is "" without a search
     if the margins at w are small and the loss is not. An objective of more than 200 parameters is searched column by
     column only, so the result may be "" although a direction over several columns separates. So is a wide sparse X,
@@ -83,6 +86,8 @@ def separation(objective: Any, w: NDArray[Any], value: float) -> Separation:
     For a loss of counts it is "all zeros" if all targets are 0 and nothing keeps the scores from falling for ever, and
     "zeros" if those of some rows do.
     """
+    if lacks_a_class(objective):
+        return "absent"
     if getattr(objective, "penalty_weight", None) is not None and objective.alpha > 0.0:
         part = objective.unpenalised_part()
         if part is not None:
@@ -119,9 +124,24 @@ def _is_too_wide(objective: Any) -> bool:
     return searched > _MOST_ELEMENTS and bool(objective.data.n_elements < n * d)
 
 
+def lacks_a_class(objective: Any) -> bool:
+    """Return whether a class has no row, so that its intercept, which has no penalty, falls for ever."""
+    if not getattr(objective, "is_of_classes", False) or objective.device is not None:
+        return False
+    if not (objective.intercept and _knows_targets(objective)):
+        return False
+    facts = objective.data.target_facts
+    y, weight = (objective.targets, objective.weights) if facts is None else (facts.values, facts.totals)
+    found = np.unique(y if weight is None else y[weight > 0])
+    return bool(len(found) < max(2, objective.layout.n_scores))
+
+
+def _knows_targets(objective: Any) -> bool:
+    return bool(objective.supports(Capability.TARGETS) or objective.data.target_facts is not None)
+
+
 def _separation_of_counts(objective: Any) -> Separation:
-    known = objective.supports(Capability.TARGETS) or objective.data.target_facts is not None
-    if objective.intercept and known and all_are_zero(objective):
+    if objective.intercept and _knows_targets(objective) and all_are_zero(objective):
         return "all zeros"  # no penalty holds the intercept
     if objective.alpha > 0.0:
         return ""

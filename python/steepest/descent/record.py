@@ -73,7 +73,7 @@ class Record:
     rows : list of Row
         One row for each evaluated epoch.
     separation : str
-        Whether classes without a penalty are separable: "all", "some" or "".
+        Why there is no minimum, as `separation` names it; "" if there is one or nothing tells.
     """
 
     objective: Any

@@ -67,8 +67,8 @@ class Result:
     "interrupted"  The user pressed Ctrl-C.
     "precision"    Only QuasiNewton: the arithmetic allows no lower value.
     "rounding"     Only QuasiNewton: the gradient is still large, but rounding hides the way down.
-    "separable"    There is no minimum to converge to: classes without a penalty are separable, all or some, or counts
-                   of 0 let the loss of `Poisson` fall for ever.
+    "separable"    There is no minimum to converge to: classes without a penalty are separable, all or some, or a class
+                   that has an intercept has no row, or counts of 0 let the loss of `Poisson` fall for ever.
     =============  ====================================================================================================
 
     Without a minimum, "separable" replaces the rule's name, "precision" and "rounding". A run that ends by "max_epochs"

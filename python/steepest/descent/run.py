@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..analysis.separability import may_tell, separation
+from ..analysis.separability import lacks_a_class, may_tell, separation
 from ..arrays.norm import norm_of
 from ..extras import require
 from ..objectives.absent import told_of_absent_rows
@@ -344,7 +344,7 @@ class Run:
         short = len(self.rows) < FEW_ROWS and not isinstance(self.optimizer, QuasiNewton)
         untold = short or not self.settings.diagnose
         if reason == StopReason.SEPARABLE:
-            self.record.separation = "all"
+            self.record.separation = "absent" if lacks_a_class(self.objective) else "all"
         elif reason in _SAYS_NO_MORE or self.settings.constrained or (not in_budget and untold):
             return reason
         elif may_tell(self.objective):

@@ -58,7 +58,7 @@ class Symptoms:
     constrained : bool
         Whether a constraint or an L1 penalty keeps the gradient from vanishing at the minimum.
     separation : str
-        Whether classes without a penalty are separable: "all", "some" or "". See `separation`.
+        Why there is no minimum, as `separation` names it; "" if there is one or nothing tells.
     rules : tuple of str
         The stop reasons of the run's rules.
     projected : bool

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checks import check_count, check_flag, check_fraction, describe
+from ..descent.supervision import quiet
 from ..objectives.columns import Columns
 from ..objectives.data import DataObjective
 from ..paths.choice import keeps_hessian
@@ -267,12 +268,15 @@ class _Problem:
     def start(self, alpha: float, l1_ratio: float) -> tuple[Parameters | None, int]:
         """Return the minimum for all rows, as near as rounding allows, for the last fit to begin at, and its passes.
 
+        It makes no warning: the last fit makes its own.
+
         Objectives of too many parameters for a path that keeps a Hessian have none: their last fit begins at zeros.
         """
         objective = self._standardised(self._objective, self._rows.sample_weight)
         if not keeps_hessian(objective):
             return None, 0
-        found = path(objective, [alpha], l1_ratio=l1_ratio, tol=_TIGHT, positive=self._settings.positive)
+        with quiet():
+            found = path(objective, [alpha], l1_ratio=l1_ratio, tol=_TIGHT, positive=self._settings.positive)
         table = np.atleast_2d(found.parameters(0)).astype(np.float64)
         d = objective.n_features
         coefficients = table[:, :d]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.norm import norm_of
 from ..arrays.sparse import CSRView
 from ..arrays.table import Table
 from ..constraints.sets import Box
@@ -23,7 +24,7 @@ from ..objectives.columns import Columns, may_be_far_from_zero
 from ..objectives.data import DataObjective
 from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability
-from ..objectives.rounding import rounding_of_gradient
+from ..objectives.rounding import rounding_of_columns, rounding_of_gradient
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from ..quasi_newton.scaled import ScaledNorm, is_judged_scaled
@@ -40,6 +41,7 @@ __all__ = ["Parameters", "Rows", "Training"]
 Array = NDArray[Any]
 _OF_L1 = 1e-3  # largest subgradient at the end of a fit, as a fraction of the L1 penalty's strength
 _ROUNDED = 1e-5  # share of the largest slope up to which its rounding loosens the tolerance
+_BESIDE = 1e3  # times the rounding of the coefficients' derivatives: that of the intercept's counts up to there
 _NOTICEABLE = 1e-6  # a loss is above another one if it exceeds it by this fraction
 
 
@@ -196,7 +198,7 @@ class Training:
         The reference is the gradient at zeros, even if the run starts elsewhere. With bounds it is the whole gradient:
         all of it may be held back there. Where rows are sparse, `QuasiNewton` is judged by the scaled gradient.
         """
-        least, most = rounding_of_gradient(objective, _ROUNDED), math.inf
+        least, most = _rounding(objective), math.inf
         if (l1 := objective.penalty.l1) > 0.0:
             factors = factors_of(objective)
             most = _OF_L1 * l1 * float(np.min(factors, where=factors > 0.0, initial=math.inf))
@@ -272,3 +274,14 @@ class Training:
         category = require("sklearn.exceptions", "sklearn").ConvergenceWarning
         detail = result.diagnosis if result.diagnosis.kind else ""  # without a kind it repeats the text
         warnings.warn(f"{text} {detail}".rstrip(), category, stacklevel=levels_outside())
+
+
+def _rounding(objective: DataObjective) -> float:
+    """Return about the rounding of the gradient's norm, of which a fit to columns of small numbers needs less.
+
+    Their derivatives are small too. The rounding of the intercept's derivative may exceed them at zeros, and would end
+    the fit there.
+    """
+    found = rounding_of_gradient(objective, _ROUNDED)
+    of_columns = norm_of(rounding_of_columns(objective, _ROUNDED))
+    return min(found, _BESIDE * of_columns) if of_columns > 0.0 else found

@@ -13,7 +13,7 @@ from .data import DataObjective
 from .protocol import Capability
 from .scaling import LARGEST_SHIFT
 
-__all__ = ["MADE", "amplified_rounding", "rounding_of_gradient", "rounding_of_slopes"]
+__all__ = ["MADE", "amplified_rounding", "rounding_of_columns", "rounding_of_gradient", "rounding_of_slopes"]
 
 # Units in the last place that the numbers of a column are off if it is made from others, as a sum or a standard score
 # is: each step of the making rounds once. Along a direction v of the parameters (in units of the columns' lengths) the
@@ -36,6 +36,18 @@ def rounding_of_gradient(objective: DataObjective, share: float = 1e-2) -> float
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
         found = columns * rounding_of_slopes(objective, share)
     return found if math.isfinite(found) else 0.0
+
+
+def rounding_of_columns(objective: DataObjective, share: float = 1e-2) -> NDArray[np.float64]:
+    """Return about what rounding leaves of each coefficient's derivative, in the unit of its column, one score's.
+
+    It is at most `rounding_of_gradient`, which columns of larger numbers and the intercept decide. With columns of one
+    size it is about that.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes = np.sqrt(_mean_squares(objective) * (objective.n_features + objective.intercept))
+        found = sizes * rounding_of_slopes(objective, share)
+    return np.minimum(np.where(np.isfinite(found), found, 0.0), rounding_of_gradient(objective, share))
 
 
 def rounding_of_slopes(objective: DataObjective, share: float) -> float:

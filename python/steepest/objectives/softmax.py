@@ -28,9 +28,9 @@ class Softmax(DataObjective):
     are vectors. The Hessian has shape (n_parameters, n_parameters).
 
     The labels in y are whole numbers, in the floating-point dtype that y must have. Without ``n_classes``, the number
-    of classes is the largest label plus 1. A class may have no row. Sparse rows on a CUDA device are not implemented.
-    An offset has a number for each row and class, of shape (n_samples, n_classes). A run with one takes no working
-    sets.
+    of classes is the largest label plus 1. A class may have no row; with intercepts there is then no minimum. Sparse
+    rows on a CUDA device are not implemented. An offset has a number for each row and class, of shape (n_samples,
+    n_classes). A run with one takes no working sets.
 
     Multinomial logistic regression: McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", in Frontiers
     in Econometrics, 1974.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_count, check_number, describe
 from ..objectives.data import DataObjective
-from ..objectives.rounding import rounding_of_gradient
+from ..objectives.rounding import rounding_of_columns
 from .factors import penalty_factors, pull
 from .null_model import NullModel
 
@@ -55,8 +55,9 @@ def check_alphas(alphas: Any) -> Vector:
 def is_flat(objective: DataObjective, null: NullModel) -> bool:
     """Return whether the gradient by the penalised coefficients is 0 at the null model, but for rounding."""
     factors = penalty_factors(objective)
-    slopes = np.abs(null.gradient[(factors > 0.0) & np.isfinite(factors)])
-    return not float(slopes.max(initial=0.0)) > rounding_of_gradient(objective)
+    least = np.append(rounding_of_columns(objective), np.zeros(int(objective.intercept)))
+    least = np.tile(least, factors.size // least.size)
+    return not bool(((factors > 0.0) & np.isfinite(factors) & (np.abs(null.gradient) > least)).any())
 
 
 def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float, positive: bool = False) -> float:

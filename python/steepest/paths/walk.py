@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays.checks import check_flag, check_fraction, check_number
 from ..arrays.hints import hinting
+from ..descent.supervision import supervision
 from ..objectives.conditioned import Coordinates
 from ..objectives.data import DataObjective
 from ..objectives.on_host import on_host
@@ -160,7 +161,7 @@ def _grid(prepared: Prepared, n_alphas: int, smallest: float | None) -> NDArray[
 def _warn(path: Path) -> None:
     """Warn if fits did not reach the tolerance."""
     short = np.flatnonzero(~path.converged)
-    if len(short):
+    if len(short) and supervision().warns:
         warnings.warn(
             f"{len(short)} of {len(path)} fits did not reach the tolerance, the first at "
             f"alpha={path.alphas[short[0]]:g}; see Path.converged and Path.gaps; a larger tol or larger alphas "
