@@ -36,8 +36,8 @@ _SEPARABLE = {
     "some": "the classes are quasi-separable: a plane has some rows on the side of their class and none on the wrong "
     "side, so the loss falls for ever and some coefficients grow without bound; set alpha above 0, and there is a "
     "minimum",
-    "absent": "there is no minimum: a class has no row with a weight, so the loss falls for ever as the intercept takes "
-    "the scores away from that class; leave out the class",
+    "absent": "there is no minimum: a class has no row with a weight, so the loss falls for ever as the intercept "
+    "takes the scores away from that class; leave out the class",
     "all zeros": "there is no minimum: all targets are 0, so the loss falls for ever as the intercept does",
     "zeros": "there is no minimum: along some direction of the coefficients, only rows whose target is 0 change their "
     "scores (a column may be constant in all other rows), so the loss falls for ever and some coefficients grow "
