@@ -229,3 +229,20 @@ def test_paths_of_few_rows_end_at_their_minima(n, d, l1_ratio, positive, dtype):
         left = np.where(w == 0.0, pulls, np.abs(gradient + l1 * np.sign(w)))
         assert left.max() < (0.1 if dtype == np.float32 else 1e-4) * alpha
         assert abs(slopes.sum()) < 1e-3 * delta
+
+
+@pytest.mark.parametrize("seed", [4, 47])
+def test_slopes_of_far_rows_are_exact(seed):
+    """In float32, targets of 4e4 hide no slope of a row far from its bend: the run goes on, or says that it could not."""
+    random = np.random.default_rng(seed)
+    n, d = int(random.integers(30, 300)), int(random.integers(3, 30))
+    X = np.where(random.random((n, d)) < 0.3, random.standard_normal((n, d)), 0.0).astype(np.float32)
+    y, alpha = (4e4 * random.standard_normal(n)).astype(np.float32), float(10 ** random.uniform(-4, 0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", st.DiagnosisWarning)
+        found = st.minimize(st.Huber(X, y, alpha=alpha, intercept=False))
+    exact = st.Huber(X.astype(np.float64), y.astype(np.float64), alpha=alpha, intercept=False)
+    least = st.minimize(exact, stop=st.stop.GradientNorm(1e-9), max_epochs=3000)
+    assert least.converged
+    share = (exact.value(found.w.astype(np.float64)) - least.value) / (exact.value(np.zeros(d)) - least.value)
+    assert share < (1e-5 if found.converged else 1e-3)

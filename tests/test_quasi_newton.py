@@ -150,7 +150,7 @@ def test_separable_classes_end_with_a_warning(dtype):
 
 def test_one_class_has_no_minimum_either():
     X = np.random.default_rng(0).standard_normal((30, 2))
-    with pytest.warns(st.DiagnosisWarning, match="separable"):
+    with pytest.warns(st.DiagnosisWarning, match="no row with a weight"):
         assert fit(st.Logistic(X, np.ones(30))).stop_reason == "separable"
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 RACES = ("missing ", "plain store ")
 # The sources of launch/ whose kernels show faults in headers, by the headers' first words; gradient.cu shows others.
 _SOURCES = {name: name for name in ("columns", "epoch", "hessian", "order", "scores", "softmax", "sparse", "stream")}
-_SOURCES |= {"ring": "stream", "step": "epoch"}
+_SOURCES |= {"in": "epoch", "ring": "stream", "step": "epoch"}
 
 
 class Fault(NamedTuple):
@@ -33,7 +33,7 @@ class Fault(NamedTuple):
         """Return the one source of cuda/ that is compiled with the fault: all that see it would take long."""
         if not self.file.startswith("kernels/"):
             return self.file
-        word = Path(self.file).stem.partition("_")[0] if self.driver == "kernels" else self.driver
+        word = Path(self.file).stem.partition("_")[0]
         return f"launch/{_SOURCES.get(word, 'gradient')}.cu"
 
     @property

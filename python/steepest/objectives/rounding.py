@@ -13,7 +13,14 @@ from .data import DataObjective
 from .protocol import Capability
 from .scaling import LARGEST_SHIFT
 
-__all__ = ["MADE", "amplified_rounding", "rounding_of_columns", "rounding_of_gradient", "rounding_of_slopes"]
+__all__ = [
+    "MADE",
+    "amplified_rounding",
+    "rounding_at",
+    "rounding_of_columns",
+    "rounding_of_gradient",
+    "rounding_of_slopes",
+]
 
 # Units in the last place that the numbers of a column are off if it is made from others, as a sum or a standard score
 # is: each step of the making rounds once. Along a direction v of the parameters (in units of the columns' lengths) the
@@ -36,6 +43,28 @@ def rounding_of_gradient(objective: DataObjective, share: float = 1e-2) -> float
         columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
         found = columns * rounding_of_slopes(objective, share)
     return found if math.isfinite(found) else 0.0
+
+
+def rounding_at(objective: DataObjective, w: NDArray[Any]) -> float:
+    """Return `rounding_of_gradient`; at parameters w, less where rows are so far that their slopes are exact.
+
+    A loss that may be flat has the same slope at all scores beyond its bend. Some of the rows tell how many are there.
+    """
+    bound = rounding_of_gradient(objective)
+    rows = objective.supports(Capability.ROWS) and objective.supports(Capability.TARGETS)
+    if not (objective.may_be_flat and rows):
+        return bound
+    some, d, units = spread_rows(objective.n_samples), objective.n_features, _UNITS * objective.given_eps
+    weight = None if objective.weights is None else objective.weights[some]
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact, y = objective.rows(some), objective.targets[some].astype(np.float64)
+        scores = np.einsum("ij,j->i", exact, w[:d].astype(np.float64)) + (float(w[d]) if objective.intercept else 0.0)
+        off = units * np.maximum(np.abs(y), np.abs(scores))
+        is_exact = np.abs(scores - y) > 0.5 * objective.largest_slope + off
+        slopes = np.where(is_exact, units * objective.largest_slope, np.minimum(2.0 * off, objective.largest_slope))
+        squares = slopes**2 * (np.einsum("ij,ij->i", exact, exact) + objective.intercept)
+        found = math.sqrt(float(_mean(squares, weight)))
+    return min(bound, found) if math.isfinite(found) else bound
 
 
 def rounding_of_columns(objective: DataObjective, share: float = 1e-2) -> NDArray[np.float64]:

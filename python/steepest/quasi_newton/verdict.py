@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from ..analysis.certain_fall import CertainFall
 from ..objectives.conditioned import Coordinates
 from ..objectives.data import DataObjective
-from ..objectives.rounding import rounding_of_gradient
+from ..objectives.rounding import rounding_at
 from ..optimizers.runner import StopReason
 from .line_search import Iterate
 
@@ -75,12 +74,10 @@ class Judge:
 
     def _is_small(self, iterate: Iterate, reference: float) -> bool:
         rough = _ROUGH * self._goal * reference
-        scale = self._rounding / self._objective.given_eps
-        return iterate.norm <= max(rough, _NEAR * self._rounding, self._goal * scale)
-
-    @cached_property
-    def _rounding(self) -> float:
-        return rounding_of_gradient(self._objective)
+        if iterate.norm <= rough:
+            return True
+        rounding = rounding_at(self._objective, iterate.w)
+        return iterate.norm <= max(_NEAR, self._goal / self._objective.given_eps) * rounding
 
     def _holds(self, iterate: Iterate, given_w: NDArray[Any], zeros: Zeros) -> bool:
         """Return whether the parameters of the raw columns are as good, to the digits that they have.
