@@ -233,7 +233,7 @@ def test_paths_of_few_rows_end_at_their_minima(n, d, l1_ratio, positive, dtype):
 
 @pytest.mark.parametrize("seed", [4, 47])
 def test_slopes_of_far_rows_are_exact(seed):
-    """In float32, targets of 4e4 hide no slope of a row far from its bend: the run goes on, or says that it could not."""
+    """In float32, targets of 4e4 hide no slope of a row far from its bend: a run goes on, or says that it could not."""
     random = np.random.default_rng(seed)
     n, d = int(random.integers(30, 300)), int(random.integers(3, 30))
     X = np.where(random.random((n, d)) < 0.3, random.standard_normal((n, d)), 0.0).astype(np.float32)

@@ -53,9 +53,9 @@ def test_the_conditions_of_a_minimum_and_the_gap(loss, seed, n, d, share, ratio,
     assert value == pytest.approx(solved.value, rel=1e-12)
     fine = solver.solve(solved.w, 1e-14)
     # The gap bounds how far a point is above the minimum: of the solution, and of others, by weak duality.
-    assert solved.value - fine.value <= solved.gap + 1e-15 * solver.scale
+    assert solved.value - fine.value <= solved.gap + 4e-15 * solver.scale
     _, sub = value_and_subgradient(loss, X, y, weight, fine.w, l1, l2, intercept)
-    assert np.abs(sub).max() <= 1e-6 * top
+    assert np.abs(sub).max() <= 4e-6 * top
     if share > 1.0 and ratio == 1.0:
         assert not fine.w.reshape(-1, d + intercept)[:, :d].any()
     random = np.random.default_rng(seed)
