@@ -104,3 +104,18 @@ def test_a_problem_is_said_instead():
 
 def test_without_a_diagnosis_it_says_so_too():
     assert str(run(max_epochs=3, diagnose=False)).endswith("\nnot converged: the run ended by max_epochs")
+
+
+@pytest.mark.parametrize("tol", ["auto", 1e-15])
+def test_the_arithmetic_ends_a_fit_well_where_nobody_set_a_tolerance(tol):
+    """The tolerance of "auto" may be below what rounding leaves, so that the fit ends a step later, at the minimum."""
+    reasons = set()
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        X = random.standard_normal((200, 10))
+        y = X[:, :5].sum(axis=1) + random.standard_normal(200) > 0
+        model = st.LogisticClassifier(alpha=0.01, l1_ratio=1.0, tol=tol).fit(X, y)
+        reasons.add(model.stop_reason_)
+        assert model.converged_ == (tol == "auto")
+        assert model.diagnosis_.startswith("not converged") == (tol != "auto")
+    assert "precision" in reasons

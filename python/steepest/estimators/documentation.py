@@ -127,7 +127,7 @@ stop_reason_ : str
     further step), "max_epochs", "callback", "separable" (there is no minimum), "rounding" (rounding hides the way
     down), "diverged" or "interrupted" (`fit` then raised KeyboardInterrupt).
 converged_ : bool
-    Whether a tolerance, or the arithmetic, ended the run.
+    Whether a tolerance ended the run, or with ``tol="auto"`` the arithmetic, which allowed no further step.
 diagnosis_ : str
     What went wrong in the run, or why it has not converged, as in `Result`. Rates and losses are those of the columns
     and targets that the fit descends on, which may be scaled.

@@ -15,6 +15,7 @@ from ..arrays.norm import norm_of
 from ..arrays.sparse import CSRView
 from ..arrays.table import Table
 from ..constraints.sets import Box
+from ..descent.diagnosis import Diagnosis
 from ..descent.minimize import minimize
 from ..descent.result import Result
 from ..descent.stopping import NoImprovement, StopRule
@@ -156,6 +157,9 @@ class Training:
         with self.settings.in_threads(), quiet():
             result = minimize(*arguments, callbacks=callbacks, **options)
         units.restore(result)
+        by_arithmetic = result.stop_reason == StopReason.PRECISION and not result.diagnosis.kind
+        if by_arithmetic and self.settings.tol is None and not self.settings.early_stopping:
+            return dataclasses.replace(result, converged=True, diagnosis=Diagnosis())  # nobody asked for a tolerance
         return result
 
     def alpha(self, total: float) -> float:
