@@ -57,7 +57,8 @@ def check_model(given: FittedModel) -> None:
             given.classes[at] if len(parameters.intercepts) > 1 else given.classes[int(parameters.intercepts[0] < 0)]
         )
         raise ValueError(
-            f"every class must have a weight for standard errors, got none for {which!r}; leave it out of y"
+            "every class must have a weight for standard errors, got none for "
+            f"{which.item() if isinstance(which, np.generic) else which!r}; leave it out of y"
         )
     size = parameters.coefficients.size + len(parameters.intercepts) * settings.fit_intercept
     if size > MOST_PARAMETERS:
