@@ -1,6 +1,6 @@
 """Plants faults in the CUDA kernels, one at a time, and says what catches each: `python tests/emulation/faults.py`.
 
-`--one-of-each-kind` plants the first fault of each kind, in a third of the time.
+`--one-of-each-kind` plants the first fault of each kind only.
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ class QuasiNewton:
         From `minimize`: the objective is not a loss of data, or a batch_size was given, or a constraint other than a
         `Box` whose lower bounds are 0 (or -inf), whose upper bounds are inf, and which leaves an intercept free.
     NotImplementedError
-        From `minimize`: the objective lies on a CUDA device and lacks what a run needs, or has a column there whose
-        squares are about beyond float64.
+        From `minimize`: the objective lies on a CUDA device and lacks what a run needs. Or it has a column there whose
+        root mean square is above 3e144, or below 3e-145 without a penalty.
 
     Notes
     -----

@@ -20,7 +20,7 @@ _DIAGONAL_ROWS, _BLOCK_ROWS = 4096, 128
 _FEWEST_ROWS, _DIAGONAL_ELEMENTS = 1024, 1 << 22  # that tell the diagonal of many columns
 _PRIOR_ROWS = 1024  # rows at a time
 _BLOCK_ELEMENTS = 1 << 23  # of X: so many are made dense at a time, if X is sparse
-_LARGEST = 2.0**480  # column, by its root mean square: squares of larger ones are beyond float64
+_LARGEST = 2.0**480  # column, by its root mean square: products of squares of larger ones may leave float64
 _HELD = 5.0  # rows whose curvature the prior adds
 
 
