@@ -70,14 +70,12 @@ class Judge:
 
     def is_near(self, iterate: Iterate, first_norm: float, zeros: Zeros) -> bool:
         """Return whether the gradient is about as small as its rounding."""
-        return self._is_small(iterate, first_norm) or self._is_small(iterate, max(first_norm, zeros().norm))
-
-    def _is_small(self, iterate: Iterate, reference: float) -> bool:
-        rough = _ROUGH * self._goal * reference
-        if iterate.norm <= rough:
+        if iterate.norm <= _ROUGH * self._goal * first_norm:
             return True
-        rounding = rounding_at(self._objective, iterate.w)
-        return iterate.norm <= max(_NEAR, self._goal / self._objective.given_eps) * rounding
+        units = max(_NEAR, self._goal / self._objective.given_eps)
+        if iterate.norm <= units * rounding_at(self._objective, iterate.w):
+            return True
+        return iterate.norm <= _ROUGH * self._goal * zeros().norm
 
     def _holds(self, iterate: Iterate, given_w: NDArray[Any], zeros: Zeros) -> bool:
         """Return whether the parameters of the raw columns are as good, to the digits that they have.
