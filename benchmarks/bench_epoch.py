@@ -106,7 +106,7 @@ def ours(objective: Any, batch: int, rule: str, epochs: int, evaluate_every: int
     """Run our loop."""
     return st.minimize(
         objective, optimizer=OPTIMIZERS[rule](RATES[rule]), batch_size=batch, max_epochs=epochs,
-        evaluate_every=evaluate_every, random_state=SEED,
+        evaluate_every=evaluate_every, random_state=SEED, diagnose=False,
     )  # fmt: skip
 
 
