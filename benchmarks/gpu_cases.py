@@ -116,7 +116,7 @@ def run_epochs(objective: Any, batch: int, epochs: int, shuffle: bool) -> Any:
     """Run our epochs of Adam."""
     return st.minimize(
         objective, optimizer=st.Adam(RATE), batch_size=batch, max_epochs=epochs, evaluate_every=epochs,
-        shuffle=shuffle, random_state=SEED,
+        shuffle=shuffle, random_state=SEED, diagnose=False,
     )  # fmt: skip
 
 
