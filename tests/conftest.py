@@ -15,7 +15,7 @@ from steepest.arrays import device
 
 _IS_CI = "CI" in os.environ
 _NAMED = "STEEPEST_TESTS_ARE_NAMED"  # for the workers
-_EXAMPLES = 60 if _IS_CI else 40  # of hypothesis, where a test gives no number: others every time
+_EXAMPLES = 40  # of hypothesis, where a test gives no number: others every time, and the same in CI
 hypothesis.settings.register_profile("steepest", deadline=None, derandomize=_IS_CI, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("steepest")
 
