@@ -1,4 +1,4 @@
-"""Least squares of few rows by orthogonal columns in `longdouble`: they have the bits of NumPy's sums."""
+"""Least squares of few rows by orthogonal columns in double-double arithmetic, against NumPy and exact fractions."""
 
 from __future__ import annotations
 
@@ -45,18 +45,84 @@ def back_substituted(R, right):
     return x
 
 
-@pytest.mark.parametrize(("n", "p"), SHAPES)
-def test_they_have_the_bits_of_numpys_sums(n, p):
-    """The expected values are made by NumPy, in the same order of additions."""
+def problem(n, p):
+    """Rows and targets in which all bits of a longdouble are in use."""
     rng = np.random.default_rng(n)
-    A, y = rng.standard_normal((n, p)).astype(np.longdouble), rng.standard_normal(n).astype(np.longdouble)
-    A /= 3.0  # so that all bits of a longdouble are in use
+    return rng.standard_normal((n, p)).astype(np.longdouble) / 3.0, rng.standard_normal(n).astype(np.longdouble)
+
+
+def exact_solution(A, y):
+    """The solution of the normal equation in fractions, by elimination, in float64."""
+    rows = [[fraction(x) for x in row] for row in np.column_stack([A, y])]
+    p = A.shape[1]
+    system = [[sum(row[i] * row[j] for row in rows) for j in range(p + 1)] for i in range(p)]
+    for i in range(p):
+        for k in range(p):
+            if k != i:
+                share = system[k][i] / system[i][i]
+                system[k] = [a - share * b for a, b in zip(system[k], system[i], strict=True)]
+    return np.array([float(row[p] / row[i]) for i, row in enumerate(system)])
+
+
+def fraction(x):
+    """All digits of a longdouble: those of a float64, and the rest."""
+    return Fraction(float(x)) + Fraction(float(x - np.longdouble(float(x))))
+
+
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+def test_they_follow_numpy(isa, n, p):
+    A, y = problem(n, p)
     with np.errstate(all="ignore"):  # one row has no triangle of three columns
         expected = numpys(A, y, 2)
     found = _core.OrthogonalRows(A, DEPENDENT)
     for own, numpy in zip((found.triangle, found.inverse, found.solve(y, 2)), expected, strict=True):
         assert own.dtype == np.longdouble
-        np.testing.assert_array_equal(own, numpy)
+        if n >= p:
+            np.testing.assert_allclose(own, numpy, rtol=0, atol=200 * np.finfo(np.longdouble).eps * np.abs(numpy).max())
+
+
+@pytest.mark.parametrize(("n", "p"), SHAPES)
+def test_every_level_has_the_same_bits(n, p):
+    A, y = problem(n, p)
+    before, found = _core.isa_level(), []
+    for level in _core.isa_levels_supported():
+        _core.choose_isa_level(level)
+        own = _core.OrthogonalRows(A, DEPENDENT)
+        found.append(np.concatenate([own.triangle.ravel(), own.inverse.ravel(), own.lengths, own.solve(y, 2)]))
+    _core.choose_isa_level(before)
+    for each in found[1:]:
+        np.testing.assert_array_equal(each, found[0])
+
+
+@pytest.mark.parametrize(("n", "p"), [(5, 1), (9, 3), (40, 6)])
+@pytest.mark.parametrize("power", [0, 4, 9])
+def test_solutions_have_all_digits_of_float64(isa, n, p, power):
+    """The columns are nearly equal: the condition of the normal equation is 10^(2 power)."""
+    A, y = problem(n, p)
+    A = A[:, :1] + A * np.longdouble(10.0) ** -power
+    A[:, 0] = np.asarray(A[:, 0], np.float64)
+    found = _core.OrthogonalRows(A, DEPENDENT).solve(y, 2).astype(np.float64)
+    digits = np.finfo(np.longdouble).eps < 1e-18
+    np.testing.assert_allclose(found, exact_solution(A, y), rtol=1e-15 if digits else 1e-8)
+
+
+@pytest.mark.parametrize("exponent", [-1000, 1000])
+def test_targets_of_any_size_keep_their_digits(exponent):
+    A, y = problem(40, 5)
+    own = _core.OrthogonalRows(A, DEPENDENT)
+    y = y.astype(np.float64).astype(np.longdouble)
+    np.testing.assert_array_equal(own.solve(np.ldexp(y, exponent), 2), np.ldexp(own.solve(y, 2), exponent))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_told(number):
+    A, y = problem(9, 2)
+    A[3, 1] = number
+    own = _core.OrthogonalRows(A, DEPENDENT)
+    assert np.isfinite(own.lengths).tolist() == [True, False]
+    A, y = problem(9, 2)
+    y[2] = number
+    assert not np.isfinite(_core.OrthogonalRows(A, DEPENDENT).solve(y, 2)).any()
 
 
 def test_powers_of_two_change_no_digit_and_no_square_overflows():

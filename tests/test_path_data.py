@@ -68,6 +68,22 @@ def test_targets_that_no_column_explains(loss):
     assert st.path(zero, [1.0]).n_nonzero.tolist() == [0]
 
 
+def test_columns_without_a_penalty_may_explain_all():
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    objective = st.LeastSquares(X, 3.0 * X[:, 0] + 1.0, penalty_weight=[0.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match=r"the columns of penalty_weight 0 fit all rows; .*at every alpha"):
+        st.path(objective)
+
+
+@pytest.mark.parametrize("alphas", [None, [1.0, 0.1]])
+@pytest.mark.parametrize("loss", ["Logistic", "Softmax"])
+def test_columns_without_a_penalty_that_separate_leave_no_minimum(loss, alphas):
+    X = np.random.default_rng(0).standard_normal((200, 3))
+    objective = getattr(st, loss)(X, (X[:, 0] > 0).astype(np.float64), penalty_weight=[0.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match="columns of penalty_weight 0 separate its rows"):
+        st.path(objective, alphas)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_as_many_rows_as_columns(loss):
     X = rows(n=20, d=20)

@@ -48,6 +48,7 @@ struct Level {
     const ColumnsTable& columns;
     const TwoPointsTable& two_points;
     const NarrowTable& narrow;
+    const DoubleDoubleTable& double_doubles;
 };
 
 const Level* chosen = nullptr;
@@ -64,17 +65,18 @@ const Level* chosen = nullptr;
     extern const CodesTable codes_##level;            \
     extern const ColumnsTable column_descent_##level; \
     extern const TwoPointsTable two_points_##level;   \
-    extern const NarrowTable narrow_columns_##level;
+    extern const NarrowTable narrow_columns_##level;  \
+    extern const DoubleDoubleTable double_double_##level;
 STEEPEST_LEVELS
 #undef X
 
 namespace {
 
 const std::vector<Level>& levels() {
-#define X(level)                                                                         \
-    {public_name(#level),    passes_##level,     updates_##level,       softmax_##level, \
-     statistics_##level,     sparse_##level,     lazy_##level,          codes_##level,   \
-     column_descent_##level, two_points_##level, narrow_columns_##level},
+#define X(level)                                                                          \
+    {public_name(#level),    passes_##level,     updates_##level,        softmax_##level, \
+     statistics_##level,     sparse_##level,     lazy_##level,           codes_##level,   \
+     column_descent_##level, two_points_##level, narrow_columns_##level, double_double_##level},
     static const std::vector<Level> all = {STEEPEST_LEVELS};
 #undef X
     return all;
@@ -97,6 +99,7 @@ const ColumnsTable& column_kernels() { return chosen->columns; }
 const NarrowTable& narrow_kernels() { return chosen->narrow; }
 const CodesTable& codes_passes() { return chosen->codes; }
 const TwoPointsTable& two_points_passes() { return chosen->two_points; }
+const DoubleDoubleTable& double_doubles() { return chosen->double_doubles; }
 
 std::string chosen_level() { return chosen->name; }
 

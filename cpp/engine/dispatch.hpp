@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cpp/kernels/double_double.hpp"
 #include "cpp/kernels/tables.hpp"
 #include "cpp/kernels/two_points_table.hpp"
 
@@ -20,6 +21,7 @@ const LazyTable& lazy_steps();
 const CodesTable& codes_passes();
 const ColumnsTable& column_kernels();
 const TwoPointsTable& two_points_passes();
+const DoubleDoubleTable& double_doubles();
 // The kernels of a loss by its number: in the list of losses.hpp or, of several scores a row, softmax_loss.
 constexpr int softmax_loss = n_losses;
 template <class S>

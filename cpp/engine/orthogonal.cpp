@@ -2,124 +2,91 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "cpp/engine/dispatch.hpp"
 
 namespace steepest {
 namespace {
 
 using Real = OrthogonalRows::Real;
 
-// So many sums at a time stay in registers, and need not wait for each other.
-constexpr std::size_t at_once = 4;
+Real as_real(DoubleDouble x) { return Real(x.high) + Real(x.low); }
 
-// The sum of term(first) ... term(first + n - 1) as NumPy adds up numbers that lie side by side: eight sums at a time
-// of up to 128 numbers, and halves of more.
-template <class Term>
-Real pairwise_sum(std::size_t first, std::size_t n, Term term) {
-    constexpr std::size_t lanes = 2 * at_once, block = 128;
-    if (n < lanes) {
-        Real sum = -0.0L;
-        for (std::size_t i = first; i < first + n; ++i) sum += term(i);
-        return sum;
-    }
-    if (n > block) {
-        const std::size_t half = n / 2 / lanes * lanes;
-        return pairwise_sum(first, half, term) + pairwise_sum(first + half, n - half, term);
-    }
-    const std::size_t end = first + n / lanes * lanes;
-    const auto half_of_lanes = [&](std::size_t at) {
-        Real a = term(at), b = term(at + 1), c = term(at + 2), d = term(at + 3);
-        for (at += lanes; at < end; at += lanes) a += term(at), b += term(at + 1), c += term(at + 2), d += term(at + 3);
-        return (a + b) + (c + d);
-    };
-    Real sum = half_of_lanes(first);
-    sum += half_of_lanes(first + at_once);
-    for (std::size_t i = end; i < first + n; ++i) sum += term(i);
-    return sum;
+DoubleDouble halves_of(Real x) {
+    const auto high = double(x);
+    return {high, double(x - Real(high))};
 }
 
-Real product(const Real* a, const Real* b, std::size_t n) {
-    return pairwise_sum(0, n, [&](std::size_t i) { return a[i] * b[i]; });
-}
-
-// The products of a with columns of n numbers from b on, as NumPy adds up a table's rows: one after the other. A table
-// of one column lies side by side.
-void products(const Real* a, const Real* b, std::size_t n, std::size_t n_columns, Real* sums) {
-    if (n_columns == 1) {
-        *sums = product(a, b, n);
-        return;
-    }
-    std::size_t k = 0;
-    for (; k + at_once <= n_columns; k += at_once, b += at_once * n) {
-        Real r = -0.0L, s = -0.0L, t = -0.0L, u = -0.0L;
-        for (std::size_t i = 0; i < n; ++i) {
-            r += a[i] * b[i], s += a[i] * b[n + i];
-            t += a[i] * b[2 * n + i], u += a[i] * b[3 * n + i];
-        }
-        sums[k] = r, sums[k + 1] = s, sums[k + 2] = t, sums[k + 3] = u;
-    }
-    for (; k < n_columns; ++k, b += n) {
-        sums[k] = -0.0L;
-        for (std::size_t i = 0; i < n; ++i) sums[k] += a[i] * b[i];
-    }
-}
-
-// a -= factor * b.
-void subtract(Real* a, Real factor, const Real* b, std::size_t n) {
-    for (std::size_t i = 0; i < n; ++i) a[i] -= b[i] * factor;
+// The exponent of the power of two above the largest of n numbers, `stride` apart; 0 if one is not finite.
+int exponent_of(const Real* numbers, std::size_t n, std::size_t stride) {
+    Real largest = 0;
+    for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(numbers[i * stride]));
+    int exponent = 0;
+    if (std::isfinite(largest)) std::frexp(largest, &exponent);
+    return exponent;
 }
 
 }  // namespace
 
-OrthogonalRows::OrthogonalRows(const Real* rows, std::size_t n, std::size_t p, double dependent)
-    : n_(n), p_(p), rows_(rows, rows + n * p), columns_(n * p), triangle_(p * p), scale_(p) {
-    scale_columns();
-    for (std::size_t i = 0; i < n; ++i)
-        for (std::size_t j = 0; j < p; ++j) columns_[j * n + i] = rows_[i * p + j];
-    norms_ = norms_of_columns();
-    for (std::size_t j = 0; j < p; ++j) {
-        Real *own = columns_.data() + j * n, *shares = triangle_.data() + j * p;
-        const Real length = std::sqrt(product(own, own, n));
-        if (!(length > Real(dependent) * norms_[j])) {
-            std::fill_n(own, n, Real(0));
-            continue;
-        }
-        shares[j] = length;
-        for (std::size_t i = 0; i < n; ++i) own[i] /= length;
-        products(own, own + n, n, p - j - 1, shares + j + 1);
-        for (std::size_t k = j + 1; k < p; ++k) subtract(columns_.data() + k * n, shares[k], own, n);
+OrthogonalRows::Columns::Columns(std::size_t n, std::size_t count)
+    : length_((n + double_double_lanes - 1) / double_double_lanes * double_double_lanes),
+      numbers_(2 * count * length_) {}
+
+DoubleDoubles<double> OrthogonalRows::Columns::operator[](std::size_t j) {
+    double* high = numbers_.data() + 2 * j * length_;
+    return {high, high + length_};
+}
+
+DoubleDoubles<const double> OrthogonalRows::Columns::operator[](std::size_t j) const {
+    const double* high = numbers_.data() + 2 * j * length_;
+    return {high, high + length_};
+}
+
+void OrthogonalRows::Columns::set(std::size_t j, const Real* numbers, std::size_t n, std::size_t stride, int exponent) {
+    const DoubleDoubles<double> own = (*this)[j];
+    const Real factor = std::ldexp(Real(1), -exponent);
+    for (std::size_t i = 0; i < n; ++i) {
+        const DoubleDouble each = halves_of(numbers[i * stride] * factor);
+        own.high[i] = each.high, own.low[i] = each.low;
     }
 }
 
-// Divides each column by the power of two above its largest number, which changes no digit.
-void OrthogonalRows::scale_columns() {
-    for (std::size_t i = 0; i < n_; ++i)
-        for (std::size_t j = 0; j < p_; ++j) scale_[j] = std::max(scale_[j], std::abs(rows_[i * p_ + j]));
-    std::vector<Real> factors(p_);
-    for (std::size_t j = 0; j < p_; ++j) {
-        int exponent = 0;
-        if (std::isfinite(scale_[j])) std::frexp(scale_[j], &exponent);
-        scale_[j] = std::ldexp(Real(1), exponent), factors[j] = std::ldexp(Real(1), -exponent);
+OrthogonalRows::OrthogonalRows(const Real* rows, std::size_t n, std::size_t p, double dependent)
+    : n_(n), p_(p), exponents_(p), given_(n, p), columns_(n, 0), norms_(p), triangle_(p * p) {
+    const DoubleDoubleTable& kernels = double_doubles();
+    const std::size_t length = given_.length();
+    for (std::size_t j = 0; j < p; ++j) {
+        exponents_[j] = exponent_of(rows + j, n, p);
+        given_.set(j, rows + j, n, p, exponents_[j]);
+        norms_[j] = std::sqrt(as_real(kernels.product(std::as_const(given_)[j], std::as_const(given_)[j], length)));
     }
-    for (std::size_t i = 0; i < n_; ++i)
-        for (std::size_t j = 0; j < p_; ++j) rows_[i * p_ + j] *= factors[j];
+    columns_ = given_;
+    for (std::size_t j = 0; j < p; ++j) {
+        const DoubleDoubles<double> own = columns_[j];
+        const DoubleDoubles<const double> unit = std::as_const(columns_)[j];
+        Real* shares = triangle_.data() + j * p;
+        const Real left = std::sqrt(as_real(kernels.product(unit, unit, length)));
+        if (!(left > Real(dependent) * norms_[j])) {
+            std::fill_n(own.high, 2 * length, 0.0);
+            continue;
+        }
+        shares[j] = left;
+        kernels.multiply(own, halves_of(1 / left), length);
+        for (std::size_t k = j + 1; k < p; ++k) {
+            shares[k] = as_real(kernels.product(unit, std::as_const(columns_)[k], length));
+            kernels.subtract(columns_[k], halves_of(shares[k]), unit, length);
+        }
+    }
 }
 
 void OrthogonalRows::triangle(Real* triangle) const {
     for (std::size_t j = 0; j < p_; ++j)
-        for (std::size_t k = 0; k < p_; ++k) triangle[j * p_ + k] = triangle_[j * p_ + k] * scale_[k];
+        for (std::size_t k = 0; k < p_; ++k) triangle[j * p_ + k] = std::ldexp(triangle_[j * p_ + k], exponents_[k]);
 }
 
 void OrthogonalRows::lengths(Real* lengths) const {
-    for (std::size_t j = 0; j < p_; ++j) lengths[j] = norms_[j] * scale_[j];
-}
-
-std::vector<Real> OrthogonalRows::norms_of_columns() const {
-    std::vector<Real> squares(p_);
-    if (p_ == 1) squares[0] = product(column(0), column(0), n_);
-    for (std::size_t i = 0; p_ > 1 && i < n_; ++i)
-        for (std::size_t j = 0; j < p_; ++j) squares[j] += rows_[i * p_ + j] * rows_[i * p_ + j];
-    for (Real& square : squares) square = std::sqrt(square);
-    return squares;
+    for (std::size_t j = 0; j < p_; ++j) lengths[j] = std::ldexp(norms_[j], exponents_[j]);
 }
 
 void OrthogonalRows::invert(Real* inverse) const {
@@ -127,32 +94,40 @@ void OrthogonalRows::invert(Real* inverse) const {
     for (std::size_t c = 0; c < p; ++c) {
         for (std::size_t j = p; j-- > 0;) {
             const Real* row = triangle_.data() + j * p;
-            Real sum = -0.0L;
+            Real sum = 0;
             for (std::size_t k = j + 1; k < p; ++k) sum += row[k] * inverse[k * p + c];
             inverse[j * p + c] = (Real(j == c) - sum) / row[j];
         }
     }
     for (std::size_t j = 0; j < p; ++j)
-        for (std::size_t c = 0; c < p; ++c) inverse[j * p + c] /= scale_[j];
+        for (std::size_t c = 0; c < p; ++c) inverse[j * p + c] = std::ldexp(inverse[j * p + c], -exponents_[j]);
 }
 
 void OrthogonalRows::solve(const Real* targets, std::size_t refinements, Real* w) const {
-    std::vector<Real> residual(targets, targets + n_), shares(p_), change(p_);
+    const DoubleDoubleTable& kernels = double_doubles();
+    const int exponent = exponent_of(targets, n_, 1);
+    Columns exact(n_, 1);
+    exact.set(0, targets, n_, 1, exponent);
+    std::vector<Real> shares(p_), change(p_);
     std::fill_n(w, p_, Real(0));
     for (std::size_t turn = 0; turn <= refinements; ++turn) {
+        Columns copy = exact;
+        const DoubleDoubles<double> residual = copy[0];
+        for (std::size_t j = 0; turn > 0 && j < p_; ++j)
+            kernels.subtract(residual, halves_of(w[j]), given_[j], given_.length());
         for (std::size_t j = 0; j < p_; ++j) {
-            shares[j] = product(column(j), residual.data(), n_);
-            subtract(residual.data(), shares[j], column(j), n_);
+            shares[j] = as_real(kernels.product(columns_[j], std::as_const(copy)[0], columns_.length()));
+            kernels.subtract(residual, halves_of(shares[j]), columns_[j], columns_.length());
         }
         for (std::size_t j = p_; j-- > 0;) {
             const Real* row = triangle_.data() + j * p_;
-            change[j] = (shares[j] - product(row + j + 1, change.data() + j + 1, p_ - j - 1)) / row[j];
+            Real sum = shares[j];
+            for (std::size_t k = j + 1; k < p_; ++k) sum -= row[k] * change[k];
+            change[j] = sum / row[j];
         }
         for (std::size_t j = 0; j < p_; ++j) w[j] += change[j];
-        if (turn == refinements) break;
-        for (std::size_t i = 0; i < n_; ++i) residual[i] = targets[i] - product(rows_.data() + i * p_, w, p_);
     }
-    for (std::size_t j = 0; j < p_; ++j) w[j] /= scale_[j];
+    for (std::size_t j = 0; j < p_; ++j) w[j] = std::ldexp(w[j], exponent - exponents_[j]);
 }
 
 }  // namespace steepest

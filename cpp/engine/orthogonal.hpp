@@ -1,13 +1,16 @@
-// Least squares of few rows by orthogonal columns, in the longest floating-point type of the machine.
+// Least squares of few rows by orthogonal columns, in double-double arithmetic.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
+#include "cpp/kernels/double_double.hpp"
+
 namespace steepest {
 
 // Columns Q and a triangle R with A = Q R, by modified Gram-Schmidt (Björck, Numerical Methods for Least Squares
-// Problems, 1996). The products of the rows would square their condition. Sums are added in the order of NumPy.
+// Problems, 1996). The products of the rows would square their condition. Columns have 106 bits, and what is made of
+// them those of `Real`.
 class OrthogonalRows {
   public:
     using Real = long double;  // 64 bits of digits on x86
@@ -29,13 +32,25 @@ class OrthogonalRows {
     void solve(const Real* targets, std::size_t refinements, Real* w) const;
 
   private:
-    const Real* column(std::size_t j) const { return columns_.data() + j * n_; }
-    void scale_columns();
-    std::vector<Real> norms_of_columns() const;
+    // Vectors of n numbers, filled up with zeros.
+    class Columns {
+      public:
+        Columns(std::size_t n, std::size_t count);
+        DoubleDoubles<double> operator[](std::size_t j);
+        DoubleDoubles<const double> operator[](std::size_t j) const;
+        // Column j becomes the n numbers, `stride` apart, over 2^exponent.
+        void set(std::size_t j, const Real* numbers, std::size_t n, std::size_t stride, int exponent);
+        std::size_t length() const { return length_; }
+
+      private:
+        std::size_t length_;
+        std::vector<double> numbers_;
+    };
 
     std::size_t n_, p_;
-    std::vector<Real> rows_, columns_, triangle_;  // A over the scale, Q column by column, R over the scale
-    std::vector<Real> scale_, norms_;  // powers of two; lengths of the columns over them
+    std::vector<int> exponents_;  // of the powers of two over which the columns are taken
+    Columns given_, columns_;  // A, and Q
+    std::vector<Real> norms_, triangle_;  // the lengths of the columns of A; R
 };
 
 }  // namespace steepest

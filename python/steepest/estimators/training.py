@@ -25,7 +25,7 @@ from ..objectives.columns import Columns, may_be_far_from_zero
 from ..objectives.data import DataObjective
 from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability
-from ..objectives.rounding import rounding_of_columns, rounding_of_gradient
+from ..objectives.rounding import roundings_of_gradient
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
 from ..quasi_newton.scaled import ScaledNorm, is_judged_scaled
@@ -286,6 +286,6 @@ def _rounding(objective: DataObjective) -> float:
     Their derivatives are small too. The rounding of the intercept's derivative may exceed them at zeros, and would end
     the fit there.
     """
-    found = rounding_of_gradient(objective, _ROUNDED)
-    of_columns = norm_of(rounding_of_columns(objective, _ROUNDED))
+    each, found = roundings_of_gradient(objective, _ROUNDED)
+    of_columns = norm_of(each)
     return min(found, _BESIDE * of_columns) if of_columns > 0.0 else found

@@ -20,6 +20,7 @@ __all__ = [
     "rounding_of_columns",
     "rounding_of_gradient",
     "rounding_of_slopes",
+    "roundings_of_gradient",
 ]
 
 # Units in the last place that the numbers of a column are off if it is made from others, as a sum or a standard score
@@ -39,10 +40,7 @@ def rounding_of_gradient(objective: DataObjective, share: float = 1e-2) -> float
     Each number of the gradient is a mean of slope times x. Its rounding is `rounding_of_slopes` times the root mean
     square of x, which some of the rows tell. The objective lies in the host's memory.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        columns = math.sqrt(float(_mean_squares(objective).sum()) + objective.intercept)
-        found = columns * rounding_of_slopes(objective, share)
-    return found if math.isfinite(found) else 0.0
+    return roundings_of_gradient(objective, share)[1]
 
 
 def rounding_at(objective: DataObjective, w: NDArray[Any]) -> float:
@@ -73,10 +71,17 @@ def rounding_of_columns(objective: DataObjective, share: float = 1e-2) -> NDArra
     It is at most `rounding_of_gradient`, which columns of larger numbers and the intercept decide. With columns of one
     size it is about that.
     """
+    return roundings_of_gradient(objective, share)[0]
+
+
+def roundings_of_gradient(objective: DataObjective, share: float = 1e-2) -> tuple[NDArray[np.float64], float]:
+    """Return `rounding_of_columns` and `rounding_of_gradient`, which read the same rows."""
     with np.errstate(over="ignore", invalid="ignore"):
-        sizes = np.sqrt(_mean_squares(objective) * (objective.n_features + objective.intercept))
-        found = sizes * rounding_of_slopes(objective, share)
-    return np.minimum(np.where(np.isfinite(found), found, 0.0), rounding_of_gradient(objective, share))
+        squares, slopes = _mean_squares(objective), rounding_of_slopes(objective, share)
+        whole = math.sqrt(float(squares.sum()) + objective.intercept) * slopes
+        each = np.sqrt(squares * (objective.n_features + objective.intercept)) * slopes
+    whole = whole if math.isfinite(whole) else 0.0
+    return np.minimum(np.where(np.isfinite(each), each, 0.0), whole), whole
 
 
 def rounding_of_slopes(objective: DataObjective, share: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.norm import dot
 from ..objectives.data import DataObjective
 
-__all__ = ["bounded", "penalty_at", "penalty_factors", "pull"]
+__all__ = ["bounded", "has_free_columns", "penalty_at", "penalty_factors", "pull"]
 
 
 def penalty_factors(objective: DataObjective) -> NDArray[np.float64]:
@@ -19,6 +19,12 @@ def penalty_factors(objective: DataObjective) -> NDArray[np.float64]:
     columns = np.ones(objective.n_features) if own is None else np.asarray(own, np.float64)
     row = np.append(columns, np.zeros(int(objective.intercept)))
     return np.tile(row, objective.n_parameters // row.size)
+
+
+def has_free_columns(objective: DataObjective) -> bool:
+    """Return whether some columns are not penalised."""
+    own: Any = getattr(objective, "penalty_weight", None)
+    return own is not None and not np.asarray(own).all()
 
 
 def bounded(objective: DataObjective) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.checks import check_count, check_number, describe
 from ..objectives.data import DataObjective
 from ..objectives.rounding import rounding_of_columns
-from .factors import penalty_factors, pull
+from .factors import has_free_columns, penalty_factors, pull
 from .null_model import NullModel
 
 __all__ = ["LEAST_L1_RATIO", "check_alphas", "is_flat", "largest_alpha", "made_alphas"]
@@ -78,14 +78,16 @@ def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float, po
             "alphas must be given for this objective with positive=True: its loss pulls no coefficient above 0, and "
             "all coefficients are 0 at every alpha"
         )
+    has_free = has_free_columns(objective)
     if is_flat(objective, null):
+        free = ", or where the columns of penalty_weight 0 fit all rows" if has_free else ""
         raise ValueError(
-            f"alphas must be given for this objective: its gradient at the best intercept is 0 (the largest slope is "
-            f"{slopes.max(initial=0.0):.3g}, which is rounding), as for constant targets or columns, and all "
-            "coefficients are 0 at every alpha"
+            f"alphas must be given for this objective: its gradient without penalised coefficients is 0 (the largest "
+            f"slope is {slopes.max(initial=0.0):.3g}, which is rounding), as for constant targets or columns{free}; "
+            "penalised coefficients are 0 at every alpha"
         )
     room = 1.0 + _ROOM * float(np.finfo(objective.dtype).eps)
-    if int((factors == 0.0).sum()) > objective.layout.n_scores * int(objective.intercept):
+    if has_free:
         room += _ROOM_OF_FREE
     return float((slopes / factors[counted]).max()) * room / max(l1_ratio, LEAST_L1_RATIO)
 

@@ -16,7 +16,7 @@ from ..objectives.data import DataObjective
 from ..objectives.rounding import rounding_of_slopes
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
-from .factors import bounded, penalty_factors, pull
+from .factors import bounded, has_free_columns, penalty_factors, pull
 
 __all__ = ["NullModel", "null_model"]
 
@@ -59,6 +59,11 @@ def null_model(objective: DataObjective, positive: bool = False) -> NullModel:
 
     Most losses know the best constant, and one pass gives the gradient there. The others are minimised under a penalty
     that holds all coefficients at 0.
+
+    Raises
+    ------
+    ValueError
+        The columns without a penalty separate the rows, or the gradient is not finite.
     """
     plain = objective.with_penalty(0.0, 0.0)
     w = plain.constant_model()
@@ -101,6 +106,11 @@ def _refined(plain: DataObjective, start: NullModel, constraint: Box | None) -> 
         w = result.w.ravel().astype(plain.dtype)
         if result.stop_reason == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
+        if result.stop_reason == StopReason.SEPARABLE and has_free_columns(plain):
+            raise ValueError(
+                "objective must have a minimum, but columns of penalty_weight 0 separate its rows: the loss falls for "
+                "ever as their coefficients grow; set their penalty_weight above 0"
+            )
         if not w[coefficients].any():
             return _at(plain, w, passes)
         alpha *= _FACTOR

@@ -1,4 +1,4 @@
-"""Least squares of little data: QR of the rows in extended precision; the Hessian would square their condition."""
+"""Least squares of little data: QR of the rows in double-double arithmetic; the Hessian would square their condition."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
     directions of that rounding, in units of the columns' lengths.
 
     The rows, times the roots of their weights, are made orthogonal by modified Gram-Schmidt, the targets as the last
-    column, and the residuals are solved for again (Björck, Numerical Methods for Least Squares Problems, 1996). NumPy's
-    `longdouble` has 11 bits more than float64 on x86, and none on some processors. No product goes through BLAS, whose
-    bits depend on its threads.
+    column, and the residuals are solved for again (Björck, Numerical Methods for Least Squares Problems, 1996). The
+    columns have 106 bits. What goes in and comes out is NumPy's `longdouble`, which has 11 bits more than float64 on
+    x86, and none on some processors. No product goes through BLAS, whose bits depend on its threads.
     """
     n, p = objective.n_samples, objective.n_parameters
     if not isinstance(objective, LeastSquares) or objective.penalty.l1 > 0 or n * p * p > _MOST_WORK:

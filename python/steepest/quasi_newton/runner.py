@@ -81,6 +81,7 @@ class QuasiNewtonRunner(SampledStart):
         self._led: tuple[Iterate, LBFGSHistory] | None = None  # where a sample leads, if the first pass went there too
         self._resolved: Resolved | None = None  # where the columns leave some directions to rounding
         self._history: LBFGSHistory | None = None
+        self._solved = False  # by QR of all rows, and without a history yet
         self._norms: list[float] = []
         self._best: Iterate | None = None  # of the smallest gradient
         self._stalled = 0  # steps since then, or since the value clearly fell
@@ -115,6 +116,8 @@ class QuasiNewtonRunner(SampledStart):
         iterate = self._here()
         if not (math.isfinite(iterate.value) and math.isfinite(iterate.norm)):
             return Steps(0, False, True)
+        if self._solved:
+            self._take_metric_of_solution()
         if self._history is None:
             iterate = self._better_start(iterate)
         self._norms = self._norms or [iterate.norm]
@@ -135,7 +138,8 @@ class QuasiNewtonRunner(SampledStart):
             elif found.value < self._lowest - self._noise(found):  # values that rounding does not hide still fall
                 self._stalled, self._lowest = 0, found.value
             self._norms.append(found.norm)
-            self._renew_metric()
+            if not self._solved:
+                self._renew_metric()
         if self._iterate is not None and self._separating.shows(self._iterate.w, self._iterate.value):
             self.finished = StopReason.SEPARABLE
         self._n_steps += 1
@@ -156,6 +160,8 @@ class QuasiNewtonRunner(SampledStart):
 
     def state(self) -> dict[str, Any]:
         """Return the point, the metric with its pairs, and all counts."""
+        if self._solved:
+            self._take_metric_of_solution()
         counts = {name: getattr(self, name) for name in _COUNTS}
         state = {**counts, "w": self._w, "given_w": self._given_w, "norms": np.array(self._norms, dtype=np.float64)}
         state["finished"] = None if self.finished is None else str(self.finished)
@@ -266,9 +272,7 @@ class QuasiNewtonRunner(SampledStart):
         if exact is not None:
             found = self._evaluate_all_rows(exact.astype(iterate.w.dtype))
             if found.value <= iterate.value:
-                self._rows = self._objective.n_samples
-                metric = self._metric(self._objective.native, found.w) if self._plan.possible else self._diagonal()
-                self._history = LBFGSHistory(metric)
+                self._solved = True
                 return found
         led, self._led = self._led, None
         if led is None:
@@ -277,6 +281,12 @@ class QuasiNewtonRunner(SampledStart):
             led = start if all_rows or not self._samples else self._evaluate_all_rows(start.w), history
         found, self._history = led
         return found if found.value < iterate.value else iterate
+
+    def _take_metric_of_solution(self) -> None:
+        """Take the curvature where QR led: as a rule it is the minimum, and no step follows."""
+        self._solved, self._rows = False, self._objective.n_samples
+        metric = self._metric(self._objective.native, self._w) if self._plan.possible else self._diagonal()
+        self._history = LBFGSHistory(metric)
 
     def _curvature(self, rows: int, w: NDArray[Any]) -> Metric:
         self._rows = rows
