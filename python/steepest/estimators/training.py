@@ -27,6 +27,7 @@ from ..objectives.penalty_weight import factors_of
 from ..objectives.protocol import Capability
 from ..objectives.rounding import roundings_of_gradient
 from ..optimizers.runner import StopReason
+from ..quasi_newton.little_data import is_little
 from ..quasi_newton.optimizer import QuasiNewton
 from ..quasi_newton.scaled import ScaledNorm, is_judged_scaled
 from ..warnings import levels_outside
@@ -85,6 +86,7 @@ class Training:
             centres=self.centres,
             has_target_units=free and self.has_target_units,
             keeps=whole,
+            solves=whole and held_out is None and self._is_solved(rows, alpha),
         )
         online = Online(targets=units.targets(rows.total()), weight=rows.total())
         given, rows = rows, units.rows(rows)
@@ -115,6 +117,15 @@ class Training:
         )
         self.warn(result, tol is not None, None if whole else units.squared(self._null_loss(rows, units)))
         return result, self.parameters(result.w, units, scaling), online
+
+    def _is_solved(self, rows: Rows, alpha: float) -> bool:
+        """Return whether `QuasiNewton` solves the problem by QR."""
+        settings = self.settings
+        if not self.loss.constant_curvature or not isinstance(rows.X, np.ndarray) or alpha * settings.l1_ratio > 0.0:
+            return False
+        if settings.positive or settings.penalty_weight is not None:
+            return False
+        return is_little(len(rows), rows.X.shape[1] + settings.fit_intercept)
 
     def _units(self, rows: Rows, **options: bool) -> Units:
         return Units.of_fit(rows, **options)

@@ -61,7 +61,15 @@ class Units:
 
     @classmethod
     def of_fit(
-        cls, rows: Rows, *, rescales: bool, exact: bool, centres: bool, has_target_units: bool, keeps: bool
+        cls,
+        rows: Rows,
+        *,
+        rescales: bool,
+        exact: bool,
+        centres: bool,
+        has_target_units: bool,
+        keeps: bool,
+        solves: bool = False,
     ) -> Units:
         """Choose the units of a fit.
 
@@ -79,12 +87,14 @@ class Units:
             Whether targets are quantities rather than classes.
         keeps : bool
             Whether targets of large data may stay unchanged if their mean and deviation are moderate.
+        solves : bool
+            Whether little data are solved by QR. Their targets stay uncentred if their mean is moderate.
         """
         small = rows.X.size <= LITTLE
         columns = None
         if rescales and not isinstance(rows.X, Table) and (small or may_be_extreme(rows.X)):
             columns = exponents_of(rows.X, rows.sample_weight)
-        centre, target = _target_units(rows, centres, keeps) if has_target_units else (0.0, 0)
+        centre, target = _target_units(rows, centres, keeps, solves) if has_target_units else (0.0, 0)
         dtype = np.dtype(np.float64) if exact and small else rows.X.dtype
         return cls(columns, centre, target, dtype, rows.X.dtype)
 
@@ -220,12 +230,12 @@ class Units:
         return told
 
 
-def _target_units(rows: Rows, centres: bool, keeps: bool) -> tuple[float, int]:
+def _target_units(rows: Rows, centres: bool, keeps: bool, solves: bool = False) -> tuple[float, int]:
     """Return the centre and the exponent of targets."""
     found = None
     if rows.X.size > LITTLE:
         found = _of_many_targets(rows.y, rows.loss_weight, centres, keeps)
-    return _of_targets(rows.y, rows.loss_weight, centres) if found is None else found
+    return _of_targets(rows.y, rows.loss_weight, centres, solves) if found is None else found
 
 
 def _difference(y: NDArray[np.float64], centre: float, exponent: int) -> NDArray[np.float64]:
@@ -233,10 +243,10 @@ def _difference(y: NDArray[np.float64], centre: float, exponent: int) -> NDArray
     return np.asarray(np.ldexp(y, -exponent) - np.ldexp(centre, -exponent))
 
 
-def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, int]:
+def _of_targets(y: Array, weight: Array | None, centres: bool, solves: bool) -> tuple[float, int]:
     """Return the weighted mean of the targets and the exponent of their deviation from it.
 
-    Without ``centres``, the mean is 0.
+    The mean is 0 without ``centres``, and with ``solves`` where it is moderate: to subtract it would round the targets.
     """
     heaviest = 1.0 if weight is None else float(weight.max())
 
@@ -260,7 +270,10 @@ def _of_targets(y: Array, weight: Array | None, centres: bool) -> tuple[float, i
         total = sum(float(len(part) if some is None else some.sum()) for part, some in kept or parts(unit))
         mean = sum(_weighted_sum(part, some) for part, some in kept or parts(unit)) / total if centres else 0.0
         squares = sum(_weighted_sum((part - mean) ** 2, some) for part, some in kept or parts(unit))
-    return float(np.ldexp(mean, unit)), unit + int(np.frexp(np.sqrt(squares / total))[1])
+    size = math.sqrt(squares / total)
+    if solves and abs(mean) <= _NEAR * size:
+        mean, size = 0.0, math.hypot(mean, size)
+    return float(np.ldexp(mean, unit)), unit + int(np.frexp(size)[1])
 
 
 def _weighted_sum(values: Vector, weights: Vector | None) -> float:

@@ -13,15 +13,20 @@ from ..objectives.losses import LeastSquares
 from ..objectives.protocol import Capability
 from ..objectives.rounding import MADE
 
-__all__ = ["least_squares_of_little_data"]
+__all__ = ["is_little", "least_squares_of_little_data"]
 
 Matrix: TypeAlias = NDArray[Any]
 
-_MOST_WORK = 1 << 18  # rows times squared columns: some milliseconds
+_MOST_WORK = 1 << 18  # rows times squared columns
 _DEPENDENT = 1e-15  # share of a column that the ones before it leave, where they leave only rounding
 _MAY_BE_MADE = 2.0 * MADE  # units of the last place, at which directions are looked at one by one
 _WEAK = 1e-6  # share of a column that a penalty leaves, at which its coefficient is one of rounding
 _REFINEMENTS = 2
+
+
+def is_little(n_samples: int, n_parameters: int) -> bool:
+    """Return whether a QR of the rows takes some milliseconds at most."""
+    return n_samples * n_parameters * n_parameters <= _MOST_WORK
 
 
 def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64] | None:
@@ -36,7 +41,7 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
     x86, and none on some processors. No product goes through BLAS, whose bits depend on its threads.
     """
     n, p = objective.n_samples, objective.n_parameters
-    if not isinstance(objective, LeastSquares) or objective.penalty.l1 > 0 or n * p * p > _MOST_WORK:
+    if not isinstance(objective, LeastSquares) or objective.penalty.l1 > 0 or not is_little(n, p):
         return None
     if not objective.supports(Capability.ROWS) or objective.penalty_weight is not None:
         return None
