@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import steepest as st
 from steepest import _core
 
 DEPENDENT = 1e-15
@@ -112,6 +113,27 @@ def test_targets_of_any_size_keep_their_digits(exponent):
     own = _core.OrthogonalRows(A, DEPENDENT)
     y = y.astype(np.float64).astype(np.longdouble)
     np.testing.assert_array_equal(own.solve(np.ldexp(y, exponent), 2), np.ldexp(own.solve(y, 2), exponent))
+
+
+def test_numbers_that_are_too_far_apart_are_told():
+    """The lower halves of the smallest would underflow. A fit takes NumPy's `longdouble` then."""
+    A, y = problem(9, 2)
+    A[3, 1] = 1e-300
+    assert np.isfinite(_core.OrthogonalRows(A, DEPENDENT).lengths).tolist() == [True, False]
+    A, y = problem(9, 2)
+    y[2] = 1e-300
+    assert np.isnan(_core.OrthogonalRows(A, DEPENDENT).solve(y, 2)).all()
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).maxexp < 2000, reason="longdouble reaches no further than float64")
+@pytest.mark.parametrize(
+    ("targets", "weights"),
+    [([1e150, 3e-180], None), ([1.0, 3e-20], [1e300, 1e-300]), ([1.0, 3e-30], [1e300, 1e-300])],
+)
+def test_fits_to_numbers_far_apart_keep_their_digits(targets, weights):
+    weights = None if weights is None else np.array(weights)
+    result = st.minimize(st.LeastSquares(np.eye(2), np.array(targets), sample_weight=weights, intercept=False))
+    np.testing.assert_allclose(result.w, targets, rtol=1e-15)
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

@@ -80,8 +80,28 @@ def test_columns_without_a_penalty_may_explain_all():
 def test_columns_without_a_penalty_that_separate_leave_no_minimum(loss, alphas):
     X = np.random.default_rng(0).standard_normal((200, 3))
     objective = getattr(st, loss)(X, (X[:, 0] > 0).astype(np.float64), penalty_weight=[0.0, 1.0, 1.0])
-    with pytest.raises(ValueError, match="columns of penalty_weight 0 separate its rows"):
-        st.path(objective, alphas)
+    with pytest.warns(st.DiagnosisWarning, match="no minimum at any alpha: parameters without a penalty separate"):
+        path = st.path(objective, alphas, n_alphas=3)
+    assert not path.converged.any()
+
+
+def test_a_fold_without_a_minimum_is_told():
+    """One row keeps the flag's coefficient finite, and a fold holds it out."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.r_[1.0, 1.0, 1.0, np.zeros(197)], rng.standard_normal(200)])
+    y = 1 * (X[:, 1] + rng.logistic(size=200) > 0)
+    y[:3] = 1, 1, 0
+    order = rng.permutation(200)
+    with pytest.warns(st.DiagnosisWarning, match="no minimum at any alpha"):
+        model = st.LogisticClassifierCV(penalty_weight=[0.0, 1.0], n_alphas=5).fit(X[order], y[order])
+    assert model.converged_
+    assert np.isfinite(model.coef_).all()
+
+
+def test_no_column_has_a_penalty():
+    X = rows()
+    with pytest.raises(ValueError, match="it has no column with a finite penalty_weight above 0"):
+        st.path(st.LeastSquares(X, X[:, 0].copy(), penalty_weight=np.zeros(X.shape[1])))
 
 
 @pytest.mark.parametrize("loss", LOSSES)

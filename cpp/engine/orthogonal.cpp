@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "cpp/engine/dispatch.hpp"
@@ -18,13 +19,25 @@ DoubleDouble halves_of(Real x) {
     return {high, double(x - Real(high))};
 }
 
-// The exponent of the power of two above the largest of n numbers, `stride` apart; 0 if one is not finite.
-int exponent_of(const Real* numbers, std::size_t n, std::size_t stride) {
-    Real largest = 0;
-    for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(numbers[i * stride]));
-    int exponent = 0;
-    if (std::isfinite(largest)) std::frexp(largest, &exponent);
-    return exponent;
+constexpr int widest = 900;  // binary orders, so that the lower halves of the smallest numbers are normal
+
+struct Range {
+    int exponent = 0;  // of the power of two above the largest number; 0 if one is not finite
+    bool is_wide = false;
+};
+
+// Of n numbers, `stride` apart. Zeros do not count.
+Range range_of(const Real* numbers, std::size_t n, std::size_t stride) {
+    Real largest = 0, smallest = std::numeric_limits<Real>::infinity();
+    for (std::size_t i = 0; i < n; ++i) {
+        const Real size = std::abs(numbers[i * stride]);
+        largest = std::max(largest, size);
+        if (size > 0 && size < smallest) smallest = size;
+    }
+    Range found;
+    if (std::isfinite(largest)) std::frexp(largest, &found.exponent);
+    found.is_wide = smallest < std::ldexp(Real(1), found.exponent - widest);
+    return found;
 }
 
 }  // namespace
@@ -57,9 +70,11 @@ OrthogonalRows::OrthogonalRows(const Real* rows, std::size_t n, std::size_t p, d
     const DoubleDoubleTable& kernels = double_doubles();
     const std::size_t length = given_.length();
     for (std::size_t j = 0; j < p; ++j) {
-        exponents_[j] = exponent_of(rows + j, n, p);
-        given_.set(j, rows + j, n, p, exponents_[j]);
-        norms_[j] = std::sqrt(as_real(kernels.product(std::as_const(given_)[j], std::as_const(given_)[j], length)));
+        const Range range = range_of(rows + j, n, p);
+        exponents_[j] = range.exponent;
+        given_.set(j, rows + j, n, p, range.exponent);
+        const DoubleDoubles<const double> own = std::as_const(given_)[j];
+        norms_[j] = range.is_wide ? Real(NAN) : std::sqrt(as_real(kernels.product(own, own, length)));
     }
     columns_ = given_;
     for (std::size_t j = 0; j < p; ++j) {
@@ -105,9 +120,13 @@ void OrthogonalRows::invert(Real* inverse) const {
 
 void OrthogonalRows::solve(const Real* targets, std::size_t refinements, Real* w) const {
     const DoubleDoubleTable& kernels = double_doubles();
-    const int exponent = exponent_of(targets, n_, 1);
+    const Range range = range_of(targets, n_, 1);
+    if (range.is_wide) {
+        std::fill_n(w, p_, Real(NAN));
+        return;
+    }
     Columns exact(n_, 1);
-    exact.set(0, targets, n_, 1, exponent);
+    exact.set(0, targets, n_, 1, range.exponent);
     std::vector<Real> shares(p_), change(p_);
     std::fill_n(w, p_, Real(0));
     for (std::size_t turn = 0; turn <= refinements; ++turn) {
@@ -127,7 +146,7 @@ void OrthogonalRows::solve(const Real* targets, std::size_t refinements, Real* w
         }
         for (std::size_t j = 0; j < p_; ++j) w[j] += change[j];
     }
-    for (std::size_t j = 0; j < p_; ++j) w[j] = std::ldexp(w[j], exponent - exponents_[j]);
+    for (std::size_t j = 0; j < p_; ++j) w[j] = std::ldexp(w[j], range.exponent - exponents_[j]);
 }
 
 }  // namespace steepest

@@ -17,7 +17,7 @@ class OrthogonalRows {
 
     // Of n rows of p numbers, one after the other. Columns are divided by powers of two, so that no square overflows. A
     // column that depends on the ones before it, of which they leave at most the share `dependent`, gets zeros in Q and
-    // in its row of R.
+    // in its row of R. A column whose numbers are more than 2^900 apart has the length nan: digits would underflow.
     OrthogonalRows(const Real* rows, std::size_t n, std::size_t p, double dependent);
 
     std::size_t n_rows() const { return n_; }
@@ -28,7 +28,8 @@ class OrthogonalRows {
     void lengths(Real* lengths) const;
     // The inverse of R, p rows of p numbers.
     void invert(Real* inverse) const;
-    // The p numbers w for which A w is next to the n targets. The residuals are solved for again, so many times.
+    // The p numbers w for which A w is next to the n targets. The residuals are solved for again, so many times. All
+    // are nan where targets are more than 2^900 apart.
     void solve(const Real* targets, std::size_t refinements, Real* w) const;
 
   private:

@@ -26,7 +26,7 @@ STEEPEST_INLINE Doubles upper(Doubles a) {
 }
 #endif
 
-// What the rounded product leaves of a b, exactly.
+// What the rounded product leaves of a b, exactly unless it underflows.
 STEEPEST_INLINE Doubles product_error(Doubles a, Doubles b, Doubles rounded) {
 #if defined(__AVX512F__)
     return (Doubles)_mm512_fmsub_pd((__m512d)a, (__m512d)b, (__m512d)rounded);
@@ -56,7 +56,7 @@ STEEPEST_INLINE Pair times(Pair a, Pair b) {
 STEEPEST_INLINE void store_pair(Doubles high, Doubles low, DoubleDoubles<double> to, std::size_t i) {
     const Doubles sum = high + low;
     store<double, width>(to.high + i, sum);
-    store<double, width>(to.low + i, low - (sum - high));  // |high| is the larger one
+    store<double, width>(to.low + i, low - (sum - high));
 }
 
 STEEPEST_INLINE Pair both(DoubleDouble x) { return {Doubles{} + x.high, Doubles{} + x.low}; }

@@ -73,6 +73,10 @@ def largest_alpha(objective: DataObjective, null: NullModel, l1_ratio: float, po
     factors = penalty_factors(objective)
     counted = (factors > 0.0) & np.isfinite(factors)
     slopes = pull(null.gradient[counted], positive)
+    if not counted.any():
+        raise ValueError(
+            "alphas must be given for this objective: it has no column with a finite penalty_weight above 0"
+        )
     if positive and not is_flat(objective, null) and not slopes.any():
         raise ValueError(
             "alphas must be given for this objective with positive=True: its loss pulls no coefficient above 0, and "

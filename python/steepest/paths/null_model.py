@@ -16,7 +16,7 @@ from ..objectives.data import DataObjective
 from ..objectives.rounding import rounding_of_slopes
 from ..optimizers.runner import StopReason
 from ..quasi_newton.optimizer import QuasiNewton
-from .factors import bounded, has_free_columns, penalty_factors, pull
+from .factors import bounded, penalty_factors, pull
 
 __all__ = ["NullModel", "null_model"]
 
@@ -41,12 +41,15 @@ class NullModel(NamedTuple):
         The gradient of the mean loss.
     n_passes : int
         The passes over the rows that it took.
+    has_minimum : bool
+        False where the loss was found to fall for ever as parameters without a penalty grow.
     """
 
     w: NDArray[Any]
     loss: float
     gradient: Vector
     n_passes: int
+    has_minimum: bool = True
 
     @property
     def largest_slope(self) -> float:
@@ -59,11 +62,6 @@ def null_model(objective: DataObjective, positive: bool = False) -> NullModel:
 
     Most losses know the best constant, and one pass gives the gradient there. The others are minimised under a penalty
     that holds all coefficients at 0.
-
-    Raises
-    ------
-    ValueError
-        The columns without a penalty separate the rows, or the gradient is not finite.
     """
     plain = objective.with_penalty(0.0, 0.0)
     w = plain.constant_model()
@@ -106,12 +104,7 @@ def _refined(plain: DataObjective, start: NullModel, constraint: Box | None) -> 
         w = result.w.ravel().astype(plain.dtype)
         if result.stop_reason == StopReason.INTERRUPTED:
             raise KeyboardInterrupt
-        if result.stop_reason == StopReason.SEPARABLE and has_free_columns(plain):
-            raise ValueError(
-                "objective must have a minimum, but columns of penalty_weight 0 separate its rows: the loss falls for "
-                "ever as their coefficients grow; set their penalty_weight above 0"
-            )
         if not w[coefficients].any():
-            return _at(plain, w, passes)
+            return _at(plain, w, passes)._replace(has_minimum=result.stop_reason != StopReason.SEPARABLE)
         alpha *= _FACTOR
     raise ValueError(f"objective must have a minimum over its intercepts, got none at a penalty of {alpha:g}")

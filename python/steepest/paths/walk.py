@@ -97,7 +97,8 @@ def path(
     Warns
     -----
     DiagnosisWarning
-        Some fits did not reach the tolerance. ``converged`` of the `Path` tells which.
+        Some fits did not reach the tolerance: ``converged`` of the `Path` tells which. Or none has a minimum, as where
+        columns without a penalty separate the classes.
 
     Notes
     -----
@@ -142,7 +143,7 @@ def path(
     grid = _grid(prepared, n_alphas, smallest) if given is None else given
     walk = _walk(prepared, prepared.inner(grid), tol, early)
     found = dataclasses.replace(walk.path(prepared.coordinates), alphas=grid[: len(walk.points)], l1_ratio=ratio)
-    _warn(found)
+    _warn(found, prepared.null)
     return found
 
 
@@ -158,17 +159,23 @@ def _grid(prepared: Prepared, n_alphas: int, smallest: float | None) -> NDArray[
     return prepared.unit * made_alphas(objective, null, ratio, n_alphas, smallest, prepared.positive)
 
 
-def _warn(path: Path) -> None:
-    """Warn if fits did not reach the tolerance."""
+def _warn(path: Path, null: NullModel) -> None:
+    """Warn if fits did not reach the tolerance, or had no minimum to reach."""
     short = np.flatnonzero(~path.converged)
-    if len(short) and supervision().warns:
-        warnings.warn(
+    if not (len(short) and supervision().warns):
+        return
+    if null.has_minimum:
+        text = (
             f"{len(short)} of {len(path)} fits did not reach the tolerance, the first at "
             f"alpha={path.alphas[short[0]]:g}; see Path.converged and Path.gaps; a larger tol or larger alphas "
-            "would do, or columns of similar scale",
-            DiagnosisWarning,
-            stacklevel=levels_outside(),
+            "would do, or columns of similar scale"
         )
+    else:
+        text = (
+            "there is no minimum at any alpha: parameters without a penalty separate classes or rows, and the loss falls "
+            "for ever as they grow; set the penalty_weight of such columns above 0"
+        )
+    warnings.warn(text, DiagnosisWarning, stacklevel=levels_outside())
 
 
 def _check(objective: Any) -> None:
@@ -189,7 +196,7 @@ class _Walk:
     """The points of a path so far."""
 
     def __init__(self, objective: DataObjective, null: NullModel, l1_ratio: float) -> None:
-        self._objective, self._l1_ratio = objective, l1_ratio
+        self._objective, self._l1_ratio, self._has_minimum = objective, l1_ratio, null.has_minimum
         self._saturated = objective.saturated_loss
         self._deviance = 0.0 if is_flat(objective, null) else null.loss - self._saturated
         self.alphas: list[float] = []
@@ -233,7 +240,7 @@ class _Walk:
             n_nonzero=np.array([len(at) for at in places]),
             deviance_explained=np.array(self.explained),
             gaps=np.array([point.gap for point in self.points]),
-            converged=np.array([point.converged for point in self.points]),
+            converged=np.array([point.converged and self._has_minimum for point in self.points]),
             n_passes=self.n_passes,
             stop_reason=self.stop_reason,
             packed=Packed(places, values, layout),

@@ -52,7 +52,7 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
         factor = _core.OrthogonalRows(A, _DEPENDENT)
         basis, R, lengths = None, factor.triangle, factor.lengths
         if not np.isfinite(lengths).all():
-            return None
+            return _solved_in_long_double(A, y)
         sizes = _sizes(objective, lengths)
         if not R.diagonal().all() or _depend_by_rounding(objective, lengths, factor.inverse, sizes):
             if objective.alpha > 0.0:
@@ -62,7 +62,40 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
             if not factor.triangle.diagonal().all():
                 return None
         w = factor.solve(y, _REFINEMENTS)
+        if np.isnan(w).any():
+            return _solved_in_long_double(A, y)
         found = (w if basis is None else basis @ w).astype(np.float64)
+    return found if np.isfinite(found).all() else None
+
+
+def _solved_in_long_double(A: Matrix, y: Matrix) -> NDArray[np.float64] | None:
+    """Return the minimum where numbers are so far apart that only the exponents of `longdouble` reach from one to another.
+
+    None where one is not finite, or where columns depend on each other.
+    """
+    if not (np.isfinite(A).all() and np.isfinite(y).all()):
+        return None
+    p, exponents = A.shape[1], np.frexp(np.abs(A).max(axis=0))[1]
+    A = np.ldexp(A, -exponents)
+    Q, R, lengths = A.copy(), np.zeros((p, p), np.longdouble), np.sqrt((A * A).sum(axis=0))
+    for j in range(p):
+        R[j, j] = np.sqrt((Q[:, j] * Q[:, j]).sum())
+        if not R[j, j] > _DEPENDENT * lengths[j]:
+            return None
+        Q[:, j] /= R[j, j]
+        R[j, j + 1 :] = (Q[:, j, None] * Q[:, j + 1 :]).sum(axis=0)
+        Q[:, j + 1 :] -= Q[:, j, None] * R[j, j + 1 :]
+    w = np.zeros(p, np.longdouble)
+    for _ in range(1 + _REFINEMENTS):
+        rest, change = y - (A * w).sum(axis=1), np.zeros(p, np.longdouble)
+        shares = np.zeros(p, np.longdouble)
+        for j in range(p):
+            shares[j] = (Q[:, j] * rest).sum()
+            rest -= shares[j] * Q[:, j]
+        for j in reversed(range(p)):
+            change[j] = (shares[j] - (R[j, j + 1 :] * change[j + 1 :]).sum()) / R[j, j]
+        w += change
+    found = np.ldexp(w, -exponents).astype(np.float64)
     return found if np.isfinite(found).all() else None
 
 
