@@ -172,8 +172,8 @@ def _warn(path: Path, null: NullModel) -> None:
         )
     else:
         text = (
-            "there is no minimum at any alpha: parameters without a penalty separate classes or rows, and the loss falls "
-            "for ever as they grow; set the penalty_weight of such columns above 0"
+            "there is no minimum at any alpha: parameters without a penalty separate classes or rows, and the loss "
+            "falls for ever as they grow; set the penalty_weight of such columns above 0"
         )
     warnings.warn(text, DiagnosisWarning, stacklevel=levels_outside())
 

@@ -1,4 +1,4 @@
-"""Least squares of little data: QR of the rows in double-double arithmetic; the Hessian would square their condition."""
+"""Least squares of little data: QR of the rows in double-double arithmetic. A Hessian squares their condition."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
 
 
 def _solved_in_long_double(A: Matrix, y: Matrix) -> NDArray[np.float64] | None:
-    """Return the minimum where numbers are so far apart that only the exponents of `longdouble` reach from one to another.
+    """Return the minimum where numbers are so far apart that it takes the exponents of `longdouble`.
 
     None where one is not finite, or where columns depend on each other.
     """
