@@ -19,8 +19,8 @@ from steepest import _core
 BUILD = Path(os.environ.get("STEEPEST_BUILD_DIR", Path(__file__).parents[1] / "build"))
 OBJECTS = sorted(BUILD.glob("**/kernels_*.dir/**/*.o"))
 NAMES = (
-    "codes", "column_descent", "lazy", "narrow_columns", "passes", "softmax", "sparse", "statistics", "two_points",
-    "updates",
+    "codes", "column_descent", "double_double", "lazy", "narrow_columns", "passes", "softmax", "sparse", "statistics",
+    "two_points", "updates",
 )  # fmt: skip
 ENTRY = re.compile(rf"^_{{1,2}}ZN8steepest\d+({'|'.join(NAMES)})_(?P<level>\w+?)E$")
 TABLES = {f"{name}.cpp.o" for name in NAMES}

@@ -89,7 +89,9 @@ def _in_units(
 ) -> Statistics:
     """Return the statistics of some columns, each divided by 2 to the power of its exponent."""
     if isinstance(X, np.ndarray):
-        return _core.column_statistics(np.ldexp(X[:, columns], -exponents.astype(np.int32)), weight)
+        with np.errstate(over="ignore", under="ignore"):  # rows of weight 0 may be of any size
+            inner = np.ldexp(X[:, columns], -exponents.astype(np.int32))
+        return _core.column_statistics(inner, weight)
     matrix, of_all = X.as_csr() if isinstance(X, Table) else X, np.zeros(X.shape[1], np.int64)
     of_all[columns] = exponents
     mean, deviation = sparse_statistics(matrix.in_units(of_all, np.float64), weight)
