@@ -144,9 +144,9 @@ def test_same_bits_for_any_number_of_threads(order, shape):
     assert len(set(results)) == 1
 
 
-@pytest.mark.parametrize("order", "CF")
-def test_rows_without_weight_may_be_of_any_size(order):
-    X = np.asarray([[2.5e-308, 1.0], [8.0, 3.0], [1e300, 5.0]], order=order)
+@pytest.mark.parametrize("kind", [np.ascontiguousarray, np.asfortranarray, scipy.sparse.csr_matrix])
+def test_rows_without_weight_may_be_of_any_size(kind):
+    X = kind(np.array([[2.5e-308, 1.0], [8.0, 3.0], [1e300, 5.0]]))
     mean, deviation = column_statistics(X, np.array([1.0, 0.0, 0.0]))
     assert mean.tolist() == [2.5e-308, 1.0]
     assert deviation.tolist() == [0.0, 0.0]

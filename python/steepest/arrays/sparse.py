@@ -96,8 +96,10 @@ class CSRView:
         return self if data is self.data else self.with_data(data)
 
     def in_units(self, exponents: NDArray[np.integer[Any]], dtype: Any) -> CSRView:
-        """Return a copy in a dtype, each column divided by 2 to the power of its exponent."""
-        return self.with_data(np.ldexp(self.widened, -exponents[self.indices].astype(np.int32), dtype=dtype))
+        """Return a copy in a dtype, each column divided by 2 to the power of its exponent: numbers may overflow."""
+        with np.errstate(over="ignore", under="ignore"):
+            data = np.ldexp(self.widened, -exponents[self.indices].astype(np.int32), dtype=dtype)
+        return self.with_data(data)
 
     def used_columns(self, most: int) -> NDArray[np.intp] | None:
         """Return the columns that have entries, in order; None if they are more than so many."""
