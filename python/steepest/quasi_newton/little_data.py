@@ -63,7 +63,7 @@ def least_squares_of_little_data(objective: DataObjective) -> NDArray[np.float64
                 return None
         w = factor.solve(y, _REFINEMENTS)
         if np.isnan(w).any():
-            return _solved_in_long_double(A, y)
+            return _solved_in_long_double(A, y) if basis is None else None
         found = (w if basis is None else basis @ w).astype(np.float64)
     return found if np.isfinite(found).all() else None
 
